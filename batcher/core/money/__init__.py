@@ -1,0 +1,1 @@
+"""Token usage, the price table, and the exact cost of an answer."""

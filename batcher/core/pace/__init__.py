@@ -1,0 +1,1 @@
+"""How fast and how often: the token bucket and the backoff."""

@@ -1,0 +1,96 @@
+"""Every error a user can meet, as one tree whose branches are the exit codes.
+
+    BatcherError            1   something unexpected; running again is safe
+    ├── ConfigurationError  2   the command line, job file, template, schema or input is wrong
+    │   ├── JobFileError        ... with every mistake in it, by line
+    │   ├── TemplateError       ... in a prompt or an expression
+    │   └── InputError          ... in the input
+    ├── RefusedError        4   the API refused us: key, permission, spend limit, model retired
+    ├── UnreachableError    5   the API could not be reached, or stayed overloaded
+    ├── LockedError         8   another process holds this job
+    ├── ConfirmationError  10   a yes was needed and nobody was there to say it
+    └── CheckpointError     1   the checkpoint cannot be read or written
+
+A message says what and where (file, row, key), never a key, a prompt or a response.
+``hint`` says what to do next, as a whole sentence or the command to type.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+class BatcherError(Exception):
+    """Something unexpected happened; what was paid for is recorded and running again is safe."""
+
+    exit_code = 1
+
+    def __init__(self, message: str, *, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+
+class ConfigurationError(BatcherError):
+    """The command line, job file, template, schema or input is wrong; nothing was sent."""
+
+    exit_code = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One mistake: what is wrong, in which file, on which 1-based line, and what to do."""
+
+    message: str
+    file: str | None = None
+    line: int | None = None
+    hint: str | None = None
+
+    def __str__(self) -> str:
+        where = "" if self.file is None else self.file
+        if self.line is not None:
+            where += f":{self.line}"
+        return f"{where}: {self.message}" if where else self.message
+
+
+class JobFileError(ConfigurationError):
+    """A job file has mistakes; ``problems`` lists all of them."""
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        super().__init__(f"{len(problems)} mistake{'s'[: len(problems) != 1]} in the job file")
+        self.problems = tuple(problems)
+
+
+class TemplateError(ConfigurationError):
+    """A template cannot be read, or a row does not give it what it asks for."""
+
+
+class InputError(ConfigurationError):
+    """The input is missing, unreadable or changed while it was being read."""
+
+
+class RefusedError(BatcherError):
+    """The API refused us for a reason that no row can change."""
+
+    exit_code = 4
+
+
+class UnreachableError(BatcherError):
+    """The API could not be reached, or stayed overloaded, for longer than the set patience."""
+
+    exit_code = 5
+
+
+class LockedError(BatcherError):
+    """Another process holds this job's checkpoint."""
+
+    exit_code = 8
+
+
+class ConfirmationError(BatcherError):
+    """A yes was needed and there was no terminal to ask on."""
+
+    exit_code = 10
+
+
+class CheckpointError(BatcherError):
+    """The checkpoint cannot be opened, read or written; the run stops at once."""

@@ -1,0 +1,1 @@
+"""Reads job files, rows and images."""

@@ -1,0 +1,1 @@
+"""Where rows, requests, the API and the checkpoint meet."""

@@ -1,0 +1,1 @@
+"""The checkpoint: what was sent, what came back, what it cost."""
