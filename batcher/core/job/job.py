@@ -24,7 +24,7 @@ class Job(Section):
 
     job: About = Field(default_factory=About)
     input: Input
-    request: Request
+    request: Request = Field(default_factory=Request)
     output: Output = Field(default_factory=Output)
     limits: Limits = Field(default_factory=Limits)
     retry: Retry = Field(default_factory=Retry)

@@ -6,7 +6,22 @@ The descriptions here are the reference: ``schemas/job.schema.json`` is generate
 from decimal import Decimal
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+
+def _exact(value: object) -> object:
+    """Let a number be written without a fraction; a string is still no number."""
+    return Decimal(value) if type(value) is int else value
+
+
+_EXACT = BeforeValidator(_exact)
+
+Count = Annotated[int, Field(ge=1)]
+Positive = Annotated[Decimal, Field(gt=0), _EXACT]
+Share = Annotated[Decimal, Field(ge=0, le=1), _EXACT]
+Price = Annotated[Decimal, Field(ge=0, decimal_places=8), _EXACT]
+Names = Annotated[tuple[str, ...], Field(strict=False)]
+"""An array of column names."""
 
 
 class Section(BaseModel):
@@ -18,15 +33,44 @@ class Section(BaseModel):
 class Input(Section):
     """[input]: which rows."""
 
-    path: str = Field(min_length=1, description="A file, a folder or a glob (.jsonl, .jsonl.gz, .jsonl.zst, .parquet), relative to the job file.")
-    format: Literal["rows", "messages-batch"] = Field("rows", description="rows: columns for the prompt. messages-batch: each row is {custom_id, params}, as in a Message Batches request.")
-    id: str | None = Field(None, description="The column that names a row; without it rows are named by their position.")
-    where: str | None = Field(None, description="Only rows for which this template expression is true, such as \"section == 'games'\".")
-    sample: Annotated[Decimal, Field(gt=0, le=1)] | None = Field(None, description="Only this share of the rows, chosen by the seed; a row stays chosen when the input grows.")
+    path: str = Field(
+        min_length=1,
+        description="A file, a folder or a glob (.jsonl, .jsonl.gz, .jsonl.zst, .parquet), "
+        "relative to the job file.",
+    )
+    format: Literal["rows", "messages-batch"] = Field(
+        "rows",
+        description="rows: columns for the prompt. messages-batch: each row is "
+        "{custom_id, params}, as in a Message Batches request.",
+    )
+    id: str | None = Field(
+        None,
+        min_length=1,
+        description="The column that names a row; without it rows are named by their position.",
+    )
+    where: str | None = Field(
+        None,
+        min_length=1,
+        description="Only rows for which this template expression is true, such as "
+        "\"section == 'games'\".",
+    )
+    sample: Annotated[Decimal, Field(gt=0, le=1), _EXACT] | None = Field(
+        None,
+        description="Only this share of the rows, chosen by the seed; a row stays chosen when "
+        "the input grows.",
+    )
     seed: int = Field(0, description="The seed of the sample.")
-    limit: Annotated[int, Field(ge=1)] | None = Field(None, description="Only the first so many rows, after where and sample.")
-    on_bad_row: Literal["record", "stop"] = Field("record", description="record: a bad row gets an output row that says why. stop: nothing is sent while there is one.")
-    on_empty: Literal["skip", "send"] = Field("skip", description="What to do with a row whose prompt is empty or blank.")
+    limit: Count | None = Field(
+        None, description="Only the first so many rows, after where and sample."
+    )
+    on_bad_row: Literal["record", "stop"] = Field(
+        "record",
+        description="record: a bad row gets an output row that says why. stop: nothing is sent "
+        "while there is one.",
+    )
+    on_empty: Literal["skip", "send"] = Field(
+        "skip", description="What to do with a row whose prompt is empty or blank."
+    )
 
 
 class Request(BaseModel):
@@ -34,16 +78,42 @@ class Request(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="allow", strict=True)
 
-    model: str | None = Field(None, min_length=1, description="The model; required unless params or format = \"messages-batch\" names it.")
-    max_tokens: Annotated[int, Field(ge=1)] | None = Field(None, description="The most tokens an answer may have, thinking included; required likewise.")
-    system: str | list[dict[str, Any]] | None = Field(None, description="The system prompt: a template, or text blocks.")
-    system_file: str | None = Field(None, description="A file holding the system prompt.")
-    prompt: str | None = Field(None, description="The user message: a template over the row's columns, such as \"{{ text }}\".")
-    prompt_file: str | None = Field(None, description="A file holding the prompt template.")
-    messages: str | None = Field(None, description="The column that holds the whole messages array.")
-    params: str | None = Field(None, description="The column that holds the whole request.")
-    images: tuple[str, ...] = Field((), description="Columns that hold an image: a path inside the input's folder, bytes, or a Hugging Face image struct.")
-    samples: Annotated[int, Field(ge=1, le=100)] = Field(1, description="How many answers to ask for each row.")
+    model: str | None = Field(
+        None,
+        min_length=1,
+        description='The model; required unless params or format = "messages-batch" names it.',
+    )
+    max_tokens: Count | None = Field(
+        None,
+        description="The most tokens an answer may have, thinking included; required likewise.",
+    )
+    system: str | list[dict[str, Any]] | None = Field(
+        None, description="The system prompt: a template, or text blocks."
+    )
+    system_file: str | None = Field(
+        None, min_length=1, description="A file holding the system prompt, a template."
+    )
+    prompt: str | None = Field(
+        None,
+        description='The user message: a template over the row\'s columns, such as "{{ text }}".',
+    )
+    prompt_file: str | None = Field(
+        None, min_length=1, description="A file holding the prompt template."
+    )
+    messages: str | None = Field(
+        None, min_length=1, description="The column that holds the whole messages array."
+    )
+    params: str | None = Field(
+        None, min_length=1, description="The column that holds the whole request."
+    )
+    images: Names = Field(
+        (),
+        description="Columns that hold an image: a path inside the input's folder, bytes, or a "
+        "Hugging Face image struct.",
+    )
+    samples: Annotated[int, Field(ge=1, le=100)] = Field(
+        1, description="How many answers to ask for each row."
+    )
 
     @property
     def parameters(self) -> dict[str, Any]:
@@ -54,57 +124,113 @@ class Request(BaseModel):
 class Output(Section):
     """[output]: what is written, and where."""
 
-    path: str | None = Field(None, description="A .parquet file, or a folder for several; default <job name>.out.parquet beside the job file.")
-    keep: tuple[str, ...] | None = Field(None, description="The input columns to keep; default all but images, messages and params.")
-    prefix: str = Field("_", pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", description="What the bookkeeping columns start with.")
-    rows_per_file: Annotated[int, Field(ge=1)] = Field(1_000_000, description="Rows in each file when path is a folder.")
-    keep_text: bool = Field(True, description="Whether the answer's text and thinking are columns of the output.")
+    path: str | None = Field(
+        None,
+        min_length=1,
+        description="A .parquet file, or a folder for several; default <job name>.out.parquet "
+        "beside the job file.",
+    )
+    keep: Names | None = Field(
+        None,
+        description="The input columns to keep; default all but images, messages and params.",
+    )
+    prefix: str = Field(
+        "_",
+        pattern=r"^[A-Za-z_][A-Za-z0-9_]*$",
+        description="What the bookkeeping columns start with.",
+    )
+    rows_per_file: Count = Field(1_000_000, description="Rows in each file when path is a folder.")
+    keep_text: bool = Field(
+        True, description="Whether the answer's text and thinking are columns of the output."
+    )
 
 
 class Limits(Section):
     """[limits]: how fast, how long, and how many failures are all right."""
 
-    concurrency: Annotated[int, Field(ge=1, le=10_000)] = Field(32, description="The most requests in flight at once.")
-    requests_per_minute: Annotated[int, Field(ge=1)] | None = Field(None, description="A limit of our own on requests.")
-    input_tokens_per_minute: Annotated[int, Field(ge=1)] | None = Field(None, description="A limit of our own on uncached input tokens.")
-    output_tokens_per_minute: Annotated[int, Field(ge=1)] | None = Field(None, description="A limit of our own on output tokens.")
-    timeout_s: Annotated[Decimal, Field(gt=0)] = Field(Decimal(600), description="The most seconds one attempt may take.")
-    max_failed: Annotated[Decimal, Field(ge=0, le=1)] = Field(Decimal(0), description="The share of failed rows up to which a finished run exits 0 instead of 3.")
+    concurrency: Annotated[int, Field(ge=1, le=10_000)] = Field(
+        32, description="The most requests in flight at once."
+    )
+    requests_per_minute: Count | None = Field(None, description="A limit of our own on requests.")
+    input_tokens_per_minute: Count | None = Field(
+        None, description="A limit of our own on uncached input tokens."
+    )
+    output_tokens_per_minute: Count | None = Field(
+        None, description="A limit of our own on output tokens."
+    )
+    timeout_s: Positive = Field(Decimal(600), description="The most seconds one attempt may take.")
+    max_failed: Share = Field(
+        Decimal(0),
+        description="The share of failed rows up to which a finished run exits 0 instead of 3.",
+    )
 
 
 class Retry(Section):
     """[retry]: what happens to an attempt that failed in passing."""
 
-    attempts: Annotated[int, Field(ge=1)] = Field(10, description="The most attempts a request gets in one run; waits for a rate limit do not count.")
-    max_wait_s: Annotated[Decimal, Field(gt=0)] = Field(Decimal(60), description="The longest backoff between two attempts; retry-after is obeyed beyond it.")
-    patience_s: Annotated[Decimal, Field(gt=0)] = Field(Decimal(600), description="How long to go on when nothing but failures comes back, before exit 5.")
-    unknown_attempts: Annotated[int, Field(ge=1)] = Field(3, description="How many attempts of one request may end unknown (and perhaps billed) before it is no longer sent.")
+    attempts: Count = Field(
+        10,
+        description="The most attempts a request gets in one run; waits for a rate limit do not "
+        "count.",
+    )
+    max_wait_s: Positive = Field(
+        Decimal(60),
+        description="The longest backoff between two attempts; retry-after is obeyed beyond it.",
+    )
+    patience_s: Positive = Field(
+        Decimal(600),
+        description="How long to go on when nothing but failures comes back, before exit 5.",
+    )
+    unknown_attempts: Count = Field(
+        3,
+        description="How many attempts of one request may end unknown (and perhaps billed) "
+        "before it is no longer sent.",
+    )
 
 
 class API(Section):
     """[api]: where requests go and as whom."""
 
-    base_url: str = Field("https://api.anthropic.com", description="The server; \"simulator\" starts the embedded one.")
-    version: Literal["2026-10-21", "2023-06-01"] = Field("2026-10-21", description="The anthropic-version header.")
-    key_env: str = Field("ANTHROPIC_API_KEY", pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", description="The environment variable that holds the key.")
-    key_command: str | None = Field(None, description="A command that prints the key; used instead of key_env.")
-    auth: Literal["x-api-key", "bearer", "none"] = Field("x-api-key", description="How the key is sent; none for a server that wants no key.")
-    headers: dict[str, str] = Field(default_factory=dict, description="Further headers, such as anthropic-beta; never a key.")
+    base_url: str = Field(
+        "https://api.anthropic.com",
+        description='The server; "simulator" starts the embedded one.',
+    )
+    version: Literal["2026-10-21", "2023-06-01"] = Field(
+        "2026-10-21", description="The anthropic-version header."
+    )
+    key_env: str = Field(
+        "ANTHROPIC_API_KEY",
+        pattern=r"^[A-Za-z_][A-Za-z0-9_]*$",
+        description="The environment variable that holds the key.",
+    )
+    key_command: str | None = Field(
+        None, min_length=1, description="A command that prints the key; used instead of key_env."
+    )
+    auth: Literal["x-api-key", "bearer", "none"] = Field(
+        "x-api-key", description="How the key is sent; none for a server that wants no key."
+    )
+    headers: dict[str, str] = Field(
+        default_factory=dict, description="Further headers, such as anthropic-beta; never a key."
+    )
     stream: bool = Field(False, description="Whether answers are streamed; the result is the same.")
 
 
 class PriceOverride(Section):
     """USD per million tokens of one model, instead of or beside the price table's."""
 
-    input: Decimal = Field(ge=0, decimal_places=8)
-    output: Decimal = Field(ge=0, decimal_places=8)
-    cache_write_5m: Decimal | None = Field(None, ge=0, decimal_places=8, description="Default 1.25 x input.")
-    cache_write_1h: Decimal | None = Field(None, ge=0, decimal_places=8, description="Default 2 x input.")
-    cache_read: Decimal | None = Field(None, ge=0, decimal_places=8, description="Default 0.1 x input.")
+    input: Price = Field(description="Uncached input.")
+    output: Price = Field(description="Output, thinking included.")
+    cache_write_5m: Price | None = Field(None, description="Default 1.25 x input.")
+    cache_write_1h: Price | None = Field(None, description="Default 2 x input.")
+    cache_read: Price | None = Field(None, description="Default 0.1 x input.")
 
 
 class Prices(Section):
     """[prices]: what the price table does not know, or knows wrongly for this contract."""
 
-    overrides: dict[str, PriceOverride] = Field(default_factory=dict, description="Prices by model id.")
-    free_usage_fields: tuple[str, ...] = Field((), description="Usage fields that the server reports and that cost nothing.")
+    overrides: dict[str, PriceOverride] = Field(
+        default_factory=dict, description="Prices by model id."
+    )
+    free_usage_fields: Names = Field(
+        (), description="Usage fields that the server reports and that cost nothing."
+    )

@@ -1,0 +1,233 @@
+"""The Messages API over HTTP: one attempt in, what it brought back out; no policy, no retries."""
+
+import asyncio
+import re
+import time
+from collections.abc import AsyncIterator, Mapping
+from types import TracebackType
+from typing import Self
+from urllib.parse import quote
+
+import httpx
+
+from batcher import __version__
+from batcher.api.address import server_address
+from batcher.api.body import Body
+from batcher.api.faults import body_fault, no_answer
+from batcher.api.key import Secret
+from batcher.api.transport import TransportFactory, transport_factory
+from batcher.core.answer import Answer, NoAnswer
+from batcher.core.job import API
+from batcher.core.stream import MessageFold
+from batcher.errors import ConfigurationError
+
+MAX_BODY_BYTES = 32 * 1024 * 1024
+_CONNECT_TIMEOUT_S = 10.0
+_AFTER_STREAM_S = 2.0  # how long a finished stream may take to say that its connection is free
+
+_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,256}")
+_HEADER_VALUE = re.compile(r"[\x20-\x7e]{0,8192}")
+_OUR_HEADERS = frozenset(
+    {
+        "accept-encoding",
+        "anthropic-version",
+        "authorization",
+        "connection",
+        "content-encoding",
+        "content-length",
+        "content-type",
+        "cookie",
+        "host",
+        "proxy-authorization",
+        "transfer-encoding",
+        "x-api-key",
+    }
+)
+
+
+class MessagesClient:
+    """Sends requests over a fixed number of connections, one for each worker.
+
+    A slot (0 to ``connections`` - 1) is one connection and carries one request at a time.
+    ``timeout_s`` bounds a whole attempt, from connecting to the last byte. Errors of the network
+    are values (``faults`` lists them), redirects are answers like any other, and cancelling closes
+    the connection. Raises ConfigurationError for an address or header that must not be used.
+    """
+
+    def __init__(
+        self,
+        api: API,
+        key: Secret | None,
+        *,
+        connections: int,
+        timeout_s: float,
+        max_body_bytes: int = MAX_BODY_BYTES,
+        open_transport: TransportFactory | None = None,
+    ) -> None:
+        server = server_address(api.base_url)
+        self._server = str(server)
+        self._headers = _headers(api, key, server)
+        self._is_streamed = api.stream
+        self._timeout_s = timeout_s
+        self._max_body_bytes = max_body_bytes
+        # Reading and writing are bounded by the whole timeout, which httpx's own would only repeat.
+        connect_s = min(_CONNECT_TIMEOUT_S, timeout_s)
+        self._extensions = {"timeout": {"connect": connect_s, "pool": connect_s}}
+        self._messages = httpx.URL(f"{self._server}/v1/messages")
+        open_transport = open_transport or transport_factory(server)
+        self._transports = [open_transport() for _ in range(connections)]
+
+    async def send(self, slot: int, body: bytes) -> Answer | NoAnswer:
+        """Make one attempt with the JSON of a request, asking for a stream if the job says so."""
+        if self._is_streamed:
+            body = b'{"stream":true,' + body[1:]
+        return await self._attempt(slot, "POST", self._messages, body)
+
+    async def count_tokens(self, slot: int, body: bytes) -> Answer | NoAnswer:
+        """Ask for the input tokens of a request; free. ``body`` may hold only what is counted."""
+        url = httpx.URL(f"{self._messages}/count_tokens")
+        return await self._attempt(slot, "POST", url, body)
+
+    async def list_models(self, slot: int) -> Answer | NoAnswer:
+        """Ask for the models that are not retired; free."""
+        return await self._attempt(slot, "GET", httpx.URL(f"{self._server}/v1/models?limit=1000"))
+
+    async def model(self, slot: int, model_id: str) -> Answer | NoAnswer:
+        """Ask for one model; free."""
+        url = httpx.URL(f"{self._server}/v1/models/{quote(model_id, safe='')}")
+        return await self._attempt(slot, "GET", url)
+
+    async def aclose(self) -> None:
+        """Close all connections."""
+        for transport in self._transports:
+            await transport.aclose()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.aclose()
+
+    def __repr__(self) -> str:
+        return f"<MessagesClient {self._server}, {len(self._transports)} connections>"
+
+    async def _attempt(
+        self, slot: int, method: str, url: httpx.URL, body: bytes = b""
+    ) -> Answer | NoAnswer:
+        started = time.perf_counter()
+        content = _Content(body)
+        request = httpx.Request(
+            method,
+            url,
+            headers=[*self._headers, (b"content-length", b"%d" % len(body))],
+            stream=content,
+            extensions=self._extensions,
+        )
+        reading: _Reading | None = None
+        fault: str | None = None
+        try:
+            async with asyncio.timeout(self._timeout_s) as deadline:
+                response = await self._transports[slot].handle_async_request(request)
+                reading = _Reading(response, self._max_body_bytes)
+                await reading.finish(started, deadline)
+        except (httpx.TransportError, OSError) as error:
+            if reading is None:
+                latency_s = time.perf_counter() - started
+                return no_answer(error, was_sent=content.was_asked_for, latency_s=latency_s)
+            fault = None if reading.is_whole else body_fault(error)
+        return reading.answer(started, fault)
+
+
+class _Content(httpx.AsyncByteStream):
+    """A request's body that knows whether the connection has asked for it."""
+
+    def __init__(self, body: bytes) -> None:
+        self._body = body
+        self.was_asked_for = False
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        self.was_asked_for = True
+        yield self._body
+
+
+class _Reading:
+    """An answer that has a status and whose body is on its way."""
+
+    def __init__(self, response: httpx.Response, max_body_bytes: int) -> None:
+        self._status = response.status_code
+        self._headers = _lower_case(response.headers.raw)
+        self._stream = response.stream
+        self._body = Body(self._status, self._headers, max_body_bytes)
+        self._ttft_s: float | None = None
+        self.is_whole = False
+
+    async def finish(self, started: float, deadline: asyncio.Timeout) -> None:
+        """Read to the end and give the connection back, or close it if there is more to come."""
+        assert isinstance(self._stream, httpx.AsyncByteStream)  # noqa: S101 - tells mypy
+        try:
+            async for data in self._stream:
+                if not self._body.feed(data):
+                    break
+                if self._body.fold is not None:
+                    self._watch(self._body.fold, started, deadline)
+            self.is_whole = True
+        finally:
+            await self._stream.aclose()
+
+    def answer(self, started: float, fault: str | None) -> Answer:
+        """Make a value of what came."""
+        body, fault = self._body.result(fault)
+        return Answer(
+            status=self._status,
+            headers=self._headers,
+            body=body,
+            latency_s=time.perf_counter() - started,
+            ttft_s=self._ttft_s,
+            fault=fault,
+        )
+
+    def _watch(self, fold: MessageFold, started: float, deadline: asyncio.Timeout) -> None:
+        if self._ttft_s is None and fold.first_content:
+            self._ttft_s = time.perf_counter() - started
+        if fold.is_complete:
+            # The message is whole: a server that does not end the body may not hold it up.
+            soon = asyncio.get_running_loop().time() + _AFTER_STREAM_S
+            deadline.reschedule(min(soon, deadline.when() or soon))
+
+
+def _headers(api: API, key: Secret | None, server: httpx.URL) -> list[tuple[bytes, bytes]]:
+    """Make the headers of every request; the job's own may not replace ours or be malformed."""
+    headers = {
+        "host": server.netloc.decode("ascii"),
+        "accept": "application/json, text/event-stream" if api.stream else "application/json",
+        # Answers are small: compressing them costs both sides more than it saves.
+        "accept-encoding": "identity",
+        "content-type": "application/json",
+        "user-agent": f"batcher/{__version__}",
+        "anthropic-version": api.version,
+    }
+    for name, value in api.headers.items():
+        if not _HEADER_NAME.fullmatch(name) or not _HEADER_VALUE.fullmatch(value):
+            raise ConfigurationError("[api] headers has a header that HTTP does not allow")
+        if name.lower() in _OUR_HEADERS:
+            raise ConfigurationError(f"[api] headers may not set {name.lower()}")
+        headers[name.lower()] = value
+    if key is not None and api.auth != "none":
+        is_bearer = api.auth == "bearer"
+        name = "authorization" if is_bearer else "x-api-key"
+        headers[name] = f"Bearer {key.reveal()}" if is_bearer else key.reveal()
+    return [(name.encode(), value.encode()) for name, value in headers.items()]
+
+
+def _lower_case(raw: list[tuple[bytes, bytes]]) -> Mapping[str, str]:
+    """Headers by lower-case name; the values of a repeated one are joined with commas."""
+    headers: dict[str, str] = {}
+    for raw_name, raw_value in raw:
+        name, value = raw_name.decode("latin-1").lower(), raw_value.decode("latin-1")
+        headers[name] = f"{headers[name]}, {value}" if name in headers else value
+    return headers

@@ -1,0 +1,104 @@
+"""What went wrong on the way, as the error types that users see.
+
+Before a status line (NoAnswer):
+
+    client.dns              the host's name has no address                       never sent
+    client.connect          refused, unreachable, or no TLS on the other side    never sent
+    client.tls              the certificate does not verify; fatal               never sent
+    client.connect_timeout  no connection within 10 s or the whole timeout       never sent
+    client.proxy            the proxy refuses to connect us                      never sent
+    client.pool             the slot's connection is held by another request     never sent
+    client.timeout          nothing within the whole timeout                     sent
+    client.read             the connection broke before an answer                sent
+    client.write            the connection broke while the request was written   sent
+    client.protocol         what came back is not HTTP, or the server hung up    sent
+
+"Sent" means that a part of the request's body may have left; a kept connection that turns out to
+be closed before the body leaves counts as never sent. A server needs the whole body to answer.
+
+After a status line (the fault of an Answer):
+
+    client.cut_short          the connection broke, or the body is shorter than announced
+    client.timeout            the whole timeout passed
+    client.too_large          the decoded body passed the cap; what came before it is kept
+    client.undecodable        an unknown or damaged content encoding
+    client.stream_error       an error event; the body is that error
+    client.stream_broken      events that are not a message's
+    client.stream_incomplete  the stream ended without message_stop
+
+A cut that HTTP cannot see (no length, or one that is too short) looks like success and is found
+when the message is parsed.
+"""
+
+import os
+import socket
+import ssl
+from collections.abc import Iterator
+
+import httpx
+
+from batcher.core.answer import NoAnswer
+
+_NEVER_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError)
+# The first class that fits names the type. The texts are ours: the exceptions' own may quote.
+_TYPES: tuple[tuple[type[Exception], str, str], ...] = (
+    (httpx.ConnectTimeout, "client.connect_timeout", "no connection in time"),
+    (httpx.PoolTimeout, "client.pool", "the connection is in use"),
+    (httpx.ProxyError, "client.proxy", "the proxy refused to connect"),
+    (httpx.ConnectError, "client.connect", "could not connect"),
+    (httpx.TimeoutException, "client.timeout", "no answer in time"),
+    (TimeoutError, "client.timeout", "no answer in time"),
+    (httpx.WriteError, "client.write", "the connection broke while sending"),
+    (httpx.ProtocolError, "client.protocol", "the server hung up or did not speak HTTP"),
+)
+
+
+def no_answer(error: Exception, *, was_sent: bool, latency_s: float) -> NoAnswer:
+    """Name a failure that came before any status; ``was_sent``: the body was being written."""
+    was_sent = was_sent and not isinstance(error, _NEVER_SENT)
+    error_type, message = _named(error)
+    if error_type == "client.timeout" and not was_sent:
+        error_type, message = "client.connect_timeout", "no connection in time"
+    return NoAnswer(error_type, message, was_sent, latency_s, is_fatal=error_type == "client.tls")
+
+
+def body_fault(error: Exception) -> str:
+    """Name a failure that came after the status."""
+    is_late = isinstance(error, (httpx.TimeoutException, TimeoutError))
+    return "client.timeout" if is_late else "client.cut_short"
+
+
+def _named(error: Exception) -> tuple[str, str]:
+    for cause in _causes(error):
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            return "client.tls", f"the certificate does not verify: {cause.verify_message}"
+        if isinstance(cause, socket.gaierror):
+            return "client.dns", "the host's name has no address"
+    for kind, error_type, message in _TYPES:
+        if isinstance(error, kind):
+            return error_type, message + _system_reason(error)
+    return "client.read", "the connection broke before an answer" + _system_reason(error)
+
+
+def _system_reason(error: Exception) -> str:
+    """Say it in the operating system's words, such as ": Connection refused"."""
+    numbers = [c.errno for c in _causes(error) if isinstance(c, OSError) and c.errno]
+    is_tls = any(isinstance(cause, ssl.SSLError) for cause in _causes(error))
+    if is_tls:
+        return ": no TLS on the other side"
+    return f": {os.strerror(numbers[-1])}" if numbers and numbers[-1] > 0 else ""
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """List the error and everything it came from, the nearest first."""
+    seen: set[int] = set()
+    waiting: list[BaseException | None] = [error]
+    while waiting:
+        cause = waiting.pop(0)
+        if cause is None or id(cause) in seen:
+            continue
+        seen.add(id(cause))
+        yield cause
+        waiting += [cause.__cause__, cause.__context__]
+        if isinstance(cause, BaseExceptionGroup):
+            waiting += cause.exceptions

@@ -1,0 +1,59 @@
+"""What to say about a key that a job file cannot have."""
+
+from collections.abc import Iterable
+
+from batcher.core.job.job import Job
+from batcher.core.job.mistake import Key, Mistake, dotted
+from batcher.core.job.parameters import PARAMETERS
+from batcher.core.nearest import nearest
+
+UNAVAILABLE: dict[Key, str] = {
+    ("labels",): "ask for a JSON answer with request.output_config instead",
+    ("budget",): "nothing here caps the spending; set a spend limit in the API's console",
+    ("delivery",): "every request is sent live",
+    ("cache",): "set request.cache_control, or cache_control on the system prompt's text blocks",
+    ("input", "sql"): "write the query's result to a Parquet file and name it in input.path",
+    ("request", "on_change"): "rows whose request changed are asked again",
+}
+"""What is planned and not built, and what to do meanwhile: accepting it would promise it."""
+
+
+def section_keys(section: str) -> frozenset[str]:
+    """Return the keys a section of the job file has; none for a section that does not exist."""
+    field = Job.model_fields.get(section)
+    fields = getattr(field.annotation, "model_fields", {}) if field else {}
+    extras = PARAMETERS if section == "request" else ()
+    return frozenset((*fields, *extras))
+
+
+def unknown_key(key: Key) -> Mistake:
+    """Say why a key is not known here: not yet built, in the wrong section, or misspelt."""
+    if key in UNAVAILABLE:
+        name = f"[{key[0]}]" if len(key) == 1 else dotted(key)
+        return Mistake(key, f"{name} is not available in this version: {UNAVAILABLE[key]}")
+    if key == ("request", "stream"):
+        return Mistake(key, "request.stream is not yours to set", "Set api.stream.")
+    if len(key) == 1:
+        return _unknown_section(key)
+    known = section_keys(key[0]) if len(key) == 2 else frozenset[str]()
+    hint = nearest(key[-1], known) or _elsewhere(key[-1], besides=key[0])
+    return Mistake(key, f"there is no key {dotted(key)}", hint or _listing(known))
+
+
+def _unknown_section(key: Key) -> Mistake:
+    hint = nearest(key[0], Job.model_fields) or _elsewhere(key[0], besides="")
+    return Mistake(key, f"there is no section [{dotted(key)}]", hint or _listing(Job.model_fields))
+
+
+def _elsewhere(name: str, *, besides: str) -> str | None:
+    homes = [
+        section
+        for section in Job.model_fields
+        if section != besides and name in section_keys(section)
+    ]
+    return f"{name} belongs in [{homes[0]}]." if len(homes) == 1 else None
+
+
+def _listing(names: Iterable[str]) -> str | None:
+    listed = ", ".join(sorted(names))
+    return f"There is: {listed}." if listed else None

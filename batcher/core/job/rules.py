@@ -1,0 +1,163 @@
+"""What the keys of a job must be to each other, beyond what each is by itself."""
+
+import ipaddress
+import re
+from collections.abc import Callable, Iterator
+from pathlib import PurePosixPath
+from urllib.parse import urlsplit
+
+from batcher.core.job.job import Job
+from batcher.core.job.known_keys import unknown_key
+from batcher.core.job.mistake import Mistake
+from batcher.core.job.parameters import PARAMETERS
+from batcher.core.job.sections import Request
+
+_SECRET_HEADERS = frozenset({"authorization", "x-api-key", "proxy-authorization", "cookie"})
+_OUR_HEADERS = frozenset(
+    {"accept-encoding", "anthropic-version", "connection", "content-length", "content-type", "host"}
+)
+_HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
+_HEADER_VALUE = re.compile(r"[\x20-\x7e]*")
+_WAYS = ("prompt", "prompt_file", "messages", "params")
+
+
+def problems(job: Job) -> list[Mistake]:
+    """Find all that is wrong with how the keys of a job go together."""
+    return [mistake for rule in _RULES for mistake in rule(job)]
+
+
+def _one_question(job: Job) -> Iterator[Mistake]:
+    set_keys = [name for name in _WAYS if getattr(job.request, name) is not None]
+    is_whole = job.input.format == "messages-batch"
+    ways = ['input.format = "messages-batch"'] * is_whole + [f"request.{name}" for name in set_keys]
+    if not ways:
+        message = "[request] does not say what to ask"
+        yield Mistake(("request",), message, "Set prompt, prompt_file, messages or params.")
+    if len(ways) > 1:
+        yield Mistake(
+            ("request", set_keys[-1]),
+            f"{' and '.join(ways)} exclude each other",
+            "Keep one of them.",
+        )
+    if job.request.system is not None and job.request.system_file is not None:
+        key = ("request", "system_file")
+        yield Mistake(key, "request.system and request.system_file exclude each other")
+
+
+def _whole_requests(job: Job) -> Iterator[Mistake]:
+    request = job.request
+    if job.input.format == "messages-batch":
+        source = 'input.format = "messages-batch"'
+    elif request.params is not None:
+        source = "request.params"
+    else:
+        for name in ("model", "max_tokens"):
+            if getattr(request, name) is None:
+                yield Mistake(("request", name), f"request.{name} is missing")
+        return
+    for name in sorted(request.model_fields_set - {"samples", *_WAYS}):
+        if name in Request.model_fields or name in PARAMETERS:
+            message = f"request.{name} does nothing beside {source}"
+            yield Mistake(("request", name), message, "Each row brings its whole request.")
+    if job.input.format == "messages-batch" and job.input.id is not None:
+        yield Mistake(("input", "id"), f"input.id does nothing beside {source}", "It is custom_id.")
+
+
+def _images(job: Job) -> Iterator[Mistake]:
+    request = job.request
+    has_prompt = request.prompt is not None or request.prompt_file is not None
+    if request.images and request.messages is not None and not has_prompt:
+        yield Mistake(
+            ("request", "images"),
+            "request.images does nothing beside request.messages",
+            "Put the images into the messages.",
+        )
+
+
+def _parameters(job: Job) -> Iterator[Mistake]:
+    for name in job.request.parameters:
+        if name not in PARAMETERS:
+            yield unknown_key(("request", name))
+
+
+def _system_blocks(job: Job) -> Iterator[Mistake]:
+    if not isinstance(job.request.system, list):
+        return
+    if not job.request.system or not all(
+        block.get("type") == "text" and isinstance(block.get("text"), str) and block["text"]
+        for block in job.request.system
+    ):
+        message = "request.system must be text or text blocks"
+        hint = 'A text block is { type = "text", text = "..." }.'
+        yield Mistake(("request", "system"), message, hint)
+
+
+def _output(job: Job) -> Iterator[Mistake]:
+    path = job.output.path
+    key = ("output", "path")
+    if path is not None and "://" in path:
+        yield Mistake(key, "output.path must be a file or folder of this machine")
+        return
+    suffix = ".parquet" if path is None else PurePosixPath(path.replace("\\", "/")).suffix
+    if suffix not in {"", ".parquet"}:
+        hint = "A name in .parquet is one file; a name without a dot is a folder of them."
+        yield Mistake(key, f"output.path must not end in {suffix}: the output is Parquet", hint)
+    elif suffix and "rows_per_file" in job.output.model_fields_set:
+        yield Mistake(
+            ("output", "rows_per_file"),
+            "output.rows_per_file needs output.path to be a folder",
+            'Name a folder, such as path = "out", or leave rows_per_file away.',
+        )
+
+
+def _server(job: Job) -> Iterator[Mistake]:
+    if job.api.base_url == "simulator":
+        return
+    problem = _address_problem(job.api.base_url)
+    if problem:
+        yield Mistake(("api", "base_url"), f"api.base_url {problem}")
+
+
+def _address_problem(address: str) -> str | None:
+    try:
+        parts = urlsplit(address)
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        return "is not an address"
+    if parts.scheme not in {"http", "https"} or not host:
+        return 'must look like https://host, or be "simulator"'
+    if parts.username is not None or parts.query or parts.fragment:
+        return "may not hold a user, a query or a fragment"
+    if parts.scheme == "http" and not _is_loopback(host):
+        return "must be https: a key and prompts do not travel in the clear"
+    return None
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _headers(job: Job) -> Iterator[Mistake]:
+    for name, value in job.api.headers.items():
+        key = ("api", "headers", name)
+        if name.lower() in _SECRET_HEADERS:
+            message = "api.headers may not hold a key: a job file is shared and kept"
+            yield Mistake(key, message, "Set api.key_env or api.key_command, and api.auth.")
+        elif name.lower() in _OUR_HEADERS:
+            hint = "Set api.version." if name.lower() == "anthropic-version" else None
+            yield Mistake(key, f"api.headers may not hold {name.lower()}: batcher sets it", hint)
+        elif not _HEADER_NAME.fullmatch(name):
+            yield Mistake(("api", "headers"), "api.headers has a name that is not a header's")
+        elif not _HEADER_VALUE.fullmatch(value):
+            yield Mistake(key, f"api.headers.{name} may hold printable ASCII only")
+
+
+_RULES: tuple[Callable[[Job], Iterator[Mistake]], ...] = (
+    *(_one_question, _whole_requests, _images, _parameters, _system_blocks),
+    *(_output, _server, _headers),
+)

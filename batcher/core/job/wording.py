@@ -1,0 +1,116 @@
+"""Pydantic's findings in plain words. Numbers are repeated, texts never."""
+
+from collections.abc import Callable
+from typing import Any
+
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from batcher.core.job.known_keys import unknown_key
+from batcher.core.job.mistake import Key, Mistake, dotted
+from batcher.core.nearest import nearest
+
+_TYPES = {
+    "string_type": "text",
+    "int_type": "a whole number",
+    "int_from_float": "a whole number",
+    "bool_type": "true or false",
+    "decimal_type": "a number",
+    "is_instance_of": "a number",
+    "finite_number": "a finite number",
+    "tuple_type": "an array",
+    "list_type": "an array",
+    "dict_type": "a table",
+}
+_BOUNDS: dict[str, tuple[str, str]] = {
+    "greater_than": ("gt", "more than"),
+    "greater_than_equal": ("ge", "at least"),
+    "less_than": ("lt", "less than"),
+    "less_than_equal": ("le", "at most"),
+}
+_PATTERNS: dict[Key, str] = {
+    ("job", "name"): "may hold letters, digits, '.', '_' and '-', starts with a letter or digit, "
+    "and has at most 100 of them",
+    ("output", "prefix"): "may hold letters, digits and '_', and does not start with a digit",
+    ("api", "key_env"): "is the name of an environment variable, not a key",
+}
+
+
+def mistakes_of(error: ValidationError) -> list[Mistake]:
+    """Say everything a validation found, once for each key."""
+    found: dict[Key, Mistake] = {}
+    for details in error.errors(include_url=False):
+        mistake = _mistake(details)
+        found.setdefault(mistake.key, mistake)
+    return list(found.values())
+
+
+def _mistake(details: ErrorDetails) -> Mistake:
+    location = details["loc"]
+    # Of a union, pydantic also names the member that it tried.
+    members = location[:2] if location[:2] == ("request", "system") else location
+    key = tuple(part for part in members if isinstance(part, str))
+    kind = details["type"]
+    if key == ("request", "system"):
+        return Mistake(key, "request.system must be text or text blocks")
+    if kind == "extra_forbidden":
+        return unknown_key(key)
+    if kind == "missing":
+        what = f"the section [{key[0]}]" if len(key) == 1 else dotted(key)
+        return Mistake(key, f"{what} is missing")
+    if kind in {"model_type", "model_attributes_type"}:
+        what = (
+            f"[{key[0]}] must be a section" if len(key) == 1 else f"{dotted(key)} must be a table"
+        )
+        return Mistake(key, what)
+    say = _BY_KIND.get(kind, _any)
+    message, hint = say(key, details)
+    item = "each item of " if len(members) > len(key) else ""
+    return Mistake(key, f"{item}{dotted(key)} {message}", hint)
+
+
+def _type(_key: Key, details: ErrorDetails) -> tuple[str, str | None]:
+    return f"must be {_TYPES[details['type']]}", None
+
+
+def _bound(_key: Key, details: ErrorDetails) -> tuple[str, str | None]:
+    name, words = _BOUNDS[details["type"]]
+    return f"must be {words} {_context(details)[name]}, got {details['input']}", None
+
+
+def _choice(_key: Key, details: ErrorDetails) -> tuple[str, str | None]:
+    expected = str(_context(details)["expected"])
+    choices = [choice.strip("' ") for choice in expected.replace(" or ", ", ").split(", ")]
+    given = details["input"]
+    hint = nearest(given, choices) if isinstance(given, str) else None
+    return f"must be one of {', '.join(choices)}", hint
+
+
+def _pattern(key: Key, _details: ErrorDetails) -> tuple[str, str | None]:
+    return _PATTERNS.get(key, "has the wrong form"), None
+
+
+def _empty(_key: Key, _details: ErrorDetails) -> tuple[str, str | None]:
+    return "must not be empty", None
+
+
+def _places(_key: Key, details: ErrorDetails) -> tuple[str, str | None]:
+    return f"may have at most {_context(details)['decimal_places']} decimal places", None
+
+
+def _any(_key: Key, _details: ErrorDetails) -> tuple[str, str | None]:
+    return "has a wrong value", None
+
+
+def _context(details: ErrorDetails) -> dict[str, Any]:
+    return details.get("ctx", {})
+
+
+_BY_KIND: dict[str, Callable[[Key, ErrorDetails], tuple[str, str | None]]] = {
+    **dict.fromkeys(_TYPES, _type),
+    **dict.fromkeys(_BOUNDS, _bound),
+    "literal_error": _choice,
+    "string_pattern_mismatch": _pattern,
+    "string_too_short": _empty,
+    "decimal_max_places": _places,
+}

@@ -1,0 +1,251 @@
+"""The most that one attempt can cost, known before it is sent."""
+
+import json
+import unicodedata
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from batcher.core.money.cost import US_MULTIPLIER, USD_PER_WEB_SEARCH
+from batcher.core.money.exact import per_million, product, total
+from batcher.core.money.prices import ModelPrices, Rates
+from batcher.errors import ConfigurationError
+
+# Upper bounds on what the server adds to a prompt unseen, in tokens. The largest published
+# prompt for tools has 804 tokens and the largest built-in tool 974; the ones for structured
+# output and for a bare request are called small and not published.
+_HIDDEN_IN_EVERY_PROMPT = 100
+_HIDDEN_FOR_TOOLS = 1_200
+_HIDDEN_FOR_A_BUILT_IN_TOOL = 1_250
+_HIDDEN_FOR_A_FORMAT = 1_200
+
+# The most a single image counts, after the server has scaled it down.
+_IMAGE_TOKENS = {"standard": 1_568, "high": 4_784}
+
+# An empty answer still counts 2 or 3 tokens, whatever max_tokens says.
+_OUTPUT_SLACK = 8
+
+# The most bytes that one escaped character (6 bytes, backslash-u) may become; see _text_bytes.
+_BYTES_OF_AN_ESCAPE = 33
+
+_UNBOUNDED_PARAMETERS = (
+    "compaction",
+    "container",
+    "context_management",
+    "fallbacks",
+    "mcp_servers",
+    "thread",
+)
+_CLIENT_TOOLS = ("bash_", "text_editor_", "computer_", "memory_")
+_SERVER_TOOLS_WITH_A_LIMIT = ("web_search_", "web_fetch_")
+
+
+class UnboundedError(ConfigurationError):
+    """A request whose cost has no upper bound; ``key`` is the parameter that is the cause."""
+
+    def __init__(self, key: str, why: str) -> None:
+        super().__init__(f"the cost of a request with {key!r} has no upper bound: {why}")
+        self.key = key
+
+
+@dataclass(frozen=True, slots=True)
+class _Contents:
+    """What a request holds that its bytes do not price: counts, and bytes that are no text."""
+
+    images: int = 0
+    image_bytes: int = 0
+    has_pages: bool = False
+
+
+def worst_case(
+    body: bytes, request: Mapping[str, Any], prices: ModelPrices, *, is_batch: bool = False
+) -> Decimal:
+    """Bound from above what one attempt may cost, in USD; ``UnboundedError`` when nothing does.
+
+    ``body`` holds the exact bytes that are sent, cache marks included, and ``request`` is the
+    same as values. Each part is bounded by itself:
+
+    - Prompt: a token covers at least one byte of text, so there are at most as many as bytes;
+      the JSON around each message is longer than the marks it stands for. Image data is no text:
+      each image counts its tier's maximum instead. PDF pages are bounded by nothing but the
+      context window, which bounds every prompt, since a longer one is refused unbilled. What the
+      server adds unseen is added as a constant, which is the one part taken on trust: only some
+      of it is published.
+    - Input rate: the dearest kind, a one-hour cache write unless the job file says otherwise; the
+      long-prompt rate of everything as soon as the bound passes its threshold.
+    - Output: ``max_tokens`` is a hard ceiling that includes thinking. A batch output beta only
+      raises what ``max_tokens`` may be.
+    - Region: the dearer one unless the request says global, since a workspace may default to it.
+    - Speed: the fast rate when asked for and dearer.
+    - Web search and fetch: with ``max_uses`` each use may read a whole context window again and
+      write ``max_tokens`` again. Without it, and for tools that run for hours on the server,
+      for fallbacks, compaction and remote tool servers, nothing bounds the cost.
+
+    It bounds one attempt: retries are bounded one by one, as each is sent.
+    """
+    for key in _UNBOUNDED_PARAMETERS:
+        if request.get(key):
+            raise UnboundedError(key, "it lets the server run more than the request shows")
+    uses, searches = _server_tool_uses(request)
+    prompt = _prompt_tokens(body, request, prices, has_web=uses > 0)
+    rates = _rates(request, prices, prompt, is_batch=is_batch)
+    output = _max_tokens(request) + _OUTPUT_SLACK
+    tokens = total(
+        [product(prompt, rates.dearest_input, uses + 1), product(output, rates.output, uses + 1)]
+    )
+    is_us = prices.has_geo_price and request.get("inference_geo") != "global"
+    region = US_MULTIPLIER if is_us else Decimal(1)
+    return total([per_million(product(tokens, region)), product(searches, USD_PER_WEB_SEARCH)])
+
+
+def _prompt_tokens(
+    body: bytes, request: Mapping[str, Any], prices: ModelPrices, *, has_web: bool
+) -> int:
+    contents = _contents(request)
+    window = None if prices.facts is None else prices.facts.context_window
+    if contents.has_pages or has_web:
+        if window is None:
+            raise UnboundedError("messages", "PDFs and web tools need a model of known context")
+        return window
+    image = "high" if prices.facts is None else (prices.facts.image_tier or "high")
+    tokens = (
+        _text_bytes(body)
+        - contents.image_bytes
+        + contents.images * _IMAGE_TOKENS[image]
+        + _hidden_tokens(request)
+    )
+    return tokens if window is None else min(tokens, window)
+
+
+def _text_bytes(body: bytes) -> int:
+    """Count the bytes of a body's text, also once compound characters are spelled out.
+
+    Compatibility normalisation, which earlier published tokenizers of these models did, makes
+    some characters longer: a three-byte ligature of Arabic becomes 33 bytes.
+    """
+    escapes = body.count(b"\\u") * _BYTES_OF_AN_ESCAPE
+    if body.isascii():
+        return len(body) + escapes
+    spelled = unicodedata.normalize("NFKC", body.decode("utf-8", "replace"))
+    return max(len(body), len(spelled.encode("utf-8", "replace"))) + escapes
+
+
+def _hidden_tokens(request: Mapping[str, Any]) -> int:
+    """Bound what the server adds: its own prompts, and definitions laid out twice as widely."""
+    tools = _tools(request)
+    output_config = request.get("output_config")
+    form = output_config.get("format") if isinstance(output_config, Mapping) else None
+    form = form or request.get("output_format")
+    tokens = _HIDDEN_IN_EVERY_PROMPT
+    if tools:
+        built_in = sum(_kind(tool) != "custom" for tool in tools)
+        tokens += _HIDDEN_FOR_TOOLS + _HIDDEN_FOR_A_BUILT_IN_TOOL * built_in + _json_bytes(tools)
+    if form:
+        tokens += _HIDDEN_FOR_A_FORMAT + _json_bytes(form)
+    return tokens
+
+
+def _json_bytes(value: object) -> int:
+    return len(json.dumps(value, default=str))
+
+
+def _tools(request: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    tools = request.get("tools") or []
+    if not isinstance(tools, list | tuple) or not all(isinstance(tool, Mapping) for tool in tools):
+        raise UnboundedError("tools", "it must be a list of objects")
+    return list(tools)
+
+
+def _kind(tool: Mapping[str, Any]) -> str:
+    return str(tool.get("type") or "custom")
+
+
+def _server_tool_uses(request: Mapping[str, Any]) -> tuple[int, int]:
+    """Bound the uses of tools that the server runs, and the searches among them."""
+    uses = searches = 0
+    for tool in _tools(request):
+        kind = _kind(tool)
+        if kind == "custom" or kind.startswith(_CLIENT_TOOLS):
+            continue
+        limit = tool.get("max_uses")
+        if not kind.startswith(_SERVER_TOOLS_WITH_A_LIMIT):
+            raise UnboundedError("tools", "what a server tool adds or runs is not limited")
+        if not isinstance(limit, int) or isinstance(limit, bool) or limit < 0:
+            raise UnboundedError("tools", "a web tool needs max_uses")
+        uses += limit
+        searches += limit if kind.startswith("web_search_") else 0
+    return uses, searches
+
+
+def _rates(
+    request: Mapping[str, Any], prices: ModelPrices, prompt: int, *, is_batch: bool
+) -> Rates:
+    """Take the dearest rate that can apply, kind by kind."""
+    possible = [prices.batch if is_batch else prices.standard]
+    if prices.long is not None and prompt > prices.long.threshold:
+        possible.append(prices.long.batch if is_batch else prices.long.standard)
+    if request.get("speed") == "fast" and not is_batch and prices.fast is not None:
+        possible.append(prices.fast)
+    if len(possible) == 1:
+        return possible[0]
+    return Rates(
+        input=max(rates.input for rates in possible),
+        output=max(rates.output for rates in possible),
+        cache_write_5m=max(rates.cache_write_5m for rates in possible),
+        cache_write_1h=max(rates.cache_write_1h for rates in possible),
+        cache_read=max(rates.cache_read for rates in possible),
+    )
+
+
+def _max_tokens(request: Mapping[str, Any]) -> int:
+    limit = request.get("max_tokens")
+    if not isinstance(limit, int) or isinstance(limit, bool) or limit < 0:
+        raise UnboundedError("max_tokens", "it must be a whole number")
+    return limit
+
+
+def _contents(request: Mapping[str, Any]) -> _Contents:
+    images = image_bytes = 0
+    has_pages = False
+    for block in _blocks(request):
+        source = block.get("source")
+        if block.get("type") == "image":
+            images += 1
+            image_bytes += _base64_bytes(source)
+        elif block.get("type") == "document":
+            has_pages = has_pages or not _is_text(source)
+        elif block.get("type") == "container_upload":
+            raise UnboundedError("messages", "an uploaded file may be of any size")
+    return _Contents(images, image_bytes, has_pages)
+
+
+def _blocks(request: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """Every content block of a request, at any depth."""
+    pending: list[Any] = [request.get("system")]
+    pending.extend(
+        message.get("content")
+        for message in request.get("messages") or ()
+        if isinstance(message, Mapping)
+    )
+    while pending:
+        value = pending.pop()
+        if isinstance(value, list | tuple):
+            pending.extend(value)
+        elif isinstance(value, Mapping):
+            yield value
+            pending.append(value.get("content"))
+            source = value.get("source")
+            if isinstance(source, Mapping):
+                pending.append(source.get("content"))
+
+
+def _base64_bytes(source: object) -> int:
+    if isinstance(source, Mapping) and source.get("type") == "base64":
+        data = source.get("data")
+        return len(data) if isinstance(data, str) else 0
+    return 0
+
+
+def _is_text(source: object) -> bool:
+    return isinstance(source, Mapping) and source.get("type") in ("text", "content")

@@ -1,0 +1,119 @@
+"""What one response cost, exactly, and how that comes about."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from decimal import Decimal
+
+from batcher.core.money.exact import per_million, product, total
+from batcher.core.money.prices import ModelPrices, Rates
+from batcher.core.money.usage import Usage
+
+US_MULTIPLIER = Decimal("1.1")
+USD_PER_WEB_SEARCH = Decimal("0.01")
+
+_NO_REGION = (None, "global", "not_available")
+_FREE_BEFORE_OUTPUT = frozenset({None, "cyber", "general_harms"})
+
+# Each kind of token with how many of it were used and which of the rates it costs.
+_KINDS: tuple[tuple[str, Callable[[Usage], int], Callable[[Rates], Decimal]], ...] = (
+    ("input", lambda u: u.input_tokens, lambda r: r.input),
+    ("cache write 5m", lambda u: u.cache_creation_5m_input_tokens, lambda r: r.cache_write_5m),
+    ("cache write 1h", lambda u: u.cache_creation_1h_input_tokens, lambda r: r.cache_write_1h),
+    ("cache read", lambda u: u.cache_read_input_tokens, lambda r: r.cache_read),
+    ("output", lambda u: u.output_tokens, lambda r: r.output),
+)
+
+
+class UnpricedError(ValueError):
+    """A response whose price is not known, though its usage is; ``field`` names the cause."""
+
+    def __init__(self, field: str, why: str) -> None:
+        super().__init__(f"{field}: {why}")
+        self.field = field
+
+
+@dataclass(frozen=True, slots=True)
+class CostLine:
+    """One term of a cost: ``quantity * rate / per * multiplier``, in USD.
+
+    ``rate`` is what the price table says for the tier, speed and prompt length at hand;
+    ``multiplier`` is the region's.
+    """
+
+    kind: str
+    quantity: int
+    rate: Decimal
+    per: int
+    multiplier: Decimal
+    amount: Decimal
+
+
+def cost(usage: Usage, prices: ModelPrices) -> Decimal:
+    """Price a response in USD, to the last digit; see ``explain`` for the rules and errors."""
+    return total(line.amount for line in explain(usage, prices))
+
+
+def explain(usage: Usage, prices: ModelPrices) -> tuple[CostLine, ...]:
+    """Itemise a cost: the terms whose sum it is, one for each kind that was used at all.
+
+    A tier, region or speed that is not reported counts as standard, global and standard. One
+    that is reported and unknown raises ``UnpricedError``, as does fast mode without a fast price.
+    The priority tier is priced at the standard list price, since what was committed for it is
+    settled by contract. Web searches cost the same in every tier and region.
+    """
+    rates = _rates(usage, prices)
+    multiplier = _geo_multiplier(usage, prices)
+    lines = [
+        CostLine(kind, quantity, rate, 1_000_000, multiplier, amount)
+        for kind, count, rate_of in _KINDS
+        if (quantity := count(usage))
+        for rate in [rate_of(rates)]
+        for amount in [per_million(product(quantity, rate, multiplier))]
+    ]
+    if searches := usage.web_search_requests:
+        amount = product(searches, USD_PER_WEB_SEARCH)
+        lines.append(CostLine("web search", searches, USD_PER_WEB_SEARCH, 1, Decimal(1), amount))
+    return tuple(lines)
+
+
+def is_free_refusal(stop_reason: str | None, category: str | None, *, has_output: bool) -> bool:
+    """Whether a response is a refusal that is not billed although its usage counts tokens.
+
+    Free are refusals before any output in the categories cyber, general_harms and none. A
+    category nobody knows yet counts as billed: most are, and counting too much stops a budget
+    early where counting too little would pass it.
+    """
+    return stop_reason == "refusal" and not has_output and category in _FREE_BEFORE_OUTPUT
+
+
+def _rates(usage: Usage, prices: ModelPrices) -> Rates:
+    is_batch = _is_batch(usage.service_tier)
+    is_long = prices.long is not None and usage.prompt_tokens > prices.long.threshold
+    if _is_fast(usage.speed, prices):
+        if is_batch or is_long or prices.fast is None:
+            raise UnpricedError("speed", f"no price of {prices.id} is known for this fast answer")
+        return prices.fast
+    if prices.long is not None and is_long:
+        return prices.long.batch if is_batch else prices.long.standard
+    return prices.batch if is_batch else prices.standard
+
+
+def _is_batch(service_tier: str | None) -> bool:
+    if service_tier not in (None, "standard", "priority", "batch"):
+        raise UnpricedError("service_tier", "the API reported a tier whose price is not known")
+    return service_tier == "batch"
+
+
+def _is_fast(speed: str | None, prices: ModelPrices) -> bool:
+    if speed not in (None, "standard", "fast"):
+        raise UnpricedError("speed", "the API reported a speed whose price is not known")
+    is_ignored = prices.facts is not None and prices.facts.ignores_fast
+    return speed == "fast" and not is_ignored
+
+
+def _geo_multiplier(usage: Usage, prices: ModelPrices) -> Decimal:
+    if not prices.has_geo_price or usage.inference_geo in _NO_REGION:
+        return Decimal(1)
+    if usage.inference_geo != "us":
+        raise UnpricedError("inference_geo", "the API reported a region whose price is not known")
+    return US_MULTIPLIER

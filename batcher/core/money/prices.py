@@ -1,0 +1,259 @@
+"""The price table: what each model costs, from the shipped data and the job file."""
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, fields
+from datetime import date
+from decimal import Decimal, Inexact, InvalidOperation
+from difflib import get_close_matches
+from typing import Any
+
+from batcher.core.job import PriceOverride
+from batcher.core.money.exact import MAX_RATE, MAX_RATE_DECIMALS, decimals, product
+from batcher.core.request.models import ModelFacts, model_facts
+from batcher.errors import ConfigurationError
+
+_WRITE_5M = Decimal("1.25")
+_WRITE_1H = Decimal(2)
+_READ = Decimal("0.1")
+_BATCH = Decimal("0.5")
+
+
+class UnknownModelError(ConfigurationError):
+    """A model without a price; ``model`` is its name as it was asked for."""
+
+    def __init__(self, model: str, why: str, suggestion: str | None = None) -> None:
+        guess = "" if suggestion is None else f"did you mean {suggestion!r}? "
+        super().__init__(
+            f"model {model!r} {why}",
+            hint=f"{guess}the job file can supply a price, in USD per million tokens: "
+            f'[prices.overrides."{model}"] input = ..., output = ...',
+        )
+        self.model = model
+        self.suggestion = suggestion
+
+
+@dataclass(frozen=True, slots=True)
+class Rates:
+    """USD per million tokens of each kind.
+
+    ValueError for a rate that is negative, not finite, or too long or large for exact costs.
+    """
+
+    input: Decimal
+    output: Decimal
+    cache_write_5m: Decimal
+    cache_write_1h: Decimal
+    cache_read: Decimal
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            rate: Decimal = getattr(self, field.name)
+            if not rate.is_finite() or not 0 <= rate < MAX_RATE:
+                raise ValueError(f"{field.name} must be from 0 to under {MAX_RATE:,}")
+            if decimals(rate) > MAX_RATE_DECIMALS:
+                raise ValueError(f"{field.name} has more than {MAX_RATE_DECIMALS} decimals")
+
+    def times(self, factor: Decimal) -> "Rates":
+        """Multiply each rate."""
+        return Rates(*(product(getattr(self, field.name), factor) for field in fields(self)))
+
+    @property
+    def dearest_input(self) -> Decimal:
+        """The most a token of the prompt can cost, whatever the cache does."""
+        return max(self.input, self.cache_write_5m, self.cache_write_1h, self.cache_read)
+
+
+@dataclass(frozen=True, slots=True)
+class LongPrompt:
+    """The rates of a whole request, output included, whose prompt is longer than ``threshold``."""
+
+    threshold: int
+    standard: Rates
+    batch: Rates
+
+
+@dataclass(frozen=True, slots=True)
+class ModelPrices:
+    """Everything one model's price depends on.
+
+    ``facts`` is None for a model that only the job file knows; ``is_override`` says that the job
+    file set the rates.
+    """
+
+    id: str
+    standard: Rates
+    batch: Rates
+    fast: Rates | None = None
+    long: LongPrompt | None = None
+    facts: ModelFacts | None = None
+    is_override: bool = False
+
+    @property
+    def has_geo_price(self) -> bool:
+        """Whether inference in the US costs more.
+
+        True unless the table says that the model knows no regions: a model it does not know is
+        newer than the first that does, and too much is safer for a budget than too little.
+        """
+        return self.facts is None or self.facts.has_inference_geo is not False
+
+
+@dataclass(frozen=True, slots=True)
+class PriceTable:
+    """The prices in force; ``as_of`` is the day the shipped data was checked."""
+
+    as_of: date
+    _prices: Mapping[str, ModelPrices]
+    _facts: Mapping[str, ModelFacts]
+    _aliases: Mapping[str, str]
+
+    @classmethod
+    def parse(cls, text: str) -> "PriceTable":
+        """Read the model table's JSON; ``ConfigurationError`` when any of it is malformed."""
+        place = "its head"
+        facts: dict[str, ModelFacts] = {}
+        prices: dict[str, ModelPrices] = {}
+        try:
+            table = json.loads(text)
+            as_of = date.fromisoformat(table["as_of"])
+            for entry in table["models"]:
+                place = str(entry.get("id"))
+                fact = model_facts(entry)
+                if fact.id in facts:
+                    raise ValueError("is listed twice")  # noqa: TRY301
+                facts[fact.id] = fact
+                if "usd_per_mtok" in entry:
+                    prices[fact.id] = _model_prices(entry, fact)
+        except (ValueError, KeyError, TypeError, AttributeError, InvalidOperation) as error:
+            raise ConfigurationError(
+                f"the price table is malformed at {place}: {type(error).__name__}: {error}"
+            ) from error
+        aliases = {fact.alias: fact.id for fact in facts.values() if fact.alias is not None}
+        return cls(as_of, prices, facts, aliases)
+
+    def model(self, id_or_alias: str) -> ModelPrices:
+        """Find a model's prices; ``UnknownModelError`` when there are none."""
+        name = self._aliases.get(id_or_alias, id_or_alias)
+        prices = self._prices.get(name)
+        if prices is not None:
+            return prices
+        if name in self._facts:
+            raise UnknownModelError(id_or_alias, "is known, but its price is not")
+        close = get_close_matches(id_or_alias, [*self._prices, *self._aliases], n=1)
+        raise UnknownModelError(
+            id_or_alias, "is not in the price table", close[0] if close else None
+        )
+
+    def facts(self, id_or_alias: str) -> ModelFacts | None:
+        """Look up what is known of a model, None for one the table does not have."""
+        return self._facts.get(self._aliases.get(id_or_alias, id_or_alias))
+
+    def ids(self) -> tuple[str, ...]:
+        """List all models that have a price, in the table's order, then the job file's."""
+        return tuple(self._prices)
+
+    def with_overrides(self, overrides: Mapping[str, PriceOverride]) -> "PriceTable":
+        """Replace or add prices by model id or alias.
+
+        What an override leaves out follows the model's own multiples in the table (cache writes
+        and reads of input, batch, fast and long prompts of standard), and 1.25, 2, 0.1 and 0.5
+        for a model without any. ``ConfigurationError`` when a rate is too long to stay exact, or
+        when one model is overridden twice.
+        """
+        prices = dict(self._prices)
+        for name, override in overrides.items():
+            model = self._aliases.get(name, name)
+            if model in prices and prices[model].is_override:
+                raise ConfigurationError(f"[prices] overrides {model!r} twice, once by its alias")
+            try:
+                prices[model] = _overridden(model, override, prices.get(model), self.facts(model))
+            except (ValueError, Inexact) as error:
+                raise ConfigurationError(
+                    f"the price of {name!r} in [prices] cannot be used: {error}",
+                    hint="give every rate with at most 7 decimals",
+                ) from error
+        return PriceTable(self.as_of, prices, self._facts, self._aliases)
+
+
+def _model_prices(entry: Mapping[str, Any], facts: ModelFacts) -> ModelPrices:
+    fast = entry.get("usd_per_mtok_fast")
+    return ModelPrices(
+        id=facts.id,
+        standard=_rates(entry["usd_per_mtok"]),
+        batch=_rates(entry["usd_per_mtok_batch"]),
+        fast=None if fast is None else _rates(fast),
+        long=_long(entry),
+        facts=facts,
+    )
+
+
+def _long(entry: Mapping[str, Any]) -> LongPrompt | None:
+    rule = entry["long_prompt"]
+    if rule is None:
+        return None
+    return LongPrompt(
+        threshold=int(rule["threshold"]),
+        standard=_rates(entry["usd_per_mtok_long"]),
+        batch=_rates(entry["usd_per_mtok_long_batch"]),
+    )
+
+
+def _rates(row: Mapping[str, str]) -> Rates:
+    # Strings only: a JSON number has already lost its decimals to a float.
+    if not all(isinstance(rate, str) for rate in row.values()):
+        raise TypeError("rates must be strings")
+    return Rates(
+        input=Decimal(row["input"]),
+        output=Decimal(row["output"]),
+        cache_write_5m=Decimal(row["write_5m"]),
+        cache_write_1h=Decimal(row["write_1h"]),
+        cache_read=Decimal(row["read"]),
+    )
+
+
+def _overridden(
+    model: str, override: PriceOverride, known: ModelPrices | None, facts: ModelFacts | None
+) -> ModelPrices:
+    standard = _standard(override, known)
+    fast = long = None
+    if known is not None and known.fast is not None:
+        fast = standard.times(_multiple(known.fast, known.standard))
+    if known is not None and known.long is not None:
+        scaled = standard.times(_multiple(known.long.standard, known.standard))
+        long = LongPrompt(known.long.threshold, scaled, scaled.times(_BATCH))
+    return ModelPrices(
+        id=model,
+        standard=standard,
+        batch=standard.times(_BATCH),
+        fast=fast,
+        long=long,
+        facts=facts,
+        is_override=True,
+    )
+
+
+def _standard(override: PriceOverride, known: ModelPrices | None) -> Rates:
+    def or_else(given: Decimal | None, kind: str, default: Decimal) -> Decimal:
+        if given is not None:
+            return given
+        if known is not None:
+            default = _ratio([(getattr(known.standard, kind), known.standard.input)])
+        return product(override.input, default)
+
+    return Rates(
+        input=override.input,
+        output=override.output,
+        cache_write_5m=or_else(override.cache_write_5m, "cache_write_5m", _WRITE_5M),
+        cache_write_1h=or_else(override.cache_write_1h, "cache_write_1h", _WRITE_1H),
+        cache_read=or_else(override.cache_read, "cache_read", _READ),
+    )
+
+
+def _multiple(dear: Rates, plain: Rates) -> Decimal:
+    return _ratio((getattr(dear, field.name), getattr(plain, field.name)) for field in fields(dear))
+
+
+def _ratio(pairs: Iterable[tuple[Decimal, Decimal]]) -> Decimal:
+    """Take the greatest ratio; in the shipped table all pairs have the same, and it is exact."""
+    return max(dear / plain for dear, plain in pairs)

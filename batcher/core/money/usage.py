@@ -1,0 +1,255 @@
+"""The usage that the API reported, kind by kind, read so strictly that nothing billed is missed."""
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Literal
+
+from batcher.core.money.exact import MAX_COUNT
+
+MIXED = "mixed"
+
+_COUNTED = frozenset(
+    {
+        "input_tokens",
+        "output_tokens",
+        "cache_creation_input_tokens",
+        "cache_read_input_tokens",
+        "cache_creation.ephemeral_5m_input_tokens",
+        "cache_creation.ephemeral_1h_input_tokens",
+        "output_tokens_details.thinking_tokens",
+        "server_tool_use.web_search_requests",
+    }
+)
+_FREE = ("server_tool_use.web_fetch_requests",)
+
+
+class UsageError(ValueError):
+    """A usage object that contradicts itself or its documented types; ``field`` names where."""
+
+    def __init__(self, field: str, why: str) -> None:
+        self.field = field[:120]
+        super().__init__(f"usage field {self.field!r} {why}")
+
+
+class UnknownUsageError(UsageError):
+    """A usage field that may cost money in a way no price is known for.
+
+    The job file can declare ``field`` free with ``[prices] free_usage_fields``.
+    """
+
+    def __init__(self, field: str, why: str = "may cost money and has no known price") -> None:
+        super().__init__(field, why)
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What one response was billed for.
+
+    ``thinking_tokens`` are part of ``output_tokens`` and only informative; None when unsaid, as
+    are ``service_tier``, ``inference_geo`` and ``speed``.
+    """
+
+    input_tokens: int
+    output_tokens: int
+    cache_creation_5m_input_tokens: int = 0
+    cache_creation_1h_input_tokens: int = 0
+    cache_read_input_tokens: int = 0
+    thinking_tokens: int | None = None
+    web_search_requests: int = 0
+    service_tier: str | None = None
+    inference_geo: str | None = None
+    speed: str | None = None
+
+    @property
+    def prompt_tokens(self) -> int:
+        """The whole prompt: uncached, written to the cache and read from it."""
+        return (
+            self.input_tokens
+            + self.cache_creation_5m_input_tokens
+            + self.cache_creation_1h_input_tokens
+            + self.cache_read_input_tokens
+        )
+
+    def __add__(self, other: "Usage") -> "Usage":
+        """Sum for a report; never price a sum, since each response is priced by its own length.
+
+        Words that differ become "mixed". Thinking tokens sum over the responses that said them.
+        """
+        written_5m = self.cache_creation_5m_input_tokens + other.cache_creation_5m_input_tokens
+        written_1h = self.cache_creation_1h_input_tokens + other.cache_creation_1h_input_tokens
+        return Usage(
+            input_tokens=self.input_tokens + other.input_tokens,
+            output_tokens=self.output_tokens + other.output_tokens,
+            cache_creation_5m_input_tokens=written_5m,
+            cache_creation_1h_input_tokens=written_1h,
+            cache_read_input_tokens=self.cache_read_input_tokens + other.cache_read_input_tokens,
+            thinking_tokens=_sum_said(self.thinking_tokens, other.thinking_tokens),
+            web_search_requests=self.web_search_requests + other.web_search_requests,
+            service_tier=_agreed(self.service_tier, other.service_tier),
+            inference_geo=_agreed(self.inference_geo, other.inference_geo),
+            speed=_agreed(self.speed, other.speed),
+        )
+
+
+def parse_usage(
+    raw: Mapping[str, object],
+    *,
+    cache_ttl: Literal["5m", "1h"] = "5m",
+    free_fields: Collection[str] = (),
+) -> Usage:
+    """Read the ``usage`` object of a response; ``UsageError`` rather than a guess.
+
+    ``cache_ttl`` is what the request asked for: cache writes are counted there when the response
+    does not split them. ``free_fields`` are dotted paths (or the beginnings of such) of fields
+    that may hold numbers and cost nothing.
+
+    An unknown field with a number above zero, at any depth, raises ``UnknownUsageError``, since
+    any number could be a new thing that is billed. So do code executions, billed by container
+    hours that usage does not tell, and more than one entry of ``iterations``: compactions are
+    then missing from the top-level numbers, and fallback attempts are billed at the rates of
+    other models.
+    """
+    _refuse_unknown(raw, free_fields)
+    written_5m, written_1h = _cache_writes(raw, cache_ttl)
+    usage = Usage(
+        input_tokens=_required(raw, "input_tokens"),
+        output_tokens=_required(raw, "output_tokens"),
+        cache_creation_5m_input_tokens=written_5m,
+        cache_creation_1h_input_tokens=written_1h,
+        cache_read_input_tokens=_count(raw, "cache_read_input_tokens") or 0,
+        thinking_tokens=_count(raw, "output_tokens_details.thinking_tokens"),
+        web_search_requests=_count(raw, "server_tool_use.web_search_requests") or 0,
+        service_tier=_word(raw, "service_tier"),
+        inference_geo=_word(raw, "inference_geo"),
+        speed=_word(raw, "speed"),
+    )
+    if not _is_free("iterations", free_fields):
+        _check_iterations(raw, cache_ttl, free_fields)
+    return usage
+
+
+def _refuse_unknown(raw: Mapping[str, object], free_fields: Collection[str]) -> None:
+    for path, number in _numbers(raw):
+        known = path in _COUNTED or path in _FREE or _is_free(path, free_fields)
+        # not (number <= 0) rather than number > 0, so that NaN is refused too
+        if not known and not number <= 0:
+            raise UnknownUsageError(path)
+
+
+def _numbers(raw: Mapping[str, object]) -> Iterable[tuple[str, int | float | Decimal]]:
+    """Every number in a usage object but those in ``iterations``, with its dotted path."""
+    pending: list[tuple[str, object]] = [
+        (_escaped(key), value) for key, value in raw.items() if key != "iterations"
+    ]
+    while pending:
+        path, value = pending.pop()
+        if isinstance(value, Mapping):
+            pending.extend((f"{path}.{_escaped(key)}", inner) for key, inner in value.items())
+        elif isinstance(value, list | tuple):
+            pending.extend((path, inner) for inner in value)
+        elif isinstance(value, Decimal) and value.is_nan():
+            yield path, float("nan")  # a signalling NaN cannot even be compared
+        elif isinstance(value, int | float | Decimal) and not isinstance(value, bool):
+            yield path, value
+
+
+def _escaped(key: str) -> str:
+    """Keep a key with a dot from passing for the path of a known field."""
+    return key.replace(".", "\\.")
+
+
+def _is_free(path: str, free_fields: Collection[str]) -> bool:
+    return any(path == free or path.startswith(f"{free}.") for free in free_fields)
+
+
+def _cache_writes(raw: Mapping[str, object], cache_ttl: Literal["5m", "1h"]) -> tuple[int, int]:
+    whole = _count(raw, "cache_creation_input_tokens")
+    written_5m = _count(raw, "cache_creation.ephemeral_5m_input_tokens")
+    written_1h = _count(raw, "cache_creation.ephemeral_1h_input_tokens")
+    if written_5m is None and written_1h is None:
+        return (whole or 0, 0) if cache_ttl == "5m" else (0, whole or 0)
+    split = (written_5m or 0, written_1h or 0)
+    if whole is not None and whole != sum(split):
+        raise UsageError("cache_creation", "does not add up to cache_creation_input_tokens")
+    return split
+
+
+def _check_iterations(
+    raw: Mapping[str, object], cache_ttl: Literal["5m", "1h"], free_fields: Collection[str]
+) -> None:
+    entries = raw.get("iterations")
+    if entries is None:
+        return
+    if not isinstance(entries, list | tuple):
+        raise UsageError("iterations", "must be a list")
+    if len(entries) > 1:
+        raise UnknownUsageError("iterations", "has several entries, which cannot be priced")
+    for entry in entries:
+        if not isinstance(entry, Mapping):
+            raise UsageError("iterations", "must hold objects")
+        if not _agrees(entry, {**raw, "iterations": None}, cache_ttl, free_fields):
+            raise UnknownUsageError("iterations", "differs from the top level")
+
+
+def _agrees(
+    entry: Mapping[str, object],
+    raw: Mapping[str, object],
+    cache_ttl: Literal["5m", "1h"],
+    free_fields: Collection[str],
+) -> bool:
+    """Whether what an iteration says is what the top level says; it may leave things unsaid."""
+    if "iterations" in entry:
+        return False
+    merged = {**raw, **{key: value for key, value in entry.items() if value is not None}}
+    whole = parse_usage(raw, cache_ttl=cache_ttl, free_fields=free_fields)
+    try:
+        return parse_usage(merged, cache_ttl=cache_ttl, free_fields=free_fields) == whole
+    except UnknownUsageError:
+        raise
+    except UsageError:
+        return False
+
+
+def _lookup(raw: Mapping[str, object], path: str) -> object:
+    value: object = raw
+    for key in path.split("."):
+        if value is None:
+            return None
+        if not isinstance(value, Mapping):
+            raise UsageError(path, "is not where it should be: its parent is not an object")
+        value = value.get(key)
+    return value
+
+
+def _count(raw: Mapping[str, object], path: str) -> int | None:
+    value = _lookup(raw, path)
+    if value is None:
+        return None
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= MAX_COUNT:
+        raise UsageError(path, "must be a whole number from 0 to 2^53")
+    return value
+
+
+def _required(raw: Mapping[str, object], path: str) -> int:
+    value = _count(raw, path)
+    if value is None:
+        raise UsageError(path, "is missing")
+    return value
+
+
+def _word(raw: Mapping[str, object], path: str) -> str | None:
+    value = raw.get(path)
+    if value is not None and not isinstance(value, str):
+        raise UsageError(path, "must be a string")
+    return value
+
+
+def _sum_said(one: int | None, other: int | None) -> int | None:
+    if one is None and other is None:
+        return None
+    return (one or 0) + (other or 0)
+
+
+def _agreed(one: str | None, other: str | None) -> str | None:
+    return one if one == other else MIXED

@@ -1,0 +1,209 @@
+"""From a row's values to the request it asks for."""
+
+import base64
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from batcher.core.job import Job
+from batcher.core.request.canonical import Fingerprint, canonical_json, fingerprint
+from batcher.core.request.template import Template
+from batcher.errors import TemplateError
+
+MAX_BODY_BYTES = 32 * 1024 * 1024
+"""What the API takes at most (413 ``request_too_large``)."""
+
+# Below these a null is the user's own data or schema.
+_NULLS_MEAN_SOMETHING = frozenset({"input", "input_schema", "schema"})
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A Messages request: the bytes that are sent, and the names of its answers.
+
+    ``fingerprints`` has one entry for each answer asked for (``request.samples``).
+    """
+
+    body: bytes
+    fields: Mapping[str, Any]
+    fingerprints: tuple[Fingerprint, ...]
+    image_count: int
+
+    @property
+    def model(self) -> str:
+        """The model asked."""
+        return str(self.fields["model"])
+
+    @property
+    def max_tokens(self) -> int:
+        """The most tokens an answer may have."""
+        return int(self.fields["max_tokens"])
+
+
+@dataclass(frozen=True, slots=True)
+class Unsendable:
+    """Why a row gives no request; ``is_skipped`` when the job wants no such row to be asked."""
+
+    error_type: str
+    reason: str
+    is_skipped: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class EncodedImage:
+    """An image as the API takes it."""
+
+    media_type: str
+    data: bytes
+
+
+class RequestBuilder:
+    """Builds requests the way one job says; raises TemplateError when a template is unreadable."""
+
+    def __init__(self, job: Job, *, system: Template | list[Any] | None, prompt: Template | None) -> None:
+        self._spec = job.request
+        self._skips_empty = job.input.on_empty == "skip"
+        self._takes_params = job.input.format == "messages-batch"
+        self._system = system
+        self._prompt = prompt
+        self._fixed = dict(job.request.parameters)
+        for key in ("model", "max_tokens"):
+            if getattr(job.request, key) is not None:
+                self._fixed[key] = getattr(job.request, key)
+
+    @property
+    def columns(self) -> frozenset[str] | None:
+        """The input columns that requests are made from; None means any of them."""
+        if self._takes_params:
+            return frozenset({"params"})
+        names = {name for name in (self._spec.messages, self._spec.params) if name}
+        names.update(self._spec.images)
+        for template in (self._system, self._prompt):
+            if isinstance(template, Template):
+                if template.uses_row:
+                    return None
+                names |= template.names()
+        return frozenset(names)
+
+    @property
+    def is_fixed(self) -> bool:
+        """Whether all requests share their parameters, so that one check of them is enough."""
+        return not self._takes_params and self._spec.params is None
+
+    def build(
+        self, values: Mapping[str, object], images: Sequence[EncodedImage] = ()
+    ) -> Request | Unsendable:
+        """Make a row's request. Never raises for what a row holds: that is an Unsendable."""
+        try:
+            fields = self._fields(values, images)
+        except TemplateError as error:
+            return Unsendable("client.template", error.message.split("\n", 1)[0])
+        except _BadValueError as error:
+            return Unsendable("client.bad_row", str(error))
+        if isinstance(fields, Unsendable):
+            return fields
+        return self._named(fields, len(images))
+
+    def _named(self, fields: dict[str, Any], image_count: int) -> Request | Unsendable:
+        problem = _shape_problem(fields)
+        if problem is not None:
+            return Unsendable("client.bad_row", problem)
+        try:
+            body = canonical_json(fields)
+        except (ValueError, TypeError, RecursionError) as error:
+            return Unsendable("client.bad_row", f"the request is not valid JSON: {error}")
+        if len(body) > MAX_BODY_BYTES:
+            return Unsendable(
+                "client.too_large",
+                f"the request has {len(body):,} bytes; the API takes {MAX_BODY_BYTES:,}",
+            )
+        names = tuple(fingerprint(body, sample) for sample in range(self._spec.samples))
+        return Request(body, fields, names, image_count)
+
+    def _fields(
+        self, values: Mapping[str, object], images: Sequence[EncodedImage]
+    ) -> dict[str, Any] | Unsendable:
+        column = "params" if self._takes_params else self._spec.params
+        if column is not None:
+            return dict(_json_column(values, column, dict))
+        fields = dict(self._fixed)
+        if self._system is not None:
+            system = self._system
+            fields["system"] = system.render(values) if isinstance(system, Template) else system
+        if self._spec.messages is not None:
+            fields["messages"] = _json_column(values, self._spec.messages, list)
+            return fields
+        assert self._prompt is not None, "the job file reader lets no other job through"  # noqa: S101
+        prompt = self._prompt.render(values)
+        if self._skips_empty and not prompt.strip():
+            return Unsendable("client.empty", "the prompt is empty", is_skipped=True)
+        fields["messages"] = [{"role": "user", "content": _content(prompt, images)}]
+        return fields
+
+
+class _BadValueError(ValueError):
+    """A column does not hold what a request can be made from."""
+
+
+def _content(prompt: str, images: Sequence[EncodedImage]) -> str | list[dict[str, Any]]:
+    """Put images before the text, where the API's documentation wants them."""
+    if not images:
+        return prompt
+    blocks: list[dict[str, Any]] = [
+        {
+            "type": "image",
+            "source": {
+                "type": "base64",
+                "media_type": image.media_type,
+                "data": base64.b64encode(image.data).decode("ascii"),
+            },
+        }
+        for image in images
+    ]
+    return [*blocks, {"type": "text", "text": prompt}]
+
+
+def _json_column(values: Mapping[str, object], column: str, kind: type) -> Any:
+    """Read a column that holds a list or an object, or the JSON text of one."""
+    if column not in values:
+        raise _BadValueError(f"the column '{column}' is missing")
+    value = values[column]
+    if isinstance(value, str):
+        try:
+            value = json.loads(value)
+        except (ValueError, RecursionError):
+            raise _BadValueError(f"the column '{column}' is not valid JSON") from None
+    if not isinstance(value, kind):
+        wanted = "an array" if kind is list else "an object"
+        raise _BadValueError(f"the column '{column}' must hold {wanted}")
+    # Parquet has one schema for all rows: a key that a row does not have is a null there.
+    return _without_nulls(value)
+
+
+def _without_nulls(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {
+            key: item if key in _NULLS_MEAN_SOMETHING else _without_nulls(item)
+            for key, item in value.items()
+            if item is not None
+        }
+    if isinstance(value, list):
+        return [_without_nulls(item) for item in value]
+    return value
+
+
+def _shape_problem(fields: Mapping[str, Any]) -> str | None:
+    """Say why the API would not take these fields as a request, as far as all models agree."""
+    model, max_tokens, messages = (fields.get(key) for key in ("model", "max_tokens", "messages"))
+    if not isinstance(model, str) or not model:
+        return "the request names no model"
+    if not isinstance(max_tokens, int) or isinstance(max_tokens, bool) or max_tokens < 0:
+        return "the request's max_tokens must be a whole number"
+    if not isinstance(messages, list) or not messages:
+        return "the request's messages must be an array with at least one entry"
+    if not all(isinstance(message, Mapping) and "content" in message for message in messages):
+        return "every message must be an object with a role and a content"
+    if "stream" in fields:
+        return "the request must not say stream; api.stream decides"
+    return None

@@ -1,0 +1,42 @@
+"""The canonical JSON of a request, and the fingerprint that names it."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any
+
+# Keys below which the order of keys is meaning: structured answers come in their schema's order.
+_ORDERED = frozenset({"schema", "input_schema"})
+_PERSON = b"batcher-request1"
+
+Fingerprint = bytes
+"""16 bytes; shown as 32 hexadecimal digits."""
+
+
+def canonical_json(body: Mapping[str, Any]) -> bytes:
+    """Encode a request so that equal requests are equal bytes; these bytes are what is sent.
+
+    Keys are sorted, except inside JSON Schemas; integers keep all their digits. Raises ValueError
+    for what JSON cannot say (NaN, an infinity, a lone surrogate) and TypeError for other types;
+    neither message holds a value.
+    """
+    text = json.dumps(_ordered(body), ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    try:
+        return text.encode()
+    except UnicodeEncodeError:
+        raise ValueError("the text holds a lone surrogate, which is not valid Unicode") from None
+
+
+def fingerprint(body: bytes, sample: int) -> Fingerprint:
+    """Name a request by its canonical JSON and the index of the answer asked for."""
+    return hashlib.blake2b(b"%d\n" % sample + body, digest_size=16, person=_PERSON).digest()
+
+
+def _ordered(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {
+            key: value[key] if key in _ORDERED else _ordered(value[key]) for key in sorted(value)
+        }
+    if isinstance(value, list | tuple):
+        return [_ordered(item) for item in value]
+    return value

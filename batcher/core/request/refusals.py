@@ -1,0 +1,57 @@
+"""What the chosen model and API version are known to refuse, told before anything is sent."""
+
+from collections.abc import Callable, Collection, Iterable, Mapping
+from datetime import date
+from typing import Any
+
+from batcher.core.request.models import ModelFacts
+from batcher.core.request.refusal_rules import body as about_body
+from batcher.core.request.refusal_rules import model as about_model
+from batcher.core.request.refusal_rules.asked import Asked, Refusal
+from batcher.core.request.refusal_rules.cache import cache_marks
+from batcher.core.request.refusal_rules.schema import answer_format, schemas
+
+__all__ = ["Refusal", "refusals"]
+
+_RULES: tuple[Callable[[Asked], Iterable[Refusal]], ...] = (
+    about_model.lifecycle,
+    about_body.unknown_parameters,
+    about_body.beta_parameters,
+    about_body.streaming,
+    about_body.old_output_format,
+    about_body.settings,
+    about_body.token_limit,
+    about_body.batch_only,
+    about_body.documents,
+    about_model.sampling,
+    about_model.prefill,
+    about_model.thinking_type,
+    about_model.thinking_fields,
+    about_model.effort,
+    about_model.forced_tools,
+    about_model.region,
+    about_model.fast_mode,
+    answer_format,
+    schemas,
+    cache_marks,
+)
+
+
+def refusals(
+    body: Mapping[str, Any],
+    model: ModelFacts | None,
+    version: str,
+    *,
+    today: date,
+    betas: Collection[str] = (),
+    is_batch: bool = False,
+) -> list[Refusal]:
+    """List what the API would refuse of a request, and what deserves a warning, rule by rule.
+
+    ``body`` may lack what a row brings (``messages``): what is absent is not checked, and nothing
+    is reported as missing. ``model`` is None for one the table does not have: then only the rules
+    that hold for every model apply. ``betas`` are the names in the anthropic-beta header.
+    Silence is no promise: the API may refuse what it never documented.
+    """
+    asked = Asked(body, model, version, today, frozenset(betas), is_batch)
+    return [refusal for rule in _RULES for refusal in rule(asked)]

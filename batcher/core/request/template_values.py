@@ -1,0 +1,217 @@
+"""How a row's values become text in a prompt. A change here changes every request's name.
+
+    text            as it is                          null      refused
+    whole number    its digits                        bytes     refused
+    true, false     true, false                       NaN, inf  refused
+    float           the shortest that reads the same: 0.1, 1.0, 1e+22
+    decimal         as written: 1.10
+    date, time      ISO 8601: 2026-11-22, 2026-11-22T10:00:00+00:00
+    duration        ISO 8601: P1DT2H0.5S
+    list, struct    compact JSON by the same rules, keys in their order; a null inside is null
+
+The engine knows only 64-bit floats and 128-bit integers, so a number that these would change goes
+through it as a ``Written``: a number that can be written and tested for truth, but not compared.
+Where a template compares or calculates, numbers go natively, and are written in their shortest
+form: 1.10 as 1.1 and 2.0 as 2. One that would lose digits is then refused.
+"""
+
+import json
+import math
+from collections.abc import Iterator, Mapping
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
+from enum import Enum, auto
+
+_SMALLEST, _LARGEST = -(2**127), 2**128 - 1
+
+
+class Numbers(Enum):
+    """How numbers that the engine would change go through it."""
+
+    WRITTEN = auto()
+    """As their text: exact, but without order."""
+    NATIVE = auto()
+    """As the engine's own, refused if that loses digits."""
+    DOUBLES = auto()
+    """As the engine's own, whatever it loses: for what is compared and never written."""
+
+
+class Refusal(Exception):  # noqa: N818 - it is turned into a TemplateError that says where
+    """A value that a prompt cannot hold. The text never holds the value."""
+
+    def __init__(self, reason: str, hint: str | None = None) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.hint = hint
+
+
+class Written:
+    """A number with its exact text. It has no order: the engine would invent one."""
+
+    __slots__ = ("_is_true", "_text")
+
+    def __init__(self, text: str, *, is_true: bool) -> None:
+        self._text = text
+        self._is_true = is_true
+
+    def __str__(self) -> str:
+        return self._text
+
+    def __bool__(self) -> bool:
+        return self._is_true
+
+
+class RowView(Mapping[str, object]):
+    """The variable ``row``: every column by its whole name, made ready when it is asked for."""
+
+    __slots__ = ("_numbers", "_values")
+
+    def __init__(self, values: Mapping[str, object], numbers: Numbers) -> None:
+        self._values = values
+        self._numbers = numbers
+
+    def __getitem__(self, name: str) -> object:
+        return ready(self._values[name], self._numbers)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._values)
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+
+def ready(value: object, numbers: Numbers) -> object:
+    """Return a value as the engine may have it: plain, and a copy if it could be changed.
+
+    Raises ``Refusal``.
+    """
+    if isinstance(value, str):
+        return _unicode(value)
+    if value is None or isinstance(value, bool | bytes):
+        return value
+    if isinstance(value, int | float | Decimal):
+        return _number(value, numbers)
+    if isinstance(value, list | tuple):
+        return [ready(item, numbers) for item in value]
+    if isinstance(value, Mapping):
+        return {_unicode(_key(key)): ready(item, numbers) for key, item in value.items()}
+    return _moment(value)
+
+
+def text_of(value: object) -> str:
+    """Return the text of a value that was made ready or that the engine worked out.
+
+    Raises ``Refusal``.
+    """
+    if isinstance(value, str):
+        return value
+    if value is None:
+        raise Refusal(
+            "null",
+            "Write `| default('', true)` behind it if an empty text is right, "
+            "or put it in {% if ... is not none %}.",
+        )
+    if isinstance(value, list | tuple | Mapping):
+        return _json(value)
+    return _scalar(value)
+
+
+def json_of(value: object) -> str:
+    """Compact JSON by the rules above; a null is null. Raises ``Refusal``."""
+    return _json(value)
+
+
+def _json(value: object) -> str:
+    if value is None:
+        return "null"
+    if isinstance(value, str):
+        return json.dumps(value, ensure_ascii=False)
+    if isinstance(value, list | tuple):
+        return "[" + ",".join(map(_json, value)) + "]"
+    if isinstance(value, Mapping):
+        pairs = (f"{_json(_key(key))}:{_json(item)}" for key, item in value.items())
+        return "{" + ",".join(pairs) + "}"
+    return _scalar(value)
+
+
+def _scalar(value: object) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int | Written):
+        return str(value)
+    if isinstance(value, float):
+        if not math.isfinite(value):
+            raise Refusal("not a finite number")
+        return repr(value)
+    if isinstance(value, bytes):
+        raise Refusal("bytes", "Bytes are not text; an image column belongs in request.images.")
+    raise Refusal("not something a prompt can hold")
+
+
+def _number(value: int | float | Decimal, numbers: Numbers) -> object:
+    if isinstance(value, int):
+        if _SMALLEST <= value <= _LARGEST:
+            return value
+        if numbers is not Numbers.WRITTEN:
+            raise Refusal("too large a number to compare or calculate with")
+        return Written(_digits(value), is_true=True)
+    is_finite = value.is_finite() if isinstance(value, Decimal) else math.isfinite(value)
+    if not is_finite:
+        return math.nan
+    if numbers is Numbers.WRITTEN:
+        text = repr(value) if isinstance(value, float) else _decimal(value)
+        return Written(text, is_true=bool(value))
+    number = float(value)
+    if numbers is Numbers.NATIVE and Decimal(repr(number)) != Decimal(str(value)):
+        raise Refusal("a number with too many digits to compare or calculate with")
+    return number
+
+
+def _digits(value: int) -> str:
+    try:
+        return str(value)
+    except ValueError:
+        raise Refusal("a number with too many digits") from None
+
+
+def _decimal(value: Decimal) -> str:
+    text = str(value)
+    exponent = value.as_tuple().exponent
+    # str() writes 0.0000000000 as 0E-10; 76 is the largest scale a Parquet decimal has.
+    if "E" in text and isinstance(exponent, int) and -76 <= exponent <= 0:
+        return format(value, "f")
+    return text
+
+
+def _moment(value: object) -> str:
+    if isinstance(value, datetime | date | time):
+        return value.isoformat()
+    if isinstance(value, timedelta):
+        return _duration(value)
+    raise Refusal("not something a prompt can hold")
+
+
+def _duration(value: timedelta) -> str:
+    sign = "-" if value < timedelta(0) else ""
+    value = abs(value)
+    hours, rest = divmod(value.seconds, 3600)
+    minutes, seconds = divmod(rest, 60)
+    second = f"{seconds}.{value.microseconds:06d}".rstrip("0").rstrip(".")
+    clock = f"{hours}H" * (hours > 0) + f"{minutes}M" * (minutes > 0)
+    clock += f"{second}S" * (second != "0")
+    if not clock and not value.days:
+        return "PT0S"
+    return sign + "P" + f"{value.days}D" * (value.days > 0) + ("T" + clock if clock else "")
+
+
+def _unicode(value: str) -> str:
+    if not value.isascii():
+        try:
+            value.encode()
+        except UnicodeEncodeError:
+            raise Refusal("text that is not valid Unicode") from None
+    return value
+
+
+def _key(key: object) -> str:
+    return key if isinstance(key, str) else text_of(ready(key, Numbers.WRITTEN))

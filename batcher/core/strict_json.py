@@ -1,0 +1,44 @@
+"""JSON from strangers: whatever cannot be read is one kind of ValueError that quotes nothing."""
+
+import json
+import math
+from typing import Any, NoReturn
+
+
+def load(data: bytes | str) -> Any:
+    """Read JSON that may be hostile.
+
+    NaN, infinities (and numbers that would become one, such as 1e999), invalid UTF-8 and nesting
+    too deep for the parser are ValueErrors. Lone surrogates pass: they are legal in JSON.
+    """
+    try:
+        text = data if isinstance(data, str) else data.decode("utf-8")
+        return json.loads(text, parse_constant=_refuse, parse_float=_finite)
+    except RecursionError:
+        raise ValueError("nested too deep") from None
+    except UnicodeDecodeError:
+        raise ValueError("not UTF-8") from None
+    except ValueError:
+        raise ValueError("not JSON") from None
+
+
+def dump(value: Any) -> bytes:
+    """Write JSON compactly; text that UTF-8 cannot hold (lone surrogates) is written escaped."""
+    try:
+        try:
+            return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
+        except UnicodeEncodeError:
+            return json.dumps(value, separators=(",", ":")).encode()
+    except RecursionError:
+        raise ValueError("nested too deep") from None
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError("a number is too large")
+    return number
+
+
+def _refuse(_constant: str) -> NoReturn:
+    raise ValueError("not a number")

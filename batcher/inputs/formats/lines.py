@@ -1,0 +1,99 @@
+"""Splits plain, gzip and Zstandard files into lines, in bounded memory."""
+
+import gzip
+import io
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, BinaryIO, cast
+
+import zstandard
+
+from batcher.errors import InputError
+
+MAX_LINE_BYTES = 64 * 2**20
+_BLOCK_BYTES = 2**18
+# What is fed to the Zstandard decoder at once. One kilobyte of a hostile frame becomes at most
+# about 40 MB; an honest one becomes some four kilobytes, for which a call is cheap enough.
+_FEED_BYTES = 2**10
+
+
+def lines(path: Path, name: str) -> Iterator[bytes | None]:
+    r"""Yield the lines of a file with their ``\n``; None for one over ``MAX_LINE_BYTES``.
+
+    Only ``\n`` ends a line. Several gzip members or Zstandard frames are read as one file.
+    Raises ``InputError`` when the file cannot be read or its compression is damaged.
+    """
+    with _errors_named(name), path.open("rb", buffering=0) as raw:
+        file = io.BufferedReader(_decompressed(raw, path), _BLOCK_BYTES)
+        while line := file.readline(MAX_LINE_BYTES + 1):
+            if len(line) <= MAX_LINE_BYTES:
+                yield line
+                continue
+            while line and not line.endswith(b"\n"):
+                line = file.readline(_BLOCK_BYTES)
+            yield None
+
+
+@contextmanager
+def _errors_named(name: str) -> Iterator[None]:
+    try:
+        yield
+    except (EOFError, gzip.BadGzipFile, zlib.error, zstandard.ZstdError) as error:
+        cut = isinstance(error, EOFError)
+        raise InputError(
+            f"{name} is {'cut short' if cut else 'damaged or not compressed as its ending says'}",
+            hint="Copy or make the file again.",
+        ) from error
+    except OSError as error:
+        raise InputError(f"{name} cannot be read: {error.strerror or 'read error'}") from error
+
+
+def _decompressed(raw: IO[bytes], path: Path) -> io.RawIOBase:
+    ending = path.suffix.lower()
+    if ending == ".gz":
+        return cast("io.RawIOBase", gzip.GzipFile(fileobj=raw))
+    if ending == ".zst":
+        return _Zstandard(cast("BinaryIO", raw))
+    return cast("io.RawIOBase", raw)
+
+
+class _Zstandard(io.RawIOBase):
+    """A decompressed view of a file of frames; ``EOFError`` when the last frame is cut short.
+
+    zstandard's own stream reader takes a missing end for the end, so it cannot be used here.
+    """
+
+    def __init__(self, source: BinaryIO) -> None:
+        self._source = source
+        self._decoder = zstandard.ZstdDecompressor()
+        self._frame = self._decoder.decompressobj()
+        self._is_inside = False
+        self._ready = memoryview(b"")
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: bytearray | memoryview) -> int:  # type: ignore[override]
+        while not self._ready and self._fill():
+            pass
+        taken = min(len(buffer), len(self._ready))
+        buffer[:taken] = self._ready[:taken]
+        self._ready = self._ready[taken:]
+        return taken
+
+    def _fill(self) -> bool:
+        """Decode some more; False at the end of the file."""
+        feed = self._frame.unused_data if self._frame.eof else b""
+        if self._frame.eof:
+            self._frame = self._decoder.decompressobj()
+            self._is_inside = False
+        feed = feed or self._source.read(_FEED_BYTES)
+        if not feed:
+            if self._is_inside:
+                raise EOFError
+            return False
+        self._is_inside = True
+        self._ready = memoryview(self._frame.decompress(feed))
+        return True

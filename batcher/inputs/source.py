@@ -1,0 +1,116 @@
+"""The rows of a job's input, read as a stream and as often as needed."""
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Protocol
+
+import pyarrow as pa
+
+from batcher.core.job import Input
+from batcher.core.nearest import nearest
+from batcher.errors import InputError
+from batcher.inputs.chunk import Chunk
+from batcher.inputs.files import FileStamp, find_files
+from batcher.inputs.formats import messages_batch
+from batcher.inputs.formats.jsonl import JsonlFiles
+from batcher.inputs.formats.parquet import ParquetFiles
+from batcher.inputs.selection import Selection
+
+ROWS_PER_CHUNK = 1024
+
+
+class _Format(Protocol):
+    """What reads the files of one family."""
+
+    schema: pa.Schema | None
+    blank_lines: int
+
+    def chunks(self, wanted: frozenset[str] | None, rows_per_chunk: int) -> Iterator[Chunk]: ...
+
+
+class Source:
+    """An input: its files, its columns and its rows.
+
+    ``files`` were stamped when it was opened; each pass over ``chunks`` checks a file's stamp as
+    it comes to it. Not for use by two threads at once.
+    """
+
+    def __init__(self, spec: Input, files: tuple[FileStamp, ...], rows: _Format) -> None:
+        self.files = files
+        self._rows = rows
+        self._is_messages_batch = spec.format == "messages-batch"
+        self._selection = Selection(spec)
+        needed = set(self._selection.columns or ())
+        if spec.id is not None and not self._is_messages_batch:
+            needed.add(spec.id)
+        self.require(needed)
+
+    @classmethod
+    def open(cls, spec: Input, folder: Path) -> "Source":
+        """Find the input's files; ``folder`` is the job file's.
+
+        Raises ``InputError`` when there are none, or one cannot be read, and ``TemplateError``
+        when ``where`` cannot be parsed. Files without any row are no error here.
+        """
+        family, files = find_files(spec.path, folder)
+        if family == "JSONL":
+            return cls(spec, files, JsonlFiles(files))
+        if spec.format == "messages-batch":
+            raise InputError(
+                'format = "messages-batch" needs JSONL, and the input is Parquet',
+                hint="For a Parquet column that holds whole requests set [request] params.",
+            )
+        return cls(spec, files, ParquetFiles(files))
+
+    @property
+    def schema(self) -> pa.Schema | None:
+        """The Arrow schema of Parquet files, united by name; None for JSONL."""
+        return self._rows.schema
+
+    @property
+    def columns(self) -> tuple[str, ...] | None:
+        """The column names of Parquet files in first-seen order; None for JSONL."""
+        return None if self.schema is None else tuple(self.schema.names)
+
+    @property
+    def blank_lines(self) -> int:
+        """How many blank lines the last pass over ``chunks`` has skipped so far."""
+        return self._rows.blank_lines
+
+    def check_unchanged(self) -> None:
+        """Raise ``InputError`` when a file is not the one that was opened."""
+        for file in self.files:
+            file.check()
+
+    def require(self, names: Iterable[str]) -> None:
+        """Raise ``InputError`` when Parquet files lack a column; JSONL shows it row by row."""
+        columns = self.columns
+        missing = sorted(set(names) - set(columns or ()))
+        if columns is None or not missing:
+            return
+        guesses = [guess for name in missing if (guess := nearest(name, columns))]
+        raise InputError(
+            f"the input has no column {', '.join(missing)}",
+            hint=" ".join([*guesses, "It has: " + ", ".join(columns) + "."]),
+        )
+
+    def chunks(
+        self, wanted: frozenset[str] | None, rows_per_chunk: int = ROWS_PER_CHUNK
+    ) -> Iterator[Chunk]:
+        """Yield the selected rows in input order, at most ``rows_per_chunk`` at once.
+
+        Only the columns ``wanted`` (None: all) are kept. Chunks are smaller where rows are large,
+        at the end of a file, and where few rows are selected; none is empty.
+        Raises ``InputError`` when a file changed or is damaged; rows before the damage have been
+        yielded by then, so read once to the end before anything is sent.
+        """
+        looked_at = messages_batch.COLUMNS if self._is_messages_batch else self._selection.columns
+        needs_all = wanted is None or looked_at is None or self._is_messages_batch
+        read = None if wanted is None or needs_all else wanted | (looked_at or frozenset())
+        chunks = self._rows.chunks(read, rows_per_chunk)
+        if self._is_messages_batch:
+            chunks = map(messages_batch.checked, chunks)
+        chunks = self._selection.apply(chunks)
+        if wanted is None or read == wanted:
+            return chunks
+        return (chunk.only(wanted) for chunk in chunks)

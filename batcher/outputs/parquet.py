@@ -1,0 +1,126 @@
+"""Parquet that appears whole: one file, or a folder of parts."""
+
+import json
+import shutil
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from batcher.outputs.atomic import put_in_place, sync_file
+
+_GROUP_ROWS = 16_384
+_GROUP_BYTES = 16 << 20
+METADATA_KEY = b"batcher"
+
+
+class ParquetOutput:
+    """Collects tables into row groups under a temporary name; ``finish`` puts them in place.
+
+    Left without ``finish`` it leaves nothing behind. Row groups are small, so that memory stays
+    flat; pages carry checksums, so that a flipped bit is found by readers that look.
+    """
+
+    def __init__(self, path: Path, schema: pa.Schema, *, rows_per_file: int | None) -> None:
+        self._path = path
+        self._schema = schema
+        self._rows_per_file = rows_per_file
+        self._temporary = path.with_name(f".{path.name}.new")
+        self._writer: pq.ParquetWriter | None = None
+        self._waiting: list[pa.Table] = []
+        self._waiting_rows = 0
+        self._rows_in_file = 0
+        self._files = 0
+        _remove(self._temporary)
+        if rows_per_file is not None:
+            self._temporary.mkdir()
+
+    def __enter__(self) -> "ParquetOutput":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._writer is not None:
+            self._writer.close()
+        _remove(self._temporary)
+
+    def write(self, table: pa.Table) -> None:
+        """Add rows with the output's schema."""
+        while table.num_rows:
+            if self._room() == 0:
+                self._end_file({})
+            part = table.slice(0, self._room())
+            self._wait(part)
+            table = table.slice(part.num_rows)
+
+    def finish(self, metadata: Mapping[str, Any]) -> None:
+        """Write what is left and the metadata, and put the output in place."""
+        self._end_file(metadata)
+        put_in_place(self._temporary, self._path)
+
+    def _wait(self, table: pa.Table) -> None:
+        self._waiting.append(table)
+        self._waiting_rows += table.num_rows
+        size = sum(waiting.nbytes for waiting in self._waiting)
+        if self._waiting_rows >= _GROUP_ROWS or size >= _GROUP_BYTES:
+            self._flush()
+
+    def _flush(self) -> None:
+        group = pa.concat_tables(self._waiting) if self._waiting else self._schema.empty_table()
+        self._open().write_table(group, row_group_size=max(1, group.num_rows))
+        self._rows_in_file += group.num_rows
+        self._waiting, self._waiting_rows = [], 0
+
+    def _open(self) -> pq.ParquetWriter:
+        if self._writer is None:
+            self._writer = pq.ParquetWriter(
+                self._file(), self._schema, compression="zstd", write_page_checksum=True
+            )
+        return self._writer
+
+    def _file(self) -> Path:
+        if self._rows_per_file is None:
+            return self._temporary
+        return self._temporary / f"part-{self._files:05}.parquet"
+
+    def _room(self) -> int:
+        """How many rows still fit into the current file."""
+        if self._rows_per_file is None:
+            return sys.maxsize
+        return self._rows_per_file - self._rows_in_file - self._waiting_rows
+
+    def _end_file(self, metadata: Mapping[str, Any]) -> None:
+        self._flush()
+        writer = self._open()
+        writer.add_key_value_metadata({METADATA_KEY: json.dumps(metadata, default=str)})
+        writer.close()
+        sync_file(self._file())
+        self._writer = None
+        self._rows_in_file = 0
+        self._files += 1
+
+
+def read_metadata(path: Path) -> dict[str, Any] | None:
+    """The metadata of an output that is there; None when there is none or it is not ours."""
+    files = sorted(path.glob("part-*.parquet")) if path.is_dir() else [path]
+    try:
+        content = pq.read_metadata(files[-1]).metadata or {}
+        found = json.loads(content[METADATA_KEY])
+    except (OSError, IndexError, KeyError, ValueError, pa.ArrowException):
+        return None
+    return found if isinstance(found, dict) else None
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)

@@ -1,0 +1,82 @@
+"""When the next request may leave: our own limits, and the pauses the server asks for."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from batcher.core.job import Limits
+from batcher.core.pace.bucket import TokenBucket
+
+# What a request is taken to use until answers have told better: bytes a token, and output tokens.
+_BYTES_PER_TOKEN = 3.0
+_OUTPUT_TOKENS = 256.0
+_LEARNING_RATE = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class Reserved:
+    """What was taken from the buckets for one attempt, in tokens."""
+
+    input_tokens: float
+    output_tokens: float
+
+
+class Pacer:
+    """Shared by all workers; lets each attempt through when every limit has room for it.
+
+    ``clock`` gives monotonic seconds. The estimates of a request's tokens are corrected by what
+    answers report; a limit that is not set never makes anybody wait.
+    """
+
+    def __init__(self, limits: Limits, clock: Callable[[], float]) -> None:
+        now = clock()
+        self._clock = clock
+        self._requests = _bucket(limits.requests_per_minute, now)
+        self._input = _bucket(limits.input_tokens_per_minute, now)
+        self._output = _bucket(limits.output_tokens_per_minute, now)
+        self._bytes_per_token = _BYTES_PER_TOKEN
+        self._output_tokens = _OUTPUT_TOKENS
+        self._paused_until = now
+        self.limiter = "none"
+
+    async def admit(self, body_bytes: int, max_tokens: int) -> Reserved:
+        """Wait until an attempt may leave, and reserve its tokens."""
+        now = self._clock()
+        reserved = Reserved(
+            body_bytes / self._bytes_per_token, min(self._output_tokens, float(max_tokens))
+        )
+        waits = {
+            "requests/min": self._requests.take(1, now) if self._requests else 0.0,
+            "input tokens/min": self._input.take(reserved.input_tokens, now) if self._input else 0.0,
+            "output tokens/min": self._output.take(reserved.output_tokens, now) if self._output else 0.0,
+            "429 wait": self._paused_until - now,
+        }
+        self.limiter, wait = max(waits.items(), key=lambda limit: limit[1])
+        if wait <= 0:
+            self.limiter = "concurrency"
+        while wait > 0:
+            await asyncio.sleep(wait)
+            wait = self._paused_until - self._clock()
+        return reserved
+
+    def pause(self, seconds: float) -> None:
+        """Let nobody through for so long; a longer pause already running stays."""
+        self._paused_until = max(self._paused_until, self._clock() + seconds)
+
+    def settle(self, reserved: Reserved, body_bytes: int, used: tuple[int, int] | None) -> None:
+        """Correct an attempt's estimate by the uncached input and output tokens it really used."""
+        if used is None:
+            return
+        now = self._clock()
+        input_tokens, output_tokens = used
+        if self._input:
+            self._input.give_back(reserved.input_tokens - input_tokens, now)
+        if self._output:
+            self._output.give_back(reserved.output_tokens - output_tokens, now)
+        ratio = body_bytes / max(1, input_tokens)
+        self._bytes_per_token += _LEARNING_RATE * (ratio - self._bytes_per_token)
+        self._output_tokens += _LEARNING_RATE * (output_tokens - self._output_tokens)
+
+
+def _bucket(per_minute: int | None, now: float) -> TokenBucket | None:
+    return None if per_minute is None else TokenBucket.full(per_minute, now)

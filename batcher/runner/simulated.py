@@ -1,0 +1,41 @@
+"""The embedded simulator as a process beside a run."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from batcher.errors import BatcherError
+
+SIMULATOR = "simulator"
+"""The ``base_url`` that stands for the embedded simulator."""
+
+_START_S = 30
+
+
+@contextmanager
+def running_simulator(latency: float) -> Iterator[str]:
+    """Start a simulator on a free port and yield its address; it ends with this process.
+
+    ``latency`` scales its answering times: 1 is life-like, 0 is at once. It has a session of its
+    own, so that a Ctrl-C does not end it before the run has drained.
+    """
+    command = [sys.executable, "-m", "batcher.simulator", "--port", "0", "--exit-with-parent"]
+    command += ["--latency", str(latency)]
+    with subprocess.Popen(  # noqa: S603 - our own module
+        command,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    ) as process:
+        assert process.stdin is not None  # noqa: S101 - both are pipes
+        assert process.stdout is not None  # noqa: S101
+        try:
+            line = process.stdout.readline()
+            if not line.startswith("listening on "):
+                raise BatcherError("the simulator did not start")
+            yield line.removeprefix("listening on ").strip()
+        finally:
+            process.stdin.close()
+            process.wait(_START_S)

@@ -1,0 +1,11 @@
+"""A Messages server on loopback that behaves like the real one, and breaks on demand.
+
+Imports nothing of the rest of batcher, so that one misreading of the API cannot hide in both.
+"""
+
+from batcher.simulator.billing.ledger import Entry, Ledger
+from batcher.simulator.faults.fault import Fault
+from batcher.simulator.server import Simulator, run_in_thread
+from batcher.simulator.settings import Settings, load
+
+__all__ = ["Entry", "Fault", "Ledger", "Settings", "Simulator", "load", "run_in_thread"]

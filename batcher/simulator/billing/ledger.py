@@ -1,0 +1,152 @@
+"""Everything the simulator received and everything it billed, for tests to compare with.
+
+Memory stays flat however many requests come: only totals are kept, unless ``keep_entries``.
+The optional file gets one JSON line for each request when its exchange is over.
+"""
+
+import json
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from decimal import Decimal
+from io import TextIOWrapper
+from pathlib import Path
+from typing import Any
+
+from batcher.simulator.billing.usage import Usage
+
+
+@dataclass(slots=True)
+class Entry:
+    """One request.
+
+    ``key`` names the body: blake2b-16 over its canonical JSON without ``stream``; empty when it
+    was not JSON. ``outcome`` is ``answered``, the kind of fault, the error's type, or
+    ``abandoned``. ``usage`` and ``cost`` are set for everything the model answered, delivered or
+    not. ``is_written`` says whether the whole response reached the socket.
+    """
+
+    sequence: int
+    received_at: float
+    endpoint: str
+    key: str = ""
+    model: str | None = None
+    status: int | None = None
+    outcome: str = "abandoned"
+    usage: Usage | None = None
+    cost: Decimal = Decimal(0)
+    is_written: bool = False
+    request_id: str = ""
+    is_closed: bool = field(default=False, repr=False)
+
+    def as_json(self) -> dict[str, Any]:
+        """Make the line of the file and of the control endpoint; the cost is an exact string."""
+        return {
+            "sequence": self.sequence,
+            "received_at": self.received_at,
+            "endpoint": self.endpoint,
+            "key": self.key,
+            "model": self.model,
+            "status": self.status,
+            "outcome": self.outcome,
+            "usage": None if self.usage is None else tokens_by_kind(self.usage),
+            "cost_usd": exact(self.cost),
+            "written": self.is_written,
+            "request_id": self.request_id,
+        }
+
+
+def tokens_by_kind(usage: Usage) -> dict[str, int]:
+    """Token counts under the names the API gives them."""
+    return {
+        "input_tokens": usage.input,
+        "cache_creation_5m_input_tokens": usage.write_5m,
+        "cache_creation_1h_input_tokens": usage.write_1h,
+        "cache_read_input_tokens": usage.read,
+        "output_tokens": usage.output,
+        "thinking_tokens": usage.thinking,
+    }
+
+
+def exact(amount: Decimal) -> str:
+    """Every digit, no exponent, no trailing zeros."""
+    text = format(amount, "f")
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+class Ledger:
+    """Belongs to one event loop."""
+
+    def __init__(self, path: Path | None = None, *, keep_entries: bool = False) -> None:
+        self.entries: list[Entry] = []
+        self._keeps_entries = keep_entries
+        self._file: TextIOWrapper | None = None
+        if path is not None:
+            self._file = path.open("a", encoding="utf-8", buffering=1)
+        self._received: Counter[str] = Counter()
+        self._by_status: Counter[str] = Counter()
+        self._by_outcome: Counter[str] = Counter()
+        self._by_model: Counter[str] = Counter()
+        self._tokens: Counter[str] = Counter(tokens_by_kind(Usage(0, 0)))
+        self._answered = 0
+        self._written = 0
+        self._closed = 0
+        self._cost = Decimal(0)
+
+    def open(self, endpoint: str, now: float) -> Entry:
+        """Note a request the moment it has arrived."""
+        self._received[endpoint] += 1
+        entry = Entry(self._received.total(), now, endpoint)
+        if self._keeps_entries:
+            self.entries.append(entry)
+        return entry
+
+    def close(self, entry: Entry) -> None:
+        """Book a request whose exchange is over, however it ended; the second time is ignored."""
+        if entry.is_closed:
+            return
+        entry.is_closed = True
+        if self._file is not None:
+            self._file.write(json.dumps(entry.as_json()) + "\n")
+        if entry.endpoint != "messages":
+            return
+        self._closed += 1
+        self._by_status["none" if entry.status is None else str(entry.status)] += 1
+        self._by_outcome[entry.outcome] += 1
+        if entry.usage is None:
+            return
+        self._answered += 1
+        self._written += entry.is_written
+        self._cost += entry.cost
+        self._by_model[entry.model or ""] += 1
+        self._tokens.update(tokens_by_kind(entry.usage))
+
+    def totals(self) -> dict[str, Any]:
+        """Messages requests: how many came, how many the model answered, and what that cost.
+
+        ``written`` counts answers that reached the socket whole; ``other_requests`` are those to
+        the free endpoints.
+        """
+        requests = self._received["messages"]
+        return {
+            "requests": requests,
+            "in_flight": requests - self._closed,
+            "answered": self._answered,
+            "written": self._written,
+            "by_status": dict(self._by_status),
+            "by_outcome": dict(self._by_outcome),
+            "by_model": dict(self._by_model),
+            "tokens": dict(self._tokens),
+            "cost_usd": exact(self._cost),
+            "other_requests": self._received.total() - requests,
+        }
+
+    def lines(self) -> Iterator[str]:
+        """Write the kept entries as JSON lines."""
+        return (json.dumps(entry.as_json()) + "\n" for entry in self.entries)
+
+    def end(self) -> None:
+        """Close the file."""
+        if self._file is not None:
+            self._file.close()
+            self._file = None

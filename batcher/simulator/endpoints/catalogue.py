@@ -1,0 +1,134 @@
+"""GET /v1/models and /v1/models/{id}."""
+
+from typing import Any
+from urllib.parse import parse_qs
+
+from batcher.simulator.billing.catalogue import Model, models
+from batcher.simulator.billing.ledger import Entry
+from batcher.simulator.endpoints.service import Service, as_json
+from batcher.simulator.errors import ApiError
+from batcher.simulator.wire.connection import Exchange
+
+DEFAULT_PAGE = 20
+MOST_A_PAGE = 1_000
+EFFORTS = ("low", "medium", "high", "xhigh", "max")
+THINKING = ("adaptive", "between_tools", "disabled", "enabled")
+
+
+async def get_model(service: Service, exchange: Exchange, entry: Entry) -> None:
+    """Answer one model by id or alias; retired ones stay in the catalogue."""
+    name = exchange.request.path.removeprefix("/v1/models/")
+    model = models().get(name)
+    if model is None or not _is_offered(service, model):
+        raise ApiError(404, f"model: {name}")
+    await _reply(service, exchange, entry, info(model))
+
+
+async def list_models(service: Service, exchange: Exchange, entry: Entry) -> None:
+    """Answer a page of the catalogue, newest first."""
+    query = parse_qs(exchange.request.query)
+    states = query.get("lifecycle[]") or query.get("lifecycle") or ["active", "deprecated"]
+    rows = [
+        model
+        for name, model in models().items()
+        if name == model.id and model.state in states and _is_offered(service, model)
+    ]
+    rows.sort(key=lambda model: model.released, reverse=True)
+    page, has_more = _page(rows, query)
+    await _reply(
+        service,
+        exchange,
+        entry,
+        {
+            "data": [info(model) for model in page],
+            "has_more": has_more,
+            "first_id": page[0].id if page else None,
+            "last_id": page[-1].id if page else None,
+        },
+    )
+
+
+def _page(rows: list[Model], query: dict[str, list[str]]) -> tuple[list[Model], bool]:
+    limit = _limit(query)
+    ids = [model.id for model in rows]
+    if "before_id" in query:
+        end = _position(ids, query["before_id"][0])
+        return rows[max(0, end - limit) : end], end > limit
+    start = _position(ids, query["after_id"][0]) + 1 if "after_id" in query else 0
+    return rows[start : start + limit], len(rows) > start + limit
+
+
+def _limit(query: dict[str, list[str]]) -> int:
+    text = query.get("limit", [str(DEFAULT_PAGE)])[0]
+    if not text.isdigit() or not 1 <= int(text) <= MOST_A_PAGE:
+        raise ApiError(400, "limit: Input should be between 1 and 1000")
+    return int(text)
+
+
+def _position(ids: list[str], name: str) -> int:
+    if name not in ids:
+        raise ApiError(400, f"pagination: unknown id {name}")
+    return ids.index(name)
+
+
+def _is_offered(service: Service, model: Model) -> bool:
+    return not service.settings.models or model.id in service.settings.models
+
+
+async def _reply(service: Service, exchange: Exchange, entry: Entry, value: dict[str, Any]) -> None:
+    headers = service.headers(entry.request_id) | {"content-type": "application/json"}
+    entry.status, entry.outcome = 200, "answered"
+    await exchange.reply(200, headers, as_json(value))
+    entry.is_written = exchange.is_written
+
+
+def info(model: Model) -> dict[str, Any]:
+    """Make the ModelInfo object."""
+    return {
+        "type": "model",
+        "id": model.id,
+        "display_name": display_name(model),
+        "created_at": f"{model.released}T00:00:00Z",
+        "lifecycle": model.state,
+        "deprecated_at": _midnight(model.deprecated),
+        "retires_at": _midnight(None if model.state == "active" else model.retires),
+        "line": model.line,
+        "max_input_tokens": model.context_window,
+        "max_tokens": model.max_output,
+        "capabilities": _capabilities(model),
+    }
+
+
+def display_name(model: Model) -> str:
+    """Name ``claude-3-5-haiku-20241022`` Claude Haiku 3.5."""
+    parts = model.id.split("-")[1:]
+    digits = [part for part in parts if part.isdigit() and len(part) < 8]
+    return f"Claude {model.line.title()} {'.'.join(digits)}"
+
+
+def _midnight(day: str | None) -> str | None:
+    return None if day is None else f"{day}T00:00:00Z"
+
+
+def _capabilities(model: Model) -> dict[str, Any]:
+    yes, no = {"supported": True}, {"supported": False}
+
+    def flags(names: tuple[str, ...], supported: Any) -> dict[str, Any]:
+        return {name: {"supported": name in supported} for name in names}
+
+    return {
+        "batch": yes,
+        "citations": yes,
+        "code_execution": yes,
+        "context_management": {"supported": True},
+        "effort": {"supported": bool(model.effort_levels), **flags(EFFORTS, model.effort_levels)},
+        "image_input": yes,
+        "pdf_input": yes,
+        # The simulator runs no server tools, whatever the model could do.
+        "server_tools": {"supported": False, "code_execution": no, "web_search": no},
+        "structured_outputs": yes if model.is_live else no,
+        "thinking": {
+            "supported": bool(model.thinking_types),
+            "types": flags(THINKING, model.thinking_types),
+        },
+    }

@@ -1,0 +1,62 @@
+"""From a request to the endpoint that answers it, and every refusal to its error body."""
+
+from collections.abc import Awaitable, Callable
+
+from batcher.simulator.billing.ledger import Entry
+from batcher.simulator.endpoints.catalogue import get_model, list_models
+from batcher.simulator.endpoints.control import control
+from batcher.simulator.endpoints.messages import create_message
+from batcher.simulator.endpoints.service import Service
+from batcher.simulator.endpoints.tokens import count_tokens
+from batcher.simulator.errors import ApiError
+from batcher.simulator.validation.headers import check_headers
+from batcher.simulator.wire.connection import Exchange
+
+Endpoint = Callable[[Service, Exchange, Entry], Awaitable[None]]
+
+CONTROL = "/_simulator/"
+POSTS: dict[str, tuple[str, Endpoint]] = {
+    "/v1/messages": ("messages", create_message),
+    "/v1/messages/count_tokens": ("count_tokens", count_tokens),
+}
+
+
+async def answer_request(service: Service, exchange: Exchange) -> None:
+    """Answer anything that comes over the wire, and book it."""
+    request = exchange.request
+    if request.path.startswith(CONTROL):
+        await control(service, exchange)
+        return
+    name, endpoint = _endpoint(request.method, request.path)
+    entry = service.ledger.open(name, service.clock())
+    entry.request_id = service.new_id("req")
+    try:
+        await _answer(service, exchange, entry, endpoint)
+    finally:
+        service.ledger.close(entry)
+
+
+async def _answer(service: Service, exchange: Exchange, entry: Entry, endpoint: Endpoint) -> None:
+    try:
+        check_headers(exchange.request.headers, service.settings.bad_key_prefix)
+        await endpoint(service, exchange, entry)
+    except ApiError as error:
+        entry.status, entry.outcome = error.status, error.type
+        headers = service.headers(entry.request_id) | error.headers
+        headers["content-type"] = "application/json"
+        await exchange.reply(error.status, headers, error.body(entry.request_id))
+
+
+def _endpoint(method: str, path: str) -> tuple[str, Endpoint]:
+    path = path.rstrip("/")
+    if method == "POST" and path in POSTS:
+        return POSTS[path]
+    if method == "GET" and path == "/v1/models":
+        return "models", list_models
+    if method == "GET" and path.startswith("/v1/models/"):
+        return "models", get_model
+    return "unknown", _not_found
+
+
+async def _not_found(service: Service, exchange: Exchange, entry: Entry) -> None:  # noqa: ARG001
+    raise ApiError(404, "Not found")

@@ -1,0 +1,74 @@
+"""What all requests share: settings, models, cache, limits, faults, ledger and clock."""
+
+import itertools
+import json
+import secrets
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from batcher.simulator.billing.cache import PromptCache
+from batcher.simulator.billing.catalogue import Model, models
+from batcher.simulator.billing.ledger import Ledger
+from batcher.simulator.billing.limits import Limits
+from batcher.simulator.errors import ApiError
+from batcher.simulator.faults.schedule import Schedule
+from batcher.simulator.settings import Settings
+
+COUNT_TOKENS = "count_tokens"
+
+
+class Service:
+    """The state of one simulated organisation; used from one event loop.
+
+    ``clock`` gives seconds since the epoch.
+    """
+
+    def __init__(self, settings: Settings, clock: Callable[[], float] = time.time) -> None:
+        self.settings = settings
+        self.clock = clock
+        self.ledger = Ledger(settings.ledger, keep_entries=settings.keep_requests)
+        self.cache = PromptCache()
+        self.schedule = Schedule(settings.faults, settings.seed)
+        self._limits: dict[str, Limits] = {}
+        # Ids differ between processes, so that nothing can lean on them.
+        self._process = secrets.token_hex(4)
+        self._ids = itertools.count(1)
+
+    def new_id(self, prefix: str) -> str:
+        """Make an id that no other answer of any simulator has."""
+        return f"{prefix}_01{self._process}{next(self._ids):012x}"
+
+    def headers(self, request_id: str) -> dict[str, str]:
+        """Make the headers every answer carries."""
+        return {
+            "request-id": request_id,
+            "anthropic-organization-id": self.settings.organization_id,
+        }
+
+    def model(self, name: str) -> Model:
+        """Find a model on offer by id or alias, or raise a 404."""
+        model = models().get(name)
+        offered = self.settings.models
+        if model is None or not model.is_live or (offered and model.id not in offered):
+            raise ApiError(404, f"model: {name}")
+        return model
+
+    def limits(self, group: str) -> Limits:
+        """Find the rate limits of a group of models."""
+        if group not in self._limits:
+            settings = self.settings
+            per_minute = (
+                settings.requests_per_minute,
+                settings.input_tokens_per_minute,
+                settings.output_tokens_per_minute,
+            )
+            if group == COUNT_TOKENS:
+                per_minute = (settings.requests_per_minute * 2, 10**12, 10**12)
+            self._limits[group] = Limits(per_minute, settings.burst, self.clock())
+        return self._limits[group]
+
+
+def as_json(value: Mapping[str, Any]) -> bytes:
+    """Write a JSON body."""
+    return json.dumps(value, ensure_ascii=False).encode(errors="surrogatepass")

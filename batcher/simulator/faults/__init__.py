@@ -1,0 +1,1 @@
+"""Failures on demand: which requests fail, and how."""

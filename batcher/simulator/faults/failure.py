@@ -1,0 +1,72 @@
+"""Failures instead of an answer."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from batcher.simulator.errors import ApiError
+from batcher.simulator.faults.fault import Fault
+from batcher.simulator.wire.connection import Exchange
+
+HTML = (
+    b"<html>\r\n<head><title>500 Internal Server Error</title></head>\r\n<body>\r\n"
+    b"<center><h1>500 Internal Server Error</h1></center>\r\n<hr><center>cloudflare</center>\r\n"
+    b"</body>\r\n</html>\r\n"
+)
+ELSEWHERE = "http://example.invalid/v1/messages"
+OWN_LIMIT = (
+    "You have reached your specified API usage limits. "
+    "You will regain access on 2026-12-01 at 00:00 UTC."
+)
+TOO_FAST = "Your organization's usage grew too fast; please ramp up gradually."
+SPENT = "Your organization has reached its monthly spend limit."
+
+
+@dataclass(frozen=True, slots=True)
+class _Kind:
+    status: int
+    message: str | None = None
+    code: str | None = None
+    waits: bool = False
+
+
+ERRORS = {
+    "rate_limit": _Kind(429, waits=True),
+    "rate_limit_bare": _Kind(429),
+    "ramp_limit": _Kind(429, TOO_FAST, "ramp_limit_exceeded", waits=True),
+    "spend_limit": _Kind(429, SPENT, "enforced_spend_limit_reached"),
+    "contract_spend_limit": _Kind(429, SPENT, "contract_spend_limit_reached"),
+    "own_spend_limit": _Kind(400, OWN_LIMIT),
+    "overloaded": _Kind(529),
+}
+
+
+def api_error(fault: Fault) -> ApiError | None:
+    """Make the error a fault answers with, or None when it is of another sort."""
+    kind = _Kind(fault.status) if fault.kind == "status" else ERRORS.get(fault.kind)
+    if kind is None:
+        return None
+    headers = {}
+    if kind.waits and fault.retry_after_s is not None:
+        headers["retry-after"] = f"{fault.retry_after_s:g}"
+    message, code = fault.message or kind.message, fault.code or kind.code
+    return ApiError(kind.status, message, code=code, headers=headers)
+
+
+async def fail(fault: Fault, exchange: Exchange, headers: Mapping[str, str]) -> int | None:
+    """Do what the fault says and return the status sent, if any; ``headers`` are the usual."""
+    request_id = headers["request-id"]
+    match fault.kind:
+        case "server_error_html":
+            await exchange.reply(500, {**headers, "content-type": "text/html"}, HTML)
+            return 500
+        case "redirect":
+            await exchange.reply(307, {**headers, "location": ELSEWHERE}, b"")
+            return 307
+        case "error_200":
+            body = json.dumps(ApiError(529).as_json(request_id)).encode()
+            await exchange.reply(200, {**headers, "content-type": "application/json"}, body)
+            return 200
+        case _:
+            exchange.reset()
+            return None

@@ -1,0 +1,49 @@
+"""Which request is hit by which fault: decided by the seed, the body and its earlier faults."""
+
+from collections import Counter
+from collections.abc import Sequence
+
+from batcher.simulator.answering.dice import Dice
+from batcher.simulator.faults.fault import Fault
+
+
+class Schedule:
+    """The fault rules and what they have hit so far; the first rule that applies wins.
+
+    Remembers only bodies that were hit, so memory grows with the faults, not with the requests.
+    """
+
+    def __init__(self, faults: Sequence[Fault], seed: int) -> None:
+        self._faults = tuple(faults)
+        self._seed = seed
+        self._received = 0
+        self._hits: Counter[int] = Counter()
+        self._hits_of_body: Counter[tuple[int, str]] = Counter()
+
+    def next(self, key: str, body: bytes) -> Fault | None:
+        """Count one more Messages request and say what goes wrong with it."""
+        number = self._received
+        self._received += 1
+        for rule, fault in enumerate(self._faults):
+            if self._applies(rule, fault, number, key, body):
+                self._hits[rule] += 1
+                self._hits_of_body[rule, key] += 1
+                return fault
+        return None
+
+    def _applies(self, rule: int, fault: Fault, number: int, key: str, body: bytes) -> bool:
+        counted = number - fault.after_n
+        if counted < 0 or counted % fault.every_n:
+            return False
+        if fault.first_n is not None and counted >= fault.first_n:
+            return False
+        if fault.times is not None and self._hits[rule] >= fault.times:
+            return False
+        if fault.match.encode() not in body:
+            return False
+        hits = self._hits_of_body.get((rule, key), 0)
+        if fault.attempts is not None and hits >= fault.attempts:
+            return False
+        if fault.rate == 1:
+            return True
+        return Dice(self._seed, "fault", str(rule), key, str(hits)).chance(fault.rate)

@@ -1,0 +1,1 @@
+"""What the API refuses, and in which words."""

@@ -1,0 +1,230 @@
+"""One keep-alive connection: h11 reads and writes, asyncio carries the bytes.
+
+A whole request is handed to a handler with an ``Exchange`` to answer on. A handler is cancelled
+when its client leaves, so it books what it owes in a ``finally``.
+"""
+
+import asyncio
+import logging
+import socket
+import struct
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+
+import h11
+
+from batcher.simulator.errors import ApiError
+
+MOST_HEADER_BYTES = 65_536
+LINGER_ZERO = struct.pack("ii", 1, 0)
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A whole request; header names are lower case. ``is_too_large``: the body was dropped."""
+
+    method: str
+    path: str
+    query: str
+    headers: Mapping[str, str]
+    body: bytes
+    is_too_large: bool = False
+
+
+Handler = Callable[["Exchange"], Awaitable[None]]
+
+
+class Exchange:
+    """One request and the ways to answer it, proper and improper.
+
+    ``is_written`` becomes true when the last byte of a proper answer has reached the socket.
+    """
+
+    def __init__(self, request: Request, connection: "Connection") -> None:
+        self.request = request
+        self.is_written = False
+        self.has_begun = False
+        self._connection = connection
+
+    async def reply(self, status: int, headers: Mapping[str, str], body: bytes) -> None:
+        """Answer whole, in one write."""
+        lengthened = {**headers, "content-length": str(len(body))}
+        await self._send(
+            h11.Response(status_code=status, headers=list(lengthened.items())),
+            h11.Data(data=body),
+            h11.EndOfMessage(),
+        )
+        self._finish()
+
+    async def begin(self, status: int, headers: Mapping[str, str]) -> None:
+        """Send status and headers; without a content-length the body is chunked."""
+        await self._send(h11.Response(status_code=status, headers=list(headers.items())))
+
+    async def write(self, data: bytes) -> None:
+        """Send a piece of the body, and wait until the socket has taken it."""
+        await self._send(h11.Data(data=data))
+
+    async def end(self) -> None:
+        """Finish a body begun."""
+        await self._send(h11.EndOfMessage())
+        self._finish()
+
+    def cut(self) -> None:
+        """Close the connection in the middle of whatever was being said."""
+        self._connection.transport.close()
+
+    def reset(self) -> None:
+        """Break the connection so that the client sees a reset."""
+        transport = self._connection.transport
+        sock = transport.get_extra_info("socket")
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, LINGER_ZERO)
+        transport.abort()
+
+    async def until_gone(self) -> None:
+        """Say nothing until the client leaves, which cancels the handler."""
+        await asyncio.get_running_loop().create_future()
+
+    def _finish(self) -> None:
+        # A client that left a moment ago has not been noticed by more than the transport.
+        self.is_written = not self._connection.transport.is_closing()
+
+    async def _send(self, *events: h11.Response | h11.Data | h11.EndOfMessage) -> None:
+        self.has_begun = True
+        await self._connection.send(*events)
+
+
+class Connection(asyncio.Protocol):
+    """The protocol of one socket; ``live`` is the server's set of open connections."""
+
+    transport: asyncio.Transport
+
+    def __init__(self, handler: Handler, live: set["Connection"], most_bytes: int) -> None:
+        self._handler = handler
+        self._live = live
+        self._most_bytes = most_bytes
+        self._http = h11.Connection(h11.SERVER, MOST_HEADER_BYTES)
+        self._head: h11.Request | None = None
+        self._body = bytearray()
+        self._is_too_large = False
+        self._task: asyncio.Task[None] | None = None
+        self._drained: asyncio.Future[None] | None = None
+
+    @property
+    def task(self) -> asyncio.Task[None] | None:
+        """The handler at work, if any."""
+        return self._task
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Keep nothing in user space, so that written means taken by the socket."""
+        assert isinstance(transport, asyncio.Transport)  # noqa: S101
+        transport.set_write_buffer_limits(high=0)
+        self.transport = transport
+        self._live.add(self)
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002
+        """Stop the handler: the client left, or we closed."""
+        self._live.discard(self)
+        if self._task is not None:
+            self._task.cancel()
+
+    def pause_writing(self) -> None:
+        """Hold what follows: the socket takes no more for now."""
+        self._drained = asyncio.get_running_loop().create_future()
+
+    def resume_writing(self) -> None:
+        """Go on: the socket has taken everything."""
+        if self._drained is not None and not self._drained.done():
+            self._drained.set_result(None)
+        self._drained = None
+
+    def data_received(self, data: bytes) -> None:
+        """Read as far as the next whole request."""
+        self._http.receive_data(data)
+        if self._task is None:
+            self._read()
+
+    async def send(self, *events: h11.Response | h11.Data | h11.EndOfMessage) -> None:
+        """Write events at once and wait for the socket."""
+        self.transport.write(b"".join([self._http.send(event) or b"" for event in events]))
+        if self._drained is not None:
+            await self._drained
+
+    def _read(self) -> None:
+        try:
+            while self._read_event(self._http.next_event()):
+                pass
+        except h11.RemoteProtocolError as error:
+            self._refuse(error)
+
+    def _read_event(self, event: object) -> bool:
+        """Take one event; False when there is nothing more to read for now."""
+        if isinstance(event, h11.Request):
+            self._head, self._body, self._is_too_large = event, bytearray(), False
+        elif isinstance(event, h11.Data):
+            self._take(event.data)
+        elif isinstance(event, h11.EndOfMessage):
+            self._task = asyncio.get_running_loop().create_task(self._serve(self._request()))
+            return False
+        elif isinstance(event, h11.ConnectionClosed):
+            self.transport.close()
+            return False
+        else:
+            if self._http.they_are_waiting_for_100_continue:
+                go_on = h11.InformationalResponse(status_code=100, headers=[])
+                self.transport.write(self._http.send(go_on) or b"")
+            return False
+        return True
+
+    def _take(self, data: bytes | bytearray) -> None:
+        if len(self._body) + len(data) > self._most_bytes:
+            self._is_too_large = True
+            self._body.clear()
+        elif not self._is_too_large:
+            self._body += data
+
+    def _request(self) -> Request:
+        head = self._head
+        assert head is not None  # noqa: S101
+        path, _, query = head.target.decode("ascii", "replace").partition("?")
+        headers = {k.decode("ascii"): v.decode("latin-1") for k, v in head.headers}
+        body = bytes(self._body)
+        return Request(head.method.decode(), path, query, headers, body, self._is_too_large)
+
+    async def _serve(self, request: Request) -> None:
+        exchange = Exchange(request, self)
+        try:
+            await self._handler(exchange)
+        except asyncio.CancelledError:
+            self.transport.abort()
+            raise
+        except Exception:
+            log.exception("the simulator failed on %s %s", request.method, request.path)
+            await self._fail(exchange)
+        self._task = None
+        self._next()
+
+    async def _fail(self, exchange: Exchange) -> None:
+        if exchange.has_begun:
+            exchange.cut()
+        else:
+            headers = {"content-type": "application/json"}
+            await exchange.reply(500, headers, ApiError(500).body("req_simulator_bug"))
+
+    def _next(self) -> None:
+        if self.transport.is_closing():
+            return
+        if self._http.our_state is h11.DONE and self._http.their_state is h11.DONE:
+            self._http.start_next_cycle()
+            self._read()
+        else:
+            self.transport.close()
+
+    def _refuse(self, error: h11.RemoteProtocolError) -> None:
+        if self._http.our_state in (h11.IDLE, h11.SEND_RESPONSE):
+            body = ApiError(error.error_status_hint, str(error)).body("req_unreadable")
+            headers = [("content-length", str(len(body))), ("connection", "close")]
+            response = h11.Response(status_code=error.error_status_hint, headers=headers)
+            self.transport.write(self._http.send(response) or b"")
+            self.transport.write(self._http.send(h11.Data(data=body)) or b"")
+        self.transport.close()

@@ -1,0 +1,233 @@
+"""The DuckDB file: how it is created, opened, written in groups and closed.
+
+What is done here and why was measured: the file is made under a temporary name and renamed,
+because a file whose creation was cut short cannot be opened; the folder is synced when the
+write-ahead log is a new file, because DuckDB does not do it; groups go in as Arrow tables, the
+fastest way; DuckDB never checkpoints on its own, because its threshold rewrites large row groups
+and holds up commits for seconds: ``checkpoint_if_due`` does it every few megabytes into small
+compressed row groups, which takes tens of milliseconds and keeps memory flat.
+"""
+
+import os
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from batcher.errors import CheckpointError
+from batcher.store.queries import queries, script
+from batcher.store.records import Record, to_arrow
+
+SCHEMA_VERSION = 1
+MIGRATIONS: Mapping[int, str] = {}
+"""SQL that leads from a schema version to the next; every one from 1 on stays here for ever."""
+
+FILE_NAME = "checkpoint.duckdb"
+_WAL_BYTES = 16 << 20
+_MEMORY = "96MB"
+_SETTINGS = {
+    "threads": "1",
+    "memory_limit": _MEMORY,
+    "autoinstall_known_extensions": "false",
+    "autoload_known_extensions": "false",
+    "allow_community_extensions": "false",
+    "allow_persistent_secrets": "false",
+    "checkpoint_threshold": "1GB",
+    "force_compression": "zstd",
+}
+
+
+class Checkpoint:
+    """One open connection to one checkpoint; belongs to the thread that made it.
+
+    Raises CheckpointError for everything that goes wrong with the file. A write that failed
+    leaves nothing of its group behind.
+    """
+
+    def __init__(self, folder: Path, *, is_read_only: bool = False) -> None:
+        self.path = folder / FILE_NAME
+        self._wal = folder / f"{FILE_NAME}.wal"
+        self._wal_inode = 0
+        self._connection = _connect(self.path, is_read_only=is_read_only)
+        self._check_version(is_read_only=is_read_only)
+
+    @classmethod
+    def create(cls, folder: Path, *, version: str, now: datetime) -> None:
+        """Make an empty checkpoint, whole or not at all; leaves one that is there alone."""
+        path = folder / FILE_NAME
+        if path.exists():
+            return
+        temporary = folder / f"{FILE_NAME}.new"
+        for leftover in (temporary, folder / f"{FILE_NAME}.new.wal"):
+            leftover.unlink(missing_ok=True)
+        connection = _connect(temporary, is_read_only=False)
+        try:
+            connection.execute(script("schema"))
+            connection.execute(
+                "INSERT INTO checkpoint VALUES (?, ?, ?)", [SCHEMA_VERSION, now, version]
+            )
+            connection.execute("CHECKPOINT c")
+        except duckdb.Error as error:
+            raise _unwritable(path, error) from None
+        finally:
+            connection.close()
+        temporary.rename(path)
+        _sync_folder(folder)
+
+    def append(self, table: str, records: Sequence[Record]) -> None:
+        """Add records of one class to a table, inside the caller's transaction or on their own."""
+        if records:
+            self._insert(table, list(records))
+
+    def commit(self, groups: Mapping[str, Sequence[Record]]) -> None:
+        """Add groups of records in one transaction that is on the disk when this returns."""
+        try:
+            self._connection.execute("BEGIN")
+            for table, records in groups.items():
+                self.append(table, records)
+            self._connection.execute("COMMIT")
+        except duckdb.Error as error:
+            raise _unwritable(self.path, error) from None
+        self._sync_new_wal()
+
+    def end_run(self, run_id: str, now: datetime, exit_code: int) -> None:
+        """Record that a run ended by itself."""
+        self.execute("INSERT INTO run_ends VALUES ($run_id, $now, $exit_code)", run_id=run_id, now=now, exit_code=exit_code)
+        self._sync_new_wal()
+
+    def checkpoint_if_due(self) -> None:
+        """Fold the write-ahead log into the file once it is large; tens of milliseconds."""
+        if self._wal_size() > _WAL_BYTES:
+            self.execute("CHECKPOINT c")
+
+    def execute(self, sql: str, **parameters: Any) -> None:
+        """Run a statement that returns nothing."""
+        self._run(sql, parameters)
+
+    def rows(self, sql: str, **parameters: Any) -> list[tuple[Any, ...]]:
+        """Run a query and return all of its rows; for small results."""
+        return self._run(sql, parameters).fetchall()
+
+    def row(self, sql: str, **parameters: Any) -> dict[str, Any]:
+        """Run a query that returns one row, by column name."""
+        result = self._run(sql, parameters)
+        names = [column[0] for column in result.description or ()]
+        return dict(zip(names, result.fetchall()[0], strict=True))
+
+    def table(self, sql: str, **parameters: Any) -> Any:
+        """Run a query and return a pyarrow.Table."""
+        try:
+            return self._connection.sql(sql, params=parameters or None).to_arrow_table()
+        except duckdb.Error as error:
+            raise _unwritable(self.path, error) from None
+
+    def with_table(self, name: str, table: Any, sql: str) -> None:
+        """Run a statement that reads a pyarrow.Table under a name."""
+        self._connection.register(name, table)
+        try:
+            self.execute(sql)
+        finally:
+            self._connection.unregister(name)
+
+    def next_attempt_id(self) -> int:
+        """The first attempt id that was never used."""
+        (last,) = self.rows("SELECT coalesce(max(attempt_id), 0) FROM attempts")[0]
+        return int(last) + 1
+
+    def origins(self) -> list[str]:
+        """The servers that earlier runs were answered by."""
+        rows = self.rows("SELECT DISTINCT origin FROM runs JOIN attempts USING (run_id) JOIN outcomes USING (attempt_id) WHERE is_final")
+        return [str(origin) for (origin,) in rows]
+
+    def close(self) -> None:
+        """Close the connection; what was committed is safe whether this is called or not."""
+        self._connection.close()
+
+    def _run(self, sql: str, parameters: dict[str, Any]) -> duckdb.DuckDBPyConnection:
+        try:
+            return self._connection.execute(sql, parameters or None)
+        except duckdb.Error as error:
+            raise _unwritable(self.path, error) from None
+
+    def _insert(self, table: str, records: list[Any]) -> None:
+        rows = to_arrow(records)
+        self._connection.register("incoming", rows)
+        self._connection.execute(f"INSERT INTO {table} BY NAME SELECT * FROM incoming")  # noqa: S608
+        self._connection.unregister("incoming")
+
+    def _check_version(self, *, is_read_only: bool) -> None:
+        (version,) = self.rows("SELECT max(schema_version) FROM checkpoint")[0]
+        if version > SCHEMA_VERSION:
+            self.close()
+            raise CheckpointError(
+                f"{self.path} was written by a newer batcher (schema {version}, ours is {SCHEMA_VERSION})",
+                hint="use the batcher that wrote it, or a newer one",
+            )
+        if not is_read_only:
+            migrate(self, int(version), MIGRATIONS)
+
+    def _wal_size(self) -> int:
+        try:
+            return self._wal.stat().st_size
+        except FileNotFoundError:
+            return 0
+
+    def _sync_new_wal(self) -> None:
+        """Make a new log's name durable too: without it a power cut can lose the whole log."""
+        try:
+            inode = self._wal.stat().st_ino
+        except FileNotFoundError:
+            return
+        if inode != self._wal_inode:
+            _sync_folder(self._wal.parent)
+            self._wal_inode = inode
+
+
+def migrate(checkpoint: Checkpoint, version: int, migrations: Mapping[int, str]) -> None:
+    """Bring an older schema up to date, one version at a time, each in a transaction."""
+    while version in migrations:
+        checkpoint.execute("BEGIN")
+        checkpoint.execute(migrations[version])
+        checkpoint.execute("UPDATE checkpoint SET schema_version = $next", next=version + 1)
+        checkpoint.execute("COMMIT")
+        version += 1
+
+
+def _connect(path: Path, *, is_read_only: bool) -> duckdb.DuckDBPyConnection:
+    connection = duckdb.connect(
+        ":memory:", config={**_SETTINGS, "temp_directory": str(path.parent / "spill")}
+    )
+    mode = "READ_ONLY" if is_read_only else "ROW_GROUP_SIZE 16384"
+    quoted = str(path).replace("'", "''")
+    try:
+        connection.execute(f"ATTACH '{quoted}' AS c ({mode}); USE c")
+        # From here on the connection reaches nothing but this file.
+        connection.execute("SET TimeZone = 'UTC'; SET python_enable_replacements = false")
+        connection.execute("SET enable_external_access = false; SET lock_configuration = true")
+    except duckdb.Error as error:
+        connection.close()
+        raise _unwritable(path, error) from None
+    return connection
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _unwritable(path: Path, error: duckdb.Error) -> CheckpointError:
+    # The first line says what happened; the others may quote a statement.
+    reason = str(error).split("\n", 1)[0]
+    return CheckpointError(
+        f"{path}: {reason}",
+        hint="see that the disk has room and the folder is writable, then run the same command "
+        "again: everything recorded is kept",
+    )
+
+
+__all__ = ["FILE_NAME", "MIGRATIONS", "SCHEMA_VERSION", "Checkpoint", "migrate", "queries"]

@@ -1,0 +1,114 @@
+"""The planning pass in SQL: what the input asks for, against what the checkpoint has."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import pyarrow as pa
+
+from batcher.core.money.display import exact_text
+from batcher.core.plan import PlanCounts
+from batcher.store.checkpoint import Checkpoint
+from batcher.store.queries import queries
+from batcher.store.records import PlanRecord
+
+_PLANNING = queries("planning")
+_RESULTS = queries("results")
+
+
+def begin_plan(checkpoint: Checkpoint) -> None:
+    """Start an empty plan; it lives as long as the connection."""
+    checkpoint.execute(_PLANNING["create_plan"])
+
+
+def add_to_plan(checkpoint: Checkpoint, records: Sequence[PlanRecord]) -> None:
+    """Add what some rows ask for."""
+    checkpoint.append("plan", records)
+
+
+def mark_duplicate_ids(checkpoint: Checkpoint, files: Sequence[str]) -> None:
+    """Take the request from every row whose id an earlier row has, naming that row."""
+    found = checkpoint.rows(_PLANNING["duplicate_ids"])
+    if found:
+        reasons = [f"the id is also that of {files[file]}:{line}" for _, file, line in found]
+        marks = pa.table({"item": [item for item, _, _ in found], "reason": reasons})
+        checkpoint.with_table("marks", marks, _PLANNING["mark_bad"])
+
+
+def finish_plan(checkpoint: Checkpoint, allowance: int) -> PlanCounts:
+    """Compare the plan with what is recorded; ``allowance`` is ``retry.unknown_attempts``."""
+    checkpoint.execute(_PLANNING["create_answered"])
+    counts = checkpoint.row(_PLANNING["count_plan"], allowance=allowance)
+    ((unasked,),) = checkpoint.rows(_PLANNING["count_unasked"])
+    return PlanCounts(**counts, unasked=unasked)
+
+
+def items_to_send(checkpoint: Checkpoint, allowance: int) -> list[tuple[int, int]]:
+    """The items to send in order, each with its attempts that may have been billed unseen."""
+    return checkpoint.rows(_PLANNING["to_send"], allowance=allowance)
+
+
+def bad_rows(checkpoint: Checkpoint, most: int) -> list[tuple[int, int, str, str]]:
+    """The first rows that cannot be asked: file index, line, error type and reason."""
+    return checkpoint.rows(_PLANNING["bad_rows"], n=most)
+
+
+def begin_results(checkpoint: Checkpoint) -> str:
+    """Find the attempt that answers each item, and return a digest of the whole.
+
+    Plan first. The digest is equal when every row of the output would be.
+    """
+    checkpoint.execute(_PLANNING["create_answered"])
+    checkpoint.execute(_RESULTS["create_results"])
+    ((digest,),) = checkpoint.rows(_RESULTS["digest"])
+    return str(digest)
+
+
+def read_results(checkpoint: Checkpoint, first: int, last: int) -> pa.Table:
+    """The results of the items from ``first`` to ``last``, in order; columns as in results.sql."""
+    return checkpoint.table(_RESULTS["read_results"], first=first, last=last)
+
+
+def failures(checkpoint: Checkpoint) -> Iterator[dict[str, Any]]:
+    """Groups of rows that did not succeed, largest first."""
+    yield from checkpoint.table(_RESULTS["failures"]).to_pylist()
+
+
+def count_statuses(checkpoint: Checkpoint) -> dict[str, int]:
+    """How many items ended as what; ``unsent`` for those without any outcome."""
+    return dict(checkpoint.rows(_RESULTS["count_statuses"]))
+
+
+def count_open(checkpoint: Checkpoint) -> int:
+    """How many items have a request and no final outcome."""
+    ((number,),) = checkpoint.rows(_RESULTS["count_open"])
+    return int(number)
+
+
+def output_totals(checkpoint: Checkpoint) -> dict[str, Any]:
+    """The exact sums of the output's columns: dollars as text, tokens as integers."""
+    row = checkpoint.row(_RESULTS["output_totals"])
+    return {**row, "cost_usd": exact_text(row["cost_usd"])}
+
+
+def totals(checkpoint: Checkpoint, run_id: str | None = None) -> dict[str, Any]:
+    """Attempts, tokens and dollars of one run, or of all."""
+    return checkpoint.row(_RESULTS["totals"], run_id=run_id)
+
+
+def latencies(checkpoint: Checkpoint, run_id: str) -> dict[str, float | None]:
+    """The 50th, 95th and 99th percentile of a run's answers, in seconds."""
+    return checkpoint.row(_RESULTS["latencies"], run_id=run_id)
+
+
+def attempts_of(checkpoint: Checkpoint, fingerprint: bytes) -> list[dict[str, Any]]:
+    """Every attempt of one request, oldest first."""
+    rows: list[dict[str, Any]] = checkpoint.table(
+        _RESULTS["attempts_of"], fingerprint=fingerprint.hex()
+    ).to_pylist()
+    return rows
+
+
+def find_items(checkpoint: Checkpoint, row_id: str) -> list[dict[str, Any]]:
+    """The plan's items of the row with this id."""
+    rows: list[dict[str, Any]] = checkpoint.table(_PLANNING["find_items"], id=row_id).to_pylist()
+    return rows

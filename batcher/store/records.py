@@ -1,0 +1,129 @@
+"""What the checkpoint records, and its columns."""
+
+from dataclasses import astuple, dataclass, fields
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+import pyarrow as pa
+
+_UTC = pa.timestamp("us", tz="UTC")
+_USD = pa.decimal128(38, 18)
+
+
+@dataclass(frozen=True, slots=True)
+class RunRecord:
+    """A run that begins."""
+
+    run_id: str
+    started_at: datetime
+    pid: int
+    host: str
+    boot_id: str
+    version: str
+    origin: str
+    job_digest: str
+    prices_as_of: str
+
+
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """An attempt about to be sent, and the most it can cost."""
+
+    attempt_id: int
+    fingerprint: bytes
+    run_id: str
+    model: str
+    sent_at: datetime
+    worst_case_usd: Decimal | None
+
+
+@dataclass(frozen=True, slots=True)
+class OutcomeRecord:
+    """What came of an attempt: our verdict, its usage and exact cost, and the answer as it came."""
+
+    attempt_id: int
+    fingerprint: bytes
+    is_final: bool
+    status: str
+    billing: str
+    http_status: int | None
+    error_type: str | None
+    error_message: str | None
+    request_id: str | None
+    message_id: str | None
+    model: str | None
+    stop_reason: str | None
+    input_tokens: int | None
+    cache_creation_5m_input_tokens: int | None
+    cache_creation_1h_input_tokens: int | None
+    cache_read_input_tokens: int | None
+    output_tokens: int | None
+    thinking_tokens: int | None
+    cost_usd: Decimal | None
+    latency_s: float
+    ttft_s: float | None
+    ended_at: datetime
+    body: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class PlanRecord:
+    """One answer the input asks for; see the columns of ``plan`` in planning.sql."""
+
+    item: int
+    ordinal: int
+    sample: int
+    file: int
+    line: int
+    id: str | None
+    fingerprint: bytes | None
+    worst_case_usd: Decimal | None
+    status: str | None
+    error_type: str | None
+    reason: str | None
+
+
+Record = RunRecord | Intent | OutcomeRecord | PlanRecord
+
+_TYPES: dict[str, pa.DataType] = {
+    "fingerprint": pa.uuid(),
+    "is_final": pa.bool_(),
+    "http_status": pa.int16(),
+    "worst_case_usd": _USD,
+    "cost_usd": _USD,
+    "latency_s": pa.float64(),
+    "ttft_s": pa.float64(),
+    "started_at": _UTC,
+    "sent_at": _UTC,
+    "ended_at": _UTC,
+    "body": pa.binary(),
+    "sample": pa.int32(),
+    "file": pa.int32(),
+    **dict.fromkeys(
+        [
+            "attempt_id", "pid", "item", "ordinal", "line", "input_tokens",
+            "cache_creation_5m_input_tokens", "cache_creation_1h_input_tokens",
+            "cache_read_input_tokens", "output_tokens", "thinking_tokens",
+        ],
+        pa.int64(),
+    ),
+}  # fmt: skip
+
+
+def to_arrow(records: "list[Any]") -> pa.Table:
+    """Turn records of one class into a table with a column for each field."""
+    names = [field.name for field in fields(records[0])]
+    columns = zip(*map(astuple, records), strict=True)
+    return pa.table(
+        {
+            name: _array(column, _TYPES.get(name, pa.string()))
+            for name, column in zip(names, columns, strict=True)
+        }
+    )
+
+
+def _array(values: tuple[Any, ...], kind: pa.DataType) -> pa.Array:
+    if isinstance(kind, pa.UuidType):
+        return pa.ExtensionArray.from_storage(kind, pa.array(values, pa.binary(16)))
+    return pa.array(values, kind)

@@ -1,0 +1,96 @@
+-- Reading results back, in the order of the input.
+
+-- name: create_results
+-- Which attempt answers each item; small, so that sorting it is cheap whatever the answers weigh.
+CREATE OR REPLACE TEMP TABLE results AS
+SELECT p.item, p.ordinal, p.sample, p.id, p.fingerprint, p.status, p.error_type, p.reason,
+       coalesce(a.final_attempt, a.last_attempt) AS attempt_id,
+       p.item <> a.first_item AS is_shared,
+       a.final_attempt IS NOT NULL AS is_final,
+       a.attempts, a.unknown_attempts, a.first_sent_at, a.cost_usd, a.unpriced, a.last_sent
+FROM plan p LEFT JOIN answered a USING (fingerprint) ORDER BY p.item;
+
+-- name: read_results
+-- One stretch of them, with the outcome of each. The ids of the stretch lie close together, so the
+-- join reads few row groups of outcomes.
+SELECT r.item, r.ordinal, r.sample, r.id, replace(r.fingerprint::VARCHAR, '-', '') AS fingerprint, r.is_shared, r.is_final, r.attempts, r.unknown_attempts,
+       r.first_sent_at, r.cost_usd, r.unpriced,
+       coalesce(r.status, o.status) AS status,
+       coalesce(r.error_type, o.error_type) AS error_type,
+       coalesce(r.reason, o.error_message) AS error_message,
+       o.attempt_id, o.http_status, o.request_id, o.message_id, o.model, o.stop_reason,
+       o.input_tokens, o.cache_creation_5m_input_tokens, o.cache_creation_1h_input_tokens,
+       o.cache_read_input_tokens, o.output_tokens, o.thinking_tokens, o.latency_s, o.ttft_s,
+       t.run_id, o.body
+FROM results r
+LEFT JOIN outcomes o ON o.attempt_id = r.attempt_id
+LEFT JOIN attempts t ON t.attempt_id = r.attempt_id
+WHERE r.item BETWEEN $first AND $last
+ORDER BY r.item;
+
+-- name: failures
+-- Groups of rows that did not succeed, largest first, with an example and what they cost.
+SELECT coalesce(r.status, o.status, 'unsent') AS status,
+       coalesce(r.error_type, o.error_type, CASE WHEN r.attempts > 0 THEN 'client.fate_unknown' ELSE 'client.not_sent' END) AS error_type,
+       count(*) AS rows,
+       arg_min(coalesce(r.id, (r.ordinal + 1)::VARCHAR), r.item) AS example_id,
+       arg_min(coalesce(r.reason, o.error_message), r.item) AS example_message,
+       coalesce(sum(r.cost_usd) FILTER (WHERE NOT r.is_shared), 0) AS cost_usd,
+       coalesce(bool_and(r.is_final), true) AND bool_and(r.status IS NOT NULL OR r.is_final) AS is_final
+FROM results r LEFT JOIN outcomes o ON o.attempt_id = r.attempt_id
+WHERE coalesce(r.status, o.status, '') NOT IN ('succeeded', 'skipped')
+GROUP BY ALL ORDER BY rows DESC, status, error_type;
+
+-- name: totals
+-- The whole checkpoint in one row: what was billed, and what may have been.
+SELECT count(*) AS attempts,
+       count(o.attempt_id) AS outcomes,
+       count(*) FILTER (WHERE o.billing = 'billed') AS billed,
+       count(*) FILTER (WHERE o.attempt_id IS NULL OR o.billing = 'unknown') AS unknown,
+       coalesce(sum(a.worst_case_usd) FILTER (WHERE o.attempt_id IS NULL OR o.billing = 'unknown'), 0) AS unknown_usd,
+       count(*) FILTER (WHERE o.billing = 'billed' AND o.cost_usd IS NULL) AS unpriced,
+       coalesce(sum(o.cost_usd), 0) AS cost_usd,
+       coalesce(sum(o.input_tokens), 0)::BIGINT AS input_tokens,
+       coalesce(sum(o.cache_creation_5m_input_tokens), 0)::BIGINT AS cache_creation_5m_input_tokens,
+       coalesce(sum(o.cache_creation_1h_input_tokens), 0)::BIGINT AS cache_creation_1h_input_tokens,
+       coalesce(sum(o.cache_read_input_tokens), 0)::BIGINT AS cache_read_input_tokens,
+       coalesce(sum(o.output_tokens), 0)::BIGINT AS output_tokens,
+       coalesce(sum(o.thinking_tokens), 0)::BIGINT AS thinking_tokens
+FROM attempts a LEFT JOIN outcomes o USING (attempt_id)
+WHERE $run_id IS NULL OR a.run_id = $run_id;
+
+-- name: attempts_of
+-- Every attempt of one request, oldest first.
+SELECT a.attempt_id, a.run_id, a.model AS asked_model, a.sent_at, a.worst_case_usd, o.* EXCLUDE (attempt_id, fingerprint)
+FROM attempts a LEFT JOIN outcomes o USING (attempt_id)
+WHERE a.fingerprint = $fingerprint::UUID ORDER BY a.attempt_id;
+
+-- name: latencies
+-- Percentiles of one run's answers, in seconds.
+SELECT quantile_cont(o.latency_s, 0.5) AS p50, quantile_cont(o.latency_s, 0.95) AS p95, quantile_cont(o.latency_s, 0.99) AS p99
+FROM attempts a JOIN outcomes o USING (attempt_id) WHERE a.run_id = $run_id AND o.http_status = 200;
+
+-- name: digest
+-- One number for all that the output's bookkeeping is made of.
+SELECT count(*) || '-' || coalesce(bit_xor(hash(item, id, fingerprint, status, reason, attempt_id, attempts, is_shared)), 0) FROM results;
+
+-- name: count_statuses
+-- How many items ended as what.
+SELECT coalesce(r.status, o.status, 'unsent') AS status, count(*)::BIGINT AS rows
+FROM results r LEFT JOIN outcomes o ON o.attempt_id = r.attempt_id GROUP BY 1 ORDER BY 1;
+
+-- name: output_totals
+-- What the output's columns sum to, exactly.
+SELECT coalesce(sum(r.cost_usd), 0) AS cost_usd,
+       coalesce(sum(o.input_tokens), 0)::BIGINT AS input_tokens,
+       coalesce(sum(o.cache_creation_5m_input_tokens), 0)::BIGINT AS cache_creation_5m_input_tokens,
+       coalesce(sum(o.cache_creation_1h_input_tokens), 0)::BIGINT AS cache_creation_1h_input_tokens,
+       coalesce(sum(o.cache_read_input_tokens), 0)::BIGINT AS cache_read_input_tokens,
+       coalesce(sum(o.output_tokens), 0)::BIGINT AS output_tokens,
+       coalesce(sum(o.thinking_tokens), 0)::BIGINT AS thinking_tokens
+FROM results r LEFT JOIN outcomes o ON o.attempt_id = r.attempt_id
+WHERE NOT coalesce(r.is_shared, false);
+
+-- name: count_open
+-- Items that another run may still answer.
+SELECT count(*) FROM results WHERE fingerprint IS NOT NULL AND NOT is_final;

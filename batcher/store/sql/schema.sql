@@ -1,0 +1,65 @@
+-- The checkpoint, schema version 1. Rows are only ever added.
+
+-- One row: the version of this schema.
+CREATE TABLE checkpoint (
+    schema_version INTEGER,
+    created_at     TIMESTAMPTZ,
+    created_by     VARCHAR
+);
+
+-- One row a run, written before anything is sent: who held the checkpoint, since when.
+CREATE TABLE runs (
+    run_id      VARCHAR,
+    started_at  TIMESTAMPTZ,
+    pid         BIGINT,
+    host        VARCHAR,
+    boot_id     VARCHAR,
+    version     VARCHAR,
+    origin      VARCHAR,  -- the server that answers
+    job_digest  VARCHAR,
+    prices_as_of VARCHAR
+);
+
+-- One row a run that ended by itself; a killed run has none.
+CREATE TABLE run_ends (
+    run_id    VARCHAR,
+    ended_at  TIMESTAMPTZ,
+    exit_code INTEGER
+);
+
+-- One row an attempt, durable before it is sent.
+CREATE TABLE attempts (
+    attempt_id     BIGINT,
+    fingerprint    UUID,
+    run_id         VARCHAR,
+    model          VARCHAR,
+    sent_at        TIMESTAMPTZ,
+    worst_case_usd DECIMAL(38, 18)  -- NULL: no bound is known
+);
+
+-- One row an attempt that came back. An attempt without one may have been billed unseen.
+CREATE TABLE outcomes (
+    attempt_id    BIGINT,
+    fingerprint   UUID,
+    is_final      BOOLEAN,
+    status        VARCHAR,
+    billing       VARCHAR,
+    http_status   SMALLINT,
+    error_type    VARCHAR,
+    error_message VARCHAR,
+    request_id    VARCHAR,
+    message_id    VARCHAR,
+    model         VARCHAR,          -- the one that answered
+    stop_reason   VARCHAR,
+    input_tokens  BIGINT,
+    cache_creation_5m_input_tokens BIGINT,
+    cache_creation_1h_input_tokens BIGINT,
+    cache_read_input_tokens        BIGINT,
+    output_tokens   BIGINT,
+    thinking_tokens BIGINT,
+    cost_usd        DECIMAL(38, 18),  -- NULL: billed, but how much is not known
+    latency_s       DOUBLE,
+    ttft_s          DOUBLE,
+    ended_at        TIMESTAMPTZ,
+    body            BLOB              -- the answer as it came
+);

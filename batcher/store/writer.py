@@ -1,0 +1,148 @@
+"""The one thread that owns the checkpoint, and groups what is written to it.
+
+Records that arrive within a few milliseconds share a commit, because a commit costs the same
+whether it holds one record or a hundred. Whoever adds a record waits on a future that is done
+when the record is on the disk. DuckDB stays off the main thread, where a Ctrl-C would abort it.
+"""
+
+import asyncio
+import contextlib
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass
+from pathlib import Path
+from queue import Empty, SimpleQueue
+from typing import Any, TypeVar
+
+from batcher.errors import CheckpointError
+from batcher.store.checkpoint import Checkpoint
+from batcher.store.records import Record
+
+T = TypeVar("T")
+
+GROUP_RECORDS = 64
+GROUP_S = 0.01
+
+
+@dataclass(frozen=True, slots=True)
+class _Addition:
+    table: str
+    record: Record
+    done: asyncio.Future[None]
+
+
+@dataclass(frozen=True, slots=True)
+class _Call:
+    work: Callable[[Checkpoint], Any]
+    done: Future[Any]
+
+
+class Writer:
+    """Opens a folder's checkpoint in a thread of its own and closes it with ``close``.
+
+    Once a write has failed every later one fails with the same CheckpointError: a run must not go
+    on paying for answers that it cannot keep.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._queue: SimpleQueue[_Addition | _Call | None] = SimpleQueue()
+        self._failure: CheckpointError | None = None
+        opened: Future[None] = Future()
+        self._thread = threading.Thread(
+            target=self._serve, args=(folder, opened), name="checkpoint", daemon=True
+        )
+        self._thread.start()
+        opened.result()
+
+    def add(self, table: str, record: Record) -> asyncio.Future[None]:
+        """Add one record from the event loop; the future is done when it is on the disk."""
+        done = asyncio.get_running_loop().create_future()
+        self._queue.put(_Addition(table, record, done))
+        return done
+
+    def call(self, work: Callable[[Checkpoint], T]) -> T:
+        """Do some work with the checkpoint in its thread, after all that was added before."""
+        done: Future[T] = Future()
+        self._queue.put(_Call(work, done))
+        return done.result()
+
+    def close(self) -> None:
+        """Write what is left and close the file."""
+        self._queue.put(None)
+        self._thread.join()
+
+    def _serve(self, folder: Path, opened: "Future[None]") -> None:
+        try:
+            checkpoint = Checkpoint(folder)
+        except BaseException as error:  # noqa: BLE001 - handed to the caller, who raises it
+            opened.set_exception(error)
+            return
+        opened.set_result(None)
+        try:
+            while True:
+                group, after = self._next_group()
+                if group:
+                    self._commit(checkpoint, group)
+                if after is None:
+                    return
+                if isinstance(after, _Call):
+                    _answer(after, checkpoint)
+        finally:
+            checkpoint.close()
+
+    def _next_group(self) -> "tuple[list[_Addition], _Call | None | bool]":
+        """Wait for work: additions that share a commit, and what came after them.
+
+        The second value is a call, None at the end, or True when there is nothing else.
+        """
+        item = self._queue.get()
+        group: list[_Addition] = []
+        deadline = time.monotonic() + GROUP_S
+        while isinstance(item, _Addition):
+            group.append(item)
+            if len(group) >= GROUP_RECORDS:
+                return group, True
+            try:
+                item = self._queue.get(timeout=max(0.0, deadline - time.monotonic()))
+            except Empty:
+                return group, True
+        return group, item
+
+    def _commit(self, checkpoint: Checkpoint, group: list[_Addition]) -> None:
+        tables: dict[str, list[Record]] = defaultdict(list)
+        for addition in group:
+            tables[addition.table].append(addition.record)
+        if self._failure is None:
+            try:
+                checkpoint.commit(tables)
+            except CheckpointError as error:
+                self._failure = error
+        # The loop is gone when a second Ctrl-C gave up; what is on the disk stays there.
+        with contextlib.suppress(RuntimeError):
+            loop = group[0].done.get_loop()
+            loop.call_soon_threadsafe(_resolve, group, self._failure)
+        if self._failure is None:
+            try:
+                checkpoint.checkpoint_if_due()
+            except CheckpointError as error:
+                self._failure = error
+
+
+def _resolve(group: list[_Addition], failure: CheckpointError | None) -> None:
+    for addition in group:
+        if addition.done.done():
+            continue
+        if failure is None:
+            addition.done.set_result(None)
+        else:
+            addition.done.set_exception(failure)
+
+
+def _answer(call: _Call, checkpoint: Checkpoint) -> None:
+    try:
+        call.done.set_result(call.work(checkpoint))
+    except BaseException as error:  # noqa: BLE001 - handed to the caller, who raises it
+        call.done.set_exception(error)

@@ -1,0 +1,128 @@
+"""A server on loopback that misbehaves on demand, and one attempt against it."""
+
+import asyncio
+import contextlib
+import socket
+import ssl
+import struct
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from batcher.api.client import MessagesClient
+from batcher.api.key import Secret
+from batcher.core.job import API
+
+CANARY = "sk-ant-canary-0123456789"
+BODY = b'{"max_tokens":5,"messages":[],"model":"m"}'
+
+# Steps of a script besides the bytes to write.
+RESET, HANG, DEAF, KEEP = "reset", "hang", "deaf", "keep"
+Attempts = Callable[..., list[Any]]
+Step = bytes | str | Callable[[], bytes]
+
+
+@dataclass
+class FaultServer:
+    """Answers the n-th request with the n-th script (the last one again and again).
+
+    A script is bytes to write and words: RESET (RST at once), HANG (say nothing more), DEAF (as the
+    first step: do not read the request), KEEP (as the last step: read another request). Without
+    KEEP the connection is closed after the script. ``requests`` are the heads and bodies seen.
+    """
+
+    scripts: Sequence[Sequence[Step]]
+    requests: list[tuple[bytes, bytes]] = field(default_factory=list)
+    has_request: asyncio.Event = field(default_factory=asyncio.Event)
+    connections: int = 0
+    port: int = 0
+    _served: int = 0
+    _tasks: set[Any] = field(default_factory=set)
+
+    @contextlib.asynccontextmanager
+    async def running(self, tls: ssl.SSLContext | None = None) -> AsyncIterator["FaultServer"]:
+        """Serve on a free port until the block ends."""
+        server = await asyncio.start_server(self._serve, "127.0.0.1", 0, ssl=tls, limit=2**20)
+        self.port = server.sockets[0].getsockname()[1]
+        try:
+            yield self
+        finally:
+            server.close()
+            for task in self._tasks:
+                task.cancel()
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._tasks.add(asyncio.current_task())
+        self.connections += 1
+        with contextlib.suppress(OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
+            while await self._answer(reader, writer):
+                pass
+        writer.transport.abort()
+
+    async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
+        script = self.scripts[min(self._served, len(self.scripts) - 1)]
+        self._served += 1
+        if script[0] != DEAF:
+            self.requests.append(await _read_request(reader))
+            self.has_request.set()
+        for step in script:
+            if step == RESET:
+                linger = struct.pack("ii", 1, 0)
+                writer.get_extra_info("socket").setsockopt(
+                    socket.SOL_SOCKET, socket.SO_LINGER, linger
+                )
+                writer.transport.abort()
+            elif step == HANG:
+                await asyncio.Event().wait()
+            elif step == KEEP:
+                return True
+            elif step != DEAF:
+                writer.write(step() if callable(step) else step)
+                await writer.drain()
+        if not writer.transport.is_closing():
+            writer.close()
+            await writer.wait_closed()
+        return False
+
+
+async def _read_request(reader: asyncio.StreamReader) -> tuple[bytes, bytes]:
+    head = await reader.readuntil(b"\r\n\r\n")
+    length = 0
+    for line in head.lower().split(b"\r\n"):
+        if line.startswith(b"content-length:"):
+            length = int(line.split(b":")[1])
+    return head, await reader.readexactly(length)
+
+
+def answered(body: bytes, *headers: bytes, status: bytes = b"200 OK") -> bytes:
+    """Make a well-formed answer."""
+    lines = [b"HTTP/1.1 " + status, b"content-length: %d" % len(body), *headers]
+    return b"\r\n".join(lines) + b"\r\n\r\n" + body
+
+
+async def run_async(
+    server: FaultServer,
+    times: int = 1,
+    *,
+    tls: ssl.SSLContext | None = None,
+    timeout_s: float = 1.0,
+    max_body_bytes: int = 2**20,
+    **api: Any,
+) -> list[Any]:
+    """Send the same request so many times."""
+    async with server.running(tls):
+        scheme = "http" if tls is None else "https"
+        settings = API(**{"base_url": f"{scheme}://127.0.0.1:{server.port}", **api})
+        client = MessagesClient(
+            settings,
+            Secret(CANARY),
+            connections=1,
+            timeout_s=timeout_s,
+            max_body_bytes=max_body_bytes,
+        )
+        async with client:
+            assert CANARY not in repr(client)
+            results = [await client.send(0, BODY) for _ in range(times)]
+    assert CANARY not in repr(results)
+    return results

@@ -1,0 +1,196 @@
+"""Every way a connection can fail maps to the documented value."""
+
+import asyncio
+import gzip
+import zlib
+from typing import Any
+
+import pytest
+from fault_server import (
+    DEAF,
+    HANG,
+    KEEP,
+    RESET,
+    Attempts,
+    FaultServer,
+    answered,
+    run_async,
+)
+
+from batcher.core.answer import Answer, NoAnswer
+
+HEAD = b"HTTP/1.1 200 OK\r\n"
+CHUNKED = HEAD + b"transfer-encoding: chunked\r\n\r\n"
+ENDLESS = HEAD + b"".join(b"x-%d: %s\r\n" % (n, b"y" * 1000) for n in range(200))
+
+
+@pytest.mark.parametrize(
+    ("script", "error_type"),
+    [
+        pytest.param([RESET], "client.read", id="reset before the answer"),
+        pytest.param([b""], "client.protocol", id="closed before the answer"),
+        pytest.param([HEAD, RESET], "client.read", id="reset inside the headers"),
+        pytest.param([HEAD], "client.protocol", id="closed inside the headers"),
+        pytest.param([HANG], "client.timeout", id="no answer"),
+        pytest.param([HEAD, HANG], "client.timeout", id="hang inside the headers"),
+        pytest.param([b"SSH-2.0-garbage\r\n\r\n"], "client.protocol", id="garbage status line"),
+        pytest.param([bytes(range(256)) * 4], "client.protocol", id="binary garbage"),
+        pytest.param([ENDLESS, HANG], "client.protocol", id="endless headers"),
+        pytest.param([HEAD + b"x: " + b"y" * 200_000], "client.protocol", id="huge header"),
+        pytest.param(
+            [HEAD + b"content-length: 2\r\ncontent-length: 3\r\n\r\n{}"],
+            "client.protocol",
+            id="two lengths",
+        ),
+        pytest.param(
+            [HEAD + b"content-length: -2\r\n\r\n{}"], "client.protocol", id="negative length"
+        ),
+        pytest.param(
+            [b"HTTP/1.1 100 Continue\r\n\r\n" * 5000, HANG], "client.timeout", id="1xx flood"
+        ),
+    ],
+)
+def test_without_a_status_the_request_was_sent_and_unanswered(
+    attempts: Attempts, script: list[Any], error_type: str
+) -> None:
+    """Once the body left, a failure before a status is unknown, never "not sent"."""
+    [result] = attempts(script, timeout_s=0.4)
+    assert isinstance(result, NoAnswer)
+    assert (result.error_type, result.was_sent) == (error_type, True)
+    assert not result.is_fatal
+    assert "garbage" not in result.message
+
+
+@pytest.mark.parametrize(
+    ("script", "body", "fault"),
+    [
+        pytest.param(
+            [HEAD + b"content-length: 9\r\n\r\n", RESET], b"", "client.cut_short", id="reset, empty"
+        ),
+        pytest.param(
+            [HEAD + b"content-length: 9\r\n\r\n{}", RESET],
+            None,
+            "client.cut_short",
+            id="reset inside the body",
+        ),
+        pytest.param(
+            [HEAD + b"content-length: 9\r\n\r\n{}"], b"{}", "client.cut_short", id="too long length"
+        ),
+        pytest.param([CHUNKED + b"5\r\n{}"], b"{}", "client.cut_short", id="cut inside a chunk"),
+        pytest.param([CHUNKED + b"2\r\n{}\r\n"], b"{}", "client.cut_short", id="no last chunk"),
+        pytest.param([CHUNKED + b"zz\r\n{}"], b"", "client.cut_short", id="bad chunk size"),
+        pytest.param(
+            [HEAD + b"content-length: 9\r\n\r\n{}", HANG], b"{}", "client.timeout", id="stalled"
+        ),
+        pytest.param(
+            [HEAD + b"content-length: 2000000\r\n\r\n" + b"x" * 2_000_000],
+            b"x" * 2**20,
+            "client.too_large",
+            id="too large",
+        ),
+        pytest.param(
+            [answered(b"??", b"content-encoding: br")], b"??", "client.undecodable", id="unknown"
+        ),
+        pytest.param(
+            [answered(b"junk", b"content-encoding: gzip")], b"", "client.undecodable", id="not gzip"
+        ),
+        pytest.param(
+            [answered(gzip.compress(b"{}")[:-3], b"content-encoding: gzip")],
+            b"{}",
+            "client.cut_short",
+            id="gzip without its end",
+        ),
+    ],
+)
+def test_a_body_that_failed_is_an_answer_with_a_fault(
+    attempts: Attempts, script: list[Any], body: bytes, fault: str | None
+) -> None:
+    """A failure after the status keeps status and bytes, and says what is wrong."""
+    [result] = attempts(script, timeout_s=0.4)
+    assert isinstance(result, Answer)
+    assert (result.status, result.fault) == (200, fault)
+    if body is not None:
+        assert result.body == body
+
+
+@pytest.mark.parametrize(
+    ("script", "status", "body"),
+    [
+        pytest.param([answered(b"{}"), KEEP], 200, b"{}", id="plain"),
+        pytest.param([answered(b"")], 200, b"", id="empty"),
+        pytest.param([b"HTTP/1.1 204 No Content\r\n\r\n"], 204, b"", id="204"),
+        pytest.param([answered(b"junk")], 200, b"junk", id="200 junk"),
+        pytest.param([HEAD + b"\r\n{}"], 200, b"{}", id="without a length"),
+        pytest.param([HEAD + b"content-length: 1\r\n\r\n{}"], 200, b"{", id="too short length"),
+        pytest.param([CHUNKED + b"1\r\n{\r\n1\r\n}\r\n0\r\n\r\n"], 200, b"{}", id="chunked"),
+        pytest.param(
+            [answered(b"<html>", b"content-type: text/html", status=b"500 No")],
+            500,
+            b"<html>",
+            id="HTML 500",
+        ),
+        pytest.param(
+            [DEAF, answered(b"big", status=b"413 Too Large"), HANG], 413, b"big", id="early 413"
+        ),
+        pytest.param(
+            [b"HTTP/1.1 103 Early Hints\r\n\r\n" * 50 + answered(b"{}")], 200, b"{}", id="1xx"
+        ),
+        pytest.param(
+            [answered(gzip.compress(b"{}"), b"content-encoding: gzip")], 200, b"{}", id="gzip"
+        ),
+        pytest.param(
+            [answered(gzip.compress(b"{") + gzip.compress(b"}"), b"Content-Encoding: x-gzip")],
+            200,
+            b"{}",
+            id="gzip of two members",
+        ),
+        pytest.param(
+            [answered(zlib.compress(b"{}"), b"content-encoding: deflate")], 200, b"{}", id="deflate"
+        ),
+    ],
+)
+def test_an_answer_that_arrived_is_an_answer(
+    attempts: Attempts, script: list[Any], status: int, body: bytes
+) -> None:
+    """Whatever its status or content, a whole answer has no fault; judging it is not our part."""
+    [result] = attempts(script)
+    assert (result.status, result.body, result.fault) == (status, body, None)
+
+
+def test_a_gzip_bomb_stops_at_the_cap(attempts: Attempts) -> None:
+    """Decoding stops exactly at the cap, however much a few bytes inflate to."""
+    packer = zlib.compressobj(wbits=31)
+    bomb = b"".join(packer.compress(bytes(2**20)) for _ in range(200)) + packer.flush()
+    [result] = attempts([answered(bomb, b"content-encoding: gzip")], max_body_bytes=50_000)
+    assert (result.fault, result.body) == ("client.too_large", bytes(50_000))
+
+
+def test_a_body_of_exactly_the_cap_is_whole(attempts: Attempts) -> None:
+    """The cap itself is allowed."""
+    [result] = attempts([answered(b"x" * 100)], max_body_bytes=100)
+    assert (result.fault, len(result.body)) == (None, 100)
+
+
+def test_a_dripping_body_meets_the_whole_timeout(attempts: Attempts) -> None:
+    """Bytes that keep coming slowly do not extend the attempt."""
+    drip = [b"x", *[b"x"] * 20]
+    [result] = attempts([HEAD + b"content-length: 100\r\n\r\n", *drip, HANG], timeout_s=0.3)
+    assert result.fault == "client.timeout"
+    assert 0.25 < result.latency_s < 0.9
+
+
+def test_a_redirect_is_an_answer_and_nobody_follows_it() -> None:
+    """A key and a prompt never go where a server points to."""
+
+    async def run() -> Any:
+        other = FaultServer([[answered(b"{}")]])
+        async with other.running():
+            location = b"location: http://127.0.0.1:%d/v1/messages" % other.port
+            results = await run_async(
+                FaultServer([[answered(b"", location, status=b"307 Elsewhere")]])
+            )
+        return results, other
+
+    [result], other = asyncio.run(run())
+    assert (result.status, result.fault) == (307, None)
+    assert other.connections == 0

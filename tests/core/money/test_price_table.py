@@ -1,0 +1,224 @@
+"""The price table is right, complete, and helpful about what it does not know."""
+
+import json
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from typing import Any
+
+import genai_prices
+import pytest
+from tables import TABLE, TABLE_TEXT
+
+from batcher.core.job import PriceOverride
+from batcher.core.money.prices import PriceTable, Rates, UnknownModelError
+from batcher.errors import ConfigurationError
+
+NOW = datetime(2026, 11, 22, tzinfo=UTC)
+SMALL, LONG = 1_000, 1_000_000
+
+# Models that genai-prices does not have. All others are compared with short prompts, because it
+# keeps long-prompt tiers that no longer exist, and Haiku 5.5 with long ones too.
+NOT_THERE = {"claude-mythos-5", "claude-mythos-5-1"}
+
+
+def elsewhere(model: str, tokens: int, context: dict[str, str] | None) -> Rates:
+    """Ask genai-prices for the five rates, each from a request of one kind of token."""
+
+    def rate(**usage: int) -> Decimal:
+        found = genai_prices.calc_price(
+            genai_prices.Usage(**usage),
+            model,
+            provider_id="anthropic",
+            genai_request_timestamp=NOW,
+            price_context=context,
+        )
+        return found.total_price * 1_000_000 / tokens
+
+    return Rates(
+        input=rate(input_tokens=tokens),
+        # the prompt decides the tier, so the output is the difference of two requests
+        output=rate(input_tokens=tokens, output_tokens=tokens) - rate(input_tokens=tokens),
+        cache_write_5m=rate(
+            input_tokens=tokens, cache_write_tokens=tokens, cache_write_5m_tokens=tokens
+        ),
+        cache_write_1h=rate(
+            input_tokens=tokens, cache_write_tokens=tokens, cache_write_1h_tokens=tokens
+        ),
+        cache_read=rate(input_tokens=tokens, cache_read_tokens=tokens),
+    )
+
+
+def rows() -> list[tuple[str, str, Rates, int, dict[str, str] | None]]:
+    """List every row of our table that genai-prices has too."""
+    found = []
+    for model in TABLE.ids():
+        if model in NOT_THERE:
+            continue
+        prices = TABLE.model(model)
+        is_live = prices.facts.lifecycle != "retired"
+        found.append((model, "standard", prices.standard, SMALL, None))
+        if is_live:
+            found.append((model, "batch", prices.batch, SMALL, {"processing": "batch"}))
+        if prices.fast is not None:
+            found.append((model, "fast", prices.fast, SMALL, {"speed": "fast"}))
+        if prices.long is not None:
+            batch = {"processing": "batch"}
+            found.append((model, "long", prices.long.standard, LONG, None))
+            found.append((model, "long batch", prices.long.batch, LONG, batch))
+    return found
+
+
+@pytest.mark.parametrize(
+    ("model", "kind", "rates", "tokens", "context"),
+    rows(),
+    ids=[f"{model} {kind}" for model, kind, *_ in rows()],
+)
+def test_every_row_agrees_with_an_independent_table(
+    model: Any, kind: Any, rates: Any, tokens: Any, context: Any
+) -> None:
+    """Our rates are those of genai-prices wherever it has them."""
+    assert elsewhere(model, tokens, context) == rates
+
+
+def test_what_the_independent_table_lacks_is_still_lacking() -> None:
+    """When genai-prices learns these models, the comparison above should include them."""
+    for model in NOT_THERE:
+        with pytest.raises(LookupError):
+            elsewhere(model, SMALL, None)
+
+
+# The published cache prices of Haiku 3 were rounded, so the multiples do not hold for it.
+@pytest.mark.parametrize("model", [m for m in TABLE.ids() if m != "claude-3-haiku-20240307"])
+def test_rates_follow_the_published_multiples(model: str) -> None:
+    """Cache writes are 1.25 and 2 times input, batch is half; fast is double."""
+    prices = TABLE.model(model)
+    entry = next(e for e in json.loads(TABLE_TEXT)["models"] if e["id"] == model)
+    tiers = [prices.standard, prices.batch]
+    tiers += [prices.fast] if prices.fast else []
+    tiers += [prices.long.standard, prices.long.batch] if prices.long else []
+    for rates in tiers:
+        assert rates.cache_write_5m == rates.input * Decimal("1.25")
+        assert rates.cache_write_1h == rates.input * 2
+        assert rates.cache_read == rates.input * Decimal(entry["cache_read_mult"])
+    assert prices.batch == prices.standard.times(Decimal("0.5"))
+    assert prices.fast in (None, prices.standard.times(Decimal(2)))
+
+
+def test_haiku_5_5_has_a_dear_tier_for_long_prompts() -> None:
+    """Five times everything above 100,000 tokens, live and batch, as published."""
+    long = TABLE.model("claude-haiku-5-5").long
+    assert long.threshold == 100_000
+    assert long.standard == Rates(*map(Decimal, ["0.5", "2.5", "0.625", "1", "0.05"]))
+    assert long.batch == Rates(*map(Decimal, ["0.25", "1.25", "0.3125", "0.5", "0.025"]))
+
+
+def test_the_table_knows_its_date_and_models() -> None:
+    """The date is the data's, and every entry with a price is listed."""
+    assert TABLE.as_of == date(2026, 11, 22)
+    entries = json.loads(TABLE_TEXT)["models"]
+    assert TABLE.ids() == tuple(e["id"] for e in entries if "usd_per_mtok" in e)
+    assert len(TABLE.ids()) == 26
+
+
+def test_aliases_find_their_model() -> None:
+    """An alias and its id are the same model, for prices and for facts."""
+    assert TABLE.model("claude-haiku-4-5") is TABLE.model("claude-haiku-4-5-20251001")
+    assert TABLE.facts("claude-haiku-4-5").id == "claude-haiku-4-5-20251001"
+    assert TABLE.facts("nobody") is None
+
+
+def test_an_unknown_model_is_an_error_that_helps() -> None:
+    """The error suggests the nearest name and says how to supply a price."""
+    with pytest.raises(UnknownModelError) as caught:
+        TABLE.model("claude-haiku-55")
+    assert caught.value.exit_code == 2
+    assert caught.value.suggestion == "claude-haiku-5-5"
+    assert "did you mean 'claude-haiku-5-5'?" in caught.value.hint
+    assert '[prices.overrides."claude-haiku-55"]' in caught.value.hint
+
+
+def test_a_model_known_without_price_is_never_free() -> None:
+    """Mythos Preview has facts but no price; only the job file can supply one."""
+    assert TABLE.facts("claude-mythos-preview") is not None
+    with pytest.raises(UnknownModelError, match="its price is not"):
+        TABLE.model("claude-mythos-preview")
+    own = PriceOverride(input=Decimal(10), output=Decimal(50))
+    prices = TABLE.with_overrides({"claude-mythos-preview": own}).model("claude-mythos-preview")
+    assert prices.standard.output == 50
+    assert prices.facts.id == "claude-mythos-preview"
+
+
+def test_an_override_of_an_unknown_model_uses_the_usual_multiples() -> None:
+    """A model of the job file's own gets 1.25, 2 and 0.1 of input, and half of it in batches."""
+    own = PriceOverride(input=Decimal(4), output=Decimal(20))
+    table = TABLE.with_overrides({"claude-next": own})
+    prices = table.model("claude-next")
+    assert prices.standard == Rates(*map(Decimal, ["4", "20", "5", "8", "0.4"]))
+    assert prices.batch == Rates(*map(Decimal, ["2", "10", "2.5", "4", "0.2"]))
+    assert (prices.fast, prices.long, prices.facts, prices.is_override) == (None, None, None, True)
+    assert table.ids() == (*TABLE.ids(), "claude-next")
+    assert TABLE.ids()[-1] != "claude-next"
+
+
+def test_an_override_of_a_known_model_keeps_its_multiples() -> None:
+    """Cache reads, fast mode and long prompts scale as they do in the table."""
+    own = PriceOverride(input=Decimal(2), output=Decimal(10))
+    table = TABLE.with_overrides({"claude-opus-5-5": own, "claude-haiku-5-5": own})
+    opus = table.model("claude-opus-5-5")
+    assert opus.standard.cache_read == Decimal("0.1")
+    assert opus.fast == opus.standard.times(Decimal(2))
+    haiku = table.model("claude-haiku-5-5")
+    assert haiku.long.standard == haiku.standard.times(Decimal(5))
+    assert haiku.long.batch == haiku.batch.times(Decimal(5))
+
+
+def test_an_override_says_what_it_says() -> None:
+    """Rates that the job file gives are taken as they are, also by an alias."""
+    own = PriceOverride(
+        input=Decimal(1),
+        output=Decimal(2),
+        cache_write_5m=Decimal(3),
+        cache_write_1h=Decimal(4),
+        cache_read=Decimal(0),
+    )
+    table = TABLE.with_overrides({"claude-haiku-4-5": own})
+    standard = table.model("claude-haiku-4-5-20251001").standard
+    assert standard == Rates(*map(Decimal, ["1", "2", "3", "4", "0"]))
+    assert standard.dearest_input == 4
+
+
+def test_overriding_one_model_twice_is_an_error() -> None:
+    """An alias and its id in one job file leave open which is meant."""
+    own = PriceOverride(input=Decimal(1), output=Decimal(2))
+    with pytest.raises(ConfigurationError, match="twice"):
+        TABLE.with_overrides({"claude-haiku-4-5": own, "claude-haiku-4-5-20251001": own})
+
+
+def test_a_rate_too_fine_to_stay_exact_is_an_error() -> None:
+    """Eight decimals times 0.025 and a half would not fit the checkpoint's decimal."""
+    own = PriceOverride(input=Decimal("0.00000001"), output=Decimal(1))
+    with pytest.raises(ConfigurationError, match="decimals"):
+        TABLE.with_overrides({"claude-fable-5-2": own})
+    assert TABLE.with_overrides({"claude-next": own}).model("claude-next")
+
+
+DAMAGE = {
+    "not json": lambda text: text[:-40],
+    "no date": lambda text: text.replace('"as_of"', '"of"'),
+    "a float price": lambda text: text.replace('"input": "8",', '"input": 8.0,'),
+    "a word price": lambda text: text.replace('"write_5m": "10"', '"write_5m": "ten"'),
+    "a missing price": lambda text: text.replace('"read"', '"reed"'),
+    "a missing batch": lambda text: text.replace("usd_per_mtok_batch", "usd_batch"),
+    "an unknown state": lambda text: text.replace('"retired"', '"gone"'),
+    "an unknown tier": lambda text: text.replace('"image_tier": "high"', '"image_tier": "vast"'),
+    "an odd answer": lambda text: text.replace('"prefill": "refused"', '"prefill": "maybe"'),
+    "one model twice": lambda text: text.replace("claude-fable-5-1", "claude-fable-5-2"),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGE.values(), ids=DAMAGE)
+def test_a_malformed_table_is_an_error(damage: Any) -> None:
+    """A table that cannot be read whole is not read at all."""
+    assert damage(TABLE_TEXT) != TABLE_TEXT
+    with pytest.raises(ConfigurationError, match="malformed"):
+        PriceTable.parse(damage(TABLE_TEXT))

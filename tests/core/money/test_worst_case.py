@@ -1,0 +1,199 @@
+"""No attempt costs more than its worst case."""
+
+import json
+import unicodedata
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tables import TABLE
+
+from batcher.core.job import PriceOverride
+from batcher.core.money.bound import UnboundedError, worst_case
+from batcher.core.money.cost import cost
+from batcher.core.money.usage import Usage
+
+
+def bytes_of(request: Any, *, ascii_only: Any = False) -> bytes:
+    """Write a request as compact JSON."""
+    return json.dumps(request, ensure_ascii=ascii_only, separators=(",", ":")).encode()
+
+
+def bound(request: Any, model: Any = "claude-opus-5-5", **options: Any) -> Decimal:
+    """Bound a request for a model of the table."""
+    return worst_case(bytes_of(request), request, TABLE.model(model), **options)
+
+
+def ask(text: Any = "hello", **more: Any) -> Any:
+    """Make a small request."""
+    return {"max_tokens": 100, "messages": [{"role": "user", "content": text}], **more}
+
+
+@st.composite
+def attempts(draw: Any) -> Any:
+    """Draw a request and a usage that could come of it: up to a token a byte, split at will."""
+    model = draw(st.sampled_from(TABLE.ids()))
+    prices = TABLE.model(model)
+    text = draw(st.sampled_from([1, 40, 60_000, 101_000, 250_000])) * draw(
+        st.sampled_from(["a", "é", "ﷺ", "\x01"])
+    )
+    is_batch = draw(st.booleans())
+    is_fast = not is_batch and prices.fast is not None and draw(st.booleans())
+    images = draw(st.integers(0, 3))
+    request = ask(text, max_tokens=draw(st.integers(0, 5_000)))
+    request["messages"][0]["content"] = [
+        {"type": "text", "text": text},
+        *[{"type": "image", "source": {"type": "url", "url": "x"}}] * images,
+    ]
+    if is_fast:
+        request["speed"] = "fast"
+    geo = draw(st.sampled_from([None, "us", "global"]))
+    if geo is not None:
+        request["inference_geo"] = geo
+    spelled_out = unicodedata.normalize("NFKC", text)
+    most = len(spelled_out.encode()) + images * (
+        4_784 if prices.facts.image_tier == "high" else 1_568
+    )
+    most = min(most, prices.facts.context_window)
+    prompt = draw(st.just(most) | st.integers(0, most))
+    cuts = sorted(draw(st.tuples(*[st.sampled_from([0, prompt]) | st.integers(0, prompt)] * 3)))
+    usage = Usage(
+        input_tokens=cuts[0],
+        cache_creation_5m_input_tokens=cuts[1] - cuts[0],
+        cache_creation_1h_input_tokens=cuts[2] - cuts[1],
+        cache_read_input_tokens=prompt - cuts[2],
+        output_tokens=draw(st.integers(0, request["max_tokens"])),
+        service_tier="batch" if is_batch else draw(st.sampled_from(["standard", "priority"])),
+        inference_geo=geo or draw(st.sampled_from(["us", "global", None])),
+        speed="fast" if is_fast else "standard",
+    )
+    body = bytes_of(request, ascii_only=draw(st.booleans()))
+    return body, request, prices, is_batch, usage
+
+
+@settings(max_examples=150, deadline=None)
+@given(attempts())
+def test_no_consistent_usage_costs_more(attempt: Any) -> None:
+    """Whatever split, tier, region and speed an answer reports, its cost is within the bound."""
+    body, request, prices, is_batch, usage = attempt
+    assert cost(usage, prices) <= worst_case(body, request, prices, is_batch=is_batch)
+
+
+def test_by_hand() -> None:
+    """Bytes and hidden tokens at the one-hour rate, max_tokens at the output rate, x 1.1."""
+    request = ask()
+    prompt, output = len(bytes_of(request)) + 100, 100 + 8
+    expected = (prompt * Decimal(8) + output * Decimal(20)) * Decimal("1.1") / 1_000_000
+    assert bound(request) == expected
+    assert bound(ask(inference_geo="global")) < expected
+
+
+def test_the_long_tier_counts_from_its_threshold() -> None:
+    """A prompt that may pass 100,000 tokens is bounded at the long rates, output included."""
+    short, long = ask("a" * 90_000), ask("a" * 110_000)
+    assert bound(long, "claude-haiku-5-5") > 5 * bound(short, "claude-haiku-5-5")
+
+
+DEARER = {
+    "fast": {"speed": "fast"},
+    "tools": {"tools": [{"name": "x", "input_schema": {"type": "object"}}]},
+    "format": {"output_config": {"format": {"type": "json_schema", "schema": {}}}},
+    "old format": {"output_format": {"type": "json_schema", "schema": {}}},
+    "more output": {"max_tokens": 101},
+    "web search": {"tools": [{"type": "web_search_20260318", "name": "w", "max_uses": 2}]},
+}
+
+
+@pytest.mark.parametrize("more", DEARER.values(), ids=DEARER)
+def test_what_can_cost_more_raises_the_bound(more: Any) -> None:
+    """Every surcharge counts for more than the bytes that ask for it."""
+    padding = "p" * (len(bytes_of(ask(**more))) - len(bytes_of(ask())))
+    assert bound(ask(**more)) > bound(ask("hello" + padding))
+
+
+def test_batches_are_bounded_at_half() -> None:
+    """A batch is never billed at live rates."""
+    assert bound(ask(), is_batch=True) * 2 == bound(ask())
+
+
+def test_characters_that_a_tokenizer_spells_out_are_counted_spelled_out() -> None:
+    """A ligature of three bytes may be read as 33, and escaping it changes nothing about that."""
+    request, prices = ask("\ufdfa" * 1_000), TABLE.model("claude-opus-5-5")
+    least = 33_000 * Decimal(8) * Decimal("1.1") / 1_000_000
+    for ascii_only in (True, False):
+        assert worst_case(bytes_of(request, ascii_only=ascii_only), request, prices) > least
+
+
+def test_an_image_counts_its_maximum_and_not_its_bytes() -> None:
+    """A small file may hold many pixels, and a large one never counts more than the maximum."""
+
+    def with_image(data: Any) -> Any:
+        source = {"type": "base64", "media_type": "image/png", "data": data}
+        return ask([{"type": "image", "source": source}])
+
+    small, large = with_image("A" * 10), with_image("A" * 500_000)
+    assert bound(small) == bound(large)
+    assert bound(small) > 4_784 * Decimal(8) / 1_000_000
+    nested = ask([{"type": "tool_result", "content": with_image("A")["messages"][0]["content"]}])
+    assert bound(nested) > bound(small)
+
+
+def test_a_pdf_counts_the_whole_context() -> None:
+    """Nothing in a PDF's bytes bounds its tokens; the context window does."""
+    pdf = ask([{"type": "document", "source": {"type": "base64", "data": "A"}}])
+    text = ask([{"type": "document", "source": {"type": "text", "data": "A"}}])
+    assert bound(pdf) > 1_000_000 * Decimal(8) / 1_000_000
+    assert bound(text) < Decimal("0.1")
+
+
+def test_no_prompt_counts_more_than_the_context() -> None:
+    """A body of more bytes than the window has tokens is bounded by the window."""
+    assert bound(ask("a" * 300_000), "claude-haiku-4-5") == bound(
+        ask("a" * 900_000), "claude-haiku-4-5"
+    )
+
+
+def test_searches_are_in_the_bound() -> None:
+    """Each allowed search may cost its fee, and fetches are free of fees."""
+
+    def with_tool(kind: Any) -> Any:
+        return ask(tools=[{"type": kind, "name": "w", "max_uses": 4}])
+
+    assert bound(with_tool("web_search_1")) - bound(with_tool("web_fetch_12")) == Decimal("0.04")
+    assert bound(with_tool("web_search_1")) > 5 * 8
+
+
+UNBOUNDED = {
+    "search without max_uses": {"tools": [{"type": "web_search_20260318", "name": "w"}]},
+    "code execution": {"tools": [{"type": "code_execution_20260521", "name": "c"}]},
+    "a tool nobody knows": {"tools": [{"type": "psychic_20270101", "name": "c", "max_uses": 1}]},
+    "tools are words": {"tools": ["x"]},
+    "fallbacks": {"fallbacks": [{"model": "claude-opus-5"}]},
+    "context management": {"context_management": {"edits": []}},
+    "remote servers": {"mcp_servers": [{}]},
+    "container": {"container": "c_1"},
+    "no max_tokens": {"max_tokens": None},
+    "max_tokens is true": {"max_tokens": True},
+    "an upload": {"messages": [{"role": "user", "content": [{"type": "container_upload"}]}]},
+}
+
+
+@pytest.mark.parametrize("more", UNBOUNDED.values(), ids=UNBOUNDED)
+def test_what_nothing_bounds_is_an_error(more: Any) -> None:
+    """A request without an upper bound never gets a number."""
+    with pytest.raises(UnboundedError) as caught:
+        bound(ask(**more))
+    assert caught.value.key in more
+
+
+def test_a_model_of_unknown_context_bounds_text_but_no_pdf() -> None:
+    """A model only the job file knows is bounded by bytes, and with the larger image maximum."""
+    own = PriceOverride(input=Decimal(4), output=Decimal(20))
+    prices = TABLE.with_overrides({"mine": own}).model("mine")
+    request = ask()
+    assert worst_case(bytes_of(request), request, prices) == bound(request)
+    pdf = ask([{"type": "document", "source": {"type": "url", "url": "x"}}])
+    with pytest.raises(UnboundedError):
+        worst_case(bytes_of(pdf), pdf, prices)

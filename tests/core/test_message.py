@@ -1,0 +1,183 @@
+"""Bodies are read by type, and hostile ones fail in one way that quotes nothing."""
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from batcher.core.message import Message, UnreadableMessage, parse_error, parse_message
+
+USAGE = {"input_tokens": 412, "output_tokens": 57, "cache_read_input_tokens": 0}
+MESSAGE = {
+    "id": "msg_1",
+    "type": "message",
+    "role": "assistant",
+    "model": "claude-haiku-5-5",
+    "content": [
+        {"type": "thinking", "thinking": "hm", "signature": "s"},
+        {"type": "text", "text": "one "},
+        {"type": "from_the_future", "text": 7},
+        {"type": "text", "text": "two"},
+    ],
+    "stop_reason": "end_turn",
+    "stop_details": None,
+    "usage": USAGE,
+}
+
+
+def parsed(**changes: Any) -> Message:
+    """Parse the message with changes."""
+    return parse_message(json.dumps(MESSAGE | changes).encode())
+
+
+def test_blocks_are_picked_by_type() -> None:
+    """The answer is not content[0]: text and thinking are joined from blocks of their type."""
+    message = parsed()
+    assert (message.text, message.thinking, message.tool_input) == ("one two", "hm", None)
+    assert (message.id, message.model) == ("msg_1", "claude-haiku-5-5")
+    assert (message.stop_reason, message.usage, message.has_output) == ("end_turn", USAGE, True)
+
+
+def test_a_tool_call_is_its_input() -> None:
+    """The first tool call's input is given as JSON; a fragment is given as it is."""
+    call = {
+        "type": "tool_use",
+        "id": "t",
+        "name": "n",
+        "input": {"label": "grün", "n": 12345678901234567890},
+    }
+    assert parsed(content=[call]).tool_input == '{"label": "grün", "n": 12345678901234567890}'
+    assert parsed(content=[call | {"partial_json": '{"la'}]).tool_input == '{"la'
+
+
+def test_a_refusal_without_output() -> None:
+    """A refusal is a message: its category is kept, and that it has no output."""
+    message = parsed(content=[], stop_reason="refusal", stop_details={"category": "bio"})
+    assert (message.stop_reason, message.stop_category) == ("refusal", "bio")
+    assert (message.has_output, message.text) == (False, "")
+    assert parsed(stop_details={"category": None}).stop_category is None
+
+
+def test_what_is_absent_is_none() -> None:
+    """Absence is not zero and not empty: usage and ids that did not come are None."""
+    message = parse_message(b'{"content": []}')
+    assert (message.id, message.model, message.stop_reason, message.usage) == (None,) * 4
+
+
+def test_text_fits_into_parquet() -> None:
+    """Lone surrogates become U+FFFD, whole characters stay, and NUL is text like any other."""
+    body = rb'{"id":"\ud800","content":[{"type":"text","text":"a\ud800b\ud83d\ude00\u0000"},'
+    body += rb'{"type":"tool_use","input":{"\udfff":"x"}}]}'
+    message = parse_message(body)
+    assert message.text == "a\ufffdb\U0001f600\x00"
+    assert (message.id, message.tool_input) == ("\ufffd", '{"\ufffd": "x"}')
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"", b"my diary", b"<html>my diary</html>", b"null", b"[]", b'"my diary"', b"\xff\xfe{}",
+        b'{"content": []', b'{"content": [], "x": NaN}', b'{"content": [], "x": Infinity}',
+        b'{"content": [], "x": 1e999}', b'{"content": [], "x": -1e999}',
+        b'{"content": [], "x": ' + b"9" * 5000 + b"}",
+        b'{"content": ' + b"[" * 200_000 + b"]" * 200_000 + b"}",
+        b'{"content": [{"type":"tool_use","input":' + b"[" * 900 + b"]" * 900 + b"}],\xff}",
+        b"{}", b'{"content": null}', b'{"content": "my diary"}', b'{"content": ["my diary"]}',
+        b'{"content": [{"type": "text"}]}', b'{"content": [{"type": "text", "text": 1}]}',
+        b'{"content": [{"type": "thinking", "thinking": null}]}',
+        b'{"content": [], "usage": []}', b'{"content": [], "usage": "my diary"}',
+        b'{"content": [], "id": 1}', b'{"content": [], "model": {}}',
+        b'{"content": [], "stop_reason": 1}', b'{"content": [], "stop_details": "my diary"}',
+        b'{"content": [], "stop_details": {"category": 1}}',
+        b'{"type": "error", "error": {"type": "api_error", "message": "my diary"}}',
+        b'{"type": 1, "content": []}',
+    ],
+    ids=lambda body: repr(body[:40]),
+)  # fmt: skip
+def test_what_is_not_a_message_is_unreadable(body: bytes) -> None:
+    """Every broken body fails in the one documented way, quoting nothing of it."""
+    with pytest.raises(UnreadableMessage) as caught:
+        parse_message(body)
+    assert isinstance(caught.value, ValueError)
+    assert "diary" not in str(caught.value)
+    assert caught.value.__suppress_context__ or caught.value.__context__ is None
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.binary(max_size=60) | st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=9),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(
+        st.sampled_from(["type", "content", "text", "error", "message", "details", "error_code",
+                         "detail", "msg", "usage", "input", "code", "request_id"]),
+        inner | st.sampled_from(["message", "text", "tool_use"]), max_size=4),
+    max_leaves=12,
+).map(lambda value: json.dumps(value).encode()))  # fmt: skip
+def test_no_body_raises_anything_else(body: bytes) -> None:
+    """A message is read or unreadable, and an error is always read; all of it can be stored."""
+    error = parse_error(body)
+    texts = [error.type, error.message, error.error_code or "", error.request_id or ""]
+    try:
+        message = parse_message(body)
+    except UnreadableMessage:
+        message = None
+    if message is not None:
+        texts += [message.text, message.thinking, message.tool_input or "", message.id or ""]
+    for text in texts:
+        text.encode()
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        (
+            {
+                "type": "error",
+                "error": {
+                    "type": "rate_limit_error",
+                    "message": "Slow down.",
+                    "details": {"error_code": "ramp_limit_exceeded"},
+                },
+                "request_id": "req_1",
+            },
+            ("rate_limit_error", "Slow down.", "ramp_limit_exceeded", "req_1"),
+        ),
+        (
+            {"type": "error", "error": {"type": "api_error", "message": "m", "details": None}},
+            ("api_error", "m", None, None),
+        ),
+        ({"error": "text"}, ("", "text", None, None)),
+        ({"error": {"message": "m", "code": "c", "type": None}}, ("", "m", "c", None)),
+        ({"error": {"message": "m", "code": 400}}, ("", "m", "400", None)),
+        ({"detail": "text"}, ("", "text", None, None)),
+        ({"detail": [{"msg": "required", "input": "my diary"}]}, ("", "required", None, None)),
+        ({"message": "text"}, ("", "text", None, None)),
+        ({"error": {"type": [], "message": {}, "details": 5}}, ("", "", None, None)),
+        ({"error": None, "request_id": 5}, ("", "", None, "5")),
+        ([], ("", "", None, None)),
+    ],
+    ids=repr,
+)
+def test_errors_of_many_servers(body: bytes, expected: tuple[str | None, ...]) -> None:
+    """The API's shape and the common others are read; wrong types are as good as absent."""
+    error = parse_error(json.dumps(body).encode())
+    assert (error.type, error.message, error.error_code, error.request_id) == expected
+
+
+@pytest.mark.parametrize("body", [b"", b"<html>my diary</html>", b"\xff", b"[" * 200_000])
+def test_an_error_without_json_says_how_much_came(body: bytes) -> None:
+    """A page of a proxy is described, not quoted."""
+    error = parse_error(body)
+    assert error.type == ""
+    assert "diary" not in error.message
+    assert (f"{len(body):,} bytes" in error.message) == bool(body)
+
+
+def test_an_errors_message_is_short_one_line_and_without_keys() -> None:
+    """A message may quote the request: it is capped, cleaned, and never has a key."""
+    text = "bad\r\n\x1b[31m \u202e\x00 key sk-ant-api03-abc_DEF\ud800 " + "x" * 1000
+    error = parse_error(json.dumps({"error": {"message": text}}).encode())
+    assert error.message.startswith("bad [31m key *** xxx")
+    assert len(error.message) == 300
+    assert text not in repr(error)

@@ -1,0 +1,151 @@
+"""A stream folds to the message it would have been, or says why it does not."""
+
+import json
+from typing import Any
+
+import pytest
+
+from batcher.core.stream import MessageFold
+
+
+def fold_of(*chunks: bytes) -> MessageFold:
+    """Feed chunks and end."""
+    fold = MessageFold()
+    for one in chunks:
+        fold.feed(one)
+    fold.end()
+    return fold
+
+
+def stream(*payloads: Any) -> bytes:
+    """Write nameless events."""
+    return b"".join(b"data: " + json.dumps(one).encode() + b"\n\n" for one in payloads)
+
+
+START = {
+    "type": "message_start",
+    "message": {"content": [], "usage": {"input_tokens": 5, "output_tokens": 1}},
+}
+TOOL = {
+    "type": "content_block_start",
+    "index": 0,
+    "content_block": {"type": "tool_use", "id": "t", "name": "n", "input": {}},
+}
+DELTA = {
+    "type": "message_delta",
+    "delta": {"stop_reason": "max_tokens"},
+    "usage": {"output_tokens": 2},
+}
+STOP = {"type": "message_stop"}
+
+
+def json_delta(text: str) -> dict[str, Any]:
+    """Make a fragment of a tool's input."""
+    delta = {"type": "input_json_delta", "partial_json": text}
+    return {"type": "content_block_delta", "index": 0, "delta": delta}
+
+
+def test_totals_replace_and_never_add() -> None:
+    """Usage is a running total; null says nothing new."""
+    late = DELTA | {"usage": {"output_tokens": 9, "input_tokens": None, "server_tool_use": None}}
+    fold = fold_of(stream(START, DELTA, late, STOP))
+    assert json.loads(fold.message_json())["usage"] == {
+        "input_tokens": 5,
+        "output_tokens": 9,
+        "server_tool_use": None,
+    }
+
+
+def test_a_message_delta_does_not_touch_what_the_message_is() -> None:
+    """Identity and content come from elsewhere; other new fields are taken."""
+    odd = DELTA | {"delta": {"content": 1, "id": "x", "usage": 2, "container": {"id": "c"}}}
+    message = json.loads(fold_of(stream(START, odd, STOP)).message_json())
+    assert (message["content"], message["container"]) == ([], {"id": "c"})
+    assert "id" not in message
+
+
+def test_a_tools_input_that_was_cut_off_is_kept_as_text() -> None:
+    """max_tokens may end inside the JSON: the paid fragment is kept, and not taken for valid."""
+    fold = fold_of(stream(START, TOOL, json_delta('{"a": "x'), DELTA, STOP))
+    [block] = json.loads(fold.message_json())["content"]
+    assert (block["input"], block["partial_json"]) == ({}, '{"a": "x')
+
+
+def test_a_surrogate_pair_split_between_deltas_is_one_character() -> None:
+    """Deltas are cut anywhere; halves of a character meet again, and a lone half survives."""
+    text = [json_delta('"\ud83d'), json_delta('\ude00"')]
+    [block] = json.loads(fold_of(stream(START, TOOL, *text, DELTA, STOP)).message_json())["content"]
+    assert block["input"] == "\U0001f600"
+    lone = [json_delta('"\ud83d"')]
+    [block] = json.loads(fold_of(stream(START, TOOL, *lone, DELTA, STOP)).message_json())["content"]
+    assert block["input"] == "\ud83d"
+
+
+def test_progress_can_be_seen() -> None:
+    """Begun at message_start, content at the first delta, complete at message_stop only."""
+    fold = MessageFold()
+    seen = []
+    for payload in (START, TOOL, json_delta("{}"), DELTA, STOP):
+        fold.feed(stream(payload))
+        seen.append((fold.has_begun, fold.first_content, fold.is_complete))
+    assert seen == [
+        (True, False, False),
+        (True, False, False),
+        (True, True, False),
+        (True, True, False),
+        (True, True, True),
+    ]
+    with pytest.raises(ValueError, match="not ended"):
+        MessageFold().message_json()
+
+
+def test_an_error_event_is_kept_as_it_came() -> None:
+    """An error after the status ends the stream; what follows is ignored."""
+    error = b'{"type": "error", "error": {"type": "overloaded_error", "message": "m"}}'
+    fold = fold_of(stream(START) + b"event: error\ndata: " + error + b"\n\n" + stream(DELTA, STOP))
+    assert (fold.error, fold.is_complete, fold.fault) == (error, False, None)
+
+
+@pytest.mark.parametrize(
+    "payloads",
+    [
+        [START, START],
+        [TOOL],
+        [START, TOOL, TOOL],
+        [START, json_delta("{}")],
+        [DELTA],
+        [STOP],
+        [START, STOP],
+        [START, {"type": "message_start"}],
+        ["text"],
+    ],
+    ids=[
+        "two starts",
+        "block before start",
+        "block twice",
+        "delta of no block",
+        "delta before start",
+        "stop before start",
+        "no final usage",
+        "no message",
+        "no object",
+    ],
+)
+def test_a_stream_out_of_order_is_broken(payloads: list[Any]) -> None:
+    """Events in an order that makes no message are a fault, never half a message."""
+    fold = fold_of(stream(*payloads, DELTA, STOP) if payloads[-1] != STOP else stream(*payloads))
+    assert fold.fault
+    assert not fold.is_complete
+
+
+def test_deep_nesting_is_broken_not_fatal() -> None:
+    """Nesting beyond the parser's depth is a fault like any other."""
+    deep = b'{"type":"message_start","message":' + b'{"a":' * 200_000 + b"1" + b"}" * 200_001
+    assert fold_of(b"data: " + deep + b"\n\n").fault == "nested too deep"
+
+
+def test_a_fault_quotes_nothing() -> None:
+    """What is wrong is said without the words of the answer."""
+    fold = fold_of(b"event: message_start\ndata: my secret diary\n\n")
+    assert fold.fault
+    assert "diary" not in fold.fault

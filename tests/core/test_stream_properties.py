@@ -1,0 +1,213 @@
+"""Any message folds to itself, however it is streamed and cut; no bytes make the fold raise."""
+
+import copy
+import json
+from collections.abc import Callable, Iterator
+from itertools import pairwise
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from batcher.core.stream import MessageFold
+
+Draw = Callable[..., Any]
+Event = tuple[str, dict[str, Any]]
+
+TEXT = st.text(max_size=12)
+JSON = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | TEXT,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXT, inner, max_size=3),
+    max_leaves=6,
+)
+COUNT = st.integers(0, 10**7)
+SPLIT = {"ephemeral_5m_input_tokens": 3, "ephemeral_1h_input_tokens": 4}
+BLOCKS = st.one_of(
+    st.builds(lambda text: {"type": "text", "text": text}, TEXT),
+    st.builds(
+        lambda text, citations: {"type": "text", "text": text, "citations": citations},
+        TEXT,
+        st.lists(st.dictionaries(TEXT, JSON, max_size=2), min_size=1, max_size=3),
+    ),
+    st.builds(
+        lambda text, sign: {"type": "thinking", "thinking": text, "signature": sign}, TEXT, TEXT
+    ),
+    st.builds(
+        lambda value: {"type": "tool_use", "id": "t", "name": "n", "input": value},
+        st.dictionaries(TEXT, JSON, max_size=3),
+    ),
+    st.builds(lambda value: {"type": "redacted_thinking", "data": value}, TEXT),
+    st.builds(lambda value: {"type": "from_the_future", "what": value}, JSON),
+)
+MESSAGES = st.builds(
+    lambda content, counts, details, tier: {
+        "id": "msg_1",
+        "type": "message",
+        "role": "assistant",
+        "model": "m",
+        "content": content,
+        "stop_reason": "end_turn",
+        "stop_sequence": None,
+        "stop_details": details,
+        "usage": {
+            "input_tokens": counts[0],
+            "cache_creation_input_tokens": 7,
+            "cache_read_input_tokens": counts[1],
+            "output_tokens": counts[2],
+            "output_tokens_details": {"thinking_tokens": counts[3]},
+            "cache_creation": SPLIT,
+            "server_tool_use": None,
+            "service_tier": tier,
+            "inference_geo": "us",
+            "speed": "fast",
+        },
+    },
+    st.lists(BLOCKS, max_size=4),
+    st.tuples(COUNT, COUNT, COUNT, COUNT),
+    st.none() | st.just({"type": "refusal", "category": "bio"}),
+    st.sampled_from(["standard", "priority"]),
+)
+
+
+def event(kind: str, **fields: Any) -> Event:
+    """Make one event: its name and its payload."""
+    return kind, {"type": kind, **fields}
+
+
+def pieces(draw: Draw, text: Any) -> list[Any]:
+    """Cut a text into random pieces."""
+    cuts = sorted(draw(st.lists(st.integers(0, len(text)), max_size=3)))
+    return [text[a:b] for a, b in pairwise([0, *cuts, len(text)])]
+
+
+def events_of_block(draw: Draw, index: int, block: dict[str, Any]) -> Iterator[Event]:
+    """Stream one block as the API does."""
+    deltas = []
+    start = copy.deepcopy(block)
+    if block["type"] == "tool_use":
+        start["input"] = {}
+        if block["input"]:
+            parts = pieces(draw, json.dumps(block["input"]))
+            deltas = [{"type": "input_json_delta", "partial_json": part} for part in parts]
+    elif block["type"] in {"text", "thinking"}:
+        kind = block["type"]
+        start[kind] = ""
+        deltas = [{"type": f"{kind}_delta", kind: part} for part in pieces(draw, block[kind])]
+    if "signature" in block:
+        start["signature"] = ""
+        deltas.append({"type": "signature_delta", "signature": block["signature"]})
+    if "citations" in block:
+        start["citations"] = None
+        deltas += [{"type": "citations_delta", "citation": one} for one in block["citations"]]
+    yield event("content_block_start", index=index, content_block=start)
+    for delta in deltas:
+        yield event("content_block_delta", index=index, delta=delta)
+    yield event("content_block_delta", index=index, delta={"type": "from_the_future", "x": 1})
+    yield event("content_block_stop", index=index)
+
+
+def events_of(draw: Draw, message: dict[str, Any]) -> Iterator[Event]:
+    """Stream a message as the API does: provisional usage first, totals last."""
+    start = copy.deepcopy(message) | {"content": [], "stop_reason": None, "stop_details": None}
+    start["usage"] |= {"output_tokens": 1, "output_tokens_details": None}
+    yield event("message_start", message=start)
+    for index, block in enumerate(message["content"]):
+        yield from events_of_block(draw, index, block)
+        yield event("ping")
+    usage = message["usage"]
+    yield event("message_delta", delta={}, usage={"output_tokens": usage["output_tokens"] // 2})
+    yield event("event_from_the_future", data=[])
+    delta = {key: message[key] for key in ("stop_reason", "stop_sequence", "stop_details")}
+    totals = {key: usage[key] for key in ("output_tokens", "output_tokens_details")}
+    yield event("message_delta", delta=delta, usage=totals | {"cache_read_input_tokens": None})
+    yield event("message_stop")
+
+
+def bytes_of(draw: Draw, events: Any) -> bytes:
+    """Write the events as bytes, with any line ending the standard allows and with comments."""
+    newline = draw(st.sampled_from(["\n", "\r\n", "\r"]))
+    space = draw(st.sampled_from(["", " "]))
+    text = draw(st.sampled_from(["", "\ufeff", ": hello" + newline]))
+    for kind, payload in events:
+        data = json.dumps(
+            payload, ensure_ascii=draw(st.booleans()), indent=draw(st.sampled_from([None, 1]))
+        )
+        lines = [f"event:{space}{kind}", *(f"data:{space}{line}" for line in data.split("\n"))]
+        text += newline.join([*lines, ": comment", "id: 1", "retry", "", ""])
+    if draw(st.booleans()):
+        text = text.rstrip("\r\n")
+    return text.encode()
+
+
+def fold_of(*chunks: bytes) -> MessageFold:
+    """Feed chunks and end."""
+    fold = MessageFold()
+    for one in chunks:
+        fold.feed(one)
+    fold.end()
+    return fold
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.data())
+def test_any_message_survives_being_streamed(data: st.DataObject) -> None:
+    """Split into events and into any chunks of bytes, a message folds to itself."""
+    message = data.draw(MESSAGES)
+    stream = bytes_of(data.draw, events_of(data.draw, message))
+    chunks = pieces(data.draw, stream)
+    if data.draw(st.booleans()):
+        chunks = [stream[i : i + 1] for i in range(len(stream))]
+    fold = fold_of(*chunks)
+    assert fold.fault is None
+    assert json.loads(fold.message_json()) == message
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.data())
+def test_a_stream_that_was_cut_is_never_complete(data: st.DataObject) -> None:
+    """Only the last event completes a message, whichever byte the cut falls on."""
+    stream = bytes_of(data.draw, events_of(data.draw, data.draw(MESSAGES)))
+    end = stream.rindex(b"}")  # of message_stop
+    fold = fold_of(*pieces(data.draw, stream[: data.draw(st.integers(0, end))]))
+    assert not fold.is_complete
+    assert fold.error is None
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    st.lists(
+        st.binary(max_size=30)
+        | st.sampled_from(
+            [
+                b"\n\n",
+                b"\r",
+                b"data:",
+                b"event: message_start\n",
+                b"data: [[[[\n\n",
+                b'data: {"type":"message_start","message":{"content":5}}\n\n',
+                b'data: {"type":"content_block_start","index":0,"content_block":{}}\n\n',
+                b'data: {"type":"content_block_delta","index":0,"delta":{"type":"text_delta"}}\n\n',
+                b'data: {"type":"content_block_delta","index":true,"delta":1}\n\n',
+                b'data: {"type":"content_block_delta","index":[],"delta":{}}\n\n',
+                b'data: {"type":"message_delta","delta":{"content":1},"usage":{"a":1}}\n\n',
+                b'data: {"type":"message_delta","delta":null,"usage":[]}\n\n',
+                b'data: {"type":[],"a":1e999}\n\n',
+                b'data: {"type":"message_stop"}\n\n',
+                b'data: {"type":"error"}\n\n',
+                b"data: NaN\n\n",
+                b"data: \xff\n\n",
+            ]
+        ),
+        max_size=12,
+    )
+)
+def test_no_bytes_make_it_raise(chunks: list[bytes]) -> None:
+    """Whatever is fed, it ends complete, in error, broken or merely unfinished."""
+    fold = fold_of(*chunks)
+    assert [fold.is_complete, fold.error is not None, fold.fault is not None].count(True) <= 1
+    if fold.is_complete:
+        assert isinstance(json.loads(fold.message_json()), dict)

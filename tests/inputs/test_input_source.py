@@ -1,0 +1,175 @@
+"""Opening an input: which files it is, and what is wrong with it in one sentence."""
+
+import os
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from batcher.core.job import Input
+from batcher.core.row import Place
+from batcher.errors import InputError
+from batcher.inputs import files
+from batcher.inputs.source import Source
+
+ROW = b'{"a": 1}\n'
+
+
+def lay_out(folder: Path, *names: str) -> None:
+    """Make files of one row, by their endings."""
+    for name in names:
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if name.endswith(".parquet"):
+            pq.write_table(pa.table({"a": [1]}), path)
+        else:
+            path.write_bytes(ROW)
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [
+        ("data/b.jsonl", ["data/b.jsonl"]),
+        ("data", ["data/a.ndjson", "data/b.jsonl"]),
+        ("data/", ["data/a.ndjson", "data/b.jsonl"]),
+        ("./data/../data/b.jsonl", ["data/b.jsonl"]),
+        ("data/b*.jsonl", ["data/b.jsonl"]),
+        ("data/**/[!_]*.jsonl", ["data/b.jsonl", "data/deep/d.jsonl", "data/deep/er/c.jsonl"]),
+        ("p*", ["p1.parquet", "p10.parquet", "p2.parquet"]),
+        ("odd[1].jsonl", ["odd[1].jsonl"]),
+    ],
+)
+def test_files_are_found_in_order(tmp_path: Path, path: str, expected: list[str]) -> None:
+    """A file, a folder and a glob give the files meant, sorted, by the names a user knows."""
+    lay_out(tmp_path, "data/b.jsonl", "data/a.ndjson", "data/.hidden.jsonl", "data/_part.jsonl")
+    lay_out(tmp_path, "data/README.md", "data/deep/er/c.jsonl", "data/deep/d.jsonl")
+    lay_out(tmp_path, "p2.parquet", "p10.parquet", "p1.parquet", "odd[1].jsonl", "odd1.jsonl")
+    source = Source.open(Input(path=path), tmp_path)
+    assert [stamp.name for stamp in source.files] == expected
+    places = [row.place for chunk in source.chunks(None) for row in chunk.rows]
+    assert places == [Place(name, 1) for name in expected]
+
+
+def test_outside_the_folder_names_are_absolute(tmp_path: Path) -> None:
+    """A file outside the job file's folder is named by its whole path."""
+    lay_out(tmp_path, "data/a.jsonl", "job/x")
+    for path in ("../data/a.jsonl", str(tmp_path / "data/a.jsonl"), str(tmp_path / "data/*.jsonl")):
+        source = Source.open(Input(path=path), tmp_path / "job")
+        assert [stamp.name for stamp in source.files] == [str(tmp_path / "data/a.jsonl")]
+
+
+PROBLEMS = {
+    "missing": ("data/row.jsonl", "data/row.jsonl does not exist", "data/rows.jsonl"),
+    "missing folder": ("daat/rows.jsonl", "the input daat does not exist", "data"),
+    "nothing like it": ("zzzzzz.jsonl", "zzzzzz.jsonl does not exist", "job file's folder"),
+    "below a file": ("data/rows.jsonl/x.jsonl", "data/rows.jsonl/x.jsonl", ""),
+    "no match": ("data/*.parquet", "nothing matches", "job file's folder"),
+    "empty folder": ("empty", "the input folder empty is empty", ".jsonl"),
+    "no data in folder": ("docs", "docs holds no file", ".jsonl"),
+    "only folders": ("nested", "nested holds no file", "nested/**/*.parquet"),
+    "ending": ("docs/a.csv", "docs/a.csv has an unsupported ending", ".parquet"),
+    "glob ending": ("docs/*", "docs/a.csv has an unsupported ending", ".parquet"),
+    "mixed": ("mixed", "mixes JSONL and Parquet: mixed/a.jsonl and mixed/b.parquet", "glob"),
+    "s3": ("s3://bucket/rows.jsonl", "s3://bucket/rows.jsonl is not a local path", "Copy"),
+    "pipe": ("pipe.jsonl", "pipe.jsonl is not a regular file", "several times"),
+    "broken link": ("broken.jsonl", "broken.jsonl does not exist any more or is a broken", ""),
+    "long name": ("x" * 300 + ".jsonl", "cannot be read", ""),
+    "NUL": ("a\0b.jsonl", "cannot be read", ""),
+}
+
+
+@pytest.mark.parametrize(("path", "message", "hint"), PROBLEMS.values(), ids=PROBLEMS.keys())
+def test_problem_is_named_with_advice(tmp_path: Path, path: str, message: str, hint: str) -> None:
+    """What cannot be opened is an InputError that names it and says what to do."""
+    lay_out(tmp_path, "data/rows.jsonl", "docs/a.csv", "docs/b.txt", "nested/in/a.parquet")
+    lay_out(tmp_path, "mixed/a.jsonl", "mixed/b.parquet")
+    (tmp_path / "empty").mkdir()
+    os.mkfifo(tmp_path / "pipe.jsonl")
+    (tmp_path / "broken.jsonl").symlink_to("nowhere")
+    with pytest.raises(InputError) as caught:
+        Source.open(Input(path=path), tmp_path)
+    assert message in caught.value.message
+    assert hint in (caught.value.hint or "")
+    assert caught.value.exit_code == 2
+
+
+def test_forbidden_file_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file that may not be read is named when the input is opened."""
+    lay_out(tmp_path, "rows.jsonl")
+
+    def refuse(*_args: object, **_kwargs: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(files.Path, "open", refuse)
+    with pytest.raises(InputError, match=r"rows.jsonl may not be read") as caught:
+        Source.open(Input(path="rows.jsonl"), tmp_path)
+    assert "permissions" in (caught.value.hint or "")
+
+
+def _append(path: Path) -> None:
+    with path.open("ab") as file:
+        file.write(ROW)
+
+
+def _touch(path: Path) -> None:
+    os.utime(path, ns=(1, 1))
+
+
+def _replace(path: Path) -> None:
+    status = path.stat()
+    other = path.with_suffix(".new")
+    other.write_bytes(path.read_bytes())
+    os.utime(other, ns=(status.st_atime_ns, status.st_mtime_ns))
+    other.replace(path)
+
+
+@pytest.mark.parametrize("change", [_append, _touch, _replace, Path.unlink])
+@pytest.mark.parametrize("name", ["b.jsonl", "b.parquet"])
+def test_change_is_noticed(tmp_path: Path, name: str, change: object) -> None:
+    """A file that grew, was touched, replaced or removed stops the reading and is named."""
+    lay_out(tmp_path, "a" + Path(name).suffix, name)
+    source = Source.open(Input(path="*" + Path(name).suffix), tmp_path)
+    source.check_unchanged()
+    chunks = source.chunks(None)
+    next(chunks)
+    change(tmp_path / name)  # type: ignore[operator]
+    with pytest.raises(InputError, match=name):
+        source.check_unchanged()
+    with pytest.raises(InputError, match=name):
+        list(chunks)
+
+
+def test_passes_are_equal(tmp_path: Path) -> None:
+    """Every pass gives the same rows, numbered over all files, in chunks of the asked size."""
+    (tmp_path / "a.jsonl").write_bytes(ROW * 5)
+    (tmp_path / "b.jsonl").write_bytes(b"bad\n" + ROW * 3)
+    source = Source.open(Input(path="*.jsonl"), tmp_path)
+    passes = [[chunk.rows for chunk in source.chunks(None, 2)] for _ in range(2)]
+    assert passes[0] == passes[1]
+    assert [len(rows) for rows in passes[0]] == [2, 2, 1, 2, 2]
+    assert [row.ordinal for rows in passes[0] for row in rows] == list(range(9))
+    assert [row.place.line for rows in passes[0] for row in rows] == [1, 2, 3, 4, 5, 1, 2, 3, 4]
+
+
+def test_missing_columns_are_suggested(tmp_path: Path) -> None:
+    """A column that Parquet files lack is refused with the nearest name and the list of them."""
+    pq.write_table(pa.table({"prompt": ["x"], "id": [1]}), tmp_path / "a.parquet")
+    source = Source.open(Input(path="a.parquet"), tmp_path)
+    source.require(["prompt", "id"])
+    with pytest.raises(InputError, match="no column promt") as caught:
+        source.require(["promt", "id"])
+    assert caught.value.hint == "Did you mean `prompt`? It has: prompt, id."
+    with pytest.raises(InputError, match="no column key"):
+        Source.open(Input(path="a.parquet", id="key"), tmp_path)
+    with pytest.raises(InputError, match="no column score"):
+        Source.open(Input(path="a.parquet", where="score > 1"), tmp_path)
+
+
+def test_jsonl_has_no_columns_to_require(tmp_path: Path) -> None:
+    """JSONL says nothing about its columns before it is read."""
+    lay_out(tmp_path, "a.jsonl")
+    source = Source.open(Input(path="a.jsonl", id="nope"), tmp_path)
+    source.require(["nope"])
+    assert source.columns is None
+    assert source.schema is None

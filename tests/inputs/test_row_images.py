@@ -1,0 +1,164 @@
+"""Images of rows: what they are, how large, and what is never read."""
+
+import io
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image as Pillow
+
+from batcher.inputs.images import MAX_BASE64_BYTES, MAX_BYTES, BadImage, Image, load_image
+
+SIZE = (300, 7)
+
+
+def drawn(kind: str, size: tuple[int, int] = SIZE, **options: object) -> bytes:
+    """Draw an image with somebody else's code."""
+    sink = io.BytesIO()
+    Pillow.new("RGB", size, (200, 30, 90)).save(sink, kind, **options)  # type: ignore[arg-type]
+    return sink.getvalue()
+
+
+EXIF = Pillow.Exif()
+EXIF[0x010E] = "description" * 500
+IMAGES = {
+    "png": (drawn("PNG"), "image/png"),
+    "gif": (drawn("GIF"), "image/gif"),
+    "jpeg": (drawn("JPEG"), "image/jpeg"),
+    "progressive jpeg": (drawn("JPEG", progressive=True), "image/jpeg"),
+    "jpeg with exif": (drawn("JPEG", exif=EXIF), "image/jpeg"),
+    "webp": (drawn("WEBP"), "image/webp"),
+    "lossless webp": (drawn("WEBP", lossless=True), "image/webp"),
+    "extended webp": (drawn("WEBP", exif=EXIF), "image/webp"),
+}
+
+
+@pytest.mark.parametrize(("data", "media_type"), IMAGES.values(), ids=IMAGES.keys())
+def test_bytes_tell_type_and_size(tmp_path: Path, data: bytes, media_type: str) -> None:
+    """Type and size come from the bytes, whatever the file is called, and the bytes are kept."""
+    expected = Image(media_type, data, *SIZE)
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in/picture.txt").write_bytes(data)
+    for value in (
+        data,
+        bytearray(data),
+        "in/picture.txt",
+        "./in/../in/picture.txt",
+        {"bytes": data, "path": None},
+        {"bytes": data, "path": "elsewhere.png"},
+        {"bytes": None, "path": "in/picture.txt"},
+        {"bytes": data},
+    ):
+        assert load_image(value, tmp_path) == expected
+
+
+@pytest.mark.parametrize("size", [(1, 1), (2, 8000), (8000, 1)])
+@pytest.mark.parametrize("kind", ["PNG", "GIF", "JPEG", "WEBP"])
+def test_extreme_sizes(tmp_path: Path, kind: str, size: tuple[int, int]) -> None:
+    """The largest and smallest sides are read right."""
+    image = load_image(drawn(kind, size), tmp_path)
+    assert (image.width, image.height) == size
+
+
+@pytest.mark.parametrize("data", [data for data, _ in IMAGES.values()], ids=IMAGES.keys())
+def test_cut_image_never_lies_about_its_size(tmp_path: Path, data: bytes) -> None:
+    """An image cut anywhere has its size, no size, or is no image; nothing else is raised."""
+    for end in range(min(len(data), 400)):
+        try:
+            image = load_image(data[:end], tmp_path)
+        except BadImage:
+            continue
+        assert (image.width, image.height) in (SIZE, (None, None))
+
+
+BAD_VALUES = {
+    "url": ("https://secret.example/a.png", "URLs are never fetched"),
+    "file url": ("file:///secret.png", "URLs are never fetched"),
+    "data uri": ("data:image/png;base64,secret", "URLs are never fetched"),
+    "absolute": ("/etc/secret.png", "must be relative"),
+    "empty path": ("", "must be relative"),
+    "outside": ("../secret.png", "out of the input's folder"),
+    "outside through inside": ("in/../../secret.png", "out of the input's folder"),
+    "link out": ("in/link-out.png", "out of the input's folder"),
+    "link to folder out": ("in/folder-out/secret.png", "out of the input's folder"),
+    "missing": ("in/secret.png", "does not exist"),
+    "loop": ("in/loop.png", ""),
+    "folder": ("in", ""),
+    "pipe": ("in/pipe.png", "not a regular file"),
+    "too long": ("secret" * 1000, "cannot be read"),
+    "NUL": ("a\0secret", "not valid"),
+    "surrogate": ("secret\ud800", ""),
+    "below a file": ("in/text.png/secret", ""),
+    "text": ("in/text.png", "not a JPEG, PNG, GIF or WebP image"),
+    "no bytes": (b"", "not a JPEG, PNG, GIF or WebP image"),
+    "pdf": (b"%PDF-1.7 secret", "not a JPEG, PNG, GIF or WebP image"),
+    "svg": (b"<svg>secret</svg>", "not a JPEG, PNG, GIF or WebP image"),
+    "bmp": (drawn("BMP"), "not a JPEG, PNG, GIF or WebP image"),
+    "wav": (b"RIFF\0\0\0\0WAVEfmt ", "not a JPEG, PNG, GIF or WebP image"),
+    "null": (None, "no image"),
+    "null struct": ({"bytes": None, "path": None}, "no image"),
+    "other struct": ({"bytes": b"", "secret": 1}, "must be a path, bytes, or a struct"),
+    "empty struct": ({}, "must be a path, bytes, or a struct"),
+    "number": (7, "must be a path, bytes, or a struct"),
+    "list": (["secret"], "must be a path, bytes, or a struct"),
+}
+
+
+@pytest.mark.parametrize(("value", "reason"), BAD_VALUES.values(), ids=BAD_VALUES.keys())
+def test_bad_image_says_why(tmp_path: Path, value: object, reason: str) -> None:
+    """What is no image inside the root is refused, with a reason that quotes nothing."""
+    root = tmp_path / "root"
+    (root / "in").mkdir(parents=True)
+    (tmp_path / "secret.png").write_bytes(drawn("PNG"))
+    (root / "in/link-out.png").symlink_to(tmp_path / "secret.png")
+    (root / "in/folder-out").symlink_to(tmp_path)
+    (root / "in/loop.png").symlink_to("loop.png")
+    (root / "in/text.png").write_text("secret")
+    os.mkfifo(root / "in/pipe.png")
+    with pytest.raises(BadImage) as caught:
+        load_image(value, root)
+    assert reason in str(caught.value)
+    assert "secret" not in str(caught.value)
+
+
+def test_links_inside_the_root_are_followed(tmp_path: Path) -> None:
+    """A link that stays inside is fine, and so is a root that is itself behind a link."""
+    (tmp_path / "root").mkdir()
+    (tmp_path / "root/a.png").write_bytes(drawn("PNG"))
+    (tmp_path / "root/b.png").symlink_to("a.png")
+    (tmp_path / "alias").symlink_to("root")
+    for root in ("root", "alias"):
+        assert load_image("b.png", tmp_path / root).media_type == "image/png"
+
+
+@pytest.mark.parametrize("is_file", [True, False])
+def test_largest_image(tmp_path: Path, is_file: bool) -> None:
+    """Exactly 10 MB of base64 is taken, and one byte more is refused."""
+    assert 4 * -(-MAX_BYTES // 3) == MAX_BASE64_BYTES
+    png = drawn("PNG")
+    data = png + b"\0" * (MAX_BYTES - len(png))
+    (tmp_path / "a.png").write_bytes(data)
+    (tmp_path / "b.png").write_bytes(data + b"\0")
+    assert len(load_image("a.png" if is_file else data, tmp_path).data) == MAX_BYTES
+    with pytest.raises(BadImage, match="10 MB"):
+        load_image("b.png" if is_file else data + b"\0", tmp_path)
+
+
+@given(
+    data=st.sampled_from([data[:40] for data, _ in IMAGES.values()]).flatmap(
+        lambda head: st.integers(0, 40).flatmap(
+            lambda end: st.binary(max_size=60).map(lambda tail: head[:end] + tail)
+        )
+    )
+)
+@settings(max_examples=300, deadline=None)
+def test_hostile_headers_never_escape(data: bytes) -> None:
+    """Whatever follows a good beginning, there is an image of at least a pixel or a BadImage."""
+    try:
+        image = load_image(data, Path())
+    except BadImage:
+        return
+    assert (image.width is None) == (image.height is None)
+    assert image.width is None or min(image.width, image.height or 0) >= 1

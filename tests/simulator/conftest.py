@@ -1,0 +1,33 @@
+"""What the tests of the simulator share: servers on free ports."""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from typing import Any
+
+import pytest
+from simulator_bodies import Client
+
+from batcher.simulator import Settings, run_in_thread
+
+
+@pytest.fixture
+def simulate() -> Iterator[Callable[..., Client]]:
+    """Start simulators with any settings; they end with the test."""
+    with ExitStack() as stack:
+
+        def start(**settings: Any) -> Client:
+            made = Settings(**({"keep_requests": True} | settings))
+            client = Client(stack.enter_context(run_in_thread(made)))
+            stack.enter_context(client.http)
+            return client
+
+        yield start
+
+
+@pytest.fixture(scope="module")
+def shared() -> Iterator[Client]:
+    """One simulator for all tests of a file that leave nothing behind."""
+    with run_in_thread(Settings(seed=1)) as simulator:
+        client = Client(simulator)
+        with client.http:
+            yield client
