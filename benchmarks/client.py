@@ -12,7 +12,7 @@ import multiprocessing
 import statistics
 import sys
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 
 import httpx
 
@@ -37,7 +37,7 @@ ANSWER = (
 )
 
 Send = Callable[[int], Awaitable[object]]
-Variant = Callable[[str, int, int], Awaitable[float]]
+Variant = Callable[[str, int, int], Coroutine[None, None, float]]
 
 
 class Server(asyncio.Protocol):

@@ -74,8 +74,8 @@ class MessagesClient:
         connect_s = min(_CONNECT_TIMEOUT_S, timeout_s)
         self._extensions = {"timeout": {"connect": connect_s, "pool": connect_s}}
         self._messages = httpx.URL(f"{self._server}/v1/messages")
-        open_transport = open_transport or transport_factory(server)
-        self._transports = [open_transport() for _ in range(connections)]
+        self._open_transport = open_transport or transport_factory(server)
+        self._transports = [self._open_transport() for _ in range(connections)]
 
     async def send(self, slot: int, body: bytes) -> Answer | NoAnswer:
         """Make one attempt with the JSON of a request, asking for a stream if the job says so."""
@@ -130,17 +130,31 @@ class MessagesClient:
         )
         reading: _Reading | None = None
         fault: str | None = None
+        is_clean = False
         try:
             async with asyncio.timeout(self._timeout_s) as deadline:
                 response = await self._transports[slot].handle_async_request(request)
                 reading = _Reading(response, self._max_body_bytes)
                 await reading.finish(started, deadline)
+            is_clean = True
         except (httpx.TransportError, OSError) as error:
             if reading is None:
                 latency_s = time.perf_counter() - started
                 return no_answer(error, was_sent=content.was_asked_for, latency_s=latency_s)
             fault = None if reading.is_whole else body_fault(error)
+        finally:
+            if not is_clean:
+                await self._renew(slot)
         return reading.answer(started, fault)
+
+    async def _renew(self, slot: int) -> None:
+        """Give a slot another transport after a failure, a timeout or a cancellation.
+
+        httpcore loses its only connection for good when it is interrupted while it takes that
+        connection back; every later request of the slot would wait for it in vain.
+        """
+        failed, self._transports[slot] = self._transports[slot], self._open_transport()
+        await failed.aclose()
 
 
 class _Content(httpx.AsyncByteStream):

@@ -52,6 +52,7 @@ class Outcome:
     hint: str | None = None
     retry_after_s: float | None = None
     is_rate_limited: bool = False
+    is_unsent: bool = False  # it certainly never left
     is_unreachable: bool = False  # no answer, or one that says the server is in trouble
     message: Message | None = None
 
@@ -119,6 +120,7 @@ def _without_answer(result: NoAnswer) -> Outcome:
         error_type=result.error_type,
         error_message=result.message,
         hint=hint,
+        is_unsent=not result.was_sent,
         is_unreachable=True,
     )
 

@@ -10,17 +10,19 @@ from batcher.core.pace.backoff import full_jitter_s, obeyed_s
 class History:
     """What a request has been through.
 
-    ``failures`` counts the attempts of this run that failed, rate limits left out. ``unknown``
-    counts the attempts of all runs that may have been billed unseen.
+    ``tries`` counts the attempts of this run; ``failures`` those that used one up, ``unknown``
+    the attempts of all runs that may have been billed unseen.
     """
 
+    tries: int = 0
     failures: int = 0
     unknown: int = 0
 
     def after(self, outcome: Outcome) -> "History":
         """Count one more attempt."""
         return History(
-            self.failures + (not outcome.is_rate_limited),
+            self.tries + 1,
+            self.failures + (not outcome.is_rate_limited and not outcome.is_unsent),
             self.unknown + (outcome.billing is Billing.UNKNOWN),
         )
 
@@ -54,8 +56,9 @@ Decision = Retry | Stop
 def decide(outcome: Outcome, history: History, policy: RetryPolicy, random: float) -> Decision:
     """Decide what follows an attempt; ``history`` includes it, ``random`` is uniform in [0, 1).
 
-    Waiting for a rate limit uses up no attempt: the server asked for it. An attempt that may have
-    been billed uses up the small allowance of its own.
+    Waiting for a rate limit uses up no attempt, the server asked for it; nor does a request that
+    never left, which the run's patience bounds. An attempt that may have been billed also uses up
+    a small allowance of its own.
     """
     if outcome.verdict is not Verdict.RETRY:
         return Stop(outcome.verdict.value)
@@ -65,4 +68,4 @@ def decide(outcome: Outcome, history: History, policy: RetryPolicy, random: floa
         return Stop("attempts")
     if outcome.retry_after_s is not None:
         return Retry(obeyed_s(outcome.retry_after_s, random))
-    return Retry(full_jitter_s(max(1, history.failures), policy.max_wait_s, random))
+    return Retry(full_jitter_s(history.tries, policy.max_wait_s, random))

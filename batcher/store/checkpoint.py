@@ -25,8 +25,8 @@ MIGRATIONS: Mapping[int, str] = {}
 """SQL that leads from a schema version to the next; every one from 1 on stays here for ever."""
 
 FILE_NAME = "checkpoint.duckdb"
-_WAL_BYTES = 16 << 20
-_MEMORY = "96MB"
+_WAL_BYTES = 8 << 20
+_MEMORY = "64MB"
 _SETTINGS = {
     "threads": "1",
     "memory_limit": _MEMORY,

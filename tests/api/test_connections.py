@@ -14,6 +14,7 @@ from fault_server import BODY, CANARY, DEAF, HANG, KEEP, RESET, FaultServer, ans
 
 from batcher.api.client import MessagesClient
 from batcher.api.key import Secret
+from batcher.core.answer import Answer
 from batcher.core.job import API
 
 Certified = tuple[ssl.SSLContext, Path]
@@ -181,6 +182,30 @@ def test_cancelling_closes_the_connection_and_frees_the_slot() -> None:
                 return await client.send(0, BODY)
 
     assert asyncio.run(run()).body == b"{}"
+
+
+def test_cancelling_at_any_step_does_not_lose_the_slot() -> None:
+    """Interrupted anywhere, even while the connection is taken back, a slot goes on to serve."""
+
+    async def run() -> list[Any]:
+        server = FaultServer([[answered(b"{}"), KEEP]])
+        async with server.running():
+            api = API(base_url=f"http://127.0.0.1:{server.port}")
+            async with MessagesClient(api, Secret(CANARY), connections=1, timeout_s=1) as client:
+                results = []
+                for steps in range(60):
+                    cancelled = asyncio.create_task(client.send(0, BODY))
+                    for _ in range(steps):
+                        await asyncio.sleep(0)
+                    cancelled.cancel()
+                    await asyncio.wait([cancelled])
+                    results.append(await client.send(0, BODY))
+                    if not isinstance(results[-1], Answer):
+                        break
+                return results
+
+    results = asyncio.run(run())
+    assert {getattr(result, "body", None) for result in results} == {b"{}"}
 
 
 @pytest.mark.parametrize(

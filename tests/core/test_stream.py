@@ -81,6 +81,13 @@ def test_a_surrogate_pair_split_between_deltas_is_one_character() -> None:
     assert block["input"] == "\ud83d"
 
 
+def test_a_byte_order_mark_is_no_part_of_the_first_line() -> None:
+    """A mark before the first event does not hide it, even when it comes byte by byte."""
+    data = "\ufeff".encode() + stream(START, DELTA, STOP)
+    assert fold_of(data).is_complete
+    assert fold_of(*(data[i : i + 1] for i in range(len(data)))).is_complete
+
+
 def test_progress_can_be_seen() -> None:
     """Begun at message_start, content at the first delta, complete at message_stop only."""
     fold = MessageFold()

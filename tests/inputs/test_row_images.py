@@ -62,6 +62,14 @@ def test_extreme_sizes(tmp_path: Path, kind: str, size: tuple[int, int]) -> None
     assert (image.width, image.height) == size
 
 
+def test_jpeg_tables_before_the_frame(tmp_path: Path) -> None:
+    """Tables, fill bytes and bare markers that stand before the frame header are stepped over."""
+    data = drawn("JPEG")
+    extra = b"\xff\xc4\x00\x0b" + bytes(range(9)) + b"\xff\xcc\x00\x04\x00\x01" + b"\xff\x01\xff"
+    image = load_image(data[:2] + extra + data[2:], tmp_path)
+    assert (image.width, image.height) == SIZE
+
+
 @pytest.mark.parametrize("data", [data for data, _ in IMAGES.values()], ids=IMAGES.keys())
 def test_cut_image_never_lies_about_its_size(tmp_path: Path, data: bytes) -> None:
     """An image cut anywhere has its size, no size, or is no image; nothing else is raised."""

@@ -10,7 +10,7 @@ HEADERS = {"x-api-key": "sk-test", "anthropic-version": "2026-10-21"}
 
 
 def body_of(prompt: str = "Say something.", **changes: Any) -> dict[str, Any]:
-    """A valid request; a change to None removes the key."""
+    """Make a valid request; a change to None removes the key."""
     body = {
         "model": "claude-haiku-5-5",
         "max_tokens": 2_000,
@@ -31,7 +31,7 @@ class Client:
         return self.http.post("/v1/messages", json=body, **options)
 
     def message(self, prompt: str = "Say something.", **changes: Any) -> dict[str, Any]:
-        """The message answered to a valid request."""
+        """Return the message answered to a valid request."""
         response = self.send(body_of(prompt, **changes))
         assert response.status_code == 200, response.text
         return response.json()

@@ -13,13 +13,13 @@ USER = [{"role": "user", "content": "Which one of: red, green, blue?"}]
 
 @pytest.fixture
 def sdk() -> Iterator[anthropic.Anthropic]:
-    """The SDK against a simulator without faults."""
+    """Connect the SDK to a simulator without faults."""
     with run_in_thread(Settings(seed=3)) as simulator, client_of(simulator.url) as client:
         yield client
 
 
 def client_of(url: str, **options: object) -> anthropic.Anthropic:
-    """An SDK client that does not retry."""
+    """Make an SDK client that does not retry."""
     return anthropic.Anthropic(**({"api_key": "sk", "base_url": url, "max_retries": 0} | options))
 
 

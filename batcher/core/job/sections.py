@@ -169,7 +169,7 @@ class Retry(Section):
     """[retry]: what happens to an attempt that failed in passing."""
 
     attempts: Count = Field(
-        10,
+        20,
         description="The most attempts a request gets in one run; waits for a rate limit do not "
         "count.",
     )
@@ -220,9 +220,15 @@ class PriceOverride(Section):
 
     input: Price = Field(description="Uncached input.")
     output: Price = Field(description="Output, thinking included.")
-    cache_write_5m: Price | None = Field(None, description="Default 1.25 x input.")
-    cache_write_1h: Price | None = Field(None, description="Default 2 x input.")
-    cache_read: Price | None = Field(None, description="Default 0.1 x input.")
+    cache_write_5m: Price | None = Field(
+        None, description="Default the model's own multiple of input, else 1.25."
+    )
+    cache_write_1h: Price | None = Field(
+        None, description="Default the model's own multiple of input, else 2."
+    )
+    cache_read: Price | None = Field(
+        None, description="Default the model's own multiple of input, else 0.1."
+    )
 
 
 class Prices(Section):

@@ -13,9 +13,9 @@ In an expression, text never equals a number and null sorts before everything, a
 """
 
 from collections.abc import Mapping
+from typing import Protocol
 
 import minijinja
-from minijinja._lowlevel import State
 
 from batcher.core.request.template_errors import (
     Source,
@@ -172,8 +172,16 @@ def _environment() -> minijinja.Environment:
     return environment
 
 
+class _State(Protocol):
+    """What the engine keeps during one rendering."""
+
+    def get_temp(self, name: str, default: int) -> int: ...
+
+    def set_temp(self, name: str, value: int) -> object: ...
+
+
 @minijinja.pass_state
-def _finalize(state: State, value: object) -> str:
+def _finalize(state: _State, value: object) -> str:
     text = text_of(value)
     # A loop over a long text could fill the memory long before it has used up its fuel.
     if len(text) >= _COUNTED_FROM:

@@ -94,12 +94,11 @@ def find_culprit(tags: Iterable[Tag], context: Mapping[str, object]) -> str | No
     The engine does not say. A column written on its own is surely it; one written through a filter
     may have been given a default.
     """
-    outputs = [tag for tag in tags if tag.is_output]
-    for tag in sorted(outputs, key=lambda tag: len(tag.tokens)):
-        for word in tag.tokens[:1]:
-            if word in context and _is_refused(context[word]):
-                return word
-    return None
+    outputs = sorted((tag for tag in tags if tag.is_output), key=lambda tag: len(tag.tokens))
+    first = [tag.keyword for tag in outputs]
+    words = [word for tag in outputs for word in tag.tokens]
+    refused = (name for name in (*first, *words) if name in context and _is_refused(context[name]))
+    return next(refused, None)
 
 
 def _is_refused(value: object) -> bool:

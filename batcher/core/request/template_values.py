@@ -112,24 +112,20 @@ def text_of(value: object) -> str:
             "or put it in {% if ... is not none %}.",
         )
     if isinstance(value, list | tuple | Mapping):
-        return _json(value)
+        return json_of(value)
     return _scalar(value)
 
 
 def json_of(value: object) -> str:
-    """Compact JSON by the rules above; a null is null. Raises ``Refusal``."""
-    return _json(value)
-
-
-def _json(value: object) -> str:
+    """Return compact JSON by the rules above; a null is null. Raises ``Refusal``."""
     if value is None:
         return "null"
     if isinstance(value, str):
         return json.dumps(value, ensure_ascii=False)
     if isinstance(value, list | tuple):
-        return "[" + ",".join(map(_json, value)) + "]"
+        return "[" + ",".join(map(json_of, value)) + "]"
     if isinstance(value, Mapping):
-        pairs = (f"{_json(_key(key))}:{_json(item)}" for key, item in value.items())
+        pairs = (f"{json_of(_key(key))}:{json_of(item)}" for key, item in value.items())
         return "{" + ",".join(pairs) + "}"
     return _scalar(value)
 

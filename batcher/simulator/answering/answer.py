@@ -83,7 +83,8 @@ def last_user_text(body: Json) -> str:
 
 
 def _refusal(asked: Asked, dice: Dice) -> Answer:
-    category: str | None = asked.markers.get("refuse") or dice.pick(CATEGORIES)
+    named = asked.markers.get("refuse") or None
+    category = named if named in CATEGORIES[:-1] else dice.pick(CATEGORIES)
     details = {"type": "refusal", "category": category, "explanation": None}
     if category is not None:
         details["explanation"] = f"The request was declined under the {category} policy."
@@ -91,7 +92,7 @@ def _refusal(asked: Asked, dice: Dice) -> Answer:
         text = sentence(dice)
         tokens = END_TOKENS + text_tokens(text, asked.model.tokenizer)
         tokens = min(tokens, asked.body["max_tokens"])
-        content = ({"type": "text", "text": text},)
+        content = (_text(text),)
         return Answer(content, "refusal", tokens, stop_details=details)
     tokens = min(END_TOKENS, asked.body["max_tokens"])
     is_free = category in FREE_CATEGORIES
@@ -121,16 +122,33 @@ def _full(asked: Asked, dice: Dice) -> Answer:
 
 def _block(asked: Asked, dice: Dice) -> Json:
     if "invalid" in asked.markers:
-        return {"type": "text", "text": "I would rather not answer in that form."}
+        return _text("I would rather not answer in that form.")
     tool = _chosen_tool(asked.body, dice)
     if tool is not None:
-        made = value(tool["input_schema"], dice)
-        return {"type": "tool_use", "id": f"toolu_01{asked.key[:22]}", "name": tool["name"],
-                "input": made if isinstance(made, dict) else {}}  # fmt: skip
+        return {
+            "type": "tool_use",
+            "id": f"toolu_01{asked.key[:22]}",
+            "name": tool["name"],
+            "input": _input(tool, dice),
+            "caller": {"type": "direct"},
+        }
     output_format = (asked.body.get("output_config") or {}).get("format")
     if output_format:
-        return {"type": "text", "text": as_text(value(output_format["schema"], dice))}
-    return {"type": "text", "text": reply(asked.prompt, dice)}
+        return _text(as_text(value(output_format["schema"], dice)))
+    return _text(reply(asked.prompt, dice))
+
+
+def _input(tool: Json, dice: Dice) -> Json:
+    try:
+        made = value(tool["input_schema"], dice)
+    except (LookupError, TypeError, ValueError, RecursionError):
+        # The schema of a tool that is not strict may be beyond us; a model errs there too.
+        return {}
+    return made if isinstance(made, dict) else {}
+
+
+def _text(text: str) -> Json:
+    return {"type": "text", "text": text, "citations": None}
 
 
 def _chosen_tool(body: Json, dice: Dice) -> Json | None:
@@ -158,11 +176,16 @@ def _visible_tokens(block: Json, model: Model) -> int:
     return text_tokens(block["text"], model.tokenizer)
 
 
+def _wanted(markers: dict[str, str]) -> int:
+    number = markers.get("tokens", "")
+    return int(number) if number.isdigit() else 0
+
+
 def _cut(full: Answer, asked: Asked, room: int) -> Answer:
     """Hold the answer to ``max_tokens`` and to the context window, thinking first."""
     most = min(asked.body["max_tokens"], room)
     reason = "max_tokens" if most == asked.body["max_tokens"] else WINDOW_EXCEEDED
-    needed = max(full.output_tokens, int(asked.markers.get("tokens") or 0))
+    needed = max(full.output_tokens, _wanted(asked.markers))
     if "truncate" in asked.markers:
         needed = max(needed, most + 1)
     if needed <= most:
@@ -175,7 +198,7 @@ def _cut(full: Answer, asked: Asked, room: int) -> Answer:
     for block in full.content:
         if block["type"] == "text":
             text = block["text"][: int(len(block["text"]) * min(share, 0.9))]
-            kept += [{"type": "text", "text": text}] if text else []
+            kept += [_text(text)] if text else []
         elif block["type"] == "tool_use" and share:
             kept.append(block | {"input": {}})
     return Answer(tuple(kept), reason, most, thought)

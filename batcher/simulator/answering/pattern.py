@@ -122,8 +122,8 @@ class _Reader:
         char = self._take()
         if char in NEGATED:
             return "".join(c for c in PRINTABLE if c not in NEGATED[char])
-        if char.isdigit() or char in "bBAZk":
-            raise ValueError("the pattern has a back-reference or a word boundary")
+        if char.isalnum() and char not in ESCAPES:
+            raise ValueError("the pattern has an escape that is not supported")
         return ESCAPES.get(char, char)
 
     def _class(self) -> str:
@@ -144,4 +144,8 @@ class _Reader:
             else:
                 members += low
         self._take()
-        return "".join(c for c in PRINTABLE if c not in members) if is_negated else members
+        if is_negated:
+            members = "".join(c for c in PRINTABLE if c not in members)
+        if not members:
+            raise ValueError("the pattern has an empty class")
+        return members

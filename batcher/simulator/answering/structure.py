@@ -126,11 +126,13 @@ class _Writer:
 
 
 def resolve(root: Schema, reference: str) -> Schema:
-    """Find what a local reference (``#/$defs/x``) points to; KeyError when there is nothing."""
+    """Find what a local reference (``#/$defs/x``) points to; fails when there is none."""
     found: Any = root
     for part in reference.removeprefix("#").split("/")[1:]:
         found = found[part.replace("~1", "/").replace("~0", "~")]
-    return dict(found)
+    if not isinstance(found, dict):
+        raise TypeError(reference)
+    return found
 
 
 def _merge(into: Schema, part: Schema) -> None:

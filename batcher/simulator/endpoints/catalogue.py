@@ -12,6 +12,7 @@ from batcher.simulator.wire.connection import Exchange
 DEFAULT_PAGE = 20
 MOST_A_PAGE = 1_000
 EFFORTS = ("low", "medium", "high", "xhigh", "max")
+STRATEGIES = ("clear_thinking_20251015", "clear_tool_uses_20250919", "compact_20260112")
 THINKING = ("adaptive", "between_tools", "disabled", "enabled")
 
 
@@ -120,7 +121,7 @@ def _capabilities(model: Model) -> dict[str, Any]:
         "batch": yes,
         "citations": yes,
         "code_execution": yes,
-        "context_management": {"supported": True},
+        "context_management": {"supported": True, **flags(STRATEGIES, STRATEGIES)},
         "effort": {"supported": bool(model.effort_levels), **flags(EFFORTS, model.effort_levels)},
         "image_input": yes,
         "pdf_input": yes,

@@ -1,8 +1,9 @@
 """Damage to an answer the model gave: on the wire, or in its usage."""
 
 import asyncio
-import gzip
-from collections.abc import Iterator, Mapping, Sequence
+import zlib
+from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Any
 
 from batcher.simulator.errors import ApiError
@@ -12,6 +13,7 @@ from batcher.simulator.wire.events import event
 
 JUNK = b"\x00\xff this is not the answer you are looking for"
 SLOW_PIECES = 10
+GZIP = 31
 UNKNOWN_KIND = {"hologram_tokens": 7}
 
 
@@ -45,8 +47,7 @@ async def send_damaged(
         case "wrong_content_type":
             await exchange.reply(200, {**headers, "content-type": "text/html"}, body)
         case "gzip_bomb":
-            packed = b"".join(_packed(fault.size))
-            await exchange.reply(200, {**headers, "content-encoding": "gzip"}, packed)
+            await exchange.reply(200, {**headers, "content-encoding": "gzip"}, _packed(fault.size))
         case "stream_cut":
             await exchange.reply(200, headers, b"".join(pieces[:-1]))
         case "stream_error":
@@ -79,9 +80,10 @@ async def _slowly(
     await exchange.end()
 
 
-def _packed(size: int) -> Iterator[bytes]:
-    """Gzip members that unpack to at least so many spaces, followed by nothing."""
-    block = 1_000_000
-    member = gzip.compress(b" " * block, 9)
-    for _ in range(-(-size // block)):
-        yield member
+@cache
+def _packed(size: int) -> bytes:
+    """One gzip member that unpacks to at least so many spaces."""
+    packer = zlib.compressobj(9, wbits=GZIP)
+    block = b" " * 1_000_000
+    parts = [packer.compress(block) for _ in range(-(-size // len(block)))]
+    return b"".join(parts) + packer.flush()

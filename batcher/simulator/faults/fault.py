@@ -79,7 +79,7 @@ class Fault:
     message: str | None = None
     retry_after_s: float | None = 1.0
     seconds: float = 1.0
-    size: int = 200_000_000
+    size: int = 100_000_000
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:

@@ -1,21 +1,46 @@
 """Which JSON schemas structured output and strict tools accept."""
 
-import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
+from batcher.simulator.answering.dice import Dice
+from batcher.simulator.answering.pattern import matching
+from batcher.simulator.answering.structure import resolve
 from batcher.simulator.errors import ApiError
-from batcher.simulator.validation.shape import refuse
+from batcher.simulator.validation.shape import (
+    Shape,
+    anything,
+    integer,
+    list_of,
+    mapping,
+    refuse,
+    text,
+    text_or,
+)
 
 Schema = dict[str, Any]
 TYPES = ("object", "array", "string", "integer", "number", "boolean", "null")
-KEYWORDS = frozenset(
-    {
-        "type", "enum", "const", "anyOf", "allOf", "$ref", "$defs", "definitions", "default",
-        "properties", "required", "additionalProperties", "items", "minItems", "format",
-        "pattern", "title", "description", "examples", "$schema", "$id", "$comment",
-    }
+KEYWORDS: dict[str, Shape] = {
+    "type": text_or(list_of(text(), 1)),
+    "enum": list_of(anything, 1),
+    "anyOf": list_of(mapping, 1),
+    "allOf": list_of(mapping, 1),
+    "$ref": text(1),
+    "properties": mapping,
+    "$defs": mapping,
+    "definitions": mapping,
+    "required": list_of(text()),
+    "items": mapping,
+    "minItems": integer(0),
+    "format": text(1),
+    "pattern": text(1),
+} | dict.fromkeys(
+    ("const", "default", "additionalProperties", "title", "description", "examples", "$schema",
+     "$id", "$comment"),
+    anything,
 )  # fmt: skip
+VALUE_KEYWORDS = frozenset({"type", "enum", "const", "anyOf", "allOf", "$ref"})
 FORMATS = frozenset(
     {
         "date-time", "time", "date", "duration", "email", "hostname", "uri", "ipv4", "ipv6",
@@ -25,7 +50,6 @@ FORMATS = frozenset(
 MOST_OPTIONAL = 24
 MOST_UNIONS = 16
 MOST_STRICT_TOOLS = 20
-_HARD_PATTERN = re.compile(r"\(\?[=!<]|\\[1-9bB]|\(\?P")
 
 
 def check_output_schema(body: dict[str, Any]) -> None:
@@ -53,42 +77,45 @@ def check_schemas(schemas: list[tuple[str, Schema]]) -> None:
     """Refuse what the grammar compiler cannot do; the limits count over all schemas."""
     optional = unions = 0
     for path, root in schemas:
-        _check_recursion(root, root, path, ())
-        for schema in _walk(root, path):
+        inside = list(_walk(root, path))
+        for schema, is_part in inside:
             _check_one(schema, path)
+            if not is_part and not VALUE_KEYWORDS & set(schema):
+                raise refuse(path, "Schema type is missing")
             names = schema.get("properties") or {}
             optional += len(set(names) - set(schema.get("required") or ()))
             unions += "anyOf" in schema or isinstance(schema.get("type"), list)
+        _References(root, path, {id(schema) for schema, _ in inside}).check(root, ())
     if optional > MOST_OPTIONAL or unions > MOST_UNIONS:
         raise ApiError(400, "Schema is too complex for compilation.")
 
 
-def _walk(schema: Any, path: str) -> Iterator[Schema]:
-    if not isinstance(schema, dict):
-        raise refuse(path, "Each schema must be an object")
-    yield schema
+def _walk(schema: Any, path: str, *, is_part: bool = False) -> Iterator[tuple[Schema, bool]]:
+    """Every schema inside, and whether it is a part of an allOf, which need not have a type."""
+    mapping(schema, path)
+    for keyword, value in schema.items():
+        KEYWORDS.get(keyword, anything)(value, f"{path}.{keyword}")
+    yield schema, is_part
     for name in ("properties", "$defs", "definitions"):
-        for inner in (schema.get(name) or {}).values():
+        for inner in schema.get(name, {}).values():
             yield from _walk(inner, path)
     if "items" in schema:
         yield from _walk(schema["items"], path)
     for name in ("anyOf", "allOf"):
-        for inner in schema.get(name) or ():
-            yield from _walk(inner, path)
+        for inner in schema.get(name, ()):
+            yield from _walk(inner, path, is_part=name == "allOf")
 
 
 def _check_one(schema: Schema, path: str) -> None:
     kinds = schema.get("type")
     kinds = kinds if isinstance(kinds, list) else [kinds]
-    unknown = sorted(set(schema) - KEYWORDS)
+    unknown = sorted(set(schema) - set(KEYWORDS))
     if unknown:
         name = f"'{kinds[0]}' type" if kinds[0] else "a schema"
         raise refuse(path, f"For {name}, properties {', '.join(unknown)} are not supported")
     for kind in kinds:
         if kind is not None and kind not in TYPES:
             raise refuse(path, f"Schema type '{kind}' is not supported")
-    if kinds == [None] and not {"enum", "const", "anyOf", "allOf", "$ref"} & set(schema):
-        raise refuse(path, "Schema type is missing")
     if "object" in kinds:
         _check_object(schema, path)
     if schema.get("minItems", 0) not in (0, 1):
@@ -113,39 +140,53 @@ def _check_object(schema: Schema, path: str) -> None:
 def _check_values(schema: Schema, path: str) -> None:
     if any(isinstance(value, dict | list) for value in schema.get("enum", ())):
         raise refuse(path, "Enum values must be strings, numbers, booleans or null")
-    if "enum" in schema and not schema["enum"]:
-        raise refuse(path, "Enum must have at least one value")
     if "format" in schema and schema["format"] not in FORMATS:
         raise refuse(path, f"For 'string' type, format '{schema['format']}' is not supported")
-    if "pattern" in schema and _HARD_PATTERN.search(schema["pattern"]):
+    if "pattern" in schema and not _is_simple(schema["pattern"]):
         raise refuse(path, "For 'string' type, 'pattern' is too complex")
 
 
-def _check_recursion(schema: Any, root: Schema, path: str, seen: tuple[str, ...]) -> None:
-    """Follow every reference; one that leads back to itself cannot be compiled."""
-    if not isinstance(schema, dict):
-        return
-    reference = schema.get("$ref")
-    if reference is not None:
-        if not isinstance(reference, str) or not reference.startswith("#"):
-            raise refuse(path, "Only internal $ref are supported")
-        if reference in seen or reference == "#":
-            raise refuse(path, "Circular reference detected in schema definitions")
-        target = _target(root, reference, path)
-        _check_recursion(target, root, path, (*seen, reference))
-    inner = [*(schema.get("properties") or {}).values(), schema.get("items")]
-    for part in (*inner, *(schema.get("anyOf") or ()), *(schema.get("allOf") or ())):
-        _check_recursion(part, root, path, seen)
+def _is_simple(pattern: Any) -> bool:
+    try:
+        matching(pattern, Dice(0))
+    except (TypeError, ValueError):
+        return False
+    return True
 
 
-def _target(root: Schema, reference: str, path: str) -> Any:
-    found: Any = root
-    for part in reference.split("/")[1:]:
-        name = part.replace("~1", "/").replace("~0", "~")
-        if not isinstance(found, dict) or name not in found:
-            raise refuse(path, f"Could not resolve reference '{reference}'")
-        found = found[name]
-    return found
+@dataclass(frozen=True, slots=True)
+class _References:
+    """Follows every reference; one that leads back to itself cannot be compiled.
+
+    ``known`` holds the identities of the schemas that were checked: a reference must lead to one.
+    """
+
+    root: Schema
+    path: str
+    known: set[int]
+
+    def check(self, schema: Schema, seen: tuple[str, ...]) -> None:
+        reference = schema.get("$ref")
+        if reference is not None:
+            if reference in seen or reference == "#":
+                raise refuse(self.path, "Circular reference detected in schema definitions")
+            self.check(self._target(reference), (*seen, reference))
+        inner = [*schema.get("properties", {}).values()]
+        inner += [*schema.get("anyOf", ()), *schema.get("allOf", ())]
+        inner += [schema["items"]] if "items" in schema else []
+        for part in inner:
+            self.check(part, seen)
+
+    def _target(self, reference: str) -> Schema:
+        if not reference.startswith("#"):
+            raise refuse(self.path, "Only internal $ref are supported")
+        try:
+            found = resolve(self.root, reference)
+        except (LookupError, TypeError):
+            found = None
+        if found is None or id(found) not in self.known:
+            raise refuse(self.path, f"Could not resolve reference '{reference}'")
+        return found
 
 
 def _cites(body: dict[str, Any]) -> bool:

@@ -23,29 +23,33 @@ def stream(message: Json) -> Iterator[bytes]:
         yield from _block(index, block)
     delta = {key: message[key] for key in ("stop_reason", "stop_sequence", "stop_details")}
     delta["container"] = None
-    usage = message["usage"]
+    usage = message.get("usage", {})
     totals = {
         key: usage[key]
         for key in (
             "input_tokens",
             "cache_creation_input_tokens",
             "cache_read_input_tokens",
+            "server_tool_use",
             "output_tokens",
             "output_tokens_details",
         )
         if key in usage
     }
-    yield event({"type": "message_delta", "delta": delta, "usage": totals})
+    ending = {"type": "message_delta", "delta": delta}
+    yield event(ending | {"usage": totals} if "usage" in message else ending)
     yield event({"type": "message_stop"})
 
 
 def _start(message: Json) -> Json:
-    usage = dict(message["usage"])
-    usage.pop("output_tokens_details", None)
-    if "output_tokens" in usage:
-        usage["output_tokens"] = min(PROVISIONAL_OUTPUT_TOKENS, usage["output_tokens"])
     empty: Json = {"content": [], "stop_reason": None, "stop_sequence": None, "stop_details": None}
-    return message | empty | {"usage": usage}
+    if "usage" in message:
+        usage = dict(message["usage"])
+        usage.pop("output_tokens_details", None)
+        if "output_tokens" in usage:
+            usage["output_tokens"] = min(PROVISIONAL_OUTPUT_TOKENS, usage["output_tokens"])
+        empty["usage"] = usage
+    return message | empty
 
 
 def _block(index: int, block: Json) -> Iterator[bytes]:
@@ -60,7 +64,7 @@ def _block(index: int, block: Json) -> Iterator[bytes]:
             text = json.dumps(block["input"], ensure_ascii=False)
             deltas = [("input_json_delta", "partial_json", part) for part in ("", *_parts(text))]
         case _:
-            empty = {"type": "text", "text": ""}
+            empty = block | {"text": ""}
             deltas = [("text_delta", "text", part) for part in _parts(block["text"])]
     yield event({"type": "content_block_start", "index": index, "content_block": empty})
     for kind, field, part in deltas:

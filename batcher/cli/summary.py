@@ -1,0 +1,70 @@
+"""The lines at the end of a run: what happened, what it cost, and what to do next."""
+
+import os
+from collections.abc import Iterator
+from decimal import Decimal
+from typing import Any
+
+from batcher.cli.messages import printable
+from batcher.core.money.display import rounded_text
+from batcher.runner.export import Exported
+from batcher.runner.pipeline import RunResult
+
+_ENDINGS = {
+    0: "done",
+    1: "stopped",
+    3: "finished, some rows failed for good",
+    4: "the API refused us",
+    5: "unreachable or overloaded; rows are left",
+    130: "interrupted",
+    143: "terminated",
+}
+
+
+def summary(result: RunResult, command: str, job: str) -> Iterator[str]:
+    """Yield the lines; every stop ends in ``next`` with the exact command to type."""
+    record: Any = result.record
+    sent = record["attempts"]["sent"]
+    if result.exit_code == 0 and sent == 0:
+        yield "done   nothing to send: every request has its answer"
+    elif result.halt is None:
+        yield f"{_ENDINGS[result.exit_code]}"
+    else:
+        yield printable(f"stop   {result.halt.message}")
+        if result.halt.hint:
+            yield printable(f"hint   {result.halt.hint}")
+    if sent:
+        yield f"spent  {_spent(record)}"
+    if result.exported is not None:
+        yield from _output(result.exported)
+        yield f"next   {_next(result, command, job)}"
+    else:
+        yield f"next   {command}"
+
+
+def _spent(record: Any) -> str:
+    usd, tokens = record["usd"], record["tokens"]
+    text = f"{rounded_text(Decimal(usd['spent']))} for {record['attempts']['sent']:,} attempts"
+    text += f" ({tokens['input_tokens']:,} input, {tokens['output_tokens']:,} output tokens)"
+    if record["is_simulated"]:
+        text += ", simulated: not real money"
+    if record["attempts"]["unknown"]:
+        unknown = rounded_text(Decimal(usd["unknown"]))
+        text += f"; {record['attempts']['unknown']:,} may have been billed unseen, up to {unknown}"
+    return text
+
+
+def _output(exported: Exported) -> Iterator[str]:
+    statuses = ", ".join(f"{n:,} {status}" for status, n in sorted(exported.by_status.items()))
+    state = "unchanged" if exported.is_unchanged else "written"
+    yield f"output {os.path.relpath(exported.path)} {state}: {exported.rows:,} rows, {statuses}"
+
+
+def _next(result: RunResult, command: str, job: str) -> str:
+    if result.exit_code == 3:
+        flag = " --simulate" if "--simulate" in command else ""
+        return f"batcher failures {job}{flag}"
+    if result.exit_code == 0 and result.exported is not None:
+        path = os.path.relpath(result.exported.path)
+        return f"python -c \"import pyarrow.parquet as p; print(p.read_table('{path}'))\""
+    return command

@@ -1,0 +1,121 @@
+"""A run's side of the terminal: three live lines, or a plain line every half minute."""
+
+import sys
+import time
+from typing import Any
+
+import click
+from tqdm import tqdm
+
+from batcher.cli.messages import printable, say
+from batcher.core.money.display import rounded_text
+from batcher.runner.ui import Snapshot
+
+_PLAIN_EVERY_S = 30.0
+
+
+class TerminalUi:
+    """Speaks on stderr; asks only where somebody can answer."""
+
+    def __init__(self, *, is_quiet: bool = False) -> None:
+        self._is_quiet = is_quiet
+        self._is_terminal = sys.stderr.isatty()
+        self._bars: list[Any] = []
+        self._spoke_at = time.monotonic()
+
+    def say(self, text: str) -> None:
+        """Tell one fact, above the bars when there are any."""
+        if self._bars:
+            self._bars[0].write(printable(text), file=sys.stderr)
+        elif not self._is_quiet:
+            say(text)
+
+    def confirm(self, question: str) -> bool | None:
+        """Ask yes or no on a terminal; None without one."""
+        if not (sys.stdin.isatty() and self._is_terminal):
+            return None
+        return click.confirm(printable(question), default=False, err=True)
+
+    def show(self, snapshot: Snapshot) -> None:
+        """Redraw the three lines, or write a plain one when it is time."""
+        if self._is_quiet:
+            return
+        if self._is_terminal:
+            self._draw(snapshot)
+        elif time.monotonic() - self._spoke_at >= _PLAIN_EVERY_S:
+            self._spoke_at = time.monotonic()
+            say(plain_line(snapshot))
+
+    def end(self) -> None:
+        """Leave the last state of the lines standing."""
+        for bar in self._bars:
+            bar.close()
+        self._bars = []
+
+    def _draw(self, snapshot: Snapshot) -> None:
+        if not self._bars:
+            rows = tqdm(
+                total=snapshot.total,
+                file=sys.stderr,
+                position=0,
+                unit=" rows",
+                dynamic_ncols=True,
+                bar_format="{percentage:3.0f}% {bar} {n:,}/{total:,} rows {postfix}",
+            )
+            texts = [
+                tqdm(file=sys.stderr, position=line, bar_format="{desc}", dynamic_ncols=True)
+                for line in (1, 2)
+            ]
+            self._bars = [rows, *texts]
+        rows, money, pace = self._bars
+        rows.n = snapshot.done
+        rows.set_postfix_str(f"{snapshot.rate:,.1f}/s, {_eta(snapshot.eta_s)}", refresh=False)
+        money.set_description_str(_money(snapshot), refresh=False)
+        pace.set_description_str(_pace(snapshot), refresh=False)
+        for bar in self._bars:
+            bar.refresh()
+
+
+def plain_line(snapshot: Snapshot) -> str:
+    """One logfmt line, for logs."""
+    facts = {
+        "done": snapshot.done,
+        "total": snapshot.total,
+        "rate": f"{snapshot.rate:.1f}",
+        "eta_s": "" if snapshot.eta_s is None else round(snapshot.eta_s),
+        "spent_usd": snapshot.spent_usd,
+        "unknown_usd": snapshot.unknown_usd,
+        "in_flight": snapshot.in_flight,
+        "retried": snapshot.retried,
+        "failed": snapshot.failed,
+        "limiter": f'"{snapshot.limiter}"',
+    }
+    return " ".join(f"{name}={value}" for name, value in facts.items())
+
+
+def _money(snapshot: Snapshot) -> str:
+    parts = [f"{rounded_text(snapshot.spent_usd)} spent"]
+    if snapshot.projected_usd is not None:
+        parts.append(f"about {rounded_text(snapshot.projected_usd)} at the end")
+    if snapshot.unknown_usd:
+        parts.append(f"up to {rounded_text(snapshot.unknown_usd)} perhaps billed unseen")
+    if snapshot.cache_read_share:
+        parts.append(f"{snapshot.cache_read_share:.0%} of input from the cache")
+    return ", ".join(parts)
+
+
+def _pace(snapshot: Snapshot) -> str:
+    return (
+        f"limited by {snapshot.limiter}, {snapshot.in_flight} in flight, "
+        f"{snapshot.retried:,} retried, {snapshot.failed:,} failed"
+    )
+
+
+def _eta(seconds: float | None) -> str:
+    if seconds is None:
+        return "no end in sight yet"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {minutes:02} min left"
+    return f"{minutes} min {rest:02} s left" if minutes else f"{rest} s left"

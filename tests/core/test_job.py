@@ -1,0 +1,280 @@
+"""The job: defaults, types, and the rules between keys."""
+
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from batcher.core.job import Job
+from batcher.core.job.known_keys import UNAVAILABLE
+from batcher.core.job.mistake import dotted
+from batcher.core.job.reading import given_keys, read_job
+from batcher.core.job.rules import problems
+
+
+def data(**sections: dict[str, Any]) -> dict[str, Any]:
+    """Make a right job's data, with some sections changed; None takes a key away."""
+    plain: dict[str, Any] = {
+        "input": {"path": "in.jsonl"},
+        "request": {"model": "m", "max_tokens": 1, "prompt": "{{ x }}"},
+    }
+    for name, keys in sections.items():
+        plain[name] = {**plain.get(name, {}), **keys}
+        plain[name] = {key: value for key, value in plain[name].items() if value is not None}
+    return plain
+
+
+def messages(**sections: dict[str, Any]) -> list[str]:
+    """List what is wrong with a job, each as its key and message."""
+    return [f"{dotted(one.key)}: {one.message}" for one in read_job(data(**sections)).mistakes]
+
+
+def test_a_plain_job_has_the_documented_defaults() -> None:
+    """What is not said has the default that the schema shows."""
+    job = Job.model_validate(data())
+    assert problems(job) == []
+    assert (job.limits.concurrency, job.limits.timeout_s) == (32, Decimal(600))
+    assert (job.retry.attempts, job.retry.unknown_attempts) == (10, 3)
+    assert (job.api.base_url, job.api.key_env) == ("https://api.anthropic.com", "ANTHROPIC_API_KEY")
+    assert (job.output.prefix, job.output.keep_text, job.request.samples) == ("_", True, 1)
+
+
+def test_a_job_cannot_be_changed() -> None:
+    """A job that was validated stays as it was."""
+    job = Job.model_validate(data())
+    with pytest.raises(ValidationError):
+        job.limits.concurrency = 5  # type: ignore[misc]
+
+
+def test_numbers_are_exact() -> None:
+    """A number that may have a fraction is a Decimal, whole or not, and never a float."""
+    limits = Job.model_validate(data(limits={"timeout_s": 5, "max_failed": Decimal("0.1")})).limits
+    assert (type(limits.timeout_s), limits.timeout_s) == (Decimal, Decimal(5))
+    assert limits.max_failed == Decimal("0.1")
+    with pytest.raises(ValidationError):
+        Job.model_validate(data(limits={"timeout_s": 0.5}))
+
+
+@pytest.mark.parametrize(
+    ("sections", "expected"),
+    [
+        ({"request": {"prompt": None}}, ["request: [request] does not say what to ask"]),
+        (
+            {"request": {"messages": "m"}},
+            ["request.messages: request.prompt and request.messages exclude each other"],
+        ),
+        (
+            {"request": {"prompt_file": "p"}},
+            ["request.prompt_file: request.prompt and request.prompt_file exclude each other"],
+        ),
+        (
+            {"input": {"format": "messages-batch"}, "request": {"model": None, "max_tokens": None}},
+            [
+                (
+                    'request.prompt: input.format = "messages-batch" and request.prompt '
+                    "exclude each other"
+                )
+            ],
+        ),
+        (
+            {"request": {"system": "a", "system_file": "b"}},
+            ["request.system_file: request.system and request.system_file exclude each other"],
+        ),
+        ({"request": {"model": None}}, ["request.model: request.model is missing"]),
+        ({"request": {"max_tokens": None}}, ["request.max_tokens: request.max_tokens is missing"]),
+        (
+            {"request": {"prompt": None, "params": "p", "tools": [], "system": "s"}},
+            [
+                f"request.{name}: request.{name} does nothing beside request.params"
+                for name in ("max_tokens", "model", "system", "tools")
+            ],
+        ),
+        (
+            {"request": {"prompt": None, "messages": "m", "images": ["i"]}},
+            ["request.images: request.images does nothing beside request.messages"],
+        ),
+        ({"request": {"stream": True}}, ["request.stream: request.stream is not yours to set"]),
+        (
+            {"request": {"temprature": 1}},
+            ["request.temprature: there is no key request.temprature"],
+        ),
+        (
+            {"request": {"system": []}},
+            ["request.system: request.system must be text or text blocks"],
+        ),
+        (
+            {"request": {"system": [{"type": "image"}]}},
+            ["request.system: request.system must be text or text blocks"],
+        ),
+        (
+            {"request": {"system": 3}},
+            ["request.system: request.system must be text or text blocks"],
+        ),
+        (
+            {"output": {"path": "a.csv"}},
+            ["output.path: output.path must not end in .csv: the output is Parquet"],
+        ),
+        (
+            {"output": {"path": "s3://b/a.parquet"}},
+            ["output.path: output.path must be a file or folder of this machine"],
+        ),
+        (
+            {"output": {"rows_per_file": 5}},
+            ["output.rows_per_file: output.rows_per_file needs output.path to be a folder"],
+        ),
+        ({"output": {"rows_per_file": 5, "path": "runs/out"}}, []),
+        (
+            {"api": {"headers": {"X-Api-Key": "k"}}},
+            [
+                (
+                    "api.headers.X-Api-Key: api.headers may not hold a key: "
+                    "a job file is shared and kept"
+                )
+            ],
+        ),
+        (
+            {"api": {"headers": {"anthropic-version": "k"}}},
+            [
+                (
+                    "api.headers.anthropic-version: api.headers may not hold anthropic-version: "
+                    "batcher sets it"
+                )
+            ],
+        ),
+        (
+            {"api": {"headers": {"a": "b\r\nc: d"}}},
+            ["api.headers.a: api.headers.a may hold printable ASCII only"],
+        ),
+        (
+            {"api": {"headers": {"a b": "c"}}},
+            ["api.headers: api.headers has a name that is not a header's"],
+        ),
+        ({"api": {"headers": {"anthropic-beta": "a,b"}}}, []),
+        (
+            {"job": {"name": "a/b"}},
+            [
+                (
+                    "job.name: job.name may hold letters, digits, '.', '_' and '-', starts with a "
+                    "letter or digit, and has at most 100 of them"
+                )
+            ],
+        ),
+        ({"input": {"path": ""}}, ["input.path: input.path must not be empty"]),
+        ({"input": {"limit": 0}}, ["input.limit: input.limit must be at least 1, got 0"]),
+        (
+            {"input": {"sample": Decimal("1.5")}},
+            ["input.sample: input.sample must be at most 1, got 1.5"],
+        ),
+        (
+            {"limits": {"concurrency": True}},
+            ["limits.concurrency: limits.concurrency must be a whole number"],
+        ),
+        ({"limits": {"timeout_s": "5"}}, ["limits.timeout_s: limits.timeout_s must be a number"]),
+        (
+            {"limits": {"timeout_s": Decimal("Infinity")}},
+            ["limits.timeout_s: limits.timeout_s must be a finite number"],
+        ),
+        ({"output": {"keep": "a"}}, ["output.keep: output.keep must be an array"]),
+        ({"output": {"keep": [1]}}, ["output.keep: each item of output.keep must be text"]),
+        (
+            {"input": {"on_bad_row": "stopp"}},
+            ["input.on_bad_row: input.on_bad_row must be one of record, stop"],
+        ),
+        (
+            {"prices": {"overrides": {"m.1": {"input": 1, "output": Decimal("0.000000001")}}}},
+            [
+                (
+                    'prices.overrides."m.1".output: prices.overrides."m.1".output may have at most '
+                    "8 decimal places"
+                )
+            ],
+        ),
+        (
+            {"request": {"top_p": Decimal("0.12345678901234567890")}},
+            ["request.top_p: request.top_p has more digits than a JSON number can keep"],
+        ),
+    ],
+)
+def test_a_mistake_has_its_key_and_plain_words(
+    sections: dict[str, dict[str, Any]], expected: list[str]
+) -> None:
+    """Each mistake alone is found, at its key, and nothing else is."""
+    assert expected == messages(**sections)
+
+
+def test_mistakes_are_found_all_at_once() -> None:
+    """A wrong type does not hide that other keys do not go together, nor invent mistakes."""
+    found = messages(
+        request={"model": 3, "messages": "m", "stream": True},
+        limits={"concurrency": 0},
+        output={"path": "a.csv", "prefix": "1"},
+        prices={"overrides": {"m": {"input": 1}}},
+    )
+    assert sorted(found) == [
+        "limits.concurrency: limits.concurrency must be at least 1, got 0",
+        "output.path: output.path must not end in .csv: the output is Parquet",
+        (
+            "output.prefix: output.prefix may hold letters, digits and '_', and does not start "
+            "with a digit"
+        ),
+        "prices.overrides.m.output: prices.overrides.m.output is missing",
+        "request.messages: request.prompt and request.messages exclude each other",
+        "request.model: request.model must be text",
+        "request.stream: request.stream is not yours to set",
+    ]
+
+
+def test_without_an_input_the_rest_is_still_checked() -> None:
+    """A missing section is one mistake among the others."""
+    found = [one.message for one in read_job({"request": {"stream": True}}).mistakes]
+    assert "the section [input] is missing" in found
+    assert "request.stream is not yours to set" in found
+
+
+@pytest.mark.parametrize("key", sorted(UNAVAILABLE), ids=dotted)
+def test_what_is_not_built_is_refused_by_name(key: tuple[str, ...]) -> None:
+    """A planned section or key is not accepted as if it worked, and not called a typo."""
+    fields = data()
+    if len(key) == 1:
+        fields[key[0]] = {}
+    else:
+        fields[key[0]][key[1]] = "x"
+    (mistake,) = read_job(fields).mistakes
+    assert mistake.key == key
+    assert "is not available in this version: " in mistake.message
+
+
+@pytest.mark.parametrize(
+    ("key", "hint"),
+    [
+        (("requst",), "Did you mean `request`?"),
+        (("request", "max_token"), "Did you mean `max_tokens`?"),
+        (("request", "temprature"), "Did you mean `temperature`?"),
+        (("request", "concurrency"), "concurrency belongs in [limits]."),
+        (("max_tokens",), "max_tokens belongs in [request]."),
+        (("limits", "Timeout"), "Did you mean `timeout_s`?"),
+        (("retry", "zzz"), "There is: attempts, max_wait_s, patience_s, unknown_attempts."),
+    ],
+)
+def test_an_unknown_key_gets_a_suggestion(key: tuple[str, ...], hint: str) -> None:
+    """The nearest name, the right section, or what there is."""
+    fields = data()
+    if len(key) == 1:
+        fields[key[0]] = {}
+    else:
+        fields.setdefault(key[0], {})[key[1]] = 1
+    (mistake,) = read_job(fields).mistakes
+    assert (mistake.key, mistake.hint) == (key, hint)
+
+
+def test_every_key_is_told_whether_it_was_given() -> None:
+    """Keys of every section appear, given ones marked, passed-through parameters too."""
+    job = read_job(data(request={"top_k": 3}, limits={"concurrency": 32})).job
+    assert job is not None
+    given_ = given_keys(job)
+    assert {key for key, is_given in given_.items() if is_given} == {
+        *(("input", "path"), ("request", "model"), ("request", "max_tokens")),
+        *(("request", "prompt"), ("request", "top_k"), ("limits", "concurrency")),
+    }
+    assert ("api", "base_url") in given_

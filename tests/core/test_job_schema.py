@@ -1,0 +1,70 @@
+"""The JSON Schema of a job file, against the code that reads one."""
+
+import json
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+
+from batcher.core.job import Job
+from batcher.core.job.known_keys import section_keys
+from batcher.core.job.parameters import PARAMETERS
+from batcher.core.job.reading import read_job
+from batcher.core.job.schema import job_schema, schema_text
+
+SCHEMA_FILE = Path(__file__).parents[2] / "schemas" / "job.schema.json"
+
+
+def data(**sections: dict[str, Any]) -> dict[str, Any]:
+    """Make a right job's data, with some sections changed; None takes a key away."""
+    plain: dict[str, Any] = {
+        "input": {"path": "in.jsonl"},
+        "request": {"model": "m", "max_tokens": 1, "prompt": "{{ x }}"},
+    }
+    for name, keys in sections.items():
+        plain[name] = {**plain.get(name, {}), **keys}
+        plain[name] = {key: value for key, value in plain[name].items() if value is not None}
+    return plain
+
+
+def test_the_schema_file_is_what_the_code_says() -> None:
+    """``schemas/job.schema.json`` is regenerated with the code (``make schemas``)."""
+    assert SCHEMA_FILE.read_text(encoding="utf-8") == schema_text()
+
+
+def test_the_schema_is_one_and_describes_everything() -> None:
+    """It is a valid schema, every key has a description, and no key is missing from it."""
+    schema = job_schema()
+    jsonschema.Draft202012Validator.check_schema(schema)
+    assert set(schema["properties"]) == set(Job.model_fields)
+    for name, field in schema["properties"].items():
+        section = schema["$defs"][field["$ref"].rsplit("/", 1)[-1]]
+        assert set(section["properties"]) == section_keys(name)
+        assert all(key.get("description") for key in section["properties"].values())
+    assert set(PARAMETERS) <= set(schema["$defs"]["Request"]["properties"])
+    assert "null" not in schema_text()
+
+
+@pytest.mark.parametrize(
+    ("sections", "is_valid"),
+    [
+        ({}, True),
+        ({"limits": {"timeout_s": 0.5}, "input": {"sample": 0.1}}, True),
+        ({"request": {"system": [{"type": "text", "text": "a"}], "top_k": 3}}, True),
+        ({"prices": {"overrides": {"m": {"input": 1, "output": 2.5, "cache_read": 0.1}}}}, True),
+        ({"limits": {"timeout_s": 0}}, False),
+        ({"input": {"sample": 2}}, False),
+        ({"input": {"sample": "0.1"}}, False),
+        ({"request": {"temprature": 3}}, False),
+        ({"budget": {}}, False),
+        ({"prices": {"overrides": {"m": {"input": -1, "output": 2}}}}, False),
+    ],
+)
+def test_the_schema_agrees_with_the_code(sections: dict[str, Any], is_valid: bool) -> None:
+    """What an editor marks is what the reader refuses."""
+    fields = data(**sections)
+    assert jsonschema.Draft202012Validator(job_schema()).is_valid(fields) is is_valid
+    exact = json.loads(json.dumps(fields), parse_float=Decimal)
+    assert (read_job(exact).mistakes == ()) is is_valid

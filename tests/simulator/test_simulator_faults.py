@@ -1,0 +1,234 @@
+"""Faults as a client on the wire sees them, and when they strike."""
+
+import json
+from collections.abc import Callable
+
+import httpx
+import pytest
+from simulator_bodies import Client, body_of
+
+from batcher.simulator import Fault
+from batcher.simulator.faults.fault import BILLED, KINDS
+from batcher.simulator.faults.schedule import Schedule
+
+Start = Callable[..., Client]
+
+ERRORS = [
+    (Fault("status", status=503), 503, None, False),
+    (Fault("rate_limit", retry_after_s=2), 429, None, True),
+    (Fault("rate_limit_bare"), 429, None, False),
+    (Fault("ramp_limit"), 429, "ramp_limit_exceeded", True),
+    (Fault("spend_limit"), 429, "enforced_spend_limit_reached", False),
+    (Fault("contract_spend_limit"), 429, "contract_spend_limit_reached", False),
+    (Fault("own_spend_limit"), 400, None, False),
+    (Fault("overloaded"), 529, None, False),
+    (Fault("status", status=400, code="organization_on_hold"), 400, "organization_on_hold", False),
+]
+
+
+@pytest.mark.parametrize(("fault", "status", "code", "waits"), ERRORS, ids=str)
+def test_api_errors(
+    simulate: Start, fault: Fault, status: int, code: str | None, waits: bool
+) -> None:
+    """Each error has its status, code and wait, and is not billed."""
+    client = simulate(faults=(fault,))
+    response = client.send(body_of())
+    error = response.json()["error"]
+    assert response.status_code == status
+    assert error.get("details", {}).get("error_code") == code
+    assert ("retry-after" in response.headers) == waits
+    assert client.totals["answered"] == 0
+    assert client.totals["by_outcome"] == {fault.kind: 1}
+
+
+def test_own_spend_limit_words(simulate: Start) -> None:
+    """A limit somebody set is known by the start of its message only."""
+    response = simulate(faults=(Fault("own_spend_limit"),)).send(body_of())
+    message = response.json()["error"]["message"]
+    assert message.startswith("You have reached your specified API usage limits")
+
+
+def test_odd_answers(simulate: Start) -> None:
+    """HTML, a redirect and an error under status 200 are what they say."""
+    kinds = ("server_error_html", "redirect", "error_200", "junk", "wrong_content_type")
+    client = simulate(faults=tuple(Fault(kind, match=kind) for kind in kinds))
+    html, redirect, error, junk, typed = (client.send(body_of(kind)) for kind in kinds)
+    assert (html.status_code, html.headers["content-type"]) == (500, "text/html")
+    assert redirect.status_code == 307
+    assert redirect.headers["location"].startswith("http://example.invalid/")
+    assert (error.status_code, error.json()["type"]) == (200, "error")
+    assert junk.status_code == 200
+    with pytest.raises(ValueError, match=r"decode|JSON|Expecting"):
+        junk.json()
+    assert (typed.headers["content-type"], typed.json()["type"]) == ("text/html", "message")
+    assert client.totals["answered"] == 2
+
+
+@pytest.mark.parametrize("kind", ["reset_before", "reset_mid_body", "truncated"])
+@pytest.mark.parametrize("is_stream", [False, True])
+def test_broken_connections(simulate: Start, kind: str, is_stream: bool) -> None:
+    """The answer is billed if the model gave it, and never counts as written."""
+    client = simulate(faults=(Fault(kind, times=1),))
+    with pytest.raises((httpx.ReadError, httpx.RemoteProtocolError)):
+        client.send(body_of(stream=is_stream))
+    assert client.totals["answered"] == (kind in BILLED)
+    assert client.totals["written"] == 0
+    assert client.send(body_of()).status_code == 200
+
+
+def test_half_of_the_body_arrives(simulate: Start) -> None:
+    """A truncated body is a real half: status, headers and the beginning."""
+    client = simulate(faults=(Fault("truncated"),))
+    with client.http.stream("POST", "/v1/messages", json=body_of()) as response:
+        assert response.status_code == 200
+        parts = response.iter_raw()
+        read = next(parts)
+        with pytest.raises(httpx.RemoteProtocolError):
+            next(parts)
+    assert read.startswith(b'{"id": "msg_')
+    assert 0 < len(read) < int(response.headers["content-length"])
+
+
+def test_hang(simulate: Start) -> None:
+    """No answer comes; when the client leaves, it is booked as billed but not written."""
+    client = simulate(faults=(Fault("hang"),))
+    with pytest.raises(httpx.ReadTimeout):
+        client.send(body_of(), timeout=0.1)
+    while client.totals["in_flight"]:
+        pass
+    totals = client.totals
+    assert (totals["answered"], totals["written"]) == (1, 0)
+    assert totals["by_outcome"] == {"hang": 1}
+
+
+def test_slow_body(simulate: Start) -> None:
+    """The body trickles, but is whole."""
+    client = simulate(faults=(Fault("slow_body", seconds=0.1),))
+    response = client.send(body_of())
+    assert response.elapsed.total_seconds() >= 0.08
+    assert response.json()["type"] == "message"
+    assert client.totals["written"] == 1
+
+
+def test_gzip_bomb(simulate: Start) -> None:
+    """A small body unpacks to far more than it should."""
+    client = simulate(faults=(Fault("gzip_bomb", size=5_000_000),))
+    with client.http.stream("POST", "/v1/messages", json=body_of()) as response:
+        assert int(response.headers["content-length"]) < 50_000
+        assert sum(len(part) for part in response.iter_bytes()) >= 5_000_000
+
+
+def events(response: httpx.Response) -> list[str]:
+    """Name a stream's events."""
+    return [line[7:] for line in response.text.splitlines() if line.startswith("event: ")]
+
+
+def test_broken_streams(simulate: Start) -> None:
+    """A stream may end without message_stop, or with an error event."""
+    faults = (Fault("stream_cut", match="cut"), Fault("stream_error", match="error"))
+    client = simulate(faults=faults)
+    assert events(client.send(body_of("cut", stream=True)))[-1] == "message_delta"
+    assert events(client.send(body_of("error", stream=True)))[-1] == "error"
+    assert events(client.send(body_of("fine", stream=True)))[-1] == "message_stop"
+
+
+def test_odd_usage(simulate: Start) -> None:
+    """Usage may be missing, empty or know a kind of token that nobody knows, streamed or not."""
+    kinds = ("usage_missing", "usage_empty", "usage_unknown")
+    client = simulate(faults=tuple(Fault(kind, match=kind) for kind in kinds))
+    assert "usage" not in client.message("usage_missing")
+    assert client.message("usage_empty")["usage"] == {}
+    assert client.message("usage_unknown")["usage"]["hologram_tokens"] == 7
+    for kind in kinds:
+        response = client.send(body_of(kind, stream=True))
+        assert events(response)[-1] == "message_stop"
+
+
+def test_usage_unknown_reaches_the_stream(simulate: Start) -> None:
+    """The unknown kind is in the first event of a stream."""
+    client = simulate(faults=(Fault("usage_unknown"),))
+    lines = client.send(body_of(stream=True)).text.splitlines()
+    start = json.loads(lines[1].removeprefix("data: "))
+    assert start["message"]["usage"]["hologram_tokens"] == 7
+
+
+def hits(schedule: Schedule, keys: list[str], body: bytes = b"") -> str:
+    """Which of some requests are hit."""
+    return "".join("x" if schedule.next(key, body) else "." for key in keys)
+
+
+WHEN = [
+    (Fault("overloaded"), "xxxxxxxx"),
+    (Fault("overloaded", first_n=3), "xxx....."),
+    (Fault("overloaded", after_n=2, first_n=3), "..xxx..."),
+    (Fault("overloaded", after_n=1, every_n=3), ".x..x..x"),
+    (Fault("overloaded", times=2), "xx......"),
+    (Fault("overloaded", match="no"), "........"),
+    (Fault("overloaded", rate=0), "........"),
+]
+
+
+@pytest.mark.parametrize(("fault", "expected"), WHEN, ids=str)
+def test_when(fault: Fault, expected: str) -> None:
+    """Rules pick requests by number, by how many they have hit, and by the body."""
+    assert hits(Schedule((fault,), 0), [str(n) for n in range(8)], b"yes") == expected
+
+
+def test_attempts_of_one_body() -> None:
+    """A rule limited to the first attempts lets later ones of the same body pass."""
+    schedule = Schedule((Fault("overloaded", attempts=2),), 0)
+    assert hits(schedule, ["a", "a", "b", "a", "b", "b"]) == "xxx.x."
+
+
+def test_rate_is_decided_by_the_body() -> None:
+    """The same rows fail in whatever order they come."""
+    keys = [str(number) for number in range(400)]
+
+    def failing(order: list[str]) -> set[str]:
+        marks = hits(Schedule((Fault("overloaded", rate=0.2),), 9), order)
+        return {key for key, mark in zip(order, marks, strict=True) if mark == "x"}
+
+    assert failing(keys) == failing(keys[::-1])
+    assert 50 <= len(failing(keys)) <= 110
+
+
+def test_retry_has_a_new_chance() -> None:
+    """Each fault rolls the dice anew for its body; a body once let through stays so."""
+    schedule = Schedule((Fault("overloaded", rate=0.5),), 9)
+    runs = [hits(schedule, [str(number)] * 20) for number in range(50)]
+    assert all(run.rstrip(".") == "x" * run.count("x") for run in runs)
+    assert {run.count("x") for run in runs} >= {0, 1, 2}
+    assert all(run.endswith(".") for run in runs)
+
+
+def test_first_rule_wins() -> None:
+    """Of several rules that apply, the first one decides."""
+    schedule = Schedule((Fault("status", status=500, times=1), Fault("overloaded")), 0)
+    chosen = [schedule.next("a", b"") for _ in range(2)]
+    assert [fault.kind for fault in chosen if fault] == ["status", "overloaded"]
+
+
+def test_parse() -> None:
+    """The command line's form reads into the same values."""
+    assert Fault.parse("529") == Fault("status", status=529)
+    assert Fault.parse("hang") == Fault("hang")
+    assert Fault.parse("rate_limit:rate=0.1,retry_after_s=none,times=3") == Fault(
+        "rate_limit", rate=0.1, retry_after_s=None, times=3
+    )
+
+
+@pytest.mark.parametrize(
+    "text", ["earthquake", "hang:rate=2", "hang:colour=1", "700", "hang:rate=x"]
+)
+def test_parse_refuses(text: str) -> None:
+    """A fault that makes no sense is a ValueError."""
+    with pytest.raises(ValueError, match=r"fault|rate|could not convert|status"):
+        Fault.parse(text)
+
+
+def test_every_kind_is_documented() -> None:
+    """The module's table names every kind there is."""
+    import batcher.simulator.faults.fault as module  # noqa: PLC0415 - its docstring is the subject
+
+    for kind in KINDS:
+        assert f"\n    {kind} " in module.__doc__

@@ -1,0 +1,107 @@
+"""Rate limits: three buckets a group of models, refilled continuously."""
+
+from collections.abc import Callable
+
+import pytest
+from simulator_bodies import Client, body_of
+
+from batcher.simulator.billing.limits import Limits
+from batcher.simulator.errors import ApiError
+
+Start = Callable[..., Client]
+START = 1_700_000_000.0
+
+
+def refusal(limits: Limits, tokens: int, now: float) -> ApiError:
+    """Return the 429 that a request gets."""
+    with pytest.raises(ApiError) as caught:
+        limits.admit(tokens, now)
+    assert caught.value.status == 429
+    return caught.value
+
+
+def test_requests_refill_continuously() -> None:
+    """After the burst, one more request fits each 60/limit seconds, not at the next minute."""
+    limits = Limits((60, 10**9, 10**9), burst=1 / 30, now=START)
+    limits.admit(0, START)
+    limits.admit(0, START)
+    assert refusal(limits, 0, START).headers["retry-after"] == "1"
+    limits.admit(0, START + 1)
+    refusal(limits, 0, START + 1.5)
+
+
+def test_input_tokens() -> None:
+    """Input is taken when the request starts; the wait is exact, rounded up to seconds."""
+    limits = Limits((10**6, 6_000, 10**9), burst=1, now=START)
+    limits.admit(6_000, START)
+    error = refusal(limits, 250, START)
+    assert error.headers["retry-after"] == "3"
+    assert "6,000 input tokens per minute" in error.message
+    refusal(limits, 250, START + 2.4)
+    limits.admit(250, START + 2.5)
+
+
+def test_output_goes_into_debt() -> None:
+    """Output is charged as produced, whatever ``max_tokens`` was, and holds the next one back."""
+    limits = Limits((10**6, 10**9, 600), burst=1, now=START)
+    limits.admit(1, START)
+    limits.charge_output(700)
+    assert "output tokens" in refusal(limits, 1, START).message
+    limits.admit(1, START + 10.2)
+
+
+def test_more_than_the_bucket_holds() -> None:
+    """A request larger than the limit never passes, and says so with a wait."""
+    limits = Limits((100, 1_000, 1_000), burst=1, now=START)
+    assert int(refusal(limits, 1_001, START + 600).headers["retry-after"]) >= 1
+
+
+def test_headers() -> None:
+    """Limit, what remains (tokens in thousands) and when it is full again, for all four."""
+    limits = Limits((60, 100_000, 10_000), burst=1, now=START)
+    limits.admit(40_600, START)
+    limits.charge_output(5_400)
+    headers = limits.headers(START)
+    assert {key.removeprefix("anthropic-ratelimit-"): value for key, value in headers.items()} == {
+        "requests-limit": "60",
+        "requests-remaining": "59",
+        "requests-reset": "2023-11-14T22:13:21Z",
+        "input-tokens-limit": "100000",
+        "input-tokens-remaining": "59000",
+        "input-tokens-reset": "2023-11-14T22:13:45Z",
+        "output-tokens-limit": "10000",
+        "output-tokens-remaining": "5000",
+        "output-tokens-reset": "2023-11-14T22:13:53Z",
+        "tokens-limit": "110000",
+        "tokens-remaining": "64000",
+        "tokens-reset": "2023-11-14T22:13:53Z",
+    }
+
+
+def test_over_the_wire(simulate: Start) -> None:
+    """A model over its limit answers 429, unbilled; another group of models does not care."""
+    client = simulate(requests_per_minute=2)
+    statuses = [client.send(body_of()).status_code for _ in range(3)]
+    assert statuses == [200, 200, 429]
+    response = client.send(body_of())
+    assert 1 <= int(response.headers["retry-after"]) <= 30
+    assert response.headers["anthropic-ratelimit-requests-remaining"] == "0"
+    assert client.send(body_of(model="claude-opus-4-6")).status_code == 200
+    assert client.send(body_of(model="claude-opus-4-8")).status_code == 200
+    assert client.send(body_of(model="claude-opus-4-5")).status_code == 429
+    assert client.totals["answered"] == 4
+
+
+def test_cache_reads_do_not_count(simulate: Start) -> None:
+    """What is read from the cache is not taken from the input bucket."""
+    client = simulate(input_tokens_per_minute=1_500)
+    long = body_of("word " * 500, cache_control={"type": "ephemeral"})
+    assert [client.send(long).status_code for _ in range(5)] == [200] * 5
+    assert client.send(body_of("drow " * 500)).status_code == 429
+
+
+def test_unlimited_by_default(shared: Client) -> None:
+    """Without limits the headers are there all the same."""
+    response = shared.send(body_of())
+    assert int(response.headers["anthropic-ratelimit-requests-remaining"]) > 10**8
+    assert response.headers["anthropic-organization-id"]

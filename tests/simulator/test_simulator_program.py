@@ -1,0 +1,101 @@
+"""The simulator as a program, and its settings."""
+
+import json
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from simulator_bodies import HEADERS, body_of
+
+from batcher.simulator import Fault, Settings, load
+from batcher.simulator.__main__ import main, parser, settings_of
+
+
+@contextmanager
+def program(*options: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """Start the program on a free port; yield it and its address."""
+    command = [sys.executable, "-m", "batcher.simulator", "--port", "0", *options]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        try:
+            line = process.stdout.readline()
+            assert line.startswith("listening on http://127.0.0.1:")
+            yield process, line.split()[-1]
+        finally:
+            process.kill()
+
+
+def ask(url: str, **changes: Any) -> dict[str, Any]:
+    """Ask for one message."""
+    return httpx.post(f"{url}/v1/messages", json=body_of(**changes), headers=HEADERS).json()
+
+
+def test_ends_with_its_parent(tmp_path: Path) -> None:
+    """It says where it listens, answers, and ends cleanly when standard input closes."""
+    path = tmp_path / "ledger.jsonl"
+    with program("--seed", "3", "--ledger", str(path), "--exit-with-parent") as (process, url):
+        assert ask(url)["type"] == "message"
+        process.stdin.close()
+        assert process.wait(10) == 0
+        assert process.stderr.read() == ""
+    assert json.loads(path.read_text())["outcome"] == "answered"
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_ends_by_signal(number: int) -> None:
+    """Both signals end it cleanly, also with a client connected."""
+    with program() as (process, url), httpx.Client(base_url=url, headers=HEADERS) as client:
+        assert client.get("/v1/models").status_code == 200
+        process.send_signal(number)
+        assert process.wait(10) == 0
+        assert process.stderr.read() == ""
+
+
+def test_options_lie_over_the_file(tmp_path: Path) -> None:
+    """The file gives the settings and an option overrides its own key only."""
+    path = tmp_path / "simulator.toml"
+    path.write_text(
+        'seed = 4\nlatency = 0.5\nmodels = ["claude-haiku-5-5"]\n'
+        '[[faults]]\nkind = "overloaded"\nrate = 0.1\n'
+    )
+    options = parser().parse_args(["--settings", str(path), "--seed", "9"])
+    assert settings_of(options) == Settings(
+        seed=9, latency=0.5, models=("claude-haiku-5-5",), faults=(Fault("overloaded", rate=0.1),)
+    )
+    (tmp_path / "simulator.json").write_text('{"burst": 0.5}')
+    assert load(tmp_path / "simulator.json") == Settings(burst=0.5)
+
+
+def test_faults_on_the_command_line() -> None:
+    """Each --fault adds a rule."""
+    options = parser().parse_args(["--fault", "500:first_n=3", "--fault", "hang:rate=0.1"])
+    assert settings_of(options).faults == (
+        Fault("status", status=500, first_n=3), Fault("hang", rate=0.1),
+    )  # fmt: skip
+
+
+WRONG = ["latency = -1", "burst = 0", "refusal_rate = 2", "requests_per_minute = 0", "seeds = 1",
+         '[[faults]]\nkind = "flood"', "[[faults]]\nrate = 1"]  # fmt: skip
+
+
+@pytest.mark.parametrize("text", WRONG)
+def test_senseless_settings(tmp_path: Path, text: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Settings that make no sense end the program with 2 and a sentence."""
+    path = tmp_path / "simulator.toml"
+    path.write_text(text)
+    assert main(["--settings", str(path)]) == 2
+    assert capsys.readouterr().err.startswith("batcher.simulator: ")
+
+
+def test_every_setting_has_an_option() -> None:
+    """What a file can set, the command line can set too, but for three that only tests need."""
+    options = set(vars(parser().parse_args([])))
+    fields = set(Settings.__dataclass_fields__)
+    assert fields - options == {"models", "max_body_bytes", "organization_id"}
