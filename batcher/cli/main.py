@@ -1,12 +1,14 @@
 """The batcher command: finds the subcommand's file, and turns errors into messages."""
 
+import os
 import sys
+import traceback
 from importlib import import_module
 
 import click
 
 from batcher import __version__
-from batcher.cli.messages import show_error
+from batcher.cli.messages import say, show_error, show_unexpected, show_usage
 from batcher.errors import BatcherError
 
 COMMANDS = {
@@ -37,12 +39,6 @@ class LazyGroup(click.Group):
         command: click.Command = import_module(f"batcher.cli.{cmd_name}").command
         return command
 
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Suggest the nearest command for a wrong one."""
-        return super().resolve_command(ctx, args)
-
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """List the commands without importing them."""
         with formatter.section("Commands"):
@@ -53,6 +49,12 @@ class LazyGroup(click.Group):
     cls=LazyGroup,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog="Example: batcher init demo && batcher run demo/job.toml --simulate",
+)
+@click.option(
+    "--debug",
+    is_flag=True,
+    expose_value=False,
+    help="Show the traceback of an unexpected error (or set BATCHER_DEBUG=1).",
 )
 @click.version_option(__version__, "-V", "--version", prog_name="batcher")
 def root() -> None:
@@ -66,18 +68,30 @@ def main() -> None:
     """Run the command line; the exit code says what to do now (README, "Exit codes")."""
     try:
         code = root.main(standalone_mode=False)
-    except BatcherError as error:
-        show_error(error)
-        code = error.exit_code
-    except click.exceptions.Abort:
+    except (click.exceptions.Abort, KeyboardInterrupt):
+        say("interrupted; what was recorded is kept\nnext   the same command again")
         code = 130
-    except click.ClickException as error:
-        error.show()
-        code = error.exit_code
-    except KeyboardInterrupt:
-        click.echo("interrupted; what was recorded is kept, the same command resumes", err=True)
-        code = 130
-    except BrokenPipeError:
-        sys.stderr.close()  # a pager that was left: nothing to say to anybody
-        code = 0
+    except Exception as error:  # noqa: BLE001 - nobody should ever see a traceback unasked
+        code = _show(error)
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _show(error: Exception) -> int:
+    """Turn an error into a message; return the exit code."""
+    if isinstance(error, BatcherError):
+        show_error(error)
+        return error.exit_code
+    if isinstance(error, click.exceptions.NoArgsIsHelpError):
+        error.show()
+        return error.exit_code
+    if isinstance(error, click.ClickException):
+        show_usage(error)
+        return error.exit_code
+    if _is_debugging():
+        traceback.print_exception(error)
+    show_unexpected(error, is_debugging=_is_debugging())
+    return 1
+
+
+def _is_debugging() -> bool:
+    return "--debug" in sys.argv or os.environ.get("BATCHER_DEBUG", "0") not in ("", "0")

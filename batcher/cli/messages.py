@@ -1,7 +1,9 @@
 """How messages look: a fact a line on stderr, errors with their place and the next step."""
 
 import json
+import traceback
 import unicodedata
+from pathlib import Path
 from typing import Any
 
 import click
@@ -9,6 +11,7 @@ import click
 from batcher.errors import BatcherError, JobFileError
 
 _KEPT_CONTROLS = "\n\t"
+_PACKAGE = Path(__file__).parents[1]
 
 
 def say(text: str) -> None:
@@ -16,17 +19,62 @@ def say(text: str) -> None:
     click.echo(printable(text), err=True)
 
 
+def tell(text: str) -> None:
+    """Write one line of what was asked for on stdout."""
+    click.echo(printable(text))
+
+
 def show_error(error: BatcherError) -> None:
     """Print an error: what, where, and what to do next."""
-    if isinstance(error, JobFileError):
-        for problem in error.problems:
-            say(f"error  {problem}")
-            if problem.hint:
-                say(f"hint   {problem.hint}")
+    if not isinstance(error, JobFileError):
+        show_problem(error.message, error.hint)
         return
-    say(f"error  {error.message}")
-    if error.hint:
-        say(f"hint   {error.hint}")
+    for problem in error.problems:
+        show_problem(str(problem), problem.hint)
+    files = {problem.file for problem in error.problems if problem.file is not None}
+    if len(files) == 1 and any(problem.line is not None for problem in error.problems):
+        say(f"next   mend it, then: batcher check {files.pop()}")
+
+
+def show_problem(message: str, hint: str | None) -> None:
+    """Print one thing that is wrong, and what to do about it."""
+    say(f"error  {message}")
+    if hint:
+        say(f"hint   {hint}")
+
+
+def show_usage(error: click.ClickException) -> None:
+    """Print what is wrong with the command line."""
+    context = getattr(error, "ctx", None)
+    command = "batcher" if context is None else context.command_path
+    message = " ".join(error.format_message().split())
+    say(f"error  {message[:1].lower()}{message[1:]}")
+    say(f"next   {command} --help")
+
+
+def show_unexpected(error: Exception, *, is_debugging: bool) -> None:
+    """Print what kind of error nobody thought of, and where.
+
+    Its own text may quote a row, so it is left out; an error of the operating system names a file.
+    """
+    while isinstance(error, ExceptionGroup):
+        error = error.exceptions[0]
+    what = f"unexpected {type(error).__name__}"
+    if isinstance(error, OSError) and error.strerror:
+        what = f"{error.filename or 'system'}: {error.strerror.lower()}"
+    say(f"error  {what} (in {_place(error)}); what was recorded is kept, running again is safe")
+    if not is_debugging:
+        say("hint   BATCHER_DEBUG=1 before the same command shows where it comes from")
+
+
+def _place(error: Exception) -> str:
+    """Name the innermost line of ours that an error passed through."""
+    frames = traceback.extract_tb(error.__traceback__)
+    ours = [frame for frame in frames if Path(frame.filename).is_relative_to(_PACKAGE)]
+    if not ours:
+        return "batcher"
+    file = Path(ours[-1].filename).relative_to(_PACKAGE.parent)
+    return f"{file}:{ours[-1].lineno}"
 
 
 def print_json(content: Any) -> None:
@@ -38,7 +86,7 @@ def printable(text: str) -> str:
     """Take out what could move a terminal's cursor or turn its text around."""
     return "".join(
         character
-        if character in _KEPT_CONTROLS or unicodedata.category(character) not in ("Cc", "Cf")
+        if character in _KEPT_CONTROLS or unicodedata.category(character) not in ("Cc", "Cf", "Cs")
         else "�"
         for character in text
     )

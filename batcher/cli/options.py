@@ -1,11 +1,14 @@
 """Options that several commands share."""
 
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
+from batcher.errors import ConfigurationError
+from batcher.inputs.files import family
 from batcher.inputs.jobfile import LoadedJob, load_job
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -25,8 +28,24 @@ set_option = click.option(
 
 
 def load(path: Path, overrides: tuple[str, ...] = (), limit: int | None = None) -> LoadedJob:
-    """Read a job file with the command line's overrides."""
-    if path.is_dir() and (path / "job.toml").exists():
+    """Read a job file with the command line's overrides; a folder stands for its job.toml."""
+    if path.is_dir():
+        if not (path / "job.toml").exists():
+            raise ConfigurationError(
+                f"{path} is a folder without a job.toml",
+                hint=f"name the job file, or write one: {typed('init', path)}",
+            )
         path = path / "job.toml"
+    elif family(path) is not None:
+        raise ConfigurationError(
+            f"{path} is an input, not a job file",
+            hint=f"write a job file for it: {typed('init', path)}",
+        )
     more = () if limit is None else (f"input.limit={limit}",)
     return load_job(path, [*overrides, *more])
+
+
+def typed(command: str, *words: object, is_simulated: bool = False) -> str:
+    """Write a command as it is typed into a shell."""
+    flag = ["--simulate"] if is_simulated else []
+    return shlex.join(["batcher", command, *map(str, words), *flag])

@@ -57,4 +57,15 @@ def _prices_of(answered: str | None, asked: str, table: PriceTable) -> ModelPric
 
 def _is_free_of_charge(prices: ModelPrices) -> bool:
     rates = prices.standard
-    return total([rates.input, rates.output, rates.cache_write_5m, rates.cache_write_1h, rates.cache_read]) == 0
+    return (
+        total(
+            [
+                rates.input,
+                rates.output,
+                rates.cache_write_5m,
+                rates.cache_write_1h,
+                rates.cache_read,
+            ]
+        )
+        == 0
+    )

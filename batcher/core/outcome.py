@@ -112,7 +112,9 @@ def classify(result: Answer | NoAnswer) -> Outcome:
 def _without_answer(result: NoAnswer) -> Outcome:
     billing = Billing.UNKNOWN if result.was_sent else Billing.FREE
     verdict = Verdict.HALT if result.is_fatal else Verdict.RETRY
-    hint = "the server's certificate does not verify; check api.base_url" if result.is_fatal else None
+    hint = (
+        "the server's certificate does not verify; check api.base_url" if result.is_fatal else None
+    )
     return Outcome(
         Status.ERRORED,
         verdict,
@@ -196,7 +198,9 @@ def _of_error(answer: Answer, status: int) -> Outcome:
     )
 
 
-def _verdict_on(status: int, error: ApiError, should_retry: str | None) -> tuple[Verdict, str | None]:
+def _verdict_on(
+    status: int, error: ApiError, should_retry: str | None
+) -> tuple[Verdict, str | None]:
     if error.error_code in _SPEND_CODES or (error.message or "").startswith(_SPEND_OPENINGS):
         return Verdict.HALT, "the spend limit is reached; raise it in the console, then run again"
     if status in _HALTS:

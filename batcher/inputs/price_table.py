@@ -7,4 +7,6 @@ from batcher.core.money.prices import PriceTable
 
 def load_price_table() -> PriceTable:
     """Read the shipped table of models and prices."""
-    return PriceTable.parse(resources.files("batcher.data").joinpath("models.json").read_text("utf-8"))
+    return PriceTable.parse(
+        resources.files("batcher.data").joinpath("models.json").read_text("utf-8")
+    )

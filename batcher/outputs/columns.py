@@ -78,7 +78,9 @@ def _values(results: pa.Table, *, parses_text: bool) -> dict[str, pa.Array]:
     values["id"] = pc.coalesce(results.column("id"), pc.cast(values["row"], pa.string()))
     values["status"] = pc.fill_null(results.column("status"), "errored")
     values["error_type"] = pc.if_else(unsent, _unsent_types(results), results.column("error_type"))
-    values["delivery"] = pc.if_else(pc.is_null(results.column("attempt_id")), pa.scalar(None, pa.string()), "live")
+    values["delivery"] = pc.if_else(
+        pc.is_null(results.column("attempt_id")), pa.scalar(None, pa.string()), "live"
+    )
     values["shared"] = shared
     values["attempts"] = pc.fill_null(results.column("attempts"), 0)
     values["started_at"] = results.column("first_sent_at")

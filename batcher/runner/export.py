@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,14 +14,20 @@ from batcher.outputs.columns import Layout, repeat_rows
 from batcher.outputs.parquet import ParquetOutput, read_metadata
 from batcher.runner.planning import Plan, WithCheckpoint
 from batcher.runner.prepare import Prepared
-from batcher.store.plans import begin_results, count_open, count_statuses, output_totals, read_results
+from batcher.store.plans import (
+    begin_results,
+    count_open,
+    count_statuses,
+    output_totals,
+    read_results,
+)
 
 OUTPUT_VERSION = 1
 
 
 @dataclass(frozen=True, slots=True)
 class Exported:
-    """What was written, or found as it should be; ``open_rows`` may still succeed in another run."""
+    """What was written or found as it should be; another run may still answer ``open_rows``."""
 
     path: Path
     rows: int
@@ -86,7 +93,7 @@ def result_tables(
     for chunk in prepared.source.chunks(plan.columns):
         first = chunk.rows[0].ordinal * samples
         last = chunk.rows[-1].ordinal * samples + samples - 1
-        results = with_checkpoint(lambda c, a=first, b=last: read_results(c, a, b))
+        results = with_checkpoint(partial(read_results, first=first, last=last))
         kept = repeat_rows(chunk.table(names, plan.schema), samples)
         yield layout.fill(kept, results)
     prepared.source.check_unchanged()

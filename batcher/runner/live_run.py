@@ -126,9 +126,7 @@ def _stop_on_signals(
         loop.add_signal_handler(number, stop, number)
 
 
-async def _tick(
-    run: LiveRun, progress: Progress, pacer: Pacer, surroundings: Surroundings
-) -> None:
+async def _tick(run: LiveRun, progress: Progress, pacer: Pacer, surroundings: Surroundings) -> None:
     """Show and publish where the run is, about once a second."""
     loop = asyncio.get_running_loop()
     history = [(loop.time(), 0)]

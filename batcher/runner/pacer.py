@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from batcher.core.job import Limits
+from batcher.core.money.usage import Usage
 from batcher.core.pace.bucket import TokenBucket
 
 # What a request is taken to use until answers have told better: bytes a token, and output tokens.
@@ -47,8 +48,12 @@ class Pacer:
         )
         waits = {
             "requests/min": self._requests.take(1, now) if self._requests else 0.0,
-            "input tokens/min": self._input.take(reserved.input_tokens, now) if self._input else 0.0,
-            "output tokens/min": self._output.take(reserved.output_tokens, now) if self._output else 0.0,
+            "input tokens/min": self._input.take(reserved.input_tokens, now)
+            if self._input
+            else 0.0,
+            "output tokens/min": self._output.take(reserved.output_tokens, now)
+            if self._output
+            else 0.0,
             "429 wait": self._paused_until - now,
         }
         self.limiter, wait = max(waits.items(), key=lambda limit: limit[1])
@@ -63,17 +68,16 @@ class Pacer:
         """Let nobody through for so long; a longer pause already running stays."""
         self._paused_until = max(self._paused_until, self._clock() + seconds)
 
-    def settle(self, reserved: Reserved, body_bytes: int, used: tuple[int, int] | None) -> None:
-        """Correct an attempt's estimate by the uncached input and output tokens it really used."""
-        if used is None:
-            return
+    def settle(self, reserved: Reserved, body_bytes: int, used: Usage) -> None:
+        """Correct an attempt's estimate by what it really used; cache reads do not count."""
         now = self._clock()
-        input_tokens, output_tokens = used
+        input_tokens = used.prompt_tokens - used.cache_read_input_tokens
+        output_tokens = used.output_tokens
         if self._input:
             self._input.give_back(reserved.input_tokens - input_tokens, now)
         if self._output:
             self._output.give_back(reserved.output_tokens - output_tokens, now)
-        ratio = body_bytes / max(1, input_tokens)
+        ratio = body_bytes / max(1, used.prompt_tokens)
         self._bytes_per_token += _LEARNING_RATE * (ratio - self._bytes_per_token)
         self._output_tokens += _LEARNING_RATE * (output_tokens - self._output_tokens)
 

@@ -123,14 +123,21 @@ class _Run:
         others = set(self.writer.call(Checkpoint.origins)) - {self._origin}
         if not others:
             return []
-        return [f"The answers so far came from {', '.join(sorted(others))}; go on with {self._origin}?"]
+        return [
+            f"The answers so far came from {', '.join(sorted(others))}; go on with {self._origin}?"
+        ]
 
     def _money_question(self, plan: Plan) -> list[str]:
         worst = plan.counts.worst_case_usd
         if self._is_simulator or (worst is not None and worst <= CONFIRM_ABOVE_USD):
             return []
-        most = "an amount that nothing bounds" if worst is None else f"at most {rounded_text(worst)}"
-        return [f"{plan.counts.to_send:,} requests may cost {most} (every answer at max_tokens). Send them?"]
+        most = (
+            "an amount that nothing bounds" if worst is None else f"at most {rounded_text(worst)}"
+        )
+        return [
+            f"{plan.counts.to_send:,} requests may cost {most} (every answer at max_tokens). "
+            "Send them?"
+        ]
 
     @property
     def _is_simulator(self) -> bool:
@@ -138,7 +145,9 @@ class _Run:
 
     @property
     def _origin(self) -> str:
-        return SIMULATOR if self._is_simulator else self.prepared.loaded.job.api.base_url.rstrip("/")
+        return (
+            SIMULATOR if self._is_simulator else self.prepared.loaded.job.api.base_url.rstrip("/")
+        )
 
     @contextmanager
     def _server(self) -> Iterator[API]:
@@ -271,11 +280,12 @@ def planning_line(plan: Plan, prepared: Prepared) -> str:
 
 
 def check_rows(plan: Plan, prepared: Prepared) -> None:
-    """Refuse a run that could only fail: no rows, only bad ones, or bad ones that are to stop it."""
+    """Refuse a run without rows, with only bad ones, or with bad ones that are to stop it."""
     counts = plan.counts
     if counts.items == 0:
         raise ConfigurationError(
-            "the input has no rows", hint="see input.path, input.where, input.sample and input.limit"
+            "the input has no rows",
+            hint="see input.path, input.where, input.sample and input.limit",
         )
     stops = prepared.loaded.job.input.on_bad_row == "stop"
     if counts.bad and (stops or counts.bad == counts.items):
@@ -303,5 +313,3 @@ def _output_json(exported: Exported) -> dict[str, object]:
 def _size(path: Path) -> int:
     files = path.iterdir() if path.is_dir() else [path]
     return sum(file.stat().st_size for file in files)
-
-

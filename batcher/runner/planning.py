@@ -3,10 +3,12 @@
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Protocol, TypeVar
 
 import pyarrow as pa
 
+from batcher.core.outcome import Status
 from batcher.core.plan import PlanCounts
 from batcher.core.request.build import Request, Unsendable
 from batcher.core.row import BadRow, Row
@@ -65,7 +67,7 @@ def make_plan(prepared: Prepared, with_checkpoint: WithCheckpoint) -> Plan:
     with_checkpoint(begin_plan)
     for chunk in prepared.source.chunks(None if survey.reads_all else survey.columns):
         records = list(survey.records(chunk))
-        with_checkpoint(lambda c, records=records: add_to_plan(c, records))
+        with_checkpoint(partial(add_to_plan, records=records))
     return survey.finish(with_checkpoint)
 
 
@@ -152,27 +154,32 @@ class _Survey:
         row_id = None if isinstance(row, BadRow) else self._prepared.row_id(row)
         request = self._request_of(row, row_id)
         samples = self._prepared.samples
+        names: tuple[bytes | None, ...] = (None,) * samples
+        why: tuple[str | None, str | None, str | None] = (None, None, None)
         worst_case = None
         if isinstance(request, Request):
+            names = request.fingerprints
             worst_case = self._prepared.worst_case_of(request)
-        for sample in range(samples):
-            item = self._last_item = row.ordinal * samples + sample
-            is_request = isinstance(request, Request)
+        else:
+            status = Status.SKIPPED if request.is_skipped else Status.ERRORED
+            why = (status.value, request.error_type, request.reason)
+        for sample, name in enumerate(names):
+            self._last_item = row.ordinal * samples + sample
             yield PlanRecord(
-                item=item,
-                ordinal=row.ordinal,
-                sample=sample,
-                file=self._files[row.place.file],
-                line=row.place.line,
-                id=row_id if isinstance(row_id, str) else None,
-                fingerprint=request.fingerprints[sample] if is_request else None,
-                worst_case_usd=worst_case,
-                status=None if is_request else "skipped" if request.is_skipped else "errored",
-                error_type=None if is_request else request.error_type,
-                reason=None if is_request else request.reason,
+                self._last_item,
+                row.ordinal,
+                sample,
+                self._files[row.place.file],
+                row.place.line,
+                row_id if isinstance(row_id, str) else None,
+                name,
+                worst_case,
+                *why,
             )
 
-    def _request_of(self, row: Row | BadRow, row_id: str | Unsendable | None) -> Request | Unsendable:
+    def _request_of(
+        self, row: Row | BadRow, row_id: str | Unsendable | None
+    ) -> Request | Unsendable:
         if isinstance(row, BadRow):
             return Unsendable(row.error_type, row.reason)
         if isinstance(row_id, Unsendable):
@@ -210,4 +217,6 @@ class _Survey:
         while key not in sources and "." in key:
             key = key.rpartition(".")[0]
         place, _, line = sources.get(key, "").rpartition(":")
-        return Problem(message, place or str(self._prepared.loaded.path), int(line) if line.isdigit() else None)
+        return Problem(
+            message, place or str(self._prepared.loaded.path), int(line) if line.isdigit() else None
+        )

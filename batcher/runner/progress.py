@@ -68,8 +68,8 @@ class Progress:
             return Halt(
                 1,
                 f"an answer cannot be priced: {tried.bill.problem}",
-                "it is recorded; when the field costs nothing, name it in prices.free_usage_fields, "
-                "otherwise a newer batcher is needed",
+                "it is recorded; when the field costs nothing, name it in "
+                "prices.free_usage_fields, otherwise a newer batcher is needed",
             )
         return halt
 

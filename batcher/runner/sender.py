@@ -136,8 +136,8 @@ class Sender:
         outcome = classify(result)
         billed = self._bill(errand, outcome)
         decision = decide(outcome, history.after(outcome), around.policy, around.random())
-        used = billed.usage and (billed.usage.input_tokens, billed.usage.output_tokens)
-        around.pacer.settle(reserved, len(request.body), used)
+        if billed.usage is not None:
+            around.pacer.settle(reserved, len(request.body), billed.usage)
         if outcome.is_rate_limited and isinstance(decision, Retry):
             around.pacer.pause(decision.after_s)
         tried = Tried(errand, outcome, billed, decision)
@@ -185,6 +185,7 @@ def _wait(state: tenacity.RetryCallState) -> float:
 def _record(
     attempt_id: int, errand: Errand, outcome: Outcome, billed: Bill, result: Answer | NoAnswer
 ) -> OutcomeRecord:
+    # What was not got has no such attribute, and is null in the record.
     answer = result if isinstance(result, Answer) else None
     message, usage = outcome.message, billed.usage
     return OutcomeRecord(
@@ -193,24 +194,22 @@ def _record(
         is_final=outcome.verdict is Verdict.FINAL,
         status=outcome.status.value,
         billing=outcome.billing.value,
-        http_status=answer and answer.status,
+        http_status=getattr(answer, "status", None),
         error_type=outcome.error_type,
         error_message=outcome.error_message,
-        request_id=answer and answer.request_id,
-        message_id=message and message.id,
-        model=message and message.model,
-        stop_reason=message and message.stop_reason,
-        input_tokens=usage and usage.input_tokens,
-        cache_creation_5m_input_tokens=usage and usage.cache_creation_5m_input_tokens,
-        cache_creation_1h_input_tokens=usage and usage.cache_creation_1h_input_tokens,
-        cache_read_input_tokens=usage and usage.cache_read_input_tokens,
-        output_tokens=usage and usage.output_tokens,
-        thinking_tokens=usage and usage.thinking_tokens,
+        request_id=getattr(answer, "request_id", None),
+        message_id=getattr(message, "id", None),
+        model=getattr(message, "model", None),
+        stop_reason=getattr(message, "stop_reason", None),
+        input_tokens=getattr(usage, "input_tokens", None),
+        cache_creation_5m_input_tokens=getattr(usage, "cache_creation_5m_input_tokens", None),
+        cache_creation_1h_input_tokens=getattr(usage, "cache_creation_1h_input_tokens", None),
+        cache_read_input_tokens=getattr(usage, "cache_read_input_tokens", None),
+        output_tokens=getattr(usage, "output_tokens", None),
+        thinking_tokens=getattr(usage, "thinking_tokens", None),
         cost_usd=billed.cost_usd,
         latency_s=result.latency_s,
-        ttft_s=answer and answer.ttft_s,
+        ttft_s=getattr(answer, "ttft_s", None),
         ended_at=datetime.now(UTC),
-        body=answer and answer.body,
+        body=getattr(answer, "body", None),
     )
-
-

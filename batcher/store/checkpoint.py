@@ -94,7 +94,12 @@ class Checkpoint:
 
     def end_run(self, run_id: str, now: datetime, exit_code: int) -> None:
         """Record that a run ended by itself."""
-        self.execute("INSERT INTO run_ends VALUES ($run_id, $now, $exit_code)", run_id=run_id, now=now, exit_code=exit_code)
+        self.execute(
+            "INSERT INTO run_ends VALUES ($run_id, $now, $exit_code)",
+            run_id=run_id,
+            now=now,
+            exit_code=exit_code,
+        )
         self._sync_new_wal()
 
     def checkpoint_if_due(self) -> None:
@@ -138,7 +143,7 @@ class Checkpoint:
 
     def origins(self) -> list[str]:
         """The servers that earlier runs were answered by."""
-        rows = self.rows("SELECT DISTINCT origin FROM runs JOIN attempts USING (run_id) JOIN outcomes USING (attempt_id) WHERE is_final")
+        rows = self.rows(queries("planning")["origins"])
         return [str(origin) for (origin,) in rows]
 
     def close(self) -> None:
@@ -162,7 +167,8 @@ class Checkpoint:
         if version > SCHEMA_VERSION:
             self.close()
             raise CheckpointError(
-                f"{self.path} was written by a newer batcher (schema {version}, ours is {SCHEMA_VERSION})",
+                f"{self.path} was written by a newer batcher: its schema is {version}, "
+                f"ours {SCHEMA_VERSION}",
                 hint="use the batcher that wrote it, or a newer one",
             )
         if not is_read_only:

@@ -93,7 +93,7 @@ class Writer:
         finally:
             checkpoint.close()
 
-    def _next_group(self) -> "tuple[list[_Addition], _Call | None | bool]":
+    def _next_group(self) -> "tuple[list[_Addition], _Call | bool | None]":
         """Wait for work: additions that share a commit, and what came after them.
 
         The second value is a call, None at the end, or True when there is nothing else.

@@ -61,7 +61,9 @@ class EncodedImage:
 class RequestBuilder:
     """Builds requests the way one job says; raises TemplateError when a template is unreadable."""
 
-    def __init__(self, job: Job, *, system: Template | list[Any] | None, prompt: Template | None) -> None:
+    def __init__(
+        self, job: Job, *, system: Template | list[Any] | None, prompt: Template | None
+    ) -> None:
         self._spec = job.request
         self._skips_empty = job.input.on_empty == "skip"
         self._takes_params = job.input.format == "messages-batch"

@@ -94,3 +94,7 @@ SELECT file, line, error_type, reason FROM plan WHERE status = 'errored' AND sam
 -- name: find_items
 -- The items of one row.
 SELECT item, ordinal, sample, file, line, id, replace(fingerprint::VARCHAR, '-', '') AS fingerprint, status, error_type, reason FROM plan WHERE id = $id ORDER BY item;
+
+-- name: origins
+-- The servers that gave the final answers.
+SELECT DISTINCT r.origin FROM runs r JOIN attempts a USING (run_id) JOIN outcomes o USING (attempt_id) WHERE o.is_final;

@@ -1,0 +1,44 @@
+# Everything needs only Python 3.11 or newer and make.
+PYTHON ?= python3
+VENV   ?= .venv
+BIN    := $(VENV)/bin
+
+.PHONY: help install demo test check lint types schemas bench clean
+.DEFAULT_GOAL := help
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+
+install: $(VENV)/installed ## make the virtual environment and install everything into it
+
+$(VENV)/installed: pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "batcher needs Python 3.11 or newer; try: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade "pip>=25.1"
+	$(BIN)/python -m pip install --quiet --editable . --group dev
+	@touch $@
+
+demo: install ## run the main job on the embedded simulator and show what came out
+	$(BIN)/python jobs/demo.py
+
+test: install ## run the tests
+	$(BIN)/python -m pytest
+
+check: lint types ## lint and types
+
+lint: install
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: install
+	$(BIN)/mypy
+
+schemas: install ## write schemas/*.json from the code that reads job files
+	$(BIN)/python -m batcher.core.job.schema > schemas/job.schema.json
+
+bench: install ## time the hot path against a floor and peers
+	$(BIN)/python benchmarks/client.py
+
+clean: ## remove what make made
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis
