@@ -35,7 +35,8 @@ types: install
 	$(BIN)/mypy
 
 schemas: install ## write schemas/*.json from the code that reads job files
-	$(BIN)/python -m batcher.core.job.schema > schemas/job.schema.json
+	$(BIN)/python -c 'from batcher.core.job.schema import schema_text as t; print(t(), end="")' \
+	  > schemas/job.schema.json
 
 bench: install ## time the hot path against a floor and peers
 	$(BIN)/python benchmarks/client.py

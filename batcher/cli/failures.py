@@ -51,7 +51,8 @@ def _tell(group: dict[str, Any]) -> None:
     cost = rounded_text(Decimal(group["cost_usd"]))
     tell("")
     tell(f"{group['rows']:,} rows {group['status']}: {group['error_type']}, cost {cost}")
-    tell(f"  example  {group['example_id']}: {group['example_message'] or 'no message'}")
+    message = group["example_message"]
+    tell(f"  example  {group['example_id']}" + (f": {message}" if message else ""))
     tell(f"  do       {group['advice']}")
 
 

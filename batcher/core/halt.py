@@ -20,26 +20,30 @@ class Halt:
 class HaltWatch:
     """Looks at every outcome for a reason to stop the run.
 
-    Three reasons: an answer that no request can change (exit 4), no good answer for
+    Three reasons: an answer that no request can change (exit 4), nothing but failures for
     ``patience_s`` seconds (exit 5), and a run whose first answers are all the same final error
     (exit 4): a million rows must not be burnt to learn what twenty have shown.
+    Patience runs from the first failure, not from the last good answer: between the two there
+    may have been a long wait for a rate limit, or for one long answer.
     ``now`` is seconds of any monotonic clock.
     """
 
     patience_s: float
-    last_good_at: float
+    failing_since: float
+    _is_failing: bool = field(default=False, init=False)
     _first_error: str | None = field(default=None, init=False)
     _same_failures: int = field(default=0, init=False)
     _has_answered: bool = field(default=False, init=False)
 
     def see(self, outcome: Outcome, now: float) -> Halt | None:
         """Take one outcome into account."""
-        if not outcome.is_unreachable:
-            self.last_good_at = max(self.last_good_at, now)
+        if outcome.is_unreachable and not self._is_failing:
+            self.failing_since = now
+        self._is_failing = outcome.is_unreachable
         if outcome.verdict is Verdict.HALT:
             code = 5 if outcome.is_unreachable else 4
             return Halt(code, f"{outcome.error_type}: {outcome.error_message}", outcome.hint)
-        if now - self.last_good_at > self.patience_s:
+        if self._is_failing and now - self.failing_since > self.patience_s:
             return Halt(
                 5,
                 f"nothing but failures for {self.patience_s:.0f} s; the last was "

@@ -12,6 +12,7 @@ from enum import StrEnum
 
 from batcher.core.answer import Answer, NoAnswer
 from batcher.core.message import ApiError, Message, UnreadableMessage, parse_error, parse_message
+from batcher.core.strict_json import load
 
 
 class Status(StrEnum):
@@ -167,6 +168,8 @@ def _of_broken_answer(answer: Answer) -> Outcome:
 def _of_error_in_200(answer: Answer) -> Outcome:
     """Judge an error that came after a 200: what was streamed before it may be billed."""
     error = parse_error(answer.body)
+    if not error.type:
+        return _unread("client.stream_error", "an error that cannot be read came after a 200")
     status = _STATUS_OF_STREAM_ERROR.get(error.type, 400)
     return replace(_of_error(answer, status), billing=Billing.UNKNOWN)
 
@@ -214,7 +217,11 @@ def _verdict_on(
 
 
 def _is_error_body(body: bytes) -> bool:
-    return body.lstrip()[:200].replace(b" ", b"").startswith(b'{"type":"error"')
+    try:
+        content = load(body)
+    except ValueError:
+        return False
+    return isinstance(content, dict) and content.get("type") == "error"
 
 
 def retry_after_s(answer: Answer) -> float | None:
@@ -248,6 +255,6 @@ def _positive(text: str | None) -> float | None:
 def _http_date(text: str | None) -> datetime | None:
     try:
         moment = parsedate_to_datetime(text or "")
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

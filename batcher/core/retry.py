@@ -58,7 +58,8 @@ def decide(outcome: Outcome, history: History, policy: RetryPolicy, random: floa
 
     Waiting for a rate limit uses up no attempt, the server asked for it; nor does a request that
     never left, which the run's patience bounds. An attempt that may have been billed also uses up
-    a small allowance of its own.
+    a small allowance of its own. A server that asks for no wait at all gets the usual backoff: it
+    would else be asked again as fast as it can answer.
     """
     if outcome.verdict is not Verdict.RETRY:
         return Stop(outcome.verdict.value)
@@ -66,6 +67,6 @@ def decide(outcome: Outcome, history: History, policy: RetryPolicy, random: floa
         return Stop("unknown_attempts")
     if history.failures >= policy.attempts:
         return Stop("attempts")
-    if outcome.retry_after_s is not None:
+    if outcome.retry_after_s:
         return Retry(obeyed_s(outcome.retry_after_s, random))
     return Retry(full_jitter_s(history.tries, policy.max_wait_s, random))

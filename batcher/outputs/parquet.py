@@ -74,10 +74,11 @@ class ParquetOutput:
             self._flush()
 
     def _flush(self) -> None:
-        group = pa.concat_tables(self._waiting) if self._waiting else self._schema.empty_table()
-        self._open().write_table(group, row_group_size=max(1, group.num_rows))
-        self._rows_in_file += group.num_rows
-        self._waiting, self._waiting_rows = [], 0
+        if self._waiting:
+            group = pa.concat_tables(self._waiting)
+            self._open().write_table(group, row_group_size=group.num_rows)
+            self._rows_in_file += group.num_rows
+            self._waiting, self._waiting_rows = [], 0
 
     def _open(self) -> pq.ParquetWriter:
         if self._writer is None:

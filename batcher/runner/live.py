@@ -2,7 +2,6 @@
 
 import asyncio
 
-from batcher.errors import CheckpointError
 from batcher.runner.feed import Feed
 from batcher.runner.sender import Sender, Surroundings
 
@@ -10,21 +9,26 @@ from batcher.runner.sender import Sender, Surroundings
 async def run_live(feed: Feed, concurrency: int, surroundings: Surroundings) -> None:
     """Send all errands of a feed, at most ``concurrency`` at once, until done or stopping.
 
-    Returns when every outcome is on the disk. Raises CheckpointError when one could not be
-    recorded: nothing more is sent then.
+    Returns when every outcome is on the disk. When a worker fails (CheckpointError: an attempt
+    could not be recorded, InputError: the input cannot be read on) nothing more is sent, what is
+    in flight is awaited and recorded as far as that can be done, and the first error is raised.
     """
-    try:
-        async with asyncio.TaskGroup() as workers:
-            for slot in range(concurrency):
-                workers.create_task(_work(Sender(slot, surroundings), feed, surroundings.stopping))
-        await asyncio.gather(*surroundings.unrecorded)
-    except* CheckpointError as failures:
-        raise failures.exceptions[0] from None
+    stopping = surroundings.stopping
+    workers = [_work(Sender(slot, surroundings), feed, stopping) for slot in range(concurrency)]
+    endings = await asyncio.gather(*workers, return_exceptions=True)
+    recordings = await asyncio.gather(*surroundings.unrecorded, return_exceptions=True)
+    for ending in [*endings, *recordings]:
+        if ending is not None:
+            raise ending
 
 
 async def _work(sender: Sender, feed: Feed, stopping: asyncio.Event) -> None:
-    while not stopping.is_set():
-        errand = await feed.get()
-        if errand is None:
-            return
-        await sender.send(errand)
+    try:
+        while not stopping.is_set():
+            errand = await feed.get()
+            if errand is None:
+                return
+            await sender.send(errand)
+    except BaseException:
+        stopping.set()
+        raise

@@ -6,20 +6,18 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from decimal import Decimal
 from pathlib import Path
 
 from batcher import __version__
 from batcher.api.key import Secret, read_key
 from batcher.core.halt import Halt
 from batcher.core.job import API
-from batcher.core.money.display import rounded_text
-from batcher.errors import ConfigurationError, ConfirmationError
 from batcher.inputs.jobfile import LoadedJob
 from batcher.outputs.atomic import write_json
 from batcher.runner.export import Exported, export_parquet, layout_of
 from batcher.runner.live_run import Ended, LiveRun, send_all
 from batcher.runner.planning import Plan, make_plan
+from batcher.runner.preflight import ask, check_rows, money_question, planning_line
 from batcher.runner.prepare import Prepared, prepare
 from batcher.runner.record import RunIdentity, StatusFile, plan_json, totals_json
 from batcher.runner.simulated import SIMULATOR, running_simulator
@@ -31,7 +29,6 @@ from batcher.store.plans import latencies, totals
 from batcher.store.records import RunRecord
 from batcher.store.writer import Writer
 
-CONFIRM_ABOVE_USD = Decimal(1)
 _SIMULATED_LATENCY = 0.05
 
 
@@ -99,45 +96,19 @@ class _Run:
             self.ui.say(f"warning  {warning}")
         layout_of(self.prepared, plan)
         check_rows(plan, self.prepared)
-        if plan.counts.to_send:
-            self._confirm(plan)
+        if plan.counts.to_send and not self.options.says_yes:
+            questions = [*self._origin_question(), *money_question(plan, self._is_simulator)]
+            ask(questions, self.ui, self.options.command)
         ended = self._send(plan) if plan.counts.to_send else None
         return self._finish(plan, ended)
 
-    def _confirm(self, plan: Plan) -> None:
-        """Ask before real money, or another server's answers, are mixed in."""
-        if self.options.says_yes:
-            return
-        questions = [*self._origin_question(), *self._money_question(plan)]
-        for question in questions:
-            answer = self.ui.confirm(question)
-            if answer is None:
-                raise ConfirmationError(
-                    f"{question} Nobody is there to answer.",
-                    hint=f"{self.options.command} --yes",
-                )
-            if not answer:
-                raise ConfigurationError("nothing was sent", hint=f"{self.options.command} --yes")
-
     def _origin_question(self) -> list[str]:
+        """Ask before answers of another server are mixed in."""
         others = set(self.writer.call(Checkpoint.origins)) - {self._origin}
         if not others:
             return []
-        return [
-            f"The answers so far came from {', '.join(sorted(others))}; go on with {self._origin}?"
-        ]
-
-    def _money_question(self, plan: Plan) -> list[str]:
-        worst = plan.counts.worst_case_usd
-        if self._is_simulator or (worst is not None and worst <= CONFIRM_ABOVE_USD):
-            return []
-        most = (
-            "an amount that nothing bounds" if worst is None else f"at most {rounded_text(worst)}"
-        )
-        return [
-            f"{plan.counts.to_send:,} requests may cost {most} (every answer at max_tokens). "
-            "Send them?"
-        ]
+        named = ", ".join(sorted(others))
+        return [f"The answers so far came from {named}; go on with {self._origin}?"]
 
     @property
     def _is_simulator(self) -> bool:
@@ -253,51 +224,6 @@ class _Run:
             {**record, "state": "ended", "exit_code": code}
         )
         return record
-
-
-def planning_line(plan: Plan, prepared: Prepared) -> str:
-    """Say in one line what is known, new, shared, bad and to send."""
-    counts = plan.counts
-    parts = [f"{counts.rows:,} rows", f"{counts.known:,} known"]
-    new = counts.to_send - counts.tried
-    named = [
-        (new, "new"),
-        (counts.tried, "tried before"),
-        (counts.shared, "shared"),
-        (counts.bad, "bad"),
-        (counts.skipped, "skipped"),
-        (counts.held, "held (may have been billed unseen too often)"),
-    ]
-    parts += [f"{number:,} {name}" for number, name in named if number or name == "new"]
-    line = f"plan  {', '.join(parts)}; {counts.to_send:,} to send"
-    if counts.to_send and counts.worst_case_usd is not None:
-        line += f", at most {rounded_text(counts.worst_case_usd)}"
-    if counts.unasked:
-        line += f"\nplan  {counts.unasked:,} recorded answers are not asked for any more"
-    if prepared.source.blank_lines:
-        line += f"\nplan  {prepared.source.blank_lines:,} blank lines passed over"
-    return line
-
-
-def check_rows(plan: Plan, prepared: Prepared) -> None:
-    """Refuse a run without rows, with only bad ones, or with bad ones that are to stop it."""
-    counts = plan.counts
-    if counts.items == 0:
-        raise ConfigurationError(
-            "the input has no rows",
-            hint="see input.path, input.where, input.sample and input.limit",
-        )
-    stops = prepared.loaded.job.input.on_bad_row == "stop"
-    if counts.bad and (stops or counts.bad == counts.items):
-        listed = "\n".join(f"  {problem}" for problem in plan.bad)
-        more = counts.bad - len(plan.bad)
-        rest = f"\n  and {more:,} more" if more > 0 else ""
-        raise ConfigurationError(
-            f"{counts.bad:,} of {counts.items:,} rows are bad; nothing was sent\n{listed}{rest}",
-            hint='mend them, or set input.on_bad_row = "record" to go on without them'
-            if stops and counts.bad < counts.items
-            else "mend the prompt or the input",
-        )
 
 
 def _output_json(exported: Exported) -> dict[str, object]:

@@ -165,6 +165,12 @@ def explain_cost(prepared: Prepared, message: Message, asked_model: str) -> Cost
         return CostExplained((), str(error))
 
 
+def last_run_id(read: Reading) -> str:
+    """The id of the latest run that sent anything; empty when none did."""
+    folders = read.prepared.workspace.state.glob("*/run.json")
+    return max((path.parent.name for path in folders), default="")
+
+
 def recorded_cost(attempts: Sequence[dict[str, Any]]) -> Decimal:
     """The dollars of some attempts, as far as they are known."""
     known = (attempt["cost_usd"] for attempt in attempts)

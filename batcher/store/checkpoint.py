@@ -8,6 +8,7 @@ and holds up commits for seconds: ``checkpoint_if_due`` does it every few megaby
 compressed row groups, which takes tens of milliseconds and keeps memory flat.
 """
 
+import contextlib
 import os
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import pyarrow as pa
 
 from batcher.errors import CheckpointError
 from batcher.store.queries import queries, script
@@ -88,9 +90,12 @@ class Checkpoint:
             for table, records in groups.items():
                 self.append(table, records)
             self._connection.execute("COMMIT")
-        except duckdb.Error as error:
+            self._sync_new_wal()
+        except (duckdb.Error, pa.ArrowException, OSError, ValueError, OverflowError) as error:
+            # A failed COMMIT has ended the transaction by itself.
+            with contextlib.suppress(duckdb.Error):
+                self._connection.execute("ROLLBACK")
             raise _unwritable(self.path, error) from None
-        self._sync_new_wal()
 
     def end_run(self, run_id: str, now: datetime, exit_code: int) -> None:
         """Record that a run ended by itself."""
@@ -226,9 +231,11 @@ def _sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def _unwritable(path: Path, error: duckdb.Error) -> CheckpointError:
-    # The first line says what happened; the others may quote a statement.
-    reason = str(error).split("\n", 1)[0]
+def _unwritable(path: Path, error: Exception) -> CheckpointError:
+    # DuckDB's first line says what happened, the others may quote a statement; what Arrow or
+    # Python cannot store they may quote as well.
+    is_shown = isinstance(error, duckdb.Error | OSError)
+    reason = str(error).split("\n", 1)[0] if is_shown else f"{type(error).__name__} in a record"
     return CheckpointError(
         f"{path}: {reason}",
         hint="see that the disk has room and the folder is writable, then run the same command "

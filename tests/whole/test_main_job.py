@@ -51,14 +51,11 @@ def test_a_finished_job_sends_nothing_and_leaves_its_output_alone(job: Job, serv
     """The same command again costs nothing, exits 0, and does not touch the output."""
     job.write(rows(50)).run()
     before = job.output.stat()
-    same = (before.st_ino, before.st_mtime_ns)
     said = job.run()
     assert "nothing to send" in said
     assert server.ledger()["requests"] == 50
-    assert (job.output.stat().st_ino, job.output.stat().st_mtime_ns) == (
-        before.st_ino,
-        before.st_mtime_ns,
-    )
+    after = job.output.stat()
+    assert (after.st_ino, after.st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
 
 
 def test_only_what_is_new_is_sent(job: Job, server: Server) -> None:
@@ -124,7 +121,7 @@ def test_answers_at_trouble_are_asked_again_and_the_row_succeeds(tmp_path: Path)
     """Overload, rate limits and resets cost attempts, not rows."""
     server = Server(
         "--fault", "overloaded:rate=0.2", "--fault", "429:rate=0.1,retry_after_s=0.05",
-        "--fault", "reset:rate=0.05",
+        "--fault", "reset_before:rate=0.05",
     )  # fmt: skip
     job = Job(tmp_path, server)
     job.write(rows(80), more="[retry]\nmax_wait_s = 0.05\n").run()

@@ -1,10 +1,9 @@
 """The JSON Schema of a job file, made from the code that reads it.
 
-``python -m batcher.core.job.schema`` prints it; editors find it by ``#:schema`` in the job file.
+``make schemas`` writes it; editors find it by ``#:schema`` in the job file.
 """
 
 import json
-import sys
 from typing import Any
 
 from batcher.core.job.job import Job
@@ -53,7 +52,3 @@ def _one_of(choices: list[Any]) -> dict[str, Any]:
     numbers = [choice for choice in kept if choice.get("type") == "number"]
     kept = numbers or kept
     return dict(kept[0]) if len(kept) == 1 else {"anyOf": kept}
-
-
-if __name__ == "__main__":
-    sys.stdout.write(schema_text())

@@ -4,6 +4,7 @@ import base64
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 from batcher.core.job import Job
@@ -13,6 +14,9 @@ from batcher.errors import TemplateError
 
 MAX_BODY_BYTES = 32 * 1024 * 1024
 """What the API takes at most (413 ``request_too_large``)."""
+
+# What an API would hardly take and a parser's stack may not bear; the reader of JSONL has it too.
+_MAX_DEPTH = 100
 
 # Below these a null is the user's own data or schema.
 _NULLS_MEAN_SOMETHING = frozenset({"input", "input_schema", "schema"})
@@ -179,8 +183,18 @@ def _json_column(values: Mapping[str, object], column: str, kind: type) -> Any:
     if not isinstance(value, kind):
         wanted = "an array" if kind is list else "an object"
         raise _BadValueError(f"the column '{column}' must hold {wanted}")
+    if _is_deeper(value, _MAX_DEPTH):
+        raise _BadValueError(f"the column '{column}' is nested more than {_MAX_DEPTH} deep")
     # Parquet has one schema for all rows: a key that a row does not have is a null there.
     return _without_nulls(value)
+
+
+def _is_deeper(value: Any, most: int) -> bool:
+    level = [value]
+    for _ in range(most):
+        mappings = [item.values() for item in level if isinstance(item, Mapping)]
+        level = [*chain(*mappings, *(item for item in level if isinstance(item, list)))]
+    return any(isinstance(item, Mapping | list) for item in level)
 
 
 def _without_nulls(value: Any) -> Any:

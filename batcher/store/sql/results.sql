@@ -36,7 +36,7 @@ SELECT coalesce(r.status, o.status, 'unsent') AS status,
        arg_min(coalesce(r.id, (r.ordinal + 1)::VARCHAR), r.item) AS example_id,
        arg_min(coalesce(r.reason, o.error_message), r.item) AS example_message,
        coalesce(sum(r.cost_usd) FILTER (WHERE NOT r.is_shared), 0) AS cost_usd,
-       coalesce(bool_and(r.is_final), true) AND bool_and(r.status IS NOT NULL OR r.is_final) AS is_final
+       bool_and(r.status IS NOT NULL OR r.is_final) AS is_final
 FROM results r LEFT JOIN outcomes o ON o.attempt_id = r.attempt_id
 WHERE coalesce(r.status, o.status, '') NOT IN ('succeeded', 'skipped')
 GROUP BY ALL ORDER BY rows DESC, status, error_type;

@@ -1,0 +1,128 @@
+"""batcher prices: the price table in force, its date and its source."""
+
+from dataclasses import fields
+from typing import Any
+
+import click
+
+from batcher.cli.messages import print_json, say, tell
+from batcher.cli.options import json_option
+from batcher.core.money.display import exact_text
+from batcher.core.money.prices import ModelPrices, PriceTable, Rates
+from batcher.core.request.models import ModelFacts
+from batcher.inputs.price_table import load_price_table
+
+_SOURCE = "the table shipped with batcher, from the API's documentation"
+_KINDS = {
+    "input": "input",
+    "output": "output",
+    "cache_write_5m": "cache write 5m",
+    "cache_write_1h": "cache write 1h",
+    "cache_read": "cache read",
+}
+
+
+@click.command(
+    "prices",
+    epilog="Example: batcher prices claude-haiku-5-5",
+    short_help="the price table in force",
+)
+@click.argument("model", required=False)
+@click.option("--all", "shows_all", is_flag=True, help="Also models that are retired.")
+@json_option
+def command(model: str | None, *, shows_all: bool, as_json: bool) -> int:
+    """Show the prices in force, in USD per million tokens, with their date and source.
+
+    With MODEL everything that is known of that model's price. A job file can change prices for
+    its own runs; batcher check shows those.
+    """
+    table = load_price_table()
+    names = table.ids() if model is None else (table.model(model).id,)
+    chosen = [table.model(name) for name in names]
+    if as_json:
+        about = {"as_of": table.as_of.isoformat(), "source": _SOURCE, "unit": "USD per 1,000,000 tokens"}
+        print_json({**about, "models": [_for_programs(prices) for prices in chosen]})
+        return 0
+    if model is None:
+        _tell_table([p for p in chosen if shows_all or not _is_retired(p)])
+    else:
+        _tell_model(chosen[0])
+    _tell_source(table)
+    say(f"next   {'batcher prices MODEL' if model is None else 'batcher check JOB'}")
+    return 0
+
+
+def _tell_table(chosen: list[ModelPrices]) -> None:
+    width = max(len(prices.id) for prices in chosen)
+    tell(f"{'model':<{width}} {'input':>8} {'output':>8} {'cache read':>10}  remark")
+    for prices in chosen:
+        rates = prices.standard
+        cells = f"{_usd(rates.input):>8} {_usd(rates.output):>8} {_usd(rates.cache_read):>10}"
+        tell(f"{prices.id:<{width}} {cells}  {_remark(prices)}".rstrip())
+
+
+def _remark(prices: ModelPrices) -> str:
+    remarks = []
+    if prices.long is not None:
+        remarks.append("dearer when long")
+    if prices.facts is not None and prices.facts.lifecycle != "active":
+        remarks.append(_life(prices.facts))
+    return ", ".join(remarks)
+
+
+def _life(facts: ModelFacts) -> str:
+    return facts.lifecycle + ("" if facts.retires is None else f" {facts.retires}")
+
+
+def _tell_model(prices: ModelPrices) -> None:
+    facts = prices.facts
+    alias = "" if facts is None or facts.alias is None else f", also called {facts.alias}"
+    tell(f"{prices.id}{alias}")
+    if facts is not None:
+        tell(f"  {_life(facts)}; window {facts.context_window:,}, output up to {facts.max_output:,} tokens")
+    tiers = _tiers(prices)
+    tell("")
+    tell(" " * 16 + "".join(f"{name:>12}" for name in tiers))
+    for field, kind in _KINDS.items():
+        tell(f"{kind:<16}" + "".join(f"{_usd(getattr(rates, field)):>12}" for rates in tiers.values()))
+    if prices.long is not None:
+        tell(f"\nlong: the whole request, once its prompt has more than {prices.long.threshold:,} tokens")
+    if prices.has_geo_price:
+        tell('inference_geo = "us": 1.1 times as much')
+
+
+def _tiers(prices: ModelPrices) -> dict[str, Rates]:
+    tiers = {"standard": prices.standard, "batch": prices.batch}
+    if prices.long is not None:
+        tiers |= {"long": prices.long.standard, "long batch": prices.long.batch}
+    if prices.fast is not None:
+        tiers["fast"] = prices.fast
+    return tiers
+
+
+def _tell_source(table: PriceTable) -> None:
+    tell(f"\nUSD per million tokens, checked {table.as_of.isoformat()}; {_SOURCE}")
+
+
+def _for_programs(prices: ModelPrices) -> dict[str, Any]:
+    facts = prices.facts
+    return {
+        "id": prices.id,
+        "alias": None if facts is None else facts.alias,
+        "lifecycle": None if facts is None else facts.lifecycle,
+        "long_prompt_above_tokens": None if prices.long is None else prices.long.threshold,
+        "usd_per_mtok": {
+            name.replace(" ", "_"): {
+                field.name: exact_text(getattr(rates, field.name)) for field in fields(rates)
+            }
+            for name, rates in _tiers(prices).items()
+        },
+    }
+
+
+def _is_retired(prices: ModelPrices) -> bool:
+    return prices.facts is not None and prices.facts.lifecycle == "retired"
+
+
+def _usd(rate: Any) -> str:
+    return f"${exact_text(rate)}"

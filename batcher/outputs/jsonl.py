@@ -1,0 +1,144 @@
+"""The output as lines of JSON: one object a row, or Message Batches results."""
+
+import base64
+import math
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
+from pathlib import Path
+from types import TracebackType
+from typing import Any, BinaryIO
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from batcher.core.message import UnreadableMessage, parse_message
+from batcher.core.strict_json import dump
+from batcher.errors import ConfigurationError
+from batcher.outputs.atomic import put_in_place, sync_file
+
+
+class LinesOutput:
+    """Writes lines under a temporary name; ``finish`` puts the file in place.
+
+    Left without ``finish`` it leaves nothing behind.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._temporary = path.with_name(f".{path.name}.new")
+        self._file: BinaryIO = self._temporary.open("wb")
+
+    def __enter__(self) -> "LinesOutput":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._file.close()
+        self._temporary.unlink(missing_ok=True)
+
+    def write(self, lines: Iterable[bytes]) -> None:
+        """Add lines, which hold no line break."""
+        for line in lines:
+            self._file.write(line + b"\n")
+
+    def finish(self) -> None:
+        """Put the file in place, on the disk."""
+        self._file.close()
+        sync_file(self._temporary)
+        put_in_place(self._temporary, self._path)
+
+
+def json_lines(table: pa.Table) -> Iterator[bytes]:
+    """Write each row as an object.
+
+    Decimals become strings, times ISO strings, bytes Base64, durations seconds; NaN and the
+    infinities, which JSON does not have, become null. Raises ConfigurationError for a nested
+    column that is more exact than microseconds, since its times cannot be read.
+    """
+    columns = [_readable(table.column(name)) for name in table.column_names]
+    try:
+        rows = pa.table(columns, names=table.column_names).to_pylist()
+    except ValueError:
+        raise ConfigurationError(
+            "a nested column holds times in nanoseconds, which JSON lines are not written from",
+            hint="leave it out of output.keep, or use --format parquet",
+        ) from None
+    for row in rows:
+        yield dump(_plain(row))
+
+
+def batch_result_lines(results: pa.Table) -> Iterator[bytes]:
+    """Write results, with the columns of the store's query, as Message Batches results.
+
+    An answer's body goes in as it came. A row without one is ``errored``.
+    """
+    for result in results.to_pylist():
+        name = dump(_custom_id(result))
+        yield b'{"custom_id":' + name + b',"result":' + _result(result) + b"}"
+
+
+def _readable(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Turn times that Python has no type for into text, exactly."""
+    if pa.types.is_timestamp(column.type) or pa.types.is_time64(column.type):
+        text = pc.cast(column, pa.string())
+        return pc.replace_substring(text, " ", "T", max_replacements=1)
+    if pa.types.is_dictionary(column.type):
+        return column.cast(column.type.value_type)
+    if pa.types.is_duration(column.type):
+        return pc.divide(pc.cast(column.cast(pa.int64()), pa.float64()), _PER_SECOND[column.type.unit])
+    return column
+
+
+_PER_SECOND = {"s": 1.0, "ms": 1e3, "us": 1e6, "ns": 1e9}
+
+
+def _plain(value: Any) -> Any:
+    """Turn a value into what JSON has."""
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, datetime | date | time):
+        return value.isoformat()
+    if isinstance(value, bytes):
+        return base64.b64encode(value).decode("ascii")
+    if isinstance(value, timedelta):
+        return value.total_seconds()
+    if value is None or isinstance(value, str | int):
+        return value
+    return format(value, "f") if isinstance(value, Decimal) else str(value)
+
+
+def _custom_id(result: Mapping[str, Any]) -> str:
+    name = result["id"] or str(result["ordinal"] + 1)
+    return f"{name}-{result['sample']}" if result["sample"] else str(name)
+
+
+def _result(result: Mapping[str, Any]) -> bytes:
+    body = result["body"]
+    if result["is_final"] and result["http_status"] == 200 and _is_message(body):
+        # Line breaks outside JSON's strings mean nothing, and inside they are always escaped.
+        on_one_line = bytes(body).replace(b"\n", b" ").replace(b"\r", b" ")
+        return b'{"type":"succeeded","message":' + on_one_line + b"}"
+    unsent = "client.fate_unknown" if result["attempts"] else "client.not_sent"
+    error = {
+        "type": result["error_type"] or unsent,
+        "message": result["error_message"] or result["status"] or "unsent",
+    }
+    whole = {"type": "error", "error": error, "request_id": result["request_id"]}
+    return dump({"type": "errored", "error": whole})
+
+
+def _is_message(body: bytes | None) -> bool:
+    try:
+        return body is not None and bool(parse_message(body))
+    except UnreadableMessage:
+        return False
+
