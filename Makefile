@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 
-.PHONY: help install demo test check lint types schemas bench clean
+.PHONY: help install demo test test-all check lint types schemas bench clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -24,6 +24,9 @@ demo: install ## run the main job on the embedded simulator and show what came o
 
 test: install ## run the tests
 	$(BIN)/python -m pytest
+
+test-all: install ## run all tests, also those that take minutes
+	$(BIN)/python -m pytest -m "slow or not slow"
 
 check: lint types ## lint and types
 

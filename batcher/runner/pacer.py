@@ -1,6 +1,7 @@
 """When the next request may leave: our own limits, and the pauses the server asks for."""
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -40,8 +41,29 @@ class Pacer:
         self._paused_until = now
         self.limiter = "none"
 
-    async def admit(self, body_bytes: int, max_tokens: int) -> Reserved:
-        """Wait until an attempt may leave, and reserve its tokens."""
+    async def admit(
+        self, body_bytes: int, max_tokens: int, stopping: asyncio.Event
+    ) -> Reserved | None:
+        """Wait until an attempt may leave and reserve its tokens; None when ``stopping`` is set.
+
+        An attempt whose turn comes during a pause queues again after it: all that the pause held
+        up would else leave in the same instant, above every limit.
+        """
+        while not stopping.is_set():
+            pause_s = self._paused_until - self._clock()
+            if pause_s > 0:
+                self.limiter = "429 wait"
+                await rest(pause_s, stopping)
+                continue
+            reserved, wait_s = self._reserve(body_bytes, max_tokens)
+            if wait_s > 0:
+                await rest(wait_s, stopping)
+            if self._clock() >= self._paused_until and not stopping.is_set():
+                return reserved
+        return None
+
+    def _reserve(self, body_bytes: int, max_tokens: int) -> tuple[Reserved, float]:
+        """Take an attempt's share of every limit, and say how long until it may use it."""
         now = self._clock()
         reserved = Reserved(
             body_bytes / self._bytes_per_token, min(self._output_tokens, float(max_tokens))
@@ -54,15 +76,10 @@ class Pacer:
             "output tokens/min": self._output.take(reserved.output_tokens, now)
             if self._output
             else 0.0,
-            "429 wait": self._paused_until - now,
         }
-        self.limiter, wait = max(waits.items(), key=lambda limit: limit[1])
-        if wait <= 0:
-            self.limiter = "concurrency"
-        while wait > 0:
-            await asyncio.sleep(wait)
-            wait = self._paused_until - self._clock()
-        return reserved
+        limiter, wait_s = max(waits.items(), key=lambda limit: limit[1])
+        self.limiter = limiter if wait_s > 0 else "concurrency"
+        return reserved, wait_s
 
     def pause(self, seconds: float) -> None:
         """Let nobody through for so long; a longer pause already running stays."""
@@ -80,6 +97,13 @@ class Pacer:
         ratio = body_bytes / max(1, used.prompt_tokens)
         self._bytes_per_token += _LEARNING_RATE * (ratio - self._bytes_per_token)
         self._output_tokens += _LEARNING_RATE * (output_tokens - self._output_tokens)
+
+
+async def rest(seconds: float, stopping: asyncio.Event) -> None:
+    """Wait so long, or until ``stopping`` is set."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await stopping.wait()
 
 
 def _bucket(per_minute: int | None, now: float) -> TokenBucket | None:

@@ -17,7 +17,7 @@ from batcher.core.money.prices import PriceTable
 from batcher.core.outcome import Billing, Outcome, Verdict, classify
 from batcher.core.retry import Decision, History, Retry, RetryPolicy, Stop, decide
 from batcher.runner.feed import Errand
-from batcher.runner.pacer import Pacer
+from batcher.runner.pacer import Pacer, rest
 from batcher.store.records import Intent, OutcomeRecord, Record
 
 
@@ -96,15 +96,14 @@ class Sender:
         self._with = surroundings
 
     async def send(self, errand: Errand) -> Tried | None:
-        """Try until there is nothing left to try; None when the run stopped before the first."""
+        """Try until there is nothing left to try; None when the run stopped before the next try."""
         history = History(unknown=errand.unknown_attempts)
 
         async def attempt() -> Tried | None:
             nonlocal history
-            if self._with.stopping.is_set():
-                return None
             tried = await self._attempt(errand, history)
-            history = history.after(tried.outcome)
+            if tried is not None:
+                history = history.after(tried.outcome)
             return tried
 
         retrier = tenacity.AsyncRetrying(
@@ -115,9 +114,12 @@ class Sender:
         )
         return await retrier(attempt)
 
-    async def _attempt(self, errand: Errand, history: History) -> Tried:
+    async def _attempt(self, errand: Errand, history: History) -> Tried | None:
         around, request = self._with, errand.request
-        reserved = await around.pacer.admit(len(request.body), request.max_tokens)
+        size, stopping = len(request.body), around.stopping
+        reserved = await around.pacer.admit(size, request.max_tokens, stopping)
+        if reserved is None:
+            return None
         attempt_id = next(around.attempt_ids)
         intent = Intent(
             attempt_id,
@@ -137,7 +139,7 @@ class Sender:
         billed = self._bill(errand, outcome)
         decision = decide(outcome, history.after(outcome), around.policy, around.random())
         if billed.usage is not None:
-            around.pacer.settle(reserved, len(request.body), billed.usage)
+            around.pacer.settle(reserved, size, billed.usage)
         if outcome.is_rate_limited and isinstance(decision, Retry):
             around.pacer.pause(decision.after_s)
         tried = Tried(errand, outcome, billed, decision)
@@ -168,12 +170,7 @@ class Sender:
         )
 
     async def _sleep(self, seconds: float) -> None:
-        """Wait for the next attempt, or until the run stops."""
-        try:
-            async with asyncio.timeout(seconds):
-                await self._with.stopping.wait()
-        except TimeoutError:
-            return
+        await rest(seconds, self._with.stopping)
 
 
 def _wait(state: tenacity.RetryCallState) -> float:

@@ -1,0 +1,186 @@
+"""Whatever an input holds: a clear record or error with file and row, and nothing lost."""
+
+import datetime
+import decimal
+import gzip
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import zstandard
+from conftest import SHARED, Job, Server
+
+GOOD = '{"id": "a", "text": "one"}'
+ALSO_GOOD = '{"id": "z", "text": "two"}'
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Server]:
+    """One simulator for the whole table."""
+    running = Server()
+    yield running
+    running.close()
+
+
+# What stands on line 2 between two good rows; what its record says; its status.
+BAD_LINES: dict[str, tuple[bytes, str, str]] = {
+    "broken": (b'{"id": "b", "text": ', "client.bad_row", "JSON"),
+    "not an object": (b'"text"', "client.bad_row", "object"),
+    "invalid UTF-8": (b'{"id": "b", "text": "\xff\xfe"}', "client.bad_row", "UTF-8"),
+    "NUL": (b'{"id": "b", "text": "a\x00b"}', "client.bad_row", ""),
+    "lone surrogate": (b'{"id": "b", "text": "\\ud800"}', "client.bad_row", "surrogate"),
+    "duplicate key": (b'{"id": "b", "text": "x", "text": "y"}', "client.bad_row", "text"),
+    "NaN": (b'{"id": "b", "text": "x", "n": NaN}', "client.bad_row", ""),
+    "too deep": (b'{"id": "b", "text": ' + b"[" * 5000 + b"]" * 5000 + b"}", "client.bad_row", ""),
+    "missing column": (b'{"id": "b"}', "client.template", "text"),
+    "null": (b'{"id": "b", "text": null}', "client.template", "null"),
+    "null id": (b'{"id": null, "text": "x"}', "client.bad_id", "null"),
+    "duplicate id": (b'{"id": "a", "text": "x"}', "client.duplicate_id", "rows.jsonl:1"),
+    "33 MB": (b'{"id": "b", "text": "' + b"x" * 33 * 1024 * 1024 + b'"}', "client.", ""),
+}
+
+
+@pytest.mark.parametrize("case", BAD_LINES)
+def test_a_bad_line_is_recorded_and_the_rest_goes_on(case: str, job: Job) -> None:
+    """The bad row has an output row with its reason; both good rows are answered; exit 3."""
+    line, error_type, word = BAD_LINES[case]
+    job.write(input='path = "rows.jsonl"\nid = "id"\n', output='keep = ["text"]\n')
+    content = b"\n".join([GOOD.encode(), line, ALSO_GOOD.encode(), b""])
+    (job.folder / "rows.jsonl").write_bytes(content)
+    said = job.run(code=3)
+    rows = job.table().to_pylist()
+    assert [row["_status"] for row in rows] == ["succeeded", "errored", "succeeded"]
+    assert rows[1]["_error_type"].startswith(error_type)
+    assert word in rows[1]["_error_message"]
+    assert "1 bad" in said
+    assert "batcher failures" in said
+
+
+def test_a_bad_row_can_stop_the_run(job: Job, server: Server) -> None:
+    """``on_bad_row = "stop"``: exit 2, the file and line are named, and nothing is sent."""
+    before = server.ledger()["requests"]
+    job.write([GOOD, "{", ALSO_GOOD], input='path = "rows.jsonl"\non_bad_row = "stop"\n')
+    said = job.run(code=2)
+    assert "rows.jsonl:2" in said
+    assert server.ledger()["requests"] == before
+
+
+def test_blank_lines_and_empty_prompts_are_no_failures(job: Job) -> None:
+    """A blank line is no row; a row with nothing to ask is skipped; both are said, exit 0."""
+    job.write(
+        [GOOD, "", '{"id": "e", "text": "  "}', "", ALSO_GOOD], request='prompt = "{{ text }}"\n'
+    )
+    said = job.run()
+    assert job.table().column("_status").to_pylist() == ["succeeded", "skipped", "succeeded"]
+    assert "2 blank lines" in said
+    assert "1 skipped" in said
+
+
+def corrupt(path: Path) -> None:
+    """Write a Parquet file and cut it short."""
+    pq.write_table(pa.table({"text": ["x"] * 1000}), path)
+    path.write_bytes(path.read_bytes()[:-20])
+
+
+UNREADABLE: dict[str, tuple[str, Callable[[Path], object], str]] = {
+    "missing file": ("rows.jsnl", lambda path: None, "rows.jsnl"),
+    "empty file": ("rows.jsonl", lambda path: path.write_bytes(b""), "no rows"),
+    "only blank lines": ("rows.jsonl", lambda path: path.write_bytes(b"\n\n"), "no rows"),
+    "cut Parquet": ("rows.parquet", corrupt, "rows.parquet"),
+    "JSON named Parquet": ("rows.parquet", lambda path: path.write_text(GOOD), "rows.parquet"),
+    "cut gzip": (
+        "rows.jsonl.gz",
+        lambda path: path.write_bytes(gzip.compress(GOOD.encode() * 999)[:-9]),
+        "rows.jsonl.gz",
+    ),
+    "UTF-16": ("rows.jsonl", lambda path: path.write_text(GOOD, encoding="utf-16"), "UTF-8"),
+    "a folder without rows": ("rows", lambda path: path.mkdir(), "rows"),
+    "a column nobody has": (
+        "rows.parquet",
+        lambda path: pq.write_table(pa.table({"txt": ["x"]}), path),
+        "text",
+    ),
+    "only bad rows": (
+        "rows.jsonl",
+        lambda path: path.write_text('{"txt": 1}\n' * 3),
+        "rows.jsonl:1",
+    ),
+    "another ending": ("rows.csv", lambda path: path.write_text("text\nx\n"), "rows.csv"),
+}
+
+
+@pytest.mark.parametrize("case", UNREADABLE)
+def test_an_input_that_cannot_be_used_is_one_message(case: str, job: Job, server: Server) -> None:
+    """Exit 2, a message that names the file, a hint, and nothing was sent."""
+    name, make, word = UNREADABLE[case]
+    before = server.ledger()["requests"]
+    make(job.folder / name)
+    job.write(input=f'path = "{name}"\n')
+    said = job.run(code=2)
+    assert word in said
+    assert server.ledger()["requests"] == before
+    assert not job.output.exists()
+
+
+COLUMNS: dict[str, tuple[pa.Array, Any]] = {
+    "decimal": (pa.array([decimal.Decimal("1.10")]), "1.10"),
+    "timestamp": (
+        pa.array([datetime.datetime(2026, 11, 22, 1, 2, 3, tzinfo=datetime.UTC)]),
+        "2026-11-22T01:02:03+00:00",
+    ),
+    "date": (pa.array([datetime.date(2026, 11, 22)]), "2026-11-22"),
+    "list": (pa.array([["a", "b"]]), '["a","b"]'),
+    "struct": (pa.array([{"x": 1, "y": None}]), '{"x":1,"y":null}'),
+    "nested": (pa.array([[{"x": [1]}]]), '[{"x":[1]}]'),
+    "dictionary": (pa.array(["red"]).dictionary_encode(), "red"),
+    "large string": (pa.array(["red"], pa.large_string()), "red"),
+    "int64": (pa.array([2**63 - 1]), "9223372036854775807"),
+    "double": (pa.array([0.1]), "0.1"),
+    "bool": (pa.array([True]), "true"),
+}
+
+
+@pytest.mark.parametrize("kind", COLUMNS)
+def test_every_kind_of_column_is_asked_about_and_kept(kind: str, job: Job) -> None:
+    """A Parquet column of any kind renders one way and keeps its type in the output."""
+    column, text = COLUMNS[kind]
+    pq.write_table(pa.table({"c": column}), job.folder / "rows.parquet")
+    job.write(input='path = "rows.parquet"\n', request='prompt = "{{ c }}"\n').run()
+    assert job.table().column("c").type == column.type
+    assert job.table().column("c").to_pylist() == column.to_pylist()
+    shown = job.command("show", "1")
+    assert json.dumps(text)[1:-1] in shown
+
+
+def test_binary_is_refused_as_text(job: Job) -> None:
+    """Bytes are no text: the run says so instead of guessing."""
+    pq.write_table(pa.table({"c": pa.array([b"\x00\x01"])}), job.folder / "rows.parquet")
+    said = job.write(input='path = "rows.parquet"\n', request='prompt = "{{ c }}"\n').run(code=2)
+    assert "rows.parquet:1" in said
+
+
+@pytest.mark.skipif(not SHARED.exists(), reason="the Debian rows are not there")
+def test_packed_inputs_give_equal_outputs(job: Job, server: Server) -> None:
+    """Plain, gzip, zstd, CRLF and BOM: the same requests, the same rows."""
+    plain = (SHARED / "debian_packages_5k.jsonl").read_bytes()
+    packed = {
+        "a.jsonl": plain,
+        "b.jsonl.gz": gzip.compress(plain),
+        "c.jsonl.zst": zstandard.compress(plain),
+        "d.jsonl": b"\xef\xbb\xbf" + plain.replace(b"\n", b"\r\n"),
+    }
+    tables = []
+    for name, content in packed.items():
+        (job.folder / name).write_bytes(content)
+        job.write(
+            input=f'path = "{name}"\nid = "package"\n',
+            request='prompt = "{{ package }}: {{ description }}"\n',
+            limits="concurrency = 64\n",
+        ).run()
+        tables.append(job.lasting())
+    assert tables[0].num_rows == 5000
+    assert all(table == tables[0] for table in tables)
