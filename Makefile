@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 
-.PHONY: help install demo test test-all check lint types schemas bench clean
+.PHONY: help install demo test test-all check lint types schemas docs bench clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -40,6 +40,9 @@ types: install
 schemas: install ## write schemas/*.json from the code that reads job files
 	$(BIN)/python -c 'from batcher.core.job.schema import schema_text as t; print(t(), end="")' \
 	  > schemas/job.schema.json
+
+docs: install ## write the generated parts of README.md and ARCHITECTURE.md
+	$(BIN)/python docs/generate.py
 
 bench: install ## time the hot path against a floor and peers
 	$(BIN)/python benchmarks/client.py

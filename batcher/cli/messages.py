@@ -31,9 +31,8 @@ def show_error(error: BatcherError) -> None:
         return
     for problem in error.problems:
         show_problem(str(problem), problem.hint)
-    files = {problem.file for problem in error.problems if problem.file is not None}
-    if len(files) == 1 and any(problem.line is not None for problem in error.problems):
-        say(f"next   mend it, then: batcher check {files.pop()}")
+    if any(problem.line is not None or problem.hint is None for problem in error.problems):
+        say("next   mend it, then type the same command again")
 
 
 def show_problem(message: str, hint: str | None) -> None:

@@ -1,6 +1,7 @@
 """batcher simulate: the simulator as a server, for rehearsals and other people's tests."""
 
-import os
+import signal
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,7 +9,31 @@ from typing import Any
 
 import click
 
-from batcher.cli.messages import say
+from batcher.cli.messages import say, tell
+from batcher.errors import ConfigurationError
+
+_FILE = click.Path(path_type=Path, dir_okay=False)
+_OPTIONS: tuple[tuple[str, Any, str], ...] = (
+    ("--host", str, "The address to listen on; default 127.0.0.1."),
+    ("--seed", int, "Answers, faults and delays follow from it."),
+    ("--latency", click.FloatRange(min=0), "0 answers at once, 1 is life-like."),
+    ("--ttft-s", click.FloatRange(min=0), "Typical seconds to the first token."),
+    ("--tokens-per-s", click.FloatRange(min=0, min_open=True), "Typical speed from there."),
+    ("--requests-per-minute", click.IntRange(1), "Limit of each group of models."),
+    ("--input-tokens-per-minute", click.IntRange(1), "Likewise."),
+    ("--output-tokens-per-minute", click.IntRange(1), "Likewise."),
+    ("--burst", click.FloatRange(min=0), "Share of a minute's limit that may be used at once."),
+    ("--refusal-rate", click.FloatRange(0, 1), "Share of requests refused."),
+    ("--bad-key-prefix", str, "Keys that start with it get a 401."),
+    ("--ledger", _FILE, "Append a line for each request to this file."),
+    ("--settings", _FILE, "A TOML or JSON file with any of these."),
+)
+
+
+def _passed_on(function: Any) -> Any:
+    for name, kind, text in reversed(_OPTIONS):
+        function = click.option(name, type=kind, help=text)(function)
+    return function
 
 
 @click.command(
@@ -16,44 +41,69 @@ from batcher.cli.messages import say
     epilog="Example: batcher simulate --port 8089 --latency 1 --fault overloaded:rate=0.05",
     short_help="the simulator as a server",
 )
-@click.option("--port", type=click.IntRange(0, 65535), default=8089, show_default=True, help="0 picks a free one.")
-@click.option("--host", help="The address to listen on; default 127.0.0.1.")
-@click.option("--seed", type=int, help="Answers, faults and delays follow from it.")
-@click.option("--latency", type=click.FloatRange(min=0), help="0 answers at once, 1 is life-like.")
-@click.option("--ttft-s", type=click.FloatRange(min=0), help="Typical seconds to the first token.")
-@click.option("--tokens-per-s", type=click.FloatRange(min=0, min_open=True), help="Typical speed from there.")
-@click.option("--requests-per-minute", type=click.IntRange(1), help="Limit of each group of models.")
-@click.option("--input-tokens-per-minute", type=click.IntRange(1), help="Likewise.")
-@click.option("--output-tokens-per-minute", type=click.IntRange(1), help="Likewise.")
-@click.option("--burst", type=float, help="Share of a minute's limit that may be used at once.")
-@click.option("--refusal-rate", type=click.FloatRange(0, 1), help="Share of requests refused.")
-@click.option("--bad-key-prefix", help="Keys that start with it get a 401.")
-@click.option("--ledger", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help="Append a line for each request.")
+@click.option(
+    "--port", type=click.IntRange(0, 65535), default=8089, show_default=True, help="0 is a free one."
+)
+@_passed_on
 @click.option("--keep-requests", is_flag=True, help="Keep each request in memory, for tests.")
-@click.option("--settings", type=click.Path(path_type=Path, exists=True, dir_okay=False), metavar="FILE", help="A TOML or JSON file with any of these.")
-@click.option("--fault", multiple=True, metavar="KIND[:KEY=VALUE,...]", help="What goes wrong, such as 500:first_n=3; may be repeated.")
+@click.option(
+    "--fault",
+    multiple=True,
+    metavar="KIND[:KEY=VALUE,...]",
+    help="What goes wrong, such as 500:first_n=3; may be repeated.",
+)
 def command(**options: Any) -> int:
     """Serve the Messages API on this computer, made up: no key, no cost, no network.
 
-    It prints where it listens and goes on until Ctrl-C. Point any client at it, or a job with
-    --set api.base_url=http://127.0.0.1:8089 and any key.
+    It prints where it listens and goes on until Ctrl-C. Any client can be pointed at it; it takes
+    any key.
     """
-    arguments = list(_passed_on(options))
-    port = options["port"] or "PORT"
-    say(f"next   batcher run JOB --set api.base_url=http://127.0.0.1:{port}   (Ctrl-C ends this server)")
-    sys.stdout.flush()
-    sys.stderr.flush()
-    # In place of this process, so that signals and the exit code are the simulator's own.
-    os.execv(sys.executable, [sys.executable, "-m", "batcher.simulator", *arguments])  # noqa: S606
+    arguments = ["--exit-with-parent", *_arguments(options)]
+    with subprocess.Popen(  # noqa: S603 - our own module
+        [sys.executable, "-m", "batcher.simulator", *arguments],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, lambda *_: process.terminate())
+        _introduce(process)
+        _, complaint = process.communicate()
+    if process.returncode > 0:
+        raise _failed(complaint)
+    return 0
 
 
-def _passed_on(options: dict[str, Any]) -> Iterator[str]:
+def _introduce(process: "subprocess.Popen[str]") -> None:
+    """Pass on where it listens, and say how to use it."""
+    assert process.stdout is not None  # noqa: S101 - a pipe
+    line = process.stdout.readline().strip()
+    if line:
+        tell(line)
+        url = line.rpartition(" ")[2]
+        say(f"next   ANTHROPIC_API_KEY=any batcher run JOB --set api.base_url={url}")
+        say("stop   Ctrl-C")
+        sys.stdout.flush()
+
+
+def _failed(complaint: str) -> ConfigurationError:
+    """Say why it ended, from the last line it wrote."""
+    lines = complaint.strip().splitlines() or ["it ended without a word"]
+    reason = lines[-1].removeprefix("batcher.simulator: ").removeprefix("error: ")
+    hint = "see batcher simulate --help"
+    if "bind on address" in reason:
+        reason = f"the address cannot be listened on: {reason.rpartition(': ')[2]}"
+        hint = "batcher simulate --port 0 takes a free port"
+    return ConfigurationError(f"the simulator did not start: {reason}", hint=hint)
+
+
+def _arguments(options: dict[str, Any]) -> Iterator[str]:
     """Write the options as the simulator's own program takes them."""
     for name, value in options.items():
         flag = f"--{name.replace('_', '-')}"
         if isinstance(value, tuple):
-            for one in value:
-                yield f"{flag}={one}"
+            yield from (f"{flag}={one}" for one in value)
         elif value is True:
             yield flag
         elif value is not None and value is not False:

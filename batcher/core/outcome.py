@@ -103,11 +103,16 @@ def classify(result: Answer | NoAnswer) -> Outcome:
     """Judge what one attempt brought back."""
     if isinstance(result, NoAnswer):
         return _without_answer(result)
-    if result.status == 200 and result.fault is None:
+    if _is_success(result) and result.fault is None:
         return _of_message(result)
     if result.fault is not None:
         return _of_broken_answer(result)
     return _of_error(result, result.status)
+
+
+def _is_success(answer: Answer) -> bool:
+    # Only a 200 is documented, but any success may have been billed.
+    return 200 <= answer.status < 300
 
 
 def _without_answer(result: NoAnswer) -> Outcome:
@@ -129,7 +134,7 @@ def _without_answer(result: NoAnswer) -> Outcome:
 
 
 def _of_message(answer: Answer) -> Outcome:
-    """Judge a whole 200 answer."""
+    """Judge a whole answer of success."""
     try:
         message = parse_message(answer.body)
     except UnreadableMessage as error:
@@ -157,10 +162,10 @@ def _of_message(answer: Answer) -> Outcome:
 
 
 def _of_broken_answer(answer: Answer) -> Outcome:
-    """Judge an answer whose transport failed after its status: perhaps billed if it was a 200."""
+    """Judge an answer whose transport failed after its status: perhaps billed if it was a success."""
     if answer.fault == "client.stream_error":
         return _of_error_in_200(answer)
-    if answer.status == 200:
+    if _is_success(answer):
         return _unread(answer.fault or "client.unreadable", "the answer did not arrive whole")
     return _of_error(answer, answer.status)
 

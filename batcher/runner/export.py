@@ -80,7 +80,8 @@ def export_parquet(
                 file.write(table)
             file.finish(metadata)
     cost = Decimal(sums["cost_usd"])
-    still_open = with_checkpoint(count_open)
+    allowance = prepared.loaded.job.retry.unknown_attempts
+    still_open = with_checkpoint(partial(count_open, allowance=allowance))
     return Exported(path, plan.counts.items, cost, by_status, still_open, is_unchanged)
 
 

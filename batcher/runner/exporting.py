@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -43,7 +44,8 @@ def write_export(read: Reading, path: Path, wanted: Format, *, is_partial: bool)
     Raises ConfigurationError when rows are open and ``is_partial`` is not set, or when ``path``
     cannot be, or should not be, written.
     """
-    still_open = read.with_checkpoint(count_open)
+    allowance = read.prepared.loaded.job.retry.unknown_attempts
+    still_open = read.with_checkpoint(partial(count_open, allowance=allowance))
     items = read.plan.counts.items
     if still_open and not is_partial:
         raise ConfigurationError(

@@ -53,7 +53,11 @@ class Checkpoint:
         self._wal = folder / f"{FILE_NAME}.wal"
         self._wal_inode = 0
         self._connection = _connect(self.path, is_read_only=is_read_only)
-        self._check_version(is_read_only=is_read_only)
+        try:
+            self._check_version(is_read_only=is_read_only)
+        except CheckpointError:
+            self.close()
+            raise
 
     @classmethod
     def create(cls, folder: Path, *, version: str, now: datetime) -> None:
@@ -170,7 +174,6 @@ class Checkpoint:
     def _check_version(self, *, is_read_only: bool) -> None:
         (version,) = self.rows("SELECT max(schema_version) FROM checkpoint")[0]
         if version > SCHEMA_VERSION:
-            self.close()
             raise CheckpointError(
                 f"{self.path} was written by a newer batcher: its schema is {version}, "
                 f"ours {SCHEMA_VERSION}",

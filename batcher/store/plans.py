@@ -78,9 +78,9 @@ def count_statuses(checkpoint: Checkpoint) -> dict[str, int]:
     return dict(checkpoint.rows(_RESULTS["count_statuses"]))
 
 
-def count_open(checkpoint: Checkpoint) -> int:
-    """How many items have a request and no final outcome."""
-    ((number,),) = checkpoint.rows(_RESULTS["count_open"])
+def count_open(checkpoint: Checkpoint, allowance: int) -> int:
+    """How many items another run would send again; ``allowance`` as in ``finish_plan``."""
+    ((number,),) = checkpoint.rows(_RESULTS["count_open"], allowance=allowance)
     return int(number)
 
 

@@ -73,7 +73,8 @@ class Job:
             f"[input]\n{given['input']}\n"
             f'[request]\nmodel = "claude-haiku-5-5"\nmax_tokens = 400\n{request}\n'
             f'[output]\npath = "out.parquet"\n{given.get("output", "")}\n'
-            f'[limits]\n{given["limits"]}\n[api]\nbase_url = "{url}"\n{given.get("api", "")}\n{more}'
+            f'[limits]\n{given["limits"]}\n'
+            f'[api]\nbase_url = "{url}"\n{given.get("api", "")}\n{more}'
         )
         return self
 

@@ -87,7 +87,7 @@ def corrupt(path: Path) -> None:
 
 
 UNREADABLE: dict[str, tuple[str, Callable[[Path], object], str]] = {
-    "missing file": ("rows.jsnl", lambda path: None, "rows.jsnl"),
+    "missing file": ("rows.jsnl", Path.exists, "rows.jsnl"),
     "empty file": ("rows.jsonl", lambda path: path.write_bytes(b""), "no rows"),
     "only blank lines": ("rows.jsonl", lambda path: path.write_bytes(b"\n\n"), "no rows"),
     "cut Parquet": ("rows.parquet", corrupt, "rows.parquet"),

@@ -47,11 +47,9 @@ def overrides(job: Job) -> list[str]:
 def peak_bytes(job: Job, *arguments: str) -> int:
     """Run the job and return the most memory it took."""
     process = job.start(*overrides(job), *arguments)
-    process.stdout.close()
-    process.stderr.close()
     _, status, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
-    assert process.returncode == 0
+    assert process.returncode == 0, process.communicate()
     return usage.ru_maxrss * 1024
 
 

@@ -92,5 +92,6 @@ FROM results r LEFT JOIN outcomes o ON o.attempt_id = r.attempt_id
 WHERE NOT coalesce(r.is_shared, false);
 
 -- name: count_open
--- Items that another run may still answer.
-SELECT count(*) FROM results WHERE fingerprint IS NOT NULL AND NOT is_final;
+-- Items that another run would send again.
+SELECT count(*) FROM results
+WHERE fingerprint IS NOT NULL AND NOT is_final AND unknown_attempts < $allowance;

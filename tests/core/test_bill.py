@@ -1,0 +1,128 @@
+"""An answer is priced exactly, or said to be unpriced; never zero for what is not known."""
+
+import json
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import batcher
+from batcher.core.bill import bill
+from batcher.core.job import PriceOverride
+from batcher.core.message import Message, parse_message
+from batcher.core.money.prices import PriceTable, UnknownModelError
+
+TABLE = PriceTable.parse((Path(batcher.__file__).parent / "data" / "models.json").read_text())
+MODEL = "claude-haiku-5-5"
+USAGE = {"input_tokens": 1000, "output_tokens": 100}
+
+
+def answer(**changes: Any) -> Message:
+    """Parse a message with changes."""
+    fields = {"type": "message", "model": MODEL, "stop_reason": "end_turn", "usage": USAGE}
+    return parse_message(json.dumps({"content": [], **fields, **changes}).encode())
+
+
+def free_table(**rates: Decimal) -> PriceTable:
+    """A table with one model of a server of one's own."""
+    override = PriceOverride(**({"input": Decimal(0), "output": Decimal(0)} | rates))
+    return TABLE.with_overrides({"own": override})
+
+
+def expected(model: str) -> Decimal:
+    """Price USAGE by hand."""
+    rates = TABLE.model(model).standard
+    return (1000 * rates.input + 100 * rates.output) / 1_000_000
+
+
+def test_an_answer_is_priced_by_its_usage() -> None:
+    """Tokens times rates, to the last digit."""
+    found = bill(answer(), MODEL, TABLE)
+    assert found.cost_usd == expected(MODEL)
+    assert found.usage is not None
+    assert (found.usage.input_tokens, found.usage.output_tokens) == (1000, 100)
+    assert found.problem is None
+
+
+def test_the_model_that_answered_sets_the_price() -> None:
+    """It may be another than the one asked."""
+    other = "claude-opus-5-5"
+    assert bill(answer(model=other), MODEL, TABLE).cost_usd == expected(other) != expected(MODEL)
+
+
+@pytest.mark.parametrize("model", [None, "haiku-on-our-own-server"])
+def test_a_name_of_its_own_is_priced_as_asked(model: str | None) -> None:
+    """A server that calls its models something else is priced as the model asked for."""
+    assert bill(answer(model=model), MODEL, TABLE).cost_usd == expected(MODEL)
+
+
+def test_no_price_at_all_is_an_error() -> None:
+    """Neither the answering nor the asked model has a price: never zero."""
+    with pytest.raises(UnknownModelError):
+        bill(answer(model="x"), "y", TABLE)
+
+
+@pytest.mark.parametrize(
+    ("usage", "problem"),
+    [
+        pytest.param(None, "no usage", id="none"),
+        pytest.param({}, "input_tokens", id="empty"),
+        pytest.param(USAGE | {"input_tokens": -1}, "input_tokens", id="negative"),
+        pytest.param(USAGE | {"input_tokens": "5"}, "input_tokens", id="text"),
+        pytest.param(USAGE | {"new_tokens": 3}, "new_tokens", id="unknown field"),
+        pytest.param(USAGE | {"speed": "warp"}, "speed", id="unknown speed"),
+        pytest.param(USAGE | {"service_tier": "gold"}, "service_tier", id="unknown tier"),
+    ],
+)
+def test_what_cannot_be_priced_is_unknown(usage: Any, problem: str) -> None:
+    """The cost is None, and the problem names the field."""
+    found = bill(answer(usage=usage), MODEL, TABLE)
+    assert found.cost_usd is None
+    assert problem in (found.problem or "")
+
+
+def test_a_field_can_be_declared_free() -> None:
+    """The job file may say that a field costs nothing."""
+    message = answer(usage=USAGE | {"new_tokens": 3})
+    assert bill(message, MODEL, TABLE, ("new_tokens",)).cost_usd == expected(MODEL)
+
+
+@pytest.mark.parametrize("usage", [None, {}, USAGE | {"new_tokens": 3}])
+def test_a_model_without_a_price_to_pay_costs_nothing(usage: Any) -> None:
+    """Whatever its usage says, or leaves out."""
+    found = bill(answer(usage=usage, model="own"), "own", free_table())
+    assert (found.cost_usd, found.problem) == (0, None)
+
+
+def test_a_model_that_is_only_partly_free_is_not_free() -> None:
+    """One rate above zero, and missing usage is unknown again."""
+    table = free_table(output=Decimal(1))
+    assert bill(answer(usage=None, model="own"), "own", table).cost_usd is None
+
+
+@pytest.mark.parametrize(
+    ("category", "has_output", "is_free"),
+    [
+        ("cyber", False, True),
+        ("general_harms", False, True),
+        (None, False, True),
+        ("bio", False, False),
+        ("frontier_llm", False, False),
+        ("reasoning_extraction", False, False),
+        ("a_new_one", False, False),
+        ("cyber", True, False),
+        (None, True, False),
+    ],
+)
+def test_refusals(category: str | None, has_output: bool, is_free: bool) -> None:
+    """Some refusals before any output are not billed; their tokens are still counted."""
+    content = [{"type": "text", "text": "part"}] if has_output else []
+    message = answer(
+        stop_reason="refusal", stop_details={"category": category}, content=content
+    )
+    found = bill(message, MODEL, TABLE)
+    assert found.cost_usd == (0 if is_free else expected(MODEL))
+    assert found.usage is not None
+
+

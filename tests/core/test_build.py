@@ -1,0 +1,273 @@
+"""Every row becomes a request or a reason why not; nothing in a row can raise."""
+
+import base64
+import json
+from collections.abc import Mapping
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from batcher.core.job import Job
+from batcher.core.request.build import (
+    MAX_BODY_BYTES,
+    EncodedImage,
+    Request,
+    RequestBuilder,
+    Unsendable,
+)
+from batcher.core.request.canonical import canonical_json, fingerprint
+from batcher.core.request.template import Template
+
+MESSAGES = [{"role": "user", "content": "hi"}]
+PARAMS = {"model": "p", "max_tokens": 3, "messages": MESSAGES}
+PROMPT = {"prompt": "{{ c }}"}
+
+
+def builder(request: Mapping[str, Any], **input_keys: Any) -> RequestBuilder:
+    """Make a builder from the sections of a job."""
+    fields = {"model": "m", "max_tokens": 9, **request}
+    if "params" in fields or input_keys.get("format") == "messages-batch":
+        fields = dict(request)
+    job = Job.model_validate({"input": {"path": "x", **input_keys}, "request": fields})
+    system, prompt = job.request.system, job.request.prompt
+    return RequestBuilder(
+        job,
+        system=Template(system, "s") if isinstance(system, str) else system,
+        prompt=None if prompt is None else Template(prompt, "p"),
+    )
+
+
+def built(request: Mapping[str, Any], values: Mapping[str, object], **input_keys: Any) -> Request:
+    """Build one row that has to become a request."""
+    found = builder(request, **input_keys).build(values)
+    assert isinstance(found, Request), found
+    return found
+
+
+def refused(
+    request: Mapping[str, Any], values: Mapping[str, object], **input_keys: Any
+) -> Unsendable:
+    """Build one row that must not become a request."""
+    found = builder(request, **input_keys).build(values)
+    assert isinstance(found, Unsendable), found
+    return found
+
+
+def test_a_prompt() -> None:
+    """The rendered prompt is the only message; parameters pass through; the bytes are these."""
+    request = built(PROMPT | {"system": "be {{ how }}", "top_k": 5}, {"c": "hi", "how": "kind"})
+    wanted = {"model": "m", "max_tokens": 9, "messages": MESSAGES, "system": "be kind", "top_k": 5}
+    assert request.fields == wanted
+    assert request.body == canonical_json(wanted)
+    assert request.fingerprints == (fingerprint(request.body, 0),)
+    assert (request.model, request.max_tokens, request.image_count) == ("m", 9, 0)
+
+
+def test_system_blocks_are_sent_as_they_are() -> None:
+    """Text blocks are no template."""
+    blocks = [{"type": "text", "text": "{{ c }}"}]
+    assert built(PROMPT | {"system": blocks}, {"c": "hi"}).fields["system"] == blocks
+
+
+@pytest.mark.parametrize("value", [MESSAGES, json.dumps(MESSAGES)], ids=["list", "text"])
+def test_a_messages_column(value: object) -> None:
+    """It holds the array or its JSON text; both are the same request."""
+    request = built({"messages": "c"}, {"c": value})
+    assert request.fields == {"model": "m", "max_tokens": 9, "messages": MESSAGES}
+
+
+@pytest.mark.parametrize("value", [PARAMS, json.dumps(PARAMS)], ids=["object", "text"])
+def test_a_params_column(value: object) -> None:
+    """It holds the whole request, with a model of its own."""
+    request = built({"params": "c"}, {"c": value})
+    assert request.fields == PARAMS
+    assert (request.model, request.max_tokens) == ("p", 3)
+    assert built({}, {"params": value}, format="messages-batch").body == request.body
+
+
+def test_a_table_fills_absent_keys_with_null() -> None:
+    """A null in a column of objects means that the key is absent, but not in data and schemas."""
+    message = {"role": "user", "content": [{"type": "text", "text": "hi", "citations": None}]}
+    call = {"type": "tool_use", "input": {"a": None}, "name": None}
+    request = built({"messages": "c"}, {"c": [message, {"role": "assistant", "content": [call]}]})
+    first, second = request.fields["messages"]
+    assert first["content"] == [{"type": "text", "text": "hi"}]
+    assert second["content"] == [{"type": "tool_use", "input": {"a": None}}]
+
+
+def test_images_come_before_the_text() -> None:
+    """Each image is a base64 block."""
+    found = builder(PROMPT).build({"c": "what?"}, [EncodedImage("image/png", b"\x89")])
+    assert isinstance(found, Request)
+    (message,) = found.fields["messages"]
+    source = {
+        "type": "base64",
+        "media_type": "image/png",
+        "data": base64.b64encode(b"\x89").decode(),
+    }
+    assert message["content"] == [
+        {"type": "image", "source": source},
+        {"type": "text", "text": "what?"},
+    ]
+    assert found.image_count == 1
+
+
+def test_samples_are_answers_to_one_request() -> None:
+    """Three answers: one body and three names, the first of which a single answer has too."""
+    one, three = (built(PROMPT | {"samples": n}, {"c": "hi"}) for n in (1, 3))
+    assert three.body == one.body
+    assert three.fingerprints[:1] == one.fingerprints
+    assert len(set(three.fingerprints)) == 3
+
+
+@pytest.mark.parametrize("prompt", ["", " \n\t\u3000"], ids=["empty", "blank"])
+def test_an_empty_prompt_is_skipped_or_sent(prompt: str) -> None:
+    """Which of the two, ``on_empty`` says."""
+    assert refused(PROMPT, {"c": prompt}).is_skipped
+    assert built(PROMPT, {"c": prompt}, on_empty="send").fields["messages"][0]["content"] == prompt
+
+
+def test_a_request_may_be_as_large_as_the_api_takes() -> None:
+    """To the byte; one more is a row of its own kind of failure."""
+
+    def column(text: str) -> dict[str, object]:
+        return {"c": [{"role": "user", "content": text}]}
+
+    room = MAX_BODY_BYTES - len(built({"messages": "c"}, column("")).body)
+    assert len(built({"messages": "c"}, column("x" * room)).body) == MAX_BODY_BYTES
+    too_large = refused({"messages": "c"}, column("x" * (room + 1)))
+    assert too_large.error_type == "client.too_large"
+
+
+DEEP = "[" * 101 + "]" * 101
+
+
+@pytest.mark.parametrize(
+    ("request_keys", "value", "said"),
+    [
+        pytest.param({"messages": "c"}, None, "must hold an array", id="messages null"),
+        pytest.param({"messages": "c"}, "{}", "must hold an array", id="messages object"),
+        pytest.param({"messages": "c"}, "SECRET", "not valid JSON", id="messages junk"),
+        pytest.param({"messages": "c"}, [], "at least one", id="messages empty"),
+        pytest.param({"messages": "c"}, ["SECRET"], "role and a content", id="message a text"),
+        pytest.param({"messages": "c"}, [{"role": "user"}], "role and a content", id="no content"),
+        pytest.param({"messages": "c"}, [{"content": b"SECRET"}], "not valid JSON", id="bytes"),
+        pytest.param({"messages": "c"}, [{"content": date(2026, 1, 1)}], "not valid", id="date"),
+        pytest.param({"messages": "c"}, "[NaN]", "role and a content", id="NaN"),
+        pytest.param({"messages": "c"}, '[{"content":NaN}]', "not valid JSON", id="NaN inside"),
+        pytest.param({"messages": "c"}, '[{"content":1e999}]', "not valid JSON", id="1e999"),
+        pytest.param({"messages": "c"}, DEEP, "nested more than 100", id="deep"),
+        pytest.param({"messages": "c"}, "[" * 700 + "]" * 700, "nested", id="deeper"),
+        pytest.param({"messages": "c"}, "[" * 10**5, "not valid JSON", id="too deep to read"),
+        pytest.param({"messages": "c"}, f'[{{"content":{"9" * 5000}}}]', "not valid", id="long int"),
+        pytest.param({"params": "c"}, [], "must hold an object", id="params array"),
+        pytest.param({"params": "c"}, PARAMS | {"model": 5}, "no model", id="model number"),
+        pytest.param({"params": "c"}, PARAMS | {"model": ""}, "no model", id="model empty"),
+        pytest.param({"params": "c"}, PARAMS | {"max_tokens": None}, "max_tokens", id="no tokens"),
+        pytest.param({"params": "c"}, PARAMS | {"max_tokens": True}, "max_tokens", id="bool"),
+        pytest.param({"params": "c"}, PARAMS | {"max_tokens": -1}, "max_tokens", id="negative"),
+        pytest.param({"params": "c"}, PARAMS | {"max_tokens": 1.5}, "max_tokens", id="fraction"),
+        pytest.param({"params": "c"}, PARAMS | {"stream": False}, "stream", id="stream"),
+        pytest.param({"params": "c"}, {**PARAMS, "x": "SECRET\ud800"}, "surrogate", id="surrogate"),
+    ],
+)
+def test_bad_values(request_keys: dict[str, str], value: object, said: str) -> None:
+    """A bad value is a bad row, with a reason that quotes nothing of it."""
+    found = refused(request_keys, {"c": value})
+    assert found.error_type == "client.bad_row"
+    assert said in found.reason
+    assert "SECRET" not in found.reason
+
+
+@pytest.mark.parametrize("values", [{}, {"c": None}], ids=["missing", "null"])
+def test_what_a_template_lacks(values: dict[str, object]) -> None:
+    """A missing or null column is a template failure of that row, in one line."""
+    found = refused(PROMPT, values)
+    assert found.error_type == "client.template"
+    assert "\n" not in found.reason
+
+
+def test_a_missing_column() -> None:
+    """A row without the column says which."""
+    assert "'c' is missing" in refused({"messages": "c"}, {}).reason
+    assert "'params' is missing" in refused({}, {}, format="messages-batch").reason
+
+
+@pytest.mark.parametrize(
+    ("request_keys", "input_keys", "columns", "is_fixed"),
+    [
+        ({"prompt": "{{ a }}{{ b }}", "system": "{{ s }}"}, {}, {"a", "b", "s"}, True),
+        ({"prompt": "{{ row['a'] }}"}, {}, None, True),
+        ({"messages": "c", "system": "{{ s }}"}, {}, {"c", "s"}, True),
+        ({"params": "c"}, {}, {"c"}, False),
+        ({}, {"format": "messages-batch"}, {"params"}, False),
+        ({"prompt": "{{ a }}", "images": ["i"]}, {}, {"a", "i"}, True),
+    ],
+)
+def test_the_columns_a_request_is_made_from(
+    request_keys: dict[str, Any],
+    input_keys: dict[str, Any],
+    columns: set[str] | None,
+    is_fixed: bool,
+) -> None:
+    """Only these have to be read; None means all."""
+    made = builder(request_keys, **input_keys)
+    assert made.columns == columns
+    assert made.is_fixed is is_fixed
+
+
+LEAVES = (
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text(st.characters(), max_size=6)
+    | st.binary(max_size=4)
+    | st.decimals(allow_nan=True)
+    | st.just(datetime(2026, 1, 1, tzinfo=UTC))
+    | st.just(timedelta(1))
+    | st.just(Decimal("1.5"))
+)
+KEYS = st.sampled_from(
+    ["model", "max_tokens", "messages", "content", "role", "stream", "input", "type", "system"]
+) | st.text(max_size=3)
+VALUES = st.recursive(
+    LEAVES,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner, max_size=4),
+    max_leaves=10,
+)
+WHOLE = st.fixed_dictionaries(
+    {"model": st.just("m") | VALUES, "max_tokens": st.just(5) | VALUES},
+    optional={"messages": st.lists(st.fixed_dictionaries({"content": VALUES}), max_size=2)},
+)
+BUILDERS = [
+    builder(PROMPT),
+    builder({"prompt": "{{ row }}{{ c | length }}"}),
+    builder({"messages": "c", "system": "{{ s }}"}),
+    builder({"params": "c"}),
+]
+
+
+@given(
+    st.sampled_from(BUILDERS),
+    st.dictionaries(st.sampled_from(["c", "s", "other"]), VALUES | WHOLE, max_size=3),
+    st.booleans(),
+)
+def test_nothing_in_a_row_can_raise(
+    made: RequestBuilder, values: dict[str, object], as_text: bool
+) -> None:
+    """Whatever the columns hold, the row is a request with valid bytes, or a reason."""
+    if as_text:
+        values = {key: json.dumps(value, default=str) for key, value in values.items()}
+    found = made.build(values)
+    if isinstance(found, Request):
+        assert json.loads(found.body) == found.fields
+        assert found.max_tokens >= 0
+        assert found.fingerprints == (fingerprint(found.body, 0),)
+    else:
+        assert found.error_type.startswith("client.")
+        assert found.reason

@@ -1,0 +1,366 @@
+"""The verdict on every kind of attempt: who pays, who tries again, who has to act."""
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from batcher.core.answer import Answer, NoAnswer
+from batcher.core.outcome import Billing, Outcome, Status, Verdict, classify, retry_after_s
+
+FINAL, RETRY, HALT = Verdict.FINAL, Verdict.RETRY, Verdict.HALT
+BILLED, FREE, UNKNOWN = Billing.BILLED, Billing.FREE, Billing.UNKNOWN
+USAGE = {"input_tokens": 1, "output_tokens": 1}
+
+
+def message(**changes: Any) -> bytes:
+    """Write a message's body."""
+    fields = {"type": "message", "content": [], "stop_reason": "end_turn", "usage": USAGE}
+    return json.dumps(fields | changes).encode()
+
+
+def error(kind: str = "", text: str = "", code: str | None = None) -> bytes:
+    """Write an error's body."""
+    details = {"error_code": code} if code else None
+    fields = {"type": kind, "message": text, "details": details}
+    return json.dumps({"type": "error", "error": fields}).encode()
+
+
+def judged(status: int, body: bytes, fault: str | None = None, **headers: str) -> Outcome:
+    """Classify an answer; header names with underscores."""
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    return classify(Answer(status, named, body, 1.0, fault=fault))
+
+
+@pytest.mark.parametrize(
+    ("stop_reason", "status", "error_type"),
+    [
+        ("end_turn", Status.SUCCEEDED, None),
+        ("stop_sequence", Status.SUCCEEDED, None),
+        ("tool_use", Status.SUCCEEDED, None),
+        ("max_tokens", Status.TRUNCATED, "max_tokens"),
+        ("model_context_window_exceeded", Status.TRUNCATED, "model_context_window_exceeded"),
+        ("pause_turn", Status.TRUNCATED, "pause_turn"),
+        ("refusal", Status.REFUSED, "refusal"),
+        ("compaction", Status.ERRORED, "client.unknown_stop_reason"),
+        ("from_the_future", Status.ERRORED, "client.unknown_stop_reason"),
+        (None, Status.ERRORED, "client.unknown_stop_reason"),
+    ],
+)
+def test_messages(stop_reason: str | None, status: Status, error_type: str | None) -> None:
+    """Every whole message is final and billed, whatever it ended with."""
+    outcome = judged(200, message(stop_reason=stop_reason))
+    assert (outcome.status, outcome.error_type) == (status, error_type)
+    assert (outcome.verdict, outcome.billing) == (FINAL, BILLED)
+    assert outcome.message is not None
+    assert not outcome.is_unreachable
+
+
+def test_a_refusal_says_its_category() -> None:
+    """It is the error's message."""
+    details = {"type": "refusal", "category": "bio", "explanation": "SECRET"}
+    outcome = judged(200, message(stop_reason="refusal", stop_details=details))
+    assert outcome.error_message == "bio"
+
+
+SPEND = "You have reached your specified API usage limits. You will regain access on 2026-12-01."
+WORKSPACE = "You have reached your specified workspace API usage limits."
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "verdict"),
+    [
+        pytest.param(400, error("invalid_request_error", "bad"), FINAL, id="400"),
+        pytest.param(401, error("authentication_error"), HALT, id="401"),
+        pytest.param(402, error("billing_error"), HALT, id="402"),
+        pytest.param(403, error("permission_error"), HALT, id="403"),
+        pytest.param(404, error("not_found_error"), HALT, id="404"),
+        pytest.param(405, b"", FINAL, id="405"),
+        pytest.param(408, b"", RETRY, id="408"),
+        pytest.param(409, error("conflict_error"), RETRY, id="409"),
+        pytest.param(412, b"", FINAL, id="412"),
+        pytest.param(413, error("request_too_large"), FINAL, id="413"),
+        pytest.param(422, b"", FINAL, id="422"),
+        pytest.param(429, error("rate_limit_error"), RETRY, id="429"),
+        pytest.param(431, b"", FINAL, id="431"),
+        pytest.param(499, b"", FINAL, id="499"),
+        pytest.param(500, error("api_error"), RETRY, id="500"),
+        pytest.param(502, b"<html>", RETRY, id="502 html"),
+        pytest.param(503, b"", RETRY, id="503"),
+        pytest.param(504, error("timeout_error"), RETRY, id="504"),
+        pytest.param(529, error("overloaded_error"), RETRY, id="529"),
+        pytest.param(599, b"", RETRY, id="599"),
+        pytest.param(301, b"", HALT, id="301"),
+        pytest.param(307, b"", HALT, id="307"),
+    ],
+)
+def test_statuses(status: int, body: bytes, verdict: Verdict) -> None:
+    """An answer without a message is not billed; its status says what to do."""
+    outcome = judged(status, body)
+    assert (outcome.status, outcome.verdict) == (Status.ERRORED, verdict)
+    assert outcome.billing is FREE
+    assert outcome.message is None
+    assert outcome.is_rate_limited is (status == 429)
+    assert outcome.is_unreachable is (status >= 500)
+    assert outcome.error_type
+    assert outcome.error_message
+    assert (outcome.hint is not None) is (verdict is HALT)
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "verdict"),
+    [
+        pytest.param(429, error("rate_limit_error", code="ramp_limit_exceeded"), RETRY, id="ramp"),
+        pytest.param(429, error("x", code="enforced_spend_limit_reached"), HALT, id="enforced"),
+        pytest.param(429, error("x", code="contract_spend_limit_reached"), HALT, id="contract"),
+        pytest.param(
+            402, error("x", code="linked_organization_spend_limit_reached"), HALT, id="linked"
+        ),
+        pytest.param(
+            402, error("x", code="linked_organization_billing_unavailable"), HALT, id="linked off"
+        ),
+        pytest.param(400, error("x", code="organization_on_hold"), HALT, id="on hold"),
+        pytest.param(400, error("invalid_request_error", SPEND), HALT, id="own limit"),
+        pytest.param(400, error("invalid_request_error", WORKSPACE), HALT, id="workspace limit"),
+        pytest.param(400, error("x", f"not: {SPEND}"), FINAL, id="limit only quoted"),
+        pytest.param(400, error("x", code="image_dimensions_too_large"), FINAL, id="image"),
+        pytest.param(413, error("x", code="request_body_too_large_after_decoding"), FINAL, id="413"),
+        pytest.param(400, error("x", code="request_body_timeout"), RETRY, id="slow body"),
+        pytest.param(429, error("x", code="from_the_future"), RETRY, id="unknown code of 429"),
+        pytest.param(400, error("x", code="from_the_future"), FINAL, id="unknown code of 400"),
+    ],
+)
+def test_codes_and_spend_limits(status: int, body: bytes, verdict: Verdict) -> None:
+    """A spend limit hides behind 400, 402 and 429; an unknown code counts as its bare status."""
+    outcome = judged(status, body)
+    assert (outcome.verdict, outcome.billing) == (verdict, FREE)
+
+
+@pytest.mark.parametrize(
+    ("status", "should_retry", "verdict"),
+    [
+        (529, "false", FINAL),
+        (529, "true", RETRY),
+        (529, "junk", RETRY),
+        (400, "true", FINAL),
+        (400, "false", FINAL),
+        (401, "true", HALT),
+        (401, "false", HALT),
+    ],
+)
+def test_x_should_retry(status: int, should_retry: str, verdict: Verdict) -> None:
+    """The server may call a retry useless; it may not call a bad request good."""
+    assert judged(status, b"", x_should_retry=should_retry).verdict is verdict
+
+
+def test_another_success_may_have_been_billed() -> None:
+    """Only a 200 is documented; a message is a message, and without one nothing is known."""
+    assert judged(201, message()).billing is BILLED
+    for fault in (None, "client.cut_short"):
+        outcome = judged(204, b"", fault)
+        assert (outcome.verdict, outcome.billing) == (RETRY, UNKNOWN)
+
+
+FAULTS = ["cut_short", "too_large", "undecodable", "stalled", "stream_broken", "stream_incomplete"]
+
+
+@pytest.mark.parametrize("fault", [f"client.{name}" for name in FAULTS])
+def test_a_200_that_did_not_arrive_whole(fault: str) -> None:
+    """It was probably paid for, so it is unknown, even if its bytes look like a message."""
+    outcome = judged(200, message(), fault)
+    assert (outcome.verdict, outcome.billing, outcome.error_type) == (RETRY, UNKNOWN, fault)
+    assert outcome.message is None
+
+
+def test_an_error_that_did_not_arrive_whole() -> None:
+    """Its status is enough."""
+    outcome = judged(529, b'{"type":"err', "client.cut_short")
+    assert (outcome.verdict, outcome.billing, outcome.error_type) == (RETRY, FREE, "http_529")
+    assert judged(401, b"", "client.cut_short").verdict is HALT
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"<html>",
+        b"\xff",
+        b"null",
+        b"[]",
+        b"{}",
+        b'{"type":"message"}',
+        b'{"usage":NaN}',
+        b"[" * 100_000,
+        message(content="text"),
+        message(stop_reason=5),
+        message(usage=[]),
+    ],
+)
+def test_an_unreadable_200_may_have_been_billed(body: bytes) -> None:
+    """It is tried again within the allowance for unknown attempts."""
+    outcome = judged(200, body)
+    assert (outcome.verdict, outcome.billing) == (RETRY, UNKNOWN)
+    assert outcome.error_type == "client.unreadable"
+
+
+@pytest.mark.parametrize(
+    ("kind", "verdict", "is_limited", "is_unreachable"),
+    [
+        ("overloaded_error", RETRY, False, True),
+        ("rate_limit_error", RETRY, True, False),
+        ("api_error", RETRY, False, True),
+        ("timeout_error", RETRY, False, True),
+        ("authentication_error", HALT, False, False),
+        ("billing_error", HALT, False, False),
+        ("permission_error", HALT, False, False),
+        ("not_found_error", HALT, False, False),
+        ("invalid_request_error", FINAL, False, False),
+        ("from_the_future", FINAL, False, False),
+    ],
+)
+@pytest.mark.parametrize(
+    ("fault", "layout"),
+    [("client.stream_error", None), (None, None), (None, 2)],
+    ids=["in a stream", "as the body", "as an indented body"],
+)
+def test_an_error_after_a_200(
+    kind: str,
+    verdict: Verdict,
+    is_limited: bool,
+    is_unreachable: bool,
+    fault: str | None,
+    layout: int | None,
+) -> None:
+    """Its type says what to do; what was streamed before it may be billed."""
+    body = json.dumps(json.loads(error(kind, "why")), indent=layout).encode()
+    outcome = judged(200, body, fault)
+    assert (outcome.verdict, outcome.billing) == (verdict, UNKNOWN)
+    assert (outcome.error_type, outcome.error_message) == (kind, "why")
+    assert (outcome.is_rate_limited, outcome.is_unreachable) == (is_limited, is_unreachable)
+
+
+@pytest.mark.parametrize("body", [b"", b"junk", b"{}", b'{"type":"error"}'])
+def test_an_unreadable_error_after_a_200_is_passing_trouble(body: bytes) -> None:
+    """Nothing says that the request was bad, so the row is not given up for it."""
+    outcome = judged(200, body, "client.stream_error")
+    assert (outcome.verdict, outcome.billing) == (RETRY, UNKNOWN)
+    assert outcome.error_type == "client.stream_error"
+
+
+@pytest.mark.parametrize(
+    ("was_sent", "is_fatal", "verdict", "billing"),
+    [
+        (True, False, RETRY, UNKNOWN),
+        (False, False, RETRY, FREE),
+        (False, True, HALT, FREE),
+        (True, True, HALT, UNKNOWN),
+    ],
+)
+def test_without_an_answer(
+    was_sent: bool, is_fatal: bool, verdict: Verdict, billing: Billing
+) -> None:
+    """What may have left may be billed; what certainly did not is free."""
+    outcome = classify(NoAnswer("client.connect", "refused", was_sent, 1.0, is_fatal))
+    assert (outcome.verdict, outcome.billing) == (verdict, billing)
+    assert (outcome.error_type, outcome.error_message) == ("client.connect", "refused")
+    assert outcome.is_unreachable
+    assert outcome.is_unsent is not was_sent
+    assert (outcome.hint is not None) is is_fatal
+
+
+DATE = "Sun, 22 Nov 2026 10:00:00 GMT"
+
+
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        pytest.param({}, None, id="nothing"),
+        pytest.param({"retry_after": "30"}, 30.0, id="seconds"),
+        pytest.param({"retry_after": "0"}, 0.0, id="zero"),
+        pytest.param({"retry_after": " 1.5 "}, 1.5, id="fraction"),
+        pytest.param({"retry_after_ms": "1500"}, 1.5, id="milliseconds"),
+        pytest.param({"retry_after_ms": "5", "retry_after": "9"}, 0.005, id="milliseconds first"),
+        pytest.param({"retry_after_ms": "x", "retry_after": "9"}, 9.0, id="milliseconds junk"),
+        pytest.param({"retry_after_ms": "-1", "retry_after": "9"}, 9.0, id="milliseconds negative"),
+        pytest.param({"retry_after": "-1"}, None, id="negative"),
+        pytest.param({"retry_after": "nan"}, None, id="nan"),
+        pytest.param({"retry_after": "inf"}, None, id="infinite"),
+        pytest.param({"retry_after": "soon"}, None, id="junk"),
+        pytest.param({"retry_after": ""}, None, id="empty"),
+        pytest.param(
+            {"retry_after": "Sun, 22 Nov 2026 10:01:30 GMT", "date": DATE}, 90.0, id="date"
+        ),
+        pytest.param(
+            {"retry_after": "Sun, 22 Nov 2026 09:00:00 GMT", "date": DATE}, 0.0, id="past date"
+        ),
+        pytest.param({"retry_after": DATE}, None, id="date against nothing"),
+        pytest.param({"retry_after": DATE, "date": "junk"}, None, id="date against junk"),
+        pytest.param(
+            {"retry_after": "Sun, 22 Nov 2026 10:00:05 -0000", "date": DATE}, 5.0, id="no zone"
+        ),
+        pytest.param(
+            {"retry_after": "Sun, 22 Nov 99999999999999999999 10:00:00 GMT", "date": DATE},
+            None,
+            id="impossible year",
+        ),
+        pytest.param(
+            {"retry_after": f"{DATE[:-3]}+99999999999999999999", "date": DATE},
+            None,
+            id="impossible zone",
+        ),
+    ],
+)
+def test_retry_after(headers: dict[str, str], seconds: float | None) -> None:
+    """Milliseconds, then seconds, then a date against the answer's own; junk is nothing."""
+    assert judged(529, b"", **headers).retry_after_s == seconds
+
+
+@pytest.mark.parametrize("status", [400, 401])
+def test_only_a_retry_has_a_wait(status: int) -> None:
+    """What is not tried again waits for nothing."""
+    assert judged(status, b"", retry_after="5").retry_after_s is None
+
+
+HEADERS = st.dictionaries(
+    st.sampled_from(["retry-after", "retry-after-ms", "date", "x-should-retry", "request-id"]),
+    st.text(max_size=30)
+    | st.integers().map(str)
+    | st.floats().map(str)
+    | st.from_regex(r"\w{3}, \d+ (Jan|Feb|Nov) \d+ \d+:\d+:\d+ ([+-]\d+|GMT)", fullmatch=True),
+)
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3)
+    | st.dictionaries(
+        st.sampled_from(
+            "type error message content stop_reason stop_details usage details text id".split()
+        ),
+        inner | st.sampled_from(["error", "message", "text", "end_turn"]),
+        max_size=4,
+    ),
+    max_leaves=12,
+)
+STATUSES = st.sampled_from([200, 400, 429, 500]) | st.integers(100, 999)
+ANY_FAULT = st.none() | st.sampled_from(["client.cut_short", "client.stream_error"])
+
+
+@given(STATUSES, st.binary(max_size=60) | JSON.map(json.dumps).map(str.encode), HEADERS, ANY_FAULT)
+def test_nothing_that_comes_back_can_raise(
+    status: int, body: bytes, headers: dict[str, str], fault: str | None
+) -> None:
+    """Arbitrary bytes and headers get a verdict, and only a whole message is billed."""
+    outcome = classify(Answer(status, headers, body, 1.0, fault=fault))
+    assert (outcome.billing is BILLED) == (outcome.message is not None)
+    assert outcome.message is None or (status < 300 and fault is None)
+    assert outcome.retry_after_s is None or outcome.retry_after_s >= 0
+    if status == 200:
+        assert outcome.billing is not FREE
+
+
+@given(HEADERS)
+def test_a_wait_is_a_number_of_seconds_or_nothing(headers: dict[str, str]) -> None:
+    """It can always be waited for: finite and not negative."""
+    seconds = retry_after_s(Answer(429, headers, b"", 0.0))
+    assert seconds is None or 0 <= seconds < float("inf")

@@ -1,0 +1,121 @@
+"""A full disk and a kill: what was acknowledged is there, what was not is not half there."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from records_made import count, opened
+
+from batcher.store.checkpoint import FILE_NAME
+
+HERE = Path(__file__).parent
+FULL = """
+import asyncio, resource, sys
+from pathlib import Path
+sys.path.insert(0, sys.argv[2])
+from records_made import NOW, intent, outcome
+from batcher.errors import CheckpointError
+from batcher.store.checkpoint import Checkpoint
+from batcher.store.writer import Writer
+
+folder = Path(sys.argv[1])
+Checkpoint.create(folder, version="0", now=NOW)
+resource.setrlimit(resource.RLIMIT_FSIZE, (2_000_000, 2_000_000))
+
+async def fill():
+    writer = Writer(folder)
+    kept = 0
+    try:
+        for n in range(1, 1000):
+            both = [writer.add("attempts", intent(n)), writer.add("outcomes", outcome(n, body=bytes(90_000)))]
+            await asyncio.gather(*both)
+            kept = n
+    except CheckpointError as error:
+        print(kept, str(error) == f"{folder}/checkpoint.duckdb: " + str(error).split(": ", 1)[1])
+    refused = [writer.add("attempts", intent(n)) for n in (5000, 5001)]
+    endings = await asyncio.gather(*refused, return_exceptions=True)
+    print([type(ending).__name__ for ending in endings], flush=True)
+    writer.close()
+
+asyncio.run(fill())
+"""
+ENDLESS = """
+import asyncio, sys
+from pathlib import Path
+sys.path.insert(0, sys.argv[2])
+from records_made import NOW, intent, outcome
+from batcher.store.checkpoint import Checkpoint
+from batcher.store.writer import Writer
+
+folder = Path(sys.argv[1])
+Checkpoint.create(folder, version="0", now=NOW)
+
+async def one(writer, n):
+    await writer.add("attempts", intent(n, n))
+    await writer.add("outcomes", outcome(n, n, body=bytes(2000)))
+    sys.stdout.write(f"{n}\\n")
+    sys.stdout.flush()
+
+async def go():
+    writer = Writer(folder)
+    for n in range(1, 10**9, 20):
+        await asyncio.gather(*(one(writer, n + k) for k in range(20)))
+
+asyncio.run(go())
+"""
+
+
+def test_a_full_disk_stops_writing_and_keeps_what_was_committed(tmp_path: Path) -> None:
+    """Every acknowledged record is there, every later write is refused, nothing is half there."""
+    done = subprocess.run(
+        [sys.executable, "-c", FULL, str(tmp_path), str(HERE)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    first, refused = done.stdout.splitlines()[:2]
+    kept, names_file = first.split()
+    assert (int(kept) > 5, names_file) == (True, "True")
+    assert refused == "['CheckpointError', 'CheckpointError']"
+    with opened(tmp_path) as checkpoint:
+        assert count(checkpoint, "attempts") == count(checkpoint, "outcomes") == int(kept)
+        assert checkpoint.rows("SELECT max(attempt_id) FROM attempts") == [(int(kept),)]
+
+
+@pytest.mark.parametrize("lines", [1, 40, 300])
+def test_a_killed_run_loses_nothing_that_was_acknowledged(tmp_path: Path, lines: int) -> None:
+    """After SIGKILL the checkpoint opens, and every outcome that was said to be stored is."""
+    with subprocess.Popen(
+        [sys.executable, "-c", ENDLESS, str(tmp_path), str(HERE)], stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        told = [process.stdout.readline() for _ in range(lines)]
+        os.kill(process.pid, signal.SIGKILL)
+        told += process.stdout.read().splitlines(keepends=True)
+    said = {int(line) for line in told if line.endswith("\n")}
+    with opened(tmp_path) as checkpoint:
+        stored = {number for (number,) in checkpoint.rows("SELECT attempt_id FROM outcomes")}
+        assert said <= stored
+        assert len(stored - said) <= 20
+        orphans = "SELECT count(*) FROM outcomes ANTI JOIN attempts USING (attempt_id)"
+        assert checkpoint.rows(orphans) == [(0,)]
+        assert count(checkpoint, "outcomes") == len(stored)
+
+
+def test_the_checkpoint_is_the_owners_alone(tmp_path: Path) -> None:
+    """Under the run's umask neither the file nor its log can be read by others."""
+    before = os.umask(0o077)
+    try:
+        with opened(tmp_path) as checkpoint:
+            checkpoint.execute("INSERT INTO run_ends VALUES ('r', now(), 0)")
+            modes = {path.stat().st_mode & 0o077 for path in tmp_path.iterdir()}
+            assert len(list(tmp_path.iterdir())) == 2
+    finally:
+        os.umask(before)
+    assert modes == {0}
+    assert (tmp_path / FILE_NAME).exists()

@@ -1,0 +1,153 @@
+"""How a run stops: drained, refused, out of reach, or because another one holds the job."""
+
+import os
+import signal
+from pathlib import Path
+
+import duckdb
+import pytest
+from conftest import Job, Server, kill, wait_for
+from test_main_job import rows
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_drains_and_loses_nothing(number: int, code: int, tmp_path: Path) -> None:
+    """What was answered is recorded, there is no output yet, and the same command completes it."""
+    server = Server("--latency", "0.05")
+    job = Job(tmp_path, server)
+    process = job.write(rows(600)).start()
+    wait_for(server, 100)
+    process.send_signal(number)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == code
+    assert "in flight" in said
+    assert "next" in said
+    assert not job.output.exists()
+    ledger = server.ledger()
+    assert ledger["in_flight"] == 0
+    assert recorded(job) == (ledger["requests"], ledger["requests"])
+    job.run()
+    assert server.ledger()["requests"] == 600
+    server.close()
+
+
+def recorded(job: Job) -> tuple[int, int]:
+    """How many attempts and outcomes the checkpoint has."""
+    path = job.folder / "runs" / "job" / "checkpoint.duckdb"
+    with duckdb.connect(str(path), read_only=True) as connection:
+        query = "SELECT (SELECT count(*) FROM attempts), (SELECT count(*) FROM outcomes)"
+        return connection.execute(query).fetchall()[0]
+
+
+def test_a_second_ctrl_c_gives_up_and_says_what_it_may_cost(tmp_path: Path) -> None:
+    """Answers that never come are not waited for a second time."""
+    server = Server("--fault", "hang:rate=1")
+    job = Job(tmp_path, server)
+    process = job.write(rows(40)).start()
+    while server.ledger()["in_flight"] < 16:
+        pass
+    process.send_signal(signal.SIGINT)
+    assert "in flight" in process.stderr.readline() + process.stderr.readline()
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert "billed unseen" in said
+    server.close()
+
+
+def test_two_runs_of_one_job_do_not_mix(tmp_path: Path) -> None:
+    """The second one exits 8 and names the first."""
+    server = Server("--latency", "0.2")
+    job = Job(tmp_path, server)
+    first = job.write(rows(300)).start()
+    wait_for(server, 5)
+    said = job.run(code=8)
+    assert f"process {first.pid}" in said
+    kill(first)
+    server.close()
+
+
+def test_a_dead_server_is_waited_for_and_then_left(tmp_path: Path) -> None:
+    """Nothing listens: exit 5 after the set patience, no row is given up for good."""
+    job = Job(tmp_path, None)
+    more = "[retry]\npatience_s = 0.5\nmax_wait_s = 0.1\n"
+    said = job.write(rows(30), more=more).run(code=5)
+    assert "client.connect" in said
+    assert not job.output.exists()
+
+
+def test_a_server_in_trouble_leaves_rows_for_another_run(tmp_path: Path) -> None:
+    """Rows whose attempts were used up exit 5; when the trouble is over they succeed."""
+    server = Server("--fault", "status:status=500,first_n=16")
+    job = Job(tmp_path, server)
+    job.write(rows(8), more="[retry]\nattempts = 2\nmax_wait_s = 0.01\n").run(code=5)
+    statuses = set(job.table().column("_status").to_pylist())
+    assert statuses == {"errored"}
+    job.run()
+    assert set(job.table().column("_status").to_pylist()) == {"succeeded"}
+    server.close()
+
+
+def test_the_same_mistake_is_not_made_a_thousand_times(tmp_path: Path) -> None:
+    """A run whose first requests all fail alike stops before it has tried them all."""
+    server = Server("--fault", "status:status=400,rate=1")
+    job = Job(tmp_path, server)
+    said = job.write(rows(500), limits="concurrency = 4\n").run(code=4)
+    assert "the first 20 requests all failed" in said
+    assert server.ledger()["requests"] < 30
+    server.close()
+
+
+@pytest.mark.parametrize("kind", ["spend_limit", "own_spend_limit", "contract_spend_limit"])
+def test_a_spend_limit_stops_the_run(kind: str, tmp_path: Path) -> None:
+    """No row is marked as failed because the money is gone: exit 4, and it resumes."""
+    server = Server("--fault", f"{kind}:first_n=60")
+    job = Job(tmp_path, server)
+    said = job.write(rows(200)).run(code=4)
+    assert "spend limit" in said
+    assert server.ledger()["requests"] <= 60
+    server.close()
+
+
+def test_usage_that_cannot_be_priced_stops_the_run(tmp_path: Path) -> None:
+    """An unknown billed field is never taken for zero; the answer is kept, the way on is said."""
+    server = Server("--fault", "usage_unknown:first_n=1")
+    job = Job(tmp_path, server)
+    said = job.write(rows(100), limits="concurrency = 1\n").run(code=1)
+    assert "cannot be priced" in said
+    assert "free_usage_fields" in said
+    assert recorded(job) == (1, 1)
+    job.run()
+    assert job.table().column("_cost_usd").null_count == 1
+    server.close()
+
+
+def test_the_key_is_written_nowhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither the state nor the output nor a message holds the key, whatever happens."""
+    canary = "sk-ant-canary-0123456789"
+    monkeypatch.setenv("CANARY", canary)
+    server = Server("--fault", "overloaded:rate=0.2", "--fault", "junk:rate=0.1")
+    job = Job(tmp_path, server)
+    said = job.write(
+        rows(40), api='key_env = "CANARY"\n', more="[retry]\nmax_wait_s = 0.01\n"
+    ).run()
+    assert canary not in said
+    for path in tmp_path.rglob("*"):
+        assert path.is_dir() or canary.encode() not in path.read_bytes(), path
+    server.close()
+
+
+def test_everything_a_run_writes_is_for_its_owner_only(job: Job) -> None:
+    """State and output hold people's data: no other user may read them."""
+    job.write(rows(5)).run()
+    for path in [*(job.folder / "runs").rglob("*"), job.output]:
+        assert path.stat().st_mode & 0o077 == 0, path
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_a_folder_that_cannot_be_written_is_said_first(job: Job) -> None:
+    """Nothing is sent when the output could not be written."""
+    job.write(rows(5))
+    job.folder.chmod(0o500)
+    said = job.run(code=1)
+    assert "writable" in said
