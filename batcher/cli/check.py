@@ -92,7 +92,9 @@ def _lines(checked: Checked) -> Iterator[str]:
     yield f"requests {requests:,} rendered, {sizes}"
     for model, number in plan.models.most_common():
         prices = prepared.prices.model(model)
-        per_mtok = f"${exact_text(prices.standard.input)} in, ${exact_text(prices.standard.output)} out"
+        per_mtok = (
+            f"${exact_text(prices.standard.input)} in, ${exact_text(prices.standard.output)} out"
+        )
         source = "the job file" if prices.is_override else prepared.prices.as_of.isoformat()
         yield f"model    {model} for {number:,}: {per_mtok} per million tokens ({source})"
     if plan.counts.to_send:
@@ -107,7 +109,11 @@ def _lines(checked: Checked) -> Iterator[str]:
 def _bad_rows(checked: Checked) -> Iterator[str]:
     """Yield the bad rows, unless they are a problem and listed there."""
     plan = checked.plan
-    if plan is None or not plan.counts.bad or any("rows are bad" in str(p) for p in checked.problems):
+    if (
+        plan is None
+        or not plan.counts.bad
+        or any("rows are bad" in str(p) for p in checked.problems)
+    ):
         return
     yield f"{plan.counts.bad:,} of {plan.counts.items:,} rows are bad and will not be asked"
     yield from (f"  {problem}" for problem in plan.bad)

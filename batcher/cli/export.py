@@ -36,7 +36,7 @@ _FORMATS = ("parquet", "jsonl", "messages-batch")
 @simulate_option
 @set_option
 @json_option
-def command(  # noqa: PLR0913 - click passes each option by its name
+def command(
     job: Path,
     out: Path | None,
     wanted: Format | None,

@@ -2,13 +2,15 @@
 
 import json
 import os
+from collections.abc import Sequence
 from pathlib import Path
+from textwrap import wrap
 from typing import Any
 
 import click
 
 from batcher.cli.job_draft import MAX_TOKENS, MODEL, draft
-from batcher.cli.messages import say
+from batcher.cli.messages import printable, say
 from batcher.cli.options import typed
 from batcher.errors import BatcherError, ConfigurationError
 from batcher.inputs.files import family
@@ -28,6 +30,7 @@ _QUESTIONS = (
     "The invoice names the wrong company.",
     "Can I send back only one of the two shirts?",
 )
+_COLUMNS_SHOWN = 20
 _LATER = "The keys in comments show their defaults. Next: batcher check, then batcher run."
 
 
@@ -66,7 +69,10 @@ def _in_folder(folder: Path) -> int:
         "input": {"path": rows.name, "id": "id"},
         "request": _request("Summarise this message in one short sentence.\n\n{{ message }}\n"),
     }
-    title = f"Summarises a dozen messages. Without a key and at no cost:\n\n    {typed('run', job, is_simulated=True)}\n\n{_LATER}"
+    tried = f"    {typed('run', job, is_simulated=True)}"
+    title = "\n".join(
+        ["Summarises a dozen messages. Without a key and at no cost:", "", tried, "", _LATER]
+    )
     lines = [
         json.dumps({"id": f"m{number:02}", "message": text})
         for number, text in enumerate(_QUESTIONS, 1)
@@ -89,16 +95,16 @@ def _for_input(path: Path) -> int:
         )
     look = look_at(path)
     job = _free_name(path)
-    title = f"Drafted from {path.name}, which has the columns\n{', '.join(look.columns)}.\n\n{_LATER}"
+    named = wrap(f"Drafted from {path.name}, which has the columns {_listed(look.columns)}.", 96)
+    title = "\n".join([*named, "", _LATER])
     if look.is_batch:
-        given: dict[str, Any] = {"input": {"path": path.name, "format": "messages-batch"}}
-        notes = {}
+        entry = {"path": path.name, "format": "messages-batch"}
+        _write(job, draft(title, {"input": entry}, {}))
     else:
-        given, notes = _drafted(path, look)
-    _write(job, draft(title, given, notes))
+        _write(job, draft(title, *_drafted(path, look)))
     if not look.is_batch:
-        say(f"saw    {len(look.columns):,} columns: {', '.join(look.columns[:12])}")
-        say(f"guess  id {look.id or 'none, rows are named by their number'}; text {', '.join(look.texts)}")
+        say(f"saw    {len(look.columns):,} columns: {_listed(look.columns)}")
+        say(f"guess  id {look.id or 'none (rows are numbered)'}; text {', '.join(look.texts)}")
         say("do     read the prompt in it and make it yours")
     say(f"next   {typed('check', job, is_simulated=True)}")
     return 0
@@ -117,6 +123,12 @@ def _drafted(path: Path, look: Look) -> tuple[dict[str, Any], dict[str, str]]:
         "request.prompt": "A draft; {{ column }} stands for what a row holds there.",
     }
     return given, notes
+
+
+def _listed(columns: Sequence[str]) -> str:
+    """Name the columns, as far as there is room, in one line that is fit for a comment."""
+    more = ", ..." if len(columns) > _COLUMNS_SHOWN else ""
+    return " ".join(printable(", ".join(columns[:_COLUMNS_SHOWN])).split()) + more
 
 
 def _request(prompt: str) -> dict[str, Any]:

@@ -76,4 +76,5 @@ def _toml(value: Any) -> str:
 
 def _escaped(text: str) -> str:
     """Escape a text for TOML; line breaks stay."""
-    return "\n".join(json.dumps(line, ensure_ascii=False)[1:-1] for line in text.split("\n"))
+    lines = (json.dumps(line, ensure_ascii=False)[1:-1] for line in text.split("\n"))
+    return "\n".join(line.replace("\x7f", "\\u007f") for line in lines)

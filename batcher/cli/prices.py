@@ -40,7 +40,11 @@ def command(model: str | None, *, shows_all: bool, as_json: bool) -> int:
     names = table.ids() if model is None else (table.model(model).id,)
     chosen = [table.model(name) for name in names]
     if as_json:
-        about = {"as_of": table.as_of.isoformat(), "source": _SOURCE, "unit": "USD per 1,000,000 tokens"}
+        about = {
+            "as_of": table.as_of.isoformat(),
+            "source": _SOURCE,
+            "unit": "USD per 1,000,000 tokens",
+        }
         print_json({**about, "models": [_for_programs(prices) for prices in chosen]})
         return 0
     if model is None:
@@ -79,14 +83,20 @@ def _tell_model(prices: ModelPrices) -> None:
     alias = "" if facts is None or facts.alias is None else f", also called {facts.alias}"
     tell(f"{prices.id}{alias}")
     if facts is not None:
-        tell(f"  {_life(facts)}; window {facts.context_window:,}, output up to {facts.max_output:,} tokens")
+        window, output = facts.context_window, facts.max_output
+        tell(f"  {_life(facts)}; window {window:,}, output up to {output:,} tokens")
     tiers = _tiers(prices)
     tell("")
     tell(" " * 16 + "".join(f"{name:>12}" for name in tiers))
     for field, kind in _KINDS.items():
-        tell(f"{kind:<16}" + "".join(f"{_usd(getattr(rates, field)):>12}" for rates in tiers.values()))
+        tell(
+            f"{kind:<16}"
+            + "".join(f"{_usd(getattr(rates, field)):>12}" for rates in tiers.values())
+        )
     if prices.long is not None:
-        tell(f"\nlong: the whole request, once its prompt has more than {prices.long.threshold:,} tokens")
+        tell(
+            f"\nlong: all of a request whose prompt has more than {prices.long.threshold:,} tokens"
+        )
     if prices.has_geo_price:
         tell('inference_geo = "us": 1.1 times as much')
 

@@ -12,6 +12,7 @@ from batcher.cli.messages import print_json, say, tell
 from batcher.cli.options import job_argument, json_option, load, set_option, simulate_option, typed
 from batcher.core.money.display import exact_text
 from batcher.core.request.build import Request
+from batcher.core.row import Row
 from batcher.errors import ConfigurationError
 from batcher.runner.reading import (
     CostExplained,
@@ -66,14 +67,16 @@ def _unknown(read: Reading, row_id: str) -> ConfigurationError:
     names = ", ".join(near)
     return ConfigurationError(
         f"no row is called {row_id!r}",
-        hint=f"did you mean {names}?" if near else "ID is an id of the input, or a row's number "
+        hint=f"did you mean {names}?"
+        if near
+        else "ID is an id of the input, or a row's number "
         "from 1 on, and input.where and input.limit must let the row through",
     )
 
 
 def _facts(read: Reading, found: RowFound) -> dict[str, Any]:
     """Everything that is shown, for programs."""
-    row_id = read.prepared.row_id(found.row) if hasattr(found.row, "values") else None
+    row_id = read.prepared.row_id(found.row) if isinstance(found.row, Row) else None
     return {
         "id": row_id if isinstance(row_id, str) else None,
         "row": found.row.ordinal + 1,
@@ -144,9 +147,12 @@ def _arithmetic(explained: CostExplained) -> dict[str, Any]:
 
 
 def _tell(facts: dict[str, Any]) -> None:
-    tell(f"row {facts['row']:,} at {facts['place']}" + (f", id {facts['id']}" if facts["id"] else ""))
+    tell(
+        f"row {facts['row']:,} at {facts['place']}" + (f", id {facts['id']}" if facts["id"] else "")
+    )
     if facts["request"] is not None:
-        tell(f"\nrequest\n{_indented(json.dumps(_shortened(facts['request']), indent=2, ensure_ascii=False))}")
+        body = json.dumps(_shortened(facts["request"]), indent=2, ensure_ascii=False)
+        tell(f"\nrequest\n{_indented(body)}")
     for sample in facts["samples"]:
         number = f"sample {sample['sample']} " if len(facts["samples"]) > 1 else ""
         shared = ", paid for by an earlier row with the same request" if sample["is_shared"] else ""

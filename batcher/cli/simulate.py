@@ -42,7 +42,11 @@ def _passed_on(function: Any) -> Any:
     short_help="the simulator as a server",
 )
 @click.option(
-    "--port", type=click.IntRange(0, 65535), default=8089, show_default=True, help="0 is a free one."
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=8089,
+    show_default=True,
+    help="0 is a free one.",
 )
 @_passed_on
 @click.option("--keep-requests", is_flag=True, help="Keep each request in memory, for tests.")

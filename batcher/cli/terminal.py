@@ -60,7 +60,7 @@ class TerminalUi:
                 position=0,
                 unit=" rows",
                 dynamic_ncols=True,
-                bar_format="{percentage:3.0f}% {bar} {n:,}/{total:,} rows {postfix}",
+                bar_format="{percentage:3.0f}% {bar} {n:,}/{total:,} rows{postfix}",
             )
             texts = [
                 tqdm(file=sys.stderr, position=line, bar_format="{desc}", dynamic_ncols=True)

@@ -90,7 +90,9 @@ def _readable(column: pa.ChunkedArray) -> pa.ChunkedArray:
     if pa.types.is_dictionary(column.type):
         return column.cast(column.type.value_type)
     if pa.types.is_duration(column.type):
-        return pc.divide(pc.cast(column.cast(pa.int64()), pa.float64()), _PER_SECOND[column.type.unit])
+        return pc.divide(
+            pc.cast(column.cast(pa.int64()), pa.float64()), _PER_SECOND[column.type.unit]
+        )
     return column
 
 
@@ -141,4 +143,3 @@ def _is_message(body: bytes | None) -> bool:
         return body is not None and bool(parse_message(body))
     except UnreadableMessage:
         return False
-

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 
 from batcher.outputs.atomic import put_in_place, sync_file
 
-_GROUP_ROWS = 8_192
+_GROUP_ROWS = 4_096
 _GROUP_BYTES = 16 << 20
 METADATA_KEY = b"batcher"
 

@@ -78,7 +78,8 @@ def check_job(loaded: LoadedJob, environ: Mapping[str, str], *, is_simulated: bo
         findings.attempt(partial(read_key, loaded.job.api, environ))
     findings.attempt(partial(_check_places, workspace))
     prepared, plan = None, None
-    if all([findings.attempt(step) for step in _steps(loaded)]):
+    went_well = [findings.attempt(step) for step in _steps(loaded)]
+    if all(went_well):
         today = datetime.now(UTC).date()
         preparing = partial(prepare, loaded, is_simulated=is_simulated, today=today)
         prepared = _result_of(findings, preparing)

@@ -71,10 +71,8 @@ def _lines(read: Reading, wanted: Format) -> Iterator[Iterator[bytes]]:
             yield json_lines(table)
         return
     for first in range(0, len(read.plan.to_send), _STRETCH):
-        last = first + _STRETCH - 1
-        yield batch_result_lines(
-            read.with_checkpoint(lambda c, a=first, b=last: read_results(c, a, b))
-        )
+        stretch = partial(read_results, first=first, last=first + _STRETCH - 1)
+        yield batch_result_lines(read.with_checkpoint(stretch))
 
 
 def _check_path(read: Reading, path: Path, wanted: Format) -> None:

@@ -19,7 +19,24 @@ _TEXT_NAMES = (
 )  # fmt: skip
 _LONGEST_ID = 100
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_TAKEN = frozenset({"row", "self", "range", "loop", "true", "false", "none", "not", "and", "or", "in", "is", "if", "else"})
+_TAKEN = frozenset(
+    {
+        "row",
+        "self",
+        "range",
+        "loop",
+        "true",
+        "false",
+        "none",
+        "not",
+        "and",
+        "or",
+        "in",
+        "is",
+        "if",
+        "else",
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)

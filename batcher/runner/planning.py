@@ -130,8 +130,10 @@ class _Survey:
         found = with_checkpoint(lambda c: bad_rows(c, _SHOWN_BAD_ROWS))
         sends = with_checkpoint(lambda c: items_to_send(c, allowance))
         to_send = bytearray(self._last_item + 1)
-        for item, unknown in sends:
-            to_send[item] = 1 + min(unknown, 254)
+        for batch in sends.to_batches(max_chunksize=10_000):
+            items, unknowns = (column.to_pylist() for column in batch.columns)
+            for item, unknown in zip(items, unknowns, strict=True):
+                to_send[item] = 1 + min(unknown, 254)
         return Plan(
             counts=counts,
             to_send=to_send,

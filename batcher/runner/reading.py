@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
+from functools import partial
 from itertools import islice
 from typing import Any
 
@@ -107,24 +108,18 @@ def find_row(read: Reading, row_id: str) -> RowFound | None:
         return None
     samples = read.prepared.samples
     first = row.ordinal * samples
-    results = read.with_checkpoint(
-        lambda c: read_results(c, first, first + samples - 1)
-    ).to_pylist()
-    attempts = []
-    for result in results:
-        name = result["fingerprint"]
-        found = (
-            []
-            if name is None
-            else read.with_checkpoint(lambda c, name=name: attempts_of(c, bytes.fromhex(name)))
-        )
-        attempts.append(tuple(found))
-    request = (
-        Unsendable(row.error_type, row.reason)
-        if isinstance(row, BadRow)
-        else read.prepared.request_of(row)
-    )
-    return RowFound(row, request, tuple(results), tuple(attempts))
+    table = read.with_checkpoint(partial(read_results, first=first, last=first + samples - 1))
+    results = tuple(table.to_pylist())
+    attempts = tuple(_attempts(read, result["fingerprint"]) for result in results)
+    if isinstance(row, BadRow):
+        return RowFound(row, Unsendable(row.error_type, row.reason), results, attempts)
+    return RowFound(row, read.prepared.request_of(row), results, attempts)
+
+
+def _attempts(read: Reading, fingerprint: str | None) -> tuple[dict[str, Any], ...]:
+    if fingerprint is None:
+        return ()
+    return tuple(read.with_checkpoint(partial(attempts_of, fingerprint=bytes.fromhex(fingerprint))))
 
 
 def nearest_ids(prepared: Prepared, row_id: str) -> list[str]:

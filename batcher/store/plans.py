@@ -42,9 +42,12 @@ def finish_plan(checkpoint: Checkpoint, allowance: int) -> PlanCounts:
     return PlanCounts(**counts, unasked=unasked)
 
 
-def items_to_send(checkpoint: Checkpoint, allowance: int) -> list[tuple[int, int]]:
-    """The items to send in order, each with its attempts that may have been billed unseen."""
-    return checkpoint.rows(_PLANNING["to_send"], allowance=allowance)
+def items_to_send(checkpoint: Checkpoint, allowance: int) -> pa.Table:
+    """The items to send (``item``), each with its attempts that may have been billed unseen.
+
+    Those are in ``unknown_attempts``.
+    """
+    return checkpoint.table(_PLANNING["to_send"], allowance=allowance)
 
 
 def bad_rows(checkpoint: Checkpoint, most: int) -> list[tuple[int, int, str, str]]:

@@ -83,9 +83,9 @@ SELECT count(DISTINCT o.fingerprint) FROM outcomes o
 WHERE o.is_final AND o.fingerprint NOT IN (SELECT fingerprint FROM answered);
 
 -- name: to_send
--- What is to be sent, in order, with the attempts of it that may have been billed unseen.
-SELECT first_item, unknown_attempts FROM answered
-WHERE final_attempt IS NULL AND unknown_attempts < $allowance ORDER BY first_item;
+-- What is to be sent, with the attempts of it that may have been billed unseen.
+SELECT first_item AS item, unknown_attempts FROM answered
+WHERE final_attempt IS NULL AND unknown_attempts < $allowance;
 
 -- name: bad_rows
 -- The rows without a request that count as failures, in order.

@@ -1,0 +1,95 @@
+"""Check tells everything at once, spends nothing and leaves nothing."""
+
+from pathlib import Path
+
+import pytest
+from conftest import JOB, ROWS, Command, write_job
+
+
+def test_check_leaves_nothing_behind(fresh: Path, batcher: Command) -> None:
+    """Neither state nor output nor anything else appears beside the job."""
+    before = sorted(fresh.parent.rglob("*"))
+    said = batcher("check", fresh, "--simulate")
+    assert said.code == 0
+    assert before == sorted(fresh.parent.rglob("*"))
+    assert "next   batcher run" in said.err
+
+
+def test_check_counts_what_is_recorded(done: Path, batcher: Command) -> None:
+    """A job that has run has nothing more to send."""
+    plan = batcher("check", done, "--simulate", "--json").json["plan"]
+    assert (plan["known"], plan["to_send"], plan["bad"]) == (3, 0, 1)
+
+
+def test_check_measures_requests(fresh: Path, batcher: Command) -> None:
+    """The largest request and the mean of all are told in bytes."""
+    requests = batcher("check", fresh, "--simulate", "--json").json["requests"]
+    assert requests["largest_bytes"] > requests["mean_bytes"] > 80
+
+
+def test_check_finds_all_problems_at_once(tmp_path: Path, batcher: Command) -> None:
+    """A missing key, an unknown model, a lost input and a wrong output come together."""
+    text = JOB.replace("claude-haiku-5-5", "claude-x").replace("rows.jsonl", "nope.jsonl")
+    job = write_job(tmp_path, text + '[output]\npath = "rows.jsonl/out.parquet"\n')
+    said = batcher("check", job, "--json")
+    assert said.code == 2
+    words = " ".join(problem["message"] for problem in said.json["problems"])
+    for word in ("ANTHROPIC_API_KEY", "claude-x", "nope.jsonl", "out.parquet"):
+        assert word in words or word == "out.parquet"
+    assert len(said.json["problems"]) == 4
+
+
+def test_check_says_what_the_model_refuses_and_where(tmp_path: Path, batcher: Command) -> None:
+    """A setting that every request would be refused for is named with its line, rows or not."""
+    job = write_job(tmp_path, JOB + "top_k = 5\n")
+    said = batcher("check", job, "--simulate", "--json")
+    assert said.code == 2
+    (problem,) = said.json["problems"]
+    assert problem["message"].startswith("request.top_k: ")
+    assert problem["line"] == 10
+    assert len(said.json["bad_rows"]) == 1
+
+
+def test_check_names_clashing_columns(tmp_path: Path, batcher: Command) -> None:
+    """An input column with the name of one of ours is a problem before the run."""
+    job = write_job(tmp_path, rows=[{"id": "1", "text": "x", "_status": "y"}])
+    said = batcher("check", job, "--simulate")
+    assert said.code == 2
+    assert "'_status'" in said.err
+
+
+@pytest.mark.parametrize(
+    ("on_bad_row", "code", "word"), [("record", 0, "warning  "), ("stop", 2, "error  ")]
+)
+def test_check_lists_bad_rows(
+    tmp_path: Path, batcher: Command, on_bad_row: str, code: int, word: str
+) -> None:
+    """A bad row is named with file and line; it stops the run only when the job says so."""
+    job = write_job(tmp_path, JOB.replace("[request]", f'on_bad_row = "{on_bad_row}"\n[request]'))
+    said = batcher("check", job, "--simulate")
+    assert said.code == code
+    assert f"{word}1 of 6 rows are bad" in said.err
+    assert "rows.jsonl:5: the id is also that of rows.jsonl:1" in said.err
+
+
+def test_check_shows_the_first_bad_rows_and_how_many_more(tmp_path: Path, batcher: Command) -> None:
+    """Twenty are listed, the others counted."""
+    job = write_job(tmp_path, rows=[*ROWS, *[{"id": str(n)} for n in range(30)]])
+    said = batcher("check", job, "--simulate")
+    assert said.err.count("rows.jsonl:") >= 20
+    assert "and 11 more" in said.err
+
+
+def test_check_verbose_says_where_values_come_from(fresh: Path, batcher: Command) -> None:
+    """Each key has its source: a line, the command line or the default."""
+    said = batcher("check", fresh, "--simulate", "-v", "--set", "limits.concurrency=2")
+    lines = {line.split()[0]: line.split()[-1] for line in said.out.splitlines() if line}
+    assert lines["request.model"] == "job.toml:7"
+    assert lines["limits.concurrency"] == "--set"
+    assert lines["retry.attempts"] == "default"
+
+
+def test_check_keeps_headers_to_itself(tmp_path: Path, batcher: Command) -> None:
+    """What a header holds is not shown."""
+    job = write_job(tmp_path, JOB + '[api.headers]\nx-tenant = "hush-hush"\n')
+    assert "hush-hush" not in batcher("check", job, "--simulate", "-v").out

@@ -1,0 +1,148 @@
+"""Whatever is typed wrong: one readable message, a next step, the right exit code, no traceback."""
+
+import json
+import re
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from conftest import JOB, Command, write_job
+
+from batcher.cli import prices
+from batcher.cli.main import COMMANDS
+from batcher.store.lock import Holder, Lock
+
+JOB_COMMANDS = ["check", "run", "status", "failures", "show", "export"]
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with everything that could be mistaken for a job file."""
+    write_job(tmp_path / "good")
+    write_job(tmp_path / "bad", JOB.replace("max_tokens", "max_token"))
+    write_job(tmp_path / "prompt", JOB.replace("{{ text }}", "{{ txt }}"))
+    write_job(tmp_path / "broken", "[input\n")
+    write_job(tmp_path / "lost", JOB.replace("rows.jsonl", "nope.jsonl"))
+    (tmp_path / "binary.toml").write_bytes(b"\xff\xfe\x00")
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "file").write_text("x")
+    (tmp_path / "table.parquet").write_bytes(b"PAR1")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def words_for(command: str, job: str) -> list[str]:
+    """A command on a job, with what else it needs."""
+    return [command, job, *(["a-1"] if command == "show" else [])]
+
+
+MISTAKES = {
+    **{f"{c}-no-such-option": [c, "--bogus"] for c in COMMANDS},
+    **{f"{c}-no-job": [c] for c in JOB_COMMANDS if c != "status"},
+    **{f"{c}-missing": words_for(c, "nope.toml") for c in JOB_COMMANDS},
+    **{f"{c}-folder": words_for(c, "empty") for c in JOB_COMMANDS},
+    **{f"{c}-parquet": words_for(c, "table.parquet") for c in JOB_COMMANDS},
+    **{f"{c}-binary": words_for(c, "binary.toml") for c in JOB_COMMANDS},
+    **{f"{c}-wrong-key": words_for(c, "bad") for c in JOB_COMMANDS},
+    **{f"{c}-broken": words_for(c, "broken") for c in JOB_COMMANDS},
+    **{f"{c}-bad-set": [*words_for(c, "good"), "--set", "limits.nope=1"] for c in JOB_COMMANDS},
+    **{f"{c}-no-input": [*words_for(c, "lost"), "--simulate"] for c in ("check", "run")},
+    **{f"{c}-no-key": [c, "good"] for c in ("check", "run")},
+    **{f"{c}-no-run": words_for(c, "good") for c in ("failures", "show", "export")},
+    "no-such-command": ["foo"],
+    "run-all-bad": ["run", "prompt", "--simulate"],
+    "check-all-bad": ["check", "prompt", "--simulate"],
+    "run-limit-zero": ["run", "good", "--limit", "0"],
+    "prices-unknown": ["prices", "claude-haiku-55"],
+    "export-format": ["export", "good", "--format", "csv"],
+    "export-ending": ["export", "good", "--out", "x.csv"],
+    "init-taken": ["init", "good"],
+    "init-not-an-input": ["init", "file"],
+    "init-missing-input": ["init", "nope.parquet"],
+    "init-damaged-input": ["init", "table.parquet"],
+    "init-below-a-file": ["init", "file/sub"],
+    "simulate-port": ["simulate", "--port", "x"],
+}
+
+
+@pytest.mark.parametrize("words", MISTAKES.values(), ids=MISTAKES.keys())
+def test_mistakes_get_one_message_and_a_next_step(
+    here: Path, batcher: Command, words: list[str]
+) -> None:
+    """Exit code 2, exactly one error, at least one hint or next, and nothing on stdout."""
+    said = batcher(*words)
+    assert said.code == 2, said
+    errors = re.findall("^error  .+", said.err, re.MULTILINE)
+    assert len(errors) == 1, said.err
+    assert re.search("^(hint|next)   .+", said.err, re.MULTILINE), said.err
+    assert "Traceback" not in said.err
+
+
+@pytest.mark.parametrize("command", JOB_COMMANDS)
+def test_a_missing_job_leaves_nothing_behind(here: Path, batcher: Command, command: str) -> None:
+    """A mistyped path makes no folder and no file."""
+    before = sorted(here.rglob("*"))
+    batcher(*words_for(command, "nope/job.toml"))
+    assert before == sorted(here.rglob("*"))
+
+
+@pytest.mark.parametrize("command", ["failures", "show", "export"])
+def test_a_job_in_use_names_its_holder(
+    done: Path, batcher: Command, command: str, tmp_path: Path
+) -> None:
+    """Exit code 8, with the pid, the host and the start of the run that holds the job."""
+    holder = Holder.this_process(datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC))
+    with Lock(done.parent / "runs/job.simulated", holder):
+        said = batcher(*words_for(command, str(done)), "--simulate")
+    assert said.code == 8
+    for fact in (str(holder.pid), holder.host, "2026-01-02T03:04:05"):
+        assert fact in said.err
+
+
+def test_check_goes_on_beside_a_run(done: Path, batcher: Command) -> None:
+    """While a run holds the job, check plans without its answers and says so."""
+    holder = Holder.this_process(datetime.now(UTC))
+    with Lock(done.parent / "runs/job.simulated", holder):
+        said = batcher("check", done, "--simulate")
+    assert said.code == 0
+    assert "its answers are not counted here" in said.out
+
+
+def test_an_unexpected_error_is_one_line(
+    batcher: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It names its kind and place and quotes nothing of its text; --debug shows the traceback."""
+
+    def fail() -> None:
+        raise KeyError("a user's secret row")
+
+    monkeypatch.setattr(prices, "load_price_table", fail)
+    said = batcher("prices")
+    assert said.code == 1
+    assert "unexpected KeyError (in batcher/cli/prices.py:" in said.err
+    assert "running again is safe" in said.err
+    assert "secret row" not in said.err
+    assert "Traceback" not in said.err
+    assert "Traceback" in batcher("--debug", "prices").err
+    monkeypatch.setenv("BATCHER_DEBUG", "1")
+    assert "Traceback" in batcher("prices").err
+
+
+def test_ctrl_c_is_no_error(batcher: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An interrupted command exits 130 and says what to type."""
+
+    def interrupt() -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(prices, "load_price_table", interrupt)
+    said = batcher("prices")
+    assert (said.code, "next   " in said.err) == (130, True)
+
+
+def test_mistakes_are_json_for_programs(here: Path, batcher: Command) -> None:
+    """Check --json reports a wrong job file as data, with lines."""
+    said = batcher("check", "bad", "--json")
+    assert said.code == 2
+    (problem, *_) = json.loads(said.out)["problems"]
+    assert problem["line"] == 8
+    assert problem["file"].endswith("job.toml")

@@ -1,0 +1,360 @@
+"""The planning and result queries, against a model in plain Python."""
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from records_made import intent, name, opened, outcome, plan_row
+
+from batcher.store.checkpoint import Checkpoint
+from batcher.store.plans import (
+    add_to_plan,
+    attempts_of,
+    bad_rows,
+    begin_plan,
+    begin_results,
+    count_open,
+    count_statuses,
+    failures,
+    find_items,
+    finish_plan,
+    items_to_send,
+    mark_duplicate_ids,
+    output_totals,
+    read_results,
+    totals,
+)
+from batcher.store.records import Intent, OutcomeRecord, PlanRecord
+
+FILES = ["a.jsonl", "b.jsonl"]
+ALLOWANCE = 2
+TOKENS = ("input_tokens", "cache_read_input_tokens", "output_tokens", "thinking_tokens")
+USD = st.decimals(0, 9, places=18)
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Checkpoint]:
+    """One checkpoint for all examples; each empties it first."""
+    with opened(tmp_path_factory.mktemp("checkpoint")) as made:
+        yield made
+
+
+@dataclass(frozen=True)
+class Case:
+    """An input's plan, and what a checkpoint holds."""
+
+    plan: list[PlanRecord]
+    attempts: list[Intent]
+    outcomes: list[OutcomeRecord]
+
+    def load(self, checkpoint: Checkpoint) -> None:
+        """Put everything into an emptied checkpoint."""
+        for table in ("attempts", "outcomes"):
+            checkpoint.execute(f"DELETE FROM {table}")
+        checkpoint.commit({"attempts": self.attempts, "outcomes": self.outcomes})
+        begin_plan(checkpoint)
+        add_to_plan(checkpoint, self.plan)
+
+
+@st.composite
+def plans(draw: st.DrawFn) -> list[PlanRecord]:
+    """Rows with or without a request, some of which ask the same or bear the same id."""
+    samples = draw(st.integers(1, 2))
+    plan = []
+    for ordinal in range(draw(st.integers(0, 7))):
+        asked = draw(st.none() | st.integers(0, 3))
+        changes: dict[str, Any] = {
+            "ordinal": ordinal,
+            "id": draw(st.none() | st.sampled_from("xyz")),
+            "file": draw(st.integers(0, 1)),
+        }
+        if asked is None and draw(st.booleans()):
+            changes |= {"status": "skipped", "error_type": "client.empty"}
+        elif asked is not None:
+            changes["worst_case_usd"] = draw(st.none() | USD)
+        for sample in range(samples):
+            number = None if asked is None else asked * samples + sample
+            plan.append(plan_row(ordinal * samples + sample, number, sample=sample, **changes))
+    return plan
+
+
+@st.composite
+def histories(draw: st.DrawFn) -> tuple[list[Intent], list[OutcomeRecord]]:
+    """Attempts of two runs: lost, unknown, failed in passing, final, priced or not."""
+    attempts, outcomes = [], []
+    for attempt_id in range(1, draw(st.integers(0, 14)) + 1):
+        number = draw(st.integers(0, 9))
+        run_id, worst = draw(st.sampled_from("ab")), draw(st.none() | USD)
+        attempts.append(intent(attempt_id, number, run_id=run_id, worst_case_usd=worst))
+        kind = draw(st.sampled_from(["lost", "unknown", "passing", "final", "failed", "unpriced"]))
+        changes: dict[str, Any] = {
+            kind: draw(st.none() | st.integers(0, 2**53)) for kind in TOKENS
+        }
+        changes["cost_usd"] = draw(USD)
+        if kind in ("unknown", "passing"):
+            changes |= {"is_final": False, "status": "errored", "error_type": f"e_{kind}"}
+            changes |= {"cost_usd": None if kind == "unknown" else Decimal(0)}
+            changes["billing"] = "unknown" if kind == "unknown" else "free"
+        elif kind == "failed":
+            changes |= {"status": draw(st.sampled_from(["errored", "refused"])), "error_type": "e"}
+        elif kind == "unpriced":
+            changes["cost_usd"] = None
+        if kind != "lost":
+            outcomes.append(outcome(attempt_id, number, **changes))
+    order = draw(st.permutations(outcomes))
+    return attempts, order
+
+
+CASES = st.builds(lambda plan, history: Case(plan, *history), plans(), histories())
+EXAMPLES = settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+
+
+@dataclass(frozen=True)
+class Known:
+    """What a checkpoint knows of one request."""
+
+    attempts: list[Intent]
+    outcomes: list[OutcomeRecord]
+
+    @property
+    def final(self) -> OutcomeRecord | None:
+        """The first final outcome."""
+        finals = [o for o in self.outcomes if o.is_final]
+        return min(finals, key=lambda o: o.attempt_id, default=None)
+
+    @property
+    def shown(self) -> OutcomeRecord | None:
+        """The final outcome, else the last of all."""
+        return self.final or max(self.outcomes, key=lambda o: o.attempt_id, default=None)
+
+    @property
+    def unknown(self) -> int:
+        """Attempts that may have been billed unseen."""
+        lost = len(self.attempts) - len(self.outcomes)
+        return lost + sum(o.billing == "unknown" for o in self.outcomes)
+
+    @property
+    def cost(self) -> Decimal:
+        """What its attempts cost, as far as it is known."""
+        return sum((o.cost_usd for o in self.outcomes if o.cost_usd is not None), Decimal(0))
+
+
+class Model:
+    """The same questions, answered by loops."""
+
+    def __init__(self, case: Case) -> None:
+        self.case = case
+        self.plan = list(case.plan)
+
+    def mark_duplicates(self) -> None:
+        """Take the request from every row whose id an earlier row has."""
+        first: dict[str, PlanRecord] = {}
+        for at, record in enumerate(self.plan):
+            earlier = first.setdefault(record.id, record) if record.id is not None else record
+            if earlier.ordinal < record.ordinal:
+                self.plan[at] = replace(
+                    record,
+                    fingerprint=None,
+                    worst_case_usd=None,
+                    status="errored",
+                    error_type="client.duplicate_id",
+                    reason=f"the id is also that of {FILES[earlier.file]}:{earlier.line}",
+                )
+
+    def known(self, fingerprint: bytes) -> Known:
+        """Find what is recorded of a request."""
+        return Known(
+            [a for a in self.case.attempts if a.fingerprint == fingerprint],
+            [o for o in self.case.outcomes if o.fingerprint == fingerprint],
+        )
+
+    def firsts(self) -> list[PlanRecord]:
+        """The first item of each request."""
+        seen: dict[bytes, PlanRecord] = {}
+        for record in self.plan:
+            if record.fingerprint is not None:
+                seen.setdefault(record.fingerprint, record)
+        return list(seen.values())
+
+    def to_send(self) -> list[PlanRecord]:
+        """What is sent: no final outcome yet, and not unknown too often."""
+        return [r for r in self.open() if self.known(r.fingerprint).unknown < ALLOWANCE]
+
+    def open(self) -> list[PlanRecord]:
+        """Requests without a final outcome."""
+        return [r for r in self.firsts() if self.known(r.fingerprint).final is None]
+
+    def ending(self, record: PlanRecord) -> tuple[str, str | None]:
+        """Status and error type of one item."""
+        if record.fingerprint is None:
+            return str(record.status), record.error_type
+        known = self.known(record.fingerprint)
+        if known.shown is not None:
+            return known.shown.status, known.shown.error_type
+        return "unsent", "client.fate_unknown" if known.attempts else "client.not_sent"
+
+
+@EXAMPLES
+@given(CASES)
+def test_planning(checkpoint: Checkpoint, case: Case) -> None:
+    """Known, shared, bad, skipped, held and to send are what the model says, and add up."""
+    model = Model(case)
+    model.mark_duplicates()
+    case.load(checkpoint)
+    mark_duplicate_ids(checkpoint, FILES)
+    counts = finish_plan(checkpoint, ALLOWANCE)
+    firsts, still_open, sends = model.firsts(), model.open(), model.to_send()
+    asked = {record.fingerprint for record in firsts}
+    assert counts.rows == len({record.ordinal for record in case.plan})
+    assert counts.items == len(case.plan)
+    assert counts.known == len(firsts) - len(still_open)
+    assert counts.to_send == len(sends)
+    assert counts.held == len(still_open) - len(sends)
+    assert counts.shared == sum(r.fingerprint is not None for r in model.plan) - len(firsts)
+    assert counts.bad == sum(record.status == "errored" for record in model.plan)
+    assert counts.skipped == sum(record.status == "skipped" for record in model.plan)
+    assert counts.tried == sum(bool(model.known(r.fingerprint).attempts) for r in sends)
+    assert counts.unasked == len({o.fingerprint for o in case.outcomes if o.is_final} - asked)
+    worst = [record.worst_case_usd for record in sends]
+    assert counts.worst_case_usd == (None if None in worst else sum(worst, Decimal(0)))
+    parts = (counts.known, counts.to_send, counts.shared, counts.bad, counts.skipped, counts.held)
+    assert sum(parts) == counts.items
+    wanted = [(record.item, model.known(record.fingerprint).unknown) for record in sends]
+    assert items_to_send(checkpoint, ALLOWANCE) == wanted
+    bad = [r for r in model.plan if r.status == "errored" and r.sample == 0]
+    shown = [(r.file, r.line, r.error_type, r.reason) for r in bad]
+    assert bad_rows(checkpoint, 3) == shown[:3]
+    assert bad_rows(checkpoint, 1000) == shown
+
+
+@EXAMPLES
+@given(CASES, st.integers(0, 15), st.integers(0, 15))
+def test_results(checkpoint: Checkpoint, case: Case, first: int, last: int) -> None:
+    """Each item of a stretch has its answer, in order; only the first of a request paid."""
+    model = Model(case)
+    case.load(checkpoint)
+    begin_results(checkpoint)
+    payers = {record.item for record in model.firsts()}
+    found = read_results(checkpoint, first, last).to_pylist()
+    wanted = [record for record in model.plan if first <= record.item <= last]
+    assert [row["item"] for row in found] == [record.item for record in wanted]
+    for row, record in zip(found, wanted, strict=True):
+        status, error_type = model.ending(record)
+        if record.fingerprint is None:
+            assert (row["status"], row["error_type"]) == (status, error_type)
+            assert (row["fingerprint"], row["attempt_id"], row["body"]) == (None, None, None)
+            continue
+        known = model.known(record.fingerprint)
+        assert row["status"] == (None if status == "unsent" else status)
+        assert row["attempt_id"] == getattr(known.shown, "attempt_id", None)
+        assert row["body"] == getattr(known.shown, "body", None)
+        assert row["fingerprint"] == record.fingerprint.hex()
+        assert row["is_shared"] is (record.item not in payers)
+        assert row["is_final"] is (known.final is not None)
+        assert (row["attempts"], row["unknown_attempts"]) == (len(known.attempts), known.unknown)
+        assert row["cost_usd"] == known.cost
+        for kind in TOKENS:
+            assert row[kind] == getattr(known.shown, kind, None)
+
+
+@EXAMPLES
+@given(CASES)
+def test_sums(checkpoint: Checkpoint, case: Case) -> None:
+    """Statuses, open items, failures and the bill are those of the model, to the last digit."""
+    model = Model(case)
+    case.load(checkpoint)
+    begin_results(checkpoint)
+    endings = [(record, *model.ending(record)) for record in model.plan]
+    assert count_statuses(checkpoint) == Counter(status for _, status, _ in endings)
+    requests = [record for record in model.plan if record.fingerprint is not None]
+    still_open = [r for r in requests if model.known(r.fingerprint).final is None]
+    assert count_open(checkpoint) == len(still_open)
+    firsts = [model.known(record.fingerprint) for record in model.firsts()]
+    sums = output_totals(checkpoint)
+    assert Decimal(sums["cost_usd"]) == sum((known.cost for known in firsts), Decimal(0))
+    for kind in TOKENS:
+        assert sums[kind] == sum(getattr(known.shown, kind, 0) or 0 for known in firsts)
+    groups = {(g["status"], g["error_type"]): g for g in failures(checkpoint)}
+    failed = [ending for ending in endings if ending[1] not in ("succeeded", "skipped")]
+    assert set(groups) == {(status, kind) for _, status, kind in failed}
+    payers = {record.item for record in model.firsts()}
+    for key, group in groups.items():
+        members = [record for record, *ending in failed if tuple(ending) == key]
+        assert group["rows"] == len(members)
+        assert group["example_id"] == (members[0].id or str(members[0].ordinal + 1))
+        paid = [model.known(r.fingerprint).cost for r in members if r.item in payers]
+        assert group["cost_usd"] == sum(paid, Decimal(0))
+        assert group["is_final"] is all(record not in still_open for record in members)
+
+
+@EXAMPLES
+@given(CASES)
+def test_totals(checkpoint: Checkpoint, case: Case) -> None:
+    """What was billed and what may have been, of one run and of all; plan or no plan."""
+    case.load(checkpoint)
+    for run_id in ("a", "b", None):
+        attempts = [a for a in case.attempts if run_id in (None, a.run_id)]
+        ids = {attempt.attempt_id for attempt in attempts}
+        outcomes = [o for o in case.outcomes if o.attempt_id in ids]
+        clear = {o.attempt_id for o in outcomes if o.billing != "unknown"}
+        unknown = [a for a in attempts if a.attempt_id not in clear]
+        found = totals(checkpoint, run_id)
+        assert (found["attempts"], found["outcomes"]) == (len(attempts), len(outcomes))
+        assert found["billed"] == sum(o.billing == "billed" for o in outcomes)
+        assert found["unknown"] == len(unknown)
+        assert found["unknown_usd"] == sum(
+            (a.worst_case_usd for a in unknown if a.worst_case_usd is not None), Decimal(0)
+        )
+        assert found["unpriced"] == sum(
+            o.billing == "billed" and o.cost_usd is None for o in outcomes
+        )
+        assert found["cost_usd"] == sum((o.cost_usd or Decimal(0) for o in outcomes), Decimal(0))
+        for kind in TOKENS:
+            assert found[kind] == sum(getattr(o, kind) or 0 for o in outcomes)
+
+
+@EXAMPLES
+@given(CASES, st.integers(0, 9))
+def test_the_attempts_of_a_request(checkpoint: Checkpoint, case: Case, number: int) -> None:
+    """All of them, oldest first, with what came of each."""
+    case.load(checkpoint)
+    known = Model(case).known(name(number))
+    found = attempts_of(checkpoint, name(number))
+    assert [row["attempt_id"] for row in found] == [a.attempt_id for a in known.attempts]
+    statuses = {o.attempt_id: o.status for o in known.outcomes}
+    assert [row["status"] for row in found] == [statuses.get(a.attempt_id) for a in known.attempts]
+
+
+@EXAMPLES
+@given(CASES, st.data())
+def test_the_digest_tells_outputs_apart(
+    checkpoint: Checkpoint, case: Case, data: st.DataObject
+) -> None:
+    """It is the same for the same results, and another when one more item has an answer."""
+    case.load(checkpoint)
+    before = begin_results(checkpoint)
+    assert begin_results(checkpoint) == before
+    still_open = Model(case).open()
+    if still_open:
+        number = int.from_bytes(data.draw(st.sampled_from(still_open)).fingerprint, "big")
+        more = {"attempts": [intent(99, number)], "outcomes": [outcome(99, number)]}
+        checkpoint.commit(more)
+        assert begin_results(checkpoint) != before
+
+
+def test_an_id_finds_its_items(checkpoint: Checkpoint) -> None:
+    """All samples of the row, and of every row that bears the id."""
+    rows = [plan_row(0, 1, id="x"), plan_row(1, 2, id="y"), plan_row(2, None, id="x")]
+    Case(rows, [], []).load(checkpoint)
+    found = find_items(checkpoint, "x")
+    assert [row["item"] for row in found] == [0, 2]
+    assert found[0]["fingerprint"] == name(1).hex()
+    assert find_items(checkpoint, "none") == []
