@@ -31,7 +31,7 @@ def main() -> int:
     print()
     print("{:<28} {:<12} {:<28} {:>14} {:>12}".format(*SHOWN))
     for row in rows.to_pylist():
-        print("{:<28} {:<12} {:<28} {:>14,} {:>12.7f}".format(*row.values()))
+        print("{:<28.28} {:<12} {:<28} {:>14,} {:>12.7f}".format(*row.values()))
     return 0
 
 

@@ -111,7 +111,8 @@ def _tiers(prices: ModelPrices) -> dict[str, Rates]:
 
 
 def _tell_source(table: PriceTable) -> None:
-    tell(f"\nUSD per million tokens, checked {table.as_of.isoformat()}; {_SOURCE}")
+    tell(f"\nUSD per million tokens, checked {table.as_of.isoformat()}")
+    tell(_SOURCE)
 
 
 def _for_programs(prices: ModelPrices) -> dict[str, Any]:

@@ -32,21 +32,22 @@ _OPTIONS: tuple[tuple[str, Any, str], ...] = (
 
 def _passed_on(function: Any) -> Any:
     for name, kind, text in reversed(_OPTIONS):
-        function = click.option(name, type=kind, help=text)(function)
+        metavar = "TEXT" if kind is str else "FILE" if kind is _FILE else "N"
+        function = click.option(name, type=kind, metavar=metavar, help=text)(function)
     return function
 
 
 @click.command(
     "simulate",
-    epilog="Example: batcher simulate --port 8089 --latency 1 --fault overloaded:rate=0.05",
+    epilog="Example: batcher simulate --port 8089 --fault overloaded:rate=0.05",
     short_help="the simulator as a server",
 )
 @click.option(
     "--port",
     type=click.IntRange(0, 65535),
+    metavar="N",
     default=8089,
-    show_default=True,
-    help="0 is a free one.",
+    help="Where to listen; default 8089, 0 picks a free port.",
 )
 @_passed_on
 @click.option("--keep-requests", is_flag=True, help="Keep each request in memory, for tests.")
@@ -73,8 +74,9 @@ def command(**options: Any) -> int:
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: process.terminate())
         _introduce(process)
-        _, complaint = process.communicate()
-    if process.returncode > 0:
+        assert process.stderr is not None  # noqa: S101 - a pipe
+        complaint = process.stderr.read()  # to the end; it goes on while its input is open
+    if process.returncode not in (0, -signal.SIGINT, -signal.SIGTERM):
         raise _failed(complaint)
     return 0
 

@@ -128,7 +128,8 @@ def _is_alive(pid: int) -> bool:
 def _tell(status: Mapping[str, Any]) -> None:
     name = status["job"] + (" (simulated)" if status["is_simulated"] else "")
     tell(f"{name}: {_state(status)}")
-    tell(f"  run      {status['run_id']}, {_times(status)}")
+    tell(f"  run      {status['run_id']} in {os.path.relpath(status['folder'])}")
+    tell(f"  time     {_times(status)}")
     for line in _progress(status):
         tell(f"  {line}")
     usd = status.get("usd")

@@ -7,7 +7,7 @@ _UNSEEN = "it may have been billed unseen; run the same command again"
 _ROW = "mend the row in the input, then run the same command again"
 
 _BY_TYPE: Mapping[str, str] = {
-    "max_tokens": "raise request.max_tokens (all rows are asked again, it is another request)",
+    "max_tokens": "raise request.max_tokens; a changed request asks all rows again",
     "model_context_window_exceeded": "shorten the prompt, or take a model with a larger window",
     "pause_turn": "the answer paused; raise request.max_tokens or ask for less in one turn",
     "refusal": "the model declined; see the row, and reword the prompt if it should not have",
@@ -46,7 +46,7 @@ _BY_TYPE: Mapping[str, str] = {
     "client.not_sent": "not asked yet: run the same command again",
 }
 _BY_STATUS: Mapping[str, str] = {
-    "truncated": "raise request.max_tokens (all rows are asked again, it is another request)",
+    "truncated": "raise request.max_tokens; a changed request asks all rows again",
     "refused": "see the row, and reword the prompt if it should have been answered",
     "unsent": "not asked yet: run the same command again",
 }

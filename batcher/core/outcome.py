@@ -162,7 +162,7 @@ def _of_message(answer: Answer) -> Outcome:
 
 
 def _of_broken_answer(answer: Answer) -> Outcome:
-    """Judge an answer whose transport failed after its status: perhaps billed if it was a success."""
+    """Judge an answer whose transport failed after its status; a success may have been billed."""
     if answer.fault == "client.stream_error":
         return _of_error_in_200(answer)
     if _is_success(answer):

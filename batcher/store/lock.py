@@ -58,9 +58,8 @@ class Lock:
                 f"this job is held by {_described(other)}",
                 hint="wait for it to end; batcher status shows how far it is",
             ) from None
-        if not is_shared:
-            os.ftruncate(self._descriptor, 0)
-            os.pwrite(self._descriptor, json.dumps(asdict(holder)).encode(), 0)
+        os.ftruncate(self._descriptor, 0)
+        os.pwrite(self._descriptor, json.dumps(asdict(holder)).encode(), 0)
 
     def release(self) -> None:
         """Let the next process in."""

@@ -19,7 +19,7 @@ JOB_COMMANDS = ["check", "run", "status", "failures", "show", "export"]
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with everything that could be mistaken for a job file."""
     write_job(tmp_path / "good")
-    write_job(tmp_path / "bad", JOB.replace("max_tokens", "max_token"))
+    write_job(tmp_path / "bad", JOB.replace("[request]", "colour = 1\n[request]"))
     write_job(tmp_path / "prompt", JOB.replace("{{ text }}", "{{ txt }}"))
     write_job(tmp_path / "broken", "[input\n")
     write_job(tmp_path / "lost", JOB.replace("rows.jsonl", "nope.jsonl"))
@@ -108,9 +108,7 @@ def test_check_goes_on_beside_a_run(done: Path, batcher: Command) -> None:
     assert "its answers are not counted here" in said.out
 
 
-def test_an_unexpected_error_is_one_line(
-    batcher: Command, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_unexpected_error_is_one_line(batcher: Command, monkeypatch: pytest.MonkeyPatch) -> None:
     """It names its kind and place and quotes nothing of its text; --debug shows the traceback."""
 
     def fail() -> None:
@@ -144,5 +142,5 @@ def test_mistakes_are_json_for_programs(here: Path, batcher: Command) -> None:
     said = batcher("check", "bad", "--json")
     assert said.code == 2
     (problem, *_) = json.loads(said.out)["problems"]
-    assert problem["line"] == 8
+    assert problem["line"] == 6
     assert problem["file"].endswith("job.toml")

@@ -118,11 +118,7 @@ def test_a_model_that_is_only_partly_free_is_not_free() -> None:
 def test_refusals(category: str | None, has_output: bool, is_free: bool) -> None:
     """Some refusals before any output are not billed; their tokens are still counted."""
     content = [{"type": "text", "text": "part"}] if has_output else []
-    message = answer(
-        stop_reason="refusal", stop_details={"category": category}, content=content
-    )
+    message = answer(stop_reason="refusal", stop_details={"category": category}, content=content)
     found = bill(message, MODEL, TABLE)
     assert found.cost_usd == (0 if is_free else expected(MODEL))
     assert found.usage is not None
-
-

@@ -1,14 +1,14 @@
 """The token bucket never lets more through than its rate, and loses nothing."""
 
+from itertools import pairwise
+
 from hypothesis import given
 from hypothesis import strategies as st
 
 from batcher.core.pace.bucket import TokenBucket
 
 # (seconds since the caller before, units)
-CALLS = st.lists(
-    st.tuples(st.floats(0, 30), st.floats(0.1, 200)), min_size=1, max_size=40
-)
+CALLS = st.lists(st.tuples(st.floats(0, 30), st.floats(0.1, 200)), min_size=1, max_size=40)
 RATES = st.integers(1, 100_000)
 
 
@@ -40,7 +40,7 @@ def test_no_window_admits_more_than_the_limit(rate: int, calls: list[tuple[float
 def test_callers_are_served_in_order(rate: int, calls: list[tuple[float, float]]) -> None:
     """Nobody overtakes: admission times never go back."""
     times = [when for when, _ in admissions(rate, calls)]
-    assert all(later >= earlier - 1e-6 for earlier, later in zip(times, times[1:], strict=False))
+    assert all(later >= earlier - 1e-6 for earlier, later in pairwise(times))
 
 
 @given(RATES, st.integers(2, 60))

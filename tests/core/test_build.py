@@ -163,7 +163,9 @@ DEEP = "[" * 101 + "]" * 101
         pytest.param({"messages": "c"}, DEEP, "nested more than 100", id="deep"),
         pytest.param({"messages": "c"}, "[" * 700 + "]" * 700, "nested", id="deeper"),
         pytest.param({"messages": "c"}, "[" * 10**5, "not valid JSON", id="too deep to read"),
-        pytest.param({"messages": "c"}, f'[{{"content":{"9" * 5000}}}]', "not valid", id="long int"),
+        pytest.param(
+            {"messages": "c"}, f'[{{"content":{"9" * 5000}}}]', "not valid", id="long int"
+        ),
         pytest.param({"params": "c"}, [], "must hold an object", id="params array"),
         pytest.param({"params": "c"}, PARAMS | {"model": 5}, "no model", id="model number"),
         pytest.param({"params": "c"}, PARAMS | {"model": ""}, "no model", id="model empty"),

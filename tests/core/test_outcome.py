@@ -4,11 +4,9 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from batcher.core.answer import Answer, NoAnswer
-from batcher.core.outcome import Billing, Outcome, Status, Verdict, classify, retry_after_s
+from batcher.core.outcome import Billing, Outcome, Status, Verdict, classify
 
 FINAL, RETRY, HALT = Verdict.FINAL, Verdict.RETRY, Verdict.HALT
 BILLED, FREE, UNKNOWN = Billing.BILLED, Billing.FREE, Billing.UNKNOWN
@@ -126,7 +124,9 @@ def test_statuses(status: int, body: bytes, verdict: Verdict) -> None:
         pytest.param(400, error("invalid_request_error", WORKSPACE), HALT, id="workspace limit"),
         pytest.param(400, error("x", f"not: {SPEND}"), FINAL, id="limit only quoted"),
         pytest.param(400, error("x", code="image_dimensions_too_large"), FINAL, id="image"),
-        pytest.param(413, error("x", code="request_body_too_large_after_decoding"), FINAL, id="413"),
+        pytest.param(
+            413, error("x", code="request_body_too_large_after_decoding"), FINAL, id="413"
+        ),
         pytest.param(400, error("x", code="request_body_timeout"), RETRY, id="slow body"),
         pytest.param(429, error("x", code="from_the_future"), RETRY, id="unknown code of 429"),
         pytest.param(400, error("x", code="from_the_future"), FINAL, id="unknown code of 400"),
@@ -268,99 +268,3 @@ def test_without_an_answer(
     assert outcome.is_unreachable
     assert outcome.is_unsent is not was_sent
     assert (outcome.hint is not None) is is_fatal
-
-
-DATE = "Sun, 22 Nov 2026 10:00:00 GMT"
-
-
-@pytest.mark.parametrize(
-    ("headers", "seconds"),
-    [
-        pytest.param({}, None, id="nothing"),
-        pytest.param({"retry_after": "30"}, 30.0, id="seconds"),
-        pytest.param({"retry_after": "0"}, 0.0, id="zero"),
-        pytest.param({"retry_after": " 1.5 "}, 1.5, id="fraction"),
-        pytest.param({"retry_after_ms": "1500"}, 1.5, id="milliseconds"),
-        pytest.param({"retry_after_ms": "5", "retry_after": "9"}, 0.005, id="milliseconds first"),
-        pytest.param({"retry_after_ms": "x", "retry_after": "9"}, 9.0, id="milliseconds junk"),
-        pytest.param({"retry_after_ms": "-1", "retry_after": "9"}, 9.0, id="milliseconds negative"),
-        pytest.param({"retry_after": "-1"}, None, id="negative"),
-        pytest.param({"retry_after": "nan"}, None, id="nan"),
-        pytest.param({"retry_after": "inf"}, None, id="infinite"),
-        pytest.param({"retry_after": "soon"}, None, id="junk"),
-        pytest.param({"retry_after": ""}, None, id="empty"),
-        pytest.param(
-            {"retry_after": "Sun, 22 Nov 2026 10:01:30 GMT", "date": DATE}, 90.0, id="date"
-        ),
-        pytest.param(
-            {"retry_after": "Sun, 22 Nov 2026 09:00:00 GMT", "date": DATE}, 0.0, id="past date"
-        ),
-        pytest.param({"retry_after": DATE}, None, id="date against nothing"),
-        pytest.param({"retry_after": DATE, "date": "junk"}, None, id="date against junk"),
-        pytest.param(
-            {"retry_after": "Sun, 22 Nov 2026 10:00:05 -0000", "date": DATE}, 5.0, id="no zone"
-        ),
-        pytest.param(
-            {"retry_after": "Sun, 22 Nov 99999999999999999999 10:00:00 GMT", "date": DATE},
-            None,
-            id="impossible year",
-        ),
-        pytest.param(
-            {"retry_after": f"{DATE[:-3]}+99999999999999999999", "date": DATE},
-            None,
-            id="impossible zone",
-        ),
-    ],
-)
-def test_retry_after(headers: dict[str, str], seconds: float | None) -> None:
-    """Milliseconds, then seconds, then a date against the answer's own; junk is nothing."""
-    assert judged(529, b"", **headers).retry_after_s == seconds
-
-
-@pytest.mark.parametrize("status", [400, 401])
-def test_only_a_retry_has_a_wait(status: int) -> None:
-    """What is not tried again waits for nothing."""
-    assert judged(status, b"", retry_after="5").retry_after_s is None
-
-
-HEADERS = st.dictionaries(
-    st.sampled_from(["retry-after", "retry-after-ms", "date", "x-should-retry", "request-id"]),
-    st.text(max_size=30)
-    | st.integers().map(str)
-    | st.floats().map(str)
-    | st.from_regex(r"\w{3}, \d+ (Jan|Feb|Nov) \d+ \d+:\d+:\d+ ([+-]\d+|GMT)", fullmatch=True),
-)
-JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
-    lambda inner: st.lists(inner, max_size=3)
-    | st.dictionaries(
-        st.sampled_from(
-            "type error message content stop_reason stop_details usage details text id".split()
-        ),
-        inner | st.sampled_from(["error", "message", "text", "end_turn"]),
-        max_size=4,
-    ),
-    max_leaves=12,
-)
-STATUSES = st.sampled_from([200, 400, 429, 500]) | st.integers(100, 999)
-ANY_FAULT = st.none() | st.sampled_from(["client.cut_short", "client.stream_error"])
-
-
-@given(STATUSES, st.binary(max_size=60) | JSON.map(json.dumps).map(str.encode), HEADERS, ANY_FAULT)
-def test_nothing_that_comes_back_can_raise(
-    status: int, body: bytes, headers: dict[str, str], fault: str | None
-) -> None:
-    """Arbitrary bytes and headers get a verdict, and only a whole message is billed."""
-    outcome = classify(Answer(status, headers, body, 1.0, fault=fault))
-    assert (outcome.billing is BILLED) == (outcome.message is not None)
-    assert outcome.message is None or (status < 300 and fault is None)
-    assert outcome.retry_after_s is None or outcome.retry_after_s >= 0
-    if status == 200:
-        assert outcome.billing is not FREE
-
-
-@given(HEADERS)
-def test_a_wait_is_a_number_of_seconds_or_nothing(headers: dict[str, str]) -> None:
-    """It can always be waited for: finite and not negative."""
-    seconds = retry_after_s(Answer(429, headers, b"", 0.0))
-    assert seconds is None or 0 <= seconds < float("inf")

@@ -66,9 +66,7 @@ def test_a_server_that_asks_for_no_wait_gets_the_backoff(random: float) -> None:
 OUTCOMES = st.lists(st.sampled_from([OVERLOADED, LIMITED, UNSENT, CUT]), min_size=1, max_size=60)
 
 
-@given(
-    OUTCOMES, st.integers(1, 20), st.integers(1, 5), st.floats(0, 1, exclude_max=True)
-)
+@given(OUTCOMES, st.integers(1, 20), st.integers(1, 5), st.floats(0, 1, exclude_max=True))
 def test_no_bound_is_ever_passed(
     outcomes: list[Outcome], attempts: int, allowance: int, random: float
 ) -> None:

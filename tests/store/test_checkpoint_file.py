@@ -1,4 +1,4 @@
-"""The checkpoint's file: made whole, opened only by those who know it, closed to everything else."""
+"""The checkpoint's file: made whole, opened by those who know it, closed to everything else."""
 
 from datetime import datetime, timedelta, timezone
 from decimal import Decimal

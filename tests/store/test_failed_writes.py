@@ -30,8 +30,8 @@ async def fill():
     kept = 0
     try:
         for n in range(1, 1000):
-            both = [writer.add("attempts", intent(n)), writer.add("outcomes", outcome(n, body=bytes(90_000)))]
-            await asyncio.gather(*both)
+            answer = outcome(n, body=bytes(90_000))
+            await asyncio.gather(writer.add("attempts", intent(n)), writer.add("outcomes", answer))
             kept = n
     except CheckpointError as error:
         print(kept, str(error) == f"{folder}/checkpoint.duckdb: " + str(error).split(": ", 1)[1])

@@ -80,9 +80,9 @@ def test_a_released_lock_can_be_taken_again(tmp_path: Path) -> None:
 
 def test_readers_share_and_keep_writers_out(tmp_path: Path) -> None:
     """Two may look at once; a run waits for them, and they for a run."""
-    with Lock(tmp_path, ME, is_shared=True), Lock(tmp_path, ME, is_shared=True):
-        with pytest.raises(LockedError):
-            Lock(tmp_path, ME)
+    one, other = (Lock(tmp_path, ME, is_shared=True) for _ in range(2))
+    with one, other, pytest.raises(LockedError):
+        Lock(tmp_path, ME)
     with Lock(tmp_path, ME), pytest.raises(LockedError):
         Lock(tmp_path, ME, is_shared=True)
 

@@ -75,7 +75,9 @@ def test_records_that_arrive_together_share_a_commit(
     assert sum(group["attempts"] for group in groups) == 1000
     assert max(group["attempts"] for group in groups) <= GROUP_RECORDS == 64
     assert len(groups) <= 2 * 1000 / GROUP_RECORDS
-    rows = writer.call(lambda c: c.rows("SELECT count(*), count(DISTINCT attempt_id) FROM attempts"))
+    rows = writer.call(
+        lambda c: c.rows("SELECT count(*), count(DISTINCT attempt_id) FROM attempts")
+    )
     assert rows == [(1000, 1000)]
 
 
@@ -170,7 +172,9 @@ def test_a_failure_is_for_ever(
 
     async def add() -> list[Any]:
         bad = FAILING[what](stop) or [intent(7)]
-        first = await asyncio.gather(*(writer.add("attempts", r) for r in bad), return_exceptions=True)
+        first = await asyncio.gather(
+            *(writer.add("attempts", r) for r in bad), return_exceptions=True
+        )
         stop.undo()
         later = [writer.add("attempts", intent(n)) for n in itertools.chain([8], [9])]
         return [*first, *await asyncio.gather(*later, return_exceptions=True)]

@@ -46,10 +46,10 @@ def overrides(job: Job) -> list[str]:
 
 def peak_bytes(job: Job, *arguments: str) -> int:
     """Run the job and return the most memory it took."""
-    process = job.start(*overrides(job), *arguments)
-    _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    assert process.returncode == 0, process.communicate()
+    with job.start(*overrides(job), *arguments) as process:
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        assert process.returncode == 0, process.stderr.read()
     return usage.ru_maxrss * 1024
 
 

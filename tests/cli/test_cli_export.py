@@ -1,0 +1,170 @@
+"""The output again: whole or not at all, and the same whatever its format."""
+
+import json
+import stat
+from datetime import UTC, date, datetime, time, timedelta
+from decimal import Decimal
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from conftest import Command, write_job
+
+from batcher.errors import ConfigurationError
+from batcher.outputs.jsonl import LinesOutput, batch_result_lines, json_lines
+from batcher.runner import exporting
+
+
+def test_parquet_again_is_the_output(done: Path, batcher: Command, tmp_path: Path) -> None:
+    """An export elsewhere has the rows of the run's own output."""
+    assert batcher("export", done, "--simulate", "--out", tmp_path / "x.parquet").code == 0
+    again = pq.read_table(tmp_path / "x.parquet")
+    assert again.equals(pq.read_table(done.parent / "job.out.simulated.parquet"))
+
+
+def test_json_lines_have_the_output(done: Path, batcher: Command, tmp_path: Path) -> None:
+    """One object a row, in order, with the columns of the Parquet output."""
+    said = batcher("export", done, "--simulate", "--out", tmp_path / "x.jsonl", "--json")
+    assert said.json["rows"] == 6
+    rows = [json.loads(line) for line in (tmp_path / "x.jsonl").read_text().splitlines()]
+    table = pq.read_table(done.parent / "job.out.simulated.parquet")
+    assert [list(row) for row in rows] == [table.column_names] * 6
+    for name in ("_id", "_status", "_text", "_cost_usd", "stars"):
+        assert [row[name] for row in rows] == table.column(name).to_pylist()
+
+
+def test_batch_results(done: Path, batcher: Command, tmp_path: Path) -> None:
+    """Answers are whole messages; rows without one are errored with their type."""
+    out = tmp_path / "x.jsonl"
+    said = batcher("export", done, "--simulate", "--format", "messages-batch", "--out", out)
+    assert said.code == 0
+    lines = [json.loads(line) for line in out.read_text().splitlines()]
+    assert [line["custom_id"] for line in lines][:4] == ["a-1", "a-2", "a-3", "a-4"]
+    first, skipped, bad = lines[0]["result"], lines[2]["result"], lines[4]["result"]
+    assert first["message"]["stop_reason"] == "max_tokens"
+    assert first["message"]["usage"]["output_tokens"] == 20
+    assert skipped["error"]["error"]["type"] == "client.empty"
+    assert bad["error"]["error"]["type"] == "client.duplicate_id"
+
+
+def test_open_rows_need_partial(done: Path, batcher: Command, tmp_path: Path) -> None:
+    """Rows that another run would answer make an export an error, unless it may be partial."""
+    copy = write_job(tmp_path / "copy")
+    state = tmp_path / "copy/runs/job.simulated"
+    state.mkdir(parents=True)
+    file = "checkpoint.duckdb"
+    (state / file).write_bytes((done.parent / "runs/job.simulated" / file).read_bytes())
+    with (tmp_path / "copy/rows.jsonl").open("a") as rows:
+        rows.write('{"id": "new", "text": "new", "stars": 1}\n')
+    out = tmp_path / "x.jsonl"
+    said = batcher("export", copy, "--simulate", "--out", out)
+    assert said.code == 2
+    assert "1 of 7 rows have no final result yet" in said.err
+    assert not out.exists()
+    assert batcher("export", copy, "--simulate", "--out", out, "--partial").code == 0
+    assert json.loads(out.read_text().splitlines()[-1])["_error_type"] == "client.not_sent"
+
+
+def test_the_input_is_never_overwritten(done: Path, batcher: Command) -> None:
+    """Neither the input nor the job file can be the place of an export."""
+    rows = done.parent / "rows.jsonl"
+    before = rows.read_bytes()
+    said = batcher("export", done, "--simulate", "--out", rows)
+    assert (said.code, rows.read_bytes()) == (2, before)
+
+
+@pytest.mark.parametrize("place", ["nope/x.jsonl", "folder.jsonl", "folder.parquet"])
+def test_places_that_cannot_be_written(
+    done: Path, batcher: Command, tmp_path: Path, place: str
+) -> None:
+    """A missing folder, or a folder where a file should be, is one message."""
+    if "/" not in place:
+        (tmp_path / place).mkdir()
+        (tmp_path / place / "x").touch()
+    said = batcher(
+        "export", done, "--simulate", "--out", tmp_path / place,
+        "--format", "jsonl" if place.endswith("jsonl") else "parquet",
+    )  # fmt: skip
+    assert said.code == 2
+    assert said.err.count("error  ") == 1
+
+
+def test_exports_are_the_owners_only(done: Path, batcher: Command, tmp_path: Path) -> None:
+    """Nobody else can read the answers."""
+    batcher("export", done, "--simulate", "--out", tmp_path / "x.jsonl")
+    assert stat.S_IMODE((tmp_path / "x.jsonl").stat().st_mode) == 0o600
+
+
+def test_a_failed_export_leaves_the_old_file(
+    done: Path, batcher: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """When writing breaks off, what stood there still stands there, and nothing else."""
+    (tmp_path / "x.jsonl").write_text("old")
+    monkeypatch.setattr(exporting, "json_lines", lambda _: iter([b"{}", None]))
+    assert batcher("export", done, "--simulate", "--out", tmp_path / "x.jsonl").code == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["x.jsonl"]
+    assert (tmp_path / "x.jsonl").read_text() == "old"
+
+
+def test_a_lines_file_appears_by_rename(tmp_path: Path) -> None:
+    """Before it is finished, nothing bears its name."""
+    with LinesOutput(tmp_path / "x") as file:
+        file.write([b"1"])
+        assert not (tmp_path / "x").exists()
+        file.finish()
+    assert (tmp_path / "x").read_bytes() == b"1\n"
+
+
+_MOMENT = datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "written"),
+    [
+        pytest.param(pa.int64(), 2**62, 2**62, id="int"),
+        pytest.param(pa.float64(), float("nan"), None, id="nan"),
+        pytest.param(pa.decimal128(38, 18), Decimal("0.1"), "0.100000000000000000", id="decimal"),
+        pytest.param(pa.binary(), b"\x00\xff", "AP8=", id="binary"),
+        pytest.param(pa.date32(), date(2026, 1, 2), "2026-01-02", id="date"),
+        pytest.param(pa.time64("us"), time(1, 2, 3), "01:02:03.000000", id="time"),
+        pytest.param(pa.timestamp("us", "UTC"), _MOMENT, "2026-01-02T03:04:05.678901Z", id="utc"),
+        pytest.param(pa.timestamp("ns"), 1, "1970-01-01T00:00:00.000000001", id="nanoseconds"),
+        pytest.param(pa.duration("ms"), timedelta(seconds=1.5), 1.5, id="duration"),
+        pytest.param(pa.list_(pa.date32()), [date(2026, 1, 2)], ["2026-01-02"], id="nested"),
+        pytest.param(pa.dictionary(pa.int8(), pa.string()), "x", "x", id="dictionary"),
+        pytest.param(pa.map_(pa.string(), pa.int8()), [("a", 1)], [["a", 1]], id="map"),
+        pytest.param(pa.null(), None, None, id="null"),
+    ],
+)  # fmt: skip
+def test_values_in_json_lines(kind: pa.DataType, value: object, written: object) -> None:
+    """Each Arrow type has one way to be written, and null stays null."""
+    lines = list(json_lines(pa.table({"x": pa.array([value, None], kind)})))
+    assert [json.loads(line) for line in lines] == [{"x": written}, {"x": None}]
+
+
+def test_nested_nanoseconds_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What cannot be written exactly is an error, where pandas is not there to read it."""
+    monkeypatch.setitem(__import__("sys").modules, "pandas", None)
+    table = pa.table({"x": pa.array([[1]], pa.list_(pa.timestamp("ns")))})
+    try:
+        (line,) = json_lines(table)
+    except ConfigurationError:
+        return
+    assert b"000000001" in line
+
+
+def test_a_body_with_line_breaks_is_one_line() -> None:
+    """An answer that came indented still is one line of results, with the same content."""
+    body = b'{\n "type": "message",\r\n "content": [], "x": 1.10, "s": "\\n"}'
+    result = {
+        "id": None, "ordinal": 0, "sample": 1, "is_final": True, "http_status": 200, "body": body,
+        "error_type": None, "error_message": None, "status": "succeeded", "attempts": 1,
+        "request_id": None,
+    }  # fmt: skip
+    (line,) = batch_result_lines(pa.Table.from_pylist([result]))
+    assert b"\n" not in line
+    assert b"1.10" in line
+    parsed = json.loads(line)
+    assert parsed["custom_id"] == "1-1"
+    assert parsed["result"]["message"] == json.loads(body)

@@ -1,0 +1,130 @@
+"""Init writes what runs at once, and never over anything."""
+
+import json
+import tomllib
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from conftest import Command
+
+from batcher.core.job import Job
+from batcher.inputs.jobfile import load_job
+from batcher.runner.looking import look_at, placeholder
+
+
+def test_init_runs_at_once(tmp_path: Path, batcher: Command) -> None:
+    """The folder's job runs as init's last line says."""
+    said = batcher("init", tmp_path / "new")
+    assert said.code == 0
+    assert f"next   batcher run {tmp_path}/new/job.toml --simulate" in said.err
+    done = batcher("run", tmp_path / "new/job.toml", "--simulate", "--json")
+    assert (done.code, done.json["output"]["by_status"]) == (0, {"succeeded": 12})
+
+
+def test_init_shows_every_key_with_its_default(tmp_path: Path, batcher: Command) -> None:
+    """Each key of a job file is there, and uncommenting a default changes nothing."""
+    batcher("init", tmp_path)
+    path = tmp_path / "job.toml"
+    before = load_job(path).job
+    text = path.read_text()
+    for name, section in Job.model_fields.items():
+        for key in section.annotation.model_fields:
+            assert f"\n{key} = " in text or f"\n# {key} = " in text, (name, key)
+    lines = [
+        line.removeprefix("# ") if " = " in line and "(not set)" not in line else line
+        for line in text.split("\n")
+        if not line.startswith("# rows_per_file")  # which goes with an output.path only
+    ]
+    path.write_text("\n".join(lines))
+    assert load_job(path).job.model_dump() == before.model_dump()
+
+
+@pytest.mark.parametrize("name", ["job.toml", "rows.jsonl"])
+def test_init_overwrites_nothing(tmp_path: Path, batcher: Command, name: str) -> None:
+    """When one of its files is there, none is written."""
+    (tmp_path / name).write_text("mine")
+    said = batcher("init", tmp_path)
+    assert said.code == 2
+    assert name in said.err
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+    assert (tmp_path / name).read_text() == "mine"
+
+
+def write_rows(path: Path, *rows: dict[str, object]) -> Path:
+    """Write an input."""
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return path
+
+
+def test_init_drafts_from_an_input(tmp_path: Path, batcher: Command) -> None:
+    """The id and the text are guessed, and the draft runs."""
+    rows = [{"n": 1, "post_id": f"p{n}", "body": "some longer text", "kind": "x"} for n in range(3)]
+    path = write_rows(tmp_path / "posts.jsonl", *rows)
+    assert batcher("init", path).code == 0
+    data = tomllib.loads((tmp_path / "job.toml").read_text())
+    assert data["input"] == {"path": "posts.jsonl", "id": "post_id"}
+    assert "{{ body }}" in data["request"]["prompt"]
+    assert batcher("run", tmp_path / "job.toml", "--simulate", "-q").code == 0
+
+
+def test_init_finds_a_free_name(tmp_path: Path, batcher: Command) -> None:
+    """A second draft is named after the input, and a third is refused."""
+    path = write_rows(tmp_path / "posts.jsonl", {"text": "x"})
+    assert batcher("init", path).code == 0
+    assert batcher("init", path).code == 0
+    assert (tmp_path / "posts.toml").exists()
+    assert batcher("init", path).code == 2
+
+
+def test_init_drafts_from_parquet(tmp_path: Path, batcher: Command) -> None:
+    """Columns come from the file's schema."""
+    table = pa.table({"key": ["a", "b"], "review": ["good", "bad"], "stars": [5, 1]})
+    pq.write_table(table, tmp_path / "in.parquet")
+    assert batcher("init", tmp_path / "in.parquet").code == 0
+    assert batcher("check", tmp_path / "job.toml", "--simulate").code == 0
+
+
+def test_init_knows_batch_requests(tmp_path: Path, batcher: Command) -> None:
+    """Rows of custom_id and params are taken as the requests they are."""
+    params = {
+        "model": "claude-haiku-5-5", "max_tokens": 300,
+        "messages": [{"role": "user", "content": "x"}],
+    }  # fmt: skip
+    path = write_rows(tmp_path / "in.jsonl", {"custom_id": "a", "params": params})
+    assert batcher("init", path).code == 0
+    assert batcher("check", tmp_path / "job.toml", "--simulate").code == 0
+
+
+NASTY = ["a b", "row", "self", 'q"u\\o', "line\nbreak", "}}", "ü", "1st", "bell\x07del\x7f", "{%"]
+
+
+@pytest.mark.parametrize("column", NASTY)
+def test_init_survives_any_column_name(tmp_path: Path, batcher: Command, column: str) -> None:
+    """Whatever columns are called, the draft is a job file that renders them."""
+    path = write_rows(tmp_path / "in.jsonl", {"id": "1", column: "the text that is meant"})
+    assert batcher("init", path).code == 0
+    said = batcher("check", tmp_path / "job.toml", "--simulate", "--json")
+    assert (said.code, said.json["bad_rows"]) == (0, []), said
+
+
+@pytest.mark.parametrize(
+    ("rows", "row_id"),
+    [
+        pytest.param([{"id": 1}, {"id": 2}], "id", id="by-name"),
+        pytest.param([{"id": 1, "x": "a"}, {"id": 1, "x": "b"}], "x", id="not-unique"),
+        pytest.param([{"x": "a", "user_id": 7}, {"x": "b", "user_id": 8}], "user_id", id="suffix"),
+        pytest.param([{"x": 1.5}, {"x": 2.5}], None, id="floats"),
+        pytest.param([{"id": None, "x": 1}, {"id": 2, "x": 1}], None, id="null"),
+    ],
+)
+def test_guessed_id(tmp_path: Path, rows: list[dict[str, object]], row_id: str | None) -> None:
+    """Only a column that names each row is taken, the best name first."""
+    assert look_at(write_rows(tmp_path / "in.jsonl", *rows)).id == row_id
+
+
+def test_placeholder() -> None:
+    """An identifier is written as it is, another name through row."""
+    assert placeholder("text") == "{{ text }}"
+    assert placeholder("my text") == '{{ row["my text"] }}'

@@ -1,0 +1,117 @@
+"""What has run can be read: how it went, what failed, and each row to the last cent."""
+
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+from conftest import JOB, Command, write_job
+
+
+def test_failures_are_grouped_with_advice(done: Path, batcher: Command) -> None:
+    """Each kind of failure has its number, an example that show knows, its cost and advice."""
+    groups = batcher("failures", done, "--simulate", "--json").json["groups"]
+    assert {(group["error_type"], group["rows"]) for group in groups} == {
+        ("max_tokens", 4),
+        ("client.duplicate_id", 1),
+    }
+    for group in groups:
+        assert group["advice"]
+        assert batcher("show", done, group["example_id"], "--simulate").code == 0
+
+
+def test_failures_say_what_to_type_next(done: Path, batcher: Command) -> None:
+    """The text ends in a command for the first example."""
+    said = batcher("failures", done, "--simulate")
+    assert said.out.startswith("5 of 6 rows have no good answer")
+    assert said.err == f"next   batcher show {done} a-1 --simulate\n"
+
+
+def test_show_explains_the_cost(done: Path, batcher: Command) -> None:
+    """Quantity times rate, line by line, is exactly what was recorded."""
+    (sample,) = batcher("show", done, "a-2", "--simulate", "--json").json["samples"]
+    (attempt,) = sample["attempts"]
+    terms = [
+        Decimal(line["quantity"]) * Decimal(line["rate_usd"]) / line["per"]
+        * Decimal(line["multiplier"])
+        for line in attempt["cost"]["lines"]
+    ]  # fmt: skip
+    assert sum(terms) == Decimal(sample["cost_usd"]) > 0
+    assert sum(terms) == sum(Decimal(line["amount_usd"]) for line in attempt["cost"]["lines"])
+
+
+def test_show_has_everything_of_a_row(done: Path, batcher: Command) -> None:
+    """The place, the request, the attempt, the answer and the sum are in the text."""
+    said = batcher("show", done, "a-2", "--simulate")
+    for fact in ("rows.jsonl:2", "I was charged twice.", "HTTP 200", "req_", "  sum  "):
+        assert fact in said.out
+
+
+def test_show_takes_a_row_number(done: Path, batcher: Command) -> None:
+    """What is no id is the number of a row."""
+    assert batcher("show", done, "6", "--simulate", "--json").json["id"] == "a-6"
+
+
+def test_show_tells_of_rows_that_were_not_sent(done: Path, batcher: Command) -> None:
+    """A bad row and a skipped one have a reason and no attempt; a shared one says so."""
+    bad = batcher("show", done, "5", "--simulate", "--json").json["samples"][0]
+    assert (bad["error_type"], bad["attempts"]) == ("client.duplicate_id", [])
+    assert "skipped" in batcher("show", done, "a-3", "--simulate").out
+    assert "paid for by an earlier row" in batcher("show", done, "a-4", "--simulate").out
+
+
+def test_show_suggests_ids(done: Path, batcher: Command) -> None:
+    """An id that is not there gets the nearest ones."""
+    said = batcher("show", done, "a-7", "--simulate")
+    assert said.code == 2
+    assert "did you mean a-6" in said.err
+    assert batcher("show", done, "99", "--simulate").code == 2
+
+
+def test_show_cannot_move_the_cursor(tmp_path: Path, batcher: Command) -> None:
+    """What a row holds does not reach the terminal as an escape."""
+    job = write_job(tmp_path, rows=[{"id": "1", "text": "a\u202eb"}])
+    batcher("run", job, "--simulate", "-q")
+    assert "\u202e" not in batcher("show", job, "1", "--simulate").out
+
+
+def test_reading_changes_nothing(done: Path, batcher: Command) -> None:
+    """Failures, show and status leave every file as it was."""
+    state = done.parent / "runs/job.simulated"
+    before = {path: path.stat().st_mtime_ns for path in state.rglob("*")}
+    batcher("failures", done, "--simulate")
+    batcher("show", done, "a-1", "--simulate")
+    batcher("status", done, "--simulate")
+    assert before == {path: path.stat().st_mtime_ns for path in state.rglob("*")}
+
+
+def test_a_simulated_run_is_pointed_at(done: Path, batcher: Command) -> None:
+    """Without --simulate there is no run, and the message says where there is one."""
+    said = batcher("failures", done)
+    assert said.code == 2
+    assert "add --simulate" in said.err
+
+
+def test_no_failures(tmp_path: Path, batcher: Command) -> None:
+    """A job without failures says so and exits 0."""
+    job = write_job(tmp_path, JOB.replace("20", "2000"), rows=[{"id": "1", "text": "x"}])
+    assert batcher("run", job, "--simulate", "-q").code == 0
+    said = batcher("failures", job, "--simulate")
+    assert (said.code, said.out) == (0, "0 of 1 rows have no good answer\n")
+    assert "\nanswer\n" in batcher("show", job, "1", "--simulate").out
+
+
+@pytest.mark.parametrize("wanted", [None, "claude-haiku-5-5", "claude-haiku-4-5"])
+def test_prices(batcher: Command, wanted: str | None) -> None:
+    """The table, or one model by id or alias, has its date and exact rates."""
+    words = [] if wanted is None else [wanted]
+    assert "checked 20" in batcher("prices", *words).out
+    models = batcher("prices", *words, "--json").json["models"]
+    assert len(models) == 1 or wanted is None
+    for model in models:
+        assert all(isinstance(rate, str) for rate in model["usd_per_mtok"]["standard"].values())
+
+
+def test_retired_models_are_left_out_of_the_table(batcher: Command) -> None:
+    """They are shown with --all."""
+    assert "retired" not in batcher("prices").out
+    assert "retired" in batcher("prices", "--all").out

@@ -1,0 +1,104 @@
+"""Status believes a status file only as far as it can be believed."""
+
+import json
+import os
+import subprocess
+import sys
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from conftest import Command
+
+from batcher.runner.liveness import Here, state_of
+
+NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("changes", "is_alive", "age_s", "state"),
+    [
+        pytest.param({}, True, 1, "running", id="alive"),
+        pytest.param({}, False, 1, "died", id="process-gone"),
+        pytest.param({}, True, 11, "silent", id="alive-but-silent"),
+        pytest.param({"boot_id": "old"}, True, 1, "died", id="another-boot"),
+        pytest.param({"host": "far"}, False, 1, "running", id="another-host"),
+        pytest.param({"host": "far"}, True, 11, "died", id="another-host-silent"),
+        pytest.param({"state": "ended"}, False, 999, "ended", id="ended"),
+    ],
+)
+def test_state_of_a_run(changes: dict[str, str], is_alive: bool, age_s: int, state: str) -> None:
+    """Whether a run is there is judged by its process here, by its last write elsewhere."""
+    heartbeat = (NOW - timedelta(seconds=age_s)).isoformat()
+    status = {"state": "running", "host": "h", "boot_id": "b", "pid": 1, "heartbeat": heartbeat}
+    assert state_of({**status, **changes}, Here("h", "b", lambda _: is_alive), NOW) == state
+
+
+def test_status_of_an_ended_run(done: Path, batcher: Command) -> None:
+    """It tells how the run ended, what came of the rows, what was spent, and what to type."""
+    said = batcher("status", done, "--simulate")
+    assert said.code == 0
+    assert "job (simulated): ended with exit code 3" in said.out
+    assert "4 truncated" in said.out
+    assert "spent    $0.00" in said.out
+    assert said.err == f"next   batcher failures {done} --simulate\n"
+    assert batcher("status", done, "--simulate", "--json").json["state"] == "ended"
+
+
+def test_status_without_a_run(fresh: Path, batcher: Command) -> None:
+    """It says that there is none, and how to start one."""
+    said = batcher("status", fresh)
+    assert (said.code, said.out.startswith("no run yet")) == (0, True)
+    assert said.err == f"next   batcher run {fresh}\n"
+    assert batcher("status", fresh, "--json").json["state"] == "none"
+
+
+def test_status_points_at_a_simulated_run(done: Path, batcher: Command) -> None:
+    """When only simulated runs are there, the next step names them."""
+    assert batcher("status", done).err == f"next   batcher status {done} --simulate\n"
+
+
+def test_status_of_all_jobs_here(
+    done: Path, batcher: Command, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Without a job it finds those in this folder and below; without any it says so."""
+    monkeypatch.chdir(done.parent)
+    assert "job (simulated)" in batcher("status").out
+    assert len(batcher("status", "--json").json) == 1
+    monkeypatch.chdir(tmp_path)
+    assert "no run yet" in batcher("status").err
+    assert batcher("status", "--json").json == []
+
+
+def test_status_of_a_process_that_died(
+    done: Path, batcher: Command, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A run that says running, and whose process is gone or waits to be cleared away, has died."""
+    status = json.loads((done.parent / "runs/job.simulated/status.json").read_text())
+    child = subprocess.Popen([sys.executable, "-c", ""])
+    os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
+    folder = tmp_path / "runs/job"
+    folder.mkdir(parents=True)
+    running = {**status, "state": "running", "exit_code": None, "ended": None, "pid": child.pid}
+    running |= {"heartbeat": datetime.now(UTC).isoformat(), "output": None, "rate": 1.0}
+    (folder / "status.json").write_text(json.dumps(running))
+    monkeypatch.chdir(tmp_path)
+    assert batcher("status", "--json").json[0]["state"] == "died"  # still an entry: a zombie
+    child.wait()
+    said = batcher("status")
+    assert f"died; process {child.pid}" in said.out
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{}", '{"state": "running"}'])
+def test_a_damaged_status_file_is_one_message(
+    batcher: Command, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, content: str
+) -> None:
+    """What is not a status is named, without a traceback."""
+    folder = tmp_path / "runs/job"
+    folder.mkdir(parents=True)
+    (folder / "status.json").write_text(content)
+    monkeypatch.chdir(tmp_path)
+    said = batcher("status")
+    assert said.code == 1
+    assert "is not a status file" in said.err
+    assert "unexpected" not in said.err

@@ -1,0 +1,166 @@
+"""Stand-ins for the API and the checkpoint, and errands to send between them."""
+
+import asyncio
+import json
+from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from decimal import Decimal
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+from virtual_time import now
+
+import batcher
+from batcher.core.answer import Answer, NoAnswer
+from batcher.core.job import Limits
+from batcher.core.money.prices import PriceTable
+from batcher.core.request.build import Request
+from batcher.core.retry import RetryPolicy
+from batcher.errors import CheckpointError
+from batcher.runner.feed import Errand
+from batcher.runner.pacer import Pacer
+from batcher.runner.sender import Surroundings, Tried
+from batcher.store.records import Intent, OutcomeRecord, Record
+
+MODEL = "claude-haiku-5-5"
+PRICES = PriceTable.parse((Path(batcher.__file__).parent / "data" / "models.json").read_text())
+POLICY = RetryPolicy(attempts=4, max_wait_s=60.0, unknown_attempts=3)
+COMMIT_S = 0.02
+LATENCY_S = 1.0
+
+
+def good(text: str = "ja", **headers: str) -> Answer:
+    """A message."""
+    message = {
+        "id": "msg",
+        "type": "message",
+        "model": MODEL,
+        "content": [{"type": "text", "text": text}],
+        "stop_reason": "end_turn",
+        "usage": {"input_tokens": 100, "output_tokens": 10},
+    }
+    return Answer(200, headers, json.dumps(message).encode(), LATENCY_S, ttft_s=0.5)
+
+
+def failed(status: int, **headers: str) -> Answer:
+    """An error."""
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    body = {"type": "error", "error": {"type": f"error_{status}", "message": "why"}}
+    return Answer(status, named, json.dumps(body).encode(), LATENCY_S)
+
+
+LOST = NoAnswer("client.reset", "reset", was_sent=True, latency_s=LATENCY_S)
+UNSENT = NoAnswer("client.connect", "refused", was_sent=False, latency_s=LATENCY_S)
+
+
+def errand(number: int = 0, unknown: int = 0, worst: Decimal | None = Decimal("0.5")) -> Errand:
+    """One request; its body tells which."""
+    body = b"%d" % number
+    fields = {"model": MODEL, "max_tokens": 50}
+    name = number.to_bytes(16, "big")
+    return Errand(number, str(number), name, Request(body, fields, (name,), 0), worst, unknown)
+
+
+@dataclass
+class FakeApi:
+    """Answers each errand from its own script, its last line for ever; notes when."""
+
+    scripts: dict[int, list[Answer | NoAnswer]] = field(default_factory=dict)
+    on_send: Callable[[int], None] = lambda _: None
+    sent: list[tuple[int, float]] = field(default_factory=list)
+    in_flight: int = 0
+    most_in_flight: int = 0
+
+    async def send(self, _slot: int, body: bytes) -> Answer | NoAnswer:
+        """Take a second to answer."""
+        number = int(body)
+        self.on_send(number)
+        self.sent.append((number, now()))
+        self.in_flight += 1
+        self.most_in_flight = max(self.most_in_flight, self.in_flight)
+        await asyncio.sleep(LATENCY_S)
+        self.in_flight -= 1
+        script = self.scripts.get(number, [good()])
+        return script.pop(0) if len(script) > 1 else script[0]
+
+    def times(self, number: int = 0) -> list[float]:
+        """When an errand was sent."""
+        return [when for sent, when in self.sent if sent == number]
+
+
+@dataclass
+class FakeRecorder:
+    """Makes records durable a moment after they were added, until ``fails_after`` records."""
+
+    fails_after: int = 10**9
+    durable: dict[str, list[Any]] = field(default_factory=lambda: defaultdict(list))
+    _added: int = 0
+
+    def add(self, table: str, record: Record) -> "asyncio.Future[None]":
+        """Commit in 20 ms."""
+        loop = asyncio.get_running_loop()
+        done = loop.create_future()
+        self._added += 1
+        loop.call_later(COMMIT_S, self._commit, table, record, done, self._added)
+        return done
+
+    def _commit(self, table: str, record: Record, done: Any, number: int) -> None:
+        if number > self.fails_after:
+            done.set_exception(CheckpointError("disk full"))
+            return
+        self.durable[table].append(record)
+        done.set_result(None)
+
+    @property
+    def intents(self) -> list[Intent]:
+        """Attempts that are on the disk."""
+        return self.durable["attempts"]
+
+    @property
+    def outcomes(self) -> list[OutcomeRecord]:
+        """What came of them."""
+        return self.durable["outcomes"]
+
+
+@dataclass
+class FakeWatcher:
+    """Notes what it was told, and when."""
+
+    tries: list[tuple[Tried, float]] = field(default_factory=list)
+    records: list[tuple[Tried, float]] = field(default_factory=list)
+
+    def tried(self, tried: Tried) -> None:
+        """An attempt came back."""
+        self.tries.append((tried, now()))
+
+    def recorded(self, tried: Tried) -> None:
+        """It is on the disk."""
+        self.records.append((tried, now()))
+
+
+@dataclass
+class Stage:
+    """Everything around a sender; make it inside the loop."""
+
+    api: FakeApi = field(default_factory=FakeApi)
+    recorder: FakeRecorder = field(default_factory=FakeRecorder)
+    watcher: FakeWatcher = field(default_factory=FakeWatcher)
+    limits: Limits = field(default_factory=Limits)
+    stopping: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def __post_init__(self) -> None:
+        self.around = Surroundings(
+            client=self.api,
+            recorder=self.recorder,
+            pacer=Pacer(self.limits, now),
+            prices=PRICES,
+            free_usage_fields=(),
+            policy=POLICY,
+            run_id="run",
+            attempt_ids=count(1),
+            random=lambda: 0.5,
+            stopping=self.stopping,
+            watcher=self.watcher,
+        )
