@@ -54,10 +54,11 @@ def _help(words: str) -> str:
 def _modules() -> str:
     lines = []
     for folder in sorted({path.parent for path in (ROOT / "batcher").rglob("*.py")}):
-        lines.append(f"\n**`{folder.relative_to(ROOT)}/`** {_first_line(folder / '__init__.py')}\n\n")
-        for path in sorted(folder.glob("*.py")):
-            if path.name != "__init__.py":
-                lines.append(f"- `{path.name}` {_first_line(path)}\n")
+        lines.append(
+            f"\n**`{folder.relative_to(ROOT)}/`** {_first_line(folder / '__init__.py')}\n\n"
+        )
+        modules = (path for path in sorted(folder.glob("*.py")) if path.name != "__init__.py")
+        lines.extend(f"- `{path.name}` {_first_line(path)}\n" for path in modules)
     return "".join(lines) + "\n"
 
 

@@ -3,7 +3,7 @@
 import zlib
 from collections.abc import Mapping
 
-from batcher.core.stream import MessageFold
+from batcher.core.answers.stream import MessageFold
 
 _AUTO_DETECT = 47  # zlib's wbits for a gzip or zlib header, whichever comes
 

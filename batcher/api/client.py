@@ -16,9 +16,9 @@ from batcher.api.body import Body
 from batcher.api.faults import body_fault, no_answer
 from batcher.api.key import Secret
 from batcher.api.transport import TransportFactory, transport_factory
-from batcher.core.answer import Answer, NoAnswer
+from batcher.core.answers.answer import Answer, NoAnswer
+from batcher.core.answers.stream import MessageFold
 from batcher.core.job import API
-from batcher.core.stream import MessageFold
 from batcher.errors import ConfigurationError
 
 MAX_BODY_BYTES = 32 * 1024 * 1024

@@ -7,8 +7,8 @@ from typing import Any
 
 from batcher.cli.messages import printable
 from batcher.core.money.display import rounded_text
-from batcher.runner.export import Exported
 from batcher.runner.pipeline import RunResult
+from batcher.runner.reading.export import Exported
 
 _ENDINGS = {
     0: "done",

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from decimal import Decimal
 
 from batcher.core.job import Input
-from batcher.core.request.template import Expression
 from batcher.core.row import BadRow, Row
+from batcher.core.template.template import Expression
 from batcher.errors import TemplateError
 from batcher.inputs.chunk import Chunk, Entry
 

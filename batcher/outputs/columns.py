@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from batcher.core.message import UnreadableMessage, parse_message
+from batcher.core.answers.message import UnreadableMessage, parse_message
 
 BOOKKEEPING: tuple[tuple[str, pa.DataType], ...] = (
     ("id", pa.string()),
@@ -97,7 +97,9 @@ def _values(results: pa.Table, *, parses_text: bool) -> dict[str, pa.Array]:
 
 def _cost(results: pa.Table) -> pa.Array:
     """The billed dollars of a row: 0 when nothing was sent, null when a part is not known."""
-    known = pc.fill_null(pc.cast(results.column("cost_usd"), pa.float64()), 0.0)
+    # Arrow's own cast is not the nearest double: 0.000222 would become 0.00022200000000000003.
+    decimals = results.column("cost_usd").to_pylist()
+    known = pa.array([float(usd or 0) for usd in decimals], pa.float64())
     is_unpriced = pc.greater(pc.fill_null(results.column("unpriced"), 0), 0)
     return pc.if_else(is_unpriced, pa.scalar(None, pa.float64()), known)
 

@@ -12,8 +12,8 @@ from typing import Any, BinaryIO
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from batcher.core.message import UnreadableMessage, parse_message
-from batcher.core.strict_json import dump
+from batcher.core.answers.message import UnreadableMessage, parse_message
+from batcher.core.answers.strict_json import dump
 from batcher.errors import ConfigurationError
 from batcher.outputs.atomic import put_in_place, sync_file
 

@@ -10,19 +10,19 @@ from pathlib import Path
 
 from batcher import __version__
 from batcher.api.key import Secret, read_key
-from batcher.core.halt import Halt
 from batcher.core.job import API
-from batcher.inputs.jobfile import LoadedJob
+from batcher.core.pace.halt import Halt
+from batcher.inputs.job_file.jobfile import LoadedJob
 from batcher.outputs.atomic import write_json
-from batcher.runner.export import Exported, export_parquet, layout_of
-from batcher.runner.live_run import Ended, LiveRun, send_all
-from batcher.runner.planning import Plan, make_plan
-from batcher.runner.preflight import ask, check_rows, money_question, planning_line
-from batcher.runner.prepare import Prepared, prepare
+from batcher.runner.planning.preflight import ask, check_plan, money_question, planning_line
+from batcher.runner.planning.prepare import Prepared, prepare
+from batcher.runner.planning.survey import Plan, make_plan
+from batcher.runner.planning.workspace import new_run_id
+from batcher.runner.reading.export import Exported, export_parquet, layout_of
 from batcher.runner.record import RunIdentity, StatusFile, plan_json, totals_json
-from batcher.runner.simulated import SIMULATOR, running_simulator
+from batcher.runner.sending.run import Ended, LiveRun, send_all
+from batcher.runner.sending.simulated import SIMULATOR, running_simulator
 from batcher.runner.ui import Ui
-from batcher.runner.workspace import new_run_id
 from batcher.store.checkpoint import Checkpoint
 from batcher.store.lock import Holder, Lock
 from batcher.store.plans import latencies, totals
@@ -95,7 +95,7 @@ class _Run:
         for warning in plan.warnings:
             self.ui.say(f"warning  {warning}")
         layout_of(self.prepared, plan)
-        check_rows(plan, self.prepared)
+        check_plan(plan, self.prepared)
         if plan.counts.to_send and not self.options.says_yes:
             questions = [*self._origin_question(), *money_question(plan, self._is_simulator)]
             ask(questions, self.ui, self.options.command)

@@ -10,8 +10,8 @@ from batcher import __version__
 from batcher.core.money.display import exact_text
 from batcher.core.plan import PlanCounts
 from batcher.outputs.atomic import write_json
-from batcher.runner.prepare import Prepared
-from batcher.runner.progress import TOKEN_KINDS, Progress
+from batcher.runner.planning.prepare import Prepared
+from batcher.runner.sending.progress import TOKEN_KINDS, Progress
 from batcher.runner.ui import Snapshot
 
 SCHEMA_VERSION = 1

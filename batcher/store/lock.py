@@ -52,14 +52,15 @@ class Lock:
             mode = fcntl.LOCK_SH if is_shared else fcntl.LOCK_EX
             fcntl.flock(self._descriptor, mode | fcntl.LOCK_NB)
         except OSError:
-            other = os.pread(self._descriptor, 4096, 0)
+            other = _holder(self._descriptor)
             os.close(self._descriptor)
             raise LockedError(
-                f"this job is held by {_described(other)}",
+                f"this job is held by {other}",
                 hint="wait for it to end; batcher status shows how far it is",
             ) from None
-        os.ftruncate(self._descriptor, 0)
-        os.pwrite(self._descriptor, json.dumps(asdict(holder)).encode(), 0)
+        if not is_shared:
+            os.ftruncate(self._descriptor, 0)
+            os.pwrite(self._descriptor, json.dumps(asdict(holder)).encode(), 0)
 
     def release(self) -> None:
         """Let the next process in."""
@@ -75,6 +76,15 @@ class Lock:
         trace: TracebackType | None,
     ) -> None:
         self.release()
+
+
+def _holder(descriptor: int) -> str:
+    """Say who has the lock: a run, which wrote itself down, or commands that only read."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError:
+        return _described(os.pread(descriptor, 4096, 0))
+    return "a command that reads it"
 
 
 def _described(content: bytes) -> str:

@@ -17,7 +17,7 @@ from fault_server import (
     run_async,
 )
 
-from batcher.core.answer import Answer, NoAnswer
+from batcher.core.answers.answer import Answer, NoAnswer
 
 HEAD = b"HTTP/1.1 200 OK\r\n"
 CHUNKED = HEAD + b"transfer-encoding: chunked\r\n\r\n"

@@ -1,52 +1,14 @@
-"""The command line in this process: its exit code, what it prints, and one job that has run."""
+"""The command line in this process, and one job that has run."""
 
-import json
 import os
 import sys
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
+from commanding import Command, Said, write_job
 
 from batcher.cli.main import main
-
-ROWS = [
-    {"id": "a-1", "text": "Where is my parcel?", "stars": 5},
-    {"id": "a-2", "text": "I was charged twice.", "stars": 1},
-    {"id": "a-3", "text": "", "stars": 2},
-    {"id": "a-4", "text": "Where is my parcel?", "stars": 3},
-    {"id": "a-1", "text": "The same id again.", "stars": 4},
-    {"id": "a-6", "text": "How do I log in?", "stars": 4},
-]
-JOB = """
-[input]
-path = "rows.jsonl"
-id = "id"
-
-[request]
-model = "claude-haiku-5-5"
-max_tokens = 20
-prompt = "{{ text }}"
-"""
-
-
-@dataclass(frozen=True)
-class Said:
-    """What one command came to."""
-
-    code: int
-    out: str
-    err: str
-
-    @property
-    def json(self) -> Any:
-        """What a program reads."""
-        return json.loads(self.out)
-
-
-Command = Callable[..., Said]
 
 
 @pytest.fixture(autouse=True)
@@ -71,15 +33,6 @@ def batcher(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str])
         return Said(int(ended.value.code or 0), said.out, said.err)
 
     return run
-
-
-def write_job(folder: Path, job: str = JOB, rows: list[dict[str, Any]] | None = None) -> Path:
-    """Write a job with its input."""
-    folder.mkdir(parents=True, exist_ok=True)
-    lines = [json.dumps(row) for row in (ROWS if rows is None else rows)]
-    (folder / "rows.jsonl").write_text("\n".join(lines) + "\n")
-    (folder / "job.toml").write_text(job)
-    return folder / "job.toml"
 
 
 @pytest.fixture(scope="session")

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from conftest import JOB, ROWS, Command, write_job
+from commanding import JOB, ROWS, Command, write_job
 
 
 def test_check_leaves_nothing_behind(fresh: Path, batcher: Command) -> None:

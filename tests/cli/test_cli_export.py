@@ -9,11 +9,11 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from conftest import Command, write_job
+from commanding import Command, write_job
 
 from batcher.errors import ConfigurationError
 from batcher.outputs.jsonl import LinesOutput, batch_result_lines, json_lines
-from batcher.runner import exporting
+from batcher.runner.reading import exporting
 
 
 def test_parquet_again_is_the_output(done: Path, batcher: Command, tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ import subprocess
 import sys
 
 import pytest
-from conftest import Command
+from commanding import Command
 
 from batcher.cli.main import COMMANDS
 

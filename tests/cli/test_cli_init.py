@@ -7,11 +7,11 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from conftest import Command
+from commanding import Command
 
 from batcher.core.job import Job
-from batcher.inputs.jobfile import load_job
-from batcher.runner.looking import look_at, placeholder
+from batcher.inputs.job_file.jobfile import load_job
+from batcher.runner.reading.looking import look_at, placeholder
 
 
 def test_init_runs_at_once(tmp_path: Path, batcher: Command) -> None:

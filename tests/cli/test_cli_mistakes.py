@@ -6,9 +6,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from conftest import JOB, Command, write_job
+from commanding import JOB, Command, write_job
 
-from batcher.cli import prices
+from batcher.cli.commands import prices
 from batcher.cli.main import COMMANDS
 from batcher.store.lock import Holder, Lock
 

@@ -4,7 +4,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from conftest import JOB, Command, write_job
+from commanding import JOB, Command, write_job
 
 
 def test_failures_are_grouped_with_advice(done: Path, batcher: Command) -> None:

@@ -7,9 +7,9 @@ import sys
 import urllib.request
 
 import pytest
-from conftest import Command
+from commanding import Command
 
-from batcher.cli.simulate import command
+from batcher.cli.commands.simulate import command
 from batcher.simulator.__main__ import parser
 
 

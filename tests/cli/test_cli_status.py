@@ -8,9 +8,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from conftest import Command
+from commanding import Command
 
-from batcher.runner.liveness import Here, state_of
+from batcher.runner.reading.liveness import Here, state_of
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 

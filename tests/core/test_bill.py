@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 import batcher
-from batcher.core.bill import bill
+from batcher.core.answers.message import Message, parse_message
 from batcher.core.job import PriceOverride
-from batcher.core.message import Message, parse_message
+from batcher.core.money.bill import bill
 from batcher.core.money.prices import PriceTable, UnknownModelError
 
 TABLE = PriceTable.parse((Path(batcher.__file__).parent / "data" / "models.json").read_text())

@@ -20,7 +20,7 @@ from batcher.core.request.build import (
     Unsendable,
 )
 from batcher.core.request.canonical import canonical_json, fingerprint
-from batcher.core.request.template import Template
+from batcher.core.template.template import Template
 
 MESSAGES = [{"role": "user", "content": "hi"}]
 PARAMS = {"model": "p", "max_tokens": 3, "messages": MESSAGES}

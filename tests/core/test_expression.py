@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import pytest
 
-from batcher.core.request.template import Expression
+from batcher.core.template.template import Expression
 from batcher.errors import TemplateError
 
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from batcher.core.halt import SAME_FAILURES, Halt, HaltWatch
-from batcher.core.outcome import Billing, Outcome, Status, Verdict
+from batcher.core.answers.outcome import Billing, Outcome, Status, Verdict
+from batcher.core.pace.halt import SAME_FAILURES, Halt, HaltWatch
 
 GOOD = Outcome(Status.SUCCEEDED, Verdict.FINAL, Billing.BILLED)
 CUT_SHORT = Outcome(Status.TRUNCATED, Verdict.FINAL, Billing.BILLED, error_type="max_tokens")

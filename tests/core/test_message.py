@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from batcher.core.message import Message, UnreadableMessage, parse_error, parse_message
+from batcher.core.answers.message import Message, UnreadableMessage, parse_error, parse_message
 
 USAGE = {"input_tokens": 412, "output_tokens": 57, "cache_read_input_tokens": 0}
 MESSAGE = {

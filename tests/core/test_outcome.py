@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from batcher.core.answer import Answer, NoAnswer
-from batcher.core.outcome import Billing, Outcome, Status, Verdict, classify
+from batcher.core.answers.answer import Answer, NoAnswer
+from batcher.core.answers.outcome import Billing, Outcome, Status, Verdict, classify
 
 FINAL, RETRY, HALT = Verdict.FINAL, Verdict.RETRY, Verdict.HALT
 BILLED, FREE, UNKNOWN = Billing.BILLED, Billing.FREE, Billing.UNKNOWN

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from batcher.core.stream import MessageFold
+from batcher.core.answers.stream import MessageFold
 
 
 def fold_of(*chunks: bytes) -> MessageFold:

@@ -9,7 +9,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from batcher.core.stream import MessageFold
+from batcher.core.answers.stream import MessageFold
 
 Draw = Callable[..., Any]
 Event = tuple[str, dict[str, Any]]

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from batcher.core.request import template as template_module
-from batcher.core.request.template import MAX_CHARACTERS, Expression, Template
-from batcher.core.request.template_filters import FILTERS, WITHDRAWN
-from batcher.core.request.template_tags import find_tags
+from batcher.core.template import template as template_module
+from batcher.core.template.filters import FILTERS, WITHDRAWN
+from batcher.core.template.tags import find_tags
+from batcher.core.template.template import MAX_CHARACTERS, Expression, Template
 from batcher.errors import TemplateError
 
 SECRET = "the-secret-of-a-row"

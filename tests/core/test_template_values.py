@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batcher.core.request.template import Template
-from batcher.core.request.template_filters import OWN
+from batcher.core.template.filters import OWN
+from batcher.core.template.template import Template
 from batcher.errors import TemplateError
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]))

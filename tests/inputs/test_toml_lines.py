@@ -6,7 +6,7 @@ from textwrap import dedent
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from batcher.inputs.toml_lines import key_lines, line_of
+from batcher.inputs.job_file.toml_lines import key_lines, line_of
 
 
 def test_lines_of_keys() -> None:

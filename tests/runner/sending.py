@@ -13,15 +13,15 @@ from typing import Any
 from virtual_time import now
 
 import batcher
-from batcher.core.answer import Answer, NoAnswer
+from batcher.core.answers.answer import Answer, NoAnswer
 from batcher.core.job import Limits
 from batcher.core.money.prices import PriceTable
+from batcher.core.pace.retry import RetryPolicy
 from batcher.core.request.build import Request
-from batcher.core.retry import RetryPolicy
 from batcher.errors import CheckpointError
-from batcher.runner.feed import Errand
-from batcher.runner.pacer import Pacer
-from batcher.runner.sender import Surroundings, Tried
+from batcher.runner.sending.feed import Errand
+from batcher.runner.sending.pacer import Pacer
+from batcher.runner.sending.sender import Surroundings, Tried
 from batcher.store.records import Intent, OutcomeRecord, Record
 
 MODEL = "claude-haiku-5-5"

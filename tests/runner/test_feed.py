@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from batcher.core.request.build import Request, Unsendable
 from batcher.core.row import BadRow, Place, Row
 from batcher.errors import InputError
-from batcher.runner.feed import GROUP_BYTES, GROUP_REQUESTS, Errand, Feed
+from batcher.runner.sending.feed import GROUP_BYTES, GROUP_REQUESTS, Errand, Feed
 
 CHUNK = 5
 

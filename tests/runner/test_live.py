@@ -7,8 +7,8 @@ from sending import FakeRecorder, Stage, errand
 from virtual_time import now, run
 
 from batcher.errors import CheckpointError, InputError
-from batcher.runner.feed import Errand
-from batcher.runner.live import run_live
+from batcher.runner.sending.feed import Errand
+from batcher.runner.sending.live import run_live
 
 
 class FakeFeed:

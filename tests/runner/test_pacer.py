@@ -11,7 +11,7 @@ from virtual_time import now, run
 
 from batcher.core.job import Limits
 from batcher.core.money.usage import Usage
-from batcher.runner.pacer import Pacer, Reserved
+from batcher.runner.sending.pacer import Pacer, Reserved
 
 
 def pacer(**limits: Any) -> Pacer:

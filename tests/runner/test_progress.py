@@ -8,12 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sending import LOST, PRICES, UNSENT, errand, failed, good
 
-from batcher.core.bill import FREE, Bill, bill
-from batcher.core.halt import HaltWatch
-from batcher.core.outcome import Billing, classify
-from batcher.core.retry import Retry, Stop
-from batcher.runner.progress import Progress
-from batcher.runner.sender import Tried
+from batcher.core.answers.outcome import Billing, classify
+from batcher.core.money.bill import FREE, Bill, bill
+from batcher.core.pace.halt import HaltWatch
+from batcher.core.pace.retry import Retry, Stop
+from batcher.runner.sending.progress import Progress
+from batcher.runner.sending.sender import Tried
 
 COST = bill(classify(good()).message, "claude-haiku-5-5", PRICES)
 

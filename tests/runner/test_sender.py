@@ -23,11 +23,11 @@ from sending import (
 )
 from virtual_time import now, run
 
-from batcher.core.answer import Answer, NoAnswer
+from batcher.core.answers.answer import Answer, NoAnswer
+from batcher.core.answers.outcome import Status
 from batcher.core.job import Limits
-from batcher.core.outcome import Status
-from batcher.core.retry import Retry, Stop
-from batcher.runner.sender import Sender, Tried
+from batcher.core.pace.retry import Retry, Stop
+from batcher.runner.sending.sender import Sender, Tried
 
 
 def played(*script: Answer | NoAnswer, unknown: int = 0) -> tuple[Stage, Tried | None]:

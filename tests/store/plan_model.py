@@ -13,6 +13,7 @@ from batcher.store.records import Intent, OutcomeRecord, PlanRecord
 
 FILES = ["a.jsonl", "b.jsonl"]
 ALLOWANCE = 2
+KINDS = ["lost", "lost", "unknown", "passing", "passing", "final", "failed", "unpriced"]
 TOKENS = ("input_tokens", "cache_read_input_tokens", "output_tokens", "thinking_tokens")
 USD = st.decimals(0, 9, places=18)
 
@@ -61,10 +62,10 @@ def histories(draw: st.DrawFn) -> tuple[list[Intent], list[OutcomeRecord]]:
     """Attempts of two runs: lost, unknown, failed in passing, final, priced or not."""
     attempts, outcomes = [], []
     for attempt_id in range(1, draw(st.integers(0, 14)) + 1):
-        number = draw(st.integers(0, 9))
+        number = draw(st.integers(0, 4))
         run_id, worst = draw(st.sampled_from("ab")), draw(st.none() | USD)
         attempts.append(intent(attempt_id, number, run_id=run_id, worst_case_usd=worst))
-        kind = draw(st.sampled_from(["lost", "unknown", "passing", "final", "failed", "unpriced"]))
+        kind = draw(st.sampled_from(KINDS))
         changes: dict[str, Any] = {kind: draw(st.none() | st.integers(0, 2**53)) for kind in TOKENS}
         changes["cost_usd"] = draw(USD)
         if kind in ("unknown", "passing"):

@@ -197,3 +197,23 @@ def test_an_id_finds_its_items(checkpoint: Checkpoint) -> None:
     assert [row["item"] for row in found] == [0, 2]
     assert found[0]["fingerprint"] == name(1).hex()
     assert find_items(checkpoint, "none") == []
+
+
+def test_the_first_final_outcome_is_the_answer(checkpoint: Checkpoint) -> None:
+    """A late answer to an older attempt is paid for, and is no second result."""
+    outcomes = [outcome(2, body=b"later"), outcome(1, body=b"first")]
+    Case([plan_row(0)], [intent(1), intent(2)], outcomes).load(checkpoint)
+    begin_results(checkpoint)
+    (row,) = read_results(checkpoint, 0, 0).to_pylist()
+    assert (row["attempt_id"], row["body"]) == (1, b"first")
+    assert row["cost_usd"] == outcomes[0].cost_usd + outcomes[1].cost_usd
+
+
+def test_a_request_is_held_when_its_allowance_is_used_up(checkpoint: Checkpoint) -> None:
+    """A lost attempt and an unknown one are two: none left of two, one left of three."""
+    unknown = outcome(2, is_final=False, status="errored", billing="unknown", cost_usd=None)
+    Case([plan_row(0)], [intent(1), intent(2)], [unknown]).load(checkpoint)
+    for allowance, (held, to_send) in {1: (1, 0), 2: (1, 0), 3: (0, 1)}.items():
+        counts = finish_plan(checkpoint, allowance)
+        assert (counts.held, counts.to_send) == (held, to_send)
+        assert items_to_send(checkpoint, allowance).num_rows == to_send

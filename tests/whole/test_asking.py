@@ -5,8 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from conftest import Job, Server
 from test_main_job import rows
+from whole_runs import Job, Server
 
 
 def run_unasked(job: Job) -> subprocess.CompletedProcess[str]:

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import zstandard
-from conftest import SHARED, Job, Server
+from whole_runs import SHARED, Job, Server
 
 GOOD = '{"id": "a", "text": "one"}'
 ALSO_GOOD = '{"id": "z", "text": "two"}'

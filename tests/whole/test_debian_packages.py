@@ -8,8 +8,8 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from conftest import SHARED, Job, Server, kill, wait_for
 from test_main_job import agrees_with_ledger
+from whole_runs import SHARED, Job, Server, kill, wait_for
 
 ROWS = 63_666
 CONCURRENCY = 64

@@ -6,8 +6,8 @@ import math
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from conftest import Job, Server
 from PIL import Image
+from whole_runs import Job, Server
 
 WITH_IMAGE = 'prompt = "What is it?"\nimages = ["image"]\n'
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
-from conftest import Job, Server, kill, wait_for
+from whole_runs import Job, Server, kill, wait_for
 
 TOKENS = (
     "input_tokens", "cache_creation_5m_input_tokens", "cache_creation_1h_input_tokens",

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import duckdb
 import pytest
-from conftest import Job, Server, kill, wait_for
 from test_main_job import rows
+from whole_runs import Job, Server, kill, wait_for
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])

@@ -9,7 +9,7 @@ from typing import Any
 
 from batcher.core.job import Job
 from batcher.core.request.canonical import Fingerprint, canonical_json, fingerprint
-from batcher.core.request.template import Template
+from batcher.core.template.template import Template
 from batcher.errors import TemplateError
 
 MAX_BODY_BYTES = 32 * 1024 * 1024

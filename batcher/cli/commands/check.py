@@ -1,0 +1,175 @@
+"""batcher check: everything that can be known without spending."""
+
+import os
+from collections.abc import Iterator
+from operator import attrgetter
+from pathlib import Path
+from typing import Any
+
+import click
+
+from batcher.cli.messages import print_json, say, show_error, show_problem, tell
+from batcher.cli.options import job_argument, json_option, load, set_option, simulate_option, typed
+from batcher.core.job.mistake import Key, dotted
+from batcher.core.job.reading import given_keys
+from batcher.core.money.display import exact_text, rounded_text
+from batcher.errors import JobFileError, Problem
+from batcher.inputs.job_file.jobfile import LoadedJob
+from batcher.runner.planning.preflight import planning_line
+from batcher.runner.reading.checking import Checked, check_job
+from batcher.runner.record import plan_json
+
+_LONGEST_VALUE = 40
+
+
+@click.command(
+    "check",
+    epilog="Example: batcher check job.toml -v",
+    short_help="everything that can be known without spending",
+)
+@job_argument
+@simulate_option
+@set_option
+@click.option("-v", "--verbose", is_flag=True, help="Say where each value came from.")
+@json_option
+def command(
+    job: Path, overrides: tuple[str, ...], *, is_simulated: bool, verbose: bool, as_json: bool
+) -> int:
+    """Check a job without spending: its file, every row, the requests, prices, output and key.
+
+    All problems are shown at once. It exits 0 when a run would start, 2 when it would not, and
+    leaves nothing behind.
+    """
+    try:
+        loaded = load(job, overrides)
+    except JobFileError as error:
+        return _refused(error, as_json=as_json)
+    checked = check_job(loaded, os.environ, is_simulated=is_simulated)
+    if as_json:
+        print_json(_for_programs(checked, loaded))
+        return 2 if checked.problems else 0
+    if verbose:
+        _tell_sources(loaded)
+    for line in _lines(checked):
+        tell(line)
+    for warning in [*_bad_rows(checked), *checked.warnings]:
+        say(f"warning  {warning}")
+    for problem in checked.problems:
+        show_problem(str(problem), problem.hint)
+    return _end(checked, job, is_simulated=is_simulated)
+
+
+def _refused(error: JobFileError, *, as_json: bool) -> int:
+    """Show what is wrong with a job file that could not even be read."""
+    if as_json:
+        problems = [_problem_json(problem) for problem in error.problems]
+        print_json({"is_right": False, "problems": problems, "warnings": []})
+    else:
+        show_error(error)
+    return 2
+
+
+def _end(checked: Checked, job: Path, *, is_simulated: bool) -> int:
+    if checked.problems:
+        number = len(checked.problems)
+        say(f"found  {number} problem{'s' if number > 1 else ''}; a run would not start")
+        say(f"next   mend {'them' if number > 1 else 'it'}, then: {typed('check', job)}")
+        return 2
+    say(f"next   {typed('run', job, is_simulated=is_simulated)}")
+    return 0
+
+
+def _lines(checked: Checked) -> Iterator[str]:
+    """Yield what is known, a fact a line."""
+    plan, prepared = checked.plan, checked.prepared
+    if plan is None or prepared is None:
+        return
+    yield planning_line(plan, prepared).replace("plan  ", "plan     ")
+    if checked.held_by is not None:
+        yield f"state    {checked.held_by}; its answers are not counted here"
+    requests = sum(plan.models.values())
+    sizes = f"largest {plan.largest_body:,} bytes, mean {plan.mean_body:,} bytes"
+    yield f"requests {requests:,} rendered, {sizes}"
+    for model, number in plan.models.most_common():
+        prices = prepared.prices.model(model)
+        per_mtok = (
+            f"${exact_text(prices.standard.input)} in, ${exact_text(prices.standard.output)} out"
+        )
+        source = "the job file" if prices.is_override else prepared.prices.as_of.isoformat()
+        yield f"model    {model} for {number:,}: {per_mtok} per million tokens ({source})"
+    if plan.counts.to_send:
+        worst = plan.counts.worst_case_usd
+        most = "nothing bounds it" if worst is None else f"at most {rounded_text(worst)}"
+        yield f"cost     {most}, with every answer at max_tokens"
+    output = checked.workspace.output
+    fate = "will be replaced" if output.exists() else "is new"
+    yield f"output   {os.path.relpath(output)} {fate}"
+
+
+def _bad_rows(checked: Checked) -> Iterator[str]:
+    """Yield the bad rows, unless they are a problem and listed there."""
+    plan = checked.plan
+    if (
+        plan is None
+        or not plan.counts.bad
+        or any("rows are bad" in str(p) for p in checked.problems)
+    ):
+        return
+    yield f"{plan.counts.bad:,} of {plan.counts.items:,} rows are bad and will not be asked"
+    yield from (f"  {problem}" for problem in plan.bad)
+    if plan.counts.bad > len(plan.bad):
+        yield f"  and {plan.counts.bad - len(plan.bad):,} more"
+
+
+def _tell_sources(loaded: LoadedJob) -> None:
+    """Say of every key what it is and where it came from."""
+    keys = list(given_keys(loaded.job))
+    width = max(len(dotted(key)) for key in keys)
+    for key in keys:
+        source = loaded.sources[dotted(key)]
+        tell(f"{dotted(key):<{width}}  {_value(loaded, key):<{_LONGEST_VALUE}}  {source}".rstrip())
+    tell("")
+
+
+def _value(loaded: LoadedJob, key: Key) -> str:
+    """Write a value shortly; what a header holds is nobody's business."""
+    value: Any = loaded.job
+    for part in key:
+        value = value[part] if isinstance(value, dict) else attrgetter(part)(value)
+    if key[:2] == ("api", "headers"):
+        value = ", ".join(value) if isinstance(value, dict) else "..."
+    if isinstance(value, bool):
+        value = str(value).lower()
+    elif isinstance(value, tuple | dict):
+        value = ", ".join(map(str, value))
+    text = "" if value is None else " ".join(str(value).split())
+    return text if len(text) <= _LONGEST_VALUE else f"{text[: _LONGEST_VALUE - 3]}..."
+
+
+def _for_programs(checked: Checked, loaded: LoadedJob) -> dict[str, Any]:
+    plan = checked.plan
+    return {
+        "is_right": not checked.problems,
+        "problems": [_problem_json(problem) for problem in checked.problems],
+        "warnings": [_problem_json(warning) for warning in checked.warnings],
+        "bad_rows": [] if plan is None else [_problem_json(problem) for problem in plan.bad],
+        "plan": None if plan is None else plan_json(plan.counts),
+        "requests": None
+        if plan is None
+        else {"largest_bytes": plan.largest_body, "mean_bytes": plan.mean_body},
+        "models": {} if plan is None else dict(plan.models),
+        "prices_date": checked.prepared and checked.prepared.prices.as_of.isoformat(),
+        "state": str(checked.workspace.state),
+        "output": str(checked.workspace.output),
+        "held_by": checked.held_by,
+        "sources": dict(loaded.sources),
+    }
+
+
+def _problem_json(problem: Problem) -> dict[str, Any]:
+    return {
+        "message": problem.message,
+        "file": problem.file,
+        "line": problem.line,
+        "hint": problem.hint,
+    }

@@ -1,0 +1,97 @@
+"""batcher export: the output again, elsewhere or in another format."""
+
+import os
+from pathlib import Path
+
+import click
+
+from batcher.cli.messages import print_json, say
+from batcher.cli.options import job_argument, json_option, load, set_option, simulate_option, typed
+from batcher.errors import ConfigurationError
+from batcher.runner.reading.checkpoint import reading
+from batcher.runner.reading.exporting import Format, Written, default_path, write_export
+
+_FORMATS = ("parquet", "jsonl", "messages-batch")
+
+
+@click.command(
+    "export",
+    epilog="Example: batcher export job.toml --out answers.jsonl",
+    short_help="the output again, elsewhere or in another format",
+)
+@job_argument
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    metavar="PATH",
+    help="Where to; default beside the job's output.",
+)
+@click.option(
+    "--format",
+    "wanted",
+    type=click.Choice(_FORMATS),
+    help="Default by the ending of --out, else parquet.",
+)
+@click.option("--partial", "is_partial", is_flag=True, help="Also while rows are still open.")
+@simulate_option
+@set_option
+@json_option
+def command(
+    job: Path,
+    out: Path | None,
+    wanted: Format | None,
+    overrides: tuple[str, ...],
+    *,
+    is_partial: bool,
+    is_simulated: bool,
+    as_json: bool,
+) -> int:
+    """Write the output again from what is recorded: Parquet, JSON lines, or batch results.
+
+    jsonl has one object a row with the columns of the output. messages-batch has the lines of a
+    Message Batches result: custom_id and result, the answers as they came. Nothing is sent.
+    """
+    loaded = load(job, overrides)
+    chosen = wanted or _format_of(out)
+    with reading(loaded, is_simulated=is_simulated) as read:
+        path = out or default_path(read.prepared.workspace, chosen)
+        written = write_export(read, path, chosen, is_partial=is_partial)
+    if as_json:
+        print_json(_for_programs(written))
+        return 0
+    statuses = ", ".join(f"{n:,} {status}" for status, n in sorted(written.by_status.items()))
+    say(f"wrote  {os.path.relpath(written.path)}: {written.items:,} rows, {statuses}")
+    if written.open_items:
+        say(f"open   {written.open_items:,} rows have no final result yet")
+        say(f"next   {typed('run', job, is_simulated=is_simulated)}")
+    else:
+        say(f"next   {_look_at(written)}")
+    return 0
+
+
+def _format_of(out: Path | None) -> Format:
+    if out is None or out.suffix in (".parquet", "") or out.is_dir():
+        return "parquet"
+    if out.suffix in (".jsonl", ".ndjson"):
+        return "jsonl"
+    raise ConfigurationError(
+        f"the ending of {out} says no format",
+        hint="end it in .parquet or .jsonl, or add --format",
+    )
+
+
+def _for_programs(written: Written) -> dict[str, object]:
+    return {
+        "path": str(written.path),
+        "format": written.format,
+        "rows": written.items,
+        "open": written.open_items,
+        "by_status": written.by_status,
+    }
+
+
+def _look_at(written: Written) -> str:
+    path = os.path.relpath(written.path)
+    if written.format == "parquet":
+        return f"python -c \"import pyarrow.parquet as p; print(p.read_table('{path}'))\""
+    return f"head -n 1 {path}"

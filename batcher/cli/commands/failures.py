@@ -1,0 +1,64 @@
+"""batcher failures: the rows that did not succeed, grouped, and what to do about them."""
+
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import click
+
+from batcher.cli.messages import print_json, say, tell
+from batcher.cli.options import job_argument, json_option, load, set_option, simulate_option, typed
+from batcher.core.advice import advice
+from batcher.core.money.display import exact_text, rounded_text
+from batcher.runner.reading.checkpoint import failure_groups, reading
+
+
+@click.command(
+    "failures",
+    epilog="Example: batcher failures job.toml --json",
+    short_help="failed rows, grouped, with an example and what to do",
+)
+@job_argument
+@simulate_option
+@set_option
+@json_option
+def command(job: Path, overrides: tuple[str, ...], *, is_simulated: bool, as_json: bool) -> int:
+    """Show the rows without a good answer, grouped by what happened to them.
+
+    Each group has an example row, what its rows cost, and what to do. Nothing is sent.
+    """
+    loaded = load(job, overrides)
+    with reading(loaded, is_simulated=is_simulated) as read:
+        groups = [_with_advice(group) for group in failure_groups(read)]
+        items = read.plan.counts.items
+    if as_json:
+        print_json({"items": items, "groups": groups})
+        return 0
+    failed = sum(group["rows"] for group in groups)
+    tell(f"{failed:,} of {items:,} rows have no good answer")
+    for group in groups:
+        _tell(group)
+    say(f"next   {_next(groups, job, is_simulated=is_simulated)}")
+    return 0
+
+
+def _with_advice(group: dict[str, Any]) -> dict[str, Any]:
+    what = advice(group["status"], group["error_type"], is_final=group["is_final"])
+    return {**group, "cost_usd": exact_text(group["cost_usd"]), "advice": what}
+
+
+def _tell(group: dict[str, Any]) -> None:
+    cost = rounded_text(Decimal(group["cost_usd"]))
+    tell("")
+    tell(f"{group['rows']:,} rows {group['status']}: {group['error_type']}, cost {cost}")
+    message = group["example_message"]
+    tell(f"  example  {group['example_id']}" + (f": {message}" if message else ""))
+    tell(f"  do       {group['advice']}")
+
+
+def _next(groups: list[dict[str, Any]], job: Path, *, is_simulated: bool) -> str:
+    if not groups:
+        return typed("status", job, is_simulated=is_simulated)
+    if not all(group["is_final"] for group in groups):
+        return typed("run", job, is_simulated=is_simulated)
+    return typed("show", job, groups[0]["example_id"], is_simulated=is_simulated)

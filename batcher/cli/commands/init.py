@@ -1,0 +1,167 @@
+"""batcher init: a commented job file, and a tiny input when there is none yet."""
+
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from textwrap import wrap
+from typing import Any
+
+import click
+
+from batcher.cli.job_draft import MAX_TOKENS, MODEL, draft
+from batcher.cli.messages import printable, say
+from batcher.cli.options import typed
+from batcher.errors import BatcherError, ConfigurationError
+from batcher.inputs.files import family
+from batcher.runner.reading.looking import Look, look_at, placeholder
+
+_QUESTIONS = (
+    "Where is my parcel? It should have come on Monday.",
+    "I was charged twice for the same order.",
+    "How do I change the e-mail address of my account?",
+    "The zip of the jacket broke on the first day.",
+    "Do you deliver to Iceland?",
+    "Please delete all data you have about me.",
+    "The blue one was out of stock, when will you have it again?",
+    "Thank you, the new lamp is lovely!",
+    "My discount code is refused at the checkout.",
+    "I cannot log in since the last update.",
+    "The invoice names the wrong company.",
+    "Can I send back only one of the two shirts?",
+)
+_COLUMNS_SHOWN = 20
+_LATER = "The keys in comments show their defaults. Next: batcher check, then batcher run."
+
+
+@click.command(
+    "init",
+    epilog="Example: batcher init demo && batcher run demo/job.toml --simulate",
+    short_help="write a commented job file and a tiny input that run at once",
+)
+@click.argument(
+    "target", metavar="[DIR|INPUT]", default=".", type=click.Path(path_type=Path), required=False
+)
+def command(target: Path) -> int:
+    """Write a commented job file.
+
+    In DIR (default: here) it comes with a tiny input, and both run at once with --simulate. For an
+    INPUT (.jsonl, .parquet) it is drafted from the input's columns. Nothing is ever overwritten.
+    """
+    if target.is_file():
+        return _for_input(target)
+    if family(target) is not None and not target.exists():
+        raise ConfigurationError(
+            f"{target} does not exist", hint="name an input that is there, or a folder"
+        )
+    return _in_folder(target)
+
+
+def _in_folder(folder: Path) -> int:
+    job, rows = folder / "job.toml", folder / "rows.jsonl"
+    for path in (job, rows):
+        if path.exists():
+            raise ConfigurationError(
+                f"{path} is already there, and nothing is overwritten",
+                hint=f"name another folder: {typed('init', 'NEW_FOLDER')}",
+            )
+    given = {
+        "input": {"path": rows.name, "id": "id"},
+        "request": _request("Summarise this message in one short sentence.\n\n{{ message }}\n"),
+    }
+    tried = f"    {typed('run', job, is_simulated=True)}"
+    title = "\n".join(
+        ["Summarises a dozen messages. Without a key and at no cost:", "", tried, "", _LATER]
+    )
+    lines = [
+        json.dumps({"id": f"m{number:02}", "message": text})
+        for number, text in enumerate(_QUESTIONS, 1)
+    ]
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise _unwritable(folder, error) from None
+    _write(rows, "\n".join(lines) + "\n")
+    _write(job, draft(title, given, {}))
+    say(f"next   {typed('run', job, is_simulated=True)}")
+    return 0
+
+
+def _for_input(path: Path) -> int:
+    if family(path) is None:
+        raise ConfigurationError(
+            f"{path} is neither a folder nor an input",
+            hint="inputs end in .jsonl or .ndjson (also with .gz or .zst), or in .parquet",
+        )
+    look = look_at(path)
+    job = _free_name(path)
+    named = wrap(f"Drafted from {path.name}, which has the columns {_listed(look.columns)}.", 96)
+    title = "\n".join([*named, "", _LATER])
+    if look.is_batch:
+        entry = {"path": path.name, "format": "messages-batch"}
+        _write(job, draft(title, {"input": entry}, {}))
+    else:
+        _write(job, draft(title, *_drafted(path, look)))
+    if not look.is_batch:
+        say(f"saw    {len(look.columns):,} columns: {_listed(look.columns)}")
+        say(f"guess  id {look.id or 'none (rows are numbered)'}; text {', '.join(look.texts)}")
+        say("do     read the prompt in it and make it yours")
+    say(f"next   {typed('check', job, is_simulated=True)}")
+    return 0
+
+
+def _drafted(path: Path, look: Look) -> tuple[dict[str, Any], dict[str, str]]:
+    """Say what the job would be, and why."""
+    shown = look.texts or look.columns[:1]
+    texts = "\n".join(placeholder(column) for column in shown)
+    given: dict[str, Any] = {"input": {"path": path.name}}
+    if look.id is not None:
+        given["input"]["id"] = look.id
+    given["request"] = _request(f"Summarise this in one short sentence.\n\n{texts}\n")
+    notes = {
+        "input.id": f"A guess: it differs in each of the first {look.rows:,} rows.",
+        "request.prompt": "A draft; {{ column }} stands for what a row holds there.",
+    }
+    return given, notes
+
+
+def _listed(columns: Sequence[str]) -> str:
+    """Name the columns, as far as there is room, in one line that is fit for a comment."""
+    more = ", ..." if len(columns) > _COLUMNS_SHOWN else ""
+    return " ".join(printable(", ".join(columns[:_COLUMNS_SHOWN])).split()) + more
+
+
+def _request(prompt: str) -> dict[str, Any]:
+    return {"model": MODEL, "max_tokens": MAX_TOKENS, "prompt": prompt}
+
+
+def _free_name(path: Path) -> Path:
+    """Find a name beside the input that is not taken."""
+    stem = path.name.split(".")[0] or "job"
+    names = [path.with_name("job.toml"), path.with_name(f"{stem}.toml")]
+    for name in names:
+        if not name.exists():
+            return name
+    raise ConfigurationError(
+        f"{names[0]} and {names[1]} are already there, and nothing is overwritten",
+        hint="move one of them away",
+    )
+
+
+def _write(path: Path, text: str) -> None:
+    """Write a new file; one that is there stays."""
+    try:
+        with path.open("x", encoding="utf-8") as file:
+            file.write(text)
+    except FileExistsError:
+        raise ConfigurationError(
+            f"{path} is already there, and nothing is overwritten", hint="name another folder"
+        ) from None
+    except OSError as error:
+        raise _unwritable(path, error) from None
+    say(f"wrote  {os.path.relpath(path)}")
+
+
+def _unwritable(path: Path, error: OSError) -> BatcherError:
+    reason = (error.strerror or type(error).__name__).lower()
+    return ConfigurationError(f"{path} cannot be written: {reason}", hint="name another folder")

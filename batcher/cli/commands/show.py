@@ -1,0 +1,243 @@
+"""batcher show: one row, from its request to the arithmetic of its cost."""
+
+import json
+from collections.abc import Mapping
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import click
+
+from batcher.cli.messages import print_json, say, tell
+from batcher.cli.options import job_argument, json_option, load, set_option, simulate_option, typed
+from batcher.core.money.display import exact_text
+from batcher.core.request.build import Request
+from batcher.core.row import Row
+from batcher.errors import ConfigurationError
+from batcher.runner.reading.checkpoint import (
+    CostExplained,
+    Reading,
+    RowFound,
+    explain_cost,
+    find_row,
+    message_of,
+    nearest_ids,
+    reading,
+    recorded_cost,
+)
+
+_LONGEST_SHOWN = 4_000
+
+
+@click.command(
+    "show",
+    epilog="Example: batcher show job.toml 17",
+    short_help="one row: request, attempts, answer, the arithmetic of its cost",
+)
+@job_argument
+@click.argument("row_id", metavar="ID")
+@simulate_option
+@set_option
+@json_option
+def command(
+    job: Path, row_id: str, overrides: tuple[str, ...], *, is_simulated: bool, as_json: bool
+) -> int:
+    """Show one row: its request, every attempt, the answer, the arithmetic of its cost.
+
+    ID is what the id column holds, or the row's number in the input, from 1.
+    """
+    loaded = load(job, overrides)
+    with reading(loaded, is_simulated=is_simulated) as read:
+        found = find_row(read, row_id)
+        if found is None:
+            raise _unknown(read, row_id)
+        facts = _facts(read, found)
+    if as_json:
+        print_json(facts)
+        return 0
+    _tell(facts)
+    done = all(sample["is_final"] or sample["fingerprint"] is None for sample in facts["samples"])
+    command = "failures" if done else "run"
+    say(f"next   {typed(command, job, is_simulated=is_simulated)}")
+    return 0
+
+
+def _unknown(read: Reading, row_id: str) -> ConfigurationError:
+    near = [] if row_id.isdigit() else nearest_ids(read.prepared, row_id)
+    names = ", ".join(near)
+    return ConfigurationError(
+        f"no row is called {row_id!r}",
+        hint=f"did you mean {names}?"
+        if near
+        else "ID is an id of the input, or a row's number "
+        "from 1 on, and input.where and input.limit must let the row through",
+    )
+
+
+def _facts(read: Reading, found: RowFound) -> dict[str, Any]:
+    """Everything that is shown, for programs."""
+    row_id = read.prepared.row_id(found.row) if isinstance(found.row, Row) else None
+    return {
+        "id": row_id if isinstance(row_id, str) else None,
+        "row": found.row.ordinal + 1,
+        "place": str(found.row.place),
+        "request": dict(found.request.fields) if isinstance(found.request, Request) else None,
+        "samples": [
+            _sample(read, result, attempts)
+            for result, attempts in zip(found.results, found.attempts, strict=True)
+        ],
+    }
+
+
+def _sample(
+    read: Reading, result: Mapping[str, Any], attempts: tuple[dict[str, Any], ...]
+) -> dict[str, Any]:
+    message = next((m for a in attempts if a["is_final"] and (m := message_of(a))), None)
+    return {
+        "sample": result["sample"],
+        "fingerprint": result["fingerprint"],
+        "status": result["status"] or "unsent",
+        "is_final": bool(result["is_final"]),
+        "is_shared": bool(result["is_shared"]),
+        "error_type": result["error_type"],
+        "error_message": result["error_message"],
+        "attempts": [_attempt(read, attempt) for attempt in attempts],
+        "text": message and (message.text or message.tool_input),
+        "thinking": message and (message.thinking or None),
+        "cost_usd": exact_text(recorded_cost(attempts)),
+    }
+
+
+def _attempt(read: Reading, attempt: dict[str, Any]) -> dict[str, Any]:
+    message = message_of(attempt)
+    explained = None
+    if attempt["billing"] == "billed" and message is not None:
+        explained = explain_cost(read.prepared, message, attempt["asked_model"])
+    worst, cost = attempt["worst_case_usd"], attempt["cost_usd"]
+    return {
+        "sent_at": attempt["sent_at"].isoformat(timespec="milliseconds"),
+        "run_id": attempt["run_id"],
+        "status": attempt["status"] or "unknown",
+        "is_final": bool(attempt["is_final"]),
+        "http_status": attempt["http_status"],
+        "error_type": attempt["error_type"],
+        "error_message": attempt["error_message"],
+        "request_id": attempt["request_id"],
+        "latency_s": attempt["latency_s"],
+        "billing": attempt["billing"] or "unknown",
+        "cost_usd": None if cost is None else exact_text(cost),
+        "worst_case_usd": None if worst is None else exact_text(worst),
+        "cost": explained and _arithmetic(explained),
+    }
+
+
+def _arithmetic(explained: CostExplained) -> dict[str, Any]:
+    lines = [
+        {
+            "kind": line.kind,
+            "quantity": line.quantity,
+            "rate_usd": exact_text(line.rate),
+            "per": line.per,
+            "multiplier": exact_text(line.multiplier),
+            "amount_usd": exact_text(line.amount),
+        }
+        for line in explained.lines
+    ]
+    return {"lines": lines, "problem": explained.problem}
+
+
+def _tell(facts: dict[str, Any]) -> None:
+    tell(
+        f"row {facts['row']:,} at {facts['place']}" + (f", id {facts['id']}" if facts["id"] else "")
+    )
+    if facts["request"] is not None:
+        body = json.dumps(_shortened(facts["request"]), indent=2, ensure_ascii=False)
+        tell(f"\nrequest\n{_indented(body)}")
+    for sample in facts["samples"]:
+        number = f"sample {sample['sample']} " if len(facts["samples"]) > 1 else ""
+        shared = ", paid for by an earlier row with the same request" if sample["is_shared"] else ""
+        tell(f"\n{number}{sample['status']}{shared}{_error(sample)}")
+        for attempt in sample["attempts"]:
+            _tell_attempt(attempt)
+        for name, title in (("thinking", "thinking"), ("text", "answer")):
+            if sample[name]:
+                tell(f"\n{title}\n{_indented(sample[name])}")
+        _tell_cost(sample)
+
+
+def _tell_attempt(attempt: dict[str, Any]) -> None:
+    tell(f"\nattempt  {attempt['sent_at'].replace('+00:00', 'Z')} in run {attempt['run_id']}")
+    ended = [attempt["status"] if attempt["billing"] != "unknown" else "fate unknown"]
+    if attempt["http_status"] is not None:
+        ended.append(f"HTTP {attempt['http_status']}")
+    if attempt["latency_s"] is not None:
+        ended.append(f"{attempt['latency_s']:.3f} s")
+    if attempt["request_id"]:
+        ended.append(attempt["request_id"])
+    tell(f"  {', '.join(ended)}{_error(attempt)}")
+    tell(f"  {_billed(attempt)}")
+
+
+def _billed(attempt: dict[str, Any]) -> str:
+    if attempt["billing"] == "free":
+        return "not billed"
+    if attempt["billing"] == "billed":
+        cost = attempt["cost_usd"]
+        return "billed, the amount is not known" if cost is None else f"billed ${cost}"
+    worst = attempt["worst_case_usd"]
+    return "may have been billed unseen" + ("" if worst is None else f", at most ${worst}")
+
+
+def _tell_cost(sample: dict[str, Any]) -> None:
+    billed = [attempt for attempt in sample["attempts"] if attempt["cost"] is not None]
+    if not billed:
+        return
+    tell("\ncost")
+    for attempt in billed:
+        cost = attempt["cost"]
+        for line in cost["lines"]:
+            tell(f"  {_term(line)}")
+        if cost["problem"]:
+            tell(f"  {cost['problem']}")
+        _tell_difference(attempt)
+    tell(f"  {'sum':<15}${sample['cost_usd']}")
+
+
+def _term(line: dict[str, Any]) -> str:
+    text = f"{line['kind']:<15}{line['quantity']:,} x ${line['rate_usd']}"
+    if line["per"] != 1:
+        text += f" / {line['per']:,}"
+    if line["multiplier"] != "1":
+        text += f" x {line['multiplier']}"
+    return f"{text} = ${line['amount_usd']}"
+
+
+def _tell_difference(attempt: dict[str, Any]) -> None:
+    """Say so when the prices were others when the attempt was recorded."""
+    now = sum((Decimal(line["amount_usd"]) for line in attempt["cost"]["lines"]), Decimal(0))
+    recorded = attempt["cost_usd"]
+    if recorded is not None and Decimal(recorded) != now and attempt["cost"]["lines"]:
+        tell(f"  recorded ${recorded}: the prices were others then")
+
+
+def _error(of: Mapping[str, Any]) -> str:
+    parts = [str(of[key]) for key in ("error_type", "error_message") if of[key]]
+    return f" ({': '.join(parts)})" if parts else ""
+
+
+def _indented(text: str) -> str:
+    return "\n".join(f"  {line}" for line in text.split("\n"))
+
+
+def _shortened(value: Any) -> Any:
+    """Leave out the middle of what no terminal should have to show, such as images."""
+    if isinstance(value, Mapping):
+        return {
+            key: f"<{len(item):,} characters; --json shows them>"
+            if key == "data" and isinstance(item, str) and len(item) > _LONGEST_SHOWN
+            else _shortened(item)
+            for key, item in value.items()
+        }
+    if isinstance(value, list | tuple):
+        return [_shortened(item) for item in value]
+    return value

@@ -1,0 +1,1 @@
+"""What an attempt brings back, what it says, and our verdict on it."""

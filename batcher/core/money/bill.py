@@ -1,0 +1,71 @@
+"""What an answer is billed: from its message to usage and exact cost."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from decimal import Decimal
+
+from batcher.core.answers.message import Message
+from batcher.core.money.cost import UnpricedError, cost, is_free_refusal
+from batcher.core.money.exact import total
+from batcher.core.money.prices import ModelPrices, PriceTable, UnknownModelError
+from batcher.core.money.usage import Usage, UsageError, parse_usage
+
+
+@dataclass(frozen=True, slots=True)
+class Bill:
+    """Usage and cost in USD of one answer; ``problem`` says why one of them is unknown."""
+
+    usage: Usage | None
+    cost_usd: Decimal | None
+    problem: str | None = None
+
+
+FREE = Bill(None, Decimal(0))
+
+
+def bill(
+    message: Message, asked_model: str, table: PriceTable, free_fields: Collection[str] = ()
+) -> Bill:
+    """Price a message by the model that answered.
+
+    A server that gives its models names of its own is priced as the model asked for. A model
+    whose prices are all zero costs nothing whatever its usage says.
+    """
+    prices = _prices_of(message.model, asked_model, table)
+    is_free = _is_free_of_charge(prices)
+    if message.usage is None:
+        problem = None if is_free else "the answer reports no usage"
+        return Bill(None, Decimal(0) if is_free else None, problem)
+    try:
+        usage = parse_usage(message.usage, free_fields=free_fields)
+    except UsageError as error:
+        return Bill(None, Decimal(0) if is_free else None, None if is_free else str(error))
+    if is_free_refusal(message.stop_reason, message.stop_category, has_output=message.has_output):
+        return Bill(usage, Decimal(0))
+    try:
+        return Bill(usage, cost(usage, prices))
+    except UnpricedError as error:
+        return Bill(usage, None, str(error))
+
+
+def _prices_of(answered: str | None, asked: str, table: PriceTable) -> ModelPrices:
+    try:
+        return table.model(answered or asked)
+    except UnknownModelError:
+        return table.model(asked)
+
+
+def _is_free_of_charge(prices: ModelPrices) -> bool:
+    rates = prices.standard
+    return (
+        total(
+            [
+                rates.input,
+                rates.output,
+                rates.cache_write_5m,
+                rates.cache_write_1h,
+                rates.cache_read,
+            ]
+        )
+        == 0
+    )

@@ -1,0 +1,73 @@
+"""When a whole run stops early, and what it then tells its caller."""
+
+from dataclasses import dataclass, field
+
+from batcher.core.answers.outcome import Outcome, Status, Verdict
+
+SAME_FAILURES = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Halt:
+    """Why the run stops, the exit code that says so, and what to do."""
+
+    exit_code: int
+    message: str
+    hint: str | None = None
+
+
+@dataclass(slots=True)
+class HaltWatch:
+    """Looks at every outcome for a reason to stop the run.
+
+    Three reasons: an answer that no request can change (exit 4), nothing but failures for
+    ``patience_s`` seconds (exit 5), and a run whose first answers are all the same final error
+    (exit 4): a million rows must not be burnt to learn what twenty have shown.
+    Patience runs from the first failure, not from the last good answer: between the two there
+    may have been a long wait for a rate limit, or for one long answer.
+    ``now`` is seconds of any monotonic clock.
+    """
+
+    patience_s: float
+    failing_since: float
+    _is_failing: bool = field(default=False, init=False)
+    _first_error: str | None = field(default=None, init=False)
+    _same_failures: int = field(default=0, init=False)
+    _has_answered: bool = field(default=False, init=False)
+
+    def see(self, outcome: Outcome, now: float) -> Halt | None:
+        """Take one outcome into account."""
+        if outcome.is_unreachable and not self._is_failing:
+            self.failing_since = now
+        self._is_failing = outcome.is_unreachable
+        if outcome.verdict is Verdict.HALT:
+            code = 5 if outcome.is_unreachable else 4
+            return Halt(code, f"{outcome.error_type}: {outcome.error_message}", outcome.hint)
+        if self._is_failing and now - self.failing_since > self.patience_s:
+            return Halt(
+                5,
+                f"nothing but failures for {self.patience_s:.0f} s; the last was "
+                f"{outcome.error_type}: {outcome.error_message}",
+                "run the same command again later",
+            )
+        return self._see_first(outcome)
+
+    def _see_first(self, outcome: Outcome) -> Halt | None:
+        if self._has_answered or outcome.verdict is not Verdict.FINAL:
+            return None
+        is_same = outcome.status is Status.ERRORED and outcome.error_type == (
+            self._first_error or outcome.error_type
+        )
+        if not is_same:
+            self._has_answered = True
+            return None
+        self._first_error = outcome.error_type
+        self._same_failures += 1
+        if self._same_failures < SAME_FAILURES:
+            return None
+        return Halt(
+            4,
+            f"the first {SAME_FAILURES} requests all failed with {outcome.error_type}: "
+            f"{outcome.error_message}",
+            "mend the request, then run again: the rows that failed are listed by batcher failures",
+        )

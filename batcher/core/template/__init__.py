@@ -1,0 +1,1 @@
+"""Templates and expressions over a row's columns."""

@@ -1,0 +1,179 @@
+"""Finds the tags of a template and what they do, before anything is rendered.
+
+The engine's own parser is the judge of syntax. This reading is a second, simpler one for what the
+engine does not tell: which filters are used, and which columns are compared or calculated with.
+"""
+
+import itertools
+import re
+from dataclasses import dataclass
+
+from batcher.core.nearest import nearest
+from batcher.core.template.filters import FILTERS, TEXT_SAFE
+
+STATEMENTS = frozenset(
+    (
+        *("if", "elif", "else", "endif", "for", "endfor", "break", "continue", "set", "endset"),
+        *("with", "endwith", "macro", "endmacro", "call", "endcall", "do"),
+        *("filter", "endfilter", "raw", "endraw"),
+    )
+)
+FUNCTIONS = frozenset({"range", "namespace"})
+"""What a template may call."""
+
+TAKEN = FUNCTIONS | {"self"}
+"""Names that mean something to the engine, so that a column called so needs ``row``."""
+
+_BINDING = frozenset({"for", "set", "with", "macro", "call"})
+_NUMBERLESS_TESTS = frozenset(
+    (
+        *("defined", "undefined", "none", "string", "mapping", "sequence", "iterable"),
+        *("boolean", "true", "false"),
+    )
+)
+_OPERATORS = frozenset(("<", ">", "<=", ">=", "==", "!=", "+", "-", "*", "/", "//", "%", "**"))
+
+_OPENING = re.compile(r"\{\{|\{%|\{#")
+_ENDRAW = re.compile(r"\{%[-+]?\s*endraw\s*[-+]?%\}")
+_TOKEN = re.compile(
+    r"""
+    (?P<text>"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*')
+    |(?P<close>[-+]?(?:%\}|\}\}))
+    |(?P<word>[^\W\d]\w*)
+    |(?P<number>\d[\w.]*)
+    |(?P<sign>[<>=!]=|\*\*|//|\S)
+    """,
+    re.VERBOSE | re.DOTALL,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Tag:
+    """One ``{{ output }}`` or ``{% statement %}``; offsets count characters from 0."""
+
+    is_output: bool
+    start: int
+    end: int
+    tokens: tuple[str, ...]
+
+    @property
+    def keyword(self) -> str:
+        """The first word: of a statement, what kind it is."""
+        return self.tokens[0] if self.tokens else ""
+
+    @property
+    def words(self) -> frozenset[str]:
+        """Every identifier in it: columns, but also filters, keywords and attributes."""
+        return frozenset(token for token in self.tokens if token.isidentifier())
+
+    @property
+    def filters(self) -> tuple[str, ...]:
+        """The names that follow a ``|``."""
+        return tuple(name for bar, name in itertools.pairwise(self.tokens) if bar == "|")
+
+    @property
+    def is_calculating(self) -> bool:
+        """Whether a value in it may be compared, calculated with or sorted. Errs towards True."""
+        tokens = list(self.tokens)
+        if self.keyword == "for" and "in" in tokens:
+            tokens.remove("in")
+        if not _OPERATORS.isdisjoint(tokens) or "in" in tokens:
+            return True
+        return not TEXT_SAFE.issuperset(self.filters) or any(
+            test not in _NUMBERLESS_TESTS for test in _tests(tokens)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Misuse:
+    """Something a template may not do, where, and what to do instead."""
+
+    message: str
+    start: int
+    end: int
+    hint: str | None = None
+
+
+def find_tags(source: str) -> tuple[Tag, ...]:
+    """Find all outputs and statements of a template that the engine accepts, in order."""
+    tags: list[Tag] = []
+    position = 0
+    while opening := _OPENING.search(source, position):
+        if opening.group() == "{#":
+            position = _after(source, "#}", opening.end())
+            continue
+        tag = _read_tag(source, opening.start(), is_output=opening.group() == "{{")
+        tags.append(tag)
+        position = tag.end
+        if not tag.is_output and tag.keyword == "raw":
+            end = _ENDRAW.search(source, position)
+            position = end.end() if end else len(source)
+    return tuple(tags)
+
+
+def find_misuse(tags: tuple[Tag, ...]) -> Misuse | None:
+    """Find the first thing in a template that would make a prompt depend on more than its row."""
+    for tag in tags:
+        found = _misuse(tag)
+        if found:
+            return Misuse(found[0], tag.start, tag.end, found[1])
+    return None
+
+
+def calculated_names(tags: tuple[Tag, ...]) -> frozenset[str] | None:
+    """Find the names that are compared or calculated with; None when it may be any of them.
+
+    A template that gives values further names (``for``, ``set``) is not followed: there, one
+    calculation makes every name a calculated one.
+    """
+    calculating = [tag for tag in tags if tag.is_calculating]
+    if calculating and any(not tag.is_output and tag.keyword in _BINDING for tag in tags):
+        return None
+    return frozenset[str]().union(*(tag.words for tag in calculating))
+
+
+def _read_tag(source: str, start: int, *, is_output: bool) -> Tag:
+    closing = "}}" if is_output else "%}"
+    tokens: list[str] = []
+    depth = 0
+    position = start + 2 + (source[start + 2 : start + 3] in {"-", "+"})
+    while match := _TOKEN.search(source, position):
+        word = match.group()
+        position = match.end()
+        if match.lastgroup == "close":
+            if word.endswith(closing) and depth == 0:
+                break
+            # Two braces of nested dicts, or an operator in front of a brace: read one sign only.
+            word = word[0]
+            position = match.start() + 1
+        depth += (word == "{") - (word == "}")
+        tokens.append(word)
+    return Tag(is_output, start, position, tuple(tokens))
+
+
+def _misuse(tag: Tag) -> tuple[str, str | None] | None:
+    if not tag.is_output and tag.keyword not in STATEMENTS:
+        what = f"{{% {tag.keyword} %}} is not available"
+        return what, "A prompt is one template: put everything in it."
+    if "~" in tag.tokens:
+        what = "the operator ~ is not available, because it writes null as None"
+        return what, "Write {{ a }}{{ b }}, or [a, b] | join."
+    for before, name, after in zip(
+        ("", *tag.tokens), tag.tokens, (*tag.tokens[1:], ""), strict=False
+    ):
+        if name in TAKEN and before != "." and (after != "(" or name not in FUNCTIONS):
+            return f"`{name}` is no column here", f'Write row["{name}"] for the column.'
+    for name in tag.filters:
+        if name not in FILTERS:
+            return f"there is no filter `{name}`", nearest(name, FILTERS)
+    return None
+
+
+def _tests(tokens: list[str]) -> list[str]:
+    names = [word for word in tokens if word != "not"]
+    return [name for word, name in itertools.pairwise(names) if word == "is"]
+
+
+def _after(source: str, mark: str, start: int) -> int:
+    found = source.find(mark, start)
+    return len(source) if found < 0 else found + len(mark)

@@ -1,0 +1,192 @@
+"""Templates over a row's columns: prompts, system prompts and expressions.
+
+The language is minijinja's (Jinja2's, nearly), without what would let a prompt depend on more than
+its row or a row do more than be text: no includes, no escaping, no Python methods of values worth
+having, no filter that guesses. A column that is not there is an error, as is null.
+
+Columns are variables. The variable ``row`` holds every column by its whole name, for names that are
+no identifiers or are taken (``row``, ``self``, ``range``): ``{{ row["my col"] }}``.
+How values are written stands in ``template_values``.
+
+In an expression, text never equals a number and null sorts before everything, as the engine has it:
+``score > 5`` says nothing useful about a column of text.
+"""
+
+from collections.abc import Mapping
+from typing import Protocol
+
+import minijinja
+
+from batcher.core.template.errors import (
+    Source,
+    explain,
+    explain_refusal,
+    find_culprit,
+)
+from batcher.core.template.filters import OWN, WITHDRAWN
+from batcher.core.template.tags import FUNCTIONS, calculated_names, find_misuse, find_tags
+from batcher.core.template.values import Numbers, Refusal, RowView, ready, text_of
+from batcher.errors import TemplateError
+
+FUEL = 1_000_000
+"""Engine steps one rendering may take: a loop over some 100,000 things."""
+
+MAX_CHARACTERS = 32_000_000
+"""The longest text a rendering may give; the API takes no larger request."""
+
+_TOO_LONG = f"the text is longer than {MAX_CHARACTERS:,} characters"
+_COUNTED_FROM = 256
+_WITHDRAWN_GLOBALS = ("cycler", "debug", "dict", "joiner")
+_KEY = "template"
+
+
+class Template:
+    """A template, read once and rendered for every row.
+
+    Raises ``TemplateError`` when it cannot be read. ``name`` stands in errors: a file or a key.
+    """
+
+    def __init__(self, source: str, name: str) -> None:
+        self._program = _Program(Source(source, name))
+
+    @property
+    def uses_row(self) -> bool:
+        """Whether ``row`` is used, so that every column may be needed, not only ``names()``."""
+        return self._program.uses_row
+
+    def names(self) -> frozenset[str]:
+        """Return the columns it uses by their own names."""
+        return self._program.names
+
+    def render(self, values: Mapping[str, object]) -> str:
+        """Return the text for one row; the same for the same values, always.
+
+        Raises ``TemplateError`` when the row lacks a column or holds what cannot be written.
+        """
+        return self._program.run(values)
+
+
+class Expression:
+    """A yes or no about a row, such as ``section == 'games' and score > 0.5``.
+
+    Raises ``TemplateError`` when it cannot be read. Numbers are compared as doubles.
+    """
+
+    def __init__(self, source: str, name: str = "expression") -> None:
+        opening = "{% if "
+        self._program = _Program(
+            Source(source, name, before=opening, after=" %}true{% endif %}"), Numbers.DOUBLES
+        )
+        tags = self._program.tags
+        if len(tags) != 2 or tags[0].end != len(opening) + len(source) + len(" %}"):
+            raise TemplateError(f"{name}: this is not one expression")
+
+    @property
+    def uses_row(self) -> bool:
+        """Whether ``row`` is used, so that every column may be needed, not only ``names()``."""
+        return self._program.uses_row
+
+    def names(self) -> frozenset[str]:
+        """Return the columns it uses by their own names."""
+        return self._program.names
+
+    def is_true(self, values: Mapping[str, object]) -> bool:
+        """Tell whether it holds for one row. Raises ``TemplateError`` as a template does."""
+        return self._program.run(values) == "true"
+
+
+class _TooLongError(Exception):
+    """The text grew longer than any request may be."""
+
+
+class _Program:
+    """A source compiled in an environment of its own."""
+
+    def __init__(self, source: Source, numbers: Numbers = Numbers.NATIVE) -> None:
+        self._source = source
+        self._environment = _environment()
+        try:
+            self._environment.add_template(_KEY, source.compiled)
+        except minijinja.TemplateError as error:
+            raise explain(error, source, frozenset(), ()) from None
+        self.tags = find_tags(source.compiled)
+        if misuse := find_misuse(self.tags):
+            raise source.error(misuse.message, misuse.start, misuse.end, misuse.hint)
+        variables = self._environment.undeclared_variables_in_template(_KEY)
+        self.uses_row = "row" in variables
+        self.names = frozenset(variables) - FUNCTIONS - {"row"}
+        self._row_numbers = self._numbers("row", numbers)
+        self._columns = tuple((name, self._numbers(name, numbers)) for name in sorted(self.names))
+
+    def run(self, values: Mapping[str, object]) -> str:
+        context = self._context(values)
+        try:
+            text = self._environment.render_template(_KEY, **context)
+        except minijinja.TemplateError as error:
+            raise explain(error, self._source, self.names, values) from None
+        except Refusal as refusal:
+            column = find_culprit(self.tags, context)
+            raise explain_refusal(refusal, self._source, self.tags, column) from None
+        except _TooLongError:
+            raise self._source.error(_TOO_LONG) from None
+        except Exception as error:  # noqa: BLE001 - its text may hold a value of the row
+            raise self._source.error(f"it cannot be rendered ({type(error).__name__})") from None
+        if len(text) > MAX_CHARACTERS:
+            raise self._source.error(_TOO_LONG)
+        return text
+
+    def _context(self, values: Mapping[str, object]) -> dict[str, object]:
+        context: dict[str, object] = {}
+        for name, numbers in self._columns:
+            if name in values:
+                try:
+                    context[name] = ready(values[name], numbers)
+                except Refusal as refusal:
+                    raise explain_refusal(refusal, self._source, self.tags, name) from None
+        if self.uses_row:
+            context["row"] = RowView(values, self._row_numbers)
+        return context
+
+    def _numbers(self, name: str, calculating: Numbers) -> Numbers:
+        calculated = calculated_names(self.tags)
+        return calculating if calculated is None or name in calculated else Numbers.WRITTEN
+
+
+def _environment() -> minijinja.Environment:
+    environment = minijinja.Environment(
+        # With debug on, the engine's errors carry the row.
+        debug=False,
+        fuel=FUEL,
+        undefined_behavior="strict",
+        auto_escape_callback=lambda _: False,
+        keep_trailing_newline=True,
+        finalizer=_finalize,
+        pycompat=False,
+    )
+    for name in _WITHDRAWN_GLOBALS:
+        environment.remove_global(name)
+    for name in WITHDRAWN:
+        environment.remove_filter(name)
+    for name, function in OWN.items():
+        environment.add_filter(name, function)
+    return environment
+
+
+class _State(Protocol):
+    """What the engine keeps during one rendering."""
+
+    def get_temp(self, name: str, default: int) -> int: ...
+
+    def set_temp(self, name: str, value: int) -> object: ...
+
+
+@minijinja.pass_state
+def _finalize(state: _State, value: object) -> str:
+    text = text_of(value)
+    # A loop over a long text could fill the memory long before it has used up its fuel.
+    if len(text) >= _COUNTED_FROM:
+        total = state.get_temp("characters", 0) + len(text)
+        if total > MAX_CHARACTERS:
+            raise _TooLongError
+        state.set_temp("characters", total)
+    return text

@@ -1,0 +1,1 @@
+"""Reads job files, and says all that is wrong with one at once."""

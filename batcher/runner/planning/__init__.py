@@ -1,0 +1,1 @@
+"""The first pass over an input: what a run would do, and whether it may."""

@@ -1,0 +1,88 @@
+"""What is said, refused and asked between the planning pass and the first request."""
+
+from collections.abc import Sequence
+from decimal import Decimal
+
+from batcher.core.money.display import rounded_text
+from batcher.errors import ConfigurationError, ConfirmationError, JobFileError
+from batcher.runner.planning.prepare import Prepared
+from batcher.runner.planning.survey import Plan
+from batcher.runner.ui import Ui
+
+CONFIRM_ABOVE_USD = Decimal(1)
+
+
+def planning_line(plan: Plan, prepared: Prepared) -> str:
+    """Say in one line what is known, new, shared, bad and to send."""
+    counts = plan.counts
+    parts = [f"{counts.rows:,} rows", f"{counts.known:,} known"]
+    new = counts.to_send - counts.tried
+    named = [
+        (new, "new"),
+        (counts.tried, "tried before"),
+        (counts.shared, "shared"),
+        (counts.bad, "bad"),
+        (counts.skipped, "skipped"),
+        (counts.held, "held (may have been billed unseen too often)"),
+    ]
+    parts += [f"{number:,} {name}" for number, name in named if number or name == "new"]
+    line = f"plan  {', '.join(parts)}; {counts.to_send:,} to send"
+    if counts.to_send and counts.worst_case_usd is not None:
+        line += f", at most {rounded_text(counts.worst_case_usd)}"
+    if counts.unasked:
+        line += f"\nplan  {counts.unasked:,} recorded answers are not asked for any more"
+    if prepared.source.blank_lines:
+        line += f"\nplan  {prepared.source.blank_lines:,} blank lines passed over"
+    return line
+
+
+def check_plan(plan: Plan, prepared: Prepared) -> None:
+    """Refuse a run that could only fail.
+
+    Raises JobFileError for what every request would be refused for, ConfigurationError for an
+    input without rows, with only bad ones, or with bad ones that are to stop the run.
+    """
+    if plan.refused:
+        raise JobFileError(plan.refused)
+    counts = plan.counts
+    if counts.items == 0:
+        raise ConfigurationError(
+            "the input has no rows",
+            hint="see input.path, input.where, input.sample and input.limit",
+        )
+    stops = prepared.loaded.job.input.on_bad_row == "stop"
+    if counts.bad and (stops or counts.bad == counts.items):
+        listed = "\n".join(f"  {problem}" for problem in plan.bad)
+        more = counts.bad - len(plan.bad)
+        rest = f"\n  and {more:,} more" if more > 0 else ""
+        raise ConfigurationError(
+            f"{counts.bad:,} of {counts.items:,} rows are bad; nothing was sent\n{listed}{rest}",
+            hint='mend them, or set input.on_bad_row = "record" to go on without them'
+            if stops and counts.bad < counts.items
+            else "mend the prompt or the input",
+        )
+
+
+def money_question(plan: Plan, is_simulator: bool) -> list[str]:
+    """Ask before real money is spent, when it may be more than a dollar."""
+    worst = plan.counts.worst_case_usd
+    if is_simulator or (worst is not None and worst <= CONFIRM_ABOVE_USD):
+        return []
+    most = "an amount that nothing bounds" if worst is None else f"at most {rounded_text(worst)}"
+    return [
+        f"{plan.counts.to_send:,} requests may cost {most} (every answer at max_tokens). Send them?"
+    ]
+
+
+def ask(questions: Sequence[str], ui: Ui, command: str) -> None:
+    """Go on only when every question is answered with yes.
+
+    Raises ConfirmationError when nobody is there to ask, ConfigurationError on a no.
+    """
+    hint = f"{command} --yes"
+    for question in questions:
+        answer = ui.confirm(question)
+        if answer is None:
+            raise ConfirmationError(f"{question} Nobody is there to answer.", hint=hint)
+        if not answer:
+            raise ConfigurationError("nothing was sent", hint=hint)

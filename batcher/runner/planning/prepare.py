@@ -1,0 +1,119 @@
+"""A job with everything that is needed to ask what it asks: input, requests, prices, paths."""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from pathlib import Path
+
+from batcher.core.money.bound import UnboundedError, worst_case
+from batcher.core.money.prices import PriceTable
+from batcher.core.request.build import EncodedImage, Request, RequestBuilder, Unsendable
+from batcher.core.request.refusals import Refusal, refusals
+from batcher.core.row import Row
+from batcher.core.template.template import Template
+from batcher.inputs.images import BadImage, load_image
+from batcher.inputs.job_file.jobfile import LoadedJob
+from batcher.inputs.price_table import load_price_table
+from batcher.inputs.source import Source
+from batcher.runner.planning.workspace import Workspace
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """One job, ready to be planned."""
+
+    loaded: LoadedJob
+    workspace: Workspace
+    source: Source
+    prices: PriceTable
+    builder: RequestBuilder
+    image_root: Path
+    today: date
+
+    @property
+    def samples(self) -> int:
+        """How many answers each row gets."""
+        return self.loaded.job.request.samples
+
+    def request_of(self, row: Row) -> Request | Unsendable:
+        """Make a row's request, reading its images; never raises for what a row holds."""
+        images: list[EncodedImage] = []
+        for column in self.loaded.job.request.images:
+            try:
+                image = load_image(row.values.get(column), self.image_root)
+            except BadImage as error:
+                return Unsendable("client.bad_image", f"the column '{column}': {error}")
+            images.append(EncodedImage(image.media_type, image.data))
+        return self.builder.build(row.values, images)
+
+    def refusals_of(self, request: Request) -> Sequence[Refusal]:
+        """What the request's model and the API's version are known to refuse of it."""
+        facts = self.prices.facts(request.model)
+        if facts is None:
+            return ()
+        api = self.loaded.job.api
+        betas = frozenset(
+            beta.strip()
+            for name, value in api.headers.items()
+            if name.lower() == "anthropic-beta"
+            for beta in value.split(",")
+        )
+        return refusals(request.fields, facts, api.version, today=self.today, betas=betas)
+
+    def worst_case_of(self, request: Request) -> Decimal | None:
+        """The most one attempt can cost in USD; None when nothing bounds it."""
+        try:
+            return worst_case(request.body, request.fields, self.prices.model(request.model))
+        except UnboundedError:
+            return None
+
+    def row_id(self, row: Row) -> str | Unsendable:
+        """What the row is called in the output."""
+        job = self.loaded.job
+        column = "custom_id" if job.input.format == "messages-batch" else job.input.id
+        if column is None:
+            return str(row.ordinal + 1)
+        value = row.values.get(column)
+        if isinstance(value, str):
+            return value
+        if isinstance(value, int | Decimal) and not isinstance(value, bool):
+            return str(value)
+        kind = "null" if value is None else f"a {type(value).__name__}"
+        return Unsendable("client.bad_id", f"the id column '{column}' is {kind}")
+
+
+def prepare(loaded: LoadedJob, *, is_simulated: bool, today: date) -> Prepared:
+    """Open everything a job names; raises ConfigurationError for what is wrong with any of it."""
+    job = loaded.job
+    system = loaded.system
+    builder = RequestBuilder(
+        job,
+        system=Template(system, loaded.system_name) if isinstance(system, str) else system,
+        prompt=None if loaded.prompt is None else Template(loaded.prompt, loaded.prompt_name),
+    )
+    source = Source.open(job.input, loaded.folder)
+    prepared = Prepared(
+        loaded=loaded,
+        workspace=Workspace.of(loaded, is_simulated=is_simulated),
+        source=source,
+        prices=load_price_table().with_overrides(job.prices.overrides),
+        builder=builder,
+        image_root=Path(os.path.commonpath([stamp.path.parent for stamp in source.files])),
+        today=today,
+    )
+    source.require(sorted(_named_columns(prepared)))
+    if job.request.model is not None:
+        prepared.prices.model(job.request.model)
+    return prepared
+
+
+def _named_columns(prepared: Prepared) -> frozenset[str]:
+    """The columns the job file names; all have to be there."""
+    job = prepared.loaded.job
+    names = set(prepared.builder.columns or ())
+    names.update(job.output.keep or ())
+    if job.input.id is not None:
+        names.add(job.input.id)
+    return frozenset(names)

@@ -1,0 +1,107 @@
+"""The third pass over the input: joined with the results, it is the output."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from decimal import Decimal
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from batcher.errors import ConfigurationError
+from batcher.outputs.columns import Layout, repeat_rows
+from batcher.outputs.parquet import ParquetOutput, read_metadata
+from batcher.runner.planning.prepare import Prepared
+from batcher.runner.planning.survey import Plan, WithCheckpoint
+from batcher.store.plans import (
+    begin_results,
+    count_open,
+    count_statuses,
+    output_totals,
+    read_results,
+)
+
+OUTPUT_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Exported:
+    """What was written or found as it should be; another run may still answer ``open_rows``."""
+
+    path: Path
+    rows: int
+    cost_usd: Decimal
+    by_status: dict[str, int]
+    open_rows: int
+    is_unchanged: bool
+
+
+def layout_of(prepared: Prepared, plan: Plan) -> Layout:
+    """The output's columns; raises ConfigurationError when a kept column bears one of our names."""
+    output = prepared.loaded.job.output
+    layout = Layout(plan.schema, output.prefix, keeps_text=output.keep_text)
+    clashes = layout.clashes()
+    if clashes:
+        raise ConfigurationError(
+            f"the input has a column {clashes[0]!r}, which is the name of a bookkeeping column",
+            hint='set output.prefix to something else, such as "batcher_", or leave the column out '
+            "of output.keep",
+        )
+    return layout
+
+
+def export_parquet(
+    prepared: Prepared, plan: Plan, with_checkpoint: WithCheckpoint, path: Path, run_id: str
+) -> Exported:
+    """Write every item with its result, in input order; nothing when that already stands there."""
+    layout = layout_of(prepared, plan)
+    output = prepared.loaded.job.output
+    digest = with_checkpoint(begin_results)
+    by_status = with_checkpoint(count_statuses)
+    sums = with_checkpoint(output_totals)
+    metadata = {
+        "schema_version": OUTPUT_VERSION,
+        "job": prepared.loaded.job.job.name,
+        "job_digest": prepared.loaded.digest,
+        "run_id": run_id,
+        "is_simulated": prepared.workspace.is_simulated,
+        "prices_as_of": prepared.prices.as_of.isoformat(),
+        "rows": plan.counts.items,
+        "by_status": by_status,
+        "totals": sums,
+        "content": [digest, [[f.name, f.size, f.mtime_ns] for f in prepared.source.files]],
+    }
+    is_unchanged = _is_same(path, metadata)
+    if not is_unchanged:
+        parts = None if path.suffix == ".parquet" else output.rows_per_file
+        with ParquetOutput(path, layout.schema, rows_per_file=parts) as file:
+            for table in result_tables(prepared, plan, with_checkpoint, layout):
+                file.write(table)
+            file.finish(metadata)
+    cost = Decimal(sums["cost_usd"])
+    allowance = prepared.loaded.job.retry.unknown_attempts
+    still_open = with_checkpoint(partial(count_open, allowance=allowance))
+    return Exported(path, plan.counts.items, cost, by_status, still_open, is_unchanged)
+
+
+def result_tables(
+    prepared: Prepared, plan: Plan, with_checkpoint: WithCheckpoint, layout: Layout
+) -> Iterator[pa.Table]:
+    """The rows of the output, a stretch at a time; call ``begin_results`` first."""
+    samples = prepared.samples
+    names = tuple(plan.schema.names)
+    for chunk in prepared.source.chunks(plan.columns):
+        first = chunk.rows[0].ordinal * samples
+        last = chunk.rows[-1].ordinal * samples + samples - 1
+        results = with_checkpoint(partial(read_results, first=first, last=last))
+        kept = repeat_rows(chunk.table(names, plan.schema), samples)
+        yield layout.fill(kept, results)
+    prepared.source.check_unchanged()
+
+
+def _is_same(path: Path, metadata: dict[str, Any]) -> bool:
+    """Whether the output was made from the same input, job and results."""
+    found = read_metadata(path)
+    keys = ("schema_version", "job_digest", "content")
+    return found is not None and all(found.get(key) == metadata[key] for key in keys)

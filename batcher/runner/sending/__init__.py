@@ -1,0 +1,1 @@
+"""The second pass: requests through their attempts, paced and recorded."""

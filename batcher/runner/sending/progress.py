@@ -1,0 +1,91 @@
+"""How far a run is: counted from recorded attempts, shown on a terminal or in lines."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+from batcher.core.answers.outcome import Billing, Status, Verdict
+from batcher.core.money.exact import total
+from batcher.core.pace.halt import Halt, HaltWatch
+from batcher.core.pace.retry import Retry
+from batcher.runner.sending.sender import Tried
+
+
+@dataclass(slots=True)
+class Progress:
+    """Counts of one run; ``spent_usd`` is exact, ``unknown_usd`` is what may have been billed.
+
+    ``halt`` is the reason why the run should stop, once there is one.
+    """
+
+    to_send: int
+    watch: HaltWatch
+    stop: Callable[[], None]
+    clock: Callable[[], float] = time.monotonic
+    started_at: float = field(init=False)
+    sent: int = 0
+    done: int = 0
+    retried: int = 0
+    failed: int = 0
+    spent_usd: Decimal = Decimal(0)
+    unknown_usd: Decimal = Decimal(0)
+    tokens: dict[str, int] = field(default_factory=dict)
+    by_status: dict[str, int] = field(default_factory=dict)
+    errors: dict[str, int] = field(default_factory=dict)
+    halt: Halt | None = None
+
+    def __post_init__(self) -> None:
+        self.started_at = self.clock()
+
+    def tried(self, tried: Tried) -> None:
+        """See whether an attempt is a reason to stop the run."""
+        self.halt = self.halt or self._reason_to_halt(tried)
+        if self.halt is not None:
+            self.stop()
+
+    def recorded(self, tried: Tried) -> None:
+        """Count an attempt that is on the disk."""
+        self.sent += 1
+        outcome = tried.outcome
+        if tried.bill.cost_usd is not None:
+            self.spent_usd = total([self.spent_usd, tried.bill.cost_usd])
+        if outcome.billing is Billing.UNKNOWN and tried.errand.worst_case_usd is not None:
+            self.unknown_usd = total([self.unknown_usd, tried.errand.worst_case_usd])
+        if outcome.error_type is not None:
+            self.errors[outcome.error_type] = self.errors.get(outcome.error_type, 0) + 1
+        self._count_tokens(tried)
+        if isinstance(tried.decision, Retry):
+            self.retried += 1
+        elif outcome.verdict is not Verdict.HALT:
+            self.done += 1
+            self.failed += outcome.status is not Status.SUCCEEDED
+            self.by_status[outcome.status] = self.by_status.get(outcome.status, 0) + 1
+
+    def _reason_to_halt(self, tried: Tried) -> Halt | None:
+        halt = self.watch.see(tried.outcome, self.clock())
+        if halt is None and tried.outcome.billing is Billing.BILLED and tried.bill.cost_usd is None:
+            return Halt(
+                1,
+                f"an answer cannot be priced: {tried.bill.problem}",
+                "it is recorded; when the field costs nothing, name it in "
+                "prices.free_usage_fields, otherwise a newer batcher is needed",
+            )
+        return halt
+
+    def _count_tokens(self, tried: Tried) -> None:
+        usage = tried.bill.usage
+        if usage is None:
+            return
+        for kind in TOKEN_KINDS:
+            self.tokens[kind] = self.tokens.get(kind, 0) + (getattr(usage, kind) or 0)
+
+
+TOKEN_KINDS = (
+    "input_tokens",
+    "cache_creation_5m_input_tokens",
+    "cache_creation_1h_input_tokens",
+    "cache_read_input_tokens",
+    "output_tokens",
+    "thinking_tokens",
+)

@@ -1,0 +1,51 @@
+"""The command line in this process: its exit code, what it prints, and one job that has run."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+ROWS = [
+    {"id": "a-1", "text": "Where is my parcel?", "stars": 5},
+    {"id": "a-2", "text": "I was charged twice.", "stars": 1},
+    {"id": "a-3", "text": "", "stars": 2},
+    {"id": "a-4", "text": "Where is my parcel?", "stars": 3},
+    {"id": "a-1", "text": "The same id again.", "stars": 4},
+    {"id": "a-6", "text": "How do I log in?", "stars": 4},
+]
+JOB = """
+[input]
+path = "rows.jsonl"
+id = "id"
+
+[request]
+model = "claude-haiku-5-5"
+max_tokens = 20
+prompt = "{{ text }}"
+"""
+
+
+@dataclass(frozen=True)
+class Said:
+    """What one command came to."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        """What a program reads."""
+        return json.loads(self.out)
+
+
+Command = Callable[..., Said]
+
+
+def write_job(folder: Path, job: str = JOB, rows: list[dict[str, Any]] | None = None) -> Path:
+    """Write a job with its input."""
+    folder.mkdir(parents=True, exist_ok=True)
+    lines = [json.dumps(row) for row in (ROWS if rows is None else rows)]
+    (folder / "rows.jsonl").write_text("\n".join(lines) + "\n")
+    (folder / "job.toml").write_text(job)
+    return folder / "job.toml"

@@ -1,0 +1,127 @@
+"""Whole runs: the real command as a child process, against the simulator over real HTTP."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+SHARED = Path(os.environ.get("BATCHER_SHARED", Path(__file__).parents[2] / "../shared/data"))
+
+# What differs from run to run though nothing of substance does.
+PASSING = {
+    "_started_at", "_latency_s", "_ttft_s", "_request_id", "_message_id", "_run_id", "_attempts",
+}  # fmt: skip
+
+
+class Server:
+    """The simulator as a process, which outlives the runs that it answers."""
+
+    def __init__(self, *arguments: str) -> None:
+        command = [sys.executable, "-m", "batcher.simulator", "--exit-with-parent"]
+        self._process = subprocess.Popen(
+            [*command, *arguments], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        self.url = self._process.stdout.readline().removeprefix("listening on ").strip()
+
+    def ledger(self) -> dict[str, Any]:
+        """What it received and billed so far."""
+        with urllib.request.urlopen(f"{self.url}/_simulator/ledger") as answer:
+            return json.load(answer)
+
+    def entries(self) -> list[dict[str, Any]]:
+        """Every request it received; needs --keep-requests."""
+        with urllib.request.urlopen(f"{self.url}/_simulator/ledger/requests") as answer:
+            return [json.loads(line) for line in answer.read().splitlines()]
+
+    def close(self) -> None:
+        """End it."""
+        self._process.stdout.close()
+        self._process.stdin.close()
+        self._process.wait(20)
+
+
+class Job:
+    """A job file in a folder of its own, and the command that runs it."""
+
+    def __init__(self, folder: Path, server: Server | None) -> None:
+        self.folder = folder
+        self.server = server
+        self.path = folder / "job.toml"
+        self.output = folder / "out.parquet"
+
+    def write(
+        self, rows: list[Any] | None = None, *, request: str = "", more: str = "", **keys: str
+    ) -> "Job":
+        """Write rows.jsonl and a job file that asks about its column ``text``."""
+        if rows is not None:
+            lines = [row if isinstance(row, str) else json.dumps(row) for row in rows]
+            (self.folder / "rows.jsonl").write_text("".join(line + "\n" for line in lines))
+        given = {"input": 'path = "rows.jsonl"\n', "limits": "concurrency = 16\n", **keys}
+        url = self.server.url if self.server else "http://127.0.0.1:9"
+        request = request or 'prompt = "Classify: {{ text }}"\n'
+        self.path.write_text(
+            f"[input]\n{given['input']}\n"
+            f'[request]\nmodel = "claude-haiku-5-5"\nmax_tokens = 400\n{request}\n'
+            f'[output]\npath = "out.parquet"\n{given.get("output", "")}\n'
+            f"[limits]\n{given['limits']}\n"
+            f'[api]\nbase_url = "{url}"\n{given.get("api", "")}\n{more}'
+        )
+        return self
+
+    def start(self, *arguments: str) -> subprocess.Popen[str]:
+        """Start ``batcher run`` and return at once."""
+        return subprocess.Popen(
+            [sys.executable, "-m", "batcher", "run", str(self.path), "--yes", *arguments],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            stdin=subprocess.DEVNULL,
+            text=True,
+            env={**os.environ, "ANTHROPIC_API_KEY": "test-key"},
+        )
+
+    def run(self, *arguments: str, code: int = 0) -> str:
+        """Run the job to its end, demand an exit code, and return what it said."""
+        process = self.start(*arguments)
+        out, said = process.communicate(timeout=200)
+        assert process.returncode == code, said
+        assert "Traceback" not in said
+        return said + out
+
+    def command(self, name: str, *arguments: str) -> str:
+        """Run another command on this job and return what it prints."""
+        command = [sys.executable, "-m", "batcher", name, str(self.path), *arguments]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+    def table(self) -> pa.Table:
+        """The output."""
+        return pq.read_table(self.output, page_checksum_verification=True)
+
+    def lasting(self) -> pa.Table:
+        """The output without what passes."""
+        table = self.table()
+        return table.select([name for name in table.column_names if name not in PASSING])
+
+    def metadata(self) -> dict[str, Any]:
+        """What the output says of itself."""
+        return json.loads(pq.read_metadata(self.output).metadata[b"batcher"])
+
+
+def wait_for(server: Server, answered: int) -> None:
+    """Return when the simulator has answered so many requests."""
+    deadline = time.monotonic() + 600
+    while server.ledger()["answered"] < answered:
+        assert time.monotonic() < deadline, "the run does not get anywhere"
+
+
+def kill(process: subprocess.Popen[str]) -> None:
+    """End a run as a power cut would."""
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
