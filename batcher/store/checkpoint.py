@@ -118,17 +118,16 @@ class Checkpoint:
 
     def execute(self, sql: str, **parameters: Any) -> None:
         """Run a statement that returns nothing."""
-        self._run(sql, parameters)
+        self._fetch(sql, parameters)
 
     def rows(self, sql: str, **parameters: Any) -> list[tuple[Any, ...]]:
-        """Run a query and return all of its rows; for small results."""
-        return self._run(sql, parameters).fetchall()
+        """Run a query and return all of its rows; for small results without times."""
+        return self._fetch(sql, parameters)[1]
 
     def row(self, sql: str, **parameters: Any) -> dict[str, Any]:
-        """Run a query that returns one row, by column name."""
-        result = self._run(sql, parameters)
-        names = [column[0] for column in result.description or ()]
-        return dict(zip(names, result.fetchall()[0], strict=True))
+        """Run a query that returns one row without times, by column name."""
+        names, (row,) = self._fetch(sql, parameters)
+        return dict(zip(names, row, strict=True))
 
     def table(self, sql: str, **parameters: Any) -> Any:
         """Run a query and return a pyarrow.Table."""
@@ -159,9 +158,12 @@ class Checkpoint:
         """Close the connection; what was committed is safe whether this is called or not."""
         self._connection.close()
 
-    def _run(self, sql: str, parameters: dict[str, Any]) -> duckdb.DuckDBPyConnection:
+    def _fetch(
+        self, sql: str, parameters: dict[str, Any]
+    ) -> tuple[list[str], list[tuple[Any, ...]]]:
         try:
-            return self._connection.execute(sql, parameters or None)
+            result = self._connection.execute(sql, parameters or None)
+            return [column[0] for column in result.description or ()], result.fetchall()
         except duckdb.Error as error:
             raise _unwritable(self.path, error) from None
 

@@ -117,7 +117,7 @@ def test_an_unexpected_error_is_one_line(batcher: Command, monkeypatch: pytest.M
     monkeypatch.setattr(prices, "load_price_table", fail)
     said = batcher("prices")
     assert said.code == 1
-    assert "unexpected KeyError (in batcher/cli/prices.py:" in said.err
+    assert "unexpected KeyError (in batcher/cli/commands/prices.py:" in said.err
     assert "running again is safe" in said.err
     assert "secret row" not in said.err
     assert "Traceback" not in said.err

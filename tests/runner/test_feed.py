@@ -56,10 +56,6 @@ class FakeInput:
         names = tuple(bytes([row.ordinal % 256, sample]) for sample in range(self.samples))
         return Request(b"x" * self.body_bytes, {}, names, 0)
 
-    def row_id(self, row: Row) -> str:
-        """It is called by its number."""
-        return f"row {row.ordinal}"
-
     def worst_case_of(self, _: Request) -> Decimal:
         """The same for all."""
         return Decimal(2)
@@ -103,7 +99,7 @@ def test_only_what_is_wanted_comes_and_in_order(
         ordinal, sample = divmod(errand.item, samples)
         assert errand.fingerprint == bytes([ordinal, sample])
         assert errand.unknown_attempts == marks[errand.item] - 1
-        assert (errand.row_id, errand.worst_case_usd) == (f"row {ordinal}", Decimal(2))
+        assert errand.worst_case_usd == Decimal(2)
 
 
 def test_reading_ends_with_the_last_wanted_row() -> None:

@@ -22,7 +22,6 @@ class Errand:
     """One request to send for one answer, and the attempts before that may have been billed."""
 
     item: int
-    row_id: str
     fingerprint: bytes
     request: Request
     worst_case_usd: Decimal | None
@@ -78,13 +77,11 @@ def errands(prepared: Prepared, plan: Plan) -> Iterator[Errand]:
             if not any(marks):
                 continue
             request = _unchanged(None if isinstance(row, BadRow) else prepared.request_of(row))
-            row_id = "" if isinstance(row, BadRow) else prepared.row_id(row)
             worst_case = prepared.worst_case_of(request)
             for sample, mark in enumerate(marks):
                 if mark:
                     yield Errand(
                         row.ordinal * samples + sample,
-                        str(row_id),
                         request.fingerprints[sample],
                         request,
                         worst_case,
