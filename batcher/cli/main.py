@@ -66,6 +66,7 @@ def root() -> None:
 
 def main() -> None:
     """Run the command line; the exit code says what to do now (README, "Exit codes")."""
+    _hold_standard_streams()
     try:
         code = root.main(standalone_mode=False)
     except (click.exceptions.Abort, KeyboardInterrupt):
@@ -74,6 +75,16 @@ def main() -> None:
     except Exception as error:  # noqa: BLE001 - nobody should ever see a traceback unasked
         code = _show(error)
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _hold_standard_streams() -> None:
+    """Open what the caller closed (``2>&-``), so that no file of ours gets its number."""
+    for number, name in ((0, "stdin"), (1, "stdout"), (2, "stderr")):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # the lowest free number, which is this one
+            setattr(sys, name, open(number, "r" if number == 0 else "w"))  # noqa: SIM115, PTH123
 
 
 def _show(error: Exception) -> int:

@@ -1,5 +1,6 @@
 """A run's side of the terminal: three live lines, or a plain line every half minute."""
 
+import contextlib
 import sys
 import time
 from typing import Any
@@ -15,7 +16,11 @@ _PLAIN_EVERY_S = 30.0
 
 
 class TerminalUi:
-    """Speaks on stderr; asks only where somebody can answer."""
+    """Speaks on stderr; asks only where somebody can answer.
+
+    A reader that went away (a closed pager or terminal) must not end a run that is being paid for:
+    what cannot be written is dropped.
+    """
 
     def __init__(self, *, is_quiet: bool = False) -> None:
         self._is_quiet = is_quiet
@@ -25,10 +30,11 @@ class TerminalUi:
 
     def say(self, text: str) -> None:
         """Tell one fact, above the bars when there are any."""
-        if self._bars:
-            self._bars[0].write(printable(text), file=sys.stderr)
-        elif not self._is_quiet:
-            say(text)
+        with contextlib.suppress(OSError):
+            if self._bars:
+                self._bars[0].write(printable(text), file=sys.stderr)
+            elif not self._is_quiet:
+                say(text)
 
     def confirm(self, question: str) -> bool | None:
         """Ask yes or no on a terminal; None without one."""
@@ -40,16 +46,18 @@ class TerminalUi:
         """Redraw the three lines, or write a plain one when it is time."""
         if self._is_quiet:
             return
-        if self._is_terminal:
-            self._draw(snapshot)
-        elif time.monotonic() - self._spoke_at >= _PLAIN_EVERY_S:
-            self._spoke_at = time.monotonic()
-            say(plain_line(snapshot))
+        with contextlib.suppress(OSError):
+            if self._is_terminal:
+                self._draw(snapshot)
+            elif time.monotonic() - self._spoke_at >= _PLAIN_EVERY_S:
+                self._spoke_at = time.monotonic()
+                say(plain_line(snapshot))
 
     def end(self) -> None:
         """Leave the last state of the lines standing."""
-        for bar in self._bars:
-            bar.close()
+        with contextlib.suppress(OSError):
+            for bar in self._bars:
+                bar.close()
         self._bars = []
 
     def _draw(self, snapshot: Snapshot) -> None:

@@ -6,27 +6,25 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 
 from batcher import __version__
 from batcher.api.key import Secret, read_key
 from batcher.core.job import API
 from batcher.core.pace.halt import Halt
 from batcher.inputs.job_file.jobfile import LoadedJob
-from batcher.outputs.atomic import write_json
 from batcher.runner.planning.preflight import ask, check_plan, money_question, planning_line
 from batcher.runner.planning.prepare import Prepared, prepare
 from batcher.runner.planning.survey import Plan, make_plan
 from batcher.runner.planning.workspace import new_run_id
 from batcher.runner.reading.export import Exported, export_parquet, layout_of
-from batcher.runner.record import RunIdentity, StatusFile, plan_json, totals_json
+from batcher.runner.record import RunIdentity, RunRecord
 from batcher.runner.sending.run import Ended, LiveRun, send_all
 from batcher.runner.sending.simulated import SIMULATOR, running_simulator
 from batcher.runner.ui import Ui
 from batcher.store.checkpoint import Checkpoint
 from batcher.store.lock import Holder, Lock
-from batcher.store.plans import latencies, totals
-from batcher.store.records import RunRecord
+from batcher.store.plans import sum_up
+from batcher.store.records import RunStart
 from batcher.store.writer import Writer
 
 _SIMULATED_LATENCY = 0.05
@@ -99,8 +97,9 @@ class _Run:
         if plan.counts.to_send and not self.options.says_yes:
             questions = [*self._origin_question(), *money_question(plan, self._is_simulator)]
             ask(questions, self.ui, self.options.command)
-        ended = self._send(plan) if plan.counts.to_send else None
-        return self._finish(plan, ended)
+        record = RunRecord(self.prepared, self.identity, plan.counts)
+        ended = self._send(plan, record) if plan.counts.to_send else None
+        return self._finish(plan, ended, record)
 
     def _origin_question(self) -> list[str]:
         """Ask before answers of another server are mixed in."""
@@ -130,10 +129,9 @@ class _Run:
         with running_simulator(_SIMULATED_LATENCY) as url:
             yield api.model_copy(update={"base_url": url, "auth": "x-api-key"})
 
-    def _send(self, plan: Plan) -> Ended:
+    def _send(self, plan: Plan, record: RunRecord) -> Ended:
         prepared, identity = self.prepared, self.identity
-        status = StatusFile(prepared, identity, plan.counts)
-        record = RunRecord(
+        started = RunStart(
             identity.run_id,
             identity.started,
             Holder.this_process(identity.started).pid,
@@ -144,7 +142,7 @@ class _Run:
             prepared.loaded.digest,
             prepared.prices.as_of.isoformat(),
         )
-        self.writer.call(lambda checkpoint: checkpoint.commit({"runs": [record]}))
+        self.writer.call(lambda checkpoint: checkpoint.commit({"runs": [started]}))
         with self._server() as api:
             live = LiveRun(
                 prepared=prepared,
@@ -155,11 +153,11 @@ class _Run:
                 run_id=identity.run_id,
                 first_attempt_id=self.writer.call(Checkpoint.next_attempt_id),
                 ui=self.ui,
-                publish=status.running,
+                publish=record.running,
             )
             return asyncio.run(send_all(live))
 
-    def _finish(self, plan: Plan, ended: Ended | None) -> RunResult:
+    def _finish(self, plan: Plan, ended: Ended | None, record: RunRecord) -> RunResult:
         halt = None if ended is None else ended.progress.halt
         signal = None if ended is None else ended.signal
         exported = None
@@ -169,9 +167,13 @@ class _Run:
                 self.prepared, plan, self.writer.call, path, self.identity.run_id
             )
         code = self._exit_code(plan, halt, signal, exported)
-        return RunResult(
-            code, self.identity.run_id, self._record(plan, ended, exported, code), exported, halt
-        )
+        run_id = self.identity.run_id
+        if ended is not None:
+            now = datetime.now(UTC)
+            self.writer.call(lambda checkpoint: checkpoint.end_run(run_id, now, code))
+        sums = self.writer.call(lambda checkpoint: sum_up(checkpoint, run_id))
+        content = record.ended(code, sums, exported, None if ended is None else ended.progress)
+        return RunResult(code, run_id, content, exported, halt)
 
     def _exit_code(
         self, plan: Plan, halt: Halt | None, signal: int | None, exported: Exported | None
@@ -185,57 +187,3 @@ class _Run:
         if failed <= self.prepared.loaded.job.limits.max_failed * plan.counts.items:
             return 0
         return 5 if exported.open_rows else 3
-
-    def _record(
-        self, plan: Plan, ended: Ended | None, exported: Exported | None, code: int
-    ) -> dict[str, object]:
-        """Write run.json of a run that sent something, and return what it holds."""
-        now = datetime.now(UTC)
-        run_id = self.identity.run_id
-        sums = self.writer.call(lambda checkpoint: totals(checkpoint, run_id))
-        everything = self.writer.call(totals)
-        record: dict[str, object] = {
-            "schema_version": 1,
-            "run_id": run_id,
-            "job": self.prepared.loaded.job.job.name,
-            "state": str(self.prepared.workspace.state),
-            "exit_code": code,
-            "started": self.identity.started.isoformat(timespec="seconds"),
-            "ended": now.isoformat(timespec="seconds"),
-            "is_simulated": self._is_simulator,
-            "plan": plan_json(plan.counts),
-            **totals_json(sums),
-            "checkpoint": totals_json(everything),
-            "output": None if exported is None else _output_json(exported),
-            "errors": {} if ended is None else dict(ended.progress.errors),
-            "models": dict(plan.models),
-            "versions": {"batcher": __version__},
-            "prices_date": self.prepared.prices.as_of.isoformat(),
-            "overrides": sorted(self.prepared.loaded.job.prices.overrides),
-        }
-        if ended is None:
-            return record
-        record["latency_s"] = self.writer.call(lambda checkpoint: latencies(checkpoint, run_id))
-        self.writer.call(lambda checkpoint: checkpoint.end_run(run_id, now, code))
-        folder = self.prepared.workspace.state / run_id
-        folder.mkdir(exist_ok=True)
-        write_json(folder / "run.json", record)
-        StatusFile(self.prepared, self.identity, plan.counts).ended(
-            {**record, "state": "ended", "exit_code": code}
-        )
-        return record
-
-
-def _output_json(exported: Exported) -> dict[str, object]:
-    return {
-        "path": str(exported.path),
-        "rows": exported.rows,
-        "bytes": _size(exported.path),
-        "by_status": exported.by_status,
-        "is_unchanged": exported.is_unchanged,
-    }
-
-
-def _size(path: Path) -> int:
-    files = path.iterdir() if path.is_dir() else [path]
-    return sum(file.stat().st_size for file in files)

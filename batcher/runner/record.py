@@ -1,9 +1,11 @@
-"""run.json and status.json: what a run came to, for people and programs."""
+"""run.json and status.json: what a run is doing and what it came to, in one shape."""
 
+import hashlib
 import os
 import socket
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from batcher import __version__
@@ -11,8 +13,10 @@ from batcher.core.money.display import exact_text
 from batcher.core.plan import PlanCounts
 from batcher.outputs.atomic import write_json
 from batcher.runner.planning.prepare import Prepared
+from batcher.runner.reading.export import Exported
 from batcher.runner.sending.progress import TOKEN_KINDS, Progress
 from batcher.runner.ui import Snapshot
+from batcher.store.plans import RunSums
 
 SCHEMA_VERSION = 1
 
@@ -26,40 +30,64 @@ class RunIdentity:
     boot_id: str
 
 
-class StatusFile:
-    """Keeps status.json true while a run goes on; replaced whole about once a second."""
+class RunRecord:
+    """What is written about one run: status.json about once a second, run.json at its end."""
 
     def __init__(self, prepared: Prepared, identity: RunIdentity, counts: PlanCounts) -> None:
-        self._path = prepared.workspace.status
-        self._content = {
+        self._workspace = prepared.workspace
+        self._counts = counts
+        self._run_id = identity.run_id
+        self._content: dict[str, Any] = {
             "schema_version": SCHEMA_VERSION,
             "run_id": identity.run_id,
             "job": prepared.loaded.job.job.name,
             "state": "running",
             "exit_code": None,
-            "started": identity.started.isoformat(timespec="seconds"),
+            "started": _time(identity.started),
             "ended": None,
             "is_simulated": prepared.workspace.is_simulated,
+            "plan": plan_json(counts),
+            "versions": {"batcher": __version__},
+            "prices_date": prepared.prices.as_of.isoformat(),
+            "overrides": sorted(prepared.loaded.job.prices.overrides),
+        }
+        self._process = {
             "pid": os.getpid(),
             "host": socket.gethostname(),
             "boot_id": identity.boot_id,
-            "versions": {"batcher": __version__},
-            "prices_date": prepared.prices.as_of.isoformat(),
-            "plan": plan_json(counts),
         }
 
     def running(self, snapshot: Snapshot, progress: Progress) -> None:
         """Publish where the run is."""
-        self._write({**_progress_json(snapshot, progress)})
+        now = {**self._process, "heartbeat": _time(datetime.now(UTC))}
+        live = {**self._content, **_progress_json(self._counts, snapshot, progress), **now}
+        write_json(self._workspace.status, live, is_durable=False)
 
-    def ended(self, run: dict[str, Any]) -> None:
-        """Publish how it ended."""
-        self._content.update(run)
-        self._write({})
-
-    def _write(self, content: dict[str, Any]) -> None:
-        self._content.update(content, heartbeat=datetime.now(UTC).isoformat(timespec="seconds"))
-        write_json(self._path, self._content, is_durable=False)
+    def ended(
+        self, exit_code: int, sums: RunSums, exported: Exported | None, progress: Progress | None
+    ) -> dict[str, Any]:
+        """Return how the run ended; one that sent something is also written down."""
+        now = _time(datetime.now(UTC))
+        self._content.update(
+            state="ended",
+            exit_code=exit_code,
+            ended=now,
+            rows=_rows_json(self._counts, sums),
+            **totals_json(sums.run),
+            checkpoint=totals_json(sums.checkpoint),
+            latency_s=sums.latency_s,
+            models=sums.models,
+            errors=sums.errors,
+            pace={} if progress is None else _rounded(progress.pace_s),
+            output=[] if exported is None else _output_json(exported.path),
+        )
+        if progress is not None:
+            folder = self._workspace.state / self._run_id
+            folder.mkdir(exist_ok=True)
+            write_json(folder / "run.json", self._content)
+            live = {**self._content, **self._process, "heartbeat": now}
+            write_json(self._workspace.status, live, is_durable=False)
+        return self._content
 
 
 def plan_json(counts: PlanCounts) -> dict[str, Any]:
@@ -86,19 +114,34 @@ def totals_json(totals: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _progress_json(snapshot: Snapshot, progress: Progress) -> dict[str, Any]:
+def _rows_json(counts: PlanCounts, sums: RunSums) -> dict[str, Any]:
+    return {
+        "total": counts.items,
+        "known": counts.known,
+        "sent": sums.run["attempts"],
+        "succeeded": sums.by_status.get("succeeded", 0),
+        "by_status": sums.by_status,
+    }
+
+
+def _progress_json(counts: PlanCounts, snapshot: Snapshot, progress: Progress) -> dict[str, Any]:
     return {
         "rows": {
+            "total": counts.items,
+            "known": counts.known,
+            "sent": progress.sent,
+            "succeeded": progress.by_status.get("succeeded", 0),
+            "by_status": dict(progress.by_status),
             "to_send": snapshot.total,
             "done": snapshot.done,
             "failed": snapshot.failed,
-            "by_status": dict(progress.by_status),
         },
         "in_flight": snapshot.in_flight,
         "retried": snapshot.retried,
         "rate": round(snapshot.rate, 3),
         "eta_s": None if snapshot.eta_s is None else round(snapshot.eta_s),
         "limiter": snapshot.limiter,
+        "pace": _rounded(progress.pace_s),
         "usd": {
             "spent": exact_text(progress.spent_usd),
             "unknown": exact_text(progress.unknown_usd),
@@ -106,3 +149,21 @@ def _progress_json(snapshot: Snapshot, progress: Progress) -> dict[str, Any]:
         "tokens": dict(progress.tokens),
         "commit_seq": progress.sent,
     }
+
+
+def _output_json(path: Path) -> list[dict[str, Any]]:
+    """Describe the output's files, so that a copy of them can be checked."""
+    found = []
+    for file in sorted(path.iterdir()) if path.is_dir() else [path]:
+        with file.open("rb") as content:
+            digest = hashlib.file_digest(content, "sha256").hexdigest()
+        found.append({"path": str(file), "bytes": file.stat().st_size, "sha256": digest})
+    return found
+
+
+def _time(moment: datetime) -> str:
+    return moment.isoformat(timespec="seconds")
+
+
+def _rounded(seconds: dict[str, float]) -> dict[str, float]:
+    return {limiter: round(value, 1) for limiter, value in seconds.items()}

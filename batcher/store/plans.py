@@ -1,6 +1,7 @@
 """The planning pass in SQL: what the input asks for, against what the checkpoint has."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
@@ -13,6 +14,26 @@ from batcher.store.records import PlanRecord
 
 _PLANNING = queries("planning")
 _RESULTS = queries("results")
+
+
+NOT_SENT = "client.not_sent"
+"""The error type of a row whose request has not been sent."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunSums:
+    """What a run came to: attempts, tokens and dollars of it and of all runs, and the rows.
+
+    ``latency_s`` has the percentiles p50, p95 and p99 of its answers; ``models`` counts the answers
+    of each model; ``errors`` counts the rows without a good answer by type, each with an example.
+    """
+
+    run: dict[str, Any]
+    checkpoint: dict[str, Any]
+    by_status: dict[str, int]
+    latency_s: dict[str, float | None]
+    models: dict[str, int]
+    errors: list[dict[str, Any]]
 
 
 def begin_plan(checkpoint: Checkpoint) -> None:
@@ -98,9 +119,21 @@ def totals(checkpoint: Checkpoint, run_id: str | None = None) -> dict[str, Any]:
     return checkpoint.row(_RESULTS["totals"], run_id=run_id)
 
 
-def latencies(checkpoint: Checkpoint, run_id: str) -> dict[str, float | None]:
-    """The 50th, 95th and 99th percentile of a run's answers, in seconds."""
-    return checkpoint.row(_RESULTS["latencies"], run_id=run_id)
+def sum_up(checkpoint: Checkpoint, run_id: str) -> RunSums:
+    """Add up a run and the checkpoint it leaves; plan first."""
+    begin_results(checkpoint)
+    groups = (group for group in failures(checkpoint) if group["error_type"] != NOT_SENT)
+    return RunSums(
+        run=totals(checkpoint, run_id),
+        checkpoint=totals(checkpoint),
+        by_status=count_statuses(checkpoint),
+        latency_s=checkpoint.row(_RESULTS["latencies"], run_id=run_id),
+        models=dict(checkpoint.rows(_RESULTS["models"], run_id=run_id)),
+        errors=[
+            {"type": group["error_type"], "n": group["rows"], "example_id": group["example_id"]}
+            for group in groups
+        ],
+    )
 
 
 def attempts_of(checkpoint: Checkpoint, fingerprint: bytes) -> list[dict[str, Any]]:

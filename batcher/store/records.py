@@ -12,7 +12,7 @@ _USD = pa.decimal128(38, 18)
 
 
 @dataclass(frozen=True, slots=True)
-class RunRecord:
+class RunStart:
     """A run that begins."""
 
     run_id: str
@@ -84,7 +84,7 @@ class PlanRecord:
     reason: str | None
 
 
-Record = RunRecord | Intent | OutcomeRecord | PlanRecord
+Record = RunStart | Intent | OutcomeRecord | PlanRecord
 
 _TYPES: dict[str, pa.DataType] = {
     "fingerprint": pa.uuid(),

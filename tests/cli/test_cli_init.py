@@ -20,7 +20,7 @@ def test_init_runs_at_once(tmp_path: Path, batcher: Command) -> None:
     assert said.code == 0
     assert f"next   batcher run {tmp_path}/new/job.toml --simulate" in said.err
     done = batcher("run", tmp_path / "new/job.toml", "--simulate", "--json")
-    assert (done.code, done.json["output"]["by_status"]) == (0, {"succeeded": 12})
+    assert (done.code, done.json["rows"]["by_status"]) == (0, {"succeeded": 12})
 
 
 def test_init_shows_every_key_with_its_default(tmp_path: Path, batcher: Command) -> None:

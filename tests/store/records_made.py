@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from batcher.store.checkpoint import Checkpoint
-from batcher.store.records import Intent, OutcomeRecord, PlanRecord, RunRecord
+from batcher.store.records import Intent, OutcomeRecord, PlanRecord, RunStart
 
 NOW = datetime(2026, 11, 22, 10, 0, 0, 123456, tzinfo=UTC)
 
 
-def run(run_id: str = "run", origin: str = "https://api.anthropic.com") -> RunRecord:
+def run(run_id: str = "run", origin: str = "https://api.anthropic.com") -> RunStart:
     """A run that begins."""
-    return RunRecord(run_id, NOW, 1, "host", "boot", "0", origin, "digest", "2026-11-22")
+    return RunStart(run_id, NOW, 1, "host", "boot", "0", origin, "digest", "2026-11-22")
 
 
 def name(number: int) -> bytes:

@@ -2,6 +2,8 @@
 
 import os
 import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import duckdb
@@ -151,3 +153,14 @@ def test_a_folder_that_cannot_be_written_is_said_first(job: Job) -> None:
     job.folder.chmod(0o500)
     said = job.run(code=1)
     assert "writable" in said
+
+
+@pytest.mark.parametrize("redirect", ["2>&-", "2>&- 1>&- <&-", "2>&1 | head -n 1"])
+def test_a_closed_terminal_does_not_stop_a_run(redirect: str, job: Job, server: Server) -> None:
+    """Streams that are closed, or whose reader leaves, cost messages and nothing else."""
+    job.write(rows(60))
+    command = f"{sys.executable} -m batcher run {job.path} --yes {redirect}"
+    environment = {**os.environ, "ANTHROPIC_API_KEY": "test-key"}
+    subprocess.run(["bash", "-c", command], env=environment, check=True, timeout=60)
+    assert job.table().num_rows == 60
+    assert server.ledger()["requests"] == 60

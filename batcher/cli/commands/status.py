@@ -138,10 +138,10 @@ def _tell(status: Mapping[str, Any]) -> None:
         more = f"; up to {rounded_text(unseen)} may have been billed unseen" if unseen else ""
         tell(f"  spent    {rounded_text(Decimal(usd['spent']))}{more}")
     if status.get("errors"):
-        errors = ", ".join(f"{n:,} {kind}" for kind, n in sorted(status["errors"].items()))
+        errors = ", ".join(f"{error['n']:,} {error['type']}" for error in status["errors"])
         tell(f"  errors   {errors}")
-    if status.get("output"):
-        tell(f"  output   {os.path.relpath(status['output']['path'])}")
+    for file in status.get("output", ()):
+        tell(f"  output   {os.path.relpath(file['path'])}")
 
 
 def _state(status: Mapping[str, Any]) -> str:
@@ -168,10 +168,9 @@ def _times(status: Mapping[str, Any]) -> str:
 
 
 def _progress(status: Mapping[str, Any]) -> Iterator[str]:
-    rows, output = status.get("rows"), status.get("output")
-    if output is not None:
-        by_status = output["by_status"]
-        yield f"rows     {output['rows']:,}: {_counted(by_status)}"
+    rows = status.get("rows")
+    if rows is not None and status["state"] == "ended":
+        yield f"rows     {rows['total']:,}: {_counted(rows['by_status'])}"
     elif rows is not None:
         yield f"rows     {rows['done']:,} of {rows['to_send']:,} asked, {rows['failed']:,} failed"
     if status["state"] == "running":

@@ -16,7 +16,8 @@ from batcher.runner.sending.sender import Tried
 class Progress:
     """Counts of one run; ``spent_usd`` is exact, ``unknown_usd`` is what may have been billed.
 
-    ``halt`` is the reason why the run should stop, once there is one.
+    ``pace_s`` has the seconds under each limiter. ``halt`` is the reason why the run should stop,
+    once there is one.
     """
 
     to_send: int
@@ -32,7 +33,7 @@ class Progress:
     unknown_usd: Decimal = Decimal(0)
     tokens: dict[str, int] = field(default_factory=dict)
     by_status: dict[str, int] = field(default_factory=dict)
-    errors: dict[str, int] = field(default_factory=dict)
+    pace_s: dict[str, float] = field(default_factory=dict)
     halt: Halt | None = None
 
     def __post_init__(self) -> None:
@@ -52,8 +53,6 @@ class Progress:
             self.spent_usd = total([self.spent_usd, tried.bill.cost_usd])
         if outcome.billing is Billing.UNKNOWN and tried.errand.worst_case_usd is not None:
             self.unknown_usd = total([self.unknown_usd, tried.errand.worst_case_usd])
-        if outcome.error_type is not None:
-            self.errors[outcome.error_type] = self.errors.get(outcome.error_type, 0) + 1
         self._count_tokens(tried)
         if isinstance(tried.decision, Retry):
             self.retried += 1

@@ -1,6 +1,7 @@
 """The sending part of a run: event loop, signals, progress once a second."""
 
 import asyncio
+import contextlib
 import os
 import random
 import signal
@@ -92,8 +93,14 @@ async def send_all(run: LiveRun) -> Ended:
         feed.close()
         await client.aclose()
         run.ui.end()
-    run.publish(_snapshot(progress, surroundings, pacer, 0.0, loop.time()), progress)
+    _publish(run, _snapshot(progress, surroundings, pacer, 0.0, loop.time()), progress)
     return ended
+
+
+def _publish(run: LiveRun, snapshot: Snapshot, progress: Progress) -> None:
+    """Write the status; one that cannot be written stops no run, a checkpoint that cannot does."""
+    with contextlib.suppress(OSError):
+        run.publish(snapshot, progress)
 
 
 def _stop_on_signals(
@@ -133,13 +140,14 @@ async def _tick(run: LiveRun, progress: Progress, pacer: Pacer, surroundings: Su
     while True:
         await asyncio.sleep(_TICK_S)
         now = loop.time()
+        progress.pace_s[pacer.limiter] = progress.pace_s.get(pacer.limiter, 0.0) + _TICK_S
         history = [past for past in history if past[0] > now - _RATE_WINDOW_S] or history[-1:]
         then, done_then = history[0]
         rate = (progress.done - done_then) / max(now - then, 0.001)
         history.append((now, progress.done))
         snapshot = _snapshot(progress, surroundings, pacer, rate, now)
         run.ui.show(snapshot)
-        await asyncio.to_thread(run.publish, snapshot, progress)
+        await asyncio.to_thread(_publish, run, snapshot, progress)
 
 
 def _snapshot(

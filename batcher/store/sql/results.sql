@@ -95,3 +95,8 @@ WHERE NOT coalesce(r.is_shared, false);
 -- Items that another run would send again.
 SELECT count(*) FROM results
 WHERE fingerprint IS NOT NULL AND NOT is_final AND unknown_attempts < $allowance;
+
+-- name: models
+-- How many answers of one run came from which model.
+SELECT o.model, count(*) FROM attempts a JOIN outcomes o USING (attempt_id)
+WHERE a.run_id = $run_id AND o.model IS NOT NULL GROUP BY ALL ORDER BY ALL;
