@@ -72,6 +72,10 @@ def main() -> None:
     except (click.exceptions.Abort, KeyboardInterrupt):
         say("interrupted; what was recorded is kept\nnext   the same command again")
         code = 130
+    except (BrokenPipeError, SystemExit):
+        # Whoever read the output has seen enough (click exits then); that is no failure.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 0
     except Exception as error:  # noqa: BLE001 - nobody should ever see a traceback unasked
         code = _show(error)
     sys.exit(code if isinstance(code, int) else 0)

@@ -45,6 +45,11 @@ class ColumnShape:
         self.is_json_text |= self._nodes > MAX_NODES
 
 
+def is_json_text(field: pa.Field) -> bool:
+    """Whether a column was made JSON text because no Arrow type holds all of its values."""
+    return bool(field.metadata == _IS_JSON_TEXT)
+
+
 class _Node:
     """One place in a column: the column itself, a list's elements or an object's field."""
 

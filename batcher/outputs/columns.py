@@ -75,7 +75,6 @@ def _values(results: pa.Table, *, parses_text: bool) -> dict[str, pa.Array]:
     unsent = pc.is_null(results.column("status"))
     values = {name: results.column(name) for name in results.column_names}
     values["row"] = pc.add(results.column("ordinal"), 1)
-    values["id"] = pc.coalesce(results.column("id"), pc.cast(values["row"], pa.string()))
     values["status"] = pc.fill_null(results.column("status"), "errored")
     values["error_type"] = pc.if_else(unsent, _unsent_types(results), results.column("error_type"))
     values["delivery"] = pc.if_else(

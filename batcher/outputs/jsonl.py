@@ -72,13 +72,13 @@ def json_lines(table: pa.Table) -> Iterator[bytes]:
         yield dump(_plain(row))
 
 
-def batch_result_lines(results: pa.Table) -> Iterator[bytes]:
+def batch_result_lines(results: pa.Table, *, has_samples: bool = False) -> Iterator[bytes]:
     """Write results, with the columns of the store's query, as Message Batches results.
 
     An answer's body goes in as it came. A row without one is ``errored``.
     """
     for result in results.to_pylist():
-        name = dump(_custom_id(result))
+        name = dump(_custom_id(result, has_samples=has_samples))
         yield b'{"custom_id":' + name + b',"result":' + _result(result) + b"}"
 
 
@@ -118,9 +118,11 @@ def _plain(value: Any) -> Any:
     return format(value, "f") if isinstance(value, Decimal) else str(value)
 
 
-def _custom_id(result: Mapping[str, Any]) -> str:
-    name = result["id"] or str(result["ordinal"] + 1)
-    return f"{name}-{result['sample']}" if result["sample"] else str(name)
+def _custom_id(result: Mapping[str, Any], *, has_samples: bool) -> str:
+    """Name a result so that no two have one name: rows whose id is not theirs go by position."""
+    is_own = result["id"] is not None and result["error_type"] != "client.duplicate_id"
+    name = result["id"] if is_own else f"row:{result['ordinal'] + 1}"
+    return f"{name}:{result['sample']}" if has_samples else str(name)
 
 
 def _result(result: Mapping[str, Any]) -> bytes:

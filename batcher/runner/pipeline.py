@@ -11,8 +11,15 @@ from batcher import __version__
 from batcher.api.key import Secret, read_key
 from batcher.core.job import API
 from batcher.core.pace.halt import Halt
+from batcher.errors import BatcherError
 from batcher.inputs.job_file.jobfile import LoadedJob
-from batcher.runner.planning.preflight import ask, check_plan, money_question, planning_line
+from batcher.runner.planning.preflight import (
+    ask,
+    check_plan,
+    money_question,
+    planning_line,
+    smaller_question,
+)
 from batcher.runner.planning.prepare import Prepared, prepare
 from batcher.runner.planning.survey import Plan, make_plan
 from batcher.runner.planning.workspace import new_run_id
@@ -36,6 +43,7 @@ class RunOptions:
 
     is_simulated: bool = False
     says_yes: bool = False
+    is_limited: bool = False
     command: str = "batcher run"
 
 
@@ -94,12 +102,22 @@ class _Run:
             self.ui.say(f"warning  {warning}")
         layout_of(self.prepared, plan)
         check_plan(plan, self.prepared)
-        if plan.counts.to_send and not self.options.says_yes:
-            questions = [*self._origin_question(), *money_question(plan, self._is_simulator)]
-            ask(questions, self.ui, self.options.command)
+        if not self.options.says_yes:
+            ask(self._questions(plan), self.ui, self.options.command)
         record = RunRecord(self.prepared, self.identity, plan.counts)
-        ended = self._send(plan, record) if plan.counts.to_send else None
-        return self._finish(plan, ended, record)
+        try:
+            ended = self._send(plan, record) if plan.counts.to_send else None
+            return self._finish(plan, ended, record)
+        except BatcherError as error:
+            record.failed(error.exit_code)
+            raise
+
+    def _questions(self, plan: Plan) -> list[str]:
+        """What somebody has to agree to first."""
+        asked = smaller_question(plan, self.prepared) if self.options.is_limited else []
+        if plan.counts.to_send:
+            asked += [*self._origin_question(), *money_question(plan, self._is_simulator)]
+        return asked
 
     def _origin_question(self) -> list[str]:
         """Ask before answers of another server are mixed in."""

@@ -1,5 +1,6 @@
 """run.json and status.json: what a run is doing and what it came to, in one shape."""
 
+import contextlib
 import hashlib
 import os
 import socket
@@ -62,6 +63,14 @@ class RunRecord:
         now = {**self._process, "heartbeat": _time(datetime.now(UTC))}
         live = {**self._content, **_progress_json(self._counts, snapshot, progress), **now}
         write_json(self._workspace.status, live, is_durable=False)
+
+    def failed(self, exit_code: int) -> None:
+        """Publish that the run ended with an error, unless even that cannot be written."""
+        now = _time(datetime.now(UTC))
+        over = {"state": "ended", "exit_code": exit_code, "ended": now, "heartbeat": now}
+        with contextlib.suppress(OSError):
+            live = {**self._content, **self._process, **over}
+            write_json(self._workspace.status, live, is_durable=False)
 
     def ended(
         self, exit_code: int, sums: RunSums, exported: Exported | None, progress: Progress | None

@@ -28,7 +28,8 @@ MIGRATIONS: Mapping[int, str] = {}
 
 FILE_NAME = "checkpoint.duckdb"
 _WAL_BYTES = 8 << 20
-_MEMORY = "64MB"
+# Short answers never need much; a vector of 2,048 long ones may. A limit, not a reservation.
+_MEMORY = f"{min(2 << 30, os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES') // 2)}B"
 _SETTINGS = {
     "threads": "1",
     "memory_limit": _MEMORY,
@@ -224,7 +225,11 @@ def _connect(path: Path, *, is_read_only: bool) -> duckdb.DuckDBPyConnection:
         connection.execute("SET enable_external_access = false; SET lock_configuration = true")
     except duckdb.Error as error:
         connection.close()
-        raise _unwritable(path, error) from None
+        raise CheckpointError(
+            _reason(path, error),
+            hint="nothing was changed; if the file is damaged, put a copy in its place, or move it "
+            "away to begin anew: its answers would then be paid for again",
+        ) from None
     return connection
 
 
@@ -237,15 +242,18 @@ def _sync_folder(folder: Path) -> None:
 
 
 def _unwritable(path: Path, error: Exception) -> CheckpointError:
-    # DuckDB's first line says what happened, the others may quote a statement; what Arrow or
-    # Python cannot store they may quote as well.
+    if isinstance(error, duckdb.OutOfMemoryException):
+        hint = "everything recorded is kept; run the same command again with more memory free"
+    else:
+        hint = (
+            "see that the disk has room and the folder is writable, then run the same command "
+            "again: everything recorded is kept"
+        )
+    return CheckpointError(_reason(path, error), hint=hint)
+
+
+def _reason(path: Path, error: Exception) -> str:
+    """Say what happened: DuckDB's first line; its others, and Arrow's, may quote a record."""
     is_shown = isinstance(error, duckdb.Error | OSError)
     reason = str(error).split("\n", 1)[0] if is_shown else f"{type(error).__name__} in a record"
-    return CheckpointError(
-        f"{path}: {reason}",
-        hint="see that the disk has room and the folder is writable, then run the same command "
-        "again: everything recorded is kept",
-    )
-
-
-__all__ = ["FILE_NAME", "MIGRATIONS", "SCHEMA_VERSION", "Checkpoint", "migrate", "queries"]
+    return f"{path}: {reason}"

@@ -10,7 +10,7 @@ from batcher.core.money.display import exact_text
 from batcher.core.plan import PlanCounts
 from batcher.store.checkpoint import Checkpoint
 from batcher.store.queries import queries
-from batcher.store.records import PlanRecord
+from batcher.store.records import PlanRecord, unpacked
 
 _PLANNING = queries("planning")
 _RESULTS = queries("results")
@@ -89,7 +89,16 @@ def begin_results(checkpoint: Checkpoint) -> str:
 
 def read_results(checkpoint: Checkpoint, first: int, last: int) -> pa.Table:
     """The results of the items from ``first`` to ``last``, in order; columns as in results.sql."""
-    return checkpoint.table(_RESULTS["read_results"], first=first, last=last)
+    table = checkpoint.table(_RESULTS["read_results"], first=first, last=last)
+    sizes, bodies = table.column("body_bytes").to_pylist(), table.column("body").to_pylist()
+    whole = pa.array(map(unpacked, bodies, sizes), pa.binary())
+    return table.set_column(table.schema.get_field_index("body"), "body", whole)
+
+
+def body_bytes(checkpoint: Checkpoint, first: int, last: int) -> int:
+    """What the answers of the items from ``first`` to ``last`` weigh."""
+    ((size,),) = checkpoint.rows(_RESULTS["body_bytes"], first=first, last=last)
+    return int(size)
 
 
 def failures(checkpoint: Checkpoint) -> Iterator[dict[str, Any]]:
@@ -141,7 +150,7 @@ def attempts_of(checkpoint: Checkpoint, fingerprint: bytes) -> list[dict[str, An
     rows: list[dict[str, Any]] = checkpoint.table(
         _RESULTS["attempts_of"], fingerprint=fingerprint.hex()
     ).to_pylist()
-    return rows
+    return [{**row, "body": unpacked(row["body"], row["body_bytes"])} for row in rows]
 
 
 def find_items(checkpoint: Checkpoint, row_id: str) -> list[dict[str, Any]]:

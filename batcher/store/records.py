@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 import pyarrow as pa
+import zstandard
 
 _UTC = pa.timestamp("us", tz="UTC")
 _USD = pa.decimal128(38, 18)
@@ -84,6 +85,9 @@ class PlanRecord:
     reason: str | None
 
 
+PACKED_ABOVE_BYTES = 1024
+"""Answers longer than this lie in the checkpoint as a zstd frame; never change it."""
+
 Record = RunStart | Intent | OutcomeRecord | PlanRecord
 
 _TYPES: dict[str, pa.DataType] = {
@@ -102,7 +106,7 @@ _TYPES: dict[str, pa.DataType] = {
     "file": pa.int32(),
     **dict.fromkeys(
         [
-            "attempt_id", "pid", "item", "ordinal", "line", "input_tokens",
+            "attempt_id", "pid", "item", "body_bytes", "ordinal", "line", "input_tokens",
             "cache_creation_5m_input_tokens", "cache_creation_1h_input_tokens",
             "cache_read_input_tokens", "output_tokens", "thinking_tokens",
         ],
@@ -115,12 +119,25 @@ def to_arrow(records: "list[Any]") -> pa.Table:
     """Turn records of one class into a table with a column for each field."""
     names = [field.name for field in fields(records[0])]
     columns = zip(*map(astuple, records), strict=True)
+    values = dict(zip(names, columns, strict=True))
+    if isinstance(records[0], OutcomeRecord):
+        values["body_bytes"] = tuple(body and len(body) for body in values["body"])
+        values["body"] = tuple(body and packed(body) for body in values["body"])
     return pa.table(
-        {
-            name: _array(column, _TYPES.get(name, pa.string()))
-            for name, column in zip(names, columns, strict=True)
-        }
+        {name: _array(column, _TYPES.get(name, pa.string())) for name, column in values.items()}
     )
+
+
+def packed(body: bytes) -> bytes:
+    """Compress a long answer: DuckDB handles 2,048 of them at once, whatever they weigh."""
+    return body if len(body) <= PACKED_ABOVE_BYTES else zstandard.compress(body, 3)
+
+
+def unpacked(body: bytes | None, body_bytes: int | None) -> bytes | None:
+    """Undo ``packed``; ``body_bytes`` is the size of the answer as it came."""
+    if body is None or body_bytes is None or body_bytes <= PACKED_ABOVE_BYTES:
+        return body
+    return zstandard.decompress(body, max_output_size=body_bytes)
 
 
 def _array(values: tuple[Any, ...], kind: pa.DataType) -> pa.Array:

@@ -24,6 +24,7 @@ from batcher.store.records import Record
 T = TypeVar("T")
 
 GROUP_RECORDS = 64
+GROUP_BYTES = 8 << 20
 GROUP_S = 0.01
 
 
@@ -100,10 +101,11 @@ class Writer:
         """
         item = self._queue.get()
         group: list[_Addition] = []
-        deadline = time.monotonic() + GROUP_S
+        deadline, size = time.monotonic() + GROUP_S, 0
         while isinstance(item, _Addition):
             group.append(item)
-            if len(group) >= GROUP_RECORDS:
+            size += len(getattr(item.record, "body", None) or b"")
+            if len(group) >= GROUP_RECORDS or size >= GROUP_BYTES:
                 return group, True
             try:
                 item = self._queue.get(timeout=max(0.0, deadline - time.monotonic()))

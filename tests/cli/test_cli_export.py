@@ -166,5 +166,17 @@ def test_a_body_with_line_breaks_is_one_line() -> None:
     assert b"\n" not in line
     assert b"1.10" in line
     parsed = json.loads(line)
-    assert parsed["custom_id"] == "1-1"
+    assert parsed["custom_id"] == "row:1"
     assert parsed["result"]["message"] == json.loads(body)
+
+
+@pytest.mark.parametrize("name", ["checkpoint.duckdb", "lock", "status.json", "new.jsonl"])
+def test_the_state_is_never_overwritten(name: str, done: Path, batcher: Command) -> None:
+    """``--out`` into the folder of the paid answers is refused, and they are still there."""
+    state = done.parent / "runs" / "job.simulated"
+    before = {path.name: path.read_bytes() for path in state.iterdir() if path.is_file()}
+    words = ["--simulate", "--format", "jsonl", "--partial", "--out", str(state / name)]
+    said = batcher("export", done, *words)
+    assert said.code == 2
+    assert "must not be overwritten" in said.err
+    assert before == {path.name: path.read_bytes() for path in state.iterdir() if path.is_file()}

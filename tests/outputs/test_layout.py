@@ -119,7 +119,7 @@ def test_an_unpriced_answer_has_no_cost() -> None:
 def test_a_row_that_was_not_asked() -> None:
     """It says why, costs nothing, and is called by its place when it has no id."""
     (row,) = filled(unasked(6)).to_pylist()
-    assert (row["_id"], row["_row"], row["_status"]) == ("7", 7, "errored")
+    assert (row["_id"], row["_row"], row["_status"]) == (None, 7, "errored")
     assert (row["_error_type"], row["_error_message"]) == ("client.bad_row", "why")
     assert (row["_cost_usd"], row["_attempts"], row["_shared"]) == (0.0, 0, False)
     assert (row["_delivery"], row["_text"], row["_fingerprint"]) == (None, None, None)

@@ -13,7 +13,7 @@ from batcher.store.checkpoint import FILE_NAME
 
 HERE = Path(__file__).parent
 FULL = """
-import asyncio, resource, sys
+import asyncio, os, resource, sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[2])
 from records_made import NOW, intent, outcome
@@ -30,7 +30,7 @@ async def fill():
     kept = 0
     try:
         for n in range(1, 1000):
-            answer = outcome(n, body=bytes(90_000))
+            answer = outcome(n, body=os.urandom(90_000))
             await asyncio.gather(writer.add("attempts", intent(n)), writer.add("outcomes", answer))
             kept = n
     except CheckpointError as error:

@@ -9,10 +9,10 @@ from test_main_job import rows
 from whole_runs import Job, Server
 
 
-def run_unasked(job: Job) -> subprocess.CompletedProcess[str]:
+def run_unasked(job: Job, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Run without --yes and without a terminal."""
     return subprocess.run(
-        [sys.executable, "-m", "batcher", "run", str(job.path)],
+        [sys.executable, "-m", "batcher", "run", str(job.path), *arguments],
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
@@ -51,3 +51,13 @@ def test_answers_of_two_servers_are_not_mixed_unasked(tmp_path: Path) -> None:
     assert second.ledger()["requests"] == 0
     first.close()
     second.close()
+
+
+def test_a_try_out_does_not_replace_a_larger_output_unasked(job: Job) -> None:
+    """``--limit`` over a finished job: exit 10 without a terminal, and the output is as it was."""
+    job.write(rows(30)).run()
+    before = job.output.read_bytes()
+    result = run_unasked(job, "--limit", "5")
+    assert result.returncode == 10
+    assert "30 rows" in result.stderr
+    assert job.output.read_bytes() == before

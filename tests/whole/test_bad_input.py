@@ -184,3 +184,25 @@ def test_packed_inputs_give_equal_outputs(job: Job, server: Server) -> None:
         tables.append(job.lasting())
     assert tables[0].num_rows == 5000
     assert all(table == tables[0] for table in tables)
+
+
+def test_a_kept_column_that_no_row_has_is_an_error(job: Job) -> None:
+    """A typo in ``output.keep`` is said, not written as a column of nulls."""
+    said = job.write([GOOD, ALSO_GOOD], output='keep = ["txet"]\n').run(code=2)
+    assert "txet" in said
+
+
+def test_a_column_of_several_kinds_is_said(job: Job) -> None:
+    """A column that had to become JSON text is named before the run."""
+    job.write([GOOD, '{"id": 7, "text": "two"}'])
+    assert "'id' holds values of several kinds" in job.run()
+
+
+def test_bad_rows_take_no_other_rows_id(job: Job) -> None:
+    """With an id column a row that cannot be read has no id, rather than a number of another."""
+    job.write(
+        ['{"id": 3, "text": "x"}', '{"id": 2, "text": "y"}', "{"],
+        input='path = "rows.jsonl"\nid = "id"\n',
+    )
+    job.run(code=3)
+    assert job.table().column("_id").to_pylist() == ["3", "2", None]

@@ -1,6 +1,8 @@
 """batcher run: start, resume, or do what is new."""
 
+import contextlib
 import os
+import shlex
 from pathlib import Path
 
 import click
@@ -45,13 +47,23 @@ def command(
     never sent again, and when nothing is left to do it says so, at no cost.
     """
     loaded = load(job, overrides, limit)
-    words = ["batcher run", str(job), *(["--simulate"] if is_simulated else [])]
-    options = RunOptions(is_simulated, says_yes, " ".join(words))
+    command = _typed_again(job, overrides, limit, is_simulated=is_simulated)
+    options = RunOptions(is_simulated, says_yes, is_limited=limit is not None, command=command)
     ui = TerminalUi(is_quiet=quiet or as_json)
     result = run_job(loaded, options, ui, os.environ)
     if as_json:
         print_json(result.record)
     elif not quiet or result.exit_code:
-        for line in summary(result, options.command, str(job)):
-            click.echo(line, err=True)
+        with contextlib.suppress(OSError):  # the reader left; the exit code still tells
+            for line in summary(result, command, str(job)):
+                click.echo(line, err=True)
     return result.exit_code
+
+
+def _typed_again(
+    job: Path, overrides: tuple[str, ...], limit: int | None, *, is_simulated: bool
+) -> str:
+    """Give the command that resumes this run."""
+    words = ["batcher", "run", str(job), *(["--simulate"] if is_simulated else [])]
+    words += [] if limit is None else ["--limit", str(limit)]
+    return shlex.join([*words, *(word for one in overrides for word in ("--set", one))])

@@ -104,7 +104,10 @@ class RequestBuilder:
         try:
             fields = self._fields(values, images)
         except TemplateError as error:
-            return Unsendable("client.template", error.message.split("\n", 1)[0])
+            reason = error.message.split("\n", 1)[0]
+            return Unsendable(
+                "client.template", f"{reason}. {error.hint}" if error.hint else reason
+            )
         except _BadValueError as error:
             return Unsendable("client.bad_row", str(error))
         if isinstance(fields, Unsendable):

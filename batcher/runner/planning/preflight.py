@@ -5,6 +5,7 @@ from decimal import Decimal
 
 from batcher.core.money.display import rounded_text
 from batcher.errors import ConfigurationError, ConfirmationError, JobFileError
+from batcher.outputs.parquet import read_metadata
 from batcher.runner.planning.prepare import Prepared
 from batcher.runner.planning.survey import Plan
 from batcher.runner.ui import Ui
@@ -72,6 +73,16 @@ def money_question(plan: Plan, is_simulator: bool) -> list[str]:
     return [
         f"{plan.counts.to_send:,} requests may cost {most} (every answer at max_tokens). Send them?"
     ]
+
+
+def smaller_question(plan: Plan, prepared: Prepared) -> list[str]:
+    """Ask before the output of a try-out replaces a larger one."""
+    output = prepared.workspace.output
+    found = read_metadata(output)
+    rows = 0 if found is None else int(found.get("rows", 0))
+    if rows <= plan.counts.items:
+        return []
+    return [f"{output} has {rows:,} rows; replace it by {plan.counts.items:,}?"]
 
 
 def ask(questions: Sequence[str], ui: Ui, command: str) -> None:

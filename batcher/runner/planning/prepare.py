@@ -11,7 +11,7 @@ from batcher.core.money.bound import UnboundedError, worst_case
 from batcher.core.money.prices import PriceTable
 from batcher.core.request.build import EncodedImage, Request, RequestBuilder, Unsendable
 from batcher.core.request.refusals import Refusal, refusals
-from batcher.core.row import Row
+from batcher.core.row import BadRow, Row
 from batcher.core.template.template import Template
 from batcher.inputs.images import BadImage, load_image
 from batcher.inputs.job_file.jobfile import LoadedJob
@@ -69,12 +69,14 @@ class Prepared:
         except UnboundedError:
             return None
 
-    def row_id(self, row: Row) -> str | Unsendable:
-        """What the row is called in the output."""
+    def row_id(self, row: Row | BadRow) -> str | Unsendable:
+        """What the row is called in the output: its id column, without one its position."""
         job = self.loaded.job
         column = "custom_id" if job.input.format == "messages-batch" else job.input.id
         if column is None:
             return str(row.ordinal + 1)
+        if isinstance(row, BadRow):
+            return Unsendable(row.error_type, row.reason)
         value = row.values.get(column)
         if isinstance(value, str):
             return value

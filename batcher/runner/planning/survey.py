@@ -13,10 +13,11 @@ from batcher.core.plan import PlanCounts
 from batcher.core.request.build import Request, Unsendable
 from batcher.core.request.refusals import Refusal
 from batcher.core.row import BadRow, Row
-from batcher.errors import Problem
+from batcher.errors import ConfigurationError, Problem
 from batcher.inputs.chunk import Chunk
 from batcher.inputs.column_types import ColumnTypes
 from batcher.inputs.job_file.jobfile import LoadedJob
+from batcher.inputs.json_types import is_json_text
 from batcher.runner.planning.prepare import Prepared
 from batcher.store.checkpoint import Checkpoint
 from batcher.store.plans import (
@@ -105,6 +106,8 @@ class _Survey:
         self._files = {stamp.name: index for index, stamp in enumerate(prepared.source.files)}
         self._models: Counter[str] = Counter()
         self._warnings: dict[str, Problem] = {}
+        is_jsonl = prepared.source.columns is None
+        self._unseen = set(prepared.loaded.job.output.keep or ()) if is_jsonl else set()
         self._refused: list[Problem] = []
         self._largest_body = 0
         self._body_bytes = 0
@@ -130,6 +133,7 @@ class _Survey:
     def records(self, chunk: Chunk) -> Iterator[PlanRecord]:
         """Name the requests of one chunk."""
         self._types.see(chunk)
+        self._look_for_kept(chunk)
         for row in chunk.rows:
             yield from self._records_of(row)
 
@@ -147,10 +151,11 @@ class _Survey:
             items, unknowns = (column.to_pylist() for column in batch.columns)
             for item, unknown in zip(items, unknowns, strict=True):
                 to_send[item] = 1 + min(unknown, 254)
+        schema = self._schema()
         return Plan(
             counts=counts,
             to_send=to_send,
-            schema=self._schema(),
+            schema=schema,
             largest_body=self._largest_body,
             body_bytes=self._body_bytes,
             models=self._models,
@@ -160,15 +165,34 @@ class _Survey:
             warnings=tuple(self._warnings.values()),
         )
 
+    def _look_for_kept(self, chunk: Chunk) -> None:
+        """Note which kept columns turn up; Parquet's are known from the start."""
+        for row in chunk.rows:
+            if not self._unseen:
+                return
+            if isinstance(row, Row):
+                self._unseen -= row.values.keys()
+
     def _schema(self) -> pa.Schema:
+        if self._unseen and self._models:
+            raise ConfigurationError(
+                f"no row has the column {', '.join(sorted(self._unseen))}, which output.keep names",
+                hint="see output.keep and the input's columns",
+            )
         schema = self._types.schema()
+        for column in schema:
+            if is_json_text(column):
+                self._warnings[column.name] = Problem(
+                    f"the column {column.name!r} holds values of several kinds, or too large ones; "
+                    "it is kept as JSON text"
+                )
         if self._keep is None:
             keep = kept_columns(self._prepared, tuple(schema.names)) or ()
             schema = pa.schema([schema.field(name) for name in keep])
         return schema
 
     def _records_of(self, row: Row | BadRow) -> Iterator[PlanRecord]:
-        row_id = None if isinstance(row, BadRow) else self._prepared.row_id(row)
+        row_id = self._prepared.row_id(row)
         request = self._request_of(row, row_id)
         samples = self._prepared.samples
         names: tuple[bytes | None, ...] = (None,) * samples
@@ -194,9 +218,7 @@ class _Survey:
                 *why,
             )
 
-    def _request_of(
-        self, row: Row | BadRow, row_id: str | Unsendable | None
-    ) -> Request | Unsendable:
+    def _request_of(self, row: Row | BadRow, row_id: str | Unsendable) -> Request | Unsendable:
         if isinstance(row, BadRow):
             return Unsendable(row.error_type, row.reason)
         if isinstance(row_id, Unsendable):

@@ -16,6 +16,7 @@ from batcher.runner.planning.prepare import Prepared
 from batcher.runner.planning.survey import Plan, WithCheckpoint
 from batcher.store.plans import (
     begin_results,
+    body_bytes,
     count_open,
     count_statuses,
     output_totals,
@@ -23,6 +24,7 @@ from batcher.store.plans import (
 )
 
 OUTPUT_VERSION = 1
+_STRETCH_BYTES = 16 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,11 +94,14 @@ def result_tables(
     samples = prepared.samples
     names = tuple(plan.schema.names)
     for chunk in prepared.source.chunks(plan.columns):
-        first = chunk.rows[0].ordinal * samples
-        last = chunk.rows[-1].ordinal * samples + samples - 1
-        results = with_checkpoint(partial(read_results, first=first, last=last))
         kept = repeat_rows(chunk.table(names, plan.schema), samples)
-        yield layout.fill(kept, results)
+        items = [row.ordinal * samples + sample for row in chunk.rows for sample in range(samples)]
+        span = partial(body_bytes, first=items[0], last=items[-1])
+        step = max(1, len(items) // (1 + with_checkpoint(span) // _STRETCH_BYTES))
+        for start in range(0, len(items), step):
+            part = items[start : start + step]
+            results = with_checkpoint(partial(read_results, first=part[0], last=part[-1]))
+            yield layout.fill(kept.slice(start, len(part)), results)
     prepared.source.check_unchanged()
 
 

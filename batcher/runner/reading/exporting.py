@@ -72,14 +72,21 @@ def _lines(read: Reading, wanted: Format) -> Iterator[Iterator[bytes]]:
         return
     for first in range(0, len(read.plan.to_send), _STRETCH):
         stretch = partial(read_results, first=first, last=first + _STRETCH - 1)
-        yield batch_result_lines(read.with_checkpoint(stretch))
+        yield batch_result_lines(
+            read.with_checkpoint(stretch), has_samples=read.prepared.samples > 1
+        )
 
 
 def _check_path(read: Reading, path: Path, wanted: Format) -> None:
     """Refuse a path that cannot be written, or that holds what the export is made from."""
-    prepared = read.prepared
-    ours = [stamp.path for stamp in prepared.source.files] + [prepared.loaded.path]
-    if any(path.resolve() == one.resolve() for one in ours):
+    prepared, loaded = read.prepared, read.prepared.loaded
+    request, whole = loaded.job.request, path.resolve()
+    texts = [loaded.folder / name for name in (request.system_file, request.prompt_file) if name]
+    ours = [stamp.path for stamp in prepared.source.files] + [loaded.path, *texts]
+    if wanted != "parquet":
+        ours.append(prepared.workspace.output)
+    is_state = whole.is_relative_to(prepared.workspace.state.resolve())
+    if is_state or any(whole == one.resolve() for one in ours):
         raise ConfigurationError(
             f"{path} is part of the job and must not be overwritten", hint="choose another --out"
         )

@@ -67,8 +67,9 @@ class Progress:
             return Halt(
                 1,
                 f"an answer cannot be priced: {tried.bill.problem}",
-                "it is recorded; when the field costs nothing, name it in "
-                "prices.free_usage_fields, otherwise a newer batcher is needed",
+                "it is recorded; a field that costs nothing can be named in "
+                "prices.free_usage_fields, a server that costs nothing can have prices of 0 in "
+                "prices.overrides; otherwise a newer batcher is needed",
             )
         return halt
 

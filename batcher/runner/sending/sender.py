@@ -20,6 +20,9 @@ from batcher.runner.sending.feed import Errand
 from batcher.runner.sending.pacer import Pacer, rest
 from batcher.store.records import Intent, OutcomeRecord, Record
 
+UNREAD_BYTES = 64 << 10
+"""How much is kept of a body that is no message; enough to see what it is."""
+
 
 class Client(Protocol):
     """Sends one attempt; the Messages client, or whatever stands in for it."""
@@ -208,5 +211,12 @@ def _record(
         latency_s=result.latency_s,
         ttft_s=getattr(answer, "ttft_s", None),
         ended_at=datetime.now(UTC),
-        body=getattr(answer, "body", None),
+        body=_kept(answer, outcome),
     )
+
+
+def _kept(answer: Answer | None, outcome: Outcome) -> bytes | None:
+    """Return what is kept of an answer: all of a message, the beginning of anything else."""
+    if answer is None:
+        return None
+    return answer.body if outcome.message is not None else answer.body[:UNREAD_BYTES]

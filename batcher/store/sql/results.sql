@@ -21,7 +21,7 @@ SELECT r.item, r.ordinal, r.sample, r.id, replace(r.fingerprint::VARCHAR, '-', '
        o.attempt_id, o.http_status, o.request_id, o.message_id, o.model, o.stop_reason,
        o.input_tokens, o.cache_creation_5m_input_tokens, o.cache_creation_1h_input_tokens,
        o.cache_read_input_tokens, o.output_tokens, o.thinking_tokens, o.latency_s, o.ttft_s,
-       t.run_id, o.body
+       t.run_id, o.body_bytes, o.body
 FROM results r
 LEFT JOIN outcomes o ON o.attempt_id = r.attempt_id
 LEFT JOIN attempts t ON t.attempt_id = r.attempt_id
@@ -100,3 +100,8 @@ WHERE fingerprint IS NOT NULL AND NOT is_final AND unknown_attempts < $allowance
 -- How many answers of one run came from which model.
 SELECT o.model, count(*) FROM attempts a JOIN outcomes o USING (attempt_id)
 WHERE a.run_id = $run_id AND o.model IS NOT NULL GROUP BY ALL ORDER BY ALL;
+
+-- name: body_bytes
+-- What the answers of one stretch weigh.
+SELECT coalesce(sum(o.body_bytes), 0)::BIGINT FROM results r JOIN outcomes o ON o.attempt_id = r.attempt_id
+WHERE r.item BETWEEN $first AND $last;

@@ -61,5 +61,6 @@ CREATE TABLE outcomes (
     latency_s       DOUBLE,
     ttft_s          DOUBLE,
     ended_at        TIMESTAMPTZ,
-    body            BLOB              -- the answer as it came
+    body_bytes      BIGINT,           -- size of the answer as it came
+    body            BLOB              -- the answer; a zstd frame of it when above 1,024 bytes
 );
