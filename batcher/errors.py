@@ -5,12 +5,11 @@
     │   ├── JobFileError        ... with every mistake in it, by line
     │   ├── TemplateError       ... in a prompt or an expression
     │   └── InputError          ... in the input
-    ├── RefusedError        4   the API refused us: key, permission, spend limit, model retired
-    ├── UnreachableError    5   the API could not be reached, or stayed overloaded
     ├── LockedError         8   another process holds this job
     ├── ConfirmationError  10   a yes was needed and nobody was there to say it
     └── CheckpointError     1   the checkpoint cannot be read or written
 
+Codes 3 to 7, 130 and 143 are endings of a run, not errors: ``core.pace.halt`` and the pipeline.
 A message says what and where (file, row, key), never a key, a prompt or a response.
 ``hint`` says what to do next, as a whole sentence or the command to type.
 """
@@ -66,18 +65,6 @@ class TemplateError(ConfigurationError):
 
 class InputError(ConfigurationError):
     """The input is missing, unreadable or changed while it was being read."""
-
-
-class RefusedError(BatcherError):
-    """The API refused us for a reason that no row can change."""
-
-    exit_code = 4
-
-
-class UnreachableError(BatcherError):
-    """The API could not be reached, or stayed overloaded, for longer than the set patience."""
-
-    exit_code = 5
 
 
 class LockedError(BatcherError):

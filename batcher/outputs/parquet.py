@@ -11,7 +11,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from batcher.outputs.atomic import put_in_place, sync_file
+from batcher.outputs.atomic import put_in_place, sync_file, sync_folder
 
 _GROUP_ROWS = 4_096
 _GROUP_BYTES = 16 << 20
@@ -64,6 +64,8 @@ class ParquetOutput:
     def finish(self, metadata: Mapping[str, Any]) -> None:
         """Write what is left and the metadata, and put the output in place."""
         self._end_file(metadata)
+        if self._rows_per_file is not None:
+            sync_folder(self._temporary)
         put_in_place(self._temporary, self._path)
 
     def _wait(self, table: pa.Table) -> None:
@@ -118,6 +120,11 @@ def read_metadata(path: Path) -> dict[str, Any] | None:
     except (OSError, IndexError, KeyError, ValueError, pa.ArrowException):
         return None
     return found if isinstance(found, dict) else None
+
+
+def count_rows(path: Path) -> int:
+    """How many rows one file of an output has."""
+    return int(pq.read_metadata(path).num_rows)
 
 
 def _remove(path: Path) -> None:

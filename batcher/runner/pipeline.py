@@ -11,7 +11,7 @@ from batcher import __version__
 from batcher.api.key import Secret, read_key
 from batcher.core.job import API
 from batcher.core.pace.halt import Halt
-from batcher.errors import BatcherError
+from batcher.errors import BatcherError, InputError
 from batcher.inputs.job_file.jobfile import LoadedJob
 from batcher.runner.planning.preflight import (
     ask,
@@ -181,9 +181,14 @@ class _Run:
         exported = None
         if halt is None and signal is None:
             path = self.prepared.workspace.output
-            exported = export_parquet(
-                self.prepared, plan, self.writer.call, path, self.identity.run_id
-            )
+            try:
+                exported = export_parquet(
+                    self.prepared, plan, self.writer.call, path, self.identity.run_id
+                )
+            except InputError as error:
+                if ended is None:
+                    raise
+                halt = Halt(1, error.message, error.hint)
         code = self._exit_code(plan, halt, signal, exported)
         run_id = self.identity.run_id
         if ended is not None:

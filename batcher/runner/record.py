@@ -13,6 +13,7 @@ from batcher import __version__
 from batcher.core.money.display import exact_text
 from batcher.core.plan import PlanCounts
 from batcher.outputs.atomic import write_json
+from batcher.outputs.parquet import count_rows
 from batcher.runner.planning.prepare import Prepared
 from batcher.runner.reading.export import Exported
 from batcher.runner.sending.progress import TOKEN_KINDS, Progress
@@ -50,7 +51,8 @@ class RunRecord:
             "plan": plan_json(counts),
             "versions": {"batcher": __version__},
             "prices_date": prepared.prices.as_of.isoformat(),
-            "overrides": sorted(prepared.loaded.job.prices.overrides),
+            "price_overrides": sorted(prepared.loaded.job.prices.overrides),
+            "overrides": sorted(k for k, v in prepared.loaded.sources.items() if v == "--set"),
         }
         self._process = {
             "pid": os.getpid(),
@@ -127,7 +129,7 @@ def _rows_json(counts: PlanCounts, sums: RunSums) -> dict[str, Any]:
     return {
         "total": counts.items,
         "known": counts.known,
-        "sent": sums.run["attempts"],
+        "sent": sums.run["requests"],
         "succeeded": sums.by_status.get("succeeded", 0),
         "by_status": sums.by_status,
     }
@@ -138,7 +140,7 @@ def _progress_json(counts: PlanCounts, snapshot: Snapshot, progress: Progress) -
         "rows": {
             "total": counts.items,
             "known": counts.known,
-            "sent": progress.sent,
+            "sent": snapshot.done,
             "succeeded": progress.by_status.get("succeeded", 0),
             "by_status": dict(progress.by_status),
             "to_send": snapshot.total,
@@ -166,7 +168,8 @@ def _output_json(path: Path) -> list[dict[str, Any]]:
     for file in sorted(path.iterdir()) if path.is_dir() else [path]:
         with file.open("rb") as content:
             digest = hashlib.file_digest(content, "sha256").hexdigest()
-        found.append({"path": str(file), "bytes": file.stat().st_size, "sha256": digest})
+        size, rows = file.stat().st_size, count_rows(file)
+        found.append({"path": str(file), "rows": rows, "bytes": size, "sha256": digest})
     return found
 
 

@@ -117,20 +117,23 @@ class Writer:
         tables: dict[str, list[Record]] = defaultdict(list)
         for addition in group:
             tables[addition.table].append(addition.record)
-        if self._failure is None:
-            try:
-                checkpoint.commit(tables)
-            except CheckpointError as error:
-                self._failure = error
+        self._attempt(lambda: checkpoint.commit(tables))
         # The loop is gone when a second Ctrl-C gave up; what is on the disk stays there.
         with contextlib.suppress(RuntimeError):
             loop = group[0].done.get_loop()
             loop.call_soon_threadsafe(_resolve, group, self._failure)
-        if self._failure is None:
-            try:
-                checkpoint.checkpoint_if_due()
-            except CheckpointError as error:
-                self._failure = error
+        self._attempt(checkpoint.checkpoint_if_due)
+
+    def _attempt(self, write: Callable[[], None]) -> None:
+        """Write unless a write has failed; whatever goes wrong must reach those who wait."""
+        if self._failure is not None:
+            return
+        try:
+            write()
+        except CheckpointError as error:
+            self._failure = error
+        except Exception as error:  # noqa: BLE001 - a thread that died would leave them waiting
+            self._failure = CheckpointError(f"writing failed ({type(error).__name__})")
 
 
 def _resolve(group: list[_Addition], failure: CheckpointError | None) -> None:

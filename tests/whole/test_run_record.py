@@ -10,7 +10,7 @@ from whole_runs import Job, Server
 SHAPE = {
     "schema_version", "run_id", "job", "state", "exit_code", "started", "ended", "is_simulated",
     "plan", "rows", "usd", "attempts", "checkpoint", "tokens", "latency_s", "pace", "models",
-    "errors", "output", "versions", "prices_date", "overrides",
+    "errors", "output", "versions", "prices_date", "overrides", "price_overrides",
 }  # fmt: skip
 
 
@@ -34,6 +34,7 @@ def test_a_run_leaves_its_record(job: Job, server: Server) -> None:
     assert record["errors"] == [{"type": "client.template", "n": 1, "example_id": "21"}]
     assert record["models"] == {"claude-haiku-5-5": 20}
     (file,) = record["output"]
+    assert file["rows"] == 21
     assert file["sha256"] == hashlib.sha256(job.output.read_bytes()).hexdigest()
     status = json.loads((job.folder / "runs" / "job" / "status.json").read_text())
     assert set(status) >= SHAPE

@@ -164,3 +164,34 @@ def test_a_closed_terminal_does_not_stop_a_run(redirect: str, job: Job, server: 
     subprocess.run(["bash", "-c", command], env=environment, check=True, timeout=60)
     assert job.table().num_rows == 60
     assert server.ledger()["requests"] == 60
+
+
+@pytest.mark.parametrize("fault", ["truncated", "junk", "status:status=409", "reset_mid_body"])
+def test_a_server_that_always_fails_is_left_early(fault: str, tmp_path: Path) -> None:
+    """Damaged answers may all be billed: the run stops after its first requests, exit 5."""
+    server = Server("--fault", f"{fault},rate=1" if ":" in fault else f"{fault}:rate=1")
+    job = Job(tmp_path, server)
+    more = "[retry]\nattempts = 4\nmax_wait_s = 0.01\n"
+    said = job.write(rows(600), limits="concurrency = 8\n", more=more).run(code=5)
+    assert "the first 20 requests all failed" in said
+    assert server.ledger()["requests"] < 150
+    server.close()
+
+
+def test_an_input_that_changes_in_the_middle_is_said(tmp_path: Path) -> None:
+    """What was paid for is counted, the record is written, and the same command goes on."""
+    server = Server("--latency", "0.1")
+    job = Job(tmp_path, server)
+    process = job.write(rows(400)).start()
+    wait_for(server, 20)
+    with (tmp_path / "rows.jsonl").open("a") as file:
+        file.write('{"id": "new", "text": "one more"}\n')
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert "changed while it was in use" in said
+    assert "spent" in said
+    assert "next" in said
+    assert list((tmp_path / "runs" / "job").glob("*/run.json"))
+    job.run()
+    assert job.table().num_rows == 401
+    server.close()

@@ -3,6 +3,7 @@
 from collections.abc import Collection
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import Literal
 
 from batcher.core.answers.message import Message
 from batcher.core.money.cost import UnpricedError, cost, is_free_refusal
@@ -24,9 +25,15 @@ FREE = Bill(None, Decimal(0))
 
 
 def bill(
-    message: Message, asked_model: str, table: PriceTable, free_fields: Collection[str] = ()
+    message: Message,
+    asked_model: str,
+    table: PriceTable,
+    free_fields: Collection[str] = (),
+    cache_ttl: Literal["5m", "1h"] = "5m",
 ) -> Bill:
     """Price a message by the model that answered.
+
+    ``cache_ttl`` is the longest the request asked for: it prices cache writes that are not split.
 
     A server that gives its models names of its own is priced as the model asked for. A model
     whose prices are all zero costs nothing whatever its usage says.
@@ -37,7 +44,7 @@ def bill(
         problem = None if is_free else "the answer reports no usage"
         return Bill(None, Decimal(0) if is_free else None, problem)
     try:
-        usage = parse_usage(message.usage, free_fields=free_fields)
+        usage = parse_usage(message.usage, cache_ttl=cache_ttl, free_fields=free_fields)
     except UsageError as error:
         return Bill(None, Decimal(0) if is_free else None, None if is_free else str(error))
     if is_free_refusal(message.stop_reason, message.stop_category, has_output=message.has_output):

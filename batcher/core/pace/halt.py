@@ -21,8 +21,9 @@ class HaltWatch:
     """Looks at every outcome for a reason to stop the run.
 
     Three reasons: an answer that no request can change (exit 4), nothing but failures for
-    ``patience_s`` seconds (exit 5), and a run whose first answers are all the same final error
-    (exit 4): a million rows must not be burnt to learn what twenty have shown.
+    ``patience_s`` seconds (exit 5), and a run whose first requests all end in the same error
+    (exit 4, or 5 when they were given up): a million rows must not be burnt to learn what twenty
+    have shown. Rate limits are no failures.
     Patience runs from the first failure, not from the last good answer: between the two there
     may have been a long wait for a rate limit, or for one long answer.
     ``now`` is seconds of any monotonic clock.
@@ -35,11 +36,14 @@ class HaltWatch:
     _same_failures: int = field(default=0, init=False)
     _has_answered: bool = field(default=False, init=False)
 
-    def see(self, outcome: Outcome, now: float) -> Halt | None:
-        """Take one outcome into account."""
-        if outcome.is_unreachable and not self._is_failing:
+    def see(self, outcome: Outcome, now: float, *, gives_up: bool = False) -> Halt | None:
+        """Take one outcome into account; ``gives_up`` when its request is not tried again."""
+        fails = outcome.is_unreachable or (
+            outcome.verdict is Verdict.RETRY and not outcome.is_rate_limited
+        )
+        if fails and not self._is_failing:
             self.failing_since = now
-        self._is_failing = outcome.is_unreachable
+        self._is_failing = fails
         if outcome.verdict is Verdict.HALT:
             code = 5 if outcome.is_unreachable else 4
             return Halt(code, f"{outcome.error_type}: {outcome.error_message}", outcome.hint)
@@ -50,11 +54,11 @@ class HaltWatch:
                 f"{outcome.error_type}: {outcome.error_message}",
                 "run the same command again later",
             )
+        if self._has_answered or not (gives_up or outcome.verdict is Verdict.FINAL):
+            return None
         return self._see_first(outcome)
 
     def _see_first(self, outcome: Outcome) -> Halt | None:
-        if self._has_answered or outcome.verdict is not Verdict.FINAL:
-            return None
         is_same = outcome.status is Status.ERRORED and outcome.error_type == (
             self._first_error or outcome.error_type
         )
@@ -66,7 +70,7 @@ class HaltWatch:
         if self._same_failures < SAME_FAILURES:
             return None
         return Halt(
-            4,
+            4 if outcome.verdict is Verdict.FINAL else 5,
             f"the first {SAME_FAILURES} requests all failed with {outcome.error_type}: "
             f"{outcome.error_message}",
             "mend the request, then run again: the rows that failed are listed by batcher failures",

@@ -62,7 +62,8 @@ class Progress:
             self.by_status[outcome.status] = self.by_status.get(outcome.status, 0) + 1
 
     def _reason_to_halt(self, tried: Tried) -> Halt | None:
-        halt = self.watch.see(tried.outcome, self.clock())
+        gives_up = not isinstance(tried.decision, Retry)
+        halt = self.watch.see(tried.outcome, self.clock(), gives_up=gives_up)
         if halt is None and tried.outcome.billing is Billing.BILLED and tried.bill.cost_usd is None:
             return Halt(
                 1,

@@ -14,8 +14,9 @@ from batcher.api.client import MessagesClient
 from batcher.api.key import Secret
 from batcher.core.job import API
 from batcher.core.money.display import rounded_text
-from batcher.core.pace.halt import HaltWatch
+from batcher.core.pace.halt import Halt, HaltWatch
 from batcher.core.pace.retry import RetryPolicy
+from batcher.errors import InputError
 from batcher.runner.planning.prepare import Prepared
 from batcher.runner.planning.survey import Plan
 from batcher.runner.sending.feed import Feed
@@ -88,8 +89,12 @@ async def send_all(run: LiveRun) -> Ended:
     ticker = asyncio.create_task(_tick(run, progress, pacer, surroundings))
     try:
         await run_live(feed, job.limits.concurrency, surroundings)
+    except InputError as error:
+        # What came back is recorded; the run ends like any that has to stop in the middle.
+        progress.halt = Halt(1, error.message, error.hint)
     finally:
         ticker.cancel()
+        await asyncio.gather(ticker, return_exceptions=True)
         feed.close()
         await client.aclose()
         run.ui.end()

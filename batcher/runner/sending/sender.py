@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
 from itertools import count
-from typing import Protocol
+from typing import Literal, Protocol
 
 import tenacity
 
@@ -162,8 +162,10 @@ class Sender:
             return Bill(None, None)
         if outcome.message is None:
             return FREE
-        around = self._with
-        return bill(outcome.message, errand.request.model, around.prices, around.free_usage_fields)
+        around, request = self._with, errand.request
+        cache_ttl: Literal["5m", "1h"] = "1h" if b'"ttl":"1h"' in request.body else "5m"
+        free = around.free_usage_fields
+        return bill(outcome.message, request.model, around.prices, free, cache_ttl)
 
     def _goes_on(self, tried: Tried | None) -> bool:
         return (

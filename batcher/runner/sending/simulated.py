@@ -10,7 +10,7 @@ from batcher.errors import BatcherError
 SIMULATOR = "simulator"
 """The ``base_url`` that stands for the embedded simulator."""
 
-_START_S = 30
+_END_S = 10
 
 
 @contextmanager
@@ -38,4 +38,7 @@ def running_simulator(latency: float) -> Iterator[str]:
             yield line.removeprefix("listening on ").strip()
         finally:
             process.stdin.close()
-            process.wait(_START_S)
+            try:
+                process.wait(_END_S)
+            except subprocess.TimeoutExpired:
+                process.kill()

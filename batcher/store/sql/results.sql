@@ -44,6 +44,7 @@ GROUP BY ALL ORDER BY rows DESC, status, error_type;
 -- name: totals
 -- The whole checkpoint in one row: what was billed, and what may have been.
 SELECT count(*) AS attempts,
+       count(DISTINCT a.fingerprint) AS requests,
        count(o.attempt_id) AS outcomes,
        count(*) FILTER (WHERE o.billing = 'billed') AS billed,
        count(*) FILTER (WHERE o.attempt_id IS NULL OR o.billing = 'unknown') AS unknown,
