@@ -1,6 +1,7 @@
 """The documents say what is so."""
 
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -24,6 +25,19 @@ def test_generated_parts_are_up_to_date() -> None:
 def test_the_readme_shows_the_help_of_every_command(command: str) -> None:
     """Each command's help stands in the README."""
     assert f"$ batcher {command} --help" in README
+
+
+def test_the_readme_shows_what_the_quickstart_says(tmp_path: Path) -> None:
+    """The README's example is what the command really prints, twice in a row."""
+    made = shutil.ignore_patterns("runs", "*.parquet")
+    shutil.copytree(ROOT / "jobs/quickstart", tmp_path / "jobs/quickstart", ignore=made)
+    shown = re.search(r"```console\n(\$ batcher run jobs/quickstart\n.*?)```", README, re.DOTALL)
+    said = ""
+    for _ in range(2):
+        command = [sys.executable, "-m", "batcher", "run", "jobs/quickstart"]
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+        said += "$ batcher run jobs/quickstart\n" + done.stderr
+    assert said == shown[1]
 
 
 def test_the_changelog_names_this_version() -> None:

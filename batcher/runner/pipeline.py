@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 
 from batcher import __version__
 from batcher.api.key import Secret, read_key
-from batcher.core.job import API
+from batcher.core.job import API, SIMULATOR
 from batcher.core.pace.halt import Halt
 from batcher.errors import BatcherError, InputError
 from batcher.inputs.job_file.jobfile import LoadedJob
@@ -26,7 +26,7 @@ from batcher.runner.planning.workspace import new_run_id
 from batcher.runner.reading.export import Exported, export_parquet, layout_of
 from batcher.runner.record import RunIdentity, RunRecord
 from batcher.runner.sending.run import Ended, LiveRun, send_all
-from batcher.runner.sending.simulated import SIMULATOR, running_simulator
+from batcher.runner.sending.simulated import running_simulator
 from batcher.runner.ui import Ui
 from batcher.store.checkpoint import Checkpoint
 from batcher.store.lock import Holder, Lock
@@ -66,9 +66,8 @@ def run_job(
     Raises BatcherError before anything is sent; afterwards the result says how it ended.
     """
     now = datetime.now(UTC)
-    is_simulator = options.is_simulated or loaded.job.api.base_url == SIMULATOR
     prepared = prepare(loaded, is_simulated=options.is_simulated, today=now.date())
-    key = Secret("simulator") if is_simulator else read_key(loaded.job.api, environ)
+    key = Secret("simulator") if prepared.asks_simulator else read_key(loaded.job.api, environ)
     workspace = prepared.workspace
     workspace.create()
     workspace.check_output()
@@ -116,7 +115,7 @@ class _Run:
         """What somebody has to agree to first."""
         asked = smaller_question(plan, self.prepared) if self.options.is_limited else []
         if plan.counts.to_send:
-            asked += [*self._origin_question(), *money_question(plan, self._is_simulator)]
+            asked += [*self._origin_question(), *money_question(plan, self.prepared)]
         return asked
 
     def _origin_question(self) -> list[str]:
@@ -128,20 +127,17 @@ class _Run:
         return [f"The answers so far came from {named}; go on with {self._origin}?"]
 
     @property
-    def _is_simulator(self) -> bool:
-        return self.options.is_simulated or self.prepared.loaded.job.api.base_url == SIMULATOR
-
-    @property
     def _origin(self) -> str:
+        prepared = self.prepared
         return (
-            SIMULATOR if self._is_simulator else self.prepared.loaded.job.api.base_url.rstrip("/")
+            SIMULATOR if prepared.asks_simulator else prepared.loaded.job.api.base_url.rstrip("/")
         )
 
     @contextmanager
     def _server(self) -> Iterator[API]:
         """The API to talk to; the embedded simulator runs only while it is needed."""
         api = self.prepared.loaded.job.api
-        if not self._is_simulator:
+        if not self.prepared.asks_simulator:
             yield api
             return
         with running_simulator(_SIMULATED_LATENCY) as url:

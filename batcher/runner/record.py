@@ -47,7 +47,7 @@ class RunRecord:
             "exit_code": None,
             "started": _time(identity.started),
             "ended": None,
-            "is_simulated": prepared.workspace.is_simulated,
+            "is_simulated": prepared.asks_simulator,
             "plan": plan_json(counts),
             "versions": {"batcher": __version__},
             "prices_date": prepared.prices.as_of.isoformat(),

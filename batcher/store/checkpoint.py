@@ -28,11 +28,14 @@ MIGRATIONS: Mapping[int, str] = {}
 
 FILE_NAME = "checkpoint.duckdb"
 _WAL_BYTES = 8 << 20
-# Short answers never need much; a vector of 2,048 long ones may. A limit, not a reservation.
-_MEMORY = f"{min(2 << 30, os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES') // 2)}B"
+# DuckDB handles 2,048 rows at once, whatever they weigh, in several copies: what it may take
+# follows the longest answer. A larger limit from the start would be filled with cached blocks.
+_MEMORY_BYTES = 64 << 20
+_MEMORY_PER_ANSWER_BYTE = 4 * 2048
+_MOST_MEMORY_BYTES = min(2 << 30, os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2)
 _SETTINGS = {
     "threads": "1",
-    "memory_limit": _MEMORY,
+    "memory_limit": f"{_MEMORY_BYTES}B",
     "autoinstall_known_extensions": "false",
     "autoload_known_extensions": "false",
     "allow_community_extensions": "false",
@@ -53,9 +56,12 @@ class Checkpoint:
         self.path = folder / FILE_NAME
         self._wal = folder / f"{FILE_NAME}.wal"
         self._wal_inode = 0
+        self._longest_answer = 0
         self._connection = _connect(self.path, is_read_only=is_read_only)
         try:
             self._check_version(is_read_only=is_read_only)
+            ((longest,),) = self.rows("SELECT coalesce(max(body_bytes), 0) FROM outcomes")
+            self._make_room(longest)
         except CheckpointError:
             self.close()
             raise
@@ -90,6 +96,8 @@ class Checkpoint:
 
     def commit(self, groups: Mapping[str, Sequence[Record]]) -> None:
         """Add groups of records in one transaction that is on the disk when this returns."""
+        bodies = (getattr(outcome, "body", None) or b"" for outcome in groups.get("outcomes", ()))
+        self._make_room(max(map(len, bodies), default=0))
         try:
             self._connection.execute("BEGIN")
             for table, records in groups.items():
@@ -101,6 +109,14 @@ class Checkpoint:
             with contextlib.suppress(duckdb.Error):
                 self._connection.execute("ROLLBACK")
             raise _unwritable(self.path, error) from None
+
+    def _make_room(self, longest_answer: int) -> None:
+        """Let DuckDB take more memory as longer answers come in."""
+        if longest_answer <= self._longest_answer:
+            return
+        self._longest_answer = longest_answer
+        wanted = _MEMORY_BYTES + _MEMORY_PER_ANSWER_BYTE * longest_answer
+        self.execute(f"SET memory_limit = '{min(wanted, _MOST_MEMORY_BYTES)}B'")
 
     def end_run(self, run_id: str, now: datetime, exit_code: int) -> None:
         """Record that a run ended by itself."""
@@ -222,7 +238,7 @@ def _connect(path: Path, *, is_read_only: bool) -> duckdb.DuckDBPyConnection:
         connection.execute(f"ATTACH '{quoted}' AS c ({mode}); USE c")
         # From here on the connection reaches nothing but this file.
         connection.execute("SET TimeZone = 'UTC'; SET python_enable_replacements = false")
-        connection.execute("SET enable_external_access = false; SET lock_configuration = true")
+        connection.execute("SET enable_external_access = false")
     except duckdb.Error as error:
         connection.close()
         raise CheckpointError(

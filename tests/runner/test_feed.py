@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from batcher.core.request.build import Request, Unsendable
 from batcher.core.row import BadRow, Place, Row
 from batcher.errors import InputError
-from batcher.runner.sending.feed import GROUP_BYTES, GROUP_REQUESTS, Errand, Feed
+from batcher.runner.sending.feed import GROUP_BYTES, GROUP_REQUESTS, Errand, Feed, errands
 
 CHUNK = 5
 
@@ -140,3 +140,11 @@ def test_a_bad_row_that_is_not_wanted_is_passed_over() -> None:
     """It was bad when the run was planned."""
     made = FakeInput(10, broken={7: "bad", 8: "unsendable"})
     assert [errand.item for errand in fed(made, b"\1" * 7 + b"\0\0\1")] == [*range(7), 9]
+
+
+def test_a_stop_does_not_wait_for_rows_far_ahead() -> None:
+    """Once the run is stopping the input is not read on."""
+    made = FakeInput(100)
+    plan = SimpleNamespace(to_send=bytearray([1] * 100), columns=frozenset({"c"}))
+    assert list(errands(made, plan, lambda: True)) == []
+    assert made.read == CHUNK

@@ -160,7 +160,6 @@ def test_opening_migrates_unless_it_only_reads(
         "INSTALL httpfs",
         "LOAD httpfs",
         "SET enable_external_access = true",
-        "SET threads = 4",
     ],
 )
 def test_sql_reaches_nothing_but_the_checkpoint(tmp_path: Path, sql: str) -> None:

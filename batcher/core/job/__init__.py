@@ -3,6 +3,7 @@
 from batcher.core.job.job import Job
 from batcher.core.job.sections import (
     API,
+    SIMULATOR,
     Input,
     Limits,
     Output,
@@ -14,6 +15,7 @@ from batcher.core.job.sections import (
 
 __all__ = [
     "API",
+    "SIMULATOR",
     "Input",
     "Job",
     "Limits",

@@ -188,6 +188,10 @@ class Retry(Section):
     )
 
 
+SIMULATOR = "simulator"
+"""The ``base_url`` that stands for the embedded simulator."""
+
+
 class API(Section):
     """[api]: where requests go and as whom."""
 

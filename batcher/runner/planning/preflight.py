@@ -64,10 +64,10 @@ def check_plan(plan: Plan, prepared: Prepared) -> None:
         )
 
 
-def money_question(plan: Plan, is_simulator: bool) -> list[str]:
+def money_question(plan: Plan, prepared: Prepared) -> list[str]:
     """Ask before real money is spent, when it may be more than a dollar."""
     worst = plan.counts.worst_case_usd
-    if is_simulator or (worst is not None and worst <= CONFIRM_ABOVE_USD):
+    if prepared.asks_simulator or (worst is not None and worst <= CONFIRM_ABOVE_USD):
         return []
     most = "an amount that nothing bounds" if worst is None else f"at most {rounded_text(worst)}"
     return [

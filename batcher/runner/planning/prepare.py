@@ -7,6 +7,7 @@ from datetime import date
 from decimal import Decimal
 from pathlib import Path
 
+from batcher.core.job import SIMULATOR
 from batcher.core.money.bound import UnboundedError, worst_case
 from batcher.core.money.prices import PriceTable
 from batcher.core.request.build import EncodedImage, Request, RequestBuilder, Unsendable
@@ -36,6 +37,11 @@ class Prepared:
     def samples(self) -> int:
         """How many answers each row gets."""
         return self.loaded.job.request.samples
+
+    @property
+    def asks_simulator(self) -> bool:
+        """Whether the embedded simulator answers: nothing is paid for, and no key is needed."""
+        return self.workspace.is_simulated or self.loaded.job.api.base_url == SIMULATOR
 
     def request_of(self, row: Row) -> Request | Unsendable:
         """Make a row's request, reading its images; never raises for what a row holds."""

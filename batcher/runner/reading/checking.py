@@ -11,6 +11,7 @@ from pathlib import Path
 
 from batcher import __version__
 from batcher.api.key import read_key
+from batcher.core.job import SIMULATOR
 from batcher.core.template.template import Template
 from batcher.errors import ConfigurationError, JobFileError, LockedError, Problem
 from batcher.inputs.job_file.jobfile import LoadedJob
@@ -22,7 +23,6 @@ from batcher.runner.planning.survey import Plan, make_plan
 from batcher.runner.planning.workspace import Workspace
 from batcher.runner.reading.checkpoint import has_state, opened_checkpoint
 from batcher.runner.reading.export import layout_of
-from batcher.runner.sending.simulated import SIMULATOR
 from batcher.store.checkpoint import Checkpoint
 
 

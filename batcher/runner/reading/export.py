@@ -67,7 +67,7 @@ def export_parquet(
         "job": prepared.loaded.job.job.name,
         "job_digest": prepared.loaded.digest,
         "run_id": run_id,
-        "is_simulated": prepared.workspace.is_simulated,
+        "is_simulated": prepared.asks_simulator,
         "prices_as_of": prepared.prices.as_of.isoformat(),
         "rows": plan.counts.items,
         "by_status": by_status,

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from decimal import Decimal
@@ -34,8 +34,10 @@ class Feed:
     Memory is bounded by two groups (64 requests or 8 MiB each), whatever the input's size.
     """
 
-    def __init__(self, prepared: Prepared, plan: Plan) -> None:
-        self._groups = _grouped(errands(prepared, plan))
+    def __init__(
+        self, prepared: Prepared, plan: Plan, is_stopping: Callable[[], bool] = lambda: False
+    ) -> None:
+        self._groups = _grouped(errands(prepared, plan, is_stopping))
         self._ready: deque[Errand] = deque()
         self._executor = ThreadPoolExecutor(1, thread_name_prefix="feed")
         self._lock = asyncio.Lock()
@@ -63,13 +65,20 @@ class Feed:
         return loop.run_in_executor(self._executor, next, self._groups, [])
 
 
-def errands(prepared: Prepared, plan: Plan) -> Iterator[Errand]:
-    """Read the input again and make the requests that the plan wants sent."""
+def errands(
+    prepared: Prepared, plan: Plan, is_stopping: Callable[[], bool] = lambda: False
+) -> Iterator[Errand]:
+    """Read the input again and make the requests that the plan wants sent, until stopping.
+
+    The next one may stand millions of rows further on: a stop must not wait for it.
+    """
     wanted, samples = plan.to_send, prepared.samples
     last = len(wanted) // samples - 1
     while last >= 0 and not any(wanted[last * samples : (last + 1) * samples]):
         last -= 1
     for chunk in prepared.source.chunks(plan.columns):
+        if is_stopping():
+            return
         for row in chunk.rows:
             if row.ordinal > last:
                 return

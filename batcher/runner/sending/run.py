@@ -85,7 +85,7 @@ async def send_all(run: LiveRun) -> Ended:
         watcher=progress,
     )
     _stop_on_signals(loop, ended, stopping, surroundings, run.ui)
-    feed = Feed(run.prepared, run.plan)
+    feed = Feed(run.prepared, run.plan, stopping.is_set)
     ticker = asyncio.create_task(_tick(run, progress, pacer, surroundings))
     try:
         await run_live(feed, job.limits.concurrency, surroundings)

@@ -7,9 +7,6 @@ from contextlib import contextmanager
 
 from batcher.errors import BatcherError
 
-SIMULATOR = "simulator"
-"""The ``base_url`` that stands for the embedded simulator."""
-
 _END_S = 10
 
 
