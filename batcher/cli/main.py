@@ -8,7 +8,7 @@ from importlib import import_module
 import click
 
 from batcher import __version__
-from batcher.cli.messages import say, show_error, show_unexpected, show_usage
+from batcher.cli.messages import forget_reader, say, show_error, show_unexpected, show_usage
 from batcher.errors import BatcherError
 
 COMMANDS = {
@@ -73,8 +73,7 @@ def main() -> None:
         say("interrupted; what was recorded is kept\nnext   the same command again")
         code = 130
     except (BrokenPipeError, SystemExit):
-        # Whoever read the output has seen enough (click exits then); that is no failure.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        forget_reader()  # click exits when the reader of stdout has left
         code = 0
     except Exception as error:  # noqa: BLE001 - nobody should ever see a traceback unasked
         code = _show(error)

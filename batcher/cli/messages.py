@@ -1,6 +1,8 @@
 """How messages look: a fact a line on stderr, errors with their place and the next step."""
 
 import json
+import os
+import sys
 import traceback
 import unicodedata
 from pathlib import Path
@@ -89,3 +91,8 @@ def printable(text: str) -> str:
         else "�"
         for character in text
     )
+
+
+def forget_reader() -> None:
+    """Send the rest of stdout nowhere: whoever read it has left, which is no failure."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -195,3 +195,12 @@ def test_an_input_that_changes_in_the_middle_is_said(tmp_path: Path) -> None:
     job.run()
     assert job.table().num_rows == 401
     server.close()
+
+
+def test_a_reader_that_leaves_does_not_hide_how_a_run_ended(job: Job) -> None:
+    """``run --json`` into a closed pipe still exits 3 when rows failed."""
+    job.write([*rows(5), {"id": "no text"}])
+    process = job.start("--json")
+    process.stdout.close()
+    assert process.wait(timeout=60) == 3
+    process.stderr.close()

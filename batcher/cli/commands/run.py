@@ -1,13 +1,12 @@
 """batcher run: start, resume, or do what is new."""
 
-import contextlib
 import os
 import shlex
 from pathlib import Path
 
 import click
 
-from batcher.cli.messages import print_json
+from batcher.cli.messages import forget_reader, print_json
 from batcher.cli.options import job_argument, json_option, load, set_option
 from batcher.cli.summary import summary
 from batcher.cli.terminal import TerminalUi
@@ -51,12 +50,14 @@ def command(
     options = RunOptions(is_simulated, says_yes, is_limited=limit is not None, command=command)
     ui = TerminalUi(is_quiet=quiet or as_json)
     result = run_job(loaded, options, ui, os.environ)
-    if as_json:
-        print_json(result.record)
-    elif not quiet or result.exit_code:
-        with contextlib.suppress(OSError):  # the reader left; the exit code still tells
+    try:
+        if as_json:
+            print_json(result.record)
+        elif not quiet or result.exit_code:
             for line in summary(result, command, str(job)):
                 click.echo(line, err=True)
+    except OSError:
+        forget_reader()  # the exit code still tells how the run ended
     return result.exit_code
 
 
