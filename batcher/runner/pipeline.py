@@ -15,13 +15,14 @@ from batcher.errors import BatcherError, InputError
 from batcher.inputs.job_file.jobfile import LoadedJob
 from batcher.runner.planning.preflight import (
     ask,
+    check_change,
     check_plan,
     money_question,
     planning_line,
     smaller_question,
 )
 from batcher.runner.planning.prepare import Prepared, prepare
-from batcher.runner.planning.survey import Plan, make_plan
+from batcher.runner.planning.survey import Plan, comparison_of, make_plan
 from batcher.runner.planning.workspace import new_run_id
 from batcher.runner.reading.export import Exported, export_parquet, layout_of
 from batcher.runner.record import RunIdentity, RunRecord
@@ -30,8 +31,8 @@ from batcher.runner.sending.simulated import running_simulator
 from batcher.runner.ui import Ui
 from batcher.store.checkpoint import Checkpoint
 from batcher.store.lock import Holder, Lock
-from batcher.store.plans import sum_up
-from batcher.store.records import RunStart
+from batcher.store.plans import note_seen, sum_up
+from batcher.store.records import RunEnd, RunStart
 from batcher.store.writer import Writer
 
 _SIMULATED_LATENCY = 0.05
@@ -101,8 +102,11 @@ class _Run:
             self.ui.say(f"warning  {warning}")
         layout_of(self.prepared, plan)
         check_plan(plan, self.prepared)
+        check_change(plan, self.prepared, self.ui)
         if not self.options.says_yes:
             ask(self._questions(plan), self.ui, self.options.command)
+        comparison = comparison_of(self.prepared)
+        self.writer.call(lambda checkpoint: note_seen(checkpoint, comparison))
         record = RunRecord(self.prepared, self.identity, plan.counts)
         try:
             ended = self._send(plan, record) if plan.counts.to_send else None
@@ -188,8 +192,8 @@ class _Run:
         code = self._exit_code(plan, halt, signal, exported)
         run_id = self.identity.run_id
         if ended is not None:
-            now = datetime.now(UTC)
-            self.writer.call(lambda checkpoint: checkpoint.end_run(run_id, now, code))
+            end = RunEnd(run_id, datetime.now(UTC), code)
+            self.writer.call(lambda checkpoint: checkpoint.commit({"run_ends": [end]}))
         sums = self.writer.call(lambda checkpoint: sum_up(checkpoint, run_id))
         content = record.ended(code, sums, exported, None if ended is None else ended.progress)
         return RunResult(code, run_id, content, exported, halt)

@@ -104,8 +104,9 @@ class RunRecord:
 def plan_json(counts: PlanCounts) -> dict[str, Any]:
     """The planning line for programs."""
     plan = asdict(counts)
-    worst_case = plan.pop("worst_case_usd")
-    return {**plan, "worst_case_usd": None if worst_case is None else exact_text(worst_case)}
+    for key in ("worst_case_usd", "expected_usd"):
+        plan[key] = None if plan[key] is None else exact_text(plan[key])
+    return {**plan, "new": counts.new}
 
 
 def totals_json(totals: dict[str, Any]) -> dict[str, Any]:

@@ -19,47 +19,43 @@ import duckdb
 import pyarrow as pa
 
 from batcher.errors import CheckpointError
+from batcher.store.database import MEMORY_BYTES, connect, sync_folder, unwritable
 from batcher.store.queries import queries, script
 from batcher.store.records import Record, to_arrow
+from batcher.store.watermark import Watermark
 
-SCHEMA_VERSION = 1
-MIGRATIONS: Mapping[int, str] = {}
+SCHEMA_VERSION = 2
+MIGRATIONS: Mapping[int, str] = {1: script("migration_1_to_2")}
 """SQL that leads from a schema version to the next; every one from 1 on stays here for ever."""
 
 FILE_NAME = "checkpoint.duckdb"
+TABLES = ("runs", "run_ends", "attempts", "outcomes", "rows_seen", "replacements")
+"""The tables whose rows are the records that a checkpoint must never hold less of."""
 _WAL_BYTES = 8 << 20
 # DuckDB handles 2,048 rows at once, whatever they weigh, in several copies: what it may take
 # follows the longest answer. A larger limit from the start would be filled with cached blocks.
-_MEMORY_BYTES = 64 << 20
 _MEMORY_PER_ANSWER_BYTE = 4 * 2048
 _MOST_MEMORY_BYTES = min(2 << 30, os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2)
-_SETTINGS = {
-    "threads": "1",
-    "memory_limit": f"{_MEMORY_BYTES}B",
-    "autoinstall_known_extensions": "false",
-    "autoload_known_extensions": "false",
-    "allow_community_extensions": "false",
-    "allow_persistent_secrets": "false",
-    "checkpoint_threshold": "1GB",
-    "force_compression": "zstd",
-}
 
 
 class Checkpoint:
     """One open connection to one checkpoint; belongs to the thread that made it.
 
-    Raises CheckpointError for everything that goes wrong with the file. A write that failed
-    leaves nothing of its group behind.
+    ``records`` counts all that was ever committed. Raises CheckpointError for everything that goes
+    wrong with the file. A write that failed leaves nothing of its group behind.
     """
 
     def __init__(self, folder: Path, *, is_read_only: bool = False) -> None:
         self.path = folder / FILE_NAME
         self._wal = folder / f"{FILE_NAME}.wal"
         self._wal_inode = 0
+        self._watermark = Watermark(folder)
         self._longest_answer = 0
-        self._connection = _connect(self.path, is_read_only=is_read_only)
+        self._connection = connect(self.path, is_read_only=is_read_only)
         try:
             self._check_version(is_read_only=is_read_only)
+            self.records = self._count_records()
+            self._check_whole(is_read_only=is_read_only)
             ((longest,),) = self.rows("SELECT coalesce(max(body_bytes), 0) FROM outcomes")
             self._make_room(longest)
         except CheckpointError:
@@ -72,10 +68,15 @@ class Checkpoint:
         path = folder / FILE_NAME
         if path.exists():
             return
+        if held := Watermark(folder).read():
+            raise CheckpointError(
+                f"{path} is gone; it held {held:,} records, which were paid for",
+                hint=f"put it back; to begin anew and pay again, move {folder} away",
+            )
         temporary = folder / f"{FILE_NAME}.new"
         for leftover in (temporary, folder / f"{FILE_NAME}.new.wal"):
             leftover.unlink(missing_ok=True)
-        connection = _connect(temporary, is_read_only=False)
+        connection = connect(temporary, is_read_only=False)
         try:
             connection.execute(script("schema"))
             connection.execute(
@@ -83,11 +84,11 @@ class Checkpoint:
             )
             connection.execute("CHECKPOINT c")
         except duckdb.Error as error:
-            raise _unwritable(path, error) from None
+            raise unwritable(path, error) from None
         finally:
             connection.close()
         temporary.rename(path)
-        _sync_folder(folder)
+        sync_folder(folder)
 
     def append(self, table: str, records: Sequence[Record]) -> None:
         """Add records of one class to a table, inside the caller's transaction or on their own."""
@@ -103,30 +104,28 @@ class Checkpoint:
             for table, records in groups.items():
                 self.append(table, records)
             self._connection.execute("COMMIT")
-            self._sync_new_wal()
+            self._note(self.records + sum(map(len, groups.values())))
         except (duckdb.Error, pa.ArrowException, OSError, ValueError, OverflowError) as error:
             # A failed COMMIT has ended the transaction by itself.
             with contextlib.suppress(duckdb.Error):
                 self._connection.execute("ROLLBACK")
-            raise _unwritable(self.path, error) from None
+            raise unwritable(self.path, error) from None
 
     def _make_room(self, longest_answer: int) -> None:
         """Let DuckDB take more memory as longer answers come in."""
         if longest_answer <= self._longest_answer:
             return
         self._longest_answer = longest_answer
-        wanted = _MEMORY_BYTES + _MEMORY_PER_ANSWER_BYTE * longest_answer
+        wanted = MEMORY_BYTES + _MEMORY_PER_ANSWER_BYTE * longest_answer
         self.execute(f"SET memory_limit = '{min(wanted, _MOST_MEMORY_BYTES)}B'")
 
-    def end_run(self, run_id: str, now: datetime, exit_code: int) -> None:
-        """Record that a run ended by itself."""
-        self.execute(
-            "INSERT INTO run_ends VALUES ($run_id, $now, $exit_code)",
-            run_id=run_id,
-            now=now,
-            exit_code=exit_code,
-        )
-        self._sync_new_wal()
+    def add(self, sql: str, **parameters: Any) -> None:
+        """Run one statement that adds records; they are on the disk when this returns."""
+        self.execute(sql, **parameters)
+        try:
+            self._note(self._count_records())
+        except OSError as error:
+            raise unwritable(self.path, error) from None
 
     def checkpoint_if_due(self) -> None:
         """Fold the write-ahead log into the file once it is large; tens of milliseconds."""
@@ -151,7 +150,7 @@ class Checkpoint:
         try:
             return self._connection.sql(sql, params=parameters or None).to_arrow_table()
         except duckdb.Error as error:
-            raise _unwritable(self.path, error) from None
+            raise unwritable(self.path, error) from None
 
     def with_table(self, name: str, table: Any, sql: str) -> None:
         """Run a statement that reads a pyarrow.Table under a name."""
@@ -182,7 +181,7 @@ class Checkpoint:
             result = self._connection.execute(sql, parameters or None)
             return [column[0] for column in result.description or ()], result.fetchall()
         except duckdb.Error as error:
-            raise _unwritable(self.path, error) from None
+            raise unwritable(self.path, error) from None
 
     def _insert(self, table: str, records: list[Any]) -> None:
         rows = to_arrow(records)
@@ -200,6 +199,36 @@ class Checkpoint:
             )
         if not is_read_only:
             migrate(self, int(version), MIGRATIONS)
+        elif version < SCHEMA_VERSION:
+            raise CheckpointError(
+                f"{self.path} was written by an older batcher: its schema is {version}, "
+                f"ours {SCHEMA_VERSION}",
+                hint="batcher run JOB brings it up to date first",
+            )
+
+    def _count_records(self) -> int:
+        counts = " + ".join(f"(SELECT count(*) FROM {table})" for table in TABLES)  # noqa: S608
+        ((records,),) = self.rows(f"SELECT {counts}")
+        return int(records)
+
+    def _check_whole(self, *, is_read_only: bool) -> None:
+        """Refuse a checkpoint that holds less than it once did."""
+        held = self._watermark.read()
+        if self.records < held:
+            raise CheckpointError(
+                f"{self.path} holds {self.records:,} records, and held {held:,}: "
+                f"its log {self._wal.name} is missing or was cut short, or it is an older copy",
+                hint="put the missing file back, or let batcher doctor JOB look at it; to go on "
+                "without the missing records would pay for them again",
+            )
+        if self.records > held and not is_read_only:
+            self._watermark.write(self.records)
+
+    def _note(self, records: int) -> None:
+        """Count what was just committed, in memory and beside the file."""
+        self._sync_new_wal()
+        self.records = records
+        self._watermark.write(records)
 
     def _wal_size(self) -> int:
         try:
@@ -214,7 +243,7 @@ class Checkpoint:
         except FileNotFoundError:
             return
         if inode != self._wal_inode:
-            _sync_folder(self._wal.parent)
+            sync_folder(self._wal.parent)
             self._wal_inode = inode
 
 
@@ -226,50 +255,3 @@ def migrate(checkpoint: Checkpoint, version: int, migrations: Mapping[int, str])
         checkpoint.execute("UPDATE checkpoint SET schema_version = $next", next=version + 1)
         checkpoint.execute("COMMIT")
         version += 1
-
-
-def _connect(path: Path, *, is_read_only: bool) -> duckdb.DuckDBPyConnection:
-    connection = duckdb.connect(
-        ":memory:", config={**_SETTINGS, "temp_directory": str(path.parent / "spill")}
-    )
-    mode = "READ_ONLY" if is_read_only else "ROW_GROUP_SIZE 16384"
-    quoted = str(path).replace("'", "''")
-    try:
-        connection.execute(f"ATTACH '{quoted}' AS c ({mode}); USE c")
-        # From here on the connection reaches nothing but this file.
-        connection.execute("SET TimeZone = 'UTC'; SET python_enable_replacements = false")
-        connection.execute("SET enable_external_access = false")
-    except duckdb.Error as error:
-        connection.close()
-        raise CheckpointError(
-            _reason(path, error),
-            hint="nothing was changed; if the file is damaged, put a copy in its place, or move it "
-            "away to begin anew: its answers would then be paid for again",
-        ) from None
-    return connection
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _unwritable(path: Path, error: Exception) -> CheckpointError:
-    if isinstance(error, duckdb.OutOfMemoryException):
-        hint = "everything recorded is kept; run the same command again with more memory free"
-    else:
-        hint = (
-            "see that the disk has room and the folder is writable, then run the same command "
-            "again: everything recorded is kept"
-        )
-    return CheckpointError(_reason(path, error), hint=hint)
-
-
-def _reason(path: Path, error: Exception) -> str:
-    """Say what happened: DuckDB's first line; its others, and Arrow's, may quote a record."""
-    is_shown = isinstance(error, duckdb.Error | OSError)
-    reason = str(error).split("\n", 1)[0] if is_shown else f"{type(error).__name__} in a record"
-    return f"{path}: {reason}"

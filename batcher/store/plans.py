@@ -7,7 +7,7 @@ from typing import Any
 import pyarrow as pa
 
 from batcher.core.money.display import exact_text
-from batcher.core.plan import PlanCounts
+from batcher.core.plan import PlanCounts, expected_usd
 from batcher.store.checkpoint import Checkpoint
 from batcher.store.queries import queries
 from batcher.store.records import PlanRecord, unpacked
@@ -36,6 +36,23 @@ class RunSums:
     errors: list[dict[str, Any]]
 
 
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """How an input is held against what is recorded.
+
+    ``allowance`` is ``retry.unknown_attempts``. ``has_ids`` says that rows are known again by their
+    ids, else by their content; ``coverage`` names the columns which that is made of, in 16 bytes.
+    ``keeps_answers``: a row that would ask anew only because the job changed keeps its answer.
+    ``is_part``: the input is only a part, so that what is not in it is not gone.
+    """
+
+    allowance: int
+    has_ids: bool
+    coverage: bytes
+    keeps_answers: bool
+    is_part: bool
+
+
 def begin_plan(checkpoint: Checkpoint) -> None:
     """Start an empty plan; it lives as long as the connection."""
     checkpoint.execute(_PLANNING["create_plan"])
@@ -55,12 +72,29 @@ def mark_duplicate_ids(checkpoint: Checkpoint, files: Sequence[str]) -> None:
         checkpoint.with_table("marks", marks, _PLANNING["mark_bad"])
 
 
-def finish_plan(checkpoint: Checkpoint, allowance: int) -> PlanCounts:
-    """Compare the plan with what is recorded; ``allowance`` is ``retry.unknown_attempts``."""
+def finish_plan(checkpoint: Checkpoint, comparison: Comparison) -> PlanCounts:
+    """Compare the plan with what is recorded."""
+    about = {"has_ids": comparison.has_ids, "coverage": comparison.coverage.hex()}
+    checkpoint.execute(_PLANNING["create_seen"], **about)
+    redone = 0
+    if comparison.keeps_answers:
+        checkpoint.execute(_PLANNING["keep_redone"])
+    else:
+        ((redone,),) = checkpoint.rows(_PLANNING["count_redone"])
     checkpoint.execute(_PLANNING["create_answered"])
-    counts = checkpoint.row(_PLANNING["count_plan"], allowance=allowance)
-    ((unasked,),) = checkpoint.rows(_PLANNING["count_unasked"])
-    return PlanCounts(**counts, unasked=unasked)
+    counts = checkpoint.row(_PLANNING["count_plan"], allowance=comparison.allowance)
+    ((gone,),) = checkpoint.rows(_PLANNING["count_gone"])
+    ((spent, answers),) = checkpoint.rows(_PLANNING["spent"])
+    expected = expected_usd(counts["to_send"], spent, answers, counts["worst_case_usd"])
+    gone = 0 if comparison.is_part else gone
+    return PlanCounts(**counts, redone=redone, gone=gone, expected_usd=expected)
+
+
+def note_seen(checkpoint: Checkpoint, comparison: Comparison) -> None:
+    """Remember what the input asks now, for the next comparison; plan first."""
+    checkpoint.add(
+        _PLANNING["note_seen"], coverage=comparison.coverage.hex(), is_part=comparison.is_part
+    )
 
 
 def items_to_send(checkpoint: Checkpoint, allowance: int) -> pa.Table:
@@ -112,7 +146,7 @@ def count_statuses(checkpoint: Checkpoint) -> dict[str, int]:
 
 
 def count_open(checkpoint: Checkpoint, allowance: int) -> int:
-    """How many items another run would send again; ``allowance`` as in ``finish_plan``."""
+    """How many items another run would send again; ``allowance`` as in ``Comparison``."""
     ((number,),) = checkpoint.rows(_RESULTS["count_open"], allowance=allowance)
     return int(number)
 

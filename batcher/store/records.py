@@ -28,6 +28,15 @@ class RunStart:
 
 
 @dataclass(frozen=True, slots=True)
+class RunEnd:
+    """A run that ended by itself."""
+
+    run_id: str
+    ended_at: datetime
+    exit_code: int
+
+
+@dataclass(frozen=True, slots=True)
 class Intent:
     """An attempt about to be sent, and the most it can cost."""
 
@@ -79,6 +88,7 @@ class PlanRecord:
     line: int
     id: str | None
     fingerprint: bytes | None
+    content: bytes | None
     worst_case_usd: Decimal | None
     status: str | None
     error_type: str | None
@@ -88,10 +98,11 @@ class PlanRecord:
 PACKED_ABOVE_BYTES = 1024
 """Answers longer than this lie in the checkpoint as a zstd frame; never change it."""
 
-Record = RunStart | Intent | OutcomeRecord | PlanRecord
+Record = RunStart | RunEnd | Intent | OutcomeRecord | PlanRecord
 
 _TYPES: dict[str, pa.DataType] = {
     "fingerprint": pa.uuid(),
+    "content": pa.uuid(),
     "is_final": pa.bool_(),
     "http_status": pa.int16(),
     "worst_case_usd": _USD,
@@ -104,6 +115,7 @@ _TYPES: dict[str, pa.DataType] = {
     "body": pa.binary(),
     "sample": pa.int32(),
     "file": pa.int32(),
+    "exit_code": pa.int32(),
     **dict.fromkeys(
         [
             "attempt_id", "pid", "item", "body_bytes", "ordinal", "line", "input_tokens",

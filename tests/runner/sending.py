@@ -60,7 +60,7 @@ def errand(number: int = 0, unknown: int = 0, worst: Decimal | None = Decimal("0
     body = b"%d" % number
     fields = {"model": MODEL, "max_tokens": 50}
     name = number.to_bytes(16, "big")
-    return Errand(number, name, Request(body, fields, (name,), 0), worst, unknown)
+    return Errand(number, name, Request(body, fields, (name,), 0, name), worst, unknown)
 
 
 @dataclass

@@ -54,7 +54,7 @@ class FakeInput:
         if row.ordinal in self.broken:
             return Unsendable("client.bad_row", "why")
         names = tuple(bytes([row.ordinal % 256, sample]) for sample in range(self.samples))
-        return Request(b"x" * self.body_bytes, {}, names, 0)
+        return Request(b"x" * self.body_bytes, {}, names, 0, b"c" * 16)
 
     def worst_case_of(self, _: Request) -> Decimal:
         """The same for all."""

@@ -5,14 +5,15 @@ from decimal import Decimal
 from typing import Any
 
 from hypothesis import strategies as st
-from records_made import intent, outcome, plan_row
+from records_made import intent, name, outcome, plan_row
 
 from batcher.store.checkpoint import Checkpoint
-from batcher.store.plans import add_to_plan, begin_plan
+from batcher.store.plans import Comparison, add_to_plan, begin_plan
 from batcher.store.records import Intent, OutcomeRecord, PlanRecord
 
 FILES = ["a.jsonl", "b.jsonl"]
 ALLOWANCE = 2
+COMPARISON = Comparison(ALLOWANCE, True, name(0), False, False)
 KINDS = ["lost", "lost", "unknown", "passing", "passing", "final", "failed", "unpriced"]
 TOKENS = ("input_tokens", "cache_read_input_tokens", "output_tokens", "thinking_tokens")
 USD = st.decimals(0, 9, places=18)
@@ -94,9 +95,10 @@ class Known:
 
     @property
     def final(self) -> OutcomeRecord | None:
-        """The first final outcome."""
-        finals = [o for o in self.outcomes if o.is_final]
-        return min(finals, key=lambda o: o.attempt_id, default=None)
+        """The first final outcome that succeeded, else the last final one."""
+        finals = sorted((o for o in self.outcomes if o.is_final), key=lambda o: o.attempt_id)
+        successes = [o for o in finals if o.status == "succeeded"]
+        return next(iter(successes or finals[-1:]), None)
 
     @property
     def shown(self) -> OutcomeRecord | None:

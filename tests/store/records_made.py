@@ -57,6 +57,7 @@ def plan_row(item: int, fingerprint: int | None = 1, **changes: Any) -> PlanReco
         "file": 0,
         "line": item + 1,
         "id": None,
+        "content": None if fingerprint is None else name(fingerprint),
         "worst_case_usd": None if fingerprint is None else Decimal(1),
         "status": None if fingerprint is not None else "errored",
         "error_type": None if fingerprint is not None else "client.bad_row",

@@ -81,6 +81,7 @@ def test_a_log_of_another_file_is_refused(tmp_path: Path) -> None:
         checkpoint.commit({"attempts": [intent(1)]})
         log = (tmp_path / f"{FILE_NAME}.wal").read_bytes()
     (tmp_path / FILE_NAME).unlink()
+    (tmp_path / "watermark").unlink()
     (tmp_path / f"{FILE_NAME}.wal").write_bytes(log)
     Checkpoint.create(tmp_path, version="0", now=NOW)
     with pytest.raises(CheckpointError, match="WAL does not match"):
@@ -129,7 +130,7 @@ def test_a_migration_that_fails_changes_nothing(
         checkpoint.commit({"runs": [run()]})
         with pytest.raises(CheckpointError):
             migrate(checkpoint, 7, broken)
-    with opened(tmp_path, is_read_only=True) as checkpoint:
+    with opened(tmp_path) as checkpoint:
         assert checkpoint.rows("SELECT seven FROM runs") == [("x",)]
         assert checkpoint.rows("SELECT schema_version FROM checkpoint") == [(8,)]
 
@@ -137,15 +138,35 @@ def test_a_migration_that_fails_changes_nothing(
 def test_opening_migrates_unless_it_only_reads(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The first write access brings an old checkpoint up to date."""
+    """The first write access brings an old checkpoint up to date; a reader is told so."""
     set_version(tmp_path, 0)
     step = {0: "ALTER TABLE runs ADD COLUMN zero VARCHAR"}
     monkeypatch.setattr(checkpoint_module, "MIGRATIONS", step)
-    with opened(tmp_path, is_read_only=True) as checkpoint:
-        assert checkpoint.rows("SELECT schema_version FROM checkpoint") == [(0,)]
+    with pytest.raises(CheckpointError, match="older batcher") as caught:
+        Checkpoint(tmp_path, is_read_only=True)
+    assert "batcher run" in str(caught.value.hint)
     with opened(tmp_path) as checkpoint:
         assert checkpoint.rows("SELECT schema_version FROM checkpoint") == [(1,)]
         assert checkpoint.rows("SELECT zero FROM runs") == []
+
+
+def test_the_first_schema_becomes_todays(tmp_path: Path) -> None:
+    """A checkpoint of version 1, written by hand as that batcher did, gets what is new in 2."""
+    with opened(tmp_path) as checkpoint:
+        checkpoint.commit({"attempts": [intent(1)]})
+        wanted = checkpoint.rows(_COLUMNS)
+        checkpoint.execute("DROP TABLE rows_seen; DROP TABLE replacements")
+        checkpoint.execute("UPDATE checkpoint SET schema_version = 1")
+    with opened(tmp_path) as checkpoint:
+        assert checkpoint.rows("SELECT schema_version FROM checkpoint") == [(2,)]
+        assert checkpoint.rows(_COLUMNS) == wanted
+        assert count(checkpoint, "attempts") == 1
+
+
+_COLUMNS = (
+    "SELECT table_name, column_name, data_type FROM duckdb_columns() "
+    "WHERE database_name = 'c' ORDER BY ALL"
+)
 
 
 @pytest.mark.parametrize(
@@ -263,7 +284,7 @@ def test_a_new_log_is_made_durable_by_its_folder(
     """The folder is synced for each new log before its first commit counts, and only then."""
     with opened(tmp_path) as checkpoint:
         synced: list[Path] = []
-        monkeypatch.setattr(checkpoint_module, "_sync_folder", synced.append)
+        monkeypatch.setattr(checkpoint_module, "sync_folder", synced.append)
         checkpoint.commit({"outcomes": [outcome(1)]})
         assert synced == [tmp_path]
         checkpoint.commit({"outcomes": [outcome(2)]})

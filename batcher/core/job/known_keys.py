@@ -13,7 +13,6 @@ UNAVAILABLE: dict[Key, str] = {
     ("delivery",): "every request is sent live",
     ("cache",): "set request.cache_control, or cache_control on the system prompt's text blocks",
     ("input", "sql"): "write the query's result to a Parquet file and name it in input.path",
-    ("request", "on_change"): "rows whose request changed are asked again",
 }
 """What is planned and not built, and what to do meanwhile: accepting it would promise it."""
 

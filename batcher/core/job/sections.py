@@ -114,6 +114,12 @@ class Request(BaseModel):
     samples: Annotated[int, Field(ge=1, le=100)] = Field(
         1, description="How many answers to ask for each row."
     )
+    on_change: Literal["ask", "redo", "keep"] = Field(
+        "ask",
+        description="What becomes of rows that have an answer when the prompt, the model or a "
+        "parameter changes. ask: a run asks on a terminal and refuses without one. redo: they are "
+        "asked again. keep: they keep their answers, and only new and edited rows ask the new way.",
+    )
 
     @property
     def parameters(self) -> dict[str, Any]:

@@ -8,7 +8,12 @@ from itertools import chain
 from typing import Any
 
 from batcher.core.job import Job
-from batcher.core.request.canonical import Fingerprint, canonical_json, fingerprint
+from batcher.core.request.canonical import (
+    Fingerprint,
+    canonical_json,
+    content_name,
+    fingerprint,
+)
 from batcher.core.template.template import Template
 from batcher.errors import TemplateError
 
@@ -26,13 +31,16 @@ _NULLS_MEAN_SOMETHING = frozenset({"input", "input_schema", "schema"})
 class Request:
     """A Messages request: the bytes that are sent, and the names of its answers.
 
-    ``fingerprints`` has one entry for each answer asked for (``request.samples``).
+    ``fingerprints`` has one entry for each answer asked for (``request.samples``). ``content``
+    names the values that the request was made from, so that an edited row can be told from an
+    edited prompt.
     """
 
     body: bytes
     fields: Mapping[str, Any]
     fingerprints: tuple[Fingerprint, ...]
     image_count: int
+    content: Fingerprint
 
     @property
     def model(self) -> str:
@@ -73,6 +81,7 @@ class RequestBuilder:
         self._takes_params = job.input.format == "messages-batch"
         self._system = system
         self._prompt = prompt
+        self._used = None if self.columns is None else sorted(self.columns)
         self._fixed = dict(job.request.parameters)
         for key in ("model", "max_tokens"):
             if getattr(job.request, key) is not None:
@@ -91,6 +100,11 @@ class RequestBuilder:
                     return None
                 names |= template.names()
         return frozenset(names)
+
+    @property
+    def coverage(self) -> Fingerprint:
+        """Names the columns that ``Request.content`` is made of."""
+        return content_name(self._used)
 
     @property
     def is_fixed(self) -> bool:
@@ -112,9 +126,12 @@ class RequestBuilder:
             return Unsendable("client.bad_row", str(error))
         if isinstance(fields, Unsendable):
             return fields
-        return self._named(fields, len(images))
+        used = values if self._used is None else [values.get(name) for name in self._used]
+        return self._named(fields, len(images), content_name((used, [i.data for i in images])))
 
-    def _named(self, fields: dict[str, Any], image_count: int) -> Request | Unsendable:
+    def _named(
+        self, fields: dict[str, Any], image_count: int, content: Fingerprint
+    ) -> Request | Unsendable:
         problem = _shape_problem(fields)
         if problem is not None:
             return Unsendable("client.bad_row", problem)
@@ -128,7 +145,7 @@ class RequestBuilder:
                 f"the request has {len(body):,} bytes; the API takes {MAX_BODY_BYTES:,}",
             )
         names = tuple(fingerprint(body, sample) for sample in range(self._spec.samples))
-        return Request(body, fields, names, image_count)
+        return Request(body, fields, names, image_count, content)
 
     def _fields(
         self, values: Mapping[str, object], images: Sequence[EncodedImage]

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from decimal import Decimal
 
 from batcher.core.money.display import rounded_text
+from batcher.core.plan import PlanCounts
 from batcher.errors import ConfigurationError, ConfirmationError, JobFileError
 from batcher.outputs.parquet import read_metadata
 from batcher.runner.planning.prepare import Prepared
@@ -17,24 +18,48 @@ def planning_line(plan: Plan, prepared: Prepared) -> str:
     """Say in one line what is known, new, shared, bad and to send."""
     counts = plan.counts
     parts = [f"{counts.rows:,} rows", f"{counts.known:,} known"]
-    new = counts.to_send - counts.tried
     named = [
-        (new, "new"),
+        (counts.new, "new"),
+        (counts.changed, "changed"),
         (counts.tried, "tried before"),
+        (counts.gone, "gone"),
         (counts.shared, "shared"),
         (counts.bad, "bad"),
         (counts.skipped, "skipped"),
         (counts.held, "held (may have been billed unseen too often)"),
     ]
-    parts += [f"{number:,} {name}" for number, name in named if number or name == "new"]
-    line = f"plan  {', '.join(parts)}; {counts.to_send:,} to send"
-    if counts.to_send and counts.worst_case_usd is not None:
-        line += f", at most {rounded_text(counts.worst_case_usd)}"
-    if counts.unasked:
-        line += f"\nplan  {counts.unasked:,} recorded answers are not asked for any more"
+    always = ("new", "changed", "gone")
+    parts += [f"{number:,} {name}" for number, name in named if number or name in always]
+    line = f"plan  {', '.join(parts)}; {counts.to_send:,} to send{_cost(counts)}"
     if prepared.source.blank_lines:
         line += f"\nplan  {prepared.source.blank_lines:,} blank lines passed over"
     return line
+
+
+def _cost(counts: PlanCounts) -> str:
+    if not counts.to_send:
+        return ""
+    about, most = counts.expected_usd, counts.worst_case_usd
+    texts = [] if about is None else [f", about {rounded_text(about)}"]
+    return "".join([*texts, *([] if most is None else [f", at most {rounded_text(most)}"])])
+
+
+def check_change(plan: Plan, prepared: Prepared, ui: Ui) -> None:
+    """Ask before rows that have an answer are asked again because the job changed.
+
+    Raises ConfigurationError when nobody agrees, or is there to: --yes agrees to a cost, and not
+    to paying again for what an edited prompt may have changed by mistake.
+    """
+    counts = plan.counts
+    if not counts.redone or prepared.loaded.job.request.on_change != "ask":
+        return
+    what = f"{counts.redone:,} rows have an answer to another prompt, model or parameters"
+    if not ui.confirm(f"{what}. Ask them again{_cost(counts)}?"):
+        raise ConfigurationError(
+            f"{what}; nothing was sent",
+            hint='set request.on_change = "redo" to ask them again, or "keep" to keep their '
+            "answers and ask only new and edited rows the new way",
+        )
 
 
 def check_plan(plan: Plan, prepared: Prepared) -> None:

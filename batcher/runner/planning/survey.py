@@ -21,6 +21,7 @@ from batcher.inputs.json_types import is_json_text
 from batcher.runner.planning.prepare import Prepared
 from batcher.store.checkpoint import Checkpoint
 from batcher.store.plans import (
+    Comparison,
     add_to_plan,
     bad_rows,
     begin_plan,
@@ -83,6 +84,18 @@ def make_plan(prepared: Prepared, with_checkpoint: WithCheckpoint) -> Plan:
     return survey.finish(with_checkpoint)
 
 
+def comparison_of(prepared: Prepared) -> Comparison:
+    """How a job's input is held against what is recorded."""
+    job = prepared.loaded.job
+    return Comparison(
+        allowance=job.retry.unknown_attempts,
+        has_ids=job.input.id is not None or job.input.format == "messages-batch",
+        coverage=prepared.builder.coverage,
+        keeps_answers=job.request.on_change == "keep",
+        is_part=job.input.limit is not None or job.input.sample is not None,
+    )
+
+
 def kept_columns(prepared: Prepared, columns: tuple[str, ...] | None) -> tuple[str, ...] | None:
     """The input columns the output keeps; None means all that turn up, which only JSONL needs."""
     job = prepared.loaded.job
@@ -141,11 +154,11 @@ class _Survey:
         """Compare all requests with what is recorded."""
         self._prepared.source.check_unchanged()
         names = [stamp.name for stamp in self._prepared.source.files]
-        allowance = self._prepared.loaded.job.retry.unknown_attempts
+        comparison = comparison_of(self._prepared)
         with_checkpoint(lambda c: mark_duplicate_ids(c, names))
-        counts = with_checkpoint(lambda c: finish_plan(c, allowance))
+        counts = with_checkpoint(lambda c: finish_plan(c, comparison))
         found = with_checkpoint(lambda c: bad_rows(c, _SHOWN_BAD_ROWS))
-        sends = with_checkpoint(lambda c: items_to_send(c, allowance))
+        sends = with_checkpoint(lambda c: items_to_send(c, comparison.allowance))
         to_send = bytearray(self._last_item + 1)
         for batch in sends.to_batches(max_chunksize=10_000):
             items, unknowns = (column.to_pylist() for column in batch.columns)
@@ -196,10 +209,11 @@ class _Survey:
         request = self._request_of(row, row_id)
         samples = self._prepared.samples
         names: tuple[bytes | None, ...] = (None,) * samples
+        content = None
         why: tuple[str | None, str | None, str | None] = (None, None, None)
         worst_case = None
         if isinstance(request, Request):
-            names = request.fingerprints
+            names, content = request.fingerprints, request.content
             worst_case = self._prepared.worst_case_of(request)
         else:
             status = Status.SKIPPED if request.is_skipped else Status.ERRORED
@@ -214,6 +228,7 @@ class _Survey:
                 row.place.line,
                 row_id if isinstance(row_id, str) else None,
                 name,
+                content,
                 worst_case,
                 *why,
             )

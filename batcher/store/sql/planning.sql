@@ -10,6 +10,7 @@ CREATE OR REPLACE TEMP TABLE plan (
     line        BIGINT,
     id          VARCHAR,
     fingerprint UUID,     -- NULL: there is no request
+    content     UUID,     -- names what the request was made from
     worst_case_usd DECIMAL(38, 18),  -- NULL: no bound is known
     status      VARCHAR,  -- NULL, or what a row without a request ends as
     error_type  VARCHAR,
@@ -32,23 +33,70 @@ ORDER BY p.item;
 UPDATE plan SET fingerprint = NULL, worst_case_usd = NULL, status = 'errored', error_type = 'client.duplicate_id', reason = m.reason
 FROM marks m WHERE m.item = plan.item;
 
+-- name: create_seen
+-- What each row of the input asked the last time that it did, against what it asks now.
+CREATE OR REPLACE TEMP TABLE seen AS
+WITH latest AS (
+    SELECT key, arg_max(coverage, rowid) AS coverage, arg_max(content, rowid) AS content,
+           arg_max(fingerprint, rowid) AS fingerprint, arg_max_null(fingerprint, rowid) IS NULL AS is_gone
+    FROM rows_seen GROUP BY key
+),
+asked AS (
+    SELECT item, fingerprint, content,
+           md5(CASE WHEN $has_ids THEN id ELSE content::VARCHAR END || ' ' || sample)::UUID AS key
+    FROM plan WHERE fingerprint IS NOT NULL
+)
+SELECT coalesce(a.key, l.key) AS key, a.item, a.fingerprint, a.content,
+       l.fingerprint AS last_fingerprint, l.coverage AS last_coverage, l.content AS last_content,
+       coalesce(l.is_gone, true) AS is_gone,
+       -- The same row asks something else: not the row was edited but what is made of it.
+       l.fingerprint <> a.fingerprint AND (l.coverage <> $coverage::UUID OR l.content = a.content) AS is_redone
+FROM asked a FULL JOIN latest l USING (key);
+
+-- name: count_redone
+-- Rows that have an answer and would ask again only because the request is made differently now.
+SELECT count(*) FROM seen s
+WHERE s.is_redone AND s.last_fingerprint IN (SELECT fingerprint FROM outcomes WHERE is_final)
+  AND s.fingerprint NOT IN (SELECT fingerprint FROM outcomes WHERE is_final);
+
+-- name: keep_redone
+-- Let those rows keep the answer that they have.
+UPDATE plan SET fingerprint = s.last_fingerprint, worst_case_usd = 0 FROM seen s
+WHERE s.item = plan.item AND s.is_redone
+  AND s.last_fingerprint IN (SELECT fingerprint FROM outcomes WHERE is_final)
+  AND s.fingerprint NOT IN (SELECT fingerprint FROM outcomes WHERE is_final);
+
+-- name: note_seen
+-- Remember what the input asks now, where that is news, and which rows are gone.
+INSERT INTO rows_seen
+SELECT DISTINCT s.key, $coverage::UUID, s.content, p.fingerprint
+FROM seen s LEFT JOIN plan p ON p.item = s.item
+WHERE CASE WHEN s.item IS NULL THEN NOT s.is_gone AND NOT $is_part
+           ELSE s.is_gone OR (s.last_fingerprint, s.last_coverage, s.last_content) IS DISTINCT FROM (p.fingerprint, $coverage::UUID, s.content) END;
+
 -- name: create_answered
--- The first final outcome of each request, and what its attempts came to.
+-- The outcome that answers each request, and what its attempts came to. Attempts of a request that
+-- replaced a failed one count as that one's. The first success answers; without one, the last word.
 CREATE OR REPLACE TEMP TABLE answered AS
 WITH wanted AS (SELECT fingerprint, min(item) AS first_item FROM plan WHERE fingerprint IS NOT NULL GROUP BY fingerprint),
+replaced AS (
+    SELECT replaced_by, any_value(fingerprint) AS fingerprint FROM replacements
+    WHERE replaced_by <> fingerprint AND replaced_by NOT IN (SELECT fingerprint FROM wanted) GROUP BY replaced_by
+),
 ended AS (
-    SELECT fingerprint,
-           min(attempt_id) FILTER (WHERE is_final) AS final_attempt,
+    SELECT coalesce(r.fingerprint, o.fingerprint) AS fingerprint,
+           coalesce(min(attempt_id) FILTER (WHERE is_final AND status = 'succeeded'), max(attempt_id) FILTER (WHERE is_final)) AS final_attempt,
            max(attempt_id) AS last_attempt,
            count(*) AS outcomes,
            count(*) FILTER (WHERE billing = 'unknown') AS unknown_outcomes,
            sum(cost_usd) AS cost_usd,
            count(*) FILTER (WHERE billing = 'billed' AND cost_usd IS NULL) AS unpriced
-    FROM outcomes GROUP BY fingerprint
+    FROM outcomes o LEFT JOIN replaced r ON r.replaced_by = o.fingerprint GROUP BY ALL
 ),
 sent AS (
-    SELECT fingerprint, count(*) AS attempts, min(sent_at) AS first_sent_at, max(attempt_id) AS last_sent
-    FROM attempts GROUP BY fingerprint
+    SELECT coalesce(r.fingerprint, a.fingerprint) AS fingerprint,
+           count(*) AS attempts, min(sent_at) AS first_sent_at, max(attempt_id) AS last_sent
+    FROM attempts a LEFT JOIN replaced r ON r.replaced_by = a.fingerprint GROUP BY ALL
 )
 SELECT w.fingerprint, w.first_item, e.final_attempt, e.last_attempt, s.first_sent_at, s.last_sent,
        coalesce(s.attempts, 0) AS attempts,
@@ -61,8 +109,9 @@ FROM wanted w LEFT JOIN sent s USING (fingerprint) LEFT JOIN ended e USING (fing
 WITH items AS (
     SELECT p.*, a.final_attempt, a.attempts, p.item = a.first_item AS is_first,
            p.item = a.first_item AND a.final_attempt IS NULL AS is_open,
-           a.unknown_attempts >= $allowance AS is_held
-    FROM plan p LEFT JOIN answered a USING (fingerprint)
+           a.unknown_attempts >= $allowance AS is_held,
+           s.last_fingerprint <> s.fingerprint AS is_changed
+    FROM plan p LEFT JOIN answered a USING (fingerprint) LEFT JOIN seen s ON s.item = p.item
 )
 SELECT count(DISTINCT ordinal) AS rows,
        count(*) AS items,
@@ -73,14 +122,18 @@ SELECT count(DISTINCT ordinal) AS rows,
        count(*) FILTER (WHERE status = 'skipped') AS skipped,
        count(*) FILTER (WHERE is_open AND is_held) AS held,
        count(*) FILTER (WHERE is_open AND NOT is_held AND attempts > 0) AS tried,
+       count(*) FILTER (WHERE is_open AND NOT is_held AND attempts = 0 AND is_changed) AS changed,
        CASE WHEN count(*) FILTER (WHERE is_open AND NOT is_held AND worst_case_usd IS NULL) = 0
             THEN coalesce(sum(worst_case_usd) FILTER (WHERE is_open AND NOT is_held), 0) END AS worst_case_usd
 FROM items;
 
--- name: count_unasked
--- Final answers in the checkpoint that this input no longer asks for.
-SELECT count(DISTINCT o.fingerprint) FROM outcomes o
-WHERE o.is_final AND o.fingerprint NOT IN (SELECT fingerprint FROM answered);
+-- name: count_gone
+-- Rows that an earlier input had and this one has not.
+SELECT count(*) FROM seen WHERE item IS NULL AND NOT is_gone;
+
+-- name: spent
+-- What the requests that have an answer came to, and how many they are.
+SELECT coalesce(sum(cost_usd), 0), count(*) FILTER (WHERE is_final) FROM outcomes;
 
 -- name: to_send
 -- What is to be sent, with the attempts of it that may have been billed unseen.

@@ -1,4 +1,4 @@
--- The checkpoint, schema version 1. Rows are only ever added.
+-- The checkpoint, schema version 2. Rows are only ever added.
 
 -- One row: the version of this schema.
 CREATE TABLE checkpoint (
@@ -63,4 +63,20 @@ CREATE TABLE outcomes (
     ended_at        TIMESTAMPTZ,
     body_bytes      BIGINT,           -- size of the answer as it came
     body            BLOB              -- the answer; a zstd frame of it when above 1,024 bytes
+);
+
+-- One row whenever a row of the input asked something else than the last time: what an input holds
+-- that is new, changed or gone is told by the latest row of each key.
+CREATE TABLE rows_seen (
+    key         UUID,  -- the id, or without an id column the content, and the sample
+    coverage    UUID,  -- which columns the content is made of
+    content     UUID,  -- the values that the request was made from
+    fingerprint UUID   -- NULL: the row was gone
+);
+
+-- One row a request that failed and was asked again in another form, durable before that is sent.
+CREATE TABLE replacements (
+    fingerprint UUID,
+    replaced_by UUID,
+    run_id      VARCHAR
 );

@@ -1,0 +1,73 @@
+"""How a checkpoint's database is reached: DuckDB's settings, and its errors in our words."""
+
+import os
+from pathlib import Path
+
+import duckdb
+
+from batcher.errors import CheckpointError
+
+MEMORY_BYTES = 64 << 20
+_SETTINGS = {
+    "threads": "1",
+    "memory_limit": f"{MEMORY_BYTES}B",
+    "autoinstall_known_extensions": "false",
+    "autoload_known_extensions": "false",
+    "allow_community_extensions": "false",
+    "allow_persistent_secrets": "false",
+    "checkpoint_threshold": "1GB",
+    "force_compression": "zstd",
+}
+
+
+def connect(path: Path, *, is_read_only: bool) -> duckdb.DuckDBPyConnection:
+    """Attach a database file as ``c``; the connection reaches nothing but it.
+
+    Raises CheckpointError for a file that cannot be opened.
+    """
+    connection = duckdb.connect(
+        ":memory:", config={**_SETTINGS, "temp_directory": str(path.parent / "spill")}
+    )
+    mode = "READ_ONLY" if is_read_only else "ROW_GROUP_SIZE 16384"
+    quoted = str(path).replace("'", "''")
+    try:
+        connection.execute(f"ATTACH '{quoted}' AS c ({mode}); USE c")
+        # From here on the connection reaches nothing but this file.
+        connection.execute("SET TimeZone = 'UTC'; SET python_enable_replacements = false")
+        connection.execute("SET enable_external_access = false")
+    except duckdb.Error as error:
+        connection.close()
+        raise CheckpointError(
+            _reason(path, error),
+            hint="nothing was changed; if the file is damaged, put a copy in its place, or move it "
+            "away to begin anew: its answers would then be paid for again",
+        ) from None
+    return connection
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the names in a folder durable."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def unwritable(path: Path, error: Exception) -> CheckpointError:
+    """Say why a statement failed, without quoting what was written."""
+    if isinstance(error, duckdb.OutOfMemoryException):
+        hint = "everything recorded is kept; run the same command again with more memory free"
+    else:
+        hint = (
+            "see that the disk has room and the folder is writable, then run the same command "
+            "again: everything recorded is kept"
+        )
+    return CheckpointError(_reason(path, error), hint=hint)
+
+
+def _reason(path: Path, error: Exception) -> str:
+    """Say what happened: DuckDB's first line; its others, and Arrow's, may quote a record."""
+    is_shown = isinstance(error, duckdb.Error | OSError)
+    reason = str(error).split("\n", 1)[0] if is_shown else f"{type(error).__name__} in a record"
+    return f"{path}: {reason}"
