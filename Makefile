@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 
-.PHONY: help install demo test test-all check lint types schemas docs bench clean
+.PHONY: help install demo test test-all crash check lint types schemas docs bench clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -26,7 +26,10 @@ test: install ## run the tests
 	$(BIN)/python -m pytest
 
 test-all: install ## run all tests, also those that take minutes
-	$(BIN)/python -m pytest -m "slow or not slow"
+	$(BIN)/python -m pytest -m "not crash"
+
+crash: install ## kill, damage and cut off power by the thousand: takes hours
+	$(BIN)/python -m pytest -m crash -n 0 --timeout 0 -s tests
 
 check: lint types ## lint and types
 
@@ -46,6 +49,7 @@ docs: install ## write the generated parts of README.md and ARCHITECTURE.md
 
 bench: install ## time the hot path against a floor and peers
 	$(BIN)/python benchmarks/client.py
+	$(BIN)/python benchmarks/resume.py
 
 clean: ## remove what make made
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis

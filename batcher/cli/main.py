@@ -10,15 +10,18 @@ import click
 from batcher import __version__
 from batcher.cli.messages import forget_reader, say, show_error, show_unexpected, show_usage
 from batcher.errors import BatcherError
+from batcher.runner.signals import Terminated
 
 COMMANDS = {
     "init": "write a commented job file and a tiny input that run at once",
     "check": "everything that can be known without spending",
     "run": "start, resume, or do what is new",
+    "retry": "the failed rows only",
     "status": "what a running or stopped run has done",
     "failures": "failed rows, grouped, with an example and what to do",
     "show": "one row: request, attempts, answer, the arithmetic of its cost",
     "export": "the output again, elsewhere or in another format",
+    "doctor": "a damaged or incomplete checkpoint: what is wrong, and a repaired copy",
     "prices": "the price table in force",
     "simulate": "the simulator as a server",
 }
@@ -72,11 +75,18 @@ def main() -> None:
     except (click.exceptions.Abort, KeyboardInterrupt):
         say("interrupted; what was recorded is kept\nnext   the same command again")
         code = 130
+    except Terminated as error:
+        say("terminated; what was recorded is kept\nnext   the same command again")
+        code = error.exit_code
     except (BrokenPipeError, SystemExit):
         forget_reader()  # click exits when the reader of stdout has left
         code = 0
     except Exception as error:  # noqa: BLE001 - nobody should ever see a traceback unasked
         code = _show(error)
+    try:
+        sys.stdout.flush()
+    except OSError:
+        forget_reader()
     sys.exit(code if isinstance(code, int) else 0)
 
 

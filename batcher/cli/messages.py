@@ -6,7 +6,7 @@ import sys
 import traceback
 import unicodedata
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import click
 
@@ -17,8 +17,11 @@ _PACKAGE = Path(__file__).parents[1]
 
 
 def say(text: str) -> None:
-    """Tell one fact on stderr."""
-    click.echo(printable(text), err=True)
+    """Tell one fact on stderr; one that cannot be told is dropped."""
+    try:
+        click.echo(printable(text), err=True)
+    except OSError:
+        forget_reader(sys.stderr)
 
 
 def tell(text: str) -> None:
@@ -93,6 +96,8 @@ def printable(text: str) -> str:
     )
 
 
-def forget_reader() -> None:
-    """Send the rest of stdout nowhere: whoever read it has left, which is no failure."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+def forget_reader(stream: TextIO | None = None) -> None:
+    """Send the rest of a stream, or stdout, nowhere: its reader has left, which is no failure."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, (stream or sys.stdout).fileno())
+    os.close(nowhere)

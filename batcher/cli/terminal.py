@@ -40,7 +40,10 @@ class TerminalUi:
         """Ask yes or no on a terminal; None without one."""
         if not (sys.stdin.isatty() and self._is_terminal):
             return None
-        return click.confirm(printable(question), default=False, err=True)
+        try:
+            return click.confirm(printable(question), default=False, err=True)
+        except click.Abort:
+            raise KeyboardInterrupt from None  # what click made of it nobody else knows
 
     def show(self, snapshot: Snapshot) -> None:
         """Redraw the three lines, or write a plain one when it is time."""

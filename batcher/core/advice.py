@@ -3,15 +3,16 @@
 from collections.abc import Mapping
 
 _AGAIN = "passing trouble: run the same command again"
-_UNSEEN = "it may have been billed unseen; run the same command again"
+_UNSEEN = "it may have been billed unseen; run again, or batcher retry once it is given up"
 _ROW = "mend the row in the input, then run the same command again"
 
 _BY_TYPE: Mapping[str, str] = {
-    "max_tokens": "raise request.max_tokens; a changed request asks all rows again",
+    "max_tokens": "batcher retry JOB --only max_tokens --set request.max_tokens=N asks only these "
+    "rows with more room",
     "model_context_window_exceeded": "shorten the prompt, or take a model with a larger window",
-    "pause_turn": "the answer paused; raise request.max_tokens or ask for less in one turn",
+    "pause_turn": "the answer paused: retry with a larger request.max_tokens, or ask for less",
     "refusal": "the model declined; see the row, and reword the prompt if it should not have",
-    "invalid_request_error": "the API does not take this request; see its message and the request",
+    "invalid_request_error": "the API does not take it: mend the row, or retry with --set",
     "request_too_large": "shorten the row or its images: the API takes at most 32 MiB",
     "rate_limit_error": "lower limits.requests_per_minute or run the same command again later",
     "overloaded_error": _AGAIN,
@@ -45,8 +46,22 @@ _BY_TYPE: Mapping[str, str] = {
     "client.tls": "check api.base_url: the server's certificate does not verify",
     "client.not_sent": "not asked yet: run the same command again",
 }
+CANNOT_BE_ASKED = frozenset(
+    {
+        "client.bad_row",
+        "client.bad_id",
+        "client.duplicate_id",
+        "client.bad_image",
+        "client.template",
+        "client.too_large",
+        "client.refused_by_model",
+    }
+)
+"""Error types of rows that give no request, so that a retry has nothing to send."""
+
 _BY_STATUS: Mapping[str, str] = {
-    "truncated": "raise request.max_tokens; a changed request asks all rows again",
+    "truncated": "batcher retry JOB --only truncated --set request.max_tokens=N asks only these "
+    "rows with more room",
     "refused": "see the row, and reword the prompt if it should have been answered",
     "unsent": "not asked yet: run the same command again",
 }

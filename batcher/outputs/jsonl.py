@@ -1,6 +1,7 @@
 """The output as lines of JSON: one object a row, or Message Batches results."""
 
 import base64
+import contextlib
 import math
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import date, datetime, time, timedelta
@@ -38,7 +39,8 @@ class LinesOutput:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._file.close()
+        with contextlib.suppress(OSError):  # it is thrown away, as on a full disk
+            self._file.close()
         self._temporary.unlink(missing_ok=True)
 
     def write(self, lines: Iterable[bytes]) -> None:

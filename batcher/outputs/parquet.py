@@ -1,5 +1,6 @@
 """Parquet that appears whole: one file, or a folder of parts."""
 
+import contextlib
 import json
 import shutil
 import sys
@@ -36,6 +37,7 @@ class ParquetOutput:
         self._rows_in_file = 0
         self._files = 0
         _remove(self._temporary)
+        _remove(path.with_name(f".{path.name}.old"))
         if rows_per_file is not None:
             self._temporary.mkdir()
 
@@ -49,7 +51,8 @@ class ParquetOutput:
         trace: TracebackType | None,
     ) -> None:
         if self._writer is not None:
-            self._writer.close()
+            with contextlib.suppress(OSError):  # it is thrown away, as on a full disk
+                self._writer.close()
         _remove(self._temporary)
 
     def write(self, table: pa.Table) -> None:

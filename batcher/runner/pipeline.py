@@ -1,50 +1,73 @@
 """One run from the job file to the output: the only place where everything is put together."""
 
 import asyncio
-import socket
+import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from batcher import __version__
 from batcher.api.key import Secret, read_key
-from batcher.core.job import API, SIMULATOR
+from batcher.core.job import API
 from batcher.core.pace.halt import Halt
-from batcher.errors import BatcherError, InputError
+from batcher.errors import InputError
 from batcher.inputs.job_file.jobfile import LoadedJob
+from batcher.runner.events import Events
+from batcher.runner.notifying import Notifier
 from batcher.runner.planning.preflight import (
     ask,
     check_change,
     check_plan,
     money_question,
+    origin_question,
     planning_line,
     smaller_question,
 )
 from batcher.runner.planning.prepare import Prepared, prepare
+from batcher.runner.planning.retrying import plan_retry, retry_line
 from batcher.runner.planning.survey import Plan, comparison_of, make_plan
-from batcher.runner.planning.workspace import new_run_id
+from batcher.runner.planning.workspace import Workspace, new_run_id
 from batcher.runner.reading.export import Exported, export_parquet, layout_of
 from batcher.runner.record import RunIdentity, RunRecord
 from batcher.runner.sending.run import Ended, LiveRun, send_all
 from batcher.runner.sending.simulated import running_simulator
+from batcher.runner.signals import exit_code_of, raising
 from batcher.runner.ui import Ui
 from batcher.store.checkpoint import Checkpoint
 from batcher.store.lock import Holder, Lock
 from batcher.store.plans import note_seen, sum_up
 from batcher.store.records import RunEnd, RunStart
+from batcher.store.retries import note_replacements
 from batcher.store.writer import Writer
 
 _SIMULATED_LATENCY = 0.05
 
 
 @dataclass(frozen=True, slots=True)
+class Retrying:
+    """Only failed rows are sent: all, or those of some error types or statuses.
+
+    ``form`` is the job that says how they are asked; rows and output stay the job's own.
+    """
+
+    form: LoadedJob
+    only: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class RunOptions:
-    """What the command line adds to a job."""
+    """What the command line adds to a job.
+
+    ``max_time_s`` counts from the start of the command; ``waits`` for another run to end.
+    """
 
     is_simulated: bool = False
     says_yes: bool = False
     is_limited: bool = False
+    waits: bool = False
+    max_time_s: float | None = None
+    retrying: Retrying | None = None
     command: str = "batcher run"
 
 
@@ -62,26 +85,32 @@ class RunResult:
 def run_job(
     loaded: LoadedJob, options: RunOptions, ui: Ui, environ: Mapping[str, str]
 ) -> RunResult:
-    """Start, resume or complete a job; see DESIGN "the same command resumes".
+    """Start, resume or complete a job, or retry its failed rows; the same command resumes.
 
     Raises BatcherError before anything is sent; afterwards the result says how it ended.
     """
-    now = datetime.now(UTC)
-    prepared = prepare(loaded, is_simulated=options.is_simulated, today=now.date())
-    key = Secret("simulator") if prepared.asks_simulator else read_key(loaded.job.api, environ)
-    workspace = prepared.workspace
-    workspace.create()
-    workspace.check_output()
-    holder = Holder.this_process(now)
-    with Lock(workspace.state, holder):
-        Checkpoint.create(workspace.state, version=__version__, now=now)
-        writer = Writer(workspace.state)
-        try:
-            identity = RunIdentity(new_run_id(now), now, holder.boot_id)
-            run = _Run(prepared, options, ui, writer, identity, key)
-            return run.go()
-        finally:
-            writer.close()
+    began, now = time.monotonic(), datetime.now(UTC)
+    identity = RunIdentity(new_run_id(now), now, Holder.this_process(now).boot_id)
+    workspace = Workspace.of(loaded, is_simulated=options.is_simulated)
+    deadline = None if options.max_time_s is None else began + options.max_time_s
+    with (
+        raising(),
+        closing(Events(workspace.state / identity.run_id, ui.say)) as events,
+        Notifier(loaded, workspace, identity, environ, events, ui.say) as notifier,
+    ):
+        prepared = prepare(loaded, is_simulated=options.is_simulated, today=now.date())
+        key = Secret("simulator") if prepared.asks_simulator else read_key(loaded.job.api, environ)
+        workspace.create()
+        workspace.check_output()
+        waiting = ui.say if options.waits else None
+        record = RunRecord(prepared, identity, events)
+        with Lock(workspace.state, Holder.this_process(now), waiting=waiting), record:
+            Checkpoint.create(workspace.state, version=__version__, now=now)
+            with closing(Writer(workspace.state)) as writer:
+                record.count_commits(lambda: writer.records)
+                result = _Run(prepared, options, ui, writer, record, key, deadline).go()
+        notifier.record = result.record
+        return result
 
 
 @dataclass(slots=True)
@@ -92,50 +121,61 @@ class _Run:
     options: RunOptions
     ui: Ui
     writer: Writer
-    identity: RunIdentity
+    record: RunRecord
     key: Secret | None
+    deadline: float | None
 
     def go(self) -> RunResult:
-        plan = make_plan(self.prepared, self.writer.call)
-        self.ui.say(planning_line(plan, self.prepared))
+        sending, plan = self._plan()
         for warning in plan.warnings:
             self.ui.say(f"warning  {warning}")
+        self.record.planned(plan.counts)
         layout_of(self.prepared, plan)
         check_plan(plan, self.prepared)
         check_change(plan, self.prepared, self.ui)
         if not self.options.says_yes:
             ask(self._questions(plan), self.ui, self.options.command)
-        comparison = comparison_of(self.prepared)
-        self.writer.call(lambda checkpoint: note_seen(checkpoint, comparison))
-        record = RunRecord(self.prepared, self.identity, plan.counts)
-        try:
-            ended = self._send(plan, record) if plan.counts.to_send else None
-            return self._finish(plan, ended, record)
-        except BatcherError as error:
-            record.failed(error.exit_code)
-            raise
+        self._note()
+        ended = self._send(sending, plan) if plan.counts.to_send else None
+        return self._finish(plan, ended)
+
+    @property
+    def _run_id(self) -> str:
+        return self.record.identity.run_id
+
+    def _plan(self) -> tuple[Prepared, Plan]:
+        """Plan the run; return also the job as its requests are made."""
+        prepared, retrying = self.prepared, self.options.retrying
+        if retrying is None:
+            plan = make_plan(prepared, self.writer.call, self.record.rows_read)
+            self.ui.say(planning_line(plan, prepared))
+            return prepared, plan
+        form = prepared
+        if retrying.form is not prepared.loaded:
+            simulated = prepared.workspace.is_simulated
+            form = prepare(retrying.form, is_simulated=simulated, today=prepared.today)
+        plan, retries = plan_retry(prepared, form, self.writer.call, retrying.only)
+        self.ui.say(retry_line(retries))
+        return form, plan
 
     def _questions(self, plan: Plan) -> list[str]:
         """What somebody has to agree to first."""
         asked = smaller_question(plan, self.prepared) if self.options.is_limited else []
         if plan.counts.to_send:
-            asked += [*self._origin_question(), *money_question(plan, self.prepared)]
+            origins = self.writer.call(Checkpoint.origins)
+            asked += [
+                *origin_question(origins, self.prepared.origin),
+                *money_question(plan, self.prepared),
+            ]
         return asked
 
-    def _origin_question(self) -> list[str]:
-        """Ask before answers of another server are mixed in."""
-        others = set(self.writer.call(Checkpoint.origins)) - {self._origin}
-        if not others:
-            return []
-        named = ", ".join(sorted(others))
-        return [f"The answers so far came from {named}; go on with {self._origin}?"]
-
-    @property
-    def _origin(self) -> str:
-        prepared = self.prepared
-        return (
-            SIMULATOR if prepared.asks_simulator else prepared.loaded.job.api.base_url.rstrip("/")
-        )
+    def _note(self) -> None:
+        """Remember what the next run has to know, before anything is sent."""
+        if self.options.retrying is None:
+            comparison = comparison_of(self.prepared)
+            self.writer.call(lambda checkpoint: note_seen(checkpoint, comparison))
+        else:
+            self.writer.call(lambda checkpoint: note_replacements(checkpoint, self._run_id))
 
     @contextmanager
     def _server(self) -> Iterator[API]:
@@ -147,64 +187,76 @@ class _Run:
         with running_simulator(_SIMULATED_LATENCY) as url:
             yield api.model_copy(update={"base_url": url, "auth": "x-api-key"})
 
-    def _send(self, plan: Plan, record: RunRecord) -> Ended:
-        prepared, identity = self.prepared, self.identity
+    def _send(self, sending: Prepared, plan: Plan) -> Ended:
+        identity = self.record.identity
+        holder = Holder.this_process(identity.started)
         started = RunStart(
             identity.run_id,
             identity.started,
-            Holder.this_process(identity.started).pid,
-            socket.gethostname(),
-            identity.boot_id,
+            holder.pid,
+            holder.host,
+            holder.boot_id,
             __version__,
-            self._origin,
-            prepared.loaded.digest,
-            prepared.prices.as_of.isoformat(),
+            self.prepared.origin,
+            self.prepared.loaded.digest,
+            self.prepared.prices.as_of.isoformat(),
         )
-        self.writer.call(lambda checkpoint: checkpoint.commit({"runs": [started]}))
-        with self._server() as api:
-            live = LiveRun(
-                prepared=prepared,
-                plan=plan,
-                api=api,
-                key=self.key,
-                writer=self.writer,
-                run_id=identity.run_id,
-                first_attempt_id=self.writer.call(Checkpoint.next_attempt_id),
-                ui=self.ui,
-                publish=record.running,
-            )
-            return asyncio.run(send_all(live))
+        with self.writer.ballast:
+            self.record.sending()
+            self.writer.call(lambda checkpoint: checkpoint.commit({"runs": [started]}))
+            with self._server() as api:
+                live = LiveRun(
+                    prepared=sending,
+                    plan=plan,
+                    api=api,
+                    key=self.key,
+                    writer=self.writer,
+                    run_id=identity.run_id,
+                    first_attempt_id=self.writer.call(Checkpoint.next_attempt_id),
+                    ui=self.ui,
+                    publish=self.record.running,
+                    deadline=self.deadline,
+                )
+                return asyncio.run(send_all(live))
 
-    def _finish(self, plan: Plan, ended: Ended | None, record: RunRecord) -> RunResult:
-        halt = None if ended is None else ended.progress.halt
+    def _finish(self, plan: Plan, ended: Ended | None) -> RunResult:
+        progress = None if ended is None else ended.progress
+        halt = None if progress is None else progress.halt
         signal = None if ended is None else ended.signal
         exported = None
         if halt is None and signal is None:
-            path = self.prepared.workspace.output
-            try:
-                exported = export_parquet(
-                    self.prepared, plan, self.writer.call, path, self.identity.run_id
-                )
-            except InputError as error:
-                if ended is None:
-                    raise
-                halt = Halt(1, error.message, error.hint)
+            exported, halt = self._export(plan, has_sent=ended is not None)
         code = self._exit_code(plan, halt, signal, exported)
-        run_id = self.identity.run_id
         if ended is not None:
-            end = RunEnd(run_id, datetime.now(UTC), code)
+            end = RunEnd(self._run_id, datetime.now(UTC), code)
             self.writer.call(lambda checkpoint: checkpoint.commit({"run_ends": [end]}))
-        sums = self.writer.call(lambda checkpoint: sum_up(checkpoint, run_id))
-        content = record.ended(code, sums, exported, None if ended is None else ended.progress)
-        return RunResult(code, run_id, content, exported, halt)
+        sums = self.writer.call(lambda checkpoint: sum_up(checkpoint, self._run_id))
+        content = self.record.ended(code, sums, exported, progress)
+        return RunResult(code, self._run_id, content, exported, halt)
+
+    def _export(self, plan: Plan, *, has_sent: bool) -> tuple[Exported | None, Halt | None]:
+        """Write the output; after a run that has sent, failing to is an ending like others."""
+        self.record.writing()
+        path, call = self.prepared.workspace.output, self.writer.call
+        rows_read = self.record.rows_read
+        try:
+            return export_parquet(self.prepared, plan, call, path, self._run_id, rows_read), None
+        except InputError as error:
+            if not has_sent:
+                raise
+            return None, Halt(1, error.message, error.hint)
+        except OSError as error:
+            hint = "make room, then run the same command again: every answer is recorded"
+            return None, Halt(1, f"the output cannot be written: {path}: {error.strerror}", hint)
 
     def _exit_code(
         self, plan: Plan, halt: Halt | None, signal: int | None, exported: Exported | None
     ) -> int:
         if halt is not None:
             return halt.exit_code
-        if signal is not None or exported is None:
-            return 128 + (signal or 0)
+        if signal is not None:
+            return exit_code_of(signal)
+        assert exported is not None  # noqa: S101 - nothing else kept it from being written
         answered = exported.by_status.get("succeeded", 0) + exported.by_status.get("skipped", 0)
         failed = plan.counts.items - answered
         if failed <= self.prepared.loaded.job.limits.max_failed * plan.counts.items:

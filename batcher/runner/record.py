@@ -1,23 +1,28 @@
-"""run.json and status.json: what a run is doing and what it came to, in one shape."""
+"""What a run tells of itself: status.json and run.json, in one shape, and events.jsonl."""
 
 import contextlib
-import hashlib
 import os
 import socket
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
+from types import TracebackType
 from typing import Any
 
 from batcher import __version__
-from batcher.core.money.display import exact_text
 from batcher.core.plan import PlanCounts
+from batcher.errors import BatcherError
 from batcher.outputs.atomic import write_json
-from batcher.outputs.parquet import count_rows
+from batcher.runner.events import Events
+from batcher.runner.figures import ending_json, output_json, plan_json, progress_json
+from batcher.runner.milestones import Milestones
 from batcher.runner.planning.prepare import Prepared
+from batcher.runner.pulse import Pulse
 from batcher.runner.reading.export import Exported
-from batcher.runner.sending.progress import TOKEN_KINDS, Progress
+from batcher.runner.sending.progress import Progress
+from batcher.runner.signals import Terminated
 from batcher.runner.ui import Snapshot
+from batcher.store.lock import process_start
 from batcher.store.plans import RunSums
 
 SCHEMA_VERSION = 1
@@ -33,12 +38,20 @@ class RunIdentity:
 
 
 class RunRecord:
-    """What is written about one run: status.json about once a second, run.json at its end."""
+    """What is written about one run: status.json about once a second, run.json at its end, events.
 
-    def __init__(self, prepared: Prepared, identity: RunIdentity, counts: PlanCounts) -> None:
+    A context, entered when the lock is held: inside of it the status is kept up to date by a thread
+    of its own, whatever the run is busy with, and whoever leaves it with an error leaves a status
+    that says so. None of it that cannot be written stops a run or changes how it ends.
+    Methods publish by replacing whole values, so that the thread never sees half of one.
+    """
+
+    def __init__(self, prepared: Prepared, identity: RunIdentity, events: Events) -> None:
         self._workspace = prepared.workspace
-        self._counts = counts
-        self._run_id = identity.run_id
+        self._limits = prepared.loaded.job.limits
+        self._events = events
+        self._milestones = Milestones(events)
+        self.identity = identity
         self._content: dict[str, Any] = {
             "schema_version": SCHEMA_VERSION,
             "run_id": identity.run_id,
@@ -48,7 +61,7 @@ class RunRecord:
             "started": _time(identity.started),
             "ended": None,
             "is_simulated": prepared.asks_simulator,
-            "plan": plan_json(counts),
+            "plan": None,
             "versions": {"batcher": __version__},
             "prices_date": prepared.prices.as_of.isoformat(),
             "price_overrides": sorted(prepared.loaded.job.prices.overrides),
@@ -56,127 +69,137 @@ class RunRecord:
         }
         self._process = {
             "pid": os.getpid(),
+            "process_start": process_start(os.getpid()),
             "host": socket.gethostname(),
             "boot_id": identity.boot_id,
         }
+        self._moment: dict[str, Any] = {"phase": "planning", "rows_read": 0}
+        self._committed: Callable[[], int | None] = _not_known
+        self._pulse = Pulse(self._write_status)
+
+    def __enter__(self) -> "RunRecord":
+        self._pulse.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._pulse.stop()
+        if error is None or self._content["state"] == "ended":
+            return
+        over = {"state": "ended", "exit_code": code_of(error), "ended": _time(_now())}
+        self._events.tell("run_ended", exit_code=over["exit_code"])
+        self._content = {**self._content, **over}
+        with contextlib.suppress(OSError):
+            self._write_status()
+
+    def count_commits(self, committed: Callable[[], int | None]) -> None:
+        """Take ``commit_seq`` from here on; called from the status's thread, so it must not wait.
+
+        It gives the number of records in the checkpoint.
+        """
+        self._committed = committed
+
+    def rows_read(self, rows: int) -> None:
+        """Say how many rows of the input this pass over it has read."""
+        self._moment = {**self._moment, "rows_read": rows}
+
+    def planned(self, counts: PlanCounts) -> None:
+        """Say what the run is going to do."""
+        self._content = {**self._content, "plan": plan_json(counts)}
+
+    @contextlib.contextmanager
+    def waiting(self) -> Iterator[None]:
+        """Say that somebody is being asked, for as long as it takes."""
+        before, self._moment = self._moment, {"phase": "waiting"}
+        yield
+        self._moment = before
+
+    def sending(self) -> None:
+        """Say that sending begins: from here on the run has a folder and events."""
+        self._moment = {"phase": "sending"}
+        self._events.begin(run_id=self.identity.run_id, plan=self._content["plan"])
+        limits = self._limits.model_dump(exclude_none=True)
+        self._events.tell("sending_started", limits=limits)
 
     def running(self, snapshot: Snapshot, progress: Progress) -> None:
-        """Publish where the run is."""
-        now = {**self._process, "heartbeat": _time(datetime.now(UTC))}
-        live = {**self._content, **_progress_json(self._counts, snapshot, progress), **now}
-        write_json(self._workspace.status, live, is_durable=False)
+        """Say how far sending is; called about once a second, off the event loop."""
+        plan = self._content["plan"]
+        self._moment = {"phase": "sending", **progress_json(plan, snapshot, progress)}
+        self._milestones.running(snapshot, progress)
 
-    def failed(self, exit_code: int) -> None:
-        """Publish that the run ended with an error, unless even that cannot be written."""
-        now = _time(datetime.now(UTC))
-        over = {"state": "ended", "exit_code": exit_code, "ended": now, "heartbeat": now}
-        with contextlib.suppress(OSError):
-            live = {**self._content, **self._process, **over}
-            write_json(self._workspace.status, live, is_durable=False)
+    def writing(self) -> None:
+        """Say that the output is being written."""
+        self._moment = {**self._moment, "phase": "writing", "rows_read": 0}
 
     def ended(
         self, exit_code: int, sums: RunSums, exported: Exported | None, progress: Progress | None
     ) -> dict[str, Any]:
-        """Return how the run ended; one that sent something is also written down."""
-        now = _time(datetime.now(UTC))
-        self._content.update(
-            state="ended",
-            exit_code=exit_code,
-            ended=now,
-            rows=_rows_json(self._counts, sums),
-            **totals_json(sums.run),
-            checkpoint=totals_json(sums.checkpoint),
-            latency_s=sums.latency_s,
-            models=sums.models,
-            errors=sums.errors,
-            pace={} if progress is None else _rounded(progress.pace_s),
-            output=[] if exported is None else _output_json(exported.path),
-        )
+        """Return how the run ended; of one that sent something run.json is written, too."""
+        output = [] if exported is None else output_json(exported.path)
+        self._pulse.stop()
+        content = {
+            **self._content,
+            "state": "ended",
+            "exit_code": exit_code,
+            "ended": _time(_now()),
+            **ending_json(self._content["plan"], sums, progress),
+            "output": output,
+        }
         if progress is not None:
-            folder = self._workspace.state / self._run_id
-            folder.mkdir(exist_ok=True)
-            write_json(folder / "run.json", self._content)
-            live = {**self._content, **self._process, "heartbeat": now}
-            write_json(self._workspace.status, live, is_durable=False)
+            self._write_record(content)
+        self._content = content
+        with contextlib.suppress(OSError):
+            self._write_status()
+        self._tell_end(exported)
         return self._content
 
+    def _write_record(self, content: dict[str, Any]) -> None:
+        """Write run.json; the run has ended as it has, whether there is room for this or not."""
+        path = self._workspace.state / self.identity.run_id / "run.json"
+        try:
+            path.parent.mkdir(exist_ok=True)
+            write_json(path, content)
+        except OSError as error:
+            self._events.warn(f"warning  {path} cannot be written: {error.strerror}")
 
-def plan_json(counts: PlanCounts) -> dict[str, Any]:
-    """The planning line for programs."""
-    plan = asdict(counts)
-    for key in ("worst_case_usd", "expected_usd"):
-        plan[key] = None if plan[key] is None else exact_text(plan[key])
-    return {**plan, "new": counts.new}
+    def _tell_end(self, exported: Exported | None) -> None:
+        for file in self._content["output"]:
+            self._events.tell(
+                "output_written",
+                **file,
+                is_unchanged=exported is not None and exported.is_unchanged,
+            )
+        totals = {key: self._content[key] for key in ("rows", "usd", "attempts", "tokens")}
+        self._events.tell("run_ended", exit_code=self._content["exit_code"], **totals)
 
-
-def totals_json(totals: dict[str, Any]) -> dict[str, Any]:
-    """A row of the store's totals as the usd and tokens of run.json."""
-    return {
-        "usd": {
-            "spent": exact_text(totals["cost_usd"]),
-            "unknown": exact_text(totals["unknown_usd"]),
-            "unpriced_attempts": totals["unpriced"],
-        },
-        "attempts": {
-            "sent": totals["attempts"],
-            "billed": totals["billed"],
-            "unknown": totals["unknown"],
-        },
-        "tokens": {kind: totals[kind] for kind in TOKEN_KINDS},
-    }
-
-
-def _rows_json(counts: PlanCounts, sums: RunSums) -> dict[str, Any]:
-    return {
-        "total": counts.items,
-        "known": counts.known,
-        "sent": sums.run["requests"],
-        "succeeded": sums.by_status.get("succeeded", 0),
-        "by_status": sums.by_status,
-    }
+    def _write_status(self) -> None:
+        moment = self._moment if self._content["state"] == "running" else {}
+        now = {
+            "heartbeat": _now().isoformat(timespec="milliseconds"),
+            "commit_seq": self._committed(),
+        }
+        live = {**self._content, **moment, **self._process, **now}
+        write_json(self._workspace.status, live, is_durable=False)
 
 
-def _progress_json(counts: PlanCounts, snapshot: Snapshot, progress: Progress) -> dict[str, Any]:
-    return {
-        "rows": {
-            "total": counts.items,
-            "known": counts.known,
-            "sent": snapshot.done,
-            "succeeded": progress.by_status.get("succeeded", 0),
-            "by_status": dict(progress.by_status),
-            "to_send": snapshot.total,
-            "done": snapshot.done,
-            "failed": snapshot.failed,
-        },
-        "in_flight": snapshot.in_flight,
-        "retried": snapshot.retried,
-        "rate": round(snapshot.rate, 3),
-        "eta_s": None if snapshot.eta_s is None else round(snapshot.eta_s),
-        "limiter": snapshot.limiter,
-        "pace": _rounded(progress.pace_s),
-        "usd": {
-            "spent": exact_text(progress.spent_usd),
-            "unknown": exact_text(progress.unknown_usd),
-        },
-        "tokens": dict(progress.tokens),
-        "commit_seq": progress.sent,
-    }
+def code_of(error: BaseException) -> int:
+    """Return the code the command exits with when this error ends it."""
+    if isinstance(error, BatcherError | Terminated):
+        return error.exit_code
+    return 130 if isinstance(error, KeyboardInterrupt) else 1
 
 
-def _output_json(path: Path) -> list[dict[str, Any]]:
-    """Describe the output's files, so that a copy of them can be checked."""
-    found = []
-    for file in sorted(path.iterdir()) if path.is_dir() else [path]:
-        with file.open("rb") as content:
-            digest = hashlib.file_digest(content, "sha256").hexdigest()
-        size, rows = file.stat().st_size, count_rows(file)
-        found.append({"path": str(file), "rows": rows, "bytes": size, "sha256": digest})
-    return found
+def _not_known() -> None:
+    """Stand in for the count of commits until the checkpoint is open."""
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
 
 
 def _time(moment: datetime) -> str:
     return moment.isoformat(timespec="seconds")
-
-
-def _rounded(seconds: dict[str, float]) -> dict[str, float]:
-    return {limiter: round(value, 1) for limiter, value in seconds.items()}

@@ -4,10 +4,12 @@ It is a ``flock`` on a file of its own: DuckDB's own lock is lost as soon as the
 closes the database file in any other way, and ours is free the moment its holder dies.
 """
 
+import contextlib
 import fcntl
 import json
 import os
 import socket
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
@@ -20,51 +22,72 @@ _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 @dataclass(frozen=True, slots=True)
 class Holder:
-    """The process that holds a job: pid, host, the host's boot, and when it began."""
+    """The process that holds a job: pid, host, the host's boot, and when it began.
+
+    ``process_start`` tells it from a later process with the same pid; see ``process_start``.
+    """
 
     pid: int
     host: str
     boot_id: str
     started_at: str
+    process_start: int | None = None
 
     @classmethod
     def this_process(cls, now: datetime) -> "Holder":
         """Describe ourselves."""
         boot_id = _BOOT_ID.read_text().strip() if _BOOT_ID.exists() else ""
-        return cls(os.getpid(), socket.gethostname(), boot_id, now.isoformat(timespec="seconds"))
+        pid, started_at = os.getpid(), now.isoformat(timespec="seconds")
+        return cls(pid, socket.gethostname(), boot_id, started_at, process_start(pid))
+
+    def __str__(self) -> str:
+        return f"process {self.pid} on {self.host} since {self.started_at}"
+
+
+def process_start(pid: int) -> int | None:
+    """When a process of this computer began, in clock ticks since its boot.
+
+    None when there is no such process, or no /proc to ask.
+    """
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_bytes()
+    except OSError:
+        return None
+    # The name may hold anything, spaces and parentheses too; the fields after it are numbers.
+    return int(stat.rpartition(b")")[2].split()[19])
 
 
 class Lock:
     """Holds a folder's lock from construction to ``release``.
 
-    Raises LockedError, which names the holder, when another process has it.
+    Raises LockedError, which names the holder, when another process has it; with ``waiting`` it
+    tells that once whom it waits for, and waits. A signal whose handler raises ends the wait.
     """
 
-    def __init__(self, folder: Path, holder: Holder, *, is_shared: bool = False) -> None:
-        path = folder / "lock"
+    def __init__(
+        self,
+        folder: Path,
+        holder: Holder,
+        *,
+        is_shared: bool = False,
+        waiting: Callable[[str], None] | None = None,
+    ) -> None:
+        self._descriptor = _opened_to_read(folder) if is_shared else _opened(folder)
+        if self._descriptor is None:
+            return
         try:
-            self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        except OSError as error:
-            raise CheckpointError(
-                f"{path}: {error.strerror}", hint="make the folder writable, or set job.state"
-            ) from None
-        try:
-            mode = fcntl.LOCK_SH if is_shared else fcntl.LOCK_EX
-            fcntl.flock(self._descriptor, mode | fcntl.LOCK_NB)
-        except OSError:
-            other = _holder(self._descriptor)
-            os.close(self._descriptor)
-            raise LockedError(
-                f"this job is held by {other}",
-                hint="wait for it to end; batcher status shows how far it is",
-            ) from None
-        if not is_shared:
-            os.ftruncate(self._descriptor, 0)
-            os.pwrite(self._descriptor, json.dumps(asdict(holder)).encode(), 0)
+            _acquire(self._descriptor, fcntl.LOCK_SH if is_shared else fcntl.LOCK_EX, waiting)
+            if not is_shared:
+                _sign(self._descriptor, holder)
+        except BaseException:
+            self.release()
+            raise
 
     def release(self) -> None:
         """Let the next process in."""
-        os.close(self._descriptor)
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None
 
     def __enter__(self) -> "Lock":
         return self
@@ -78,6 +101,47 @@ class Lock:
         self.release()
 
 
+def _opened(folder: Path) -> int:
+    path = folder / "lock"
+    try:
+        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise CheckpointError(
+            f"{path}: {error.strerror}", hint="make the folder writable, or set job.state"
+        ) from None
+
+
+def _opened_to_read(folder: Path) -> int | None:
+    """Open the file of a folder that may be an archive; None when nobody can make one there."""
+    path = folder / "lock"
+    with contextlib.suppress(OSError):
+        return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    if folder.is_dir() and not path.exists() and not os.access(folder, os.W_OK):
+        return None
+    return _opened(folder)
+
+
+def _acquire(descriptor: int, mode: int, waiting: Callable[[str], None] | None) -> None:
+    try:
+        fcntl.flock(descriptor, mode | fcntl.LOCK_NB)
+    except OSError:
+        other = _holder(descriptor)
+        if waiting is None:
+            raise LockedError(
+                f"this job is held by {other}",
+                hint="wait for it to end; batcher status shows how far it is",
+            ) from None
+        waiting(f"waiting for {other}, which holds this job")
+        fcntl.flock(descriptor, mode)
+
+
+def _sign(descriptor: int, holder: Holder) -> None:
+    """Write down who holds it; on a full disk it is held without a name."""
+    with contextlib.suppress(OSError):
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, json.dumps(asdict(holder)).encode(), 0)
+
+
 def _holder(descriptor: int) -> str:
     """Say who has the lock: a run, which wrote itself down, or commands that only read."""
     try:
@@ -89,7 +153,6 @@ def _holder(descriptor: int) -> str:
 
 def _described(content: bytes) -> str:
     try:
-        holder = Holder(**json.loads(content))
+        return str(Holder(**json.loads(content)))
     except (ValueError, TypeError):
         return "another process"
-    return f"process {holder.pid} on {holder.host} since {holder.started_at}"

@@ -9,7 +9,6 @@ import asyncio
 import contextlib
 import threading
 import time
-from collections import defaultdict
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
@@ -19,7 +18,9 @@ from typing import Any, TypeVar
 
 from batcher.errors import CheckpointError
 from batcher.store.checkpoint import Checkpoint
+from batcher.store.committer import Committer
 from batcher.store.records import Record
+from batcher.store.room import Ballast
 
 T = TypeVar("T")
 
@@ -44,19 +45,35 @@ class _Call:
 class Writer:
     """Opens a folder's checkpoint in a thread of its own and closes it with ``close``.
 
-    Once a write has failed every later one fails with the same CheckpointError: a run must not go
-    on paying for answers that it cannot keep.
+    Once a write has failed no attempt is recorded any more: a run must not go on paying for answers
+    that it cannot keep. What has come back is still written, each record by itself, into the room
+    of the ``ballast``, which a run enters before it sends. The future of whatever could not be
+    written ends with the first failure.
     """
 
     def __init__(self, folder: Path) -> None:
+        self.ballast = Ballast(folder)
         self._queue: SimpleQueue[_Addition | _Call | None] = SimpleQueue()
-        self._failure: CheckpointError | None = None
-        opened: Future[None] = Future()
+        opened: Future[Committer] = Future()
         self._thread = threading.Thread(
             target=self._serve, args=(folder, opened), name="checkpoint", daemon=True
         )
-        self._thread.start()
-        opened.result()
+        try:
+            self._thread.start()
+            self._committer = opened.result()
+        except BaseException:
+            self.close()
+            raise
+
+    @property
+    def failure(self) -> CheckpointError | None:
+        """The first write that failed."""
+        return self._committer.failure
+
+    @property
+    def records(self) -> int | None:
+        """How many records the checkpoint holds; may be asked from any thread."""
+        return self._committer.records
 
     def add(self, table: str, record: Record) -> asyncio.Future[None]:
         """Add one record from the event loop; the future is done when it is on the disk."""
@@ -73,26 +90,30 @@ class Writer:
     def close(self) -> None:
         """Write what is left and close the file."""
         self._queue.put(None)
-        self._thread.join()
-
-    def _serve(self, folder: Path, opened: "Future[None]") -> None:
         try:
-            checkpoint = Checkpoint(folder)
+            self._thread.join()
+        finally:
+            # Not even a signal ends this wait: a thread that is in DuckDB when Python ends aborts.
+            self._thread.join()
+
+    def _serve(self, folder: Path, opened: "Future[Committer]") -> None:
+        try:
+            committer = Committer(folder, self.ballast)
         except BaseException as error:  # noqa: BLE001 - handed to the caller, who raises it
             opened.set_exception(error)
             return
-        opened.set_result(None)
+        opened.set_result(committer)
         try:
             while True:
                 group, after = self._next_group()
                 if group:
-                    self._commit(checkpoint, group)
+                    _commit(committer, group)
                 if after is None:
                     return
                 if isinstance(after, _Call):
-                    _answer(after, checkpoint)
+                    _answer(after, committer)
         finally:
-            checkpoint.close()
+            committer.close()
 
     def _next_group(self) -> "tuple[list[_Addition], _Call | bool | None]":
         """Wait for work: additions that share a commit, and what came after them.
@@ -113,41 +134,28 @@ class Writer:
                 return group, True
         return group, item
 
-    def _commit(self, checkpoint: Checkpoint, group: list[_Addition]) -> None:
-        tables: dict[str, list[Record]] = defaultdict(list)
-        for addition in group:
-            tables[addition.table].append(addition.record)
-        self._attempt(lambda: checkpoint.commit(tables))
-        # The loop is gone when a second Ctrl-C gave up; what is on the disk stays there.
-        with contextlib.suppress(RuntimeError):
-            loop = group[0].done.get_loop()
-            loop.call_soon_threadsafe(_resolve, group, self._failure)
-        self._attempt(checkpoint.checkpoint_if_due)
 
-    def _attempt(self, write: Callable[[], None]) -> None:
-        """Write unless a write has failed; whatever goes wrong must reach those who wait."""
-        if self._failure is not None:
-            return
-        try:
-            write()
-        except CheckpointError as error:
-            self._failure = error
-        except Exception as error:  # noqa: BLE001 - a thread that died would leave them waiting
-            self._failure = CheckpointError(f"writing failed ({type(error).__name__})")
+def _commit(committer: Committer, group: list[_Addition]) -> None:
+    written = committer.write([(addition.table, addition.record) for addition in group])
+    # The loop is gone when a second Ctrl-C gave up; what is on the disk stays there.
+    with contextlib.suppress(RuntimeError):
+        loop = group[0].done.get_loop()
+        loop.call_soon_threadsafe(_resolve, group, written, committer.failure)
+    committer.fold()
 
 
-def _resolve(group: list[_Addition], failure: CheckpointError | None) -> None:
-    for addition in group:
+def _resolve(group: list[_Addition], written: list[bool], failure: CheckpointError | None) -> None:
+    for addition, is_written in zip(group, written, strict=True):
         if addition.done.done():
             continue
-        if failure is None:
+        if is_written or failure is None:
             addition.done.set_result(None)
         else:
             addition.done.set_exception(failure)
 
 
-def _answer(call: _Call, checkpoint: Checkpoint) -> None:
+def _answer(call: _Call, committer: Committer) -> None:
     try:
-        call.done.set_result(call.work(checkpoint))
+        call.done.set_result(call.work(committer.checkpoint))
     except BaseException as error:  # noqa: BLE001 - handed to the caller, who raises it
         call.done.set_exception(error)

@@ -20,10 +20,12 @@ def test_failures_are_grouped_with_advice(done: Path, batcher: Command) -> None:
 
 
 def test_failures_say_what_to_type_next(done: Path, batcher: Command) -> None:
-    """The text ends in a command for the first example."""
+    """The text ends in the command that asks the largest group again, with more room."""
     said = batcher("failures", done, "--simulate")
     assert said.out.startswith("5 of 6 rows have no good answer")
-    assert said.err == f"next   batcher show {done} a-1 --simulate\n"
+    more = "--only max_tokens --set request.max_tokens="
+    assert said.err.startswith(f"next   batcher retry {done} {more}")
+    assert said.err.endswith(" --simulate\n")
 
 
 def test_show_explains_the_cost(done: Path, batcher: Command) -> None:

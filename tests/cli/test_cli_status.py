@@ -10,28 +10,48 @@ from pathlib import Path
 import pytest
 from commanding import Command
 
-from batcher.runner.reading.liveness import Here, state_of
+from batcher.runner.reading.liveness import Here, Process, find_process, state_of
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
 
 @pytest.mark.parametrize(
-    ("changes", "is_alive", "age_s", "state"),
+    ("changes", "process", "age_s", "state"),
     [
-        pytest.param({}, True, 1, "running", id="alive"),
-        pytest.param({}, False, 1, "died", id="process-gone"),
-        pytest.param({}, True, 11, "silent", id="alive-but-silent"),
-        pytest.param({"boot_id": "old"}, True, 1, "died", id="another-boot"),
-        pytest.param({"host": "far"}, False, 1, "running", id="another-host"),
-        pytest.param({"host": "far"}, True, 11, "died", id="another-host-silent"),
-        pytest.param({"state": "ended"}, False, 999, "ended", id="ended"),
+        pytest.param({}, Process(1, 70), 1, "running", id="alive"),
+        pytest.param({}, None, 1, "died", id="process-gone"),
+        pytest.param({}, Process(1, 71), 1, "died", id="number-used-again"),
+        pytest.param({}, Process(1, None), 1, "running", id="start-not-known-here"),
+        pytest.param({"process_start": None}, Process(1, 70), 1, "running", id="start-not-written"),
+        pytest.param({}, Process(1, 70), 11, "silent", id="alive-but-silent"),
+        pytest.param({"boot_id": "old"}, Process(1, 70), 1, "died", id="another-boot"),
+        pytest.param({"host": "far"}, None, 1, "running", id="another-host"),
+        pytest.param({"host": "far"}, Process(1, 70), 11, "died", id="another-host-silent"),
+        pytest.param({"state": "ended"}, None, 999, "ended", id="ended"),
     ],
 )
-def test_state_of_a_run(changes: dict[str, str], is_alive: bool, age_s: int, state: str) -> None:
+def test_state_of_a_run(
+    changes: dict[str, str], process: Process | None, age_s: int, state: str
+) -> None:
     """Whether a run is there is judged by its process here, by its last write elsewhere."""
     heartbeat = (NOW - timedelta(seconds=age_s)).isoformat()
-    status = {"state": "running", "host": "h", "boot_id": "b", "pid": 1, "heartbeat": heartbeat}
-    assert state_of({**status, **changes}, Here("h", "b", lambda _: is_alive), NOW) == state
+    status = {"state": "running", "host": "h", "boot_id": "b", "pid": 1, "process_start": 70}
+    status |= {"heartbeat": heartbeat, **changes}
+    assert state_of(status, Here("h", "b", lambda _: process), NOW) == state
+
+
+def test_a_process_is_found_by_number_and_start() -> None:
+    """We are there, with one start; a zombie and a number that nobody has are not."""
+    us, pid_1 = find_process(os.getpid()), find_process(1)
+    assert us == find_process(os.getpid())
+    assert us is not None
+    assert pid_1 is not None
+    assert us.start > pid_1.start
+    child = subprocess.Popen([sys.executable, "-c", ""])
+    os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
+    assert find_process(child.pid) is None
+    child.wait()
+    assert find_process(child.pid) is None
 
 
 def test_status_of_an_ended_run(done: Path, batcher: Command) -> None:
@@ -80,13 +100,13 @@ def test_status_of_a_process_that_died(
     folder = tmp_path / "runs/job"
     folder.mkdir(parents=True)
     running = {**status, "state": "running", "exit_code": None, "ended": None, "pid": child.pid}
-    running |= {"heartbeat": datetime.now(UTC).isoformat(), "output": None, "rate": 1.0}
+    running |= {"heartbeat": datetime.now(UTC).isoformat(), "output": None, "rows": None}
     (folder / "status.json").write_text(json.dumps(running))
     monkeypatch.chdir(tmp_path)
     assert batcher("status", "--json").json[0]["state"] == "died"  # still an entry: a zombie
     child.wait()
     said = batcher("status")
-    assert f"died; process {child.pid}" in said.out
+    assert f"died while sending; process {child.pid}" in said.out
 
 
 @pytest.mark.parametrize("content", ["", "[]", "{}", '{"state": "running"}'])

@@ -9,7 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batcher.core.request.canonical import canonical_json, fingerprint
+from batcher.core.request.canonical import (
+    canonical_json,
+    canonical_json_of,
+    fingerprint,
+    member,
+    messages_member,
+)
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | TEXT
@@ -74,6 +80,26 @@ def test_different_bodies_are_different_bytes(one: dict[str, Any], other: dict[s
 def test_the_bytes_say_the_body(body: dict[str, Any]) -> None:
     """What is sent reads back as what was asked, to the last digit."""
     assert json.loads(canonical_json(body)) == body
+
+
+@given(BODIES | BODIES.map(lambda body: {**body, "schema": body, "input_schema": [body]}))
+def test_a_body_put_together_is_the_same_bytes(body: dict[str, Any]) -> None:
+    """Encoding the fields one by one, some of them long before, names no request otherwise."""
+    members = {key: member(key, value) for key, value in body.items()}
+    assert canonical_json_of(members) == canonical_json(body)
+
+
+@given(st.text(st.characters()))
+def test_the_short_way_for_a_prompt_is_the_same_text(text: str) -> None:
+    """What most requests consist of is encoded as everything else is."""
+    messages = [{"role": "user", "content": text}]
+    assert messages_member(text) == member("messages", messages)
+
+
+def test_a_member_with_a_lone_surrogate_is_refused() -> None:
+    """Put together or encoded at once, a body is valid Unicode."""
+    with pytest.raises(ValueError, match="surrogate"):
+        canonical_json_of({"messages": messages_member("\ud800")})
 
 
 @pytest.mark.parametrize("key", ["schema", "input_schema"])

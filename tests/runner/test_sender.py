@@ -186,7 +186,7 @@ def test_concurrent_errands_keep_their_own_counts() -> None:
 
 
 def test_what_is_in_flight_is_known() -> None:
-    """From the send to the answer, with the most it can cost; and not for ever after an error."""
+    """From the send to the record, with the most it can cost; and not for ever after an error."""
 
     async def main() -> None:
         stage = Stage()
@@ -194,9 +194,14 @@ def test_what_is_in_flight_is_known() -> None:
         senders.append(Sender(2, stage.around).send(errand(2, worst=None)))
         sending = asyncio.gather(*senders)
         await asyncio.sleep(0.5)
-        assert (stage.around.in_flight, stage.around.at_risk_usd) == (3, Decimal(1))
+        assert (stage.around.in_flight, stage.around.unseen_usd) == (3, Decimal(1))
         await sending
-        assert (stage.around.in_flight, stage.around.at_risk_usd) == (0, Decimal(0))
+        rates = PRICES.model(MODEL).standard
+        cost = (100 * rates.input + 10 * rates.output) / 1_000_000
+        unrecorded = [len(stage.around.unrecorded), stage.around.unseen_usd]
+        assert (stage.around.in_flight, unrecorded) == (0, [3, 3 * cost])
+        await asyncio.gather(*stage.around.unrecorded)
+        assert (stage.around.unrecorded, stage.around.unseen_usd) == ({}, Decimal(0))
 
         def explode(_: int) -> None:
             raise ZeroDivisionError

@@ -1,5 +1,6 @@
 """One process holds a job; the next is told who; a dead holder holds nothing."""
 
+import json
 import os
 import signal
 import socket
@@ -13,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from batcher.errors import CheckpointError, LockedError
-from batcher.store.lock import Holder, Lock
+from batcher.store.lock import Holder, Lock, process_start
 
 STARTED = datetime(2026, 11, 22, 10, 2, tzinfo=UTC)
 ME = Holder.this_process(STARTED)
@@ -117,3 +118,144 @@ def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
     """It is no LockedError: nobody holds it."""
     with pytest.raises(CheckpointError, match="No such file"):
         Lock(tmp_path / "gone", ME)
+
+
+RACE = """
+import os, sys, time
+from datetime import datetime, UTC
+from pathlib import Path
+from batcher.errors import LockedError
+from batcher.store.lock import Holder, Lock
+
+folder, rounds = Path(sys.argv[1]), int(sys.argv[2])
+now = datetime(2026, 11, 22, tzinfo=UTC)
+
+def start(at, done):
+    while time.monotonic() < at:
+        pass
+    try:
+        with Lock(folder, Holder.this_process(now)):
+            os.write(done, b"h")
+            os.read(go_on, 1)
+    except LockedError as error:
+        os.write(done, b"l" if str(error).startswith("this job is held by") else b"?")
+    os._exit(0)
+
+for _ in range(rounds):
+    (ended, done), (go_on, let_go) = os.pipe(), os.pipe()
+    at = time.monotonic() + 0.005
+    children = [os.fork() or start(at, done) for _ in range(2)]
+    endings = os.read(ended, 1) + os.read(ended, 1)
+    os.write(let_go, b"xx")
+    for child in children:
+        os.waitpid(child, 0)
+    for descriptor in (ended, done, go_on, let_go):
+        os.close(descriptor)
+    print("".join(sorted(endings.decode())), flush=True)
+"""
+
+
+@pytest.mark.parametrize("rounds", [100, pytest.param(1000, marks=pytest.mark.slow)])
+def test_of_two_that_start_together_one_holds_it(tmp_path: Path, rounds: int) -> None:
+    """Two processes that try in the same instant, each round anew: one each time, never two."""
+    command = [sys.executable, "-c", RACE, str(tmp_path), str(rounds)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
+    assert done.stdout.split() == ["hl"] * rounds
+
+
+WAIT = """
+import sys
+from datetime import datetime, UTC
+from pathlib import Path
+from batcher.store.lock import Holder, Lock
+now = datetime(2026, 11, 22, 11, tzinfo=UTC)
+with Lock(Path(sys.argv[1]), Holder.this_process(now), waiting=lambda s: print(s, flush=True)):
+    print("held", flush=True)
+"""
+
+
+def waiting(folder: Path) -> "subprocess.Popen[str]":
+    """Start a process that waits for the lock."""
+    return subprocess.Popen(
+        [sys.executable, "-c", WAIT, str(folder)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def test_a_waiting_process_gets_the_lock_when_it_is_free(tmp_path: Path) -> None:
+    """It says once whom it waits for, and holds it after the other has died."""
+    with another_holder(tmp_path) as holder, waiting(tmp_path) as waiter:
+        assert waiter.stdout.readline().startswith(f"waiting for process {holder.pid} on ")
+        holder.kill()
+        assert waiter.stdout.read() == "held\n"
+        assert waiter.wait(20) == 0
+
+
+def test_a_signal_ends_the_wait(tmp_path: Path) -> None:
+    """Ctrl-C while waiting is not held up by whoever has the lock."""
+    with another_holder(tmp_path), waiting(tmp_path) as waiter:
+        waiter.stdout.readline()
+        waiter.send_signal(signal.SIGINT)
+        assert "KeyboardInterrupt" in waiter.communicate(timeout=20)[1]
+
+
+def test_a_holder_is_told_from_a_later_process_with_its_pid(tmp_path: Path) -> None:
+    """The start of its process is written down, whatever the process is called."""
+    ours = process_start(os.getpid())
+    assert ours is not None
+    with another_holder(tmp_path) as other:
+        written = json.loads((tmp_path / "lock").read_text())
+        assert written["process_start"] == process_start(other.pid) > ours
+    assert process_start(other.pid) is None
+    name = tmp_path / "a ) 1 2 (b"
+    name.symlink_to("/bin/sleep")
+    with subprocess.Popen([name, "60"]) as odd:
+        assert (process_start(odd.pid) or 0) >= ours
+        odd.kill()
+
+
+def test_a_holder_written_by_an_older_batcher_is_named(tmp_path: Path) -> None:
+    """Without a process start it is still pid, host and start."""
+    with Lock(tmp_path, ME):
+        (tmp_path / "lock").write_text(
+            '{"pid": 7, "host": "h", "boot_id": "b", "started_at": "then"}'
+        )
+        with pytest.raises(LockedError, match="process 7 on h since then"):
+            Lock(tmp_path, ME)
+
+
+@pytest.fixture
+def archive(tmp_path: Path) -> Iterator[Path]:
+    """A folder that nobody can write, for root on a disk that is read-only."""
+    folder = tmp_path / "archive"
+    folder.mkdir()
+    if os.geteuid():
+        yield folder
+        return
+    mount = ["mount", "-t", "tmpfs", "none", str(folder)]
+    if subprocess.run(mount, capture_output=True, check=False).returncode:
+        pytest.skip("not even root may mount a disk here")
+    yield folder
+    subprocess.run(["umount", "--lazy", str(folder)], check=True)
+
+
+def make_read_only(folder: Path) -> None:
+    """From now on nothing can be written there."""
+    if os.geteuid():
+        folder.chmod(0o500)
+    else:
+        subprocess.run(["mount", "-o", "remount,ro", str(folder)], check=True)
+
+
+@pytest.mark.parametrize("has_lock", [False, True])
+def test_an_archive_can_be_read(archive: Path, *, has_lock: bool) -> None:
+    """A shared lock needs no writing, and no file where nobody can make one."""
+    if has_lock:
+        Lock(archive, ME).release()
+    make_read_only(archive)
+    with Lock(archive, ME, is_shared=True), Lock(archive, ME, is_shared=True):
+        pass
+    with pytest.raises(CheckpointError):
+        Lock(archive, ME)

@@ -1,7 +1,6 @@
-"""The writer: done means on the disk, groups share a commit, a failure is for ever."""
+"""The writer: done means on the disk, groups share a commit, a failure keeps what came back."""
 
 import asyncio
-import itertools
 import threading
 import time
 from collections.abc import Iterator
@@ -152,22 +151,26 @@ def test_a_checkpoint_that_cannot_be_opened(tmp_path: Path) -> None:
         Writer(tmp_path)
 
 
+def fails(where: Any, name: str, error: Exception) -> None:
+    """Let one method raise from now on."""
+
+    def fail(*_: Any) -> None:
+        raise error
+
+    where.setattr(name, fail)
+
+
 FAILING = {
     "a record": lambda _: [intent(7, model="\ud800")],
-    "the commit": lambda monkeypatch: monkeypatch.setattr(
-        Checkpoint, "append", lambda *_: (_ for _ in ()).throw(CheckpointError("disk full"))
-    ),
-    "the folder": lambda monkeypatch: monkeypatch.setattr(
-        "batcher.store.checkpoint._sync_folder", lambda _: (_ for _ in ()).throw(OSError(5, "I/O"))
+    "the commit": lambda patch: fails(
+        patch, "batcher.store.checkpoint.Checkpoint.append", CheckpointError("broken")
     ),
 }
 
 
 @pytest.mark.parametrize("what", FAILING)
-def test_a_failure_is_for_ever(
-    writer: Writer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str
-) -> None:
-    """Once a write has failed all later ones fail alike, and nothing hangs or is stored."""
+def test_a_failure_is_for_ever(writer: Writer, tmp_path: Path, what: str) -> None:
+    """Once a write has failed no attempt is recorded any more, and nothing hangs."""
     stop = pytest.MonkeyPatch()
 
     async def add() -> list[Any]:
@@ -176,17 +179,109 @@ def test_a_failure_is_for_ever(
             *(writer.add("attempts", r) for r in bad), return_exceptions=True
         )
         stop.undo()
-        later = [writer.add("attempts", intent(n)) for n in itertools.chain([8], [9])]
+        later = [writer.add("attempts", intent(n)) for n in (8, 9)]
         return [*first, *await asyncio.gather(*later, return_exceptions=True)]
 
     errors = asyncio.run(add())
-    assert len(errors) == 3
-    assert {type(error) for error in errors} == {CheckpointError}
-    assert len({str(error) for error in errors}) == 1
+    assert errors == [writer.failure] * 3
+    assert isinstance(writer.failure, CheckpointError)
     writer.close()
     with opened(tmp_path, is_read_only=True) as checkpoint:
-        stored = {number for (number,) in checkpoint.rows("SELECT attempt_id FROM attempts")}
-    assert stored <= {7}
+        assert count(checkpoint, "attempts") == 0
+
+
+def fill_up(patch: pytest.MonkeyPatch, *, is_written: bool) -> None:
+    """Let the next commit say that the disk is full, whether it has written or not."""
+    commit = Checkpoint.commit
+
+    def full(self: Checkpoint, tables: Any) -> None:
+        patch.setattr(Checkpoint, "commit", commit)
+        if is_written:
+            commit(self, tables)
+        raise CheckpointError("Could not write file: No space left on device")
+
+    patch.setattr(Checkpoint, "commit", full)
+
+
+@pytest.mark.parametrize("is_written", [False, True])
+def test_what_came_back_is_kept_on_a_full_disk(
+    writer: Writer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, is_written: bool
+) -> None:
+    """The ballast makes room: outcomes are written, once each; attempts are not, none leaves."""
+
+    async def add() -> list[Any]:
+        adding = [writer.add("attempts", intent(1)), writer.add("outcomes", outcome(2))]
+        first = await asyncio.gather(*adding, return_exceptions=True)
+        adding = [writer.add("outcomes", outcome(3)), writer.add("attempts", intent(4))]
+        return [*first, *await asyncio.gather(*adding, return_exceptions=True)]
+
+    with writer.ballast:
+        assert (tmp_path / "ballast").stat().st_blocks * 512 >= 64 << 20
+        fill_up(monkeypatch, is_written=is_written)
+        endings = asyncio.run(add())
+        assert not (tmp_path / "ballast").exists()
+    failure = writer.failure
+    assert "the disk is full" in str(failure)
+    assert endings == [None if is_written else failure, None, None, failure]
+    assert writer.records == writer.call(lambda c: c.records) == 2 + is_written
+    assert writer.call(lambda c: c.rows("SELECT attempt_id FROM outcomes ORDER BY ALL")) == [
+        (2,),
+        (3,),
+    ]
+
+
+def test_one_answer_that_cannot_be_written_takes_no_other_along(writer: Writer) -> None:
+    """Of a group that failed each record is tried by itself."""
+
+    async def add() -> list[Any]:
+        records = [outcome(1), outcome(2, error_message="\ud800"), outcome(3)]
+        adding = [writer.add("outcomes", record) for record in records]
+        return await asyncio.gather(*adding, return_exceptions=True)
+
+    assert asyncio.run(add()) == [None, writer.failure, None]
+    assert writer.call(lambda c: count(c, "outcomes")) == 2
+
+
+def test_what_may_be_written_is_not_written_twice(
+    writer: Writer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A commit that cannot be made sure of is said to have failed, and left as it is."""
+    execute = Checkpoint.execute
+
+    def fail(self: Checkpoint, sql: str, **parameters: Any) -> None:
+        if sql.startswith("CHECKPOINT"):
+            raise CheckpointError("fsync failed")
+        execute(self, sql, **parameters)
+
+    async def add() -> Any:
+        fill_up(monkeypatch, is_written=True)
+        monkeypatch.setattr(Checkpoint, "execute", fail)
+        return await writer.add("outcomes", outcome(1))
+
+    with pytest.raises(CheckpointError) as caught:
+        asyncio.run(add())
+    assert caught.value is writer.failure
+    assert writer.call(lambda c: count(c, "outcomes")) == 1
+
+
+def test_a_folded_log_that_fails_loses_nothing(
+    writer: Writer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The commits before it stand, outcomes go on being written."""
+
+    async def add() -> list[Any]:
+        fails(monkeypatch, "batcher.store.checkpoint.Checkpoint.checkpoint_if_due", FULL)
+        first = await asyncio.gather(writer.add("attempts", intent(1)))
+        writer.call(lambda _: None)
+        adding = [writer.add("outcomes", outcome(1)), writer.add("attempts", intent(2))]
+        return [*first, *await asyncio.gather(*adding, return_exceptions=True)]
+
+    assert asyncio.run(add()) == [None, None, writer.failure]
+    assert writer.failure is not None
+    assert writer.records == 2
+
+
+FULL = CheckpointError("Could not write file: No space left on device")
 
 
 def test_a_waiter_that_gave_up_harms_nobody(writer: Writer) -> None:

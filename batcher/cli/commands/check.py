@@ -15,9 +15,9 @@ from batcher.core.job.reading import given_keys
 from batcher.core.money.display import exact_text, rounded_text
 from batcher.errors import JobFileError, Problem
 from batcher.inputs.job_file.jobfile import LoadedJob
+from batcher.runner.figures import plan_json
 from batcher.runner.planning.preflight import planning_line
 from batcher.runner.reading.checking import Checked, check_job
-from batcher.runner.record import plan_json
 
 _LONGEST_VALUE = 40
 

@@ -8,7 +8,7 @@ import click
 
 from batcher.cli.messages import print_json, say, tell
 from batcher.cli.options import job_argument, json_option, load, set_option, simulate_option, typed
-from batcher.core.advice import advice
+from batcher.core.advice import CANNOT_BE_ASKED, advice
 from batcher.core.money.display import exact_text, rounded_text
 from batcher.runner.reading.checkpoint import failure_groups, reading
 
@@ -34,11 +34,12 @@ def command(job: Path, overrides: tuple[str, ...], *, is_simulated: bool, as_jso
     if as_json:
         print_json({"items": items, "groups": groups})
         return 0
+    max_tokens = loaded.job.request.max_tokens
     failed = sum(group["rows"] for group in groups)
     tell(f"{failed:,} of {items:,} rows have no good answer")
     for group in groups:
         _tell(group)
-    say(f"next   {_next(groups, job, is_simulated=is_simulated)}")
+    say(f"next   {_next(groups, job, max_tokens, is_simulated=is_simulated)}")
     return 0
 
 
@@ -56,9 +57,18 @@ def _tell(group: dict[str, Any]) -> None:
     tell(f"  do       {group['advice']}")
 
 
-def _next(groups: list[dict[str, Any]], job: Path, *, is_simulated: bool) -> str:
+def _next(
+    groups: list[dict[str, Any]], job: Path, max_tokens: int | None, *, is_simulated: bool
+) -> str:
+    """Type what gets the most rows answered: run what is open, else retry the largest group."""
     if not groups:
         return typed("status", job, is_simulated=is_simulated)
     if not all(group["is_final"] for group in groups):
         return typed("run", job, is_simulated=is_simulated)
-    return typed("show", job, groups[0]["example_id"], is_simulated=is_simulated)
+    askable = [group for group in groups if group["error_type"] not in CANNOT_BE_ASKED]
+    if not askable:
+        return typed("show", job, groups[0]["example_id"], is_simulated=is_simulated)
+    words = ["--only", askable[0]["error_type"]]
+    if askable[0]["status"] == "truncated" and max_tokens is not None:
+        words += ["--set", f"request.max_tokens={2 * max_tokens}"]
+    return typed("retry", job, *words, is_simulated=is_simulated)

@@ -1,7 +1,7 @@
 """batcher show: one row, from its request to the arithmetic of its cost."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -77,28 +77,35 @@ def _unknown(read: Reading, row_id: str) -> ConfigurationError:
 def _facts(read: Reading, found: RowFound) -> dict[str, Any]:
     """Everything that is shown, for programs."""
     row_id = read.prepared.row_id(found.row) if isinstance(found.row, Row) else None
+    request = found.request if isinstance(found.request, Request) else None
+    names = {name.hex() for name in request.fingerprints} if request else {None}
     return {
         "id": row_id if isinstance(row_id, str) else None,
         "row": found.row.ordinal + 1,
         "place": str(found.row.place),
-        "request": dict(found.request.fields) if isinstance(found.request, Request) else None,
+        "request": None if request is None else dict(request.fields),
         "samples": [
-            _sample(read, result, attempts)
+            _sample(read, names, result, attempts)
             for result, attempts in zip(found.results, found.attempts, strict=True)
         ],
     }
 
 
 def _sample(
-    read: Reading, result: Mapping[str, Any], attempts: tuple[dict[str, Any], ...]
+    read: Reading,
+    names: Set[str | None],
+    result: Mapping[str, Any],
+    attempts: tuple[dict[str, Any], ...],
 ) -> dict[str, Any]:
-    message = next((m for a in attempts if a["is_final"] and (m := message_of(a))), None)
+    answer = next((a for a in attempts if a["attempt_id"] == result["attempt_id"]), None)
+    message = message_of(answer) if answer is not None and answer["is_final"] else None
     return {
         "sample": result["sample"],
         "fingerprint": result["fingerprint"],
         "status": result["status"] or "unsent",
         "is_final": bool(result["is_final"]),
         "is_shared": bool(result["is_shared"]),
+        "is_kept": result["fingerprint"] not in names,
         "error_type": result["error_type"],
         "error_message": result["error_message"],
         "attempts": [_attempt(read, attempt) for attempt in attempts],
@@ -117,6 +124,7 @@ def _attempt(read: Reading, attempt: dict[str, Any]) -> dict[str, Any]:
     return {
         "sent_at": attempt["sent_at"].isoformat(timespec="milliseconds"),
         "run_id": attempt["run_id"],
+        "is_other_form": bool(attempt["is_other_form"]),
         "status": attempt["status"] or "unknown",
         "is_final": bool(attempt["is_final"]),
         "http_status": attempt["http_status"],
@@ -156,7 +164,8 @@ def _tell(facts: dict[str, Any]) -> None:
     for sample in facts["samples"]:
         number = f"sample {sample['sample']} " if len(facts["samples"]) > 1 else ""
         shared = ", paid for by an earlier row with the same request" if sample["is_shared"] else ""
-        tell(f"\n{number}{sample['status']}{shared}{_error(sample)}")
+        kept = ", kept from an earlier form of the request" if sample["is_kept"] else ""
+        tell(f"\n{number}{sample['status']}{shared}{kept}{_error(sample)}")
         for attempt in sample["attempts"]:
             _tell_attempt(attempt)
         for name, title in (("thinking", "thinking"), ("text", "answer")):
@@ -166,7 +175,9 @@ def _tell(facts: dict[str, Any]) -> None:
 
 
 def _tell_attempt(attempt: dict[str, Any]) -> None:
-    tell(f"\nattempt  {attempt['sent_at'].replace('+00:00', 'Z')} in run {attempt['run_id']}")
+    form = ", in another form" if attempt["is_other_form"] else ""
+    sent_at = attempt["sent_at"].replace("+00:00", "Z")
+    tell(f"\nattempt  {sent_at} in run {attempt['run_id']}{form}")
     ended = [attempt["status"] if attempt["billing"] != "unknown" else "fate unknown"]
     if attempt["http_status"] is not None:
         ended.append(f"HTTP {attempt['http_status']}")

@@ -2,7 +2,17 @@
 
 from pydantic import Field
 
-from batcher.core.job.sections import API, Input, Limits, Output, Prices, Request, Retry, Section
+from batcher.core.job.sections import (
+    API,
+    Input,
+    Limits,
+    Notify,
+    Output,
+    Prices,
+    Request,
+    Retry,
+    Section,
+)
 
 
 class About(Section):
@@ -30,3 +40,4 @@ class Job(Section):
     retry: Retry = Field(default_factory=Retry)
     api: API = Field(default_factory=API)
     prices: Prices = Field(default_factory=Prices)
+    notify: Notify = Field(default_factory=Notify)

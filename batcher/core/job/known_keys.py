@@ -16,6 +16,8 @@ UNAVAILABLE: dict[Key, str] = {
 }
 """What is planned and not built, and what to do meanwhile: accepting it would promise it."""
 
+_ADDRESS_KEYS = frozenset({"address", "slack", "teams", "url", "webhook", "webhook_url"})
+
 
 def section_keys(section: str) -> frozenset[str]:
     """Return the keys a section of the job file has; none for a section that does not exist."""
@@ -32,6 +34,12 @@ def unknown_key(key: Key) -> Mistake:
         return Mistake(key, f"{name} is not available in this version: {UNAVAILABLE[key]}")
     if key == ("request", "stream"):
         return Mistake(key, "request.stream is not yours to set", "Set api.stream.")
+    if key[0] == "notify" and key[-1] in _ADDRESS_KEYS:
+        return Mistake(
+            key,
+            f"{dotted(key)} may not stand in a job file: such an address is a secret",
+            "Put it into an environment variable, and name that in notify.webhook_env.",
+        )
     if len(key) == 1:
         return _unknown_section(key)
     known = section_keys(key[0]) if len(key) == 2 else frozenset[str]()

@@ -157,7 +157,17 @@ def _headers(job: Job) -> Iterator[Mistake]:
             yield Mistake(key, f"api.headers.{name} may hold printable ASCII only")
 
 
+def _notify(job: Job) -> Iterator[Mistake]:
+    notify = job.notify
+    if notify.model_fields_set and notify.webhook_env is None and notify.command is None:
+        message = "[notify] does not say whom to tell"
+        yield Mistake(("notify",), message, "Set webhook_env or command, or leave it away.")
+    elif notify.token_env is not None and notify.webhook_env is None:
+        message = "notify.token_env does nothing without notify.webhook_env"
+        yield Mistake(("notify", "token_env"), message)
+
+
 _RULES: tuple[Callable[[Job], Iterator[Mistake]], ...] = (
     *(_one_question, _whole_requests, _images, _parameters, _system_blocks),
-    *(_output, _server, _headers),
+    *(_output, _server, _headers, _notify),
 )

@@ -250,3 +250,30 @@ class Prices(Section):
     free_usage_fields: Names = Field(
         (), description="Usage fields that the server reports and that cost nothing."
     )
+
+
+class Notify(Section):
+    """[notify]: who is told when a run has ended."""
+
+    on: Annotated[tuple[Literal["finish", "failure", "budget"], ...], Field(strict=False)] = Field(
+        ("finish", "failure", "budget"),
+        description="What is told. finish: exit 0 or 3. budget: exit 6. failure: every other "
+        "ending, unless somebody stopped the run.",
+    )
+    webhook_env: str | None = Field(
+        None,
+        pattern=r"^[A-Za-z_][A-Za-z0-9_]*$",
+        description="The environment variable that holds the address to post to, as for Slack, "
+        "Mattermost or Teams; such an address is a secret.",
+    )
+    token_env: str | None = Field(
+        None,
+        pattern=r"^[A-Za-z_][A-Za-z0-9_]*$",
+        description="The environment variable that holds a token, sent as Authorization: Bearer.",
+    )
+    command: str | None = Field(
+        None,
+        min_length=1,
+        description="A command line, run without a shell; it reads the notice as JSON from its "
+        "standard input.",
+    )

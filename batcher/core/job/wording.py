@@ -33,6 +33,9 @@ _PATTERNS: dict[Key, str] = {
     "and has at most 100 of them",
     ("output", "prefix"): "may hold letters, digits and '_', and does not start with a digit",
     ("api", "key_env"): "is the name of an environment variable, not a key",
+    ("notify", "webhook_env"): "is the name of an environment variable, not the address itself: "
+    "such an address is a secret, and a job file is shared and kept",
+    ("notify", "token_env"): "is the name of an environment variable, not a token",
 }
 
 

@@ -5,6 +5,7 @@ import unicodedata
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 
 from batcher.core.money.cost import US_MULTIPLIER, USD_PER_WEB_SEARCH
@@ -28,6 +29,8 @@ _OUTPUT_SLACK = 8
 
 # The most bytes that one escaped character (6 bytes, backslash-u) may become; see _text_bytes.
 _BYTES_OF_AN_ESCAPE = 33
+
+_LENGTHS_REMEMBERED = 4_096
 
 _UNBOUNDED_PARAMETERS = (
     "compaction",
@@ -58,13 +61,12 @@ class _Contents:
     has_pages: bool = False
 
 
-def worst_case(
-    body: bytes, request: Mapping[str, Any], prices: ModelPrices, *, is_batch: bool = False
-) -> Decimal:
-    """Bound from above what one attempt may cost, in USD; ``UnboundedError`` when nothing does.
+class Bound:
+    """Bounds from above what one attempt may cost, for requests that share their settings.
 
-    ``body`` holds the exact bytes that are sent, cache marks included, and ``request`` is the
-    same as values. Each part is bounded by itself:
+    Those are all fields but ``messages`` and ``system``; what follows from them is worked out once.
+    Raises ``UnboundedError`` when they alone leave the cost unbounded. Each part is bounded by
+    itself:
 
     - Prompt: a token covers at least one byte of text, so there are at most as many as bytes;
       the JSON around each message is longer than the marks it stands for. Image data is no text:
@@ -84,38 +86,57 @@ def worst_case(
 
     It bounds one attempt: retries are bounded one by one, as each is sent.
     """
-    for key in _UNBOUNDED_PARAMETERS:
-        if request.get(key):
-            raise UnboundedError(key, "it lets the server run more than the request shows")
-    uses, searches = _server_tool_uses(request)
-    prompt = _prompt_tokens(body, request, prices, has_web=uses > 0)
-    rates = _rates(request, prices, prompt, is_batch=is_batch)
-    output = _max_tokens(request) + _OUTPUT_SLACK
-    tokens = total(
-        [product(prompt, rates.dearest_input, uses + 1), product(output, rates.output, uses + 1)]
-    )
-    is_us = prices.has_geo_price and request.get("inference_geo") != "global"
-    region = US_MULTIPLIER if is_us else Decimal(1)
-    return total([per_million(product(tokens, region)), product(searches, USD_PER_WEB_SEARCH)])
+
+    def __init__(
+        self, settings: Mapping[str, Any], prices: ModelPrices, *, is_batch: bool = False
+    ) -> None:
+        for key in _UNBOUNDED_PARAMETERS:
+            if settings.get(key):
+                raise UnboundedError(key, "it lets the server run more than the request shows")
+        self._settings = settings
+        self._prices = prices
+        self._is_batch = is_batch
+        self._uses, self._searches = _server_tool_uses(settings)
+        self._hidden_tokens = _hidden_tokens(settings)
+        self._output_tokens = _max_tokens(settings) + _OUTPUT_SLACK
+        # Rows of one job have few different lengths, and exact decimals take their time.
+        self._usd_of = lru_cache(_LENGTHS_REMEMBERED)(self._usd)
+
+    def of(self, body: bytes, request: Mapping[str, Any]) -> Decimal:
+        """Bound one request, in USD; ``UnboundedError`` when nothing does.
+
+        ``body`` holds the exact bytes that are sent, cache marks included, and ``request`` is the
+        same as values.
+        """
+        contents = _contents(request)
+        facts = self._prices.facts
+        window = None if facts is None else facts.context_window
+        if contents.has_pages or self._uses:
+            if window is None:
+                raise UnboundedError("messages", "PDFs and web tools need a model of known context")
+            return self._usd_of(window)
+        image = "high" if facts is None else (facts.image_tier or "high")
+        tokens = _text_bytes(body) - contents.image_bytes + self._hidden_tokens
+        tokens += contents.images * _IMAGE_TOKENS[image]
+        return self._usd_of(tokens if window is None else min(tokens, window))
+
+    def _usd(self, prompt: int) -> Decimal:
+        """Price a prompt of so many tokens with all that may come of it."""
+        turns = self._uses + 1
+        rates = _rates(self._settings, self._prices, prompt, is_batch=self._is_batch)
+        read = product(prompt, rates.dearest_input, turns)
+        tokens = total([read, product(self._output_tokens, rates.output, turns)])
+        is_us = self._prices.has_geo_price and self._settings.get("inference_geo") != "global"
+        region = US_MULTIPLIER if is_us else Decimal(1)
+        searches = product(self._searches, USD_PER_WEB_SEARCH)
+        return total([per_million(product(tokens, region)), searches])
 
 
-def _prompt_tokens(
-    body: bytes, request: Mapping[str, Any], prices: ModelPrices, *, has_web: bool
-) -> int:
-    contents = _contents(request)
-    window = None if prices.facts is None else prices.facts.context_window
-    if contents.has_pages or has_web:
-        if window is None:
-            raise UnboundedError("messages", "PDFs and web tools need a model of known context")
-        return window
-    image = "high" if prices.facts is None else (prices.facts.image_tier or "high")
-    tokens = (
-        _text_bytes(body)
-        - contents.image_bytes
-        + contents.images * _IMAGE_TOKENS[image]
-        + _hidden_tokens(request)
-    )
-    return tokens if window is None else min(tokens, window)
+def worst_case(
+    body: bytes, request: Mapping[str, Any], prices: ModelPrices, *, is_batch: bool = False
+) -> Decimal:
+    """Bound one request by itself: see ``Bound``."""
+    return Bound(request, prices, is_batch=is_batch).of(body, request)
 
 
 def _text_bytes(body: bytes) -> int:
@@ -230,6 +251,8 @@ def _blocks(request: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
     )
     while pending:
         value = pending.pop()
+        if isinstance(value, str):
+            continue
         if isinstance(value, list | tuple):
             pending.extend(value)
         elif isinstance(value, Mapping):

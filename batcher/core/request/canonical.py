@@ -8,6 +8,7 @@ from typing import Any
 # Keys below which the order of keys is meaning: structured answers come in their schema's order.
 _ORDERED = frozenset({"schema", "input_schema"})
 _PERSON = b"batcher-request1"
+_ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 
 Fingerprint = bytes
 """16 bytes; shown as 32 hexadecimal digits."""
@@ -20,11 +21,25 @@ def canonical_json(body: Mapping[str, Any]) -> bytes:
     for what JSON cannot say (NaN, an infinity, a lone surrogate) and TypeError for other types;
     neither message holds a value.
     """
-    text = json.dumps(_ordered(body), ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-    try:
-        return text.encode()
-    except UnicodeEncodeError:
-        raise ValueError("the text holds a lone surrogate, which is not valid Unicode") from None
+    return _utf8(_ENCODER.encode(_ordered(body)))
+
+
+def member(key: str, value: Any) -> str:
+    """Encode one field as it stands in a body's canonical JSON; raises as ``canonical_json``."""
+    return _ENCODER.encode(_ordered({key: value}))[1:-1]
+
+
+def messages_member(text: str) -> str:
+    """Encode the field ``messages`` of one user's text: as ``member``, in a tenth of the time."""
+    return f'"messages":[{{"content":{_ENCODER.encode(text)},"role":"user"}}]'
+
+
+def canonical_json_of(members: Mapping[str, str]) -> bytes:
+    """Put a body together from its members, by key: equal to ``canonical_json`` of the body.
+
+    So what many requests share is encoded once. Raises as ``canonical_json`` does.
+    """
+    return _utf8("{" + ",".join([members[key] for key in sorted(members)]) + "}")
 
 
 def fingerprint(body: bytes, sample: int) -> Fingerprint:
@@ -39,6 +54,13 @@ def content_name(values: object) -> Fingerprint:
     """
     content = repr(values).encode("utf-8", "surrogatepass")
     return hashlib.blake2b(content, digest_size=16, person=b"batcher-content1").digest()
+
+
+def _utf8(text: str) -> bytes:
+    try:
+        return text.encode()
+    except UnicodeEncodeError:
+        raise ValueError("the text holds a lone surrogate, which is not valid Unicode") from None
 
 
 def _ordered(value: Any) -> Any:

@@ -100,6 +100,12 @@ def money_question(plan: Plan, prepared: Prepared) -> list[str]:
     ]
 
 
+def origin_question(origins: Sequence[str], origin: str) -> list[str]:
+    """Ask before answers of another server are mixed in."""
+    others = ", ".join(sorted(set(origins) - {origin}))
+    return [f"The answers so far came from {others}; go on with {origin}?"] if others else []
+
+
 def smaller_question(plan: Plan, prepared: Prepared) -> list[str]:
     """Ask before the output of a try-out replaces a larger one."""
     output = prepared.workspace.output

@@ -43,6 +43,11 @@ class Prepared:
         """Whether the embedded simulator answers: nothing is paid for, and no key is needed."""
         return self.workspace.is_simulated or self.loaded.job.api.base_url == SIMULATOR
 
+    @property
+    def origin(self) -> str:
+        """The server that answers, as the checkpoint names it."""
+        return SIMULATOR if self.asks_simulator else self.loaded.job.api.base_url.rstrip("/")
+
     def request_of(self, row: Row) -> Request | Unsendable:
         """Make a row's request, reading its images; never raises for what a row holds."""
         images: list[EncodedImage] = []

@@ -71,16 +71,23 @@ class Plan:
         return round(self.body_bytes / requests) if requests else 0
 
 
-def make_plan(prepared: Prepared, with_checkpoint: WithCheckpoint) -> Plan:
-    """Read the whole input once and compare it with the checkpoint.
+def make_plan(
+    prepared: Prepared,
+    with_checkpoint: WithCheckpoint,
+    rows_read: Callable[[int], None] = lambda _: None,
+) -> Plan:
+    """Read the whole input once and compare it with the checkpoint; ``rows_read`` hears how far.
 
     Raises ConfigurationError for a model without a price, and for an input that changes.
     """
     survey = _Survey(prepared)
     with_checkpoint(begin_plan)
+    rows = 0
     for chunk in prepared.source.chunks(None if survey.reads_all else survey.columns):
         records = list(survey.records(chunk))
         with_checkpoint(partial(add_to_plan, records=records))
+        rows += len(chunk.rows)
+        rows_read(rows)
     return survey.finish(with_checkpoint)
 
 

@@ -1,6 +1,6 @@
 """The third pass over the input: joined with the results, it is the output."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import partial
@@ -54,7 +54,12 @@ def layout_of(prepared: Prepared, plan: Plan) -> Layout:
 
 
 def export_parquet(
-    prepared: Prepared, plan: Plan, with_checkpoint: WithCheckpoint, path: Path, run_id: str
+    prepared: Prepared,
+    plan: Plan,
+    with_checkpoint: WithCheckpoint,
+    path: Path,
+    run_id: str,
+    rows_read: Callable[[int], None] = lambda _: None,
 ) -> Exported:
     """Write every item with its result, in input order; nothing when that already stands there."""
     layout = layout_of(prepared, plan)
@@ -78,8 +83,11 @@ def export_parquet(
     if not is_unchanged:
         parts = None if path.suffix == ".parquet" else output.rows_per_file
         with ParquetOutput(path, layout.schema, rows_per_file=parts) as file:
+            rows = 0
             for table in result_tables(prepared, plan, with_checkpoint, layout):
                 file.write(table)
+                rows += table.num_rows
+                rows_read(rows // prepared.samples)
             file.finish(metadata)
     cost = Decimal(sums["cost_usd"])
     allowance = prepared.loaded.job.retry.unknown_attempts

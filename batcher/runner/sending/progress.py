@@ -16,8 +16,9 @@ from batcher.runner.sending.sender import Tried
 class Progress:
     """Counts of one run; ``spent_usd`` is exact, ``unknown_usd`` is what may have been billed.
 
-    ``pace_s`` has the seconds under each limiter. ``halt`` is the reason why the run should stop,
-    once there is one.
+    ``pace_s`` has the seconds under each limiter, ``longest_answer`` the bytes that were kept of
+    the longest, ``first_failures`` the status of each error type when it was first seen.
+    ``stopped_by`` names the signal or the deadline that stopped the run, ``halt`` any other reason.
     """
 
     to_send: int
@@ -34,6 +35,9 @@ class Progress:
     tokens: dict[str, int] = field(default_factory=dict)
     by_status: dict[str, int] = field(default_factory=dict)
     pace_s: dict[str, float] = field(default_factory=dict)
+    longest_answer: int = 0
+    first_failures: dict[str, str] = field(default_factory=dict)
+    stopped_by: str | None = None
     halt: Halt | None = None
 
     def __post_init__(self) -> None:
@@ -41,9 +45,15 @@ class Progress:
 
     def tried(self, tried: Tried) -> None:
         """See whether an attempt is a reason to stop the run."""
-        self.halt = self.halt or self._reason_to_halt(tried)
-        if self.halt is not None:
-            self.stop()
+        self.longest_answer = max(self.longest_answer, tried.kept_bytes)
+        halt = self._reason_to_halt(tried)
+        if halt is not None:
+            self.stop_for(halt)
+
+    def stop_for(self, halt: Halt) -> None:
+        """Stop the run; the first reason is the one that is told."""
+        self.halt = self.halt or halt
+        self.stop()
 
     def recorded(self, tried: Tried) -> None:
         """Count an attempt that is on the disk."""
@@ -54,6 +64,8 @@ class Progress:
         if outcome.billing is Billing.UNKNOWN and tried.errand.worst_case_usd is not None:
             self.unknown_usd = total([self.unknown_usd, tried.errand.worst_case_usd])
         self._count_tokens(tried)
+        if outcome.error_type is not None:
+            self.first_failures.setdefault(outcome.error_type, outcome.status.value)
         if isinstance(tried.decision, Retry):
             self.retried += 1
         elif outcome.verdict is not Verdict.HALT:

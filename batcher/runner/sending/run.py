@@ -1,13 +1,12 @@
-"""The sending part of a run: event loop, signals, progress once a second."""
+"""The sending part of a run: the event loop, and everything that can end it early."""
 
 import asyncio
-import contextlib
-import os
 import random
 import signal
-import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from itertools import count
 
 from batcher.api.client import MessagesClient
@@ -16,7 +15,7 @@ from batcher.core.job import API
 from batcher.core.money.display import rounded_text
 from batcher.core.pace.halt import Halt, HaltWatch
 from batcher.core.pace.retry import RetryPolicy
-from batcher.errors import InputError
+from batcher.errors import BatcherError, CheckpointError, InputError
 from batcher.runner.planning.prepare import Prepared
 from batcher.runner.planning.survey import Plan
 from batcher.runner.sending.feed import Feed
@@ -24,16 +23,16 @@ from batcher.runner.sending.live import run_live
 from batcher.runner.sending.pacer import Pacer
 from batcher.runner.sending.progress import Progress
 from batcher.runner.sending.sender import Surroundings
+from batcher.runner.sending.ticker import Ticker
+from batcher.runner.signals import draining
 from batcher.runner.ui import Snapshot, Ui
+from batcher.store.room import LOG_BYTES, disk_full, free_bytes
 from batcher.store.writer import Writer
-
-_TICK_S = 1.0
-_RATE_WINDOW_S = 30.0
 
 
 @dataclass(frozen=True, slots=True)
 class LiveRun:
-    """What sending needs besides the plan."""
+    """What sending needs besides the plan; ``deadline`` is in seconds of ``time.monotonic``."""
 
     prepared: Prepared
     plan: Plan
@@ -44,35 +43,68 @@ class LiveRun:
     first_attempt_id: int
     ui: Ui
     publish: Callable[[Snapshot, Progress], None]
+    deadline: float | None = None
 
 
 @dataclass(slots=True)
 class Ended:
-    """How sending ended: its counts, and the signal that stopped it, if one did."""
+    """How sending ended: its counts, and the signal that stopped it, if one did.
+
+    Any other reason to stop early is ``progress.halt``.
+    """
 
     progress: Progress
     signal: int | None = None
 
 
 async def send_all(run: LiveRun) -> Ended:
-    """Send what the plan wants sent; returns when all that came back is on the disk."""
-    job = run.prepared.loaded.job
-    loop = asyncio.get_running_loop()
-    stopping = asyncio.Event()
+    """Send what the plan wants sent; returns when all that came back is on the disk.
+
+    What goes wrong on the way ends as a halt: a run that was paid for has an end to tell of.
+    """
+    job, loop, stopping = run.prepared.loaded.job, asyncio.get_running_loop(), asyncio.Event()
     watch = HaltWatch(float(job.retry.patience_s), loop.time())
     progress = Progress(run.plan.counts.to_send, watch, stopping.set, loop.time)
     ended = Ended(progress)
-    pacer = Pacer(job.limits, loop.time)
     client = MessagesClient(
         run.api,
         run.key,
         connections=job.limits.concurrency,
         timeout_s=float(job.limits.timeout_s),
     )
-    surroundings = Surroundings(
+    around = _surroundings(run, client, stopping, progress)
+    with (
+        _stopped_by_signals(ended, around, run.ui),
+        _stopped_at(run.deadline, progress, around, run.ui),
+    ):
+        feed = Feed(run.prepared, run.plan, stopping.is_set)
+        ticker = Ticker(
+            around, progress, run.ui, run.publish, partial(_trouble, run, around, progress)
+        )
+        ticking = asyncio.create_task(ticker.run())
+        try:
+            await run_live(feed, job.limits.concurrency, around)
+        except (InputError, CheckpointError) as error:
+            progress.halt = _halt(error)
+        finally:
+            ticking.cancel()
+            await asyncio.gather(ticking, return_exceptions=True)
+            feed.close()
+            await client.aclose()
+            run.ui.end()
+        progress.halt = _halt(run.writer.failure) or progress.halt or _time_is_up(progress)
+        ticker.end()
+    return ended
+
+
+def _surroundings(
+    run: LiveRun, client: MessagesClient, stopping: asyncio.Event, progress: Progress
+) -> Surroundings:
+    job = run.prepared.loaded.job
+    return Surroundings(
         client=client,
         recorder=run.writer,
-        pacer=pacer,
+        pacer=Pacer(job.limits, progress.clock),
         prices=run.prepared.prices,
         free_usage_fields=job.prices.free_usage_fields,
         policy=RetryPolicy(
@@ -84,103 +116,72 @@ async def send_all(run: LiveRun) -> Ended:
         stopping=stopping,
         watcher=progress,
     )
-    _stop_on_signals(loop, ended, stopping, surroundings, run.ui)
-    feed = Feed(run.prepared, run.plan, stopping.is_set)
-    ticker = asyncio.create_task(_tick(run, progress, pacer, surroundings))
-    try:
-        await run_live(feed, job.limits.concurrency, surroundings)
-    except InputError as error:
-        # What came back is recorded; the run ends like any that has to stop in the middle.
-        progress.halt = Halt(1, error.message, error.hint)
-    finally:
-        ticker.cancel()
-        await asyncio.gather(ticker, return_exceptions=True)
-        feed.close()
-        await client.aclose()
-        run.ui.end()
-    _publish(run, _snapshot(progress, surroundings, pacer, 0.0, loop.time()), progress)
-    return ended
 
 
-def _publish(run: LiveRun, snapshot: Snapshot, progress: Progress) -> None:
-    """Write the status; one that cannot be written stops no run, a checkpoint that cannot does."""
-    with contextlib.suppress(OSError):
-        run.publish(snapshot, progress)
-
-
-def _stop_on_signals(
-    loop: asyncio.AbstractEventLoop,
-    ended: Ended,
-    stopping: asyncio.Event,
-    surroundings: Surroundings,
-    ui: Ui,
-) -> None:
-    """Drain on the first Ctrl-C or SIGTERM; give up on the second."""
+@contextmanager
+def _stopped_by_signals(ended: Ended, around: Surroundings, ui: Ui) -> Iterator[None]:
+    """Drain on the first signal; give up on the second."""
+    loop = asyncio.get_running_loop()
 
     def stop(number: int) -> None:
-        if ended.signal is None:
-            ended.signal = number
-            stopping.set()
-            ui.say(
-                f"stopping: {surroundings.in_flight} requests in flight are awaited; "
-                "once more gives them up"
-            )
-            return
-        worst = rounded_text(surroundings.at_risk_usd)
-        ui.say(
-            f"gave up {surroundings.in_flight} requests in flight; up to {worst} may be billed "
-            "unseen\nnext  the same command resumes"
+        ended.signal = number
+        ended.progress.stopped_by = signal.Signals(number).name
+        loop.call_soon_threadsafe(_drain, "stopping; once more gives up", around, ui)
+
+    def last_words() -> str:
+        unrecorded = len(around.unrecorded)
+        came_back = f" and {unrecorded} answers not on the disk yet" if unrecorded else ""
+        worst = rounded_text(around.unseen_usd)
+        return (
+            f"gave up {around.in_flight} requests in flight{came_back}; "
+            f"up to {worst} may be billed unseen"
         )
-        sys.stderr.flush()
-        os._exit(128 + number)
 
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stop, number)
+    with draining(stop, last_words):
+        yield
 
 
-async def _tick(run: LiveRun, progress: Progress, pacer: Pacer, surroundings: Surroundings) -> None:
-    """Show and publish where the run is, about once a second."""
+@contextmanager
+def _stopped_at(
+    deadline: float | None, progress: Progress, around: Surroundings, ui: Ui
+) -> Iterator[None]:
+    """Drain at the deadline; nothing is sent when it is past."""
+
+    def stop() -> None:
+        progress.stopped_by = progress.stopped_by or "deadline"
+        _drain("the time is up", around, ui)
+
+    if deadline is None:
+        yield
+        return
     loop = asyncio.get_running_loop()
-    history = [(loop.time(), 0)]
-    while True:
-        await asyncio.sleep(_TICK_S)
-        now = loop.time()
-        progress.pace_s[pacer.limiter] = progress.pace_s.get(pacer.limiter, 0.0) + _TICK_S
-        history = [past for past in history if past[0] > now - _RATE_WINDOW_S] or history[-1:]
-        then, done_then = history[0]
-        rate = (progress.done - done_then) / max(now - then, 0.001)
-        history.append((now, progress.done))
-        snapshot = _snapshot(progress, surroundings, pacer, rate, now)
-        run.ui.show(snapshot)
-        await asyncio.to_thread(_publish, run, snapshot, progress)
+    if loop.time() >= deadline:
+        stop()
+    timer = loop.call_at(deadline, stop)
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
-def _snapshot(
-    progress: Progress, surroundings: Surroundings, pacer: Pacer, rate: float, now: float
-) -> Snapshot:
-    tokens = progress.tokens
-    read = tokens.get("cache_read_input_tokens", 0)
-    prompt = sum(tokens.get(kind, 0) for kind in _PROMPT_KINDS)
+def _drain(why: str, around: Surroundings, ui: Ui) -> None:
+    around.stopping.set()
+    ui.say(f"{why}: {around.in_flight} requests in flight are awaited")
+
+
+def _trouble(run: LiveRun, around: Surroundings, progress: Progress) -> Halt | None:
+    """See whether the checkpoint can take what is in flight; may wait for the disk."""
+    folder, coming = run.prepared.workspace.state, around.in_flight + len(around.unrecorded)
+    is_short = free_bytes(folder) < LOG_BYTES + coming * progress.longest_answer
+    return _halt(run.writer.failure or (disk_full(folder) if is_short else None))
+
+
+def _halt(error: BatcherError | None) -> Halt | None:
+    return None if error is None else Halt(1, error.message, error.hint)
+
+
+def _time_is_up(progress: Progress) -> Halt | None:
     left = progress.to_send - progress.done
-    return Snapshot(
-        total=progress.to_send,
-        done=progress.done,
-        failed=progress.failed,
-        retried=progress.retried,
-        in_flight=surroundings.in_flight,
-        spent_usd=progress.spent_usd,
-        unknown_usd=progress.unknown_usd,
-        cache_read_share=read / prompt if prompt else 0.0,
-        rate=rate,
-        eta_s=left / rate if rate > 0 else None,
-        limiter=pacer.limiter,
-        elapsed_s=now - progress.started_at,
-    )
-
-
-_PROMPT_KINDS = (
-    "input_tokens",
-    "cache_creation_5m_input_tokens",
-    "cache_creation_1h_input_tokens",
-    "cache_read_input_tokens",
-)
+    if progress.stopped_by != "deadline" or not left:
+        return None
+    return Halt(7, f"the time is up; {left:,} rows are left", "the same command goes on with them")

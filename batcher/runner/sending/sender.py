@@ -40,12 +40,13 @@ class Recorder(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Tried:
-    """What one attempt came to, what it cost, and what follows."""
+    """What one attempt came to, what it cost, what follows, and how much of it is kept."""
 
     errand: Errand
     outcome: Outcome
     bill: Bill
     decision: Decision
+    kept_bytes: int = 0
 
 
 class Watcher(Protocol):
@@ -60,7 +61,11 @@ class Watcher(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """What sending needs, made once for a run."""
+    """What sending needs, made once for a run.
+
+    ``at_risk`` has the worst cost of each attempt in flight, ``unrecorded`` the cost of each that
+    has come back and is not on the disk yet; None is one that nobody knows.
+    """
 
     client: Client
     recorder: Recorder
@@ -73,8 +78,8 @@ class Surroundings:
     random: Callable[[], float]
     stopping: asyncio.Event
     watcher: Watcher
-    unrecorded: "set[asyncio.Future[None]]" = field(default_factory=set)
     at_risk: dict[int, Decimal | None] = field(default_factory=dict)
+    unrecorded: "dict[asyncio.Future[None], Decimal | None]" = field(default_factory=dict)
 
     @property
     def in_flight(self) -> int:
@@ -82,9 +87,10 @@ class Surroundings:
         return len(self.at_risk)
 
     @property
-    def at_risk_usd(self) -> Decimal:
-        """What the attempts in flight may cost at most, as far as they are bounded."""
-        return total(usd for usd in self.at_risk.values() if usd is not None)
+    def unseen_usd(self) -> Decimal:
+        """What may be billed without a record if the process ends now, as far as it is bounded."""
+        unseen = [*self.at_risk.values(), *self.unrecorded.values()]
+        return total(usd for usd in unseen if usd is not None)
 
 
 class Sender:
@@ -145,16 +151,18 @@ class Sender:
             around.pacer.settle(reserved, size, billed.usage)
         if outcome.is_rate_limited and isinstance(decision, Retry):
             around.pacer.pause(decision.after_s)
-        tried = Tried(errand, outcome, billed, decision)
         record = _record(attempt_id, errand, outcome, billed, result)
-        around.unrecorded.add(done := around.recorder.add("outcomes", record))
+        tried = Tried(errand, outcome, billed, decision, len(record.body or b""))
+        done = around.recorder.add("outcomes", record)
+        cost = billed.cost_usd
+        around.unrecorded[done] = errand.worst_case_usd if cost is None else cost
         done.add_done_callback(lambda future: self._recorded(future, tried))
         around.watcher.tried(tried)
         return tried
 
     def _recorded(self, done: "asyncio.Future[None]", tried: Tried) -> None:
         if not done.cancelled() and done.exception() is None:
-            self._with.unrecorded.discard(done)
+            del self._with.unrecorded[done]
             self._with.watcher.recorded(tried)
 
     def _bill(self, errand: Errand, outcome: Outcome) -> Bill:

@@ -61,10 +61,12 @@ FROM attempts a LEFT JOIN outcomes o USING (attempt_id)
 WHERE $run_id IS NULL OR a.run_id = $run_id;
 
 -- name: attempts_of
--- Every attempt of one request, oldest first.
-SELECT a.attempt_id, a.run_id, a.model AS asked_model, a.sent_at, a.worst_case_usd, o.* EXCLUDE (attempt_id, fingerprint)
+-- Every attempt of one request and of those that replaced it, oldest first.
+SELECT a.attempt_id, a.run_id, a.fingerprint <> $fingerprint::UUID AS is_other_form, a.model AS asked_model, a.sent_at, a.worst_case_usd, o.* EXCLUDE (attempt_id, fingerprint)
 FROM attempts a LEFT JOIN outcomes o USING (attempt_id)
-WHERE a.fingerprint = $fingerprint::UUID ORDER BY a.attempt_id;
+WHERE a.fingerprint = $fingerprint::UUID
+   OR a.fingerprint IN (SELECT replaced_by FROM replacements WHERE fingerprint = $fingerprint::UUID)
+ORDER BY a.attempt_id;
 
 -- name: latencies
 -- Percentiles of one run's answers, in seconds.

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from tables import TABLE
 
 from batcher.core.job import PriceOverride
-from batcher.core.money.bound import UnboundedError, worst_case
+from batcher.core.money.bound import Bound, UnboundedError, worst_case
 from batcher.core.money.cost import cost
 from batcher.core.money.usage import Usage
 
@@ -79,6 +79,50 @@ def test_no_consistent_usage_costs_more(attempt: Any) -> None:
     """Whatever split, tier, region and speed an answer reports, its cost is within the bound."""
     body, request, prices, is_batch, usage = attempt
     assert cost(usage, prices) <= worst_case(body, request, prices, is_batch=is_batch)
+
+
+SHARED = {
+    "plain": {},
+    "global": {"inference_geo": "global"},
+    "tools": {"tools": [{"name": "x", "input_schema": {"type": "object"}}]},
+    "web": {"tools": [{"type": "web_search_20260318", "name": "w", "max_uses": 2}]},
+}
+
+
+@pytest.mark.parametrize("more", SHARED.values(), ids=SHARED)
+@pytest.mark.parametrize("model", ["claude-opus-5-5", "claude-haiku-5-5"])
+@settings(max_examples=25, deadline=None)
+@given(
+    texts=st.lists(
+        st.text(max_size=30) | st.sampled_from(["a" * 99_000, "a" * 102_000, "\u0644" * 200_000]),
+        min_size=2,
+        max_size=4,
+    ),
+    system=st.none() | st.text(max_size=9),
+)
+def test_a_bound_that_many_requests_share_is_the_bound_of_each(
+    model: Any, more: Any, texts: Any, system: Any
+) -> None:
+    """What is worked out once, or remembered by length, is what each request alone would give."""
+    shared = Bound(ask("", **more), TABLE.model(model))
+    for text in [*texts, *texts]:
+        request = ask(text, **more) | ({} if system is None else {"system": system})
+        alone = bound(request, model)
+        assert shared.of(bytes_of(request), request) == alone
+
+
+def test_a_shared_bound_counts_what_each_request_holds() -> None:
+    """Images and documents are in the messages, so they are looked for in every request."""
+    shared = Bound(ask(), TABLE.model("claude-opus-5-5"))
+    image = {"type": "image", "source": {"type": "base64", "data": "a" * 4_000}}
+    document = {"type": "document", "source": {"type": "base64", "data": "a"}}
+    upload = {"type": "container_upload", "file_id": "f"}
+    for block in (image, document):
+        request = ask([block])
+        assert shared.of(bytes_of(request), request) == bound(request)
+    request = ask([{"type": "tool_result", "content": [upload]}])
+    with pytest.raises(UnboundedError):
+        shared.of(bytes_of(request), request)
 
 
 def test_by_hand() -> None:

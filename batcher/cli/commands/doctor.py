@@ -1,0 +1,109 @@
+"""batcher doctor: what is wrong with a checkpoint, and a repaired copy of it."""
+
+import os
+import shlex
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import click
+
+from batcher.cli.messages import print_json, say, tell
+from batcher.cli.options import job_argument, json_option, load, set_option, simulate_option, typed
+from batcher.core.money.display import exact_text, rounded_text
+from batcher.runner.reading.doctor import Diagnosis, diagnose
+from batcher.store.repair.rescue import Unseen
+
+
+@click.command(
+    "doctor",
+    epilog="Example: batcher doctor job.toml --json",
+    short_help="a damaged or incomplete checkpoint: what is wrong, and a repaired copy",
+)
+@job_argument
+@simulate_option
+@set_option
+@json_option
+def command(job: Path, overrides: tuple[str, ...], *, is_simulated: bool, as_json: bool) -> int:
+    """Read all of a checkpoint and say what is wrong with it.
+
+    What can be read of a damaged one goes into a repaired copy beside it; the original is left as
+    it is. The exit code is 0 when it is sound and 1 when something is wrong. Nothing is sent.
+    """
+    found = diagnose(load(job, overrides), is_simulated=is_simulated)
+    again = typed("run", job, is_simulated=is_simulated)
+    if as_json:
+        print_json(_for_programs(found, again))
+    else:
+        _tell(found)
+        for step in _next(found, again):
+            say(f"next   {step}")
+    return 0 if found.is_sound else 1
+
+
+def _for_programs(found: Diagnosis, again: str) -> dict[str, Any]:
+    checkpoint = found.checkpoint
+    unseen = checkpoint.unseen
+    return {
+        "state": str(found.workspace.state),
+        "is_sound": found.is_sound,
+        "findings": [asdict(finding) for finding in found.findings],
+        "records": {
+            "held": checkpoint.held,
+            "read": checkpoint.read,
+            "missing": checkpoint.missing,
+            "answers_lost": checkpoint.answers_lost,
+        },
+        "tables": {name: asdict(state) for name, state in checkpoint.tables.items()},
+        "unseen": unseen and {**asdict(unseen), "at_most_usd": exact_text(unseen.at_most_usd)},
+        "repaired": found.repaired and str(found.repaired),
+        "next": _next(found, again),
+    }
+
+
+def _tell(found: Diagnosis) -> None:
+    checkpoint = found.checkpoint
+    verdict = "sound" if found.is_sound else "something is wrong"
+    tell(f"{os.path.relpath(found.workspace.state)}: {verdict}")
+    for finding in found.findings:
+        tell(f"  {'note ' if finding.is_harmless else 'wrong'}  {finding.message}")
+    for name, state in checkpoint.tables.items():
+        lost = f", {state.lost:,} lost" if state.lost else ""
+        tell(f"  table  {name}: {state.read:,} rows read{lost}")
+    for line in _losses(found):
+        tell(f"  lost   {line}")
+    if found.repaired is not None:
+        tell(f"  wrote  {os.path.relpath(found.repaired)}: all that can be read")
+
+
+def _losses(found: Diagnosis) -> Iterator[str]:
+    checkpoint = found.checkpoint
+    if checkpoint.missing:
+        yield f"{checkpoint.missing:,} of {checkpoint.held:,} records"
+    if checkpoint.answers_lost:
+        yield f"{checkpoint.answers_lost:,} answers whose cost is kept; they are asked again"
+    if checkpoint.unseen is not None and checkpoint.unseen.attempts:
+        yield _unseen(checkpoint.unseen)
+
+
+def _unseen(unseen: Unseen) -> str:
+    cost = f"up to {rounded_text(unseen.at_most_usd)}"
+    more = f", and {unseen.unbounded:,} of them any sum" if unseen.unbounded else ""
+    return f"{unseen.attempts:,} attempts have no outcome and may have cost {cost}{more}"
+
+
+def _next(found: Diagnosis, again: str) -> list[str]:
+    """The commands to type."""
+    state = os.path.relpath(found.workspace.state)
+    away = shlex.join(["mv", state, f"{state}.damaged"])
+    kinds = {finding.kind for finding in found.findings}
+    if found.repaired is not None:
+        back = shlex.join(["mv", os.path.relpath(found.repaired), state])
+        return [f"{away} && {back}", again]
+    if kinds & {"missing", "unreadable"}:
+        return [
+            f"put back a copy of {state}; without one, to begin anew and pay again: {away}",
+            again,
+        ]
+    return ["use a newer batcher"] if "newer" in kinds else [again]

@@ -1,0 +1,77 @@
+"""What the commands that send requests share: their options, and how a run is told."""
+
+import os
+import shlex
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from batcher.cli.messages import forget_reader, print_json, say
+from batcher.cli.summary import summary
+from batcher.cli.terminal import TerminalUi
+from batcher.core.pace.duration import seconds_of
+from batcher.inputs.job_file.jobfile import LoadedJob
+from batcher.runner.pipeline import RunOptions, run_job
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+yes_option = click.option("--yes", "says_yes", is_flag=True, help="Do not ask before spending.")
+simulate_option = click.option(
+    "--simulate",
+    "is_simulated",
+    is_flag=True,
+    help="Answer with the embedded simulator: no key, no cost, an output of its own.",
+)
+max_time_option = click.option(
+    "--max-time",
+    metavar="TIME",
+    help="Send nothing more after so long, such as 5h or 90m; exit 7 when rows are left.",
+)
+wait_option = click.option(
+    "--wait", "waits", is_flag=True, help="Wait while another process holds the job."
+)
+quiet_option = click.option("-q", "--quiet", is_flag=True, help="Say only what went wrong.")
+
+
+@dataclass(frozen=True, slots=True)
+class Telling:
+    """How a run is told: not at all but for what went wrong, as JSON, or in lines."""
+
+    is_quiet: bool
+    as_json: bool
+
+
+def again(command: str, job: Path, flags: Sequence[tuple[str, object]]) -> str:
+    """Write the command that resumes this run; a flag without a value is left out."""
+    words = ["batcher", command, str(job)]
+    for name, value in flags:
+        if value is True:
+            words.append(name)
+        elif isinstance(value, tuple):
+            words += [word for one in value for word in (name, str(one))]
+        elif value not in (None, False):
+            words += [name, str(value)]
+    return shlex.join(words)
+
+
+def seconds(max_time: str | None) -> float | None:
+    """Read --max-time; ConfigurationError when it is no length of time."""
+    return None if max_time is None else seconds_of(max_time)
+
+
+def run_and_tell(loaded: LoadedJob, options: RunOptions, telling: Telling, job: Path) -> int:
+    """Run a job and say how it ended; return its exit code, told or not."""
+    ui = TerminalUi(is_quiet=telling.is_quiet or telling.as_json)
+    result = run_job(loaded, options, ui, os.environ)
+    try:
+        if telling.as_json:
+            print_json(result.record)
+        elif not telling.is_quiet or result.exit_code:
+            for line in summary(result, options.command, str(job)):
+                say(line)
+    except OSError:
+        forget_reader()  # the exit code still tells how the run ended
+    return result.exit_code

@@ -1,0 +1,20 @@
+"""How a length of time is read: ``5h``, ``90m``, ``1h30m``, ``45s``."""
+
+import re
+
+from batcher.errors import ConfigurationError
+
+_PARTS = re.compile(r"(?:(\d{1,6})h)?(?:(\d{1,6})m)?(?:(\d{1,6})s)?", re.ASCII)
+
+
+def seconds_of(text: str) -> int:
+    """Read hours, minutes and seconds, in this order; ConfigurationError for anything else."""
+    found = _PARTS.fullmatch(text)
+    hours, minutes, seconds = (int(part or 0) for part in found.groups()) if found else (0, 0, 0)
+    total = hours * 3600 + minutes * 60 + seconds
+    if not total:
+        raise ConfigurationError(
+            f"not a length of time: {text!r}",
+            hint="write hours, minutes and seconds like 5h, 90m, 1h30m or 45s",
+        )
+    return total

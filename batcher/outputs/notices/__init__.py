@@ -1,0 +1,1 @@
+"""How a notice about a run leaves this machine, or reaches a program on it."""

@@ -1,0 +1,73 @@
+"""Posts a notice to a web address that is a secret."""
+
+import asyncio
+import json
+import re
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+import httpx
+
+from batcher.core.notice import NotDelivered
+
+TRIES = 3
+TIMEOUT_S = 10.0
+_BACKOFF_S = 1.0
+_TOKEN = re.compile(r"[\x21-\x7e]{1,8192}")
+
+Sleep = Callable[[float], Awaitable[None]]
+
+
+async def post(
+    transport: httpx.AsyncBaseTransport,
+    url: httpx.URL,
+    token: str | None,
+    content: Mapping[str, Any],
+    sleep: Sleep = asyncio.sleep,
+    timeout_s: float = TIMEOUT_S,
+) -> None:
+    """Post JSON, up to three times while that may help; raises NotDelivered.
+
+    It speaks to the transport itself: httpx's client would log the whole address. No redirect is
+    followed: it could carry the token elsewhere. ``timeout_s`` bounds each try, from connecting to
+    the answer's status.
+    """
+    request = _request(url, token, content)
+    for number in range(1, TRIES + 1):
+        reason, is_passing = await _try(transport, request, timeout_s)
+        if reason is None:
+            return
+        if not is_passing or number == TRIES:
+            tries = "" if number == 1 else f", {number} times"
+            raise NotDelivered(f"{reason}{tries}")
+        await sleep(_BACKOFF_S * 2 ** (number - 1))
+
+
+def _request(url: httpx.URL, token: str | None, content: Mapping[str, Any]) -> httpx.Request:
+    headers = {"content-type": "application/json", "user-agent": "batcher", "accept": "*/*"}
+    if token is not None:
+        if _TOKEN.fullmatch(token) is None:
+            raise NotDelivered("the token has spaces, line breaks or characters outside ASCII")
+        headers["authorization"] = f"Bearer {token}"
+    body = json.dumps(content, ensure_ascii=False, default=str).encode("utf-8", "replace")
+    return httpx.Request("POST", url, headers=headers, content=body)
+
+
+async def _try(
+    transport: httpx.AsyncBaseTransport, request: httpx.Request, timeout_s: float
+) -> tuple[str | None, bool]:
+    """Send it once: why it did not arrive, or None, and whether another try may help."""
+    try:
+        async with asyncio.timeout(timeout_s):
+            answer = await transport.handle_async_request(request)
+            await answer.aclose()
+    except (TimeoutError, httpx.TimeoutException):
+        return f"the webhook did not answer within {timeout_s:g} s", True
+    except httpx.HTTPError as error:
+        return f"the webhook cannot be reached ({type(error).__name__})", True
+    status = answer.status_code
+    if 200 <= status < 300:
+        return None, False
+    if 300 <= status < 400:
+        return f"the webhook answered {status}, a redirect, which is not followed", False
+    return f"the webhook answered {status}", status in (408, 429) or status >= 500

@@ -1,0 +1,105 @@
+"""The figures of a run, in the shape of run.json and status.json."""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from batcher.core.money.display import exact_text
+from batcher.core.plan import PlanCounts
+from batcher.outputs.parquet import count_rows
+from batcher.runner.sending.progress import TOKEN_KINDS, Progress
+from batcher.runner.ui import Snapshot
+from batcher.store.plans import RunSums
+
+
+def plan_json(counts: PlanCounts) -> dict[str, Any]:
+    """The planning line for programs."""
+    plan = asdict(counts)
+    for key in ("worst_case_usd", "expected_usd"):
+        plan[key] = None if plan[key] is None else exact_text(plan[key])
+    return {**plan, "new": counts.new}
+
+
+def progress_json(
+    plan: Mapping[str, Any], snapshot: Snapshot, progress: Progress
+) -> dict[str, Any]:
+    """Say how far sending is; of dicts that still change, copies."""
+    by_status = dict(progress.by_status)
+    return {
+        "rows": {
+            "total": plan["items"],
+            "known": plan["known"],
+            "sent": snapshot.done,
+            "succeeded": by_status.get("succeeded", 0),
+            "by_status": by_status,
+            "to_send": snapshot.total,
+            "done": snapshot.done,
+            "failed": snapshot.failed,
+        },
+        "in_flight": snapshot.in_flight,
+        "retried": snapshot.retried,
+        "rate": round(snapshot.rate, 3),
+        "eta_s": None if snapshot.eta_s is None else round(snapshot.eta_s),
+        "limiter": snapshot.limiter,
+        "pace": _rounded(progress.pace_s),
+        "usd": {
+            "spent": exact_text(progress.spent_usd),
+            "unknown": exact_text(progress.unknown_usd),
+        },
+        "tokens": dict(progress.tokens),
+    }
+
+
+def ending_json(
+    plan: Mapping[str, Any], sums: RunSums, progress: Progress | None
+) -> dict[str, Any]:
+    """Say what a run and its checkpoint came to; ``progress`` is None when nothing was sent."""
+    return {
+        "rows": {
+            "total": plan["items"],
+            "known": plan["known"],
+            "sent": sums.run["requests"],
+            "succeeded": sums.by_status.get("succeeded", 0),
+            "by_status": sums.by_status,
+        },
+        **_totals_json(sums.run),
+        "checkpoint": _totals_json(sums.checkpoint),
+        "latency_s": sums.latency_s,
+        "models": sums.models,
+        "errors": sums.errors,
+        "pace": {} if progress is None else _rounded(progress.pace_s),
+    }
+
+
+def output_json(path: Path) -> list[dict[str, Any]]:
+    """Describe the output's files, so that a copy of them can be checked."""
+    found = []
+    for file in sorted(path.iterdir()) if path.is_dir() else [path]:
+        with file.open("rb") as content:
+            digest = hashlib.file_digest(content, "sha256").hexdigest()
+        size, rows = file.stat().st_size, count_rows(file)
+        found.append({"path": str(file), "rows": rows, "bytes": size, "sha256": digest})
+    return found
+
+
+def _totals_json(totals: dict[str, Any]) -> dict[str, Any]:
+    """A row of the store's totals as the usd and tokens of run.json."""
+    return {
+        "usd": {
+            "spent": exact_text(totals["cost_usd"]),
+            "unknown": exact_text(totals["unknown_usd"]),
+            "unpriced_attempts": totals["unpriced"],
+        },
+        "attempts": {
+            "sent": totals["attempts"],
+            "billed": totals["billed"],
+            "unknown": totals["unknown"],
+        },
+        "tokens": {kind: totals[kind] for kind in TOKEN_KINDS},
+    }
+
+
+def _rounded(seconds: dict[str, float]) -> dict[str, float]:
+    return {limiter: round(value, 1) for limiter, value in tuple(seconds.items())}

@@ -1,0 +1,76 @@
+"""The plan of a retry: only rows that failed, perhaps asked in another form."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from batcher.core.money.display import rounded_text
+from batcher.errors import ConfigurationError
+from batcher.inputs.job_file.jobfile import LoadedJob
+from batcher.runner.planning.prepare import Prepared
+from batcher.runner.planning.survey import Plan, WithCheckpoint, make_plan
+from batcher.store.retries import Retries, find_retries, keep_other_form
+
+_CHANGEABLE = ("request", "limits", "retry", "api", "prices")
+_FIXED = ("request.samples",)
+
+
+def check_changes(changed: LoadedJob) -> None:
+    """Refuse changes that would make other rows of the input, or another output.
+
+    Raises ConfigurationError.
+    """
+    for key, source in changed.sources.items():
+        if source == "--set" and (key.split(".")[0] not in _CHANGEABLE or key in _FIXED):
+            raise ConfigurationError(
+                f"a retry cannot change {key}",
+                hint="what can be set is how a row is asked: " + ", ".join(_CHANGEABLE),
+            )
+
+
+def plan_retry(
+    prepared: Prepared, other: Prepared, with_checkpoint: WithCheckpoint, only: Sequence[str]
+) -> tuple[Plan, Retries]:
+    """Plan the job as it is, with the failed rows to send as ``other`` asks them.
+
+    The input is read twice when the two differ. An attempt that may have been billed unseen counts
+    no more: whoever retries a row has decided that.
+    """
+    form = make_plan(other, with_checkpoint)
+    with_checkpoint(keep_other_form)
+    plan = form if other is prepared else make_plan(prepared, with_checkpoint)
+    retries = with_checkpoint(lambda checkpoint: find_retries(checkpoint, only))
+    to_send = bytearray(len(plan.to_send))
+    for item in retries.items:
+        to_send[item] = 1
+    counts = replace(
+        plan.counts,
+        to_send=retries.to_send,
+        tried=retries.to_send,
+        changed=0,
+        redone=0,
+        worst_case_usd=retries.worst_case_usd,
+        expected_usd=None,
+    )
+    whole = plan.columns is None or form.columns is None
+    columns = None if whole else (plan.columns or frozenset()) | (form.columns or frozenset())
+    retried = replace(
+        plan,
+        counts=counts,
+        to_send=to_send,
+        columns=columns,
+        refused=form.refused,
+        warnings=form.warnings,
+    )
+    return retried, retries
+
+
+def retry_line(retries: Retries) -> str:
+    """Say in one line what failed and what is sent of it."""
+    if not retries.by_type:
+        return "plan  no row failed"
+    rows = sum(rows for rows, _ in retries.by_type.values())
+    kinds = ", ".join(f"{rows:,} {kind}" for kind, (rows, _) in retries.by_type.items())
+    line = f"plan  {rows:,} failed rows ({kinds}); {retries.to_send:,} to send"
+    if retries.to_send and retries.worst_case_usd is not None:
+        line += f", at most {rounded_text(retries.worst_case_usd)}"
+    return line

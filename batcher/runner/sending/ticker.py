@@ -1,0 +1,88 @@
+"""Once a second beside the sending: shows and publishes where the run is, and looks for trouble."""
+
+import asyncio
+import contextlib
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from batcher.core.pace.halt import Halt
+from batcher.runner.sending.progress import Progress
+from batcher.runner.sending.sender import Surroundings
+from batcher.runner.ui import Snapshot, Ui
+
+_TICK_S = 1.0
+_RATE_WINDOW_S = 30.0
+_PROMPT_KINDS = (
+    "input_tokens",
+    "cache_creation_5m_input_tokens",
+    "cache_creation_1h_input_tokens",
+    "cache_read_input_tokens",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Ticker:
+    """Watches one run from inside its event loop.
+
+    ``publish`` and ``trouble`` touch a disk, so they are called in a thread. A status that cannot
+    be written stops no run; trouble does.
+    """
+
+    around: Surroundings
+    progress: Progress
+    ui: Ui
+    publish: Callable[[Snapshot, Progress], None]
+    trouble: Callable[[], Halt | None]
+
+    async def run(self) -> None:
+        """Tick until cancelled."""
+        progress, pace_s = self.progress, self.progress.pace_s
+        history = deque([(progress.clock(), 0)])
+        while True:
+            await asyncio.sleep(_TICK_S)
+            limiter = self.around.pacer.limiter
+            pace_s[limiter] = pace_s.get(limiter, 0.0) + _TICK_S
+            snapshot = self._snapshot(_rate(history, progress.clock(), progress.done))
+            self.ui.show(snapshot)
+            await asyncio.to_thread(self._write, snapshot)
+            halt = await asyncio.to_thread(self.trouble)
+            if halt is not None:
+                progress.stop_for(halt)
+
+    def end(self) -> None:
+        """Publish where the run stands when nothing is in flight any more."""
+        self._write(self._snapshot(0.0))
+
+    def _write(self, snapshot: Snapshot) -> None:
+        with contextlib.suppress(OSError):
+            self.publish(snapshot, self.progress)
+
+    def _snapshot(self, rate: float) -> Snapshot:
+        progress, tokens = self.progress, self.progress.tokens
+        read = tokens.get("cache_read_input_tokens", 0)
+        prompt = sum(tokens.get(kind, 0) for kind in _PROMPT_KINDS)
+        left = progress.to_send - progress.done
+        return Snapshot(
+            total=progress.to_send,
+            done=progress.done,
+            failed=progress.failed,
+            retried=progress.retried,
+            in_flight=self.around.in_flight,
+            spent_usd=progress.spent_usd,
+            unknown_usd=progress.unknown_usd,
+            cache_read_share=read / prompt if prompt else 0.0,
+            rate=rate,
+            eta_s=left / rate if rate > 0 else None,
+            limiter=self.around.pacer.limiter,
+            elapsed_s=progress.clock() - progress.started_at,
+        )
+
+
+def _rate(history: deque[tuple[float, int]], now: float, done: int) -> float:
+    """Answers a second over the last half minute; keeps the history that it needs."""
+    while len(history) > 1 and history[0][0] <= now - _RATE_WINDOW_S:
+        history.popleft()
+    then, done_then = history[0]
+    history.append((now, done))
+    return (done - done_then) / max(now - then, 0.001)

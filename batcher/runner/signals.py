@@ -1,0 +1,75 @@
+"""What Ctrl-C, SIGTERM and SIGHUP do to a run: the first ends it in order, the second at once.
+
+Outside of sending the first one raises in the main thread, so that every ``finally`` runs. While
+requests are in flight ``draining`` takes it over: nothing is raised, what is in flight is awaited.
+A signal that was ignored when the command began (nohup, ``&`` in a script) stays ignored.
+"""
+
+import contextlib
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from types import FrameType
+from typing import NoReturn
+
+_STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+class Terminated(BaseException):
+    """SIGTERM or SIGHUP came; like KeyboardInterrupt it is caught at the top and nowhere else."""
+
+    exit_code = 143
+
+
+def exit_code_of(number: int) -> int:
+    """130 after a Ctrl-C, 143 after any other signal."""
+    return 130 if number == signal.SIGINT else Terminated.exit_code
+
+
+@contextlib.contextmanager
+def raising() -> Iterator[None]:
+    """Let the first signal raise KeyboardInterrupt or Terminated; the second ends the process.
+
+    For the main thread, around all that a command does.
+    """
+
+    def stop(number: int) -> None:
+        raise KeyboardInterrupt if number == signal.SIGINT else Terminated
+
+    with draining(stop, lambda: "gave up; what was recorded is kept"):
+        yield
+
+
+@contextlib.contextmanager
+def draining(stop: Callable[[int], None], last_words: Callable[[], str]) -> Iterator[None]:
+    """Hand the first signal to ``stop``; the second says ``last_words`` and ends the process.
+
+    ``stop`` is called in the main thread between any two steps of it, so all that it may do to an
+    event loop is ``call_soon_threadsafe``. Afterwards the handlers before are back.
+    """
+    has_come = False
+
+    def caught(number: int, _frame: FrameType | None) -> None:
+        nonlocal has_come
+        if has_come:
+            _give_up(number, last_words)
+        has_come = True
+        stop(number)
+
+    heeded = [number for number in _STOPPING if signal.getsignal(number) is not signal.SIG_IGN]
+    before = {number: signal.signal(number, caught) for number in heeded}
+    try:
+        yield
+    finally:
+        for number, earlier in before.items():
+            signal.signal(number, earlier)
+
+
+def _give_up(number: int, last_words: Callable[[], str]) -> NoReturn:
+    """End the process as a kill would: what is recorded survives that at any instant."""
+    try:
+        sys.stderr.write(f"\n{last_words()}\nnext   the same command resumes\n")
+        sys.stderr.flush()
+    finally:
+        os._exit(exit_code_of(number))

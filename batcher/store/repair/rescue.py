@@ -1,0 +1,177 @@
+"""Reads what can be read of a damaged checkpoint, and writes it as a new one.
+
+Of an outcome some columns may be damaged and others not. What the bill is made of must be there,
+or the outcome is dropped: its attempt then counts as one that may have been billed unseen. When
+the answer or our verdict is damaged the outcome stays for the bill and the request is asked again.
+What only describes the answer becomes null. Of every other table a damaged row is dropped.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from batcher.errors import CheckpointError
+from batcher.store.checkpoint import TABLES, Checkpoint
+from batcher.store.queries import queries
+from batcher.store.repair.damaged_copy import DamagedCopy
+from batcher.store.repair.reader import Span, Stored, read_rows
+
+ANSWER_LOST = "client.answer_lost"
+"""The error type of an outcome that was paid for and whose answer a damage took."""
+
+_LOST_MESSAGE = "the answer was paid for, and lost when the checkpoint was damaged"
+_BILL = (
+    "attempt_id", "fingerprint", "billing", "cost_usd", "input_tokens",
+    "cache_creation_5m_input_tokens", "cache_creation_1h_input_tokens", "cache_read_input_tokens",
+    "output_tokens", "thinking_tokens",
+)  # fmt: skip
+_DETAILS = ("request_id", "message_id", "error_message", "latency_s", "ttft_s", "ended_at")
+_REPAIR = queries("repair")
+
+
+@dataclass(frozen=True, slots=True)
+class TableState:
+    """How many rows of a table can be read and are ``lost``.
+
+    Of ``answers_lost`` outcomes among those that can be read only the cost is left.
+    """
+
+    read: int = 0
+    lost: int = 0
+    answers_lost: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Unseen:
+    """Attempts without an outcome, and what they may have cost; ``unbounded`` of them: any sum."""
+
+    attempts: int
+    at_most_usd: Decimal
+    unbounded: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """What was read of one span."""
+
+    rows: pa.Table | None
+    state: TableState
+
+
+def survey(copy: DamagedCopy, tables: Sequence[Stored]) -> dict[str, TableState]:
+    """Read every column of every row once, and count what can be read."""
+    states = {}
+    for stored in _in_order(tables):
+        state = TableState()
+        for part in _parts(copy, stored):
+            state = _add(state, part.state)
+        states[stored.name] = state
+    return states
+
+
+def rescue(copy: DamagedCopy, tables: Sequence[Stored], folder: Path, now: datetime) -> Unseen:
+    """Write what can be read into a new checkpoint in an empty folder, in the order it was in.
+
+    Returns the attempts in it whose fate is unknown.
+    """
+    Checkpoint.create(folder, version="repaired", now=now)
+    checkpoint = Checkpoint(folder)
+    try:
+        for stored in _in_order(tables):
+            for part in _parts(copy, stored):
+                if part.rows is not None:
+                    _put(checkpoint, stored.name, part.rows)
+        checkpoint.add(_REPAIR["remake_attempts"], now=now)
+        checkpoint.execute("CHECKPOINT c")
+        ((attempts, at_most_usd, unbounded),) = checkpoint.rows(_REPAIR["unseen"])
+    finally:
+        checkpoint.close()
+    return Unseen(attempts, at_most_usd, unbounded)
+
+
+def _in_order(tables: Sequence[Stored]) -> Iterator[Stored]:
+    by_name = {stored.name: stored for stored in tables}
+    yield from (by_name[name] for name in TABLES if name in by_name)
+
+
+def _put(checkpoint: Checkpoint, table: str, rows: pa.Table) -> None:
+    sql = f"INSERT INTO {table} BY NAME SELECT * FROM rescued"  # noqa: S608
+    checkpoint.with_table("rescued", rows, sql)
+    checkpoint.checkpoint_if_due()
+
+
+def _parts(copy: DamagedCopy, stored: Stored) -> Iterator[_Part]:
+    for span in stored.spans:
+        rows = _read(copy, stored, stored.columns, span)
+        if rows is not None:
+            yield _Part(rows, TableState(read=span.rows))
+        elif stored.name == "outcomes":
+            yield _part_of_outcomes(copy, stored, span)
+        else:
+            yield _Part(None, TableState(lost=span.rows))
+
+
+def _read(copy: DamagedCopy, stored: Stored, columns: Sequence[str], span: Span) -> pa.Table | None:
+    """Read some columns; None when one of them is damaged."""
+    try:
+        return copy.ask(read_rows, stored.name, columns, span)
+    except CheckpointError:
+        return None
+
+
+def _part_of_outcomes(copy: DamagedCopy, stored: Stored, span: Span) -> _Part:
+    """Read the columns of outcomes in groups of one use."""
+    others = {*_BILL, *_DETAILS, "body"}
+    verdict_columns = [name for name in stored.columns if name not in others]
+    bill, details, verdict, body = (
+        _read(copy, stored, columns, span)
+        for columns in (_BILL, _DETAILS, verdict_columns, ("body",))
+    )
+    if bill is None:
+        return _Part(None, TableState(lost=span.rows))
+    columns = _columns(bill, details)
+    state = TableState(read=span.rows)
+    if verdict is None:
+        columns |= _lost(pa.array([True] * span.rows), {})
+        state = replace(state, answers_lost=span.rows)
+    elif body is None:
+        columns |= _lost(verdict.column("is_final"), _columns(details, verdict))
+        state = replace(state, answers_lost=pc.sum(verdict.column("is_final")).as_py())
+    else:
+        columns |= _columns(verdict, body)
+    return _Part(pa.table(columns), state)
+
+
+def _columns(*tables: pa.Table | None) -> dict[str, Any]:
+    return {
+        name: table.column(name)
+        for table in tables
+        if table is not None
+        for name in table.column_names
+    }
+
+
+def _lost(is_lost: Any, known: dict[str, Any]) -> dict[str, Any]:
+    """The verdict on answers that are gone: not final, so that they are asked again."""
+    nothing = pa.nulls(len(is_lost), pa.string())
+    verdicts = {"status": "errored", "error_type": ANSWER_LOST, "error_message": _LOST_MESSAGE}
+    return known | {
+        "is_final": pa.array([False] * len(is_lost)),
+        "body_bytes": pa.nulls(len(is_lost), pa.int64()),
+        **{
+            name: pc.if_else(is_lost, text, known.get(name, nothing))
+            for name, text in verdicts.items()
+        },
+    }
+
+
+def _add(one: TableState, other: TableState) -> TableState:
+    return TableState(
+        one.read + other.read, one.lost + other.lost, one.answers_lost + other.answers_lost
+    )

@@ -1,0 +1,30 @@
+-- Looking into a damaged checkpoint, and making what was read from it whole again.
+
+-- name: version
+-- The version of the schema.
+SELECT max(schema_version) FROM checkpoint;
+
+-- name: columns
+-- Every table and its columns, in order.
+SELECT table_name, column_name FROM duckdb_columns()
+WHERE database_name = 'c' AND NOT internal ORDER BY table_name, column_index;
+
+-- name: row_groups
+-- The rows of each row group of a table, in order.
+SELECT max(start + count)::BIGINT FROM pragma_storage_info($table) GROUP BY row_group_id ORDER BY row_group_id;
+
+-- name: remake_attempts
+-- Give an outcome whose attempt was lost one again, so that its cost stays in the bill. Runs never
+-- overlap, so the time says which run it was.
+INSERT INTO attempts
+SELECT o.attempt_id, o.fingerprint,
+       (SELECT arg_max(r.run_id, r.started_at) FROM runs r WHERE r.started_at <= o.ended_at),
+       coalesce(o.model, ''),
+       coalesce(o.ended_at - to_microseconds((o.latency_s * 1e6)::BIGINT), o.ended_at, $now),
+       o.cost_usd
+FROM outcomes o WHERE o.attempt_id NOT IN (SELECT attempt_id FROM attempts) ORDER BY o.attempt_id;
+
+-- name: unseen
+-- Attempts whose outcome is not there: how many, and what they may have cost where that is bounded.
+SELECT count(*), coalesce(sum(worst_case_usd), 0), count(*) - count(worst_case_usd) FROM attempts
+WHERE attempt_id NOT IN (SELECT attempt_id FROM outcomes);

@@ -1,0 +1,45 @@
+-- Asking failed rows again, perhaps in another form.
+
+-- name: keep_plan
+-- What the rows would ask in the other form; planned before the plan of the job as it is.
+CREATE OR REPLACE TEMP TABLE other_form AS
+SELECT item, fingerprint, worst_case_usd FROM plan WHERE fingerprint IS NOT NULL;
+
+-- name: create_retries
+-- The rows that failed, by what they would ask: only the first of several that ask the same is sent.
+CREATE OR REPLACE TEMP TABLE retries AS
+WITH failed AS (
+    SELECT r.item, r.fingerprint, coalesce(o.error_type, o.status, 'client.fate_unknown') AS error_type, o.status
+    FROM results r LEFT JOIN outcomes o ON o.attempt_id = r.attempt_id
+    WHERE r.fingerprint IS NOT NULL AND NOT r.is_shared AND r.attempts > 0
+      AND (o.status IS NULL OR o.status <> 'succeeded')
+)
+SELECT f.item, f.fingerprint, f.error_type, n.fingerprint AS replaced_by, n.worst_case_usd,
+       n.fingerprint IS NOT NULL
+       AND n.fingerprint NOT IN (SELECT fingerprint FROM outcomes WHERE is_final AND status = 'succeeded')
+       AND row_number() OVER (PARTITION BY n.fingerprint ORDER BY f.item) = 1 AS is_sent
+FROM failed f LEFT JOIN other_form n USING (item)
+WHERE len($only) = 0 OR list_contains($only, f.error_type) OR list_contains($only, f.status);
+
+-- name: count_retries
+-- The failed rows by type, largest first, and how many of them are sent.
+SELECT error_type, count(*) AS rows, count(*) FILTER (WHERE is_sent) AS to_send
+FROM retries GROUP BY ALL ORDER BY rows DESC, error_type;
+
+-- name: sum_retries
+-- What is sent, and the most that it can cost; NULL when nothing bounds it.
+SELECT count(*) FILTER (WHERE is_sent) AS to_send,
+       CASE WHEN count(*) FILTER (WHERE is_sent AND worst_case_usd IS NULL) = 0
+            THEN coalesce(sum(worst_case_usd) FILTER (WHERE is_sent), 0) END AS worst_case_usd
+FROM retries;
+
+-- name: retried_items
+-- The items that are sent.
+SELECT item FROM retries WHERE is_sent;
+
+-- name: note_replacements
+-- From here on the answer in the other form is the answer of the row.
+INSERT INTO replacements
+SELECT DISTINCT fingerprint, replaced_by, $run_id FROM retries
+WHERE replaced_by <> fingerprint
+  AND (fingerprint, replaced_by) NOT IN (SELECT (fingerprint, replaced_by) FROM replacements);

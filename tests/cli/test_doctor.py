@@ -1,0 +1,194 @@
+"""batcher doctor: what it finds, what it writes, and what it leaves alone."""
+
+import os
+import shutil
+import stat
+from datetime import UTC, datetime
+from pathlib import Path
+
+import duckdb
+import pytest
+from commanding import Command
+
+from batcher.outputs.seal import Seal
+from batcher.store.checkpoint import FILE_NAME, Checkpoint
+from batcher.store.lock import Holder, Lock
+from batcher.store.watermark import Watermark
+
+COMMANDS = (("run", "--yes"), ("failures",), ("show", "1"), ("export", "--partial"), ("check",))
+
+
+@pytest.fixture
+def job(done: Path, tmp_path: Path) -> Path:
+    """A copy of a job that has run simulated."""
+    shutil.copytree(done.parent, tmp_path / "job")
+    return tmp_path / "job" / "job.toml"
+
+
+@pytest.fixture
+def state(job: Path) -> Path:
+    """Its state folder."""
+    return job.parent / "runs" / "job.simulated"
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    """Every file of a folder but the lock, which says who came last."""
+    files = [path for path in folder.rglob("*") if path.is_file() and path.name != "lock"]
+    return {str(path.relative_to(folder)): path.read_bytes() for path in files}
+
+
+def scramble(path: Path, start: int, size: int = 4096) -> None:
+    """Overwrite a stretch of a file as a bad disk would."""
+    with path.open("r+b") as file:
+        file.seek(start)
+        file.write(bytes(range(1, 256)) * (size // 255))
+
+
+def test_a_sound_checkpoint(job: Path, state: Path, batcher: Command) -> None:
+    """It is said to be sound with its counts, and nothing is written."""
+    before = contents(job.parent)
+    said = batcher("doctor", job, "--simulate")
+    assert said.code == 0, said.err
+    assert "sound" in said.out
+    assert "attempts: 3 rows read" in said.out
+    assert contents(job.parent) == before
+    assert {path.name for path in state.parent.iterdir()} == {state.name}
+
+
+def test_lost_records(job: Path, state: Path, batcher: Command) -> None:
+    """A checkpoint that once held more is counted out, and its copy opens without a word."""
+    Watermark(state).write(100)
+    before = contents(state)
+    said = batcher("doctor", job, "--simulate")
+    assert said.code == 1
+    assert "of 100 records" in said.out
+    assert contents(state) == before
+    repaired = state.with_name("job.simulated.repaired")
+    assert stat.S_IMODE(repaired.stat().st_mode) == 0o700
+    assert stat.S_IMODE((repaired / FILE_NAME).stat().st_mode) == 0o600
+    assert f"mv {os.path.relpath(repaired)} {os.path.relpath(state)}" in said.err
+    state.rename(state.with_name("damaged"))
+    repaired.rename(state)
+    assert batcher("doctor", job, "--simulate").code == 0
+    assert batcher("run", job, "--simulate").code == 3
+    assert list(state.glob("*/run.json"))
+
+
+def test_findings_for_programs(job: Path, state: Path, batcher: Command) -> None:
+    """--json is one object with the same."""
+    Watermark(state).write(100)
+    found = batcher("doctor", job, "--simulate", "--json").json
+    assert not found["is_sound"]
+    assert [one["kind"] for one in found["findings"] if not one["is_harmless"]] == [
+        "records_missing"
+    ]
+    assert found["records"]["missing"] == 100 - found["records"]["read"]
+    assert found["repaired"].endswith("job.simulated.repaired")
+    assert found["unseen"]["attempts"] == 0
+
+
+def test_a_lost_checkpoint(job: Path, state: Path, batcher: Command) -> None:
+    """Without its file there is nothing to repair; its records are named."""
+    (state / FILE_NAME).unlink()
+    said = batcher("doctor", job, "--simulate")
+    assert said.code == 1
+    assert "is gone; it held" in said.out
+    assert not state.with_name("job.simulated.repaired").exists()
+
+
+@pytest.mark.parametrize("content", [b"", b"not a database " * 1000])
+def test_no_database(content: bytes, job: Path, state: Path, batcher: Command) -> None:
+    """Another file under its name is told from a checkpoint."""
+    (state / FILE_NAME).write_bytes(content)
+    said = batcher("doctor", job, "--simulate")
+    assert said.code == 1
+    assert "cannot be opened" in said.out
+    assert "not a database not" not in said.out + said.err
+
+
+def test_another_log(job: Path, state: Path, batcher: Command, tmp_path: Path) -> None:
+    """A log of another checkpoint is left out of the copy."""
+    other = tmp_path / "other"
+    other.mkdir()
+    Checkpoint.create(other, version="0", now=datetime.now(UTC))
+    checkpoint = Checkpoint(other)
+    checkpoint.add("INSERT INTO replacements VALUES (uuid(), uuid(), 'run')")
+    log = f"{FILE_NAME}.wal"
+    shutil.copyfile(other / log, state / log)
+    checkpoint.close()
+    said = batcher("doctor", job, "--simulate")
+    assert said.code == 1
+    assert "belongs to another checkpoint" in said.out
+    assert "0 lost" not in said.out
+
+
+def test_a_newer_schema(job: Path, state: Path, batcher: Command) -> None:
+    """What a newer batcher wrote is not rewritten by an older one."""
+    with duckdb.connect(str(state / FILE_NAME)) as connection:
+        connection.execute("UPDATE checkpoint SET schema_version = 99")
+    said = batcher("doctor", job, "--simulate")
+    assert said.code == 1
+    assert "newer batcher" in said.out
+    assert not state.with_name("job.simulated.repaired").exists()
+
+
+def test_an_older_schema(job: Path, state: Path, batcher: Command) -> None:
+    """It is no damage: the next run brings it up to date."""
+    with duckdb.connect(str(state / FILE_NAME)) as connection:
+        connection.execute("UPDATE checkpoint SET schema_version = 1")
+        connection.execute("DROP TABLE rows_seen; DROP TABLE replacements")
+    Watermark(state).path.unlink()
+    said = batcher("doctor", job, "--simulate")
+    assert said.code == 0
+    assert "older batcher" in said.out
+
+
+def test_a_job_that_is_held(job: Path, state: Path, batcher: Command) -> None:
+    """While a run has the checkpoint nothing is read."""
+    with Lock(state, Holder.this_process(datetime.now(UTC))):
+        assert batcher("doctor", job, "--simulate").code == 8
+
+
+def test_an_earlier_copy_is_not_overwritten(job: Path, state: Path, batcher: Command) -> None:
+    """Somebody may have gone on with it."""
+    repaired = state.with_name("job.simulated.repaired")
+    repaired.mkdir()
+    (repaired / FILE_NAME).write_bytes(b"precious")
+    said = batcher("doctor", job, "--simulate")
+    assert (said.code, (repaired / FILE_NAME).read_bytes()) == (2, b"precious")
+
+
+def test_no_run_yet(fresh: Path, batcher: Command) -> None:
+    """There is nothing to examine, and nothing is made."""
+    assert batcher("doctor", fresh).code == 2
+    assert not (fresh.parent / "runs").exists()
+
+
+def test_a_changed_output(job: Path, state: Path, batcher: Command) -> None:
+    """A flipped bit of the output is found by its seal; the checkpoint needs no repair for it."""
+    output = job.parent / "job.out.simulated.parquet"
+    Seal.of(output, {}).write(state)
+    assert "as it was written: 6 rows" in batcher("doctor", job, "--simulate").out
+    scramble(output, 100, 255)
+    said = batcher("doctor", job, "--simulate")
+    assert said.code == 1
+    assert "not as it was written: job.out.simulated.parquet" in said.out
+    assert not state.with_name("job.simulated.repaired").exists()
+
+
+@pytest.mark.parametrize("words", COMMANDS, ids=lambda words: words[0])
+@pytest.mark.parametrize("start", [0, 4096, 12288])
+def test_every_command_leads_to_doctor(
+    start: int, words: tuple[str, ...], job: Path, state: Path, batcher: Command
+) -> None:
+    """A damaged checkpoint is one message with the way back, and nobody's answer."""
+    for block in range(start, (state / FILE_NAME).stat().st_size if start == 12288 else 1, 262144):
+        scramble(state / FILE_NAME, block + 512, 1024)
+    scramble(state / FILE_NAME, start + 512, 1024)
+    name, *more = words
+    said = batcher(name, job, *more, "--simulate")
+    assert said.code == 1, said
+    assert "doctor" in said.err
+    assert said.err.count("error  ") == 1
+    assert "Traceback" not in said.err
+    assert "Stack Trace" not in said.err

@@ -1,0 +1,211 @@
+"""Watching and waiting for a run, by its status file alone."""
+
+import json
+import os
+import re
+import socket
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from commanding import Command, write_job
+
+from batcher.cli import watching
+from batcher.cli.commands import status as status_command
+from batcher.runner.reading import status as reading
+from batcher.runner.reading.liveness import find_process
+from batcher.runner.reading.status import follow
+from batcher.store.lock import Holder
+
+PLAN = {"rows": 1000, "items": 1000}
+SENDING = {
+    "phase": "sending",
+    "plan": PLAN,
+    "rows": {"done": 10, "to_send": 900, "failed": 1, "by_status": {}, "total": 1000},
+    "rate": 4.0, "eta_s": 222, "limiter": "concurrency", "in_flight": 8,
+    "usd": {"spent": "0.5", "unknown": "0"},
+}  # fmt: skip
+ENDED = {
+    "state": "ended", "exit_code": 3, "ended": "2026-01-02T03:05:00+00:00",
+    "rows": {"total": 1000, "by_status": {"succeeded": 999, "errored": 1}},
+}  # fmt: skip
+
+
+class Run:
+    """A run as far as its status file tells of it: this process, in any state."""
+
+    def __init__(self, folder: Path) -> None:
+        self.job = write_job(folder)
+        self.status = folder / "runs" / "job" / "status.json"
+        self.status.parent.mkdir(parents=True)
+        us = find_process(os.getpid())
+        assert us is not None
+        self._base = {
+            "run_id": "R", "job": "job", "is_simulated": False, "state": "running",
+            "started": "2026-01-02T03:04:00+00:00", "ended": None, "exit_code": None,
+            "pid": us.pid, "process_start": us.start, "host": socket.gethostname(),
+            "boot_id": Holder.this_process(datetime.now(UTC)).boot_id,
+        }  # fmt: skip
+
+    def write(self, **changes: Any) -> None:
+        """Replace the status."""
+        now = datetime.now(UTC).isoformat()
+        self.status.write_text(json.dumps({**self._base, "heartbeat": now, **changes}))
+
+
+Steps = Callable[..., None]
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Run:
+    """A run that is planning."""
+    made = Run(tmp_path / "j")
+    made.write(phase="planning", rows_read=5)
+    return made
+
+
+@pytest.fixture
+def steps(run: Run, monkeypatch: pytest.MonkeyPatch) -> Steps:
+    """What happens to the run each time a second has passed; nobody really waits."""
+
+    def happen(*moments: dict[str, Any] | BaseException) -> None:
+        left = list(moments)
+
+        def sleep(_: float) -> None:
+            moment = left.pop(0)
+            if isinstance(moment, BaseException):
+                raise moment
+            run.write(**moment)
+
+        monkeypatch.setattr(status_command, "follow", lambda path: follow(path, sleep))
+
+    return happen
+
+
+def test_waiting_ends_with_the_run_and_its_exit_code(
+    run: Run, steps: Steps, batcher: Command
+) -> None:
+    """It returns only when the run has ended, and then as the run did."""
+    steps(SENDING, SENDING, ENDED)
+    said = batcher("status", run.job, "--wait")
+    assert said.code == 3
+    assert "ended with exit code 3" in said.out
+    assert said.err == f"next   batcher failures {run.job}\n"
+
+
+@pytest.mark.parametrize("options", [["--wait"], ["--wait", "--watch"], ["--wait", "--json"]])
+def test_waiting_for_a_run_that_dies_is_exit_1(
+    run: Run, steps: Steps, batcher: Command, options: list[str]
+) -> None:
+    """A process that left, or whose number is another's by now, has no exit code."""
+    steps(SENDING, {**SENDING, "process_start": 1})
+    said = batcher("status", run.job, *options)
+    assert said.code == 1
+    assert "died" in said.out
+
+
+def test_waiting_for_a_run_that_ended_is_over_at_once(
+    run: Run, steps: Steps, batcher: Command
+) -> None:
+    """The last run's exit code is the answer."""
+    steps()
+    run.write(**{**ENDED, "exit_code": 5})
+    assert batcher("status", run.job, "--wait").code == 5
+
+
+def test_waiting_for_no_run_says_so(fresh: Path, batcher: Command) -> None:
+    """Nothing will come, so nothing is waited for; a script sees it."""
+    said = batcher("status", fresh, "--wait")
+    assert (said.code, said.out.startswith("no run yet")) == (2, True)
+    assert batcher("status", fresh, "--watch").code == 0
+
+
+def test_watching_a_log_writes_what_changed(run: Run, steps: Steps, batcher: Command) -> None:
+    """A line each time something changed, none while nothing did; its own exit code is 0."""
+    steps({"phase": "planning", "rows_read": 5}, {"phase": "waiting"}, SENDING, SENDING, ENDED)
+    said = batcher("status", run.job, "--watch")
+    assert said.code == 0
+    pace = "pace 4.0/s, 3 min 42 s left, limited by concurrency, 8 in flight"
+    lines = [line.partition("  ")[2] for line in said.out.splitlines()]
+    who = f"process {os.getpid()} on {socket.gethostname()}"
+    assert lines == [
+        f"reading its input, {who}; read 5 rows of the input",
+        f"waiting for a yes, {who}",
+        f"sending, {who}; rows 10 of 900 asked, 1 failed; {pace}; $0.50 spent",
+        "ended with exit code 3; rows 1,000: 1 errored, 999 succeeded",
+    ]
+
+
+def test_watching_on_a_terminal_draws_in_place(
+    run: Run, steps: Steps, batcher: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each picture goes over the one before, whatever their heights; no line can wrap."""
+    monkeypatch.setattr(watching, "_is_terminal", lambda: True)
+    monkeypatch.setenv("COLUMNS", "40")
+    steps(SENDING, {**SENDING, "phase": "writing", "rows_read": 7}, ENDED)
+    said = batcher("status", run.job, "--watch")
+    first, *others = re.split(r"\x1b\[(\d+)F", said.out)
+    pictures = [first, *others[1::2]]
+    heights = [picture.count("\n") for picture in pictures]
+    assert list(map(int, others[0::2])) == heights[:-1]
+    assert heights == [4, 6, 6, 4]
+    assert all(picture.endswith("\x1b[J") for picture in pictures)
+    drawn = [line.removesuffix("\x1b[K") for picture in pictures for line in picture.split("\n")]
+    assert max(map(len, drawn)) <= 40
+    assert "7 of 1,000 rows of the input" in pictures[2]
+
+
+def test_watching_for_a_program_is_an_object_a_line(
+    run: Run, steps: Steps, batcher: Command
+) -> None:
+    """Each line is the whole status; the last one is the end."""
+    steps(SENDING, ENDED)
+    said = batcher("status", run.job, "--watch", "--json")
+    states = [json.loads(line)["state"] for line in said.out.splitlines()]
+    assert states == ["running", "running", "ended"]
+    assert said.err == ""
+
+
+@pytest.mark.parametrize("option", ["--watch", "--wait"])
+def test_ctrl_c_ends_the_watching_only(
+    run: Run, steps: Steps, batcher: Command, option: str
+) -> None:
+    """It exits 130 and says that the run goes on."""
+    steps(SENDING, KeyboardInterrupt())
+    said = batcher("status", run.job, option)
+    assert said.code == 130
+    assert "the run goes on" in said.err
+
+
+def test_watching_needs_a_job(batcher: Command) -> None:
+    """All jobs here cannot be watched at once."""
+    said = batcher("status", "--watch")
+    assert said.code == 2
+    assert "need a JOB" in said.err
+
+
+def test_a_silent_run_is_still_waited_for(run: Run, steps: Steps, batcher: Command) -> None:
+    """A process that is there may write again."""
+    steps({**SENDING, "heartbeat": "2026-01-02T03:04:05+00:00"}, {**ENDED, "exit_code": 0})
+    assert batcher("status", run.job, "--wait").code == 0
+    run.write(**SENDING, heartbeat="2026-01-02T03:04:05+00:00")
+    said = batcher("status", run.job)
+    assert "silent while sending" in said.out
+    assert said.err == f"next   batcher status {run.job} --watch\n"
+
+
+def test_a_run_that_ends_while_it_is_looked_at_has_not_died(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its process may be gone when it is looked for, though the file read just before says runs."""
+
+    def end(_: int) -> None:
+        run.write(**ENDED)
+
+    monkeypatch.setattr(reading, "find_process", end)
+    assert reading.read_status(run.status)["state"] == "ended"
+    run.write(**SENDING)
+    monkeypatch.setattr(reading, "find_process", lambda _: None)
+    assert reading.read_status(run.status)["state"] == "died"

@@ -1,0 +1,50 @@
+"""Which ending is told to whom, and in which words."""
+
+import json
+from datetime import UTC, datetime
+
+import pytest
+
+from batcher.core.notice import Notice, event_of
+
+NOON = datetime(2026, 1, 2, 12, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("code", "event"),
+    [
+        *((code, "finish") for code in (0, 3)),
+        *((code, "failure") for code in (1, 2, 4, 5, 7, 8, 9, 10)),
+        (6, "budget"),
+        *((code, None) for code in (130, 143)),
+    ],
+)
+def test_every_ending_is_an_event_unless_somebody_chose_it(code: int, event: str | None) -> None:
+    """A run that needs somebody is a failure; one that somebody stopped is not news to them."""
+    assert event_of(code) == event
+
+
+def test_a_notice_says_what_came_of_the_run_in_one_line() -> None:
+    """Chat programs show ``text``: what happened, the rows, the money, and what to type."""
+    rows = {"total": 1200, "by_status": {"succeeded": 1198, "errored": 2}}
+    usd = {"spent": "1.2345", "unknown": "0"}
+    notice = Notice("finish", "nightly", "R", 3, "/s", rows, usd, NOON, NOON, "batcher failures j")
+    assert notice.text == (
+        "nightly: finished, some rows failed for good (exit 3); "
+        "1,200 rows, 2 errored, 1,198 succeeded; $1.23 spent. Next: batcher failures j"
+    )
+    content = json.loads(json.dumps(notice.content()))
+    assert list(content) == [
+        "text", "event", "job", "run_id", "exit_code", "state", "rows", "usd", "started", "ended",
+        "next",
+    ]  # fmt: skip
+    assert content["ended"] == "2026-01-02T12:00:00+00:00"
+
+
+def test_a_run_that_got_nowhere_is_told_without_figures() -> None:
+    """What is not known is left out, not counted as nothing."""
+    notice = Notice("failure", "j", "R", 2, "/s", None, None, NOON, NOON, "batcher run j")
+    assert notice.text == (
+        "j: not started: its job file or input is wrong (exit 2). Next: batcher run j"
+    )
+    assert notice.content()["rows"] is None

@@ -1,0 +1,87 @@
+"""What of the progress becomes an event, and that each is told once."""
+
+import json
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from batcher.core.pace.halt import Halt, HaltWatch
+from batcher.runner.events import FILE_NAME, Events
+from batcher.runner.milestones import Milestones
+from batcher.runner.sending.progress import Progress
+from batcher.runner.ui import Snapshot
+
+
+class Looks:
+    """Looks at a run of a thousand rows, and the events that follow."""
+
+    def __init__(self, folder: Path) -> None:
+        self._path = folder / FILE_NAME
+        self._events = Events(folder, print)
+        self._events.begin()
+        self._milestones = Milestones(self._events)
+        self.progress = Progress(1000, HaltWatch(600, 0), lambda: None, lambda: 0.0)
+
+    def look(self, done: int = 0, limiter: str = "concurrency") -> list[dict[str, Any]]:
+        """Look once, and return what was told because of it."""
+        told = len(self._path.read_text().splitlines())
+        spent = Decimal("0.5")
+        snapshot = Snapshot(1000, done, 1, 2, 3, spent, Decimal(0), 0.0, 9.96, None, limiter, 1.0)
+        self._milestones.running(snapshot, self.progress)
+        lines = [json.loads(line) for line in self._path.read_text().splitlines()[told:]]
+        return [{key: line[key] for key in line if key != "time"} for line in lines]
+
+
+@pytest.fixture
+def looks(tmp_path: Path) -> Looks:
+    """A run that has begun."""
+    return Looks(tmp_path)
+
+
+def test_each_tenth_is_told_once(looks: Looks) -> None:
+    """Of several passed between two looks the last is told."""
+    percents = [
+        [event["percent"] for event in looks.look(done)] for done in (0, 99, 100, 199, 450, 459)
+    ]
+    assert percents == [[], [], [10], [], [40], []]
+    assert looks.look(1000) == [
+        {
+            "event": "progress", "percent": 100, "done": 1000, "to_send": 1000, "failed": 1,
+            "retried": 2, "rate": 10.0, "spent_usd": "0.5", "unknown_usd": "0",
+        }
+    ]  # fmt: skip
+
+
+def test_what_limits_the_pace_is_told_when_it_changes(looks: Looks) -> None:
+    """Not at the first look, and not while it stays."""
+    told = [looks.look(limiter=limiter) for limiter in ("none", "none", "429 wait", "none")]
+    change = {"event": "limiter_changed", "from": "none", "to": "429 wait"}
+    assert told == [[], [], [change], [{**change, "from": "429 wait", "to": "none"}]]
+
+
+def test_each_kind_of_failure_is_told_once(looks: Looks) -> None:
+    """By its type and status, without its message."""
+    looks.progress.first_failures["overloaded_error"] = "errored"
+    assert looks.look() == [
+        {"event": "first_failure", "type": "overloaded_error", "status": "errored"}
+    ]
+    looks.progress.first_failures["api_error"] = "errored"
+    assert [event["type"] for event in looks.look()] == ["api_error"]
+    assert looks.look() == []
+
+
+@pytest.mark.parametrize("reason", ["SIGTERM", "deadline"])
+def test_a_stop_is_told_once_with_its_reason(looks: Looks, reason: str) -> None:
+    """A signal or the deadline, and how much is awaited."""
+    assert looks.look() == []
+    looks.progress.stopped_by = reason
+    assert looks.look() == [{"event": "stopping", "reason": reason, "in_flight": 3}]
+    assert looks.look() == []
+
+
+def test_a_halt_is_a_stop(looks: Looks) -> None:
+    """Its message, which may quote an answer, is not told."""
+    looks.progress.halt = Halt(4, "authentication_error: no such key")
+    assert looks.look() == [{"event": "stopping", "reason": "halt", "in_flight": 3}]

@@ -1,0 +1,129 @@
+"""A disk that fills: what is paid for is kept, it is said, and with room again all goes on."""
+
+import os
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import duckdb
+import pytest
+from whole_runs import Job, Server, wait_for
+
+from batcher.store.room import free_bytes
+
+MIB = 1 << 20
+ROWS = [{"id": f"r{n}", "text": f"[[tokens:700]] number {n}"} for n in range(1500)]
+LONG = ("--set", "request.max_tokens=900")
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[Path]:
+    """A small disk of its own."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=144m", "none", str(folder)]
+    if os.geteuid() or subprocess.run(mount, capture_output=True, check=False).returncode:
+        pytest.skip("only root may mount a disk")
+    yield folder
+    subprocess.run(["umount", "--lazy", str(folder)], check=True)
+
+
+def fill(disk: Path, leave: int) -> Path:
+    """Take all of a disk's room but so many bytes."""
+    filler = disk / "filler"
+    with filler.open("wb") as file:
+        os.posix_fallocate(file.fileno(), 0, free_bytes(disk) - leave)
+    return filler
+
+
+def undisturbed(folder: Path, server: Server) -> Job:
+    """The same job on a large disk."""
+    folder.mkdir()
+    job = Job(folder, server).write(ROWS)
+    job.run(*LONG)
+    return job
+
+
+def recorded(job: Job) -> tuple[int, int]:
+    """How many attempts and outcomes the checkpoint has."""
+    path = job.folder / "runs" / "job" / "checkpoint.duckdb"
+    with duckdb.connect(str(path), read_only=True) as connection:
+        query = "SELECT (SELECT count(*) FROM attempts), (SELECT count(*) FROM outcomes)"
+        return connection.execute(query).fetchall()[0]
+
+
+@pytest.mark.parametrize("how", ["slowly", "at once"])
+def test_a_disk_that_fills_while_it_sends(how: str, disk: Path, tmp_path: Path) -> None:
+    """Exit 1 says so; no answer is lost; with room again the same command completes the job."""
+    server = Server("--latency", "0.02")
+    job = Job(disk, server).write(ROWS)
+    filler = fill(disk, leave=(64 + 24) * MIB + 1_000_000) if how == "slowly" else None
+    process = job.start(*LONG)
+    if filler is None:
+        wait_for(server, 300)
+        filler = fill(disk, leave=100_000)  # not 0: the run takes some in between
+    _, said = process.communicate(timeout=100)
+    assert process.returncode == 1, said
+    assert f"the disk is full: {disk}/runs/job has" in said
+    assert "make room" in said
+    assert "next" in said
+    assert "Traceback" not in said
+    assert not job.output.exists()
+    assert not (disk / "runs/job/ballast").exists()
+    filler.unlink()
+    ledger = server.ledger()
+    assert 0 < ledger["requests"] < len(ROWS)
+    assert recorded(job) == (ledger["requests"], ledger["requests"])
+    job.run(*LONG)
+    assert server.ledger()["requests"] == len(ROWS)
+    whole = undisturbed(tmp_path / "large", server)
+    assert job.lasting().equals(whole.lasting())
+    server.close()
+
+
+def test_no_room_for_what_may_come(disk: Path) -> None:
+    """A run that could not keep what is in flight does not begin."""
+    server = Server()
+    job = Job(disk, server).write(ROWS[:20])
+    filler = fill(disk, leave=80 * MIB)
+    said = job.run(*LONG, code=1)
+    assert "the disk is full" in said
+    assert "at least 88 MiB" in said
+    assert server.ledger()["requests"] == 0
+    filler.unlink()
+    job.run(*LONG)
+    server.close()
+
+
+@pytest.mark.parametrize("leave", [0, 40_000, 400_000])
+def test_no_room_for_a_checkpoint(leave: int, disk: Path) -> None:
+    """Nothing is sent, nothing half made is in the way of the next run."""
+    server = Server()
+    job = Job(disk, server).write(ROWS[:20])
+    filler = fill(disk, leave=leave)
+    said = job.run(*LONG, code=1)
+    assert "No space left" in said or "the disk is full" in said
+    assert server.ledger()["requests"] == 0
+    filler.unlink()
+    job.run(*LONG)
+    assert job.table().num_rows == 20
+    server.close()
+
+
+def test_no_room_for_the_output(disk: Path) -> None:
+    """Nothing of it stays; with room again it is written, and nothing sent."""
+    server = Server()
+    job = Job(disk, server).write(ROWS[:400])
+    job.run(*LONG)
+    whole = job.lasting()
+    job.output.unlink()
+    filler = fill(disk, leave=8192)
+    said = job.run(*LONG, code=1)
+    assert f"the output cannot be written: {job.output}" in said
+    assert [path.name for path in disk.glob(".*")] == []
+    assert not job.output.exists()
+    filler.unlink()
+    job.run(*LONG)
+    assert job.lasting().equals(whole)
+    assert server.ledger()["requests"] == 400
+    server.close()

@@ -1,0 +1,198 @@
+"""The nightly run: what the input or the job changed since the last one, and only that, is sent."""
+
+from typing import Any
+
+import pytest
+from test_asking import run_unasked
+from test_main_job import agrees_with_ledger, rows
+from whole_runs import Job, Server
+
+BY_ID = 'path = "rows.jsonl"\nid = "id"\n'
+BY_CONTENT = 'path = "rows.jsonl"\n'
+EITHER = pytest.mark.parametrize("named", [BY_ID, BY_CONTENT], ids=["by id", "by content"])
+
+
+def plan_of(said: str) -> str:
+    """The line that a run says at its start."""
+    return next(line for line in said.splitlines() if line.startswith("plan"))
+
+
+def keys(server: Server) -> list[str]:
+    """What was asked so far, by the names of the bodies."""
+    return [entry["key"] for entry in server.entries()]
+
+
+@EITHER
+def test_an_input_that_grew(job: Job, server: Server, named: str) -> None:
+    """Only the new rows are sent; the output has all rows in order."""
+    job.write(rows(60), input=named).run()
+    said = job.write(rows(75), input=named).run()
+    assert "75 rows, 60 known, 15 new, 0 changed, 0 gone; 15 to send, about $" in plan_of(said)
+    assert len(keys(server)) == len(set(keys(server))) == 75
+    assert job.table().column("n").to_pylist() == list(range(75))
+    agrees_with_ledger(job, server)
+
+
+@EITHER
+def test_an_input_that_shrank_and_came_back(job: Job, server: Server, named: str) -> None:
+    """Nothing is sent for what went and nothing when it is there again; each is said once."""
+    job.write(rows(30), input=named).run()
+    said = job.write(rows(20), input=named).run()
+    assert "20 rows, 20 known, 0 new, 0 changed, 10 gone; 0 to send" in plan_of(said)
+    assert job.table().num_rows == 20
+    assert "0 gone" in plan_of(job.run())
+    said = job.write(rows(30), input=named).run()
+    assert "30 rows, 30 known, 0 new, 0 changed, 0 gone; 0 to send" in plan_of(said)
+    assert len(keys(server)) == 30
+    said = job.write(rows(20), input=named).run()
+    assert "10 gone" in plan_of(said)
+
+
+@EITHER
+def test_an_input_in_another_order(job: Job, server: Server, named: str) -> None:
+    """No row number is trusted: nothing is sent, and the output follows the new order."""
+    job.write(rows(40), input=named).run()
+    answers = dict(zip(*(job.table().column(c).to_pylist() for c in ("n", "_text")), strict=True))
+    said = job.write(rows(40)[::-1], input=named).run()
+    assert "40 known, 0 new, 0 changed, 0 gone; 0 to send" in plan_of(said)
+    assert len(keys(server)) == 40
+    table = job.table()
+    assert table.column("n").to_pylist() == list(range(39, -1, -1))
+    assert [answers[n] for n in range(39, -1, -1)] == table.column("_text").to_pylist()
+
+
+def edited(count: int, *numbers: int) -> list[dict[str, Any]]:
+    """Rows of which some say something else."""
+    return [{**row, "text": "edited"} if row["n"] in numbers else row for row in rows(count)]
+
+
+def test_rows_that_were_edited(job: Job, server: Server) -> None:
+    """They are changed, not new, and they alone are sent; without ids they are new and gone."""
+    job.write(rows(40), input=BY_ID).run()
+    said = job.write(edited(40, 3, 30), input=BY_ID).run()
+    assert "39 known, 0 new, 0 changed" not in said
+    assert "38 known, 0 new, 1 changed, 0 gone, 1 shared; 1 to send" in plan_of(said)
+    assert len(keys(server)) == 41
+    said = job.write(rows(40), input=BY_ID).run()
+    assert "40 known, 0 new, 0 changed, 0 gone; 0 to send" in plan_of(said)
+
+
+def test_rows_that_were_edited_without_ids(job: Job, server: Server) -> None:
+    """What a row says is its name: an edited one is a new one, and the old one is gone."""
+    job.write(rows(40)).run()
+    said = job.write(edited(40, 3)).run()
+    assert "39 known, 1 new, 0 changed, 1 gone; 1 to send" in plan_of(said)
+    assert len(keys(server)) == 41
+
+
+def test_a_column_that_is_not_asked_about(job: Job, server: Server) -> None:
+    """It may change every night: the request is the same, so nothing is sent."""
+    job.write(rows(20), input=BY_ID).run()
+    said = job.write([{**row, "seen": "tonight"} for row in rows(20)], input=BY_ID).run()
+    assert "20 known, 0 new, 0 changed, 0 gone; 0 to send" in plan_of(said)
+    assert len(keys(server)) == 20
+    assert set(job.table().column("seen").to_pylist()) == {"tonight"}
+
+
+def test_one_more_file(job: Job, server: Server) -> None:
+    """Of a folder only the new file's rows are sent; a row in both shares its answer."""
+    folder = job.folder / "days"
+    folder.mkdir()
+    job.write(rows(25), input='path = "days"\n')
+    (job.folder / "rows.jsonl").rename(folder / "1.jsonl")
+    job.run()
+    job.write([*rows(5), *rows(35)[25:]], input='path = "days"\n')
+    (job.folder / "rows.jsonl").rename(folder / "2.jsonl")
+    said = job.run()
+    assert "40 rows, 25 known, 10 new, 0 changed, 0 gone, 5 shared; 10 to send" in plan_of(said)
+    assert len(keys(server)) == len(set(keys(server))) == 35
+    table = job.table()
+    assert table.column("_text").to_pylist()[:5] == table.column("_text").to_pylist()[25:30]
+    assert table.column("_shared").to_pylist() == [False] * 25 + [True] * 5 + [False] * 10
+    agrees_with_ledger(job, server)
+
+
+def test_other_limits_are_no_other_request(job: Job, server: Server) -> None:
+    """Concurrency, retries, prices and output are not part of what is asked."""
+    job.write(rows(20)).run()
+    job.write(rows(20), limits="concurrency = 3\nrequests_per_minute = 1000\n", output="keep = []")
+    assert "20 known, 0 new" in plan_of(job.run())
+    assert len(keys(server)) == 20
+
+
+ANOTHER = 'prompt = "Sort: {{ text }}"\n'
+
+
+@EITHER
+def test_an_edited_prompt_is_not_paid_for_by_mistake(job: Job, server: Server, named: str) -> None:
+    """Without a terminal it is exit 2 in spite of --yes, says what it would cost and what to do."""
+    job.write(rows(30), input=named).run()
+    job.write(rows(32), input=named, request=ANOTHER)
+    for arguments in ((), ("--yes",)):
+        result = run_unasked(job, *arguments)
+        assert result.returncode == 2
+        assert "30 rows have an answer to another prompt" in result.stderr
+        assert "on_change" in result.stderr
+    assert len(keys(server)) == 30
+
+
+@EITHER
+def test_an_edited_prompt_with_redo(job: Job, server: Server, named: str) -> None:
+    """The job says that all are asked again; going back finds the first answers."""
+    job.write(rows(30), input=named).run()
+    job.write(rows(30), input=named, request=f'{ANOTHER}on_change = "redo"\n').run()
+    assert len(keys(server)) == len(set(keys(server))) == 60
+    job.write(rows(30), input=named).run()
+    assert len(keys(server)) == 60
+
+
+@EITHER
+def test_an_edited_prompt_with_keep(job: Job, server: Server, named: str) -> None:
+    """Answered rows keep their answers, new and edited ones ask the new way, night after night."""
+    job.write(rows(30), input=named).run()
+    before = job.table().column("_text").to_pylist()
+    kept = f'{ANOTHER}on_change = "keep"\n'
+    job.write(rows(33), input=named, request=kept).run()
+    assert len(keys(server)) == 33
+    assert job.table().column("_text").to_pylist()[:30] == before
+    job.write(edited(33, 7), input=named, request=kept).run()
+    assert len(keys(server)) == 34
+    assert "33 known, 0 new, 0 changed, 0 gone" in plan_of(job.run())
+    assert len(keys(server)) == 34
+    sevenths = before[:7] + before[8:]
+    after = job.table().column("_text").to_pylist()[:30]
+    assert after[:7] + after[8:] == sevenths
+    agrees_with_ledger_of_known_rows(job, server)
+
+
+def agrees_with_ledger_of_known_rows(job: Job, server: Server) -> None:
+    """Only the answer that the edited row had before is billed and not in the output."""
+    costs = {entry["key"]: entry["cost_usd"] for entry in server.entries()}
+    assert len(costs) == 34
+    assert job.table().num_rows == 33
+
+
+def test_a_prompt_about_other_columns_asks_too(job: Job, server: Server) -> None:
+    """What a row is known by changes with the prompt; that must not pass for edited rows."""
+    job.write(rows(10), input=BY_ID).run()
+    job.write(rows(10), input=BY_ID, request='prompt = "{{ text }} {{ n }}"\n')
+    assert run_unasked(job, "--yes").returncode == 2
+    assert len(keys(server)) == 10
+    job.write(rows(10), input=BY_ID, request='prompt = "{{ n }}"\non_change = "keep"\n').run()
+    assert len(keys(server)) == 10
+
+
+def test_an_edited_model_asks_too(job: Job, server: Server) -> None:
+    """Another model is another request."""
+    job.write(rows(10)).run()
+    text = job.path.read_text().replace("claude-haiku-5-5", "claude-haiku-4-5")
+    job.path.write_text(text)
+    assert run_unasked(job, "--yes").returncode == 2
+    assert len(keys(server)) == 10
+
+
+def test_a_part_makes_nothing_gone(job: Job, server: Server) -> None:
+    """A try-out with --limit does not make the rest new tomorrow."""
+    job.write(rows(30), input=BY_ID).run()
+    assert "0 gone" in plan_of(job.run("--limit", "5"))
+    assert "30 known, 0 new, 0 changed, 0 gone" in plan_of(job.run())

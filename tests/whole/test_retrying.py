@@ -1,0 +1,132 @@
+"""batcher retry: failed rows only, as they were or in another form, and the bill stays true."""
+
+import json
+import os
+import subprocess
+import sys
+from decimal import Decimal
+from pathlib import Path
+
+from test_main_job import agrees_with_ledger, rows
+from test_nightly import keys
+from whole_runs import Job, Server
+
+
+def retry(job: Job, *arguments: str, code: int = 0) -> str:
+    """Retry a job's failed rows and return what was said."""
+    result = subprocess.run(
+        [sys.executable, "-m", "batcher", "retry", str(job.path), "--yes", *arguments],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=100,
+        env={**os.environ, "ANTHROPIC_API_KEY": "test-key"},
+    )
+    assert result.returncode == code, result.stderr
+    return result.stderr + result.stdout
+
+
+def test_failed_rows_are_asked_again_and_no_others(tmp_path: Path) -> None:
+    """A 400 is final for a run, not for a retry; a later run finds the success."""
+    server = Server("--keep-requests", "--fault", "status:status=400,match=number 3,times=4")
+    job = Job(tmp_path, server).write(rows(40), limits="concurrency = 1\n")
+    job.run(code=3)
+    assert len(keys(server)) == 40
+    said = retry(job)
+    assert "4 failed rows (4 invalid_request_error); 4 to send" in said
+    assert len(keys(server)) == 44
+    assert set(job.table().column("_status").to_pylist()) == {"succeeded"}
+    agrees_with_ledger(job, server)
+    assert "nothing to send" in job.run()
+    assert "no row failed" in retry(job)
+    assert len(keys(server)) == 44
+    server.close()
+
+
+def truncating(tmp_path: Path) -> tuple[Server, Job]:
+    """A job with answers that do not fit into max_tokens."""
+    server = Server("--keep-requests")
+    job = Job(tmp_path, server).write(rows(30), input='path = "rows.jsonl"\nid = "id"\n')
+    job.path.write_text(job.path.read_text().replace("max_tokens = 400", "max_tokens = 12"))
+    job.run(code=3)
+    return server, job
+
+
+def test_another_form_is_only_for_rows_that_failed(tmp_path: Path) -> None:
+    """More room for truncated answers; the rows keep them in later runs, and all is in the bill."""
+    server, job = truncating(tmp_path)
+    failed = job.table().column("_status").to_pylist().count("truncated")
+    assert failed > 3
+    retry(job, "--only", "truncated", "--set", "request.max_tokens=2000")
+    assert len(keys(server)) == len(set(keys(server))) == 30 + failed
+    table = job.table()
+    assert set(table.column("_status").to_pylist()) == {"succeeded"}
+    assert sum(table.column("_attempts").to_pylist()) == 30 + failed
+    spent = sum(json.loads(row["cost_usd"]) for row in server.entries())
+    assert abs(sum(table.column("_cost_usd").to_pylist()) - spent) < 1e-12
+    number = table.column("_attempts").to_pylist().index(2)
+    shown = json.loads(job.command("show", f"r{number}", "--json"))["samples"][0]
+    assert [attempt["is_other_form"] for attempt in shown["attempts"]] == [False, True]
+    assert shown["text"] == table.column("_text")[number].as_py()
+    costs = [Decimal(attempt["cost_usd"]) for attempt in shown["attempts"]]
+    assert sum(costs) == Decimal(shown["cost_usd"]) > costs[1]
+    assert "30 known" in job.run()
+    assert set(job.table().column("_status").to_pylist()) == {"succeeded"}
+    assert len(keys(server)) == 30 + failed
+    server.close()
+
+
+def test_only_takes_types_and_statuses(tmp_path: Path) -> None:
+    """A type that no row has sends nothing."""
+    server, job = truncating(tmp_path)
+    sent = len(keys(server))
+    assert "no row failed" in retry(job, "--only", "api_error", code=3)
+    assert len(keys(server)) == sent
+    server.close()
+
+
+def test_a_retry_that_was_killed_is_the_same_command_again(tmp_path: Path) -> None:
+    """What was answered in the other form before the kill is not asked again."""
+    server, job = truncating(tmp_path)
+    failed = job.table().column("_status").to_pylist().count("truncated")
+    more = ("--set", "request.max_tokens=2000")
+    process = subprocess.Popen(
+        [sys.executable, "-m", "batcher", "retry", str(job.path), "--yes", *more]
+        + ["--set", "limits.concurrency=1", "--set", "limits.requests_per_minute=120"],
+        stdin=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        env={**os.environ, "ANTHROPIC_API_KEY": "test-key"},
+    )
+    while server.ledger()["answered"] < 33:
+        assert process.poll() is None
+    process.kill()
+    process.wait()
+    retry(job, *more)
+    assert set(job.table().column("_status").to_pylist()) == {"succeeded"}
+    assert len(set(keys(server))) == 30 + failed
+    assert len(keys(server)) <= 30 + failed + 1
+    server.close()
+
+
+def test_what_would_change_other_rows_is_refused(tmp_path: Path) -> None:
+    """The input and the output stay the job's."""
+    server, job = truncating(tmp_path)
+    for key in ('input.path="other.jsonl"', 'output.path="x.parquet"', "request.samples=2"):
+        assert "a retry cannot change" in retry(job, "--set", key, code=2)
+    server.close()
+
+
+def test_rows_given_up_as_perhaps_billed_are_released_by_hand(tmp_path: Path) -> None:
+    """A run holds them after their allowance; a retry sends them."""
+    fault = "reset_mid_body:match=number 3,times=2"
+    server = Server("--keep-requests", "--fault", fault)
+    job = Job(tmp_path, server)
+    job.write(rows(5), more="[retry]\nunknown_attempts = 2\nmax_wait_s = 0.01\n").run(code=3)
+    sent = len(keys(server))
+    assert "held" in job.run(code=3)
+    assert len(keys(server)) == sent
+    retry(job)
+    assert len(keys(server)) == sent + 1
+    assert set(job.table().column("_status").to_pylist()) == {"succeeded"}
+    server.close()
