@@ -36,7 +36,7 @@ from batcher.runner.signals import exit_code_of, raising
 from batcher.runner.ui import Ui
 from batcher.store.checkpoint import Checkpoint
 from batcher.store.lock import Holder, Lock
-from batcher.store.plans import note_seen, sum_up
+from batcher.store.plans import begin_results, note_seen, sum_up
 from batcher.store.records import RunEnd, RunStart
 from batcher.store.retries import note_replacements
 from batcher.store.writer import Writer
@@ -132,9 +132,10 @@ class _Run:
         self.record.planned(plan.counts)
         layout_of(self.prepared, plan)
         check_plan(plan, self.prepared)
-        check_change(plan, self.prepared, self.ui)
-        if not self.options.says_yes:
-            ask(self._questions(plan), self.ui, self.options.command)
+        with self.record.waiting():
+            check_change(plan, self.prepared, self.ui)
+            if not self.options.says_yes:
+                ask(self._questions(plan), self.ui, self.options.command)
         self._note()
         ended = self._send(sending, plan) if plan.counts.to_send else None
         return self._finish(plan, ended)
@@ -154,7 +155,8 @@ class _Run:
         if retrying.form is not prepared.loaded:
             simulated = prepared.workspace.is_simulated
             form = prepare(retrying.form, is_simulated=simulated, today=prepared.today)
-        plan, retries = plan_retry(prepared, form, self.writer.call, retrying.only)
+        rows_read = self.record.rows_read
+        plan, retries = plan_retry(prepared, form, self.writer.call, rows_read, retrying.only)
         self.ui.say(retry_line(retries))
         return form, plan
 
@@ -224,6 +226,7 @@ class _Run:
         halt = None if progress is None else progress.halt
         signal = None if ended is None else ended.signal
         exported = None
+        self.writer.call(begin_results)
         if halt is None and signal is None:
             exported, halt = self._export(plan, has_sent=ended is not None)
         code = self._exit_code(plan, halt, signal, exported)

@@ -33,8 +33,10 @@ TABLES = ("runs", "run_ends", "attempts", "outcomes", "rows_seen", "replacements
 """The tables whose rows are the records that a checkpoint must never hold less of."""
 _WAL_BYTES = 8 << 20
 # DuckDB handles 2,048 rows at once, whatever they weigh, in several copies: what it may take
-# follows the longest answer. A larger limit from the start would be filled with cached blocks.
+# follows the longest answer. Sorting a plan cannot spill all that it holds: a million items need
+# more than 96 MiB. A larger limit from the start would be filled with cached blocks.
 _MEMORY_PER_ANSWER_BYTE = 4 * 2048
+_MEMORY_PER_ITEM = 128
 _MOST_MEMORY_BYTES = min(2 << 30, os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2)
 
 
@@ -51,13 +53,14 @@ class Checkpoint:
         self._wal_inode = 0
         self._watermark = Watermark(folder)
         self._longest_answer = 0
+        self._items = 0
         self._connection = connect(self.path, is_read_only=is_read_only)
         try:
             self._check_version(is_read_only=is_read_only)
             self.records = self._count_records()
             self._check_whole(is_read_only=is_read_only)
             ((longest,),) = self.rows("SELECT coalesce(max(body_bytes), 0) FROM outcomes")
-            self._make_room(longest)
+            self.make_room(longest_answer=longest)
         except CheckpointError:
             self.close()
             raise
@@ -98,7 +101,7 @@ class Checkpoint:
     def commit(self, groups: Mapping[str, Sequence[Record]]) -> None:
         """Add groups of records in one transaction that is on the disk when this returns."""
         bodies = (getattr(outcome, "body", None) or b"" for outcome in groups.get("outcomes", ()))
-        self._make_room(max(map(len, bodies), default=0))
+        self.make_room(longest_answer=max(map(len, bodies), default=0))
         try:
             self._connection.execute("BEGIN")
             for table, records in groups.items():
@@ -111,12 +114,14 @@ class Checkpoint:
                 self._connection.execute("ROLLBACK")
             raise unwritable(self.path, error) from None
 
-    def _make_room(self, longest_answer: int) -> None:
-        """Let DuckDB take more memory as longer answers come in."""
-        if longest_answer <= self._longest_answer:
+    def make_room(self, *, longest_answer: int = 0, items: int = 0) -> None:
+        """Let DuckDB take more memory for longer answers and larger plans; never less again."""
+        if longest_answer <= self._longest_answer and items <= self._items:
             return
-        self._longest_answer = longest_answer
-        wanted = MEMORY_BYTES + _MEMORY_PER_ANSWER_BYTE * longest_answer
+        self._longest_answer = max(self._longest_answer, longest_answer)
+        self._items = max(self._items, items)
+        wanted = MEMORY_BYTES + _MEMORY_PER_ITEM * self._items
+        wanted += _MEMORY_PER_ANSWER_BYTE * self._longest_answer
         self.execute(f"SET memory_limit = '{min(wanted, _MOST_MEMORY_BYTES)}B'")
 
     def add(self, sql: str, **parameters: Any) -> None:

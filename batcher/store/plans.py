@@ -74,6 +74,8 @@ def mark_duplicate_ids(checkpoint: Checkpoint, files: Sequence[str]) -> None:
 
 def finish_plan(checkpoint: Checkpoint, comparison: Comparison) -> PlanCounts:
     """Compare the plan with what is recorded."""
+    ((items,),) = checkpoint.rows("SELECT count(*) FROM plan")
+    checkpoint.make_room(items=items)
     about = {"has_ids": comparison.has_ids, "coverage": comparison.coverage.hex()}
     checkpoint.execute(_PLANNING["create_seen"], **about)
     redone = 0
@@ -110,13 +112,14 @@ def bad_rows(checkpoint: Checkpoint, most: int) -> list[tuple[int, int, str, str
     return checkpoint.rows(_PLANNING["bad_rows"], n=most)
 
 
-def begin_results(checkpoint: Checkpoint) -> str:
-    """Find the attempt that answers each item, and return a digest of the whole.
-
-    Plan first. The digest is equal when every row of the output would be.
-    """
+def begin_results(checkpoint: Checkpoint) -> None:
+    """Find the attempt that answers each item, as of now; plan first."""
     checkpoint.execute(_PLANNING["create_answered"])
     checkpoint.execute(_RESULTS["create_results"])
+
+
+def results_digest(checkpoint: Checkpoint) -> str:
+    """Name the results: equal when every row of the output would be."""
     ((digest,),) = checkpoint.rows(_RESULTS["digest"])
     return str(digest)
 
@@ -163,8 +166,7 @@ def totals(checkpoint: Checkpoint, run_id: str | None = None) -> dict[str, Any]:
 
 
 def sum_up(checkpoint: Checkpoint, run_id: str) -> RunSums:
-    """Add up a run and the checkpoint it leaves; plan first."""
-    begin_results(checkpoint)
+    """Add up a run and the checkpoint it leaves; begin the results first."""
     groups = (group for group in failures(checkpoint) if group["error_type"] != NOT_SENT)
     return RunSums(
         run=totals(checkpoint, run_id),

@@ -1,8 +1,9 @@
 """What the checkpoint records, and its columns."""
 
-from dataclasses import astuple, dataclass, fields
+from dataclasses import dataclass, fields
 from datetime import datetime
 from decimal import Decimal
+from operator import attrgetter
 from typing import Any
 
 import pyarrow as pa
@@ -130,7 +131,7 @@ _TYPES: dict[str, pa.DataType] = {
 def to_arrow(records: "list[Any]") -> pa.Table:
     """Turn records of one class into a table with a column for each field."""
     names = [field.name for field in fields(records[0])]
-    columns = zip(*map(astuple, records), strict=True)
+    columns = zip(*map(attrgetter(*names), records), strict=True)
     values = dict(zip(names, columns, strict=True))
     if isinstance(records[0], OutcomeRecord):
         values["body_bytes"] = tuple(body and len(body) for body in values["body"])

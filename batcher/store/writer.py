@@ -45,18 +45,20 @@ class _Call:
 class Writer:
     """Opens a folder's checkpoint in a thread of its own and closes it with ``close``.
 
+    ``create`` is called first, in the same thread, with the folder.
+
     Once a write has failed no attempt is recorded any more: a run must not go on paying for answers
     that it cannot keep. What has come back is still written, each record by itself, into the room
     of the ``ballast``, which a run enters before it sends. The future of whatever could not be
     written ends with the first failure.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, create: Callable[[Path], None] = lambda _: None) -> None:
         self.ballast = Ballast(folder)
         self._queue: SimpleQueue[_Addition | _Call | None] = SimpleQueue()
         opened: Future[Committer] = Future()
         self._thread = threading.Thread(
-            target=self._serve, args=(folder, opened), name="checkpoint", daemon=True
+            target=self._serve, args=(folder, create, opened), name="checkpoint", daemon=True
         )
         try:
             self._thread.start()
@@ -96,8 +98,11 @@ class Writer:
             # Not even a signal ends this wait: a thread that is in DuckDB when Python ends aborts.
             self._thread.join()
 
-    def _serve(self, folder: Path, opened: "Future[Committer]") -> None:
+    def _serve(
+        self, folder: Path, create: Callable[[Path], None], opened: "Future[Committer]"
+    ) -> None:
         try:
+            create(folder)
             committer = Committer(folder, self.ballast)
         except BaseException as error:  # noqa: BLE001 - handed to the caller, who raises it
             opened.set_exception(error)

@@ -11,8 +11,11 @@ from batcher.core.job import Job
 from batcher.core.request.canonical import (
     Fingerprint,
     canonical_json,
+    canonical_json_of,
     content_name,
     fingerprint,
+    member,
+    messages_member,
 )
 from batcher.core.template.template import Template
 from batcher.errors import TemplateError
@@ -86,6 +89,7 @@ class RequestBuilder:
         for key in ("model", "max_tokens"):
             if getattr(job.request, key) is not None:
                 self._fixed[key] = getattr(job.request, key)
+        self._members = {key: member(key, value) for key, value in self._fixed.items()}
 
     @property
     def columns(self) -> frozenset[str] | None:
@@ -110,6 +114,11 @@ class RequestBuilder:
     def is_fixed(self) -> bool:
         """Whether all requests share their parameters, so that one check of them is enough."""
         return not self._takes_params and self._spec.params is None
+
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        """The fields that all requests share, when ``is_fixed``."""
+        return self._fixed
 
     def build(
         self, values: Mapping[str, object], images: Sequence[EncodedImage] = ()
@@ -136,7 +145,7 @@ class RequestBuilder:
         if problem is not None:
             return Unsendable("client.bad_row", problem)
         try:
-            body = canonical_json(fields)
+            body = self._encoded(fields)
         except (ValueError, TypeError, RecursionError) as error:
             return Unsendable("client.bad_row", f"the request is not valid JSON: {error}")
         if len(body) > MAX_BODY_BYTES:
@@ -146,6 +155,20 @@ class RequestBuilder:
             )
         names = tuple(fingerprint(body, sample) for sample in range(self._spec.samples))
         return Request(body, fields, names, image_count, content)
+
+    def _encoded(self, fields: Mapping[str, Any]) -> bytes:
+        """Encode a request; what all requests share was encoded once."""
+        if not self.is_fixed:
+            return canonical_json(fields)
+        members = dict(self._members)
+        if "system" in fields:
+            members["system"] = member("system", fields["system"])
+        messages = fields["messages"]
+        if self._prompt is not None and isinstance(messages[0]["content"], str):
+            members["messages"] = messages_member(messages[0]["content"])
+        else:
+            members["messages"] = member("messages", messages)
+        return canonical_json_of(members)
 
     def _fields(
         self, values: Mapping[str, object], images: Sequence[EncodedImage]

@@ -5,7 +5,7 @@ from decimal import Decimal
 
 from batcher.core.money.display import rounded_text
 from batcher.core.plan import PlanCounts
-from batcher.errors import ConfigurationError, ConfirmationError, JobFileError
+from batcher.errors import ConfigurationError, ConfirmationError, JobFileError, Problem
 from batcher.outputs.parquet import read_metadata
 from batcher.runner.planning.prepare import Prepared
 from batcher.runner.planning.survey import Plan
@@ -50,16 +50,23 @@ def check_change(plan: Plan, prepared: Prepared, ui: Ui) -> None:
     Raises ConfigurationError when nobody agrees, or is there to: --yes agrees to a cost, and not
     to paying again for what an edited prompt may have changed by mistake.
     """
-    counts = plan.counts
-    if not counts.redone or prepared.loaded.job.request.on_change != "ask":
+    change = changed(plan, prepared)
+    if change is None:
         return
-    what = f"{counts.redone:,} rows have an answer to another prompt, model or parameters"
-    if not ui.confirm(f"{what}. Ask them again{_cost(counts)}?"):
-        raise ConfigurationError(
-            f"{what}; nothing was sent",
-            hint='set request.on_change = "redo" to ask them again, or "keep" to keep their '
-            "answers and ask only new and edited rows the new way",
-        )
+    if not ui.confirm(f"{change.message}. Ask them again{_cost(plan.counts)}?"):
+        raise ConfigurationError(f"{change.message}; nothing was sent", hint=change.hint)
+
+
+def changed(plan: Plan, prepared: Prepared) -> Problem | None:
+    """Say that rows with an answer would be asked again, when the job does not decide that."""
+    redone = plan.counts.redone
+    if not redone or prepared.loaded.job.request.on_change != "ask":
+        return None
+    return Problem(
+        f"{redone:,} rows have an answer to another prompt, model or parameters",
+        hint='set request.on_change = "redo" to ask them again, or "keep" to keep their answers '
+        "and ask only new and edited rows the new way",
+    )
 
 
 def check_plan(plan: Plan, prepared: Prepared) -> None:

@@ -8,7 +8,7 @@ from decimal import Decimal
 from pathlib import Path
 
 from batcher.core.job import SIMULATOR
-from batcher.core.money.bound import UnboundedError, worst_case
+from batcher.core.money.bound import Bound, UnboundedError, worst_case
 from batcher.core.money.prices import PriceTable
 from batcher.core.request.build import EncodedImage, Request, RequestBuilder, Unsendable
 from batcher.core.request.refusals import Refusal, refusals
@@ -30,6 +30,7 @@ class Prepared:
     source: Source
     prices: PriceTable
     builder: RequestBuilder
+    bound: Bound | None
     image_root: Path
     today: date
 
@@ -76,6 +77,8 @@ class Prepared:
     def worst_case_of(self, request: Request) -> Decimal | None:
         """The most one attempt can cost in USD; None when nothing bounds it."""
         try:
+            if self.bound is not None:
+                return self.bound.of(request.body, request.fields)
             return worst_case(request.body, request.fields, self.prices.model(request.model))
         except UnboundedError:
             return None
@@ -107,12 +110,14 @@ def prepare(loaded: LoadedJob, *, is_simulated: bool, today: date) -> Prepared:
         prompt=None if loaded.prompt is None else Template(loaded.prompt, loaded.prompt_name),
     )
     source = Source.open(job.input, loaded.folder)
+    prices = load_price_table().with_overrides(job.prices.overrides)
     prepared = Prepared(
         loaded=loaded,
         workspace=Workspace.of(loaded, is_simulated=is_simulated),
         source=source,
-        prices=load_price_table().with_overrides(job.prices.overrides),
+        prices=prices,
         builder=builder,
+        bound=_shared_bound(builder, prices),
         image_root=Path(os.path.commonpath([stamp.path.parent for stamp in source.files])),
         today=today,
     )
@@ -120,6 +125,16 @@ def prepare(loaded: LoadedJob, *, is_simulated: bool, today: date) -> Prepared:
     if job.request.model is not None:
         prepared.prices.model(job.request.model)
     return prepared
+
+
+def _shared_bound(builder: RequestBuilder, prices: PriceTable) -> Bound | None:
+    """The bound that all requests share; None when each has its own settings, or none has one."""
+    if not builder.is_fixed:
+        return None
+    try:
+        return Bound(builder.settings, prices.model(str(builder.settings["model"])))
+    except UnboundedError:
+        return None
 
 
 def _named_columns(prepared: Prepared) -> frozenset[str]:

@@ -1,6 +1,6 @@
 """The plan of a retry: only rows that failed, perhaps asked in another form."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from batcher.core.money.display import rounded_text
@@ -28,16 +28,20 @@ def check_changes(changed: LoadedJob) -> None:
 
 
 def plan_retry(
-    prepared: Prepared, other: Prepared, with_checkpoint: WithCheckpoint, only: Sequence[str]
+    prepared: Prepared,
+    other: Prepared,
+    with_checkpoint: WithCheckpoint,
+    rows_read: Callable[[int], None],
+    only: Sequence[str],
 ) -> tuple[Plan, Retries]:
     """Plan the job as it is, with the failed rows to send as ``other`` asks them.
 
     The input is read twice when the two differ. An attempt that may have been billed unseen counts
     no more: whoever retries a row has decided that.
     """
-    form = make_plan(other, with_checkpoint)
+    form = make_plan(other, with_checkpoint, rows_read)
     with_checkpoint(keep_other_form)
-    plan = form if other is prepared else make_plan(prepared, with_checkpoint)
+    plan = form if other is prepared else make_plan(prepared, with_checkpoint, rows_read)
     retries = with_checkpoint(lambda checkpoint: find_retries(checkpoint, only))
     to_send = bytearray(len(plan.to_send))
     for item in retries.items:

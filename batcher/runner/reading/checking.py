@@ -17,7 +17,8 @@ from batcher.errors import ConfigurationError, JobFileError, LockedError, Proble
 from batcher.inputs.job_file.jobfile import LoadedJob
 from batcher.inputs.price_table import load_price_table
 from batcher.inputs.source import Source
-from batcher.runner.planning.preflight import check_plan
+from batcher.runner.notifying import notice_problems
+from batcher.runner.planning.preflight import changed, check_plan
 from batcher.runner.planning.prepare import Prepared, prepare
 from batcher.runner.planning.survey import Plan, make_plan
 from batcher.runner.planning.workspace import Workspace
@@ -69,6 +70,7 @@ def check_job(loaded: LoadedJob, environ: Mapping[str, str], *, is_simulated: bo
     workspace = Workspace.of(loaded, is_simulated=is_simulated)
     if not (is_simulated or loaded.job.api.base_url == SIMULATOR):
         findings.attempt(partial(read_key, loaded.job.api, environ))
+    findings.warnings += notice_problems(loaded.job, environ)
     findings.attempt(partial(_check_places, workspace))
     prepared, plan = None, None
     went_well = [findings.attempt(step) for step in _steps(loaded)]
@@ -78,6 +80,8 @@ def check_job(loaded: LoadedJob, environ: Mapping[str, str], *, is_simulated: bo
         prepared = _result_of(findings, preparing)
     if prepared is not None:
         plan = _planned(prepared, findings)
+    if prepared is not None and plan is not None and (change := changed(plan, prepared)):
+        findings.warnings.append(change)
     return Checked(
         tuple(dict.fromkeys(findings.problems)),
         tuple(dict.fromkeys(findings.warnings)),

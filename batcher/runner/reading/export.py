@@ -15,16 +15,17 @@ from batcher.outputs.parquet import ParquetOutput, read_metadata
 from batcher.runner.planning.prepare import Prepared
 from batcher.runner.planning.survey import Plan, WithCheckpoint
 from batcher.store.plans import (
-    begin_results,
     body_bytes,
     count_open,
     count_statuses,
     output_totals,
     read_results,
+    results_digest,
 )
 
 OUTPUT_VERSION = 1
 _STRETCH_BYTES = 16 << 20
+_STRETCH_ROWS = 4_096
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,10 +62,13 @@ def export_parquet(
     run_id: str,
     rows_read: Callable[[int], None] = lambda _: None,
 ) -> Exported:
-    """Write every item with its result, in input order; nothing when that already stands there."""
+    """Write every item with its result, in input order; nothing when that already stands there.
+
+    Begin the results first; ``rows_read`` hears how many rows of the input are written.
+    """
     layout = layout_of(prepared, plan)
     output = prepared.loaded.job.output
-    digest = with_checkpoint(begin_results)
+    digest = with_checkpoint(results_digest)
     by_status = with_checkpoint(count_statuses)
     sums = with_checkpoint(output_totals)
     metadata = {
@@ -101,7 +105,7 @@ def result_tables(
     """The rows of the output, a stretch at a time; call ``begin_results`` first."""
     samples = prepared.samples
     names = tuple(plan.schema.names)
-    for chunk in prepared.source.chunks(plan.columns):
+    for chunk in prepared.source.chunks(plan.columns, _STRETCH_ROWS):
         kept = repeat_rows(chunk.table(names, plan.schema), samples)
         items = [row.ordinal * samples + sample for row in chunk.rows for sample in range(samples)]
         span = partial(body_bytes, first=items[0], last=items[-1])

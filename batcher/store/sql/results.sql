@@ -11,8 +11,9 @@ SELECT p.item, p.ordinal, p.sample, p.id, p.fingerprint, p.status, p.error_type,
 FROM plan p LEFT JOIN answered a USING (fingerprint) ORDER BY p.item;
 
 -- name: read_results
--- One stretch of them, with the outcome of each. The ids of the stretch lie close together, so the
--- join reads few row groups of outcomes.
+-- One stretch of them, with the outcome of each. The attempts are looked for before they are joined:
+-- for a left join alone DuckDB would read all of every outcome and attempt.
+WITH stretch AS (SELECT * FROM results WHERE item BETWEEN $first AND $last)
 SELECT r.item, r.ordinal, r.sample, r.id, replace(r.fingerprint::VARCHAR, '-', '') AS fingerprint, r.is_shared, r.is_final, r.attempts, r.unknown_attempts,
        r.first_sent_at, r.cost_usd, r.unpriced,
        coalesce(r.status, o.status) AS status,
@@ -22,10 +23,9 @@ SELECT r.item, r.ordinal, r.sample, r.id, replace(r.fingerprint::VARCHAR, '-', '
        o.input_tokens, o.cache_creation_5m_input_tokens, o.cache_creation_1h_input_tokens,
        o.cache_read_input_tokens, o.output_tokens, o.thinking_tokens, o.latency_s, o.ttft_s,
        t.run_id, o.body_bytes, o.body
-FROM results r
-LEFT JOIN outcomes o ON o.attempt_id = r.attempt_id
-LEFT JOIN attempts t ON t.attempt_id = r.attempt_id
-WHERE r.item BETWEEN $first AND $last
+FROM stretch r
+LEFT JOIN (SELECT * FROM outcomes WHERE attempt_id IN (SELECT attempt_id FROM stretch)) o ON o.attempt_id = r.attempt_id
+LEFT JOIN (SELECT * FROM attempts WHERE attempt_id IN (SELECT attempt_id FROM stretch)) t ON t.attempt_id = r.attempt_id
 ORDER BY r.item;
 
 -- name: failures
