@@ -44,6 +44,7 @@ _BY_TYPE: Mapping[str, str] = {
     "client.dns": "check the network and api.base_url, then run the same command again",
     "client.proxy": "check the proxy, then run the same command again",
     "client.tls": "check api.base_url: the server's certificate does not verify",
+    "client.answer_lost": "lost with a damaged checkpoint: run the same command again",
     "client.not_sent": "not asked yet: run the same command again",
 }
 CANNOT_BE_ASKED = frozenset(

@@ -1,14 +1,11 @@
 """The figures of a run, in the shape of run.json and status.json."""
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 from batcher.core.money.display import exact_text
 from batcher.core.plan import PlanCounts
-from batcher.outputs.parquet import count_rows
 from batcher.runner.sending.progress import TOKEN_KINDS, Progress
 from batcher.runner.ui import Snapshot
 from batcher.store.plans import RunSums
@@ -71,17 +68,6 @@ def ending_json(
         "errors": sums.errors,
         "pace": {} if progress is None else _rounded(progress.pace_s),
     }
-
-
-def output_json(path: Path) -> list[dict[str, Any]]:
-    """Describe the output's files, so that a copy of them can be checked."""
-    found = []
-    for file in sorted(path.iterdir()) if path.is_dir() else [path]:
-        with file.open("rb") as content:
-            digest = hashlib.file_digest(content, "sha256").hexdigest()
-        size, rows = file.stat().st_size, count_rows(file)
-        found.append({"path": str(file), "rows": rows, "bytes": size, "sha256": digest})
-    return found
 
 
 def _totals_json(totals: dict[str, Any]) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 
 from batcher import __version__
 from batcher.api.key import Secret, read_key
@@ -105,8 +106,8 @@ def run_job(
         waiting = ui.say if options.waits else None
         record = RunRecord(prepared, identity, events)
         with Lock(workspace.state, Holder.this_process(now), waiting=waiting), record:
-            Checkpoint.create(workspace.state, version=__version__, now=now)
-            with closing(Writer(workspace.state)) as writer:
+            create = partial(Checkpoint.create, version=__version__, now=now)
+            with closing(Writer(workspace.state, create)) as writer:
                 record.count_commits(lambda: writer.records)
                 result = _Run(prepared, options, ui, writer, record, key, deadline).go()
         notifier.record = result.record
@@ -226,14 +227,18 @@ class _Run:
         halt = None if progress is None else progress.halt
         signal = None if ended is None else ended.signal
         exported = None
-        self.writer.call(begin_results)
+        has_results = self.writer.failure is None
+        if has_results:
+            self.writer.call(begin_results)
         if halt is None and signal is None:
             exported, halt = self._export(plan, has_sent=ended is not None)
         code = self._exit_code(plan, halt, signal, exported)
         if ended is not None:
             end = RunEnd(self._run_id, datetime.now(UTC), code)
             self.writer.call(lambda checkpoint: checkpoint.commit({"run_ends": [end]}))
-        sums = self.writer.call(lambda checkpoint: sum_up(checkpoint, self._run_id))
+        sums = self.writer.call(
+            lambda checkpoint: sum_up(checkpoint, self._run_id, has_results=has_results)
+        )
         content = self.record.ended(code, sums, exported, progress)
         return RunResult(code, self._run_id, content, exported, halt)
 

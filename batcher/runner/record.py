@@ -4,7 +4,7 @@ import contextlib
 import os
 import socket
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any
@@ -14,7 +14,7 @@ from batcher.core.plan import PlanCounts
 from batcher.errors import BatcherError
 from batcher.outputs.atomic import write_json
 from batcher.runner.events import Events
-from batcher.runner.figures import ending_json, output_json, plan_json, progress_json
+from batcher.runner.figures import ending_json, plan_json, progress_json
 from batcher.runner.milestones import Milestones
 from batcher.runner.planning.prepare import Prepared
 from batcher.runner.pulse import Pulse
@@ -139,7 +139,7 @@ class RunRecord:
         self, exit_code: int, sums: RunSums, exported: Exported | None, progress: Progress | None
     ) -> dict[str, Any]:
         """Return how the run ended; of one that sent something run.json is written, too."""
-        output = [] if exported is None else output_json(exported.path)
+        output = [] if exported is None else [asdict(file) for file in exported.files]
         self._pulse.stop()
         content = {
             **self._content,

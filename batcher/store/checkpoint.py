@@ -19,7 +19,14 @@ import duckdb
 import pyarrow as pa
 
 from batcher.errors import CheckpointError
-from batcher.store.database import MEMORY_BYTES, connect, sync_folder, unwritable
+from batcher.store.database import (
+    MEMORY_BYTES,
+    as_checkpoint_error,
+    connect,
+    sync_files,
+    sync_folder,
+    unwritable,
+)
 from batcher.store.queries import queries, script
 from batcher.store.records import Record, to_arrow
 from batcher.store.watermark import Watermark
@@ -54,11 +61,17 @@ class Checkpoint:
         self._watermark = Watermark(folder)
         self._longest_answer = 0
         self._items = 0
+        if not is_read_only:
+            # A kill may have come between a write and its sync; what is counted must be durable.
+            with as_checkpoint_error(self.path):
+                sync_files(self.path, self._wal)
+                sync_folder(folder)
         self._connection = connect(self.path, is_read_only=is_read_only)
         try:
             self._check_version(is_read_only=is_read_only)
             self.records = self._count_records()
-            self._check_whole(is_read_only=is_read_only)
+            with as_checkpoint_error(self._watermark.path):
+                self._check_whole(is_read_only=is_read_only)
             ((longest,),) = self.rows("SELECT coalesce(max(body_bytes), 0) FROM outcomes")
             self.make_room(longest_answer=longest)
         except CheckpointError:
@@ -69,8 +82,13 @@ class Checkpoint:
     def create(cls, folder: Path, *, version: str, now: datetime) -> None:
         """Make an empty checkpoint, whole or not at all; leaves one that is there alone."""
         path = folder / FILE_NAME
-        if path.exists():
-            return
+        if not path.exists():
+            with as_checkpoint_error(path):
+                cls._create(path, version, now)
+
+    @classmethod
+    def _create(cls, path: Path, version: str, now: datetime) -> None:
+        folder = path.parent
         if held := Watermark(folder).read():
             raise CheckpointError(
                 f"{path} is gone; it held {held:,} records, which were paid for",
@@ -127,15 +145,15 @@ class Checkpoint:
     def add(self, sql: str, **parameters: Any) -> None:
         """Run one statement that adds records; they are on the disk when this returns."""
         self.execute(sql, **parameters)
-        try:
+        with as_checkpoint_error(self.path):
             self._note(self._count_records())
-        except OSError as error:
-            raise unwritable(self.path, error) from None
 
     def checkpoint_if_due(self) -> None:
         """Fold the write-ahead log into the file once it is large; tens of milliseconds."""
         if self._wal_size() > _WAL_BYTES:
             self.execute("CHECKPOINT c")
+            # The next log is a new file, though it may get the inode number of the one before.
+            self._wal_inode = 0
 
     def execute(self, sql: str, **parameters: Any) -> None:
         """Run a statement that returns nothing."""

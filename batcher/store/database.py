@@ -1,11 +1,15 @@
 """How a checkpoint's database is reached: DuckDB's settings, and its errors in our words."""
 
+import contextlib
 import os
+import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import duckdb
 
 from batcher.errors import CheckpointError
+from batcher.store.room import disk_full, is_full
 
 MEMORY_BYTES = 64 << 20
 _SETTINGS = {
@@ -18,6 +22,13 @@ _SETTINGS = {
     "checkpoint_threshold": "1GB",
     "force_compression": "zstd",
 }
+
+
+_DAMAGED = re.compile(
+    "corrupt|not a valid DuckDB|could not read (enough|all)|WAL (file|was|does)|deseriali[sz]e",
+    re.IGNORECASE,
+)
+_TO_DOCTOR = "the file is damaged: batcher doctor JOB says how much, and saves what can be read"
 
 
 def connect(path: Path, *, is_read_only: bool) -> duckdb.DuckDBPyConnection:
@@ -37,11 +48,10 @@ def connect(path: Path, *, is_read_only: bool) -> duckdb.DuckDBPyConnection:
         connection.execute("SET enable_external_access = false")
     except duckdb.Error as error:
         connection.close()
-        raise CheckpointError(
-            _reason(path, error),
-            hint="nothing was changed; if the file is damaged, put a copy in its place, or move it "
-            "away to begin anew: its answers would then be paid for again",
-        ) from None
+        if is_full(str(error)):
+            raise disk_full(path.parent) from None
+        hint = _TO_DOCTOR if _is_damage(error) else "nothing was changed; make the file readable"
+        raise CheckpointError(_reason(path, error), hint=hint) from None
     return connection
 
 
@@ -54,16 +64,42 @@ def sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
+def sync_files(*paths: Path) -> None:
+    """Make the content of those files durable that are there."""
+    for path in paths:
+        with contextlib.suppress(FileNotFoundError), path.open("rb") as file:
+            os.fsync(file.fileno())
+
+
+@contextlib.contextmanager
+def as_checkpoint_error(path: Path) -> Iterator[None]:
+    """Raise what the operating system refuses as a CheckpointError about a file."""
+    try:
+        yield
+    except OSError as error:
+        raise unwritable(path, error) from None
+
+
 def unwritable(path: Path, error: Exception) -> CheckpointError:
     """Say why a statement failed, without quoting what was written."""
+    if is_full(str(error)):
+        return disk_full(path.parent)
     if isinstance(error, duckdb.OutOfMemoryException):
         hint = "everything recorded is kept; run the same command again with more memory free"
+    elif _is_damage(error):
+        hint = _TO_DOCTOR
     else:
         hint = (
             "see that the disk has room and the folder is writable, then run the same command "
             "again: everything recorded is kept"
         )
     return CheckpointError(_reason(path, error), hint=hint)
+
+
+def _is_damage(error: Exception) -> bool:
+    """Whether DuckDB met something in the file that it did not write."""
+    is_internal = isinstance(error, duckdb.InternalException)
+    return is_internal or _DAMAGED.search(str(error)) is not None
 
 
 def _reason(path: Path, error: Exception) -> str:

@@ -16,6 +16,7 @@ from pathlib import Path
 from types import TracebackType
 
 from batcher.errors import CheckpointError, LockedError
+from batcher.store.database import as_checkpoint_error
 
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
@@ -76,7 +77,8 @@ class Lock:
         if self._descriptor is None:
             return
         try:
-            _acquire(self._descriptor, fcntl.LOCK_SH if is_shared else fcntl.LOCK_EX, waiting)
+            with as_checkpoint_error(folder / "lock"):
+                _acquire(self._descriptor, fcntl.LOCK_SH if is_shared else fcntl.LOCK_EX, waiting)
             if not is_shared:
                 _sign(self._descriptor, holder)
         except BaseException:
@@ -124,7 +126,7 @@ def _opened_to_read(folder: Path) -> int | None:
 def _acquire(descriptor: int, mode: int, waiting: Callable[[str], None] | None) -> None:
     try:
         fcntl.flock(descriptor, mode | fcntl.LOCK_NB)
-    except OSError:
+    except BlockingIOError:
         other = _holder(descriptor)
         if waiting is None:
             raise LockedError(

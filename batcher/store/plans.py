@@ -165,13 +165,17 @@ def totals(checkpoint: Checkpoint, run_id: str | None = None) -> dict[str, Any]:
     return checkpoint.row(_RESULTS["totals"], run_id=run_id)
 
 
-def sum_up(checkpoint: Checkpoint, run_id: str) -> RunSums:
-    """Add up a run and the checkpoint it leaves; begin the results first."""
-    groups = (group for group in failures(checkpoint) if group["error_type"] != NOT_SENT)
+def sum_up(checkpoint: Checkpoint, run_id: str, *, has_results: bool = True) -> RunSums:
+    """Add up a run and the checkpoint it leaves; begin the results first.
+
+    Without them (the checkpoint was opened anew after a failed write) rows are not counted.
+    """
+    found = failures(checkpoint) if has_results else []
+    groups = (group for group in found if group["error_type"] != NOT_SENT)
     return RunSums(
         run=totals(checkpoint, run_id),
         checkpoint=totals(checkpoint),
-        by_status=count_statuses(checkpoint),
+        by_status=count_statuses(checkpoint) if has_results else {},
         latency_s=checkpoint.row(_RESULTS["latencies"], run_id=run_id),
         models=dict(checkpoint.rows(_RESULTS["models"], run_id=run_id)),
         errors=[

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from batcher.outputs.parquet import ParquetOutput
@@ -34,6 +34,7 @@ def test_a_seal_describes_each_file(tmp_path: Path) -> None:
     assert seal.broken(tmp_path / "out") == []
 
 
+@settings(deadline=None)
 @given(place=st.floats(0, 1, exclude_max=True), bit=st.integers(0, 7))
 def test_a_flipped_bit_breaks_it(
     tmp_path_factory: pytest.TempPathFactory, place: float, bit: int

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from batcher.errors import CheckpointError, ConfigurationError
 from batcher.inputs.job_file.jobfile import LoadedJob
+from batcher.outputs.atomic import sync_folder
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +44,11 @@ class Workspace:
     def create(self) -> None:
         """Make the state folder, for the owner only; everything in it holds users' data."""
         os.umask(0o077)
+        new = [folder for folder in (self.state, *self.state.parents) if not folder.exists()]
         try:
             self.state.mkdir(parents=True, exist_ok=True)
+            for folder in new:
+                sync_folder(folder.parent)
             self.output.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise CheckpointError(

@@ -1,17 +1,18 @@
 """The third pass over the input: joined with the results, it is the output."""
 
+import contextlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 
 from batcher.errors import ConfigurationError
 from batcher.outputs.columns import Layout, repeat_rows
-from batcher.outputs.parquet import ParquetOutput, read_metadata
+from batcher.outputs.parquet import ParquetOutput
+from batcher.outputs.seal import Seal, SealedFile, read_seal
 from batcher.runner.planning.prepare import Prepared
 from batcher.runner.planning.survey import Plan, WithCheckpoint
 from batcher.store.plans import (
@@ -38,6 +39,7 @@ class Exported:
     by_status: dict[str, int]
     open_rows: int
     is_unchanged: bool
+    files: tuple[SealedFile, ...]
 
 
 def layout_of(prepared: Prepared, plan: Plan) -> Layout:
@@ -83,8 +85,11 @@ def export_parquet(
         "totals": sums,
         "content": [digest, [[f.name, f.size, f.mtime_ns] for f in prepared.source.files]],
     }
-    is_unchanged = _is_same(path, metadata)
-    if not is_unchanged:
+    made_from = {key: metadata[key] for key in ("schema_version", "job_digest", "content")}
+    state, is_own = prepared.workspace.state, path == prepared.workspace.output
+    seal = read_seal(state) if is_own else None
+    is_unchanged = seal is not None and seal.is_of(made_from) and not seal.broken(path)
+    if seal is None or not is_unchanged:
         parts = None if path.suffix == ".parquet" else output.rows_per_file
         with ParquetOutput(path, layout.schema, rows_per_file=parts) as file:
             rows = 0
@@ -93,10 +98,14 @@ def export_parquet(
                 rows += table.num_rows
                 rows_read(rows // prepared.samples)
             file.finish(metadata)
+        seal = Seal.of(path, made_from)
+        if is_own:
+            with contextlib.suppress(OSError):  # without a seal it is written once more, no worse
+                seal.write(state)
     cost = Decimal(sums["cost_usd"])
     allowance = prepared.loaded.job.retry.unknown_attempts
     still_open = with_checkpoint(partial(count_open, allowance=allowance))
-    return Exported(path, plan.counts.items, cost, by_status, still_open, is_unchanged)
+    return Exported(path, plan.counts.items, cost, by_status, still_open, is_unchanged, seal.files)
 
 
 def result_tables(
@@ -115,10 +124,3 @@ def result_tables(
             results = with_checkpoint(partial(read_results, first=part[0], last=part[-1]))
             yield layout.fill(kept.slice(start, len(part)), results)
     prepared.source.check_unchanged()
-
-
-def _is_same(path: Path, metadata: dict[str, Any]) -> bool:
-    """Whether the output was made from the same input, job and results."""
-    found = read_metadata(path)
-    keys = ("schema_version", "job_digest", "content")
-    return found is not None and all(found.get(key) == metadata[key] for key in keys)

@@ -1,0 +1,131 @@
+"""Signals outside of sending, terminals that go away, deadlines, and waiting for the lock."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from test_main_job import rows
+from test_stopping import recorded
+from whole_runs import Job, Server, wait_for
+
+from batcher.store.lock import Holder, Lock
+
+# Runs a job and sends itself a SIGTERM where a method is called for the first time.
+TERMINATED_AT = """
+import importlib, os, signal, sys
+from batcher.cli import main
+where, method, job = sys.argv[1:]
+module, _, name = where.rpartition(".")
+kind = getattr(importlib.import_module(module), name)
+original = getattr(kind, method)
+def terminated(self, *arguments, **options):
+    setattr(kind, method, original)
+    os.kill(os.getpid(), signal.SIGTERM)
+    return original(self, *arguments, **options)
+setattr(kind, method, terminated)
+sys.argv = ["batcher", "run", job, "--yes"]
+main()
+"""
+
+
+@pytest.mark.parametrize(
+    ("where", "method"),
+    [
+        pytest.param("batcher.store.writer.Writer", "call", id="planning"),
+        pytest.param("batcher.outputs.parquet.ParquetOutput", "write", id="writing the output"),
+        pytest.param("batcher.outputs.parquet.ParquetOutput", "finish", id="its rename"),
+        pytest.param("batcher.runner.record.RunRecord", "ended", id="the record"),
+        pytest.param("batcher.store.writer.Writer", "close", id="closing"),
+    ],
+)
+def test_terminated_before_and_after_sending(
+    where: str, method: str, job: Job, server: Server
+) -> None:
+    """Exit 143, nothing temporary stays, status says how it ended, the same command completes."""
+    job.write(rows(50))
+    done = subprocess.run(
+        [sys.executable, "-c", TERMINATED_AT, where, method, str(job.path)],
+        env={**os.environ, "ANTHROPIC_API_KEY": "test-key"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 143, done.stderr
+    assert "terminated" in done.stderr
+    assert "next" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not list(job.folder.glob(".*"))
+    status = json.loads((job.folder / "runs/job/status.json").read_text())
+    code = 0 if method == "close" else 143  # by then the run itself has ended
+    assert (status["state"], status["exit_code"]) == ("ended", code)
+    job.run()
+    assert job.table().num_rows == 50
+    assert server.ledger()["requests"] == 50
+
+
+def test_a_signal_that_was_ignored_stays_ignored(tmp_path: Path) -> None:
+    """Under nohup a closed terminal stops nothing."""
+    server = Server("--latency", "0.05")
+    job = Job(tmp_path, server).write(rows(300))
+    command = ["nohup", sys.executable, "-m", "batcher", "run", str(job.path), "--yes"]
+    environment = {**os.environ, "ANTHROPIC_API_KEY": "test-key"}
+    with subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL) as process:
+        wait_for(server, 50)
+        process.send_signal(signal.SIGHUP)
+        assert process.wait(60) == 0
+    assert job.table().num_rows == 300
+    server.close()
+
+
+@pytest.mark.parametrize("ending", ["all answered", "rows failed"])
+def test_a_terminal_that_goes_away_changes_no_exit_code(ending: str, tmp_path: Path) -> None:
+    """Every write to it fails from then on; bars, messages and summary are dropped."""
+    server = Server("--latency", "0.05")
+    failing = [{"id": "no text"}] if ending == "rows failed" else []
+    job = Job(tmp_path, server).write([*rows(300), *failing])
+    ours, theirs = os.openpty()
+    command = [sys.executable, "-m", "batcher", "run", str(job.path), "--yes"]
+    environment = {**os.environ, "ANTHROPIC_API_KEY": "test-key"}
+    streams = {"stdin": theirs, "stdout": theirs, "stderr": theirs}
+    with subprocess.Popen(command, env=environment, cwd=tmp_path, **streams) as process:
+        os.close(theirs)
+        wait_for(server, 50)
+        os.close(ours)
+        assert process.wait(60) == (3 if failing else 0)
+    assert job.table().num_rows == 300 + len(failing)
+    server.close()
+
+
+def test_a_deadline_stops_like_a_signal(tmp_path: Path) -> None:
+    """Exit 7 while rows are left, with all that came back on record; 0 when none are."""
+    server = Server("--latency", "0.3")
+    job = Job(tmp_path, server).write(rows(2000))
+    said = job.run("--max-time", "6s", code=7)
+    assert "the time is up" in said
+    assert "rows are left" in said
+    ledger = server.ledger()
+    assert ledger["requests"] < 2000
+    assert recorded(job) == (ledger["requests"], ledger["requests"])
+    job.write(rows(10)).run("--max-time", "5h")
+    assert "not a length of time" in job.run("--max-time", "soon", code=2)
+    server.close()
+
+
+def test_a_run_can_wait_for_another(job: Job, server: Server) -> None:
+    """It says whom it waits for, sends nothing before the lock is free, and then runs."""
+    job.write(rows(20))
+    state = job.folder / "runs" / "job"
+    state.mkdir(parents=True)
+    with Lock(state, Holder.this_process(datetime.now(UTC))):
+        process = job.start("--wait")
+        assert f"waiting for process {os.getpid()} on " in process.stderr.readline()
+        assert server.ledger()["requests"] == 0
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 0, said
+    assert server.ledger()["requests"] == 20
