@@ -36,8 +36,7 @@ class ParquetOutput:
         self._waiting_rows = 0
         self._rows_in_file = 0
         self._files = 0
-        _remove(self._temporary)
-        _remove(path.with_name(f".{path.name}.old"))
+        clear_leftovers(path)
         if rows_per_file is not None:
             self._temporary.mkdir()
 
@@ -128,6 +127,12 @@ def read_metadata(path: Path) -> dict[str, Any] | None:
 def count_rows(path: Path) -> int:
     """How many rows one file of an output has."""
     return int(pq.read_metadata(path).num_rows)
+
+
+def clear_leftovers(path: Path) -> None:
+    """Remove what a killed run left beside an output."""
+    for kind in ("new", "old"):
+        _remove(path.with_name(f".{path.name}.{kind}"))
 
 
 def _remove(path: Path) -> None:

@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from batcher.errors import ConfigurationError
 from batcher.outputs.columns import Layout, repeat_rows
-from batcher.outputs.parquet import ParquetOutput
+from batcher.outputs.parquet import ParquetOutput, clear_leftovers
 from batcher.outputs.seal import Seal, SealedFile, read_seal
 from batcher.runner.planning.prepare import Prepared
 from batcher.runner.planning.survey import Plan, WithCheckpoint
@@ -88,6 +88,7 @@ def export_parquet(
     made_from = {key: metadata[key] for key in ("schema_version", "job_digest", "content")}
     state, is_own = prepared.workspace.state, path == prepared.workspace.output
     seal = read_seal(state) if is_own else None
+    clear_leftovers(path)
     is_unchanged = seal is not None and seal.is_of(made_from) and not seal.broken(path)
     if seal is None or not is_unchanged:
         parts = None if path.suffix == ".parquet" else output.rows_per_file

@@ -11,7 +11,7 @@ from typing import Concatenate, ParamSpec, TypeVar
 
 from batcher.errors import CheckpointError
 from batcher.store.checkpoint import FILE_NAME
-from batcher.store.repair.mending import Finding, log_of, mend
+from batcher.store.repair.mending import Finding, log_of, mend, take_as_it_is
 from batcher.store.repair.reader import prepare
 
 P = ParamSpec("P")
@@ -44,6 +44,21 @@ class DamagedCopy:
                 return self._ask(work, *arguments, **named)
             except CheckpointError as error:
                 finding = mend(self.path, error.message)
+                if finding is None:
+                    raise
+                self.findings.append(finding)
+                self._restart()
+
+    def ask_whole(self, work: Callable[[Path], T]) -> T:
+        """Have some work done that needs all of the catalogue, if need be without its checksums.
+
+        Raises CheckpointError when even that does not help.
+        """
+        while True:
+            try:
+                return self.ask(work)
+            except CheckpointError as error:
+                finding = take_as_it_is(self.path, error.message)
                 if finding is None:
                     raise
                 self.findings.append(finding)

@@ -6,9 +6,9 @@ from datetime import datetime
 from pathlib import Path
 
 from batcher.errors import CheckpointError
-from batcher.store.checkpoint import FILE_NAME, SCHEMA_VERSION
+from batcher.store.checkpoint import FILE_NAME, SCHEMA_VERSION, TABLES
 from batcher.store.repair.damaged_copy import DamagedCopy
-from batcher.store.repair.mending import Finding, log_of
+from batcher.store.repair.mending import TAKEN, Finding, log_of
 from batcher.store.repair.reader import Stored, read_tables, read_version
 from batcher.store.repair.rescue import TableState, Unseen, rescue, survey
 from batcher.store.watermark import Watermark
@@ -55,13 +55,13 @@ def examine(folder: Path, scratch: Path, repaired: Path, now: datetime) -> Exami
         return Examination((_gone(folder, held),), held)
     with DamagedCopy(folder, scratch) as copy:
         try:
-            version = copy.ask(read_version)
+            version = copy.ask_whole(read_version)
         except CheckpointError as error:
             return Examination((*copy.findings, _unreadable(error, copy.path)), held)
         if version > SCHEMA_VERSION:
             return Examination((*copy.findings, _newer(version)), held)
         try:
-            tables = copy.ask(read_tables)
+            tables = copy.ask_whole(read_tables)
         except CheckpointError as error:
             return Examination((*copy.findings, _unreadable(error, copy.path)), held)
         return _read_through(copy, tables, version, held, (repaired, now))
@@ -75,6 +75,10 @@ def _read_through(
     target: tuple[Path, datetime],
 ) -> Examination:
     """Read all of a checkpoint that opens, and write it anew when something is wrong with it."""
+    records = sum(stored.rows for stored in tables if stored.name in TABLES)
+    if records < held and any(finding.kind == TAKEN for finding in copy.findings):
+        damage = CheckpointError(f"{copy.path}: a block of its catalogue is damaged")
+        return Examination((_unreadable(damage, copy.path),), held)
     states = survey(copy, tables)
     findings = [*copy.findings, *_damaged_rows(states)]
     known = sum(stored.rows for stored in tables if stored.name in states)
