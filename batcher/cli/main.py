@@ -2,6 +2,7 @@
 
 import os
 import sys
+import threading
 import traceback
 from importlib import import_module
 
@@ -10,7 +11,7 @@ import click
 from batcher import __version__
 from batcher.cli.messages import forget_reader, say, show_error, show_unexpected, show_usage
 from batcher.errors import BatcherError
-from batcher.runner.signals import Terminated
+from batcher.runner.signals import CHECKPOINT_THREAD, Terminated
 
 COMMANDS = {
     "init": "write a commented job file and a tiny input that run at once",
@@ -87,7 +88,12 @@ def main() -> None:
         sys.stdout.flush()
     except OSError:
         forget_reader()
-    sys.exit(code if isinstance(code, int) else 0)
+    code = code if isinstance(code, int) else 0
+    if any(thread.name == CHECKPOINT_THREAD for thread in threading.enumerate()):
+        # A signal came before anybody held the thread to end it; in DuckDB it would abort Python.
+        sys.stderr.flush()
+        os._exit(code)
+    sys.exit(code)
 
 
 def _hold_standard_streams() -> None:

@@ -13,6 +13,9 @@ from collections.abc import Callable, Iterator
 from types import FrameType
 from typing import NoReturn
 
+CHECKPOINT_THREAD = "checkpoint"
+"""The name of the thread that owns the checkpoint, for whoever ends the process."""
+
 _STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
