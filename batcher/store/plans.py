@@ -78,6 +78,7 @@ def finish_plan(checkpoint: Checkpoint, comparison: Comparison) -> PlanCounts:
     checkpoint.make_room(items=items)
     about = {"has_ids": comparison.has_ids, "coverage": comparison.coverage.hex()}
     checkpoint.execute(_PLANNING["create_seen"], **about)
+    checkpoint.execute(_PLANNING["create_kept"])
     redone = 0
     if comparison.keeps_answers:
         checkpoint.execute(_PLANNING["keep_redone"])

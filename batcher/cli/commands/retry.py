@@ -56,10 +56,10 @@ def command(
     succeeds now keeps that answer in later runs. Rows that were given up because they may have been
     billed unseen are sent, too. What a row cost before stays in its cost.
     """
-    form = loaded = load(job)
-    if overrides:
-        form = load(job, (*overrides, 'request.on_change="redo"'))
-        check_changes(form)
+    # Answered rows keep their answers even when the job was edited; failed ones ask as it is now.
+    loaded = load(job, ('request.on_change="keep"',))
+    form = load(job, (*overrides, 'request.on_change="redo"'))
+    check_changes(form)
     flags = [
         ("--only", only),
         ("--simulate", is_simulated),

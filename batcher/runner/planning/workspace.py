@@ -59,9 +59,9 @@ class Workspace:
         """See before anything is paid for that the output can be written where it is wanted."""
         folder = self.output.parent
         try:
-            probe = folder / f".batcher-{secrets.token_hex(4)}"
+            probe = folder / f".{self.output.name}.probe"
             probe.touch()
-            probe.unlink()
+            probe.unlink(missing_ok=True)
         except OSError as error:
             raise ConfigurationError(
                 f"the output cannot be written: {folder}: {error.strerror}",

@@ -53,23 +53,31 @@ SELECT coalesce(a.key, l.key) AS key, a.item, a.fingerprint, a.content,
        l.fingerprint <> a.fingerprint AND (l.coverage <> $coverage::UUID OR l.content = a.content) AS is_redone
 FROM asked a FULL JOIN latest l USING (key);
 
+-- name: create_kept
+-- Rows that have an answer, their own or a replacement's, and would ask again only because the
+-- request is made differently now; has_both when that was asked, too, by a retry.
+CREATE OR REPLACE TEMP TABLE kept AS
+WITH finals AS (SELECT fingerprint FROM outcomes WHERE is_final)
+SELECT item, last_fingerprint, fingerprint IN (SELECT fingerprint FROM finals) AS has_both
+FROM seen
+WHERE is_redone
+  AND (last_fingerprint IN (SELECT fingerprint FROM finals)
+       OR last_fingerprint IN (SELECT fingerprint FROM replacements WHERE replaced_by IN (SELECT fingerprint FROM finals)))
+  AND (fingerprint NOT IN (SELECT fingerprint FROM finals)
+       OR (last_fingerprint, fingerprint) IN (SELECT (fingerprint, replaced_by) FROM replacements));
+
 -- name: count_redone
--- Rows that have an answer and would ask again only because the request is made differently now.
-SELECT count(*) FROM seen s
-WHERE s.is_redone AND s.last_fingerprint IN (SELECT fingerprint FROM outcomes WHERE is_final)
-  AND s.fingerprint NOT IN (SELECT fingerprint FROM outcomes WHERE is_final);
+-- How many of them ask again.
+SELECT count(*) FROM kept WHERE NOT has_both;
 
 -- name: keep_redone
--- Let those rows keep the answer that they have.
-UPDATE plan SET fingerprint = s.last_fingerprint, worst_case_usd = 0 FROM seen s
-WHERE s.item = plan.item AND s.is_redone
-  AND s.last_fingerprint IN (SELECT fingerprint FROM outcomes WHERE is_final)
-  AND s.fingerprint NOT IN (SELECT fingerprint FROM outcomes WHERE is_final);
+-- Let them keep the answer that they have.
+UPDATE plan SET fingerprint = kept.last_fingerprint, worst_case_usd = 0 FROM kept WHERE kept.item = plan.item;
 
 -- name: note_seen
 -- Remember what the input asks now, where that is news, and which rows are gone.
 INSERT INTO rows_seen
-SELECT DISTINCT s.key, $coverage::UUID, s.content, p.fingerprint
+SELECT DISTINCT s.key, CASE WHEN s.item IS NULL THEN s.last_coverage ELSE $coverage::UUID END, s.content, p.fingerprint
 FROM seen s LEFT JOIN plan p ON p.item = s.item
 WHERE CASE WHEN s.item IS NULL THEN NOT s.is_gone AND NOT $is_part
            ELSE s.is_gone OR (s.last_fingerprint, s.last_coverage, s.last_content) IS DISTINCT FROM (p.fingerprint, $coverage::UUID, s.content) END;
@@ -79,24 +87,29 @@ WHERE CASE WHEN s.item IS NULL THEN NOT s.is_gone AND NOT $is_part
 -- replaced a failed one count as that one's. The first success answers; without one, the last word.
 CREATE OR REPLACE TEMP TABLE answered AS
 WITH wanted AS (SELECT fingerprint, min(item) AS first_item FROM plan WHERE fingerprint IS NOT NULL GROUP BY fingerprint),
+-- A replacement may be that of several rows, or be asked by a row of its own: its answer is all of
+-- theirs, its cost only that row's, else the first one's.
 replaced AS (
-    SELECT replaced_by, any_value(fingerprint) AS fingerprint FROM replacements
-    WHERE replaced_by <> fingerprint AND replaced_by NOT IN (SELECT fingerprint FROM wanted) GROUP BY replaced_by
+    SELECT replaced_by, fingerprint,
+           row_number() OVER (PARTITION BY replaced_by ORDER BY fingerprint <> replaced_by, first_item) = 1 AS pays
+    FROM (SELECT fingerprint, replaced_by FROM replacements UNION SELECT replaced_by, replaced_by FROM replacements)
+    JOIN wanted USING (fingerprint)
 ),
 ended AS (
     SELECT coalesce(r.fingerprint, o.fingerprint) AS fingerprint,
            coalesce(min(attempt_id) FILTER (WHERE is_final AND status = 'succeeded'), max(attempt_id) FILTER (WHERE is_final)) AS final_attempt,
            max(attempt_id) AS last_attempt,
-           count(*) AS outcomes,
-           count(*) FILTER (WHERE billing = 'unknown') AS unknown_outcomes,
-           sum(cost_usd) AS cost_usd,
-           count(*) FILTER (WHERE billing = 'billed' AND cost_usd IS NULL) AS unpriced
+           count(*) FILTER (WHERE coalesce(pays, true)) AS outcomes,
+           count(*) FILTER (WHERE coalesce(pays, true) AND billing = 'unknown') AS unknown_outcomes,
+           sum(cost_usd) FILTER (WHERE coalesce(pays, true)) AS cost_usd,
+           count(*) FILTER (WHERE coalesce(pays, true) AND billing = 'billed' AND cost_usd IS NULL) AS unpriced
     FROM outcomes o LEFT JOIN replaced r ON r.replaced_by = o.fingerprint GROUP BY ALL
 ),
 sent AS (
     SELECT coalesce(r.fingerprint, a.fingerprint) AS fingerprint,
            count(*) AS attempts, min(sent_at) AS first_sent_at, max(attempt_id) AS last_sent
-    FROM attempts a LEFT JOIN replaced r ON r.replaced_by = a.fingerprint GROUP BY ALL
+    FROM attempts a LEFT JOIN replaced r ON r.replaced_by = a.fingerprint
+    WHERE coalesce(pays, true) GROUP BY ALL
 )
 SELECT w.fingerprint, w.first_item, e.final_attempt, e.last_attempt, s.first_sent_at, s.last_sent,
        coalesce(s.attempts, 0) AS attempts,

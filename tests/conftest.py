@@ -1,0 +1,8 @@
+"""What all tests need."""
+
+import signal
+
+# Whoever starts the tests in the background may have had these ignored; the commands that the
+# tests start would inherit that, and rightly not heed a signal they were told to ignore.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)

@@ -1,0 +1,232 @@
+"""A job that is killed again and again, and all that was ever seen of it."""
+
+import json
+import signal
+import time
+from bisect import bisect_right
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
+from kill_points import Point
+from kill_tally import Tally
+from run_launcher import Launcher
+from whole_runs import PASSING, Job, Server
+
+CONCURRENCY = 32
+GROUP_RECORDS = 64
+
+_ATTEMPTS = (
+    "SELECT attempt_id, hash(fingerprint, run_id, model, sent_at, worst_case_usd) FROM attempts"
+)
+_OUTCOMES = (
+    "SELECT attempt_id, hash(fingerprint, is_final, status, billing, request_id, message_id, "
+    "output_tokens, cost_usd, body_bytes, body) FROM outcomes"
+)
+_FINALS_AGAIN = "SELECT count(*) - count(DISTINCT fingerprint) FROM outcomes WHERE is_final"
+_NOTES_AGAIN = "SELECT count(*) - count(DISTINCT key) FROM rows_seen"
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """What a checkpoint holds: a hash of each attempt and of each outcome with its answer."""
+
+    attempts: dict[int, int] = field(default_factory=dict)
+    outcomes: dict[int, int] = field(default_factory=dict)
+
+    @classmethod
+    def read(cls, path: Path) -> "Snapshot":
+        """Read a checkpoint that nobody has open; one that is not there holds nothing."""
+        if not path.exists():
+            return cls()
+        with duckdb.connect(str(path), read_only=True) as connection:
+            attempts = dict(connection.execute(_ATTEMPTS).fetchall())
+            return cls(attempts, dict(connection.execute(_OUTCOMES).fetchall()))
+
+    def lost_in(self, later: "Snapshot") -> int:
+        """How many records a later snapshot misses or has otherwise."""
+        return sum(
+            len(before.items() - after.items())
+            for before, after in (
+                (self.attempts, later.attempts),
+                (self.outcomes, later.outcomes),
+            )
+        )
+
+
+class CrashedJob:
+    """A job with a simulator of its own, a launcher, and what was seen after each kill."""
+
+    def __init__(self, folder: Path, launcher: Launcher, *, latency: float = 0.01) -> None:
+        folder.mkdir(parents=True)
+        self.tally = Tally()
+        self._launcher = launcher
+        self._ledger = folder / "ledger.jsonl"
+        self._server = Server("--ledger", str(self._ledger), "--latency", str(latency))
+        self._log = folder / "said.txt"
+        self._starts: list[float] = []
+        self._seen = Snapshot()
+        self._outputs: set[int] = set()
+        (folder / "job").mkdir()
+        self.job = Job(folder / "job", self._server)
+        self.checkpoint = self.job.folder / "runs" / "job" / "checkpoint.duckdb"
+
+    @property
+    def rows_left(self) -> int:
+        """How many rows had no answer at the last kill."""
+        return self.tally.rows - len(self._seen.outcomes)
+
+    def write(
+        self, rows: int, output: str = "out.parquet", *, concurrency: int = CONCURRENCY
+    ) -> None:
+        """Write an input of so many rows and its job file."""
+        self.tally.rows, self.tally.window = rows, concurrency + GROUP_RECORDS
+        self.job.output = self.job.folder / output
+        pq.write_table(pa.table({"n": range(rows)}), self.job.folder / "rows.parquet")
+        self.job.path.write_text(
+            '[input]\npath = "rows.parquet"\n'
+            '[request]\nmodel = "claude-haiku-5-5"\nmax_tokens = 400\nprompt = "Say {{ n }}"\n'
+            f'[output]\npath = "{output}"\n'
+            f"[limits]\nconcurrency = {concurrency}\n"
+            # Rows at the head of what is left are in flight at many kills.
+            "[retry]\nunknown_attempts = 1_000_000\n"
+            f'[api]\nbase_url = "{self._server.url}"\n'
+        )
+        self._outputs.add(rows)
+
+    def start(self, trap: Sequence[object] = ()) -> None:
+        """Start the run."""
+        self._starts.append(time.time())
+        self._launcher.start(["run", str(self.job.path), "--yes"], self._log, trap)
+
+    def has_ended(self, timeout_s: float) -> bool:
+        """Whether the run has ended, now or within so many seconds."""
+        return self._launcher.has_ended(timeout_s)
+
+    def answered(self) -> Iterator[int]:
+        """Count the requests that the simulator has done with, each time anew."""
+        lines = 0
+        with self._ledger.open("rb") as ledger:
+            while True:
+                lines += ledger.read().count(b"\n")
+                yield lines
+
+    def kill_at(self, point: Point, number: int, delay_s: float, terminate_at: int = 1) -> None:
+        """Run until the run kills itself at a point, which it must come to."""
+        self.start((point.name, number, delay_s, terminate_at))
+        code = self._launcher.exit_code()
+        said = self._log.read_text().splitlines()
+        assert code == -signal.SIGKILL, [point.name, code, *said[-12:]]
+        assert said[-1] == f"killed  {point.name}", said[-12:]
+        self.look()
+
+    def kill(self) -> None:
+        """Kill the run now, which must not have ended yet."""
+        self._launcher.kill()
+        code = self._launcher.exit_code()
+        assert code == -signal.SIGKILL, [code, *self._log.read_text().splitlines()[-12:]]
+        self.look()
+
+    def look(self) -> None:
+        """See what is there after a kill."""
+        self.tally.kills += 1
+        now = Snapshot.read(self.checkpoint)
+        self.tally.broken["records_lost"] += self._seen.lost_in(now)
+        self._seen = now
+        received = self._server.ledger()["requests"]
+        self.tally.broken["requests_without_intent"] += max(0, received - len(now.attempts))
+        self.tally.broken["outputs_torn"] += not self._is_output_whole()
+
+    def finish(self) -> None:
+        """Run to the end, and see that the next run has nothing to do."""
+        for _ in range(2):
+            self.start()
+            code = self._launcher.exit_code()
+            assert code == 0, self._log.read_text()[-2000:]
+        plan = self._log.read_text().rpartition("plan  ")[2]
+        assert f"{self.tally.rows:,} known, 0 new, 0 changed, 0 gone; 0 to send" in plan, plan
+
+    def compare(self, undisturbed: pa.Table) -> Tally:
+        """Hold checkpoint, ledger and output against each other."""
+        self.look()
+        self.tally.kills -= 1
+        billed = self._billed()
+        with duckdb.connect(str(self.checkpoint), read_only=True) as connection:
+            recorded = dict(
+                connection.execute(
+                    "SELECT request_id, cost_usd FROM outcomes WHERE billing = 'billed'"
+                ).fetchall()
+            )
+            answered_twice, noted_twice = (
+                connection.execute(query).fetchone()[0] for query in (_FINALS_AGAIN, _NOTES_AGAIN)
+            )
+        unseen = [entry for request, entry in billed.items() if request not in recorded]
+        by_kill = Counter(bisect_right(self._starts, entry["received_at"]) for entry in unseen)
+        due = sum(Decimal(billed[request]["cost_usd"]) for request in recorded)
+        without_outcome = len(self._seen.attempts) - len(self._seen.outcomes)
+        expected = {"job.toml", "rows.parquet", "runs", self.job.output.name}
+        self.tally.answers_recorded = len(recorded)
+        self.tally.paid_twice = list(by_kill.values())
+        self.tally.broken.update(
+            rows_answered_twice=answered_twice,
+            rows_noted_twice=noted_twice,
+            usd_off=not due == sum(recorded.values()) == self._said_usd(),
+            unknown_attempts_off=max(0, len(unseen) - without_outcome),
+            outputs_that_differ=not self.lasting().equals(undisturbed),
+            files_left_behind=len({path.name for path in self.job.folder.iterdir()} - expected),
+        )
+        return self.tally
+
+    def __enter__(self) -> "CrashedJob":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if error[0] is not None and self._launcher.is_running:
+            self._launcher.kill()
+            self._launcher.exit_code()
+        self._server.close()
+
+    def _billed(self) -> dict[str, dict[str, Any]]:
+        """What the simulator billed, by request id."""
+        while self._server.ledger()["in_flight"]:
+            pass
+        entries = map(json.loads, self._ledger.read_text().splitlines())
+        return {entry["request_id"]: entry for entry in entries if entry["usage"] is not None}
+
+    def _files(self) -> list[Path]:
+        output = self.job.output
+        return sorted(output.iterdir()) if output.is_dir() else [output]
+
+    def _said_usd(self) -> Decimal:
+        metadata = pq.read_metadata(self._files()[-1]).metadata
+        return Decimal(json.loads(metadata[b"batcher"])["totals"]["cost_usd"])
+
+    def _is_output_whole(self) -> bool:
+        if not self.job.output.exists():
+            return True
+        try:
+            rows = sum(pq.read_metadata(file).num_rows for file in self._files())
+        except pa.ArrowInvalid:
+            return False
+        return rows in self._outputs
+
+    def lasting(self) -> pa.Table:
+        """The output without what passes."""
+        table = pa.concat_tables(map(pq.read_table, self._files()))
+        return table.select([name for name in table.column_names if name not in PASSING])
+
+
+def undisturbed(folder: Path, launcher: Launcher, rows: int) -> pa.Table:
+    """The output of the same job when nothing happens to it."""
+    with CrashedJob(folder, launcher, latency=0) as crashed:
+        crashed.write(rows)
+        crashed.finish()
+        table = crashed.lasting()
+        crashed.compare(table).check()
+    return table

@@ -1,0 +1,141 @@
+"""A checkpoint as a killed run leaves it, ways to damage it, and what it then gives."""
+
+import hashlib
+import os
+import random
+import shutil
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Literal
+
+import pyarrow as pa
+
+from batcher.errors import CheckpointError
+from batcher.store.checkpoint import FILE_NAME, TABLES, Checkpoint
+from batcher.store.records import Intent, OutcomeRecord, Record, RunStart
+
+NOW = datetime(2026, 11, 22, 10, tzinfo=UTC)
+LOG = f"{FILE_NAME}.wal"
+STATE = (FILE_NAME, LOG, "watermark")
+
+
+def records_of(number: int, rng: random.Random, longest: int) -> tuple[Intent, OutcomeRecord]:
+    """Make one attempt and its outcome; every fourth answer is three times as long."""
+    name = hashlib.blake2b(b"%d" % number, digest_size=16).digest()
+    worst, cost = (Decimal(rng.randrange(10**7)) / 10**9 for _ in range(2))
+    size = rng.randrange(longest // 8, longest) * (1 if number % 4 else 3)
+    at = NOW + timedelta(milliseconds=number)
+    tokens = [rng.randrange(1000) for _ in range(6)]
+    return (
+        Intent(number, name, "run", "model", at, worst),
+        OutcomeRecord(
+            number, name, True, "succeeded", "billed", 200, None, None,
+            f"req_{rng.getrandbits(64):x}", f"msg_{rng.getrandbits(64):x}", "model", "end_turn",
+            *tokens, cost, rng.random(), None, at, rng.randbytes(size),
+        ),
+    )  # fmt: skip
+
+
+def build(
+    folder: Path, *, parts: int = 3, rows: int = 500, logged: int = 300, longest: int = 900
+) -> None:
+    """Make a checkpoint of so many parts and ``logged`` records more in its log alone.
+
+    DuckDB's row groups have 16,384 rows; a part that is larger begins a new one.
+    """
+    folder.mkdir()
+    rng = random.Random(1)
+    working = folder / "working"
+    working.mkdir()
+    Checkpoint.create(working, version="0", now=NOW)
+    checkpoint = Checkpoint(working)
+    start = RunStart("run", NOW, 1, "host", "boot", "0", "https://x", "digest", "2026-11-22")
+    checkpoint.commit({"runs": [start]})
+    for part in range(parts):
+        _fill(checkpoint, rng, range(part * rows, (part + 1) * rows), longest)
+        checkpoint.add(
+            "INSERT INTO rows_seen SELECT md5((range + $first)::VARCHAR)::UUID, uuid(), uuid(), "
+            "uuid() FROM range($rows)",
+            first=part * rows, rows=rows,
+        )  # fmt: skip
+        checkpoint.execute("CHECKPOINT c")
+    _fill(checkpoint, rng, range(parts * rows, parts * rows + logged), longest)
+    # DuckDB folds the log into the file when it closes; a killed run does not come to that.
+    copies = {name: (working / name).read_bytes() for name in STATE}
+    checkpoint.close()
+    for name, content in copies.items():
+        (folder / name).write_bytes(content)
+    shutil.rmtree(working)
+
+
+def _fill(checkpoint: Checkpoint, rng: random.Random, numbers: range, longest: int) -> None:
+    step = max(50, len(numbers) // 10)
+    for start in range(0, len(numbers), step):
+        made = [records_of(number + 1, rng, longest) for number in numbers[start : start + step]]
+        groups: dict[str, list[Record]] = {
+            "attempts": [intent for intent, _ in made],
+            "outcomes": [outcome for _, outcome in made],
+        }
+        checkpoint.commit(groups)
+
+
+@dataclass(frozen=True)
+class Damage:
+    """One bit flipped in a file, or the file cut to a size."""
+
+    kind: Literal["flip", "cut"]
+    file: str
+    byte: int
+    bit: int = 0
+
+    def inflict(self, folder: Path) -> None:
+        """Do it."""
+        path = folder / self.file
+        if self.kind == "cut":
+            os.truncate(path, self.byte)
+            return
+        with path.open("r+b") as file:
+            file.seek(self.byte)
+            (byte,) = file.read(1)
+            file.seek(self.byte)
+            file.write(bytes([byte ^ 1 << self.bit]))
+
+
+def random_damage(seed: int, folder: Path, files: tuple[str, ...]) -> Damage:
+    """One damage a seed: a file by turns, three flips for each cut, anywhere in it."""
+    rng = random.Random(seed)
+    file = files[seed % len(files)]
+    size = (folder / file).stat().st_size
+    kind: Literal["flip", "cut"] = "cut" if seed // len(files) % 4 == 0 else "flip"
+    return Damage(kind, file, rng.randrange(size), rng.randrange(8))
+
+
+def copy_of(folder: Path, target: Path) -> Path:
+    """Copy a state folder, replacing an earlier copy."""
+    target.mkdir(exist_ok=True)
+    for name in STATE:
+        (target / name).unlink(missing_ok=True)
+        if (folder / name).exists():
+            shutil.copyfile(folder / name, target / name)
+    return target
+
+
+def content_of(folder: Path) -> dict[str, pa.Table]:
+    """Every row of every table in the order it lies there; CheckpointError when one is damaged."""
+    checkpoint = Checkpoint(folder, is_read_only=True)
+    try:
+        return {name: checkpoint.table(f"SELECT * FROM {name}") for name in TABLES}
+    finally:
+        checkpoint.close()
+
+
+def verdict_on(folder: Path, whole: dict[str, pa.Table]) -> str:
+    """Read a damaged copy: ``detected``, ``harmless`` or ``SILENTLY WRONG``."""
+    try:
+        found = content_of(folder)
+    except CheckpointError:
+        return "detected"
+    is_same = all(found[name].equals(table) for name, table in whole.items())
+    return "harmless" if is_same else "SILENTLY WRONG"

@@ -1,0 +1,66 @@
+"""What came of some kills: figures that are published, and promises that must hold."""
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+PROMISES = (
+    "records_lost",
+    "requests_without_intent",
+    "rows_answered_twice",
+    "rows_noted_twice",
+    "usd_off",
+    "unknown_attempts_off",
+    "outputs_torn",
+    "outputs_that_differ",
+    "files_left_behind",
+)
+
+
+@dataclass(slots=True)
+class Tally:
+    """What came of some kills.
+
+    ``window`` is what one kill may cost: the requests in flight and one group of records.
+    ``paid_twice`` counts answers that were billed and not recorded, by the run they belong to.
+    """
+
+    kills: int = 0
+    rows: int = 0
+    window: int = 0
+    answers_recorded: int = 0
+    paid_twice: list[int] = field(default_factory=list)
+    broken: Counter[str] = field(default_factory=Counter)
+
+    def check(self) -> None:
+        """Hold all promises."""
+        assert not +self.broken, self.broken
+        assert max(self.paid_twice, default=0) <= self.window
+
+    def summary(self) -> dict[str, object]:
+        """The figures that are published; what must be 0 is below ``broken``."""
+        return {
+            "kills": self.kills,
+            "rows": self.rows,
+            "answers_recorded": self.answers_recorded,
+            "answers_paid_twice": sum(self.paid_twice),
+            "paid_twice_by_a_kill": {
+                "mean": round(sum(self.paid_twice) / max(1, self.kills), 2),
+                "most": max(self.paid_twice, default=0),
+                "allowed": self.window,
+            },
+            "broken": {promise: self.broken[promise] for promise in PROMISES},
+        }
+
+
+def added(tallies: Iterable[Tally]) -> Tally:
+    """Several tallies as one."""
+    total = Tally()
+    for tally in tallies:
+        total.kills += tally.kills
+        total.rows += tally.rows
+        total.window = max(total.window, tally.window)
+        total.answers_recorded += tally.answers_recorded
+        total.paid_twice += tally.paid_twice
+        total.broken.update(tally.broken)
+    return total

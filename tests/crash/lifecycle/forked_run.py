@@ -1,0 +1,149 @@
+"""A batcher command in a forked process, against a made-up API, that ends where it is told to.
+
+``python forked_run.py`` imports everything once and then forks a command for each line of JSON on
+its standard input; it answers with the exit code, negative for a signal. Nothing in batcher knows
+of this: the client and the commit are replaced before the command starts.
+"""
+
+import asyncio
+import hashlib
+import json
+import os
+import random
+import signal
+import sys
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as _pandas  # noqa: F401 - DuckDB looks for it in every process, which takes a second
+
+from batcher.cli import main
+from batcher.cli.commands import retry as _retry  # noqa: F401 - so that forked commands have it
+from batcher.cli.commands import run as _run  # noqa: F401
+from batcher.core.answers.answer import Answer, NoAnswer
+from batcher.runner.sending import run as sending
+from batcher.store.checkpoint import Checkpoint
+
+KINDS = ("success", "truncated", "bad request", "overloaded", "dropped")
+WEATHERS = ((8, 1, 1, 1, 1), (3, 5, 5, 1, 1), (5, 1, 1, 9, 1), (3, 1, 1, 1, 12))
+"""How likely each kind is: fair weather, and three kinds of foul; the seed says which."""
+BILLED = ("success", "truncated", "dropped")
+USD_PER_INPUT_TOKEN, USD_PER_OUTPUT_TOKEN = 1, 5
+"""In millionths."""
+
+
+@dataclass
+class Doom:
+    """What befalls a process: a signal when a moment comes for the n-th time."""
+
+    moment: str
+    number: int
+    signal: int
+
+    def comes(self, moment: str) -> None:
+        """Say that a moment is there."""
+        if moment == self.moment:
+            self.number -= 1
+            if self.number == 0:
+                os.kill(os.getpid(), self.signal)
+
+
+class MadeUpApi:
+    """Answers as the seed says, and writes down each request, and its bill, as it comes in."""
+
+    def __init__(self, ledger: str, run: int, seed: int, doom: Doom) -> None:
+        self._ledger = os.open(ledger, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+        self._run = run
+        self._seed = seed
+        self._doom = doom
+        self._tries: Counter[str] = Counter()
+
+    async def send(self, _slot: int, body: bytes) -> Answer | NoAnswer:
+        """Bill and answer a request, a moment later."""
+        request = json.loads(body)
+        person = b"batcher-request1"
+        name = hashlib.blake2b(b"0\n" + body, digest_size=16, person=person).hexdigest()
+        self._tries[name] += 1
+        dice = random.Random(f"{self._seed} {name} {self._tries[name]}")
+        kind = dice.choices(KINDS, WEATHERS[self._seed % len(WEATHERS)])[0]
+        tokens = len(body), dice.randint(1, request["max_tokens"])
+        usd = tokens[0] * USD_PER_INPUT_TOKEN + tokens[1] * USD_PER_OUTPUT_TOKEN
+        request_id = f"{self._run} {self._tries.total()}"
+        line = {
+            "run": self._run,
+            "request_id": request_id,
+            "fingerprint": name,
+            "prompt": request["messages"][0]["content"],
+            "kind": kind,
+            "millionths": usd if kind in BILLED else 0,
+        }
+        os.write(self._ledger, json.dumps(line).encode() + b"\n")
+        self._doom.comes("call")
+        await asyncio.sleep(dice.uniform(0, 0.003))
+        return _answer(kind, name, request_id, tokens)
+
+    async def aclose(self) -> None:
+        """Keep nothing open but the ledger."""
+
+
+def _answer(kind: str, name: str, request_id: str, tokens: tuple[int, int]) -> Answer | NoAnswer:
+    if kind == "dropped":
+        return NoAnswer("client.reset", "the connection was reset", was_sent=True, latency_s=0.1)
+    headers = {"request-id": request_id}
+    if kind in ("bad request", "overloaded"):
+        status, error = (400, "invalid_request_error") if kind == "bad request" else (529, "busy")
+        content = {"type": "error", "error": {"type": error, "message": "no"}}
+        return Answer(status, headers, json.dumps(content).encode(), 0.1)
+    message = {
+        "id": f"msg {request_id}",
+        "type": "message",
+        "role": "assistant",
+        "model": "claude-haiku-5-5",
+        "content": [{"type": "text", "text": f"answer to {name}"}],
+        "stop_reason": "end_turn" if kind == "success" else "max_tokens",
+        "usage": {"input_tokens": tokens[0], "output_tokens": tokens[1]},
+    }
+    return Answer(200, headers, json.dumps(message).encode(), 0.1)
+
+
+def _commit_of(doom: Doom) -> Callable[..., None]:
+    commit = Checkpoint.commit
+
+    def committing(*arguments: Any) -> None:
+        doom.comes("before commit")
+        commit(*arguments)
+        doom.comes("after commit")
+
+    return committing
+
+
+def be_command(order: dict[str, Any]) -> None:
+    """Become the batcher command of an order; never returns."""
+    with Path(order["log"]).open("wb") as said, Path(os.devnull).open("rb") as nothing:
+        for number, file in ((0, nothing), (1, said), (2, said)):
+            os.dup2(file.fileno(), number)
+    doom = Doom(*order["doom"])
+    api = MadeUpApi(order["ledger"], order["run"], order["seed"], doom)
+    sending.MessagesClient = lambda *_, **__: api
+    Checkpoint.commit = _commit_of(doom)
+    os.environ["ANTHROPIC_API_KEY"] = "test-key"
+    sys.argv = ["batcher", *order["arguments"]]
+    main()
+
+
+def serve() -> None:
+    """Fork a command for each line, one after the other."""
+    for line in sys.stdin:
+        pid = os.fork()
+        if pid == 0:
+            signal.alarm(120)
+            be_command(json.loads(line))
+        _, status = os.waitpid(pid, 0)
+        print(os.waitstatus_to_exitcode(status), flush=True)
+
+
+if __name__ == "__main__":
+    serve()

@@ -1,0 +1,116 @@
+"""Fills a checkpoint group by group and says what is on the disk: the program that crashes.
+
+    driver.py FOLDER COMMITS
+
+Takes the folder's lock, makes the checkpoint when there is none, and makes those of the first
+COMMITS commits that it does not hold yet, through the writer's thread; 0 stops after the creation.
+As in a run, a commit has the attempts of one group and the outcomes of the group before it.
+Says "acked N" when commit N is acknowledged, or "refused TYPE" with exit code 3.
+"""
+
+import asyncio
+import os
+import random
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from decimal import Decimal
+from functools import partial
+from itertools import accumulate
+from pathlib import Path
+
+from records_made import NOW, intent, outcome
+
+from batcher.errors import BatcherError
+from batcher.store import checkpoint as checkpoint_module
+from batcher.store import writer as writer_module
+from batcher.store.checkpoint import Checkpoint
+from batcher.store.lock import Holder, Lock
+from batcher.store.records import Intent, OutcomeRecord
+from batcher.store.writer import Writer
+
+WAL_BYTES = 64 << 10
+"""The log is folded into the file above this size: after the commits 4 and 7."""
+SIZES = ((1, 40), (3, 2_000), (16, 6_000), (40, 500), (20, 300), (1, 90_000), (3, 300), (5, 30))
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Attempts that are committed together, as are their outcomes with the next ones."""
+
+    first: int
+    size: int
+    body_bytes: int
+
+    def intents(self) -> list[Intent]:
+        """The attempts."""
+        return [intent(number, number) for number in self._numbers()]
+
+    def outcomes(self) -> list[OutcomeRecord]:
+        """What came of them; the same at every call, and no two alike."""
+        return [
+            outcome(
+                number,
+                number,
+                cost_usd=Decimal(number) / 1000,
+                body=random.Random(number).randbytes(self.body_bytes),
+            )
+            for number in self._numbers()
+        ]
+
+    def _numbers(self) -> range:
+        return range(self.first, self.first + self.size)
+
+
+_FIRSTS = accumulate((size for size, _ in SIZES), initial=1)
+GROUPS = [Group(first, *size) for first, size in zip(_FIRSTS, SIZES, strict=False)]
+COMMITS = len(GROUPS) + 1
+
+
+def records(commit: int) -> tuple[list[Intent], list[OutcomeRecord]]:
+    """What commit N consists of; the first has no outcomes and the last no attempts."""
+    attempts = GROUPS[commit - 1].intents() if commit <= len(GROUPS) else []
+    return attempts, GROUPS[commit - 2].outcomes() if commit > 1 else []
+
+
+def fill(folder: Path, commits: int, acknowledge: Callable[[int], object]) -> None:
+    """Commit what is missing of the first commits; raises BatcherError when it cannot."""
+    checkpoint_module._WAL_BYTES = WAL_BYTES
+    writer_module.GROUP_S = 60  # a group ends when it is complete, however slow the machine
+    with Lock(folder, Holder.this_process(NOW)):
+        Checkpoint.create(folder, version="0", now=NOW)
+        if commits:
+            asyncio.run(_commit(folder, commits, acknowledge))
+
+
+async def _commit(folder: Path, commits: int, acknowledge: Callable[[int], object]) -> None:
+    writer = Writer(folder)
+    try:
+        sent, answered = (writer.call(partial(_ids, table)) for table in ("attempts", "outcomes"))
+        for commit in range(1, commits + 1):
+            intents, outcomes = records(commit)
+            missing = [("attempts", made) for made in intents if made.attempt_id not in sent]
+            missing += [("outcomes", made) for made in outcomes if made.attempt_id not in answered]
+            writer_module.GROUP_RECORDS = len(missing)
+            await asyncio.gather(*(writer.add(table, record) for table, record in missing))
+            acknowledge(commit)
+    finally:
+        writer.close()
+
+
+def _ids(table: str, checkpoint: Checkpoint) -> set[int]:
+    return {number for (number,) in checkpoint.rows(f"SELECT attempt_id FROM {table}")}
+
+
+def main() -> int:
+    """Run as a program."""
+    try:
+        fill(Path(sys.argv[1]), int(sys.argv[2]), lambda n: os.write(1, b"acked %d\n" % n))
+    except BatcherError as error:
+        os.write(1, f"refused {type(error).__name__}\n".encode())
+        return 3
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,60 @@
+"""Kills at named points: before, during and after each step that makes something durable."""
+
+import json
+import random
+from collections.abc import Callable
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+from crashed_job import CrashedJob
+from doomed_run import replace
+from kill_points import POINTS, STAGES
+from kill_tally import added
+from named_kills import ROWS, kill_at_points
+from run_launcher import Launcher
+
+Whole = Callable[[int], pa.Table]
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_kill_at_each_point_loses_nothing(
+    stage: str, tmp_path: Path, launcher: Launcher, whole: Whole
+) -> None:
+    """Each point of the stage is come to, and every promise holds after it."""
+    chance = random.Random(1)
+    tally = kill_at_points(stage, tmp_path / "job", launcher, whole(ROWS), chance)
+    assert tally.kills >= sum(point.stage == stage for point in POINTS)
+    tally.check()
+
+
+@pytest.mark.crash
+@pytest.mark.parametrize("stage", STAGES)
+def test_ten_kills_at_each_point_lose_nothing(
+    stage: str, tmp_path: Path, launcher: Launcher, whole: Whole
+) -> None:
+    """The same ten times over, each time at other calls and instants."""
+    tally = added(
+        kill_at_points(stage, tmp_path / f"job{seed}", launcher, whole(ROWS), random.Random(seed))
+        for seed in range(10)
+    )
+    print(json.dumps({"kills at named points": stage, **tally.summary()}))
+    tally.check()
+
+
+def test_a_point_that_is_not_come_to_is_an_error(tmp_path: Path, launcher: Launcher) -> None:
+    """A kill that silently never happens would prove nothing."""
+    created = next(
+        point for point in POINTS if point.name == "creation: after CREATE TABLE checkpoint"
+    )
+    with CrashedJob(tmp_path / "job", launcher) as crashed:
+        crashed.write(3)
+        crashed.finish()
+        with pytest.raises(AssertionError, match="nothing to send"):
+            crashed.kill_at(created, 1, 0.0)
+
+
+def test_a_point_that_no_longer_exists_is_an_error() -> None:
+    """Renamed code must not turn a kill into an undisturbed run."""
+    with pytest.raises(AttributeError, match="gone"):
+        replace("batcher.store.checkpoint:Checkpoint.gone", lambda call: call)
