@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Literal
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from plan_model import COMPARISON, Case, Known, Model, plans
 from records_made import count, intent, name, opened, outcome, plan_row
@@ -26,7 +26,10 @@ from batcher.store.records import OutcomeRecord, PlanRecord
 from batcher.store.retries import find_retries, keep_other_form, note_replacements
 
 EXAMPLES = settings(
-    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=40,
+    deadline=None,
+    phases=[Phase.reuse, Phase.generate, Phase.shrink],
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 
 Ending = Literal["lost", "passing", "succeeded", "truncated"]

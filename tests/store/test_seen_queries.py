@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from records_made import count, intent, name, opened, outcome, plan_row
 from seen_model import ALLOWANCE, NIGHTS, ROW, Diary, Item, Night
@@ -24,7 +24,10 @@ from batcher.store.plans import (
 from batcher.store.records import PlanRecord
 
 EXAMPLES = settings(
-    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=40,
+    deadline=None,
+    phases=[Phase.reuse, Phase.generate, Phase.shrink],
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 
 

@@ -126,7 +126,7 @@ def _stopped_by_signals(ended: Ended, around: Surroundings, ui: Ui) -> Iterator[
     def stop(number: int) -> None:
         ended.signal = number
         ended.progress.stopped_by = signal.Signals(number).name
-        loop.call_soon_threadsafe(_drain, "stopping; once more gives up", around, ui)
+        loop.call_soon_threadsafe(_drain, "stopping", around, ui, "; once more gives up")
 
     def last_words() -> str:
         unrecorded = len(around.unrecorded)
@@ -164,9 +164,9 @@ def _stopped_at(
         timer.cancel()
 
 
-def _drain(why: str, around: Surroundings, ui: Ui) -> None:
+def _drain(why: str, around: Surroundings, ui: Ui, more: str = "") -> None:
     around.stopping.set()
-    ui.say(f"{why}: {around.in_flight} requests in flight are awaited")
+    ui.say(f"{why}: {around.in_flight} requests in flight are awaited{more}")
 
 
 def _trouble(run: LiveRun, around: Surroundings, progress: Progress) -> Halt | None:

@@ -55,16 +55,14 @@ FROM asked a FULL JOIN latest l USING (key);
 
 -- name: create_kept
 -- Rows that have an answer, their own or a replacement's, and would ask again only because the
--- request is made differently now; has_both when that was asked, too, by a retry.
+-- request is made differently now; has_both when that has an answer, too.
 CREATE OR REPLACE TEMP TABLE kept AS
 WITH finals AS (SELECT fingerprint FROM outcomes WHERE is_final)
 SELECT item, last_fingerprint, fingerprint IN (SELECT fingerprint FROM finals) AS has_both
 FROM seen
 WHERE is_redone
   AND (last_fingerprint IN (SELECT fingerprint FROM finals)
-       OR last_fingerprint IN (SELECT fingerprint FROM replacements WHERE replaced_by IN (SELECT fingerprint FROM finals)))
-  AND (fingerprint NOT IN (SELECT fingerprint FROM finals)
-       OR (last_fingerprint, fingerprint) IN (SELECT (fingerprint, replaced_by) FROM replacements));
+       OR last_fingerprint IN (SELECT fingerprint FROM replacements WHERE replaced_by IN (SELECT fingerprint FROM finals)));
 
 -- name: count_redone
 -- How many of them ask again.

@@ -77,7 +77,7 @@ def test_any_order_of_events_keeps_the_promises(forker: Forker, tmp_path: Path, 
 
 @pytest.mark.crash
 @pytest.mark.timeout(7200)
-@settings(max_examples=200, deadline=None, suppress_health_check=FIXTURES)
+@settings(max_examples=100, deadline=None, suppress_health_check=FIXTURES)
 @given(life=lives(8, 25))
 def test_any_order_of_many_events(forker: Forker, tmp_path: Path, life: Life) -> None:
     """Many longer lives."""
