@@ -25,7 +25,10 @@ def summary(result: RunResult, command: str, job: str) -> Iterator[str]:
     """Yield the lines; every stop ends in ``next`` with the exact command to type."""
     record: Any = result.record
     sent = record["attempts"]["sent"]
-    if result.exit_code == 0 and sent == 0:
+    never = 0 if result.exported is None else result.exported.by_status.get("unsent", 0)
+    if result.exit_code == 0 and never:
+        yield f"done   {never:,} rows were never asked; a run asks them"
+    elif result.exit_code == 0 and sent == 0:
         yield "done   nothing to send: every request has its answer"
     elif result.halt is None:
         yield f"{_ENDINGS[result.exit_code]}"
@@ -61,9 +64,11 @@ def _output(exported: Exported) -> Iterator[str]:
 
 
 def _next(result: RunResult, command: str, job: str) -> str:
+    flag = " --simulate" if "--simulate" in command else ""
     if result.exit_code == 3:
-        flag = " --simulate" if "--simulate" in command else ""
         return f"batcher failures {job}{flag}"
+    if result.exported is not None and result.exported.by_status.get("unsent"):
+        return f"batcher run {job}{flag}"
     if result.exit_code == 0 and result.exported is not None:
         path = os.path.relpath(result.exported.path)
         return f"python -c \"import pyarrow.parquet as p; print(p.read_table('{path}'))\""

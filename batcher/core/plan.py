@@ -15,7 +15,7 @@ class PlanCounts:
     checkpoint has it), ``to_send``, ``shared`` (an earlier row asks the same), ``bad``,
     ``skipped`` (nothing to ask), ``held`` (it may have been billed unseen too often to be sent
     again). Of those to send ``tried`` were tried before, ``changed`` asked something else when
-    they were last seen, and the rest is ``new``. ``redone`` of the changed have an answer and ask
+    they were last seen, and the rest is ``new``. ``redone`` of those to send have an answer and ask
     anew only because the job makes its requests differently now. ``gone`` rows were in an earlier
     input. ``worst_case_usd`` bounds what sending each once costs; None when nothing bounds it.
     ``expected_usd`` is what the answers so far let expect; None when they are too few.

@@ -7,12 +7,13 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
+from signal import SIGINT, SIGTERM
 
 from batcher import __version__
 from batcher.api.key import Secret, read_key
 from batcher.core.job import API
 from batcher.core.pace.halt import Halt
-from batcher.errors import InputError
+from batcher.errors import CheckpointError, InputError
 from batcher.inputs.job_file.jobfile import LoadedJob
 from batcher.runner.events import Events
 from batcher.runner.notifying import Notifier
@@ -33,7 +34,7 @@ from batcher.runner.reading.export import Exported, export_parquet, layout_of
 from batcher.runner.record import RunIdentity, RunRecord
 from batcher.runner.sending.run import Ended, LiveRun, send_all
 from batcher.runner.sending.simulated import running_simulator
-from batcher.runner.signals import exit_code_of, raising
+from batcher.runner.signals import Terminated, exit_code_of, raising
 from batcher.runner.ui import Ui
 from batcher.store.checkpoint import Checkpoint
 from batcher.store.lock import Holder, Lock
@@ -60,7 +61,7 @@ class Retrying:
 class RunOptions:
     """What the command line adds to a job.
 
-    ``max_time_s`` counts from the start of the command; ``waits`` for another run to end.
+    ``waits`` for another run to end; ``max_time_s`` counts from then.
     """
 
     is_simulated: bool = False
@@ -90,10 +91,9 @@ def run_job(
 
     Raises BatcherError before anything is sent; afterwards the result says how it ended.
     """
-    began, now = time.monotonic(), datetime.now(UTC)
+    now = datetime.now(UTC)
     identity = RunIdentity(new_run_id(now), now, Holder.this_process(now).boot_id)
     workspace = Workspace.of(loaded, is_simulated=options.is_simulated)
-    deadline = None if options.max_time_s is None else began + options.max_time_s
     with (
         raising(),
         closing(Events(workspace.state / identity.run_id, ui.say)) as events,
@@ -106,6 +106,10 @@ def run_job(
         waiting = ui.say if options.waits else None
         record = RunRecord(prepared, identity, events)
         with Lock(workspace.state, Holder.this_process(now), waiting=waiting), record:
+            if options.waits:  # the input may have grown meanwhile
+                prepared = prepare(loaded, is_simulated=options.is_simulated, today=now.date())
+            max_time_s = options.max_time_s
+            deadline = None if max_time_s is None else time.monotonic() + max_time_s
             create = partial(Checkpoint.create, version=__version__, now=now)
             with closing(Writer(workspace.state, create)) as writer:
                 record.count_commits(lambda: writer.records)
@@ -231,7 +235,13 @@ class _Run:
         if has_results:
             self.writer.call(begin_results)
         if halt is None and signal is None:
-            exported, halt = self._export(plan, has_sent=ended is not None)
+            try:
+                exported, halt = self._export(plan, has_sent=ended is not None)
+            except (KeyboardInterrupt, Terminated) as error:
+                if ended is None:
+                    raise
+                # What was paid for has its record, though the output has to wait for another run.
+                signal = SIGTERM if isinstance(error, Terminated) else SIGINT
         code = self._exit_code(plan, halt, signal, exported)
         if ended is not None:
             end = RunEnd(self._run_id, datetime.now(UTC), code)
@@ -249,7 +259,7 @@ class _Run:
         rows_read = self.record.rows_read
         try:
             return export_parquet(self.prepared, plan, call, path, self._run_id, rows_read), None
-        except InputError as error:
+        except (InputError, CheckpointError) as error:
             if not has_sent:
                 raise
             return None, Halt(1, error.message, error.hint)
@@ -266,7 +276,9 @@ class _Run:
             return exit_code_of(signal)
         assert exported is not None  # noqa: S101 - nothing else kept it from being written
         answered = exported.by_status.get("succeeded", 0) + exported.by_status.get("skipped", 0)
-        failed = plan.counts.items - answered
+        # A retry sends no row that was never asked: that is for a run, and no failure.
+        never = 0 if self.options.retrying is None else exported.by_status.get("unsent", 0)
+        failed = plan.counts.items - answered - never
         if failed <= self.prepared.loaded.job.limits.max_failed * plan.counts.items:
             return 0
-        return 5 if exported.open_rows else 3
+        return 5 if exported.open_rows > never else 3

@@ -131,7 +131,7 @@ def _acquire(descriptor: int, mode: int, waiting: Callable[[str], None] | None) 
         if waiting is None:
             raise LockedError(
                 f"this job is held by {other}",
-                hint="wait for it to end; batcher status shows how far it is",
+                hint="wait for it to end, or add --wait to batcher run",
             ) from None
         waiting(f"waiting for {other}, which holds this job")
         fcntl.flock(descriptor, mode)

@@ -84,6 +84,9 @@ def finish_plan(checkpoint: Checkpoint, comparison: Comparison) -> PlanCounts:
         checkpoint.execute(_PLANNING["keep_redone"])
     else:
         ((redone,),) = checkpoint.rows(_PLANNING["count_redone"])
+    if not comparison.has_ids:
+        ((unmatched,),) = checkpoint.rows(_PLANNING["count_unmatched"], coverage=about["coverage"])
+        redone += unmatched
     checkpoint.execute(_PLANNING["create_answered"])
     counts = checkpoint.row(_PLANNING["count_plan"], allowance=comparison.allowance)
     ((gone,),) = checkpoint.rows(_PLANNING["count_gone"])

@@ -6,6 +6,7 @@ Answers that are in flight when the disk fills are paid for; the ballast is room
 import contextlib
 import errno
 import os
+import sys
 from pathlib import Path
 from types import TracebackType
 
@@ -78,7 +79,11 @@ class Ballast:
     def _allocate(self) -> None:
         descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
-            os.posix_fallocate(descriptor, 0, BALLAST_BYTES)
+            if sys.platform == "darwin":  # which cannot allocate without writing
+                for _ in range(BALLAST_BYTES >> 20):
+                    os.write(descriptor, bytes(1 << 20))
+            else:
+                os.posix_fallocate(descriptor, 0, BALLAST_BYTES)
         finally:
             os.close(descriptor)
         if free_bytes(self._folder) < LOG_BYTES:

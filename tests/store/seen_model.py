@@ -119,6 +119,15 @@ class Diary:
         otherwise = [item for item in items if self.is_made_otherwise(night, item)]
         return [item for item in otherwise if item.fingerprint not in self.finals]
 
+    def unmatched(self, night: Night, items: list[Item]) -> int:
+        """How many rows without ids may be rows that were known by other columns."""
+        if self.has_ids:
+            return 0
+        new = [i for i in items if i.key not in self.seen and i.fingerprint not in self.finals]
+        gone = [self.seen[key] for key in self.gone(items)]
+        old = [s for s in gone if s.coverage != night.coverage and s.fingerprint in self.finals]
+        return min(len(new), len(old))
+
     def firsts(self, items: list[Item]) -> list[Item]:
         """The first item of each request."""
         wanted: dict[int, Item] = {}

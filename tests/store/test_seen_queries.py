@@ -64,7 +64,8 @@ def check_counts(diary: Diary, night: Night, items: list[Item], counts: PlanCoun
     assert counts.to_send == len(sends)
     assert counts.tried == len(sends) - len(fresh)
     assert (counts.changed, counts.new) == (changed, len(fresh) - changed)
-    assert counts.redone == (0 if night.consent == "keep" else len(redone))
+    unmatched = diary.unmatched(night, items)
+    assert counts.redone == unmatched + (0 if night.consent == "keep" else len(redone))
     assert counts.gone == (0 if night.is_part else len(diary.gone(items)))
 
 

@@ -182,6 +182,20 @@ def test_a_prompt_about_other_columns_asks_too(job: Job, server: Server) -> None
     assert len(keys(server)) == 10
 
 
+def test_a_prompt_about_other_columns_asks_without_ids(job: Job, server: Server) -> None:
+    """All rows are unknown then; that must not pass for a new input, nor for answers to keep."""
+    job.write(rows(10)).run()
+    other = 'prompt = "{{ text }} {{ n }}"\n'
+    said = run_unasked(job.write(rows(11), request=other), "--yes")
+    assert said.returncode == 2
+    assert "10 rows have an answer to another prompt" in said.stderr
+    assert "cannot keep" in job.write(request=f'{other}on_change = "keep"\n').run(code=2)
+    assert len(keys(server)) == 10
+    job.write(request=f'{other}on_change = "redo"\n').run()
+    assert len(keys(server)) == 21
+    assert "11 known, 0 new" in plan_of(job.write(request=other).run())
+
+
 def test_an_edited_model_asks_too(job: Job, server: Server) -> None:
     """Another model is another request."""
     job.write(rows(10)).run()

@@ -78,10 +78,12 @@ def test_another_form_is_only_for_rows_that_failed(tmp_path: Path) -> None:
 
 
 def test_only_takes_types_and_statuses(tmp_path: Path) -> None:
-    """A type that no row has sends nothing."""
+    """A type that no row has sends nothing, and the types that there are are named."""
     server, job = truncating(tmp_path)
     sent = len(keys(server))
-    assert "no row failed" in retry(job, "--only", "api_error", code=3)
+    said = retry(job, "--only", "trunkated", code=2)
+    assert "no failed row is trunkated" in said
+    assert "there are: max_tokens (" in said
     assert len(keys(server)) == sent
     server.close()
 
@@ -91,9 +93,9 @@ def test_a_retry_that_was_killed_is_the_same_command_again(tmp_path: Path) -> No
     server, job = truncating(tmp_path)
     failed = job.table().column("_status").to_pylist().count("truncated")
     more = ("--set", "request.max_tokens=2000")
+    slowly = ["--set", "limits.concurrency=1", "--set", "limits.requests_per_minute=120"]
     process = subprocess.Popen(
-        [sys.executable, "-m", "batcher", "retry", str(job.path), "--yes", *more]
-        + ["--set", "limits.concurrency=1", "--set", "limits.requests_per_minute=120"],
+        [sys.executable, "-m", "batcher", "retry", str(job.path), "--yes", *more, *slowly],
         stdin=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         env={**os.environ, "ANTHROPIC_API_KEY": "test-key"},
@@ -109,10 +111,27 @@ def test_a_retry_that_was_killed_is_the_same_command_again(tmp_path: Path) -> No
     server.close()
 
 
+def test_rows_that_were_never_asked_are_for_a_run(tmp_path: Path) -> None:
+    """A retry over an input that grew sends no new row, is no failure, and says what is next."""
+    server = Server("--keep-requests")
+    job = Job(tmp_path, server).write(rows(10))
+    job.run()
+    said = retry(job.write(rows(12)))
+    assert len(keys(server)) == 10
+    assert "2 rows were never asked" in said
+    assert "next   batcher run" in said
+    server.close()
+
+
 def test_what_would_change_other_rows_is_refused(tmp_path: Path) -> None:
     """The input and the output stay the job's."""
     server, job = truncating(tmp_path)
-    for key in ('input.path="other.jsonl"', 'output.path="x.parquet"', "request.samples=2"):
+    for key in (
+        'input.path="other.jsonl"',
+        'output.path="x.parquet"',
+        "request.samples=2",
+        "api.stream=true",
+    ):
         assert "a retry cannot change" in retry(job, "--set", key, code=2)
     server.close()
 

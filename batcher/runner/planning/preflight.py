@@ -53,15 +53,23 @@ def check_change(plan: Plan, prepared: Prepared, ui: Ui) -> None:
     change = changed(plan, prepared)
     if change is None:
         return
-    if not ui.confirm(f"{change.message}. Ask them again{_cost(plan.counts)}?"):
+    keeps = prepared.loaded.job.request.on_change == "keep"
+    if keeps or not ui.confirm(f"{change.message}. Ask them again{_cost(plan.counts)}?"):
         raise ConfigurationError(f"{change.message}; nothing was sent", hint=change.hint)
 
 
 def changed(plan: Plan, prepared: Prepared) -> Problem | None:
     """Say that rows with an answer would be asked again, when the job does not decide that."""
-    redone = plan.counts.redone
-    if not redone or prepared.loaded.job.request.on_change != "ask":
+    redone, on_change = plan.counts.redone, prepared.loaded.job.request.on_change
+    if not redone or on_change == "redo":
         return None
+    if on_change == "keep":
+        return Problem(
+            f"{redone:,} rows cannot keep their answers: the prompt is about other columns now, "
+            "and without ids rows are known by the columns it is about",
+            hint="name an id column in input.id before the prompt changes, or set "
+            'request.on_change = "redo" to ask them again',
+        )
     return Problem(
         f"{redone:,} rows have an answer to another prompt, model or parameters",
         hint='set request.on_change = "redo" to ask them again, or "keep" to keep their answers '

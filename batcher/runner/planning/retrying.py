@@ -10,7 +10,7 @@ from batcher.runner.planning.prepare import Prepared
 from batcher.runner.planning.survey import Plan, WithCheckpoint, make_plan
 from batcher.store.retries import Retries, find_retries, keep_other_form
 
-_CHANGEABLE = ("request", "limits", "retry", "api", "prices")
+_CHANGEABLE = ("request", "limits", "retry")
 _FIXED = ("request.samples",)
 
 
@@ -43,6 +43,8 @@ def plan_retry(
     with_checkpoint(keep_other_form)
     plan = form if other is prepared else make_plan(prepared, with_checkpoint, rows_read)
     retries = with_checkpoint(lambda checkpoint: find_retries(checkpoint, only))
+    if only and not retries.by_type:
+        _refuse_unknown(only, with_checkpoint(lambda checkpoint: find_retries(checkpoint, ())))
     to_send = bytearray(len(plan.to_send))
     for item in retries.items:
         to_send[item] = 1
@@ -66,6 +68,16 @@ def plan_retry(
         warnings=form.warnings,
     )
     return retried, retries
+
+
+def _refuse_unknown(only: Sequence[str], every: Retries) -> None:
+    """Say which failed rows there are when none is of the types asked for."""
+    if every.by_type:
+        there_are = ", ".join(f"{kind} ({rows:,})" for kind, (rows, _) in every.by_type.items())
+        raise ConfigurationError(
+            f"no failed row is {' or '.join(only)}; nothing was sent",
+            hint=f"there are: {there_are}",
+        )
 
 
 def retry_line(retries: Retries) -> str:

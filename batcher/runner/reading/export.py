@@ -85,7 +85,11 @@ def export_parquet(
         "totals": sums,
         "content": [digest, [[f.name, f.size, f.mtime_ns] for f in prepared.source.files]],
     }
-    made_from = {key: metadata[key] for key in ("schema_version", "job_digest", "content")}
+    made_from = {
+        **{key: metadata[key] for key in ("schema_version", "content")},
+        "columns": layout.schema.to_string(),
+        "rows_per_file": output.rows_per_file,
+    }
     state, is_own = prepared.workspace.state, path == prepared.workspace.output
     seal = read_seal(state) if is_own else None
     clear_leftovers(path)

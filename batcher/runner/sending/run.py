@@ -157,6 +157,8 @@ def _stopped_at(
     loop = asyncio.get_running_loop()
     if loop.time() >= deadline:
         stop()
+        yield
+        return
     timer = loop.call_at(deadline, stop)
     try:
         yield

@@ -68,6 +68,15 @@ WHERE is_redone
 -- How many of them ask again.
 SELECT count(*) FROM kept WHERE NOT has_both;
 
+-- name: count_unmatched
+-- Without ids a prompt about other columns makes every row unknown: rows never seen beside rows that
+-- were known by other columns, have an answer and seem gone are taken for the same.
+WITH finals AS (SELECT fingerprint FROM outcomes WHERE is_final)
+SELECT least(
+    count(*) FILTER (WHERE item IS NOT NULL AND last_fingerprint IS NULL AND fingerprint NOT IN (SELECT fingerprint FROM finals)),
+    count(*) FILTER (WHERE item IS NULL AND NOT is_gone AND last_coverage <> $coverage::UUID AND last_fingerprint IN (SELECT fingerprint FROM finals)))
+FROM seen;
+
 -- name: keep_redone
 -- Let them keep the answer that they have.
 UPDATE plan SET fingerprint = kept.last_fingerprint, worst_case_usd = 0 FROM kept WHERE kept.item = plan.item;
