@@ -1,5 +1,6 @@
 """The nightly run: what the input or the job changed since the last one, and only that, is sent."""
 
+import fcntl
 from typing import Any
 
 import pytest
@@ -203,6 +204,21 @@ def test_an_edited_model_asks_too(job: Job, server: Server) -> None:
     job.path.write_text(text)
     assert run_unasked(job, "--yes").returncode == 2
     assert len(keys(server)) == 10
+
+
+def test_an_input_that_grows_while_the_run_waits(job: Job, server: Server) -> None:
+    """What is there when the job is free is what is asked."""
+    job.write(rows(10)).run()
+    lock = (job.folder / "runs" / "job" / "lock").open("r+b")
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    waiter = job.start("--wait", "--max-time", "100s")
+    assert "waiting for" in waiter.stderr.readline()
+    job.write(rows(15))
+    lock.close()
+    _, said = waiter.communicate(timeout=100)
+    assert waiter.returncode == 0, said
+    assert "15 rows, 10 known, 5 new" in said
+    assert len(keys(server)) == 15
 
 
 def test_a_part_makes_nothing_gone(job: Job, server: Server) -> None:
