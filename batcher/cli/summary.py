@@ -26,8 +26,8 @@ def summary(result: RunResult, command: str, job: str) -> Iterator[str]:
     record: Any = result.record
     sent = record["attempts"]["sent"]
     never = 0 if result.exported is None else result.exported.by_status.get("unsent", 0)
-    if result.exit_code == 0 and never:
-        yield f"done   {never:,} rows were never asked; a run asks them"
+    if result.halt is None and never:
+        yield f"done, but {never:,} rows were never asked; a run asks them"
     elif result.exit_code == 0 and sent == 0:
         yield "done   nothing to send: every request has its answer"
     elif result.halt is None:

@@ -276,9 +276,7 @@ class _Run:
             return exit_code_of(signal)
         assert exported is not None  # noqa: S101 - nothing else kept it from being written
         answered = exported.by_status.get("succeeded", 0) + exported.by_status.get("skipped", 0)
-        # A retry sends no row that was never asked: that is for a run, and no failure.
-        never = 0 if self.options.retrying is None else exported.by_status.get("unsent", 0)
-        failed = plan.counts.items - answered - never
+        failed = plan.counts.items - answered
         if failed <= self.prepared.loaded.job.limits.max_failed * plan.counts.items:
             return 0
-        return 5 if exported.open_rows > never else 3
+        return 5 if exported.open_rows else 3

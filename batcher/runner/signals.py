@@ -8,7 +8,6 @@ A signal that was ignored when the command began (nohup, ``&`` in a script) stay
 import contextlib
 import os
 import signal
-import sys
 from collections.abc import Callable, Iterator
 from types import FrameType
 from typing import NoReturn
@@ -16,6 +15,7 @@ from typing import NoReturn
 CHECKPOINT_THREAD = "checkpoint"
 """The name of the thread that owns the checkpoint, for whoever ends the process."""
 
+_STDERR = 2
 _STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -72,7 +72,7 @@ def draining(stop: Callable[[int], None], last_words: Callable[[], str]) -> Iter
 def _give_up(number: int, last_words: Callable[[], str]) -> NoReturn:
     """End the process as a kill would: what is recorded survives that at any instant."""
     try:
-        sys.stderr.write(f"\n{last_words()}\nnext   the same command resumes\n")
-        sys.stderr.flush()
+        # Past Python's own buffer, which may be in the middle of another message.
+        os.write(_STDERR, f"\n{last_words()}\nnext   the same command resumes\n".encode())
     finally:
         os._exit(exit_code_of(number))
