@@ -11,7 +11,8 @@ import click
 from batcher import __version__
 from batcher.cli.messages import forget_reader, say, show_error, show_unexpected, show_usage
 from batcher.errors import BatcherError
-from batcher.runner.signals import CHECKPOINT_THREAD, Terminated
+from batcher.runner.signals import Terminated
+from batcher.store import CHECKPOINT_THREAD
 
 COMMANDS = {
     "init": "write a commented job file and a tiny input that run at once",

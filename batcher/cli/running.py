@@ -2,10 +2,9 @@
 
 import os
 import shlex
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
 
 import click
 
@@ -15,8 +14,6 @@ from batcher.cli.terminal import TerminalUi
 from batcher.core.pace.duration import seconds_of
 from batcher.inputs.job_file.jobfile import LoadedJob
 from batcher.runner.pipeline import RunOptions, run_job
-
-F = TypeVar("F", bound=Callable[..., Any])
 
 yes_option = click.option("--yes", "says_yes", is_flag=True, help="Do not ask before spending.")
 simulate_option = click.option(

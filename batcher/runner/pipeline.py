@@ -156,10 +156,8 @@ class _Run:
             plan = make_plan(prepared, self.writer.call, self.record.rows_read)
             self.ui.say(planning_line(plan, prepared))
             return prepared, plan
-        form = prepared
-        if retrying.form is not prepared.loaded:
-            simulated = prepared.workspace.is_simulated
-            form = prepare(retrying.form, is_simulated=simulated, today=prepared.today)
+        simulated = prepared.workspace.is_simulated
+        form = prepare(retrying.form, is_simulated=simulated, today=prepared.today)
         rows_read = self.record.rows_read
         plan, retries = plan_retry(prepared, form, self.writer.call, rows_read, retrying.only)
         self.ui.say(retry_line(retries))

@@ -12,9 +12,6 @@ from collections.abc import Callable, Iterator
 from types import FrameType
 from typing import NoReturn
 
-CHECKPOINT_THREAD = "checkpoint"
-"""The name of the thread that owns the checkpoint, for whoever ends the process."""
-
 _STDERR = 2
 _STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 

@@ -17,6 +17,7 @@ from queue import Empty, SimpleQueue
 from typing import Any, TypeVar
 
 from batcher.errors import CheckpointError
+from batcher.store import CHECKPOINT_THREAD
 from batcher.store.checkpoint import Checkpoint
 from batcher.store.committer import Committer
 from batcher.store.records import Record
@@ -58,7 +59,7 @@ class Writer:
         self._queue: SimpleQueue[_Addition | _Call | None] = SimpleQueue()
         opened: Future[Committer] = Future()
         self._thread = threading.Thread(
-            target=self._serve, args=(folder, create, opened), name="checkpoint", daemon=True
+            target=self._serve, args=(folder, create, opened), name=CHECKPOINT_THREAD, daemon=True
         )
         try:
             self._thread.start()

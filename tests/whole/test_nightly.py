@@ -71,7 +71,6 @@ def test_rows_that_were_edited(job: Job, server: Server) -> None:
     """They are changed, not new, and they alone are sent; without ids they are new and gone."""
     job.write(rows(40), input=BY_ID).run()
     said = job.write(edited(40, 3, 30), input=BY_ID).run()
-    assert "39 known, 0 new, 0 changed" not in said
     assert "38 known, 0 new, 1 changed, 0 gone, 1 shared; 1 to send" in plan_of(said)
     assert len(keys(server)) == 41
     said = job.write(rows(40), input=BY_ID).run()
@@ -163,13 +162,6 @@ def test_an_edited_prompt_with_keep(job: Job, server: Server, named: str) -> Non
     sevenths = before[:7] + before[8:]
     after = job.table().column("_text").to_pylist()[:30]
     assert after[:7] + after[8:] == sevenths
-    agrees_with_ledger_of_known_rows(job, server)
-
-
-def agrees_with_ledger_of_known_rows(job: Job, server: Server) -> None:
-    """Only the answer that the edited row had before is billed and not in the output."""
-    costs = {entry["key"]: entry["cost_usd"] for entry in server.entries()}
-    assert len(costs) == 34
     assert job.table().num_rows == 33
 
 

@@ -36,12 +36,12 @@ def plan_retry(
 ) -> tuple[Plan, Retries]:
     """Plan the job as it is, with the failed rows to send as ``other`` asks them.
 
-    The input is read twice when the two differ. An attempt that may have been billed unseen counts
+    The input is read twice, once for each. An attempt that may have been billed unseen counts
     no more: whoever retries a row has decided that.
     """
     form = make_plan(other, with_checkpoint, rows_read)
     with_checkpoint(keep_other_form)
-    plan = form if other is prepared else make_plan(prepared, with_checkpoint, rows_read)
+    plan = make_plan(prepared, with_checkpoint, rows_read)
     retries = with_checkpoint(lambda checkpoint: find_retries(checkpoint, only))
     if only and not retries.by_type:
         _refuse_unknown(only, with_checkpoint(lambda checkpoint: find_retries(checkpoint, ())))
