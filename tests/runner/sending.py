@@ -16,12 +16,12 @@ import batcher
 from batcher.core.answers.answer import Answer, NoAnswer
 from batcher.core.job import Limits
 from batcher.core.money.prices import PriceTable
-from batcher.core.pace.retry import RetryPolicy
-from batcher.core.request.build import Request
+from batcher.core.pace.retrying.retry import RetryPolicy
 from batcher.errors import CheckpointError
-from batcher.runner.sending.feed import Errand
+from batcher.runner.sending.feed import Errand, Outgoing
 from batcher.runner.sending.pacer import Pacer
-from batcher.runner.sending.sender import Surroundings, Tried
+from batcher.runner.sending.surroundings import Surroundings, Tried
+from batcher.runner.sending.warming import Warming
 from batcher.store.records import Intent, OutcomeRecord, Record
 
 MODEL = "claude-haiku-5-5"
@@ -58,9 +58,8 @@ UNSENT = NoAnswer("client.connect", "refused", was_sent=False, latency_s=LATENCY
 def errand(number: int = 0, unknown: int = 0, worst: Decimal | None = Decimal("0.5")) -> Errand:
     """One request; its body tells which."""
     body = b"%d" % number
-    fields = {"model": MODEL, "max_tokens": 50}
     name = number.to_bytes(16, "big")
-    return Errand(number, name, Request(body, fields, (name,), 0, name), worst, unknown)
+    return Errand(number, name, Outgoing(MODEL, 50, body), worst, unknown)
 
 
 @dataclass
@@ -73,7 +72,7 @@ class FakeApi:
     in_flight: int = 0
     most_in_flight: int = 0
 
-    async def send(self, _slot: int, body: bytes) -> Answer | NoAnswer:
+    async def send(self, _slot: int, body: bytes, _begun: Callable[[], None]) -> Answer | NoAnswer:
         """Take a second to answer."""
         number = int(body)
         self.on_send(number)
@@ -142,19 +141,24 @@ class FakeWatcher:
 
 @dataclass
 class Stage:
-    """Everything around a sender; make it inside the loop."""
+    """Everything around a sender; make it inside the loop.
+
+    ``is_warm``: the pace has found that the API bears a hundred requests at once.
+    """
 
     api: FakeApi = field(default_factory=FakeApi)
     recorder: FakeRecorder = field(default_factory=FakeRecorder)
     watcher: FakeWatcher = field(default_factory=FakeWatcher)
     limits: Limits = field(default_factory=Limits)
+    is_warm: bool = True
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
 
     def __post_init__(self) -> None:
         self.around = Surroundings(
             client=self.api,
             recorder=self.recorder,
-            pacer=Pacer(self.limits, now),
+            pacer=self._pacer(),
+            warming=Warming(None, now),
             prices=PRICES,
             free_usage_fields=(),
             policy=POLICY,
@@ -164,3 +168,9 @@ class Stage:
             stopping=self.stopping,
             watcher=self.watcher,
         )
+
+    def _pacer(self) -> Pacer:
+        pacer = Pacer(self.limits, POLICY.max_wait_s, self.stopping, now, lambda: 0.5)
+        if self.is_warm:
+            pacer._lane(MODEL).pace._window.size = 100.0
+        return pacer

@@ -1,11 +1,13 @@
 """The workers together: everything sent once, drained at a stop, and stopped by a failure."""
 
 import asyncio
+from itertools import pairwise
 
 import pytest
-from sending import FakeRecorder, Stage, errand
+from sending import FakeApi, FakeRecorder, Stage, errand, failed
 from virtual_time import now, run
 
+from batcher.core.job import Limits
 from batcher.errors import CheckpointError, InputError
 from batcher.runner.sending.feed import Errand
 from batcher.runner.sending.live import run_live
@@ -17,21 +19,23 @@ class FakeFeed:
     def __init__(self, count: int, fails_at: int | None = None) -> None:
         self._numbers = iter(range(count))
         self._fails_at = fails_at
+        self.given = 0
 
     async def get(self) -> Errand | None:
         """Give the next."""
         number = next(self._numbers, None)
         if number is not None and number == self._fails_at:
             raise InputError("the input changed")
+        self.given += 1
         return None if number is None else errand(number)
 
 
 def test_a_run_sends_everything_once_within_its_concurrency() -> None:
-    """And returns when every outcome is on the disk."""
+    """The first goes alone, seven at once then; it returns when every outcome is on the disk."""
 
     async def main() -> None:
-        stage = Stage()
-        await run_live(FakeFeed(100), 7, stage.around)
+        stage = Stage(limits=Limits(concurrency=7), is_warm=False)
+        await run_live(FakeFeed(100), stage.around)
         assert sorted(number for number, _ in stage.api.sent) == list(range(100))
         assert stage.api.most_in_flight == 7
         assert len(stage.recorder.outcomes) == len(stage.watcher.records) == 100
@@ -43,8 +47,8 @@ def test_a_stopped_run_drains() -> None:
     """What was in flight is recorded, nothing else is begun."""
 
     async def main() -> None:
-        stage = Stage()
-        running = asyncio.create_task(run_live(FakeFeed(100), 7, stage.around))
+        stage = Stage(limits=Limits(concurrency=7))
+        running = asyncio.create_task(run_live(FakeFeed(100), stage.around))
         await asyncio.sleep(1.5)
         stage.stopping.set()
         await running
@@ -57,9 +61,9 @@ def test_an_input_that_fails_costs_no_answer() -> None:
     """What is in flight is awaited and recorded before the error is raised, as itself."""
 
     async def main() -> None:
-        stage = Stage()
+        stage = Stage(limits=Limits(concurrency=7))
         with pytest.raises(InputError):
-            await run_live(FakeFeed(100, fails_at=10), 7, stage.around)
+            await run_live(FakeFeed(100, fails_at=10), stage.around)
         assert len(stage.api.sent) == len(stage.recorder.outcomes) == 10
         assert stage.around.in_flight == 0
 
@@ -71,11 +75,43 @@ def test_a_failed_checkpoint_stops_the_run(fails_after: int) -> None:
     """No request leaves whose intent is not on the disk, and the error is the checkpoint's."""
 
     async def main() -> None:
-        stage = Stage(recorder=FakeRecorder(fails_after))
+        stage = Stage(recorder=FakeRecorder(fails_after), limits=Limits(concurrency=4))
         with pytest.raises(CheckpointError, match="disk full"):
-            await run_live(FakeFeed(1000), 4, stage.around)
+            await run_live(FakeFeed(1000), stage.around)
         assert len(stage.api.sent) == len(stage.recorder.intents)
         assert len(stage.watcher.records) == len(stage.recorder.outcomes)
         assert now() < 30
+
+    run(main())
+
+
+def test_workers_come_as_the_pace_has_use_for_them() -> None:
+    """A worker holds a request, which may be large: not a hundred of them while one is out."""
+
+    async def main() -> None:
+        stage = Stage(limits=Limits(concurrency=100), is_warm=False)
+        feed = FakeFeed(1000)
+        running = asyncio.create_task(run_live(feed, stage.around))
+        await asyncio.sleep(0.5)
+        assert stage.around.in_flight == 1
+        assert feed.given <= 10
+        await running
+        assert stage.api.most_in_flight == 100
+
+    run(main())
+
+
+def test_a_failing_api_is_not_hammered_by_the_pool() -> None:
+    """After ten failures single attempts leave, seconds apart, whoever is waiting."""
+
+    async def main() -> None:
+        stage = Stage(FakeApi({n: [failed(529)] for n in range(1000)}))
+        running = asyncio.create_task(run_live(FakeFeed(1000), stage.around))
+        await asyncio.sleep(60)
+        stage.stopping.set()
+        await running
+        late = [when for _, when in stage.api.sent if when > 5]
+        assert len(late) <= 8
+        assert min(b - a for a, b in pairwise(late)) >= 2.5
 
     run(main())

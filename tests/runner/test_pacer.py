@@ -1,4 +1,4 @@
-"""Attempts leave when every limit has room, and never during a pause."""
+"""Attempts leave in their turn, when every limit has room, and never once the run is stopping."""
 
 import asyncio
 from itertools import pairwise
@@ -7,24 +7,43 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sending import MODEL
 from virtual_time import now, run
 
+from batcher.core.answers.answer import Answer
+from batcher.core.answers.outcome import Billing, Outcome, Status, Verdict, classify
 from batcher.core.job import Limits
 from batcher.core.money.usage import Usage
-from batcher.runner.sending.pacer import Pacer, Reserved
+from batcher.core.pace.limiter import Limiter
+from batcher.core.pace.pace import Leave, Need, Returned
+from batcher.runner.sending.pacer import Pacer
+
+GOOD = Outcome(Status.SUCCEEDED, Verdict.FINAL, Billing.BILLED)
+REFUSED = classify(Answer(429, {}, b"{}", 1.0))
+FAILED = classify(Answer(529, {}, b"{}", 1.0))
 
 
-def pacer(**limits: Any) -> Pacer:
-    """A pacer on the running loop's clock."""
-    return Pacer(Limits(**limits), now)
+def pacer(window: float = 1_000.0, **limits: Any) -> Pacer:
+    """A pacer on the running loop's clock, with a window that has grown."""
+    made = Pacer(Limits(concurrency=1_000, **limits), 60.0, asyncio.Event(), now, lambda: 0.5)
+    made._lane(MODEL).pace._window.size = window
+    return made
+
+
+def good(usage: Usage | None = None) -> Returned:
+    """A clean answer."""
+    return Returned(GOOD, {}, usage or Usage(input_tokens=1, output_tokens=1), 1.0)
 
 
 async def admitted(made: Pacer, count: int, size: int = 3, most: int = 256) -> list[float]:
-    """When each of so many attempts, all asking at once, may leave."""
-    stopping = asyncio.Event()
+    """When each of so many attempts, all asking at once, may leave; they use what was thought."""
 
     async def one() -> float:
-        assert await made.admit(size, most, stopping) is not None
+        leave = await made.admit(MODEL, Need(size, most))
+        assert leave is not None
+        tokens_in, tokens_out = leave.amounts.input_tokens, leave.amounts.output_tokens
+        usage = Usage(input_tokens=round(tokens_in), output_tokens=round(tokens_out))
+        made.returned(MODEL, leave, good(usage))
         return now()
 
     return sorted(await asyncio.gather(*(one() for _ in range(count))))
@@ -50,71 +69,99 @@ def test_requests_per_minute() -> None:
 
 
 def test_input_tokens_per_minute() -> None:
-    """3 bytes are taken for a token until answers tell better; burst is one second's worth."""
+    """3 bytes are taken for a token until answers tell better; a bucket holds a second's worth."""
     found = times(4, size=300, input_tokens_per_minute=6_000)
     assert found == pytest.approx([0, 1, 2, 3])
 
 
 def test_output_tokens_per_minute() -> None:
     """256 tokens are expected of an answer, but never more than it may have."""
-    assert times(3, output_tokens_per_minute=256)[1:] == pytest.approx(
-        [60 * (2 - 1 / 60), 60 * (3 - 1 / 60)], abs=3
-    )
     assert times(4, most=60, output_tokens_per_minute=3_600) == pytest.approx([0, 1, 2, 3])
+    assert times(2, output_tokens_per_minute=256 * 60) == pytest.approx([0, 1])
 
 
-def test_the_tightest_limit_counts() -> None:
-    """And it has a name, for people who wonder why it is slow."""
+def test_the_limit_that_holds_the_queue_is_named() -> None:
+    """For people who wonder why it is slow; nobody waits, nothing is named."""
 
-    async def main() -> str:
+    async def main() -> list[Limiter | None]:
         made = pacer(requests_per_minute=6_000, input_tokens_per_minute=60)
-        await admitted(made, 2, size=3)
-        return made.limiter
+        waiting = asyncio.create_task(admitted(made, 3, size=3))
+        await asyncio.sleep(0.5)
+        named = [made.limiter]
+        await waiting
+        return [*named, made.limiter]
 
-    assert run(main()) == "input tokens/min"
-
-
-def test_a_limit_that_holds_nobody_up_is_not_the_limiter() -> None:
-    """Then it is the number of connections."""
-
-    async def main() -> str:
-        made = pacer(requests_per_minute=6_000)
-        await admitted(made, 1)
-        return made.limiter
-
-    assert run(main()) == "concurrency"
+    assert run(main()) == [Limiter.INPUT, None]
 
 
-def test_nobody_leaves_during_a_pause() -> None:
-    """A pause holds everybody, also those who were waiting for something else."""
+def test_the_window_holds_until_answers_come() -> None:
+    """Two may be out; each answer lets the next one go, in the order of asking."""
 
-    async def main() -> tuple[list[float], str]:
-        made = pacer(requests_per_minute=60)
-        waiting = asyncio.create_task(admitted(made, 4))
-        await asyncio.sleep(1.5)
-        made.pause(30)
-        made.pause(5)  # a longer one already runs
+    async def main() -> None:
+        made, order = pacer(window=2.0), []
+
+        async def one(number: int) -> Leave | None:
+            leave = await made.admit(MODEL, Need(3, 10))
+            order.append(number)
+            return leave
+
+        tasks = [asyncio.create_task(one(number)) for number in range(5)]
         await asyncio.sleep(1)
-        return await waiting, made.limiter
+        assert order == [0, 1]
+        made._lane(MODEL).pace._window.threshold = 0.0
+        for task in tasks[:3]:
+            made.returned(MODEL, await task, good())
+            await asyncio.sleep(0)
+        assert order == [0, 1, 2, 3, 4]
 
-    found, _ = run(main())
-    assert found[:2] == pytest.approx([0, 1])
-    assert min(found[2:]) >= 31.5
+    run(main())
 
 
-def test_a_pause_can_grow_while_it_runs() -> None:
-    """Those who wait for its end wait for the new end."""
+def test_models_with_limits_of_their_own_do_not_wait_for_each_other() -> None:
+    """A pause of one is none of the other's; models that share limits share it."""
 
     async def main() -> list[float]:
         made = pacer()
-        made.pause(10)
-        waiting = asyncio.create_task(admitted(made, 3))
-        await asyncio.sleep(5)
-        assert made.limiter == "429 wait"
-        made.pause(20)
-        return await waiting
+        for model in ("claude-opus-4-7", "claude-opus-5"):
+            made._lane(model).pace._window.size = 10.0
+        leave = await made.admit("claude-opus-4-7", Need(3, 10))
+        made.returned("claude-opus-4-7", leave, Returned(REFUSED, {}, None, 1.0, 30.0))
+        found = []
+        for model in ("claude-opus-5", "claude-opus-4-8"):
+            assert await made.admit(model, Need(3, 10)) is not None
+            found.append(now())
+        return found
 
-    assert run(main()) == pytest.approx([25, 25, 25])
+    assert run(main()) == [0, 30]
+
+
+def test_a_retry_goes_first_but_not_above_its_share() -> None:
+    """Retries are let through before fresh requests while they have tokens left, then after."""
+
+    async def main() -> list[str]:
+        made, order = pacer(window=1.0), []
+        quota = made._lane(MODEL).pace._quota
+        leave = await made.admit(MODEL, Need(3, 10))
+
+        async def one(name: str, *, is_retry: bool) -> None:
+            leave = await made.admit(MODEL, Need(3, 10, is_retry))
+            order.append(name)
+            made.returned(MODEL, leave, Returned(REFUSED, {}, None, 1.0))
+
+        fresh = [asyncio.create_task(one(f"fresh {n}", is_retry=False)) for n in range(2)]
+        await asyncio.sleep(0)
+        retries = [asyncio.create_task(one(f"retry {n}", is_retry=True)) for n in range(2)]
+        await asyncio.sleep(0)
+        quota.level = 1.0
+        quota._lone = 1  # another one is on its way without a token
+        made.returned(MODEL, leave, Returned(REFUSED, {}, None, 1.0))
+        await asyncio.gather(*fresh)
+        quota.came_back(is_lone=True)
+        made._lane(MODEL).pump()
+        await asyncio.gather(*retries)
+        return order
+
+    assert run(main()) == ["retry 0", "fresh 0", "fresh 1", "retry 1"]
 
 
 def test_what_a_pause_held_up_does_not_leave_in_one_instant() -> None:
@@ -122,13 +169,15 @@ def test_what_a_pause_held_up_does_not_leave_in_one_instant() -> None:
 
     async def main() -> list[float]:
         made = pacer(requests_per_minute=60)
+        leave = await made.admit(MODEL, Need(3, 10))
         waiting = asyncio.create_task(admitted(made, 20))
         await asyncio.sleep(0.5)
-        made.pause(60)
+        made.returned(MODEL, leave, Returned(REFUSED, {}, None, 1.0, 60.0))
         return await waiting
 
     found = run(main())
     gaps = [later - earlier for earlier, later in pairwise(found)]
+    assert found[0] >= 60.5
     assert min(gaps) > 0.99
     assert max(gaps[1:]) < 1.01
 
@@ -146,18 +195,19 @@ def test_no_window_admits_more_than_the_limit(
 
     async def main() -> list[float]:
         made = pacer(requests_per_minute=per_minute)
-        tasks = []
+        tasks, first = [], await made.admit(MODEL, Need(3, 10))
         for gap, what in arrivals:
             await asyncio.sleep(gap)
-            if what == "pause":
-                made.pause(pause_s)
-                pauses.append((now(), now() + pause_s))
-            else:
+            if what == "ask":
                 tasks.append(asyncio.create_task(admitted(made, 1)))
-        return sorted(when for (when,) in await asyncio.gather(*tasks))
+            elif first is not None:
+                made.returned(MODEL, first, Returned(REFUSED, {}, None, 1.0, pause_s))
+                pauses.append((now(), now() + pause_s))
+                first = None
+        return [0.0, *sorted(when for (when,) in await asyncio.gather(*tasks))]
 
     found = run(main())
-    assert len(found) == sum(what == "ask" for _, what in arrivals)
+    assert len(found) == 1 + sum(what == "ask" for _, what in arrivals)
     burst = max(1.0, per_minute / 60)
     for first, start in enumerate(found):
         for count, end in enumerate(found[first:], 1):
@@ -170,16 +220,17 @@ def test_no_window_admits_more_than_the_limit(
 def test_stopping_ends_every_wait(held_by: str) -> None:
     """Whoever waits is told at once that there is no leaving any more."""
 
-    async def main() -> tuple[list[Reserved | None], float]:
-        made, stopping = pacer(requests_per_minute=1), asyncio.Event()
+    async def main() -> tuple[list[Leave | None], float]:
+        made = pacer(requests_per_minute=1)
         if held_by == "pause":
-            made.pause(1000)
+            leave = await made.admit(MODEL, Need(3, 5))
+            made.returned(MODEL, leave, Returned(REFUSED, {}, None, 1.0, 1000.0))
         if held_by == "nothing":
-            stopping.set()
+            made._stopping.set()
         await asyncio.sleep(0)
-        waiting = [asyncio.create_task(made.admit(3, 5, stopping)) for _ in range(3)]
+        waiting = [asyncio.create_task(made.admit(MODEL, Need(3, 5))) for _ in range(3)]
         await asyncio.sleep(2)
-        stopping.set()
+        made._stopping.set()
         return await asyncio.gather(*waiting), now()
 
     found, ended = run(main())
@@ -187,31 +238,44 @@ def test_stopping_ends_every_wait(held_by: str) -> None:
     assert ended == pytest.approx(2)
 
 
-def test_answers_correct_the_estimates() -> None:
-    """Unused tokens come back at once; later estimates move towards what was used."""
+def test_whoever_is_cancelled_does_not_hold_the_queue() -> None:
+    """The next one gets the turn."""
 
-    async def main() -> tuple[Reserved | None, Reserved | None, list[float]]:
-        made, stopping = pacer(input_tokens_per_minute=6_000), asyncio.Event()
-        first = await made.admit(30_000, 5, stopping)
-        assert first is not None
-        made.settle(first, 30_000, Usage(input_tokens=100, output_tokens=1))
-        second = await made.admit(300, 5, stopping)
-        return first, second, [now()]
+    async def main() -> float:
+        made = pacer(requests_per_minute=60)
+        await made.admit(MODEL, Need(3, 5))
+        gone = asyncio.create_task(made.admit(MODEL, Need(3, 5)))
+        await asyncio.sleep(0.1)
+        waiting = asyncio.create_task(made.admit(MODEL, Need(3, 5)))
+        gone.cancel()
+        assert await waiting is not None
+        return now()
 
-    first, second, (when,) = run(main())
-    assert first == Reserved(10_000, 5)
-    assert second.input_tokens < 100
-    # The first waited for its 10,000 tokens less the burst; the second for nothing more.
-    assert when == pytest.approx(99)
+    assert run(main()) == pytest.approx(1)
+
+
+def test_workers_are_wanted_as_the_window_grows() -> None:
+    """What may be out, a few that come next, and never more than the job allows."""
+
+    async def main() -> list[int]:
+        made = Pacer(Limits(concurrency=20), 60.0, asyncio.Event(), now, lambda: 0.5)
+        wanted = [made.wanted]
+        for _ in range(30):
+            made.returned(MODEL, await made.admit(MODEL, Need(3, 10)), good())
+            wanted.append(made.wanted)
+        return wanted
+
+    wanted = run(main())
+    assert wanted[:2] == [8, 16]
+    assert max(wanted) <= 20
 
 
 def test_cache_reads_do_not_count_against_the_input_limit() -> None:
     """Cache writes do, as the API's documentation has it."""
 
     async def main() -> list[float]:
-        made, stopping = pacer(input_tokens_per_minute=60), asyncio.Event()
-        first = await made.admit(3, 5, stopping)
-        assert first is not None
+        made = pacer(input_tokens_per_minute=60)
+        leave = await made.admit(MODEL, Need(3, 5))
         usage = Usage(
             input_tokens=1,
             output_tokens=1,
@@ -219,8 +283,8 @@ def test_cache_reads_do_not_count_against_the_input_limit() -> None:
             cache_creation_1h_input_tokens=5,
             cache_read_input_tokens=1_000,
         )
-        made.settle(first, 3, usage)
+        made.returned(MODEL, leave, good(usage))
         return await admitted(made, 1)
 
-    # 10 tokens used where 1 was taken: nine seconds in debt, and about none for the next itself.
-    assert run(main()) == pytest.approx([9.5], abs=0.6)
+    # 10 tokens used where 1 was taken: nine in debt, and the next waits until one is there.
+    assert run(main()) == pytest.approx([10], abs=0.1)

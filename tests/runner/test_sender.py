@@ -26,8 +26,9 @@ from virtual_time import now, run
 from batcher.core.answers.answer import Answer, NoAnswer
 from batcher.core.answers.outcome import Status
 from batcher.core.job import Limits
-from batcher.core.pace.retry import Retry, Stop
-from batcher.runner.sending.sender import Sender, Tried
+from batcher.core.pace.retrying.retry import Retry, Stop
+from batcher.runner.sending.sender import Sender
+from batcher.runner.sending.surroundings import Tried
 
 
 def played(*script: Answer | NoAnswer, unknown: int = 0) -> tuple[Stage, Tried | None]:
@@ -147,6 +148,20 @@ def test_a_429_pauses_everybody() -> None:
     stage = run(main())
     assert len(stage.api.sent) == 10
     assert sorted(when for _, when in stage.api.sent)[1] >= LATENCY_S + 30
+
+
+def test_an_overload_that_says_how_long_pauses_everybody() -> None:
+    """A 529 is no matter of one request."""
+
+    async def main() -> Stage:
+        stage = Stage(FakeApi({0: [failed(529, retry_after="30"), good()]}))
+        told = asyncio.create_task(Sender(0, stage.around).send(errand(0)))
+        await asyncio.sleep(2)
+        await Sender(1, stage.around).send(errand(1))
+        await told
+        return stage
+
+    assert sorted(when for _, when in run(main()).api.sent)[1] >= LATENCY_S + 30
 
 
 def test_trouble_of_one_request_is_no_pause_for_others() -> None:

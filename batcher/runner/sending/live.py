@@ -1,34 +1,57 @@
-"""The live executor: a fixed pool of workers, each with a connection of its own."""
+"""The live executor: as many workers as the pace has use for, each with its own connection."""
 
 import asyncio
+from dataclasses import dataclass, field
 
 from batcher.runner.sending.feed import Feed
-from batcher.runner.sending.sender import Sender, Surroundings
+from batcher.runner.sending.sender import Sender
+from batcher.runner.sending.surroundings import Surroundings
 
 
-async def run_live(feed: Feed, concurrency: int, surroundings: Surroundings) -> None:
-    """Send all errands of a feed, at most ``concurrency`` at once, until done or stopping.
+async def run_live(feed: Feed, surroundings: Surroundings) -> None:
+    """Send all errands of a feed until done or stopping.
 
     Returns when every outcome is on the disk. When a worker fails (CheckpointError: an attempt
     could not be recorded, InputError: the input cannot be read on) nothing more is sent, what is
     in flight is awaited and recorded as far as that can be done, and the first error is raised.
     """
-    stopping = surroundings.stopping
-    workers = [_work(Sender(slot, surroundings), feed, stopping) for slot in range(concurrency)]
-    endings = await asyncio.gather(*workers, return_exceptions=True)
+    endings = await _Workers(feed, surroundings).run()
     recordings = await asyncio.gather(*surroundings.unrecorded, return_exceptions=True)
     for ending in [*endings, *recordings]:
         if ending is not None:
             raise ending
 
 
-async def _work(sender: Sender, feed: Feed, stopping: asyncio.Event) -> None:
-    try:
-        while not stopping.is_set():
-            errand = await feed.get()
-            if errand is None:
-                return
-            await sender.send(errand)
-    except BaseException:
-        stopping.set()
-        raise
+@dataclass(slots=True)
+class _Workers:
+    """A pool that grows with the pace: a worker holds a request, and requests may be large."""
+
+    feed: Feed
+    around: Surroundings
+    _tasks: list["asyncio.Task[None]"] = field(default_factory=list)
+
+    async def run(self) -> list[BaseException | None]:
+        """Work until there is nothing left; how each worker ended."""
+        self._grow()
+        while working := [task for task in self._tasks if not task.done()]:
+            await asyncio.wait(working, return_when=asyncio.FIRST_COMPLETED)
+        return await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def _grow(self) -> None:
+        while len(self._tasks) < self.around.pacer.wanted:
+            sender = Sender(len(self._tasks), self.around)
+            self._tasks.append(asyncio.create_task(self._work(sender)))
+
+    async def _work(self, sender: Sender) -> None:
+        stopping = self.around.stopping
+        try:
+            while not stopping.is_set():
+                errand = await self.feed.get()
+                if errand is None:
+                    self.around.has_last = True
+                    return
+                await sender.send(errand)
+                self._grow()
+        except BaseException:
+            stopping.set()
+            raise

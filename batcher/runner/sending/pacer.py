@@ -1,102 +1,147 @@
-"""When the next request may leave: our own limits, and the pauses the server asks for."""
+"""The queue of attempts that want to leave; when they may is decided in ``core.pace``."""
 
 import asyncio
 import contextlib
+import math
+from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from batcher.core.job import Limits
-from batcher.core.money.usage import Usage
-from batcher.core.pace.bucket import TokenBucket
+from batcher.core.pace.groups import limit_group
+from batcher.core.pace.limiter import Limiter
+from batcher.core.pace.limits.own import own_limits
+from batcher.core.pace.pace import Leave, Need, Pace, Returned
 
-# What a request is taken to use until answers have told better: bytes a token, and output tokens.
-_BYTES_PER_TOKEN = 3.0
-_OUTPUT_TOKENS = 256.0
-_LEARNING_RATE = 0.05
-
-
-@dataclass(frozen=True, slots=True)
-class Reserved:
-    """What was taken from the buckets for one attempt, in tokens."""
-
-    input_tokens: float
-    output_tokens: float
+_AHEAD = 8
+_SHORTEST_S = 0.001  # a wait below the clock's resolution would be over before it began
 
 
 class Pacer:
-    """Shared by all workers; lets each attempt through when every limit has room for it.
+    """Shared by all workers; lets each attempt through in its turn, retries before new requests.
 
-    ``clock`` gives monotonic seconds. The estimates of a request's tokens are corrected by what
-    answers report; a limit that is not set never makes anybody wait.
+    The models that share the API's limits share a lane, with a pace of its own. ``clock`` gives
+    monotonic seconds, ``random`` is uniform in [0, 1). When ``stopping`` is set nobody leaves any
+    more.
     """
 
-    def __init__(self, limits: Limits, clock: Callable[[], float]) -> None:
-        now = clock()
+    def __init__(
+        self,
+        limits: Limits,
+        most_rest_s: float,
+        stopping: asyncio.Event,
+        clock: Callable[[], float],
+        random: Callable[[], float],
+    ) -> None:
+        self._cap = limits.concurrency
+        self._most_rest_s = most_rest_s
+        self._own = own_limits(limits, clock())
+        self._stopping = stopping
         self._clock = clock
-        self._requests = _bucket(limits.requests_per_minute, now)
-        self._input = _bucket(limits.input_tokens_per_minute, now)
-        self._output = _bucket(limits.output_tokens_per_minute, now)
-        self._bytes_per_token = _BYTES_PER_TOKEN
-        self._output_tokens = _OUTPUT_TOKENS
-        self._paused_until = now
-        self.limiter = "none"
+        self._random = random
+        self._lanes: dict[str, _Lane] = {}
+        self._watching: asyncio.Task[None] | None = None
 
-    async def admit(
-        self, body_bytes: int, max_tokens: int, stopping: asyncio.Event
-    ) -> Reserved | None:
-        """Wait until an attempt may leave and reserve its tokens; None when ``stopping`` is set.
+    async def admit(self, model: str, need: Need) -> Leave | None:
+        """Wait until an attempt may leave; None when the run is stopping."""
+        if self._stopping.is_set():
+            return None
+        self._watching = self._watching or asyncio.create_task(self._turn_away())
+        return await self._lane(model).enter(need)
 
-        An attempt whose turn comes during a pause queues again after it: all that the pause held
-        up would else leave in the same instant, above every limit.
-        """
-        while not stopping.is_set():
-            pause_s = self._paused_until - self._clock()
-            if pause_s > 0:
-                self.limiter = "429 wait"
-                await rest(pause_s, stopping)
+    def returned(self, model: str, leave: Leave, came: Returned) -> None:
+        """Tell what came of an attempt that was let through."""
+        lane = self._lane(model)
+        lane.pace.returned(leave, came, self._clock(), self._random())
+        lane.pump()
+
+    @property
+    def wanted(self) -> int:
+        """How many workers there is use for: what may be in flight, and some that come next."""
+        windows = sum(int(lane.pace.window_size) for lane in self._lanes.values())
+        return min(self._cap, windows + _AHEAD)
+
+    @property
+    def limiter(self) -> Limiter | None:
+        """What holds up the longer queue; None when nobody waits."""
+        lane = max(self._lanes.values(), key=lambda lane: lane.waiting, default=None)
+        return lane.limiter if lane is not None and lane.waiting else None
+
+    def _lane(self, model: str) -> "_Lane":
+        group = limit_group(model)
+        if group not in self._lanes:
+            pace = Pace(self._cap, self._most_rest_s, self._own)
+            self._lanes[group] = _Lane(pace, self._clock)
+        return self._lanes[group]
+
+    async def _turn_away(self) -> None:
+        await self._stopping.wait()
+        for lane in self._lanes.values():
+            lane.close()
+
+
+@dataclass(frozen=True, slots=True)
+class _Waiter:
+    need: Need
+    turn: "asyncio.Future[Leave | None]"
+
+
+@dataclass(slots=True)
+class _Lane:
+    """Those who wait for one pace: two queues, each in the order of arrival."""
+
+    pace: Pace
+    clock: Callable[[], float]
+    limiter: Limiter = Limiter.RAMPING
+    _fresh: deque[_Waiter] = field(default_factory=deque)
+    _retries: deque[_Waiter] = field(default_factory=deque)
+    _timer: asyncio.TimerHandle | None = None
+
+    @property
+    def waiting(self) -> int:
+        """How many want to leave."""
+        return len(self._fresh) + len(self._retries)
+
+    async def enter(self, need: Need) -> Leave | None:
+        """Wait for the turn."""
+        waiter = _Waiter(need, asyncio.get_running_loop().create_future())
+        queue = self._retries if need.is_retry else self._fresh
+        queue.append(waiter)
+        self.pump()
+        try:
+            return await waiter.turn
+        except asyncio.CancelledError:
+            with contextlib.suppress(ValueError):
+                queue.remove(waiter)
+            raise
+
+    def pump(self) -> None:
+        """Let everybody leave who may, and come back when the next one may."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        while queue := self._next_queue():
+            decision = self.pace.ask(queue[0].need, self.clock())
+            if isinstance(decision, Leave):
+                queue.popleft().turn.set_result(decision)
                 continue
-            reserved, wait_s = self._reserve(body_bytes, max_tokens)
-            if wait_s > 0:
-                await rest(wait_s, stopping)
-            if self._clock() >= self._paused_until and not stopping.is_set():
-                return reserved
-        return None
+            self.limiter = decision.limiter
+            if math.isfinite(decision.seconds):
+                loop = asyncio.get_running_loop()
+                self._timer = loop.call_later(max(decision.seconds, _SHORTEST_S), self.pump)
+            return
 
-    def _reserve(self, body_bytes: int, max_tokens: int) -> tuple[Reserved, float]:
-        """Take an attempt's share of every limit, and say how long until it may use it."""
-        now = self._clock()
-        reserved = Reserved(
-            body_bytes / self._bytes_per_token, min(self._output_tokens, float(max_tokens))
-        )
-        waits = {
-            "requests/min": self._requests.take(1, now) if self._requests else 0.0,
-            "input tokens/min": self._input.take(reserved.input_tokens, now)
-            if self._input
-            else 0.0,
-            "output tokens/min": self._output.take(reserved.output_tokens, now)
-            if self._output
-            else 0.0,
-        }
-        limiter, wait_s = max(waits.items(), key=lambda limit: limit[1])
-        self.limiter = limiter if wait_s > 0 else "concurrency"
-        return reserved, wait_s
+    def close(self) -> None:
+        """Turn away everybody."""
+        for queue in (self._fresh, self._retries):
+            while queue:
+                queue.popleft().turn.set_result(None)
 
-    def pause(self, seconds: float) -> None:
-        """Let nobody through for so long; a longer pause already running stays."""
-        self._paused_until = max(self._paused_until, self._clock() + seconds)
-
-    def settle(self, reserved: Reserved, body_bytes: int, used: Usage) -> None:
-        """Correct an attempt's estimate by what it really used; cache reads do not count."""
-        now = self._clock()
-        input_tokens = used.prompt_tokens - used.cache_read_input_tokens
-        output_tokens = used.output_tokens
-        if self._input:
-            self._input.give_back(reserved.input_tokens - input_tokens, now)
-        if self._output:
-            self._output.give_back(reserved.output_tokens - output_tokens, now)
-        ratio = body_bytes / max(1, used.prompt_tokens)
-        self._bytes_per_token += _LEARNING_RATE * (ratio - self._bytes_per_token)
-        self._output_tokens += _LEARNING_RATE * (output_tokens - self._output_tokens)
+    def _next_queue(self) -> deque[_Waiter] | None:
+        """Whose turn it is: a retry's as long as they are no more than their share."""
+        if self._retries and (self.pace.allows_retry or not self._fresh):
+            return self._retries
+        return self._fresh or None
 
 
 async def rest(seconds: float, stopping: asyncio.Event) -> None:
@@ -104,7 +149,3 @@ async def rest(seconds: float, stopping: asyncio.Event) -> None:
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(seconds):
             await stopping.wait()
-
-
-def _bucket(per_minute: int | None, now: float) -> TokenBucket | None:
-    return None if per_minute is None else TokenBucket.full(per_minute, now)

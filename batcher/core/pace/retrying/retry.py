@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from batcher.core.answers.outcome import Billing, Outcome, Verdict
-from batcher.core.pace.backoff import full_jitter_s, obeyed_s
+from batcher.core.pace.retrying.backoff import full_jitter_s, obeyed_s
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,211 @@
+"""When the next attempt may leave: every limit, the window, pauses and outages in one decision."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from batcher.core.answers.outcome import Outcome, Verdict
+from batcher.core.money.usage import Usage
+from batcher.core.pace.concurrency.breaker import Breaker
+from batcher.core.pace.concurrency.window import Window
+from batcher.core.pace.limiter import Limiter
+from batcher.core.pace.limits.bucket import TokenBucket
+from batcher.core.pace.limits.estimate import Estimate, counted
+from batcher.core.pace.limits.headers import Report, reports
+from batcher.core.pace.limits.kinds import Amounts, Kind
+from batcher.core.pace.limits.observed import ObservedLimit
+from batcher.core.pace.retrying.quota import RetryQuota
+
+SPREAD_S = 1.0
+"""How long those whom a pause held up are spread over when it ends."""
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """An attempt that wants to leave; ``is_retry`` after a failure, not after a refusal (429)."""
+
+    body_bytes: int
+    max_tokens: int
+    is_retry: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Leave:
+    """The attempt leaves now: what it is taken to use, and the marks of the limits' levels."""
+
+    need: Need
+    amounts: Amounts
+    marks: Mapping[Kind, float] = field(default_factory=dict)
+    is_lone: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """It may not leave for so many seconds (infinite: not before an answer), and why."""
+
+    seconds: float
+    limiter: Limiter
+
+
+@dataclass(frozen=True, slots=True)
+class Returned:
+    """What came of an attempt, as far as the pace goes."""
+
+    outcome: Outcome
+    headers: Mapping[str, str]
+    usage: Usage | None
+    latency_s: float
+    pause_s: float | None = None
+
+
+class Pace:
+    """Decides for the attempts that share the API's limits: those of one model or group of models.
+
+    ``ask`` for the attempt that has waited longest; ``returned`` once for each that was let go.
+    ``cap`` bounds what is in flight, ``most_rest_s`` the rest in an outage, and ``own`` are the
+    job's own limits, which several may share.
+    Nothing here waits, draws lots or looks at a clock: times are seconds of any monotonic one.
+    """
+
+    def __init__(self, cap: int, most_rest_s: float, own: Mapping[Kind, TokenBucket]) -> None:
+        self._own = own
+        self._window = Window(cap)
+        self._breaker = Breaker(most_rest_s)
+        self._quota = RetryQuota()
+        self._estimate = Estimate()
+        self._limits: dict[Kind, ObservedLimit] = {}
+        self._paused_until = float("-inf")
+        self._next_at = float("-inf")
+        self._pause_limiter = Limiter.REFUSED
+        self._outstanding = 0.0
+        self.in_flight = 0
+
+    def __repr__(self) -> str:
+        levels = {str(kind): round(limit.bucket.level) for kind, limit in self._limits.items()}
+        return f"<Pace {self.in_flight} of {self._window.size:.1f} in flight, {levels}>"
+
+    @property
+    def window_size(self) -> float:
+        """How many may be in flight."""
+        return self._window.size
+
+    @property
+    def allows_retry(self) -> bool:
+        """Whether a retry may leave now as far as their share of the traffic goes."""
+        return self._quota.allows()
+
+    def amounts_of(self, need: Need) -> Amounts:
+        """What an attempt is taken to use."""
+        return self._estimate.of(need.body_bytes, need.max_tokens)
+
+    def ask(self, need: Need, now: float) -> Leave | Hold:
+        """Let an attempt go and count it, or say how long it has to wait."""
+        amounts = self.amounts_of(need)
+        hold = self._hold(need, amounts, now)
+        if hold is not None:
+            return hold
+        for kind, bucket in self._own.items():
+            bucket.take(amounts.of(kind))
+        marks = {kind: limit.take(amounts.of(kind)) for kind, limit in self._limits.items()}
+        self.in_flight += 1
+        self._outstanding += amounts.output_tokens
+        self._next_at = max(self._next_at, now) + self._gap_s(now)
+        return Leave(need, amounts, marks, need.is_retry and self._quota.take())
+
+    def returned(self, leave: Leave, came: Returned, now: float, random: float) -> None:
+        """Learn from what came back; ``random`` is uniform in [0, 1)."""
+        in_flight, self.in_flight = self.in_flight, self.in_flight - 1
+        self._outstanding -= leave.amounts.output_tokens
+        self._quota.came_back(is_lone=leave.is_lone)
+        unused = self._settle(leave, came, now)
+        told = reports(came.headers)
+        for kind, report in told.items():
+            mark = leave.marks.get(kind)
+            self._see(kind, report, None if mark is None else mark + unused.get(kind, 0.0), now)
+        self._judge(came, told, in_flight, now, random)
+        if came.pause_s:
+            self._pause(came, now)
+
+    def _hold(self, need: Need, amounts: Amounts, now: float) -> Hold | None:
+        """How long an attempt is held up, and the first of the reasons; None when nothing does."""
+        holds = [
+            Hold(self._paused_until - now, self._pause_limiter),
+            Hold(self._breaker.wait_s(self.in_flight, now), Limiter.OVERLOADED),
+            Hold(self._next_at - now, self._pause_limiter),
+            *(
+                Hold(limit.wait_s(amounts.of(kind), now), Limiter.of(kind))
+                for limits in (self._own, self._limits)
+                for kind, limit in limits.items()
+            ),
+        ]
+        if not self._window.has_room(self.in_flight):
+            holds.append(Hold(float("inf"), self._window_limiter))
+        if need.is_retry and not self.allows_retry:
+            holds.append(Hold(float("inf"), Limiter.OVERLOADED))
+        holds = [hold for hold in holds if hold.seconds > 0]
+        return Hold(max(hold.seconds for hold in holds), holds[0].limiter) if holds else None
+
+    @property
+    def _window_limiter(self) -> Limiter:
+        if self._window.is_whole:
+            return Limiter.CONCURRENCY
+        return Limiter.OVERLOADED if self._breaker.is_open else Limiter.RAMPING
+
+    def _gap_s(self, now: float) -> float:
+        """How far apart attempts leave: only after a pause, which held many up."""
+        is_after_pause = now < self._paused_until + SPREAD_S
+        return SPREAD_S / max(1.0, self._window.size) if is_after_pause else 0.0
+
+    def _settle(self, leave: Leave, came: Returned, now: float) -> dict[Kind, float]:
+        """Give back what was taken and not used; of an attempt of unknown fate all stays taken."""
+        taken = leave.amounts
+        if came.usage is not None:
+            used = counted(came.usage)
+            self._estimate.learn(leave.need.body_bytes, used)
+            unused = {kind: taken.of(kind) - used.of(kind) for kind in Kind}
+        elif came.outcome.is_rate_limited or came.outcome.is_unsent:
+            unused = {kind: taken.of(kind) for kind in Kind}
+        else:
+            return {}
+        for kind, bucket in self._own.items():
+            if kind is not Kind.REQUESTS:  # it left, whatever the API made of it
+                bucket.give_back(unused[kind], now)
+        for kind in leave.marks:
+            self._limits[kind].bucket.give_back(unused[kind], now)
+        return unused
+
+    def _see(self, kind: Kind, report: Report, mark: float | None, now: float) -> None:
+        limit = self._limits.get(kind)
+        if limit is None:
+            self._limits[kind] = ObservedLimit.first_seen(kind, report, now)
+            return
+        outstanding = self._outstanding if kind in (Kind.OUTPUT, Kind.TOKENS) else 0.0
+        limit.see(report, mark, outstanding, now)
+
+    def _judge(
+        self, came: Returned, told: Mapping[Kind, Report], in_flight: int, now: float, random: float
+    ) -> None:
+        outcome = came.outcome
+        if outcome.is_rate_limited:
+            self._window.refused(in_flight, now)
+            for kind, report in told.items():
+                if report.remaining <= report.tolerance(kind):
+                    self._limits[kind].refused(now)
+        elif outcome.verdict is Verdict.RETRY or outcome.is_unreachable:
+            self._window.failed(in_flight, now)
+            self._breaker.failed(now, random)
+        else:
+            if self._breaker.answered():
+                self._window.restart()
+                self._quota.fill()
+            self._window.answered(in_flight, came.latency_s)
+            self._quota.earn()
+            for limit in self._limits.values():
+                limit.answered()
+
+    def _pause(self, came: Returned, now: float) -> None:
+        """Hold everybody, not only whose answer asked for it; a longer pause that runs stays."""
+        until = now + (came.pause_s or 0.0)
+        if until > self._paused_until:
+            self._paused_until = self._next_at = until
+            is_refused = came.outcome.is_rate_limited
+            self._pause_limiter = Limiter.REFUSED if is_refused else Limiter.OVERLOADED

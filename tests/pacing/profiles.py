@@ -1,0 +1,187 @@
+"""Ten situations that a client of the API may find itself in, and what each of them allows."""
+
+import math
+from dataclasses import astuple, dataclass
+from random import Random
+from typing import Literal
+
+from strategy import Known
+
+BYTES_PER_TOKEN = 3.3
+BYTES_SPREAD = 0.15
+
+# What a request takes from each limit at the mean: 1, input tokens, output tokens.
+Uses = tuple[float, float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Units a minute of one model class."""
+
+    requests: int
+    input_tokens: int
+    output_tokens: int
+
+
+START = Limits(1_000, 2_000_000, 400_000)
+BUILD = Limits(5_000, 5_000_000, 1_000_000)
+SCALE = Limits(10_000, 10_000_000, 2_000_000)
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A request as the world knows it: with what it is going to use."""
+
+    number: int
+    body_bytes: int
+    max_tokens: int
+    input_tokens: int
+    output_tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class Sizes:
+    """Lognormal tokens of a row, by their mean and the sigma of their logarithm."""
+
+    input_mean: float
+    output_mean: float
+    input_sigma: float = 0.5
+    output_sigma: float = 0.5
+    input_most: int = 150_000
+    max_tokens: int = 2_048
+
+    @property
+    def uses(self) -> Uses:
+        """What a row is meant to take from each limit."""
+        return 1.0, self.input_mean, self.output_mean
+
+    def draw(self, number: int, random: Random) -> Row:
+        """Make the next row; its bytes a token differ from row to row."""
+        tokens_in = _lognormal(random, self.input_mean, self.input_sigma, self.input_most)
+        tokens_out = _lognormal(random, self.output_mean, self.output_sigma, self.max_tokens)
+        spread = max(0.5, random.gauss(1, BYTES_SPREAD))
+        body_bytes = round(tokens_in * BYTES_PER_TOKEN * spread)
+        return Row(number, body_bytes, self.max_tokens, tokens_in, tokens_out)
+
+
+def _lognormal(random: Random, mean: float, sigma: float, most: int) -> int:
+    drawn = math.exp(random.gauss(math.log(mean) - sigma * sigma / 2, sigma))
+    return min(most, max(1, round(drawn)))
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Whole seconds since the start, the last one excluded, and a share of something in them."""
+
+    start_s: int
+    end_s: int
+    share: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """One situation; all times are whole seconds since its start.
+
+    Nothing is counted before ``warm_up_s``. ``burst`` is the share of a minute's worth that a
+    bucket holds. ``cut`` says from when on which limits hold. ``other`` are the shares that a
+    second client takes, ``storms`` the shares of requests that get a 529. ``jobs`` ends the
+    supply after so many; it is endless otherwise.
+    """
+
+    name: str
+    limits: Limits
+    sizes: Sizes
+    duration_s: int = 420
+    warm_up_s: int = 120
+    burst: float = 1.0
+    headers_of: Literal["admission", "delivery"] = "admission"
+    cut: tuple[int, Limits] | None = None
+    other: tuple[Span, ...] = ()
+    outages: tuple[Span, ...] = ()
+    storms: tuple[Span, ...] = ()
+    has_ramp_limit: bool = False
+    concurrency: int = 256
+    jobs: int | None = None
+
+    @property
+    def known(self) -> Known:
+        """What its user can write down beforehand."""
+        return Known(
+            self.limits.requests,
+            self.limits.input_tokens,
+            self.limits.output_tokens,
+            self.sizes.input_mean,
+            self.sizes.output_mean,
+            self.concurrency,
+        )
+
+    def limits_at(self, at_s: float) -> Limits:
+        """The limits in force."""
+        return self.cut[1] if self.cut and at_s >= self.cut[0] else self.limits
+
+    def limit_rate(self, at_s: float, uses: Uses) -> float:
+        """Requests a second that the tightest limit refills."""
+        limits: Uses = astuple(self.limits_at(at_s))
+        return min(limit / use for limit, use in zip(limits, uses, strict=True)) / 60
+
+    def allowed_rate(self, at_s: float, uses: Uses) -> float:
+        """Successes a second that the API grants this client at that time.
+
+        It is what the tightest limit refills, without the second client's share, nothing in an
+        outage, and in a storm only the share that is not turned away. What refills meanwhile is
+        not in it: a client whose buckets had room for that may reach a little more by catching
+        up (at most a ninth more in profiles 7 and 8).
+        """
+        if share_at(self.outages, at_s):
+            return 0.0
+        left = (1 - share_at(self.other, at_s)) * (1 - share_at(self.storms, at_s))
+        return self.limit_rate(at_s, uses) * left
+
+
+def share_at(spans: tuple[Span, ...], at_s: float) -> float:
+    """The share of the span that holds at that time; 0 outside of all."""
+    return next((span.share for span in spans if span.start_s <= at_s < span.end_s), 0.0)
+
+
+SMALL = Sizes(input_mean=300, output_mean=40)
+
+PROFILES = (
+    Profile("1 requests, Start tier", START, SMALL),
+    Profile(
+        "2 input tokens, Build tier",
+        BUILD,
+        Sizes(input_mean=2_400, output_mean=150),
+        duration_s=360,
+        headers_of="delivery",
+    ),
+    Profile(
+        "3 output tokens, Scale tier",
+        SCALE,
+        Sizes(input_mean=500, output_mean=450),
+        duration_s=300,
+        concurrency=1_000,
+    ),
+    Profile("4 limit cut in half", START, SMALL, cut=(240, Limits(500, 1_000_000, 200_000))),
+    Profile(
+        "5 a second client",
+        START,
+        SMALL,
+        other=(Span(0, 200, 0.3), Span(200, 320, 0.6), Span(320, 420, 0.3)),
+    ),
+    Profile(
+        "6 heavy-tailed rows",
+        START,
+        Sizes(input_mean=2_800, output_mean=200, input_sigma=1.3, output_sigma=1.0),
+        duration_s=480,
+    ),
+    Profile("7 outage of 30 s", START, SMALL, outages=(Span(200, 230),)),
+    Profile(
+        "8 storms of 529s",
+        START,
+        SMALL,
+        storms=(Span(150, 170, 0.5), Span(240, 260, 0.5), Span(330, 350, 0.5)),
+    ),
+    # The rule itself lets through the full rate after some 150 s, so nothing is counted before.
+    Profile("9 limited growth", BUILD, SMALL, warm_up_s=180, has_ramp_limit=True),
+    Profile("10 a second's burst", START, SMALL, burst=1 / 60),
+)

@@ -1,0 +1,24 @@
+"""batcher's pacing holds the limits' pace in ten situations, and is almost never refused."""
+
+import pytest
+from ours import Ours
+from profiles import PROFILES, Profile
+from race import race
+
+NAMES = [profile.name for profile in PROFILES]
+
+
+@pytest.mark.parametrize("profile", PROFILES, ids=NAMES)
+def test_the_limits_are_used_and_not_passed(profile: Profile) -> None:
+    """At least 95 % of what is allowed, under 1 % refused, no row given up."""
+    result = race("batcher", Ours, profile)
+    assert result.efficiency >= 0.95
+    assert result.refusals < 0.01
+    assert result.given_up == 0
+    assert result.into_outage <= 100
+
+
+def test_the_same_seed_gives_the_same_run() -> None:
+    """No clock and no chance but those handed in."""
+    first, second = (race("batcher", Ours, PROFILES[9], seed=3) for _ in range(2))
+    assert first == second

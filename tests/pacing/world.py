@@ -1,0 +1,270 @@
+"""The Messages API's limits as a client meets them, under a clock that is handed in."""
+
+import math
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from email.utils import format_datetime
+from functools import lru_cache
+from heapq import heappop, heappush
+from random import Random
+
+from profiles import Limits, Profile, Row, share_at
+from strategy import Reply
+
+# The wall clock at second 0 of the clock that is handed in: a client cannot mistake one for the
+# other.
+WALL_S = 1_790_000_000
+FIRST_TOKEN_S = 0.8
+FIRST_TOKEN_SIGMA = 0.4
+TOKENS_PER_SECOND = 80.0
+SPEED_SIGMA = 0.2
+# Levels are sums of floats: whoever comes exactly in time must not be refused for the last bit.
+TOLERANCE = 1e-6
+
+_LIMITS, _OTHER, _OUTPUT = range(3)
+
+
+@dataclass(slots=True)
+class Bucket:
+    """Refills continuously, holds at most ``capacity`` and may go into debt.
+
+    ``drain`` is what is taken from it all the time: the output of all answers being produced.
+    ``cut_off`` is what was in it and did not fit any more when its limit was lowered.
+    """
+
+    per_second: float
+    capacity: float
+    level: float
+    updated: float
+    drain: float = 0.0
+    cut_off: float = 0.0
+
+    def refill(self, now: float) -> None:
+        """Bring the level up to date."""
+        grown = self.level + (now - self.updated) * (self.per_second - self.drain)
+        self.level = min(self.capacity, grown)
+        self.updated = now
+
+    def change(self, per_minute: int, burst: float, now: float) -> None:
+        """Put another limit into force; what is there stays, as far as it fits."""
+        self.refill(now)
+        self.per_second = per_minute / 60
+        self.capacity = max(1.0, per_minute * burst)
+        self.cut_off += max(0.0, self.level - self.capacity)
+        self.level = min(self.level, self.capacity)
+
+    def wait_for(self, amount: float) -> float:
+        """Seconds until so much is there, if nobody else takes any."""
+        return (amount - self.level) / self.per_second
+
+    def full_at(self) -> int:
+        """The second of the wall clock in which it is full again, if nobody takes any."""
+        missing = (self.capacity - self.level) / self.per_second
+        return math.ceil(WALL_S + self.updated + missing - TOLERANCE)
+
+
+class RampLimit:
+    """Limits growth: in ten seconds at most twice the busiest ten that ended 30 to 90 s before.
+
+    A tenth of the limit is always let through. No numbers are published; this is the simplest
+    rule that a steady client never meets, a doubling every half minute passes, and a jump does
+    not. It looks back over a minute, so that a short pause does not mean to begin anew.
+    """
+
+    def __init__(self, per_minute: int) -> None:
+        self._floor = max(1.0, per_minute / 6 / 10)
+        self._counts: list[int] = [0]  # admitted, by second
+        self._tens: list[int] = []  # admitted in the ten seconds up to each second that is over
+        self._most = self._floor
+
+    def wait_s(self, at_s: float) -> int:
+        """Whole seconds until there is room; 0 when there is."""
+        second = int(at_s)
+        while len(self._counts) <= second:
+            self._tens.append(sum(self._counts[-10:]))
+            self._counts.append(0)
+            self._most = self._allowed(len(self._counts) - 1)
+        if sum(self._counts[-10:]) < self._most:
+            return 0
+        for wait_s in range(1, 10):
+            if sum(self._counts[wait_s - 10 :]) < self._allowed(second + wait_s):
+                return wait_s
+        return 10
+
+    def admit(self) -> None:
+        """Count a request that was let through in the second last asked about."""
+        self._counts[-1] += 1
+
+    def _allowed(self, second: int) -> float:
+        before = self._tens[max(0, second - 90) : max(0, second - 29)]
+        return max(self._floor, 2 * max(before, default=0))
+
+
+class World:
+    """One model class of one organisation; ``now`` must never go back.
+
+    Input is charged when a request starts, output continuously while it is produced, from the
+    first token on; a request is let through while the output bucket is above zero. Refused
+    requests count against nothing. A second client, if there is one, comes first: it is never
+    refused, and the buckets may go into debt for it; its output is charged at once.
+    """
+
+    def __init__(self, profile: Profile, random: Random, start: float) -> None:
+        self._profile = profile
+        self._random = random
+        self._start = start
+        limits = profile.limits
+        self.requests, self.input, self.output = (
+            Bucket(per_minute / 60, size, size, start)
+            for per_minute in (limits.requests, limits.input_tokens, limits.output_tokens)
+            for size in (max(1.0, per_minute * profile.burst),)
+        )
+        self._ramp = RampLimit(limits.requests) if profile.has_ramp_limit else None
+        # What changes by itself: (when, what, by how much)
+        self._turns: list[tuple[float, int, float]] = []
+        self._limits = limits
+        if profile.cut:
+            heappush(self._turns, (start + profile.cut[0], _LIMITS, 0.0))
+        if profile.other:
+            heappush(self._turns, (start, _OTHER, 0.0))
+
+    def send(self, row: Row, now: float) -> Reply:
+        """Take a request; the answer arrives ``latency_s`` later, by way of ``deliver``."""
+        self.advance(now)
+        at_s = now - self._start
+        if share_at(self._profile.outages, at_s):
+            return self._failure(self._random.choice((None, 503)), now)
+        if self._random.random() < share_at(self._profile.storms, at_s):
+            return self._failure(529, now)
+        wait = self._wait_s(row)
+        if wait:
+            return self._refusal(wait, None, now)
+        if self._ramp:
+            wait = self._ramp.wait_s(at_s)
+            if wait:
+                return self._refusal(wait, "ramp_limit_exceeded", now)
+            self._ramp.admit()
+        return self._answer(row, now)
+
+    def deliver(self, reply: Reply, now: float) -> Reply:
+        """Hand out an answer; where the profile wants that, with the headers of this moment."""
+        if reply.status != 200 or self._profile.headers_of == "admission":
+            return reply
+        self.advance(now)
+        return replace(reply, headers=self._headers(now))
+
+    def advance(self, now: float) -> None:
+        """Let the time pass."""
+        while self._turns and self._turns[0][0] <= now:
+            when, what, amount = heappop(self._turns)
+            if what == _OUTPUT:
+                self.output.refill(when)
+                self.output.drain += amount
+            elif what == _OTHER:
+                self._serve_other(when)
+            else:
+                self._change_limits(self._profile.limits_at(when - self._start), when)
+        for bucket in (self.requests, self.input, self.output):
+            bucket.refill(now)
+
+    def held(self, now: float) -> tuple[float, float, float]:
+        """What each bucket holds: requests, input and output; with what a lower limit cut off."""
+        self.advance(now)
+        requests, tokens_in, tokens_out = (
+            bucket.level + bucket.cut_off for bucket in (self.requests, self.input, self.output)
+        )
+        return requests, tokens_in, tokens_out
+
+    def _change_limits(self, limits: Limits, now: float) -> None:
+        self._limits = limits
+        self.requests.change(limits.requests, self._profile.burst, now)
+        self.input.change(limits.input_tokens, self._profile.burst, now)
+        self.output.change(limits.output_tokens, self._profile.burst, now)
+
+    def _serve_other(self, now: float) -> None:
+        """Charge one request of the second client, and draw when its next one comes."""
+        row = self._profile.sizes.draw(0, self._random)
+        for bucket, amount in (
+            (self.requests, 1),
+            (self.input, row.input_tokens),
+            (self.output, row.output_tokens),
+        ):
+            bucket.refill(now)
+            bucket.level -= amount
+        at_s = now - self._start
+        share = share_at(self._profile.other, at_s)
+        rate = share * self._profile.limit_rate(at_s, self._profile.sizes.uses)
+        gap_s = self._random.expovariate(rate) if rate else math.inf
+        heappush(self._turns, (now + gap_s, _OTHER, 0.0))
+
+    def _wait_s(self, row: Row) -> int:
+        """Whole seconds until this request may pass, at least one; 0 when it may."""
+        wait_s = max(
+            self.requests.wait_for(1),
+            self.input.wait_for(row.input_tokens),
+            self.output.wait_for(0),
+        )
+        return max(0, math.ceil(wait_s - TOLERANCE))
+
+    def _answer(self, row: Row, now: float) -> Reply:
+        self.requests.level -= 1
+        self.input.level -= row.input_tokens
+        first_s = FIRST_TOKEN_S * math.exp(self._random.gauss(0, FIRST_TOKEN_SIGMA))
+        speed = TOKENS_PER_SECOND * math.exp(self._random.gauss(0, SPEED_SIGMA))
+        latency_s = first_s + row.output_tokens / speed
+        heappush(self._turns, (now + first_s, _OUTPUT, speed))
+        heappush(self._turns, (now + latency_s, _OUTPUT, -speed))
+        at_admission = self._profile.headers_of == "admission"
+        headers = self._headers(now + latency_s) if at_admission else {}
+        return Reply(200, headers, None, row.input_tokens, row.output_tokens, now, latency_s)
+
+    def _failure(self, status: int | None, now: float) -> Reply:
+        latency_s = self._soon_s()
+        headers = {} if status is None else {"date": _http_date(int(WALL_S + now + latency_s))}
+        return Reply(status, headers, None, 0, 0, now, latency_s)
+
+    def _refusal(self, wait_s: int, error_code: str | None, now: float) -> Reply:
+        latency_s = self._soon_s()
+        headers = {"retry-after": str(wait_s), **self._headers(now + latency_s)}
+        return Reply(429, headers, error_code, 0, 0, now, latency_s)
+
+    def _soon_s(self) -> float:
+        """How long a request takes that is turned away at once."""
+        return 0.03 + 0.05 * self._random.random()
+
+    def _headers(self, sent_at: float) -> dict[str, str]:
+        """The state of the buckets now, in an answer whose ``date`` is when it is sent."""
+        tokens_in, tokens_out = max(0.0, self.input.level), max(0.0, self.output.level)
+        input_full, output_full = self.input.full_at(), self.output.full_at()
+        limits = self._limits
+        return {
+            "date": _http_date(int(WALL_S + sent_at)),
+            "anthropic-ratelimit-requests-limit": str(limits.requests),
+            "anthropic-ratelimit-requests-remaining": str(
+                max(0, int(self.requests.level + TOLERANCE))
+            ),
+            "anthropic-ratelimit-requests-reset": _written(self.requests.full_at()),
+            "anthropic-ratelimit-input-tokens-limit": str(limits.input_tokens),
+            "anthropic-ratelimit-input-tokens-remaining": _thousands(tokens_in),
+            "anthropic-ratelimit-input-tokens-reset": _written(input_full),
+            "anthropic-ratelimit-output-tokens-limit": str(limits.output_tokens),
+            "anthropic-ratelimit-output-tokens-remaining": _thousands(tokens_out),
+            "anthropic-ratelimit-output-tokens-reset": _written(output_full),
+            "anthropic-ratelimit-tokens-limit": str(limits.input_tokens + limits.output_tokens),
+            "anthropic-ratelimit-tokens-remaining": _thousands(tokens_in + tokens_out),
+            "anthropic-ratelimit-tokens-reset": _written(max(input_full, output_full)),
+        }
+
+
+def _thousands(tokens: float) -> str:
+    return str(round(tokens / 1000) * 1000)
+
+
+@lru_cache(maxsize=4_096)
+def _written(second: int) -> str:
+    return datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+@lru_cache(maxsize=4_096)
+def _http_date(second: int) -> str:
+    return format_datetime(datetime.fromtimestamp(second, UTC), usegmt=True)
