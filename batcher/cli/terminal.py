@@ -96,6 +96,7 @@ def plain_line(snapshot: Snapshot) -> str:
         "eta_s": "" if snapshot.eta_s is None else round(snapshot.eta_s),
         "spent_usd": snapshot.spent_usd,
         "unknown_usd": snapshot.unknown_usd,
+        "cache_saved_usd": snapshot.saved_usd,
         "in_flight": snapshot.in_flight,
         "retried": snapshot.retried,
         "failed": snapshot.failed,
@@ -111,7 +112,8 @@ def _money(snapshot: Snapshot) -> str:
     if snapshot.unknown_usd:
         parts.append(f"up to {rounded_text(snapshot.unknown_usd)} perhaps billed unseen")
     if snapshot.cache_read_share:
-        parts.append(f"{snapshot.cache_read_share:.0%} of input from the cache")
+        share, saved = snapshot.cache_read_share, rounded_text(snapshot.saved_usd)
+        parts.append(f"{share:.0%} of input from the cache, which saved {saved}")
     return ", ".join(parts)
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict
+from decimal import Decimal
 from typing import Any
 
 from batcher.core.money.display import exact_text
@@ -44,6 +45,7 @@ def progress_json(
         "usd": {
             "spent": exact_text(progress.spent_usd),
             "unknown": exact_text(progress.unknown_usd),
+            "cache_saved": exact_text(progress.saved_usd),
         },
         "tokens": dict(progress.tokens),
     }
@@ -53,6 +55,10 @@ def ending_json(
     plan: Mapping[str, Any], sums: RunSums, progress: Progress | None
 ) -> dict[str, Any]:
     """Say what a run and its checkpoint came to; ``progress`` is None when nothing was sent."""
+    totals = _totals_json(sums.run)
+    totals["usd"]["cache_saved"] = exact_text(
+        Decimal(0) if progress is None else progress.saved_usd
+    )
     return {
         "rows": {
             "total": plan["items"],
@@ -61,12 +67,24 @@ def ending_json(
             "succeeded": sums.by_status.get("succeeded", 0),
             "by_status": sums.by_status,
         },
-        **_totals_json(sums.run),
+        **totals,
         "checkpoint": _totals_json(sums.checkpoint),
-        "latency_s": sums.latency_s,
+        **_speed_json(sums.latency_s),
         "models": sums.models,
         "errors": sums.errors,
         "pace": {} if progress is None else _rounded(progress.pace_s),
+    }
+
+
+def _speed_json(of: Mapping[str, float | None]) -> dict[str, Any]:
+    """How fast answers came; time to first token is null without streams.
+
+    Output tokens a second are over the whole attempt, so that a stream and a whole answer compare.
+    """
+    return {
+        "latency_s": {name: of[name] for name in ("p50", "p95", "p99")},
+        "ttft_s": {name: of[f"ttft_{name}"] for name in ("p50", "p95")},
+        "output_tokens_per_s": {name: of[f"tokens_per_s_{name}"] for name in ("p50", "p5")},
     }
 
 

@@ -17,6 +17,7 @@ class Snapshot:
     spent_usd: Decimal
     unknown_usd: Decimal
     cache_read_share: float
+    saved_usd: Decimal
     rate: float
     eta_s: float | None
     limiter: str

@@ -10,7 +10,7 @@ from batcher.core.money.display import exact_text
 from batcher.core.plan import PlanCounts, expected_usd
 from batcher.store.checkpoint import Checkpoint
 from batcher.store.queries import queries
-from batcher.store.records import PlanRecord, unpacked
+from batcher.store.records import PlanRecord, PrefixRecord, unpacked
 
 _PLANNING = queries("planning")
 _RESULTS = queries("results")
@@ -56,6 +56,7 @@ class Comparison:
 def begin_plan(checkpoint: Checkpoint) -> None:
     """Start an empty plan; it lives as long as the connection."""
     checkpoint.execute(_PLANNING["create_plan"])
+    checkpoint.execute(_PLANNING["create_prefixes"])
 
 
 def add_to_plan(checkpoint: Checkpoint, records: Sequence[PlanRecord]) -> None:
@@ -63,8 +64,16 @@ def add_to_plan(checkpoint: Checkpoint, records: Sequence[PlanRecord]) -> None:
     checkpoint.append("plan", records)
 
 
+def add_prefixes(checkpoint: Checkpoint, records: Sequence[PrefixRecord]) -> None:
+    """Add what their prompts begin with."""
+    checkpoint.append("prefixes", records)
+
+
 def mark_duplicate_ids(checkpoint: Checkpoint, files: Sequence[str]) -> None:
-    """Take the request from every row whose id an earlier row has, naming that row."""
+    """Take the request from every row with the id of an earlier one that asks something else.
+
+    The reason names that row. The same row twice, as in overlapping files, shares its answer.
+    """
     found = checkpoint.rows(_PLANNING["duplicate_ids"])
     if found:
         reasons = [f"the id is also that of {files[file]}:{line}" for _, file, line in found]
@@ -109,6 +118,32 @@ def items_to_send(checkpoint: Checkpoint, allowance: int) -> pa.Table:
     Those are in ``unknown_attempts``.
     """
     return checkpoint.table(_PLANNING["to_send"], allowance=allowance)
+
+
+@dataclass(frozen=True, slots=True)
+class SharedPrefixes:
+    """What the items to send share.
+
+    ``marks`` has the items that are worth a mark and the sum of their levels. They are so many
+    ``groups`` by their longest prefix; ``span`` is the most items from a group's first to its last.
+    """
+
+    marks: pa.Table
+    groups: int
+    span: int
+
+
+def shared_prefixes(
+    checkpoint: Checkpoint, items: Sequence[int] | pa.Array, *, least_uses: int, window: int
+) -> SharedPrefixes:
+    """Find the prefixes that enough of the items use, on average within ``window`` of each other.
+
+    Plan first.
+    """
+    checkpoint.with_table("items", pa.table({"item": items}), _PLANNING["create_sends"])
+    checkpoint.execute(_PLANNING["create_shared"], least_uses=least_uses, window=window)
+    found = checkpoint.row(_PLANNING["groups"])
+    return SharedPrefixes(checkpoint.table(_PLANNING["marks"]), **found)
 
 
 def bad_rows(checkpoint: Checkpoint, most: int) -> list[tuple[int, int, str, str]]:

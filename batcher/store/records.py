@@ -96,14 +96,24 @@ class PlanRecord:
     reason: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class PrefixRecord:
+    """One beginning of an item's prompt that other items may share; see planning.sql."""
+
+    item: int
+    level: int
+    prefix: bytes
+
+
 PACKED_ABOVE_BYTES = 1024
 """Answers longer than this lie in the checkpoint as a zstd frame; never change it."""
 
-Record = RunStart | RunEnd | Intent | OutcomeRecord | PlanRecord
+Record = RunStart | RunEnd | Intent | OutcomeRecord | PlanRecord | PrefixRecord
 
 _TYPES: dict[str, pa.DataType] = {
     "fingerprint": pa.uuid(),
     "content": pa.uuid(),
+    "prefix": pa.uuid(),
     "is_final": pa.bool_(),
     "http_status": pa.int16(),
     "worst_case_usd": _USD,
@@ -115,6 +125,7 @@ _TYPES: dict[str, pa.DataType] = {
     "ended_at": _UTC,
     "body": pa.binary(),
     "sample": pa.int32(),
+    "level": pa.int8(),
     "file": pa.int32(),
     "exit_code": pa.int32(),
     **dict.fromkeys(
@@ -134,8 +145,8 @@ def to_arrow(records: "list[Any]") -> pa.Table:
     columns = zip(*map(attrgetter(*names), records), strict=True)
     values = dict(zip(names, columns, strict=True))
     if isinstance(records[0], OutcomeRecord):
-        values["body_bytes"] = tuple(body and len(body) for body in values["body"])
-        values["body"] = tuple(body and packed(body) for body in values["body"])
+        values["body_bytes"] = tuple(None if b is None else len(b) for b in values["body"])
+        values["body"] = tuple(None if b is None else packed(b) for b in values["body"])
     return pa.table(
         {name: _array(column, _TYPES.get(name, pa.string())) for name, column in values.items()}
     )

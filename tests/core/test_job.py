@@ -34,7 +34,7 @@ def test_a_plain_job_has_the_documented_defaults() -> None:
     """What is not said has the default that the schema shows."""
     job = Job.model_validate(data())
     assert problems(job) == []
-    assert (job.limits.concurrency, job.limits.timeout_s) == (32, Decimal(600))
+    assert (job.limits.concurrency, job.limits.timeout_s) == (256, Decimal(600))
     assert (job.retry.attempts, job.retry.unknown_attempts) == (20, 3)
     assert (job.api.base_url, job.api.key_env) == ("https://api.anthropic.com", "ANTHROPIC_API_KEY")
     assert (job.output.prefix, job.output.keep_text, job.request.samples) == ("_", True, 1)

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from batcher.core.request.build import Request, Unsendable
 from batcher.core.row import BadRow, Place, Row
 from batcher.errors import InputError
+from batcher.runner.planning.sharing import Sharing
 from batcher.runner.sending.feed import GROUP_BYTES, GROUP_REQUESTS, Errand, Feed, errands
 
 CHUNK = 5
@@ -28,6 +29,7 @@ class FakeInput:
     body_bytes: int = 1
     broken: dict[int, Any] = field(default_factory=dict)
     read: int = 0
+    prefixes: None = None
 
     @property
     def source(self) -> Any:
@@ -54,19 +56,25 @@ class FakeInput:
         if row.ordinal in self.broken:
             return Unsendable("client.bad_row", "why")
         names = tuple(bytes([row.ordinal % 256, sample]) for sample in range(self.samples))
-        return Request(b"x" * self.body_bytes, {}, names, 0, b"c" * 16)
+        fields = {"model": "m", "max_tokens": 5}
+        return Request(b"x" * self.body_bytes, fields, names, 0, b"c" * 16)
 
     def worst_case_of(self, _: Request) -> Decimal:
         """The same for all."""
         return Decimal(2)
 
 
+def plan_of(wanted: bytes) -> Any:
+    """A plan that wants these, and marks nothing for the prompt cache."""
+    to_send = bytearray(wanted)
+    return SimpleNamespace(to_send=to_send, columns=frozenset({"c"}), sharing=Sharing())
+
+
 def fed(made: FakeInput, wanted: bytes, takers: int = 1) -> list[Errand]:
     """Take all errands, several takers at once."""
 
     async def main() -> list[Errand]:
-        plan = SimpleNamespace(to_send=bytearray(wanted), columns=frozenset({"c"}))
-        feed = Feed(made, plan)
+        feed = Feed(made, plan_of(wanted))
         found: list[Errand] = []
 
         async def take() -> None:
@@ -117,8 +125,7 @@ def test_no_more_than_two_groups_are_held(body_bytes: int, group: int) -> None:
     made = FakeInput(1000, body_bytes=body_bytes)
 
     async def main() -> None:
-        plan = SimpleNamespace(to_send=bytearray(b"\1" * 1000), columns=frozenset({"c"}))
-        feed = Feed(made, plan)
+        feed = Feed(made, plan_of(b"\1" * 1000))
         try:
             assert await feed.get() is not None
             await asyncio.shield(feed._next)
@@ -145,6 +152,5 @@ def test_a_bad_row_that_is_not_wanted_is_passed_over() -> None:
 def test_a_stop_does_not_wait_for_rows_far_ahead() -> None:
     """Once the run is stopping the input is not read on."""
     made = FakeInput(100)
-    plan = SimpleNamespace(to_send=bytearray([1] * 100), columns=frozenset({"c"}))
-    assert list(errands(made, plan, lambda: True)) == []
+    assert list(errands(made, plan_of(b"\1" * 100), lambda: True)) == []
     assert made.read == CHUNK

@@ -28,7 +28,9 @@ class Looks:
         """Look once, and return what was told because of it."""
         told = len(self._path.read_text().splitlines())
         spent = Decimal("0.5")
-        snapshot = Snapshot(1000, done, 1, 2, 3, spent, Decimal(0), 0.0, 9.96, None, limiter, 1.0)
+        snapshot = Snapshot(
+            1000, done, 1, 2, 3, spent, Decimal(0), 0.0, Decimal(0), 9.96, None, limiter, 1.0
+        )
         self._milestones.running(snapshot, self.progress)
         lines = [json.loads(line) for line in self._path.read_text().splitlines()[told:]]
         return [{key: line[key] for key in line if key != "time"} for line in lines]

@@ -4,6 +4,7 @@ from batcher.core.job.job import Job
 from batcher.core.job.sections import (
     API,
     SIMULATOR,
+    Cache,
     Input,
     Limits,
     Notify,
@@ -17,6 +18,7 @@ from batcher.core.job.sections import (
 __all__ = [
     "API",
     "SIMULATOR",
+    "Cache",
     "Input",
     "Job",
     "Limits",

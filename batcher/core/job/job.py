@@ -4,6 +4,7 @@ from pydantic import Field
 
 from batcher.core.job.sections import (
     API,
+    Cache,
     Input,
     Limits,
     Notify,
@@ -38,6 +39,7 @@ class Job(Section):
     output: Output = Field(default_factory=Output)
     limits: Limits = Field(default_factory=Limits)
     retry: Retry = Field(default_factory=Retry)
+    cache: Cache = Field(default_factory=Cache)
     api: API = Field(default_factory=API)
     prices: Prices = Field(default_factory=Prices)
     notify: Notify = Field(default_factory=Notify)

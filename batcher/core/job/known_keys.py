@@ -11,7 +11,6 @@ UNAVAILABLE: dict[Key, str] = {
     ("labels",): "ask for a JSON answer with request.output_config instead",
     ("budget",): "nothing here caps the spending; set a spend limit in the API's console",
     ("delivery",): "every request is sent live",
-    ("cache",): "set request.cache_control, or cache_control on the system prompt's text blocks",
     ("input", "sql"): "write the query's result to a Parquet file and name it in input.path",
 }
 """What is planned and not built, and what to do meanwhile: accepting it would promise it."""

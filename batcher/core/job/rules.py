@@ -157,6 +157,12 @@ def _headers(job: Job) -> Iterator[Mistake]:
             yield Mistake(key, f"api.headers.{name} may hold printable ASCII only")
 
 
+def _cache(job: Job) -> Iterator[Mistake]:
+    if job.cache.mode == "off" and job.cache.ttl is not None:
+        message = 'cache.ttl does nothing beside cache.mode = "off"'
+        yield Mistake(("cache", "ttl"), message)
+
+
 def _notify(job: Job) -> Iterator[Mistake]:
     notify = job.notify
     if notify.model_fields_set and notify.webhook_env is None and notify.command is None:
@@ -169,5 +175,5 @@ def _notify(job: Job) -> Iterator[Mistake]:
 
 _RULES: tuple[Callable[[Job], Iterator[Mistake]], ...] = (
     *(_one_question, _whole_requests, _images, _parameters, _system_blocks),
-    *(_output, _server, _headers, _notify),
+    *(_output, _server, _headers, _cache, _notify),
 )

@@ -155,7 +155,8 @@ class Limits(Section):
     """[limits]: how fast, how long, and how many failures are all right."""
 
     concurrency: Annotated[int, Field(ge=1, le=10_000)] = Field(
-        32, description="The most requests in flight at once."
+        256,
+        description="The most requests in flight at once; how many there are is found by itself.",
     )
     requests_per_minute: Count | None = Field(None, description="A limit of our own on requests.")
     input_tokens_per_minute: Count | None = Field(
@@ -194,6 +195,19 @@ class Retry(Section):
     )
 
 
+class Cache(Section):
+    """[cache]: the API's prompt cache."""
+
+    mode: Literal["auto", "off"] = Field(
+        "auto",
+        description="auto: what many requests begin with is marked where that pays, and they are "
+        "sent together. off: only marks of your own are sent.",
+    )
+    ttl: Literal["5m", "1h"] | None = Field(
+        None, description="How long it keeps what is not used; default 5m, 1h where that is short."
+    )
+
+
 SIMULATOR = "simulator"
 """The ``base_url`` that stands for the embedded simulator."""
 
@@ -223,6 +237,12 @@ class API(Section):
         default_factory=dict, description="Further headers, such as anthropic-beta; never a key."
     )
     stream: bool = Field(False, description="Whether answers are streamed; the result is the same.")
+    idle_timeout_s: Positive = Field(
+        Decimal(120),
+        description="The most seconds without a byte once an answer has begun. A stream that "
+        "thinks for minutes still sends pings; before an answer begins only limits.timeout_s "
+        "counts.",
+    )
 
 
 class PriceOverride(Section):

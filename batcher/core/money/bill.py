@@ -9,16 +9,21 @@ from batcher.core.answers.message import Message
 from batcher.core.money.cost import UnpricedError, cost, is_free_refusal
 from batcher.core.money.exact import total
 from batcher.core.money.prices import ModelPrices, PriceTable, UnknownModelError
+from batcher.core.money.saving import saving
 from batcher.core.money.usage import Usage, UsageError, parse_usage
 
 
 @dataclass(frozen=True, slots=True)
 class Bill:
-    """Usage and cost in USD of one answer; ``problem`` says why one of them is unknown."""
+    """Usage and cost in USD of one answer; ``problem`` says why one of them is unknown.
+
+    ``saved_usd`` is what the prompt cache saved of it, negative for a write without reads.
+    """
 
     usage: Usage | None
     cost_usd: Decimal | None
     problem: str | None = None
+    saved_usd: Decimal = Decimal(0)
 
 
 FREE = Bill(None, Decimal(0))
@@ -50,7 +55,10 @@ def bill(
     if is_free_refusal(message.stop_reason, message.stop_category, has_output=message.has_output):
         return Bill(usage, Decimal(0))
     try:
-        return Bill(usage, cost(usage, prices))
+        cost_usd = cost(usage, prices)
+        is_cached = usage.prompt_tokens > usage.input_tokens
+        saved_usd = saving(usage, prices) if is_cached else Decimal(0)
+        return Bill(usage, cost_usd, saved_usd=saved_usd)
     except UnpricedError as error:
         return Bill(usage, None, str(error))
 

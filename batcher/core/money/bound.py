@@ -105,8 +105,9 @@ class Bound:
     def of(self, body: bytes, request: Mapping[str, Any]) -> Decimal:
         """Bound one request, in USD; ``UnboundedError`` when nothing does.
 
-        ``body`` holds the exact bytes that are sent, cache marks included, and ``request`` is the
-        same as values.
+        ``body`` holds the bytes that are sent, ``request`` the same as values. Cache marks may be
+        left out: they, and the block that a marked text becomes, are JSON around the prompt and
+        no part of it, and the rate is that of the dearest write already.
         """
         contents = _contents(request)
         facts = self._prices.facts

@@ -7,6 +7,7 @@ from datetime import date
 from decimal import Decimal
 from pathlib import Path
 
+from batcher.core.cache.prefix import Namer
 from batcher.core.job import SIMULATOR
 from batcher.core.money.bound import Bound, UnboundedError, worst_case
 from batcher.core.money.prices import PriceTable
@@ -14,6 +15,7 @@ from batcher.core.request.build import EncodedImage, Request, RequestBuilder, Un
 from batcher.core.request.refusals import Refusal, refusals
 from batcher.core.row import BadRow, Row
 from batcher.core.template.template import Template
+from batcher.errors import Problem
 from batcher.inputs.images import BadImage, load_image
 from batcher.inputs.job_file.jobfile import LoadedJob
 from batcher.inputs.price_table import load_price_table
@@ -23,7 +25,7 @@ from batcher.runner.planning.workspace import Workspace
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """One job, ready to be planned."""
+    """One job, ready to be planned; ``prefixes`` is None when the prompt cache is left alone."""
 
     loaded: LoadedJob
     workspace: Workspace
@@ -31,6 +33,7 @@ class Prepared:
     prices: PriceTable
     builder: RequestBuilder
     bound: Bound | None
+    prefixes: Namer | None
     image_root: Path
     today: date
 
@@ -73,6 +76,19 @@ class Prepared:
             for beta in value.split(",")
         )
         return refusals(request.fields, facts, api.version, today=self.today, betas=betas)
+
+    def placed(self, refusal: Refusal) -> Problem:
+        """Say where in the job file, or on the command line, the cause of a refusal stands."""
+        loaded, key = self.loaded, f"request.{refusal.key}"
+        message = f"{key}: {refusal.message}"
+        while key not in loaded.sources and "." in key:
+            key = key.rpartition(".")[0]
+        source = loaded.sources.get(key, "default")
+        _, _, line = source.rpartition(":")
+        if line.isdigit():
+            return Problem(message, str(loaded.path), int(line), refusal.hint)
+        place = str(loaded.path) if source == "default" else source
+        return Problem(message, place, None, refusal.hint)
 
     def worst_case_of(self, request: Request) -> Decimal | None:
         """The most one attempt can cost in USD; None when nothing bounds it."""
@@ -118,6 +134,7 @@ def prepare(loaded: LoadedJob, *, is_simulated: bool, today: date) -> Prepared:
         prices=prices,
         builder=builder,
         bound=_shared_bound(builder, prices),
+        prefixes=Namer(prices, job.cache.ttl or "5m") if job.cache.mode == "auto" else None,
         image_root=Path(os.path.commonpath([stamp.path.parent for stamp in source.files])),
         today=today,
     )

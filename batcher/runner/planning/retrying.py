@@ -7,6 +7,7 @@ from batcher.core.money.display import rounded_text
 from batcher.errors import ConfigurationError
 from batcher.inputs.job_file.jobfile import LoadedJob
 from batcher.runner.planning.prepare import Prepared
+from batcher.runner.planning.sharing import find_sharing
 from batcher.runner.planning.survey import Plan, WithCheckpoint, make_plan
 from batcher.store.retries import Retries, find_retries, keep_other_form
 
@@ -57,12 +58,14 @@ def plan_retry(
         worst_case_usd=retries.worst_case_usd,
         expected_usd=None,
     )
+    sharing = with_checkpoint(lambda c: find_sharing(prepared, c, retries.items, len(to_send)))
     whole = plan.columns is None or form.columns is None
     columns = None if whole else (plan.columns or frozenset()) | (form.columns or frozenset())
     retried = replace(
         plan,
         counts=counts,
         to_send=to_send,
+        sharing=sharing,
         columns=columns,
         refused=form.refused,
         warnings=form.warnings,

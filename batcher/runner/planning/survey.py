@@ -11,17 +11,17 @@ import pyarrow as pa
 from batcher.core.answers.outcome import Status
 from batcher.core.plan import PlanCounts
 from batcher.core.request.build import Request, Unsendable
-from batcher.core.request.refusals import Refusal
 from batcher.core.row import BadRow, Row
 from batcher.errors import ConfigurationError, Problem
 from batcher.inputs.chunk import Chunk
 from batcher.inputs.column_types import ColumnTypes
-from batcher.inputs.job_file.jobfile import LoadedJob
 from batcher.inputs.json_types import is_json_text
 from batcher.runner.planning.prepare import Prepared
+from batcher.runner.planning.sharing import Sharing, find_sharing, prefix_records
 from batcher.store.checkpoint import Checkpoint
 from batcher.store.plans import (
     Comparison,
+    add_prefixes,
     add_to_plan,
     bad_rows,
     begin_plan,
@@ -29,7 +29,7 @@ from batcher.store.plans import (
     items_to_send,
     mark_duplicate_ids,
 )
-from batcher.store.records import PlanRecord
+from batcher.store.records import PlanRecord, PrefixRecord
 
 _SHOWN_BAD_ROWS = 20
 
@@ -50,7 +50,8 @@ class Plan:
     ``to_send`` has a byte for each item of the input: 0, or 1 + the attempts of its request that
     may have been billed unseen. ``schema`` holds the kept columns. ``columns`` are those that
     another pass over the input has to read; None means all. ``bad`` are the first bad rows,
-    ``refused`` is what every request would be refused for.
+    ``refused`` is what every request would be refused for. ``sharing`` says what is marked for the
+    prompt cache.
     """
 
     counts: PlanCounts
@@ -63,6 +64,7 @@ class Plan:
     bad: tuple[Problem, ...]
     refused: tuple[Problem, ...]
     warnings: tuple[Problem, ...]
+    sharing: Sharing = field(default_factory=Sharing)
 
     @property
     def mean_body(self) -> int:
@@ -86,6 +88,7 @@ def make_plan(
     for chunk in prepared.source.chunks(None if survey.reads_all else survey.columns):
         records = list(survey.records(chunk))
         with_checkpoint(partial(add_to_plan, records=records))
+        with_checkpoint(partial(add_prefixes, records=survey.take_prefixes()))
         rows += len(chunk.rows)
         rows_read(rows)
     return survey.finish(with_checkpoint)
@@ -129,6 +132,7 @@ class _Survey:
         is_jsonl = prepared.source.columns is None
         self._unseen = set(prepared.loaded.job.output.keep or ()) if is_jsonl else set()
         self._refused: list[Problem] = []
+        self._prefixes: list[PrefixRecord] = []
         self._largest_body = 0
         self._body_bytes = 0
         self._last_item = -1
@@ -157,6 +161,11 @@ class _Survey:
         for row in chunk.rows:
             yield from self._records_of(row)
 
+    def take_prefixes(self) -> list[PrefixRecord]:
+        """What the requests named since the last call begin with."""
+        taken, self._prefixes = self._prefixes, []
+        return taken
+
     def finish(self, with_checkpoint: WithCheckpoint) -> Plan:
         """Compare all requests with what is recorded."""
         self._prepared.source.check_unchanged()
@@ -171,6 +180,9 @@ class _Survey:
             items, unknowns = (column.to_pylist() for column in batch.columns)
             for item, unknown in zip(items, unknowns, strict=True):
                 to_send[item] = 1 + min(unknown, 254)
+        sharing = with_checkpoint(
+            lambda c: find_sharing(self._prepared, c, sends.column("item"), len(to_send))
+        )
         schema = self._schema()
         return Plan(
             counts=counts,
@@ -183,6 +195,7 @@ class _Survey:
             bad=tuple(Problem(reason, names[file], line) for file, line, _, reason in found),
             refused=tuple(self._refused),
             warnings=tuple(self._warnings.values()),
+            sharing=sharing,
         )
 
     def _look_for_kept(self, chunk: Chunk) -> None:
@@ -222,6 +235,7 @@ class _Survey:
         if isinstance(request, Request):
             names, content = request.fingerprints, request.content
             worst_case = self._prepared.worst_case_of(request)
+            self._prefixes += prefix_records(self._prepared, request, row.ordinal * samples)
         else:
             status = Status.SKIPPED if request.is_skipped else Status.ERRORED
             why = (status.value, request.error_type, request.reason)
@@ -266,21 +280,8 @@ class _Survey:
             if refusal.severity == "error":
                 errors.append(refusal)
             else:
-                self._warnings[refusal.message] = _placed(self._prepared.loaded, refusal)
+                self._warnings[refusal.message] = self._prepared.placed(refusal)
         if errors and (not is_fixed or self._prepared.loaded.job.request.messages is not None):
             return Unsendable("client.refused_by_model", f"{errors[0].key}: {errors[0].message}")
-        self._refused += [_placed(self._prepared.loaded, error) for error in errors]
+        self._refused += [self._prepared.placed(error) for error in errors]
         return request
-
-
-def _placed(loaded: LoadedJob, refusal: Refusal) -> Problem:
-    """Say where in the job file, or on the command line, the cause of a refusal stands."""
-    key = f"request.{refusal.key}"
-    message = f"{key}: {refusal.message}"
-    while key not in loaded.sources and "." in key:
-        key = key.rpartition(".")[0]
-    source = loaded.sources.get(key, "default")
-    _, _, line = source.rpartition(":")
-    if line.isdigit():
-        return Problem(message, str(loaded.path), int(line), refusal.hint)
-    return Problem(message, str(loaded.path) if source == "default" else source, None, refusal.hint)

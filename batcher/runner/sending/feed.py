@@ -4,40 +4,83 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
+from batcher.core.cache.marks import TTL, Level, marked, with_ttl
+from batcher.core.cache.prefix import NO_PREFIXES
 from batcher.core.request.build import Request, Unsendable
 from batcher.core.row import BadRow
 from batcher.errors import InputError
 from batcher.runner.planning.prepare import Prepared
 from batcher.runner.planning.survey import Plan
+from batcher.runner.sending.gathering import Gathering
 
 GROUP_REQUESTS = 64
 GROUP_BYTES = 8 << 20
 
+AHEAD = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """What sending needs of a request; ``body`` has the cache marks, which live five minutes."""
+
+    model: str
+    max_tokens: int
+    body: bytes
+
 
 @dataclass(frozen=True, slots=True)
 class Errand:
-    """One request to send for one answer, and the attempts before that may have been billed."""
+    """One request to send for one answer, and the attempts before that may have been billed.
+
+    ``prefixes`` names what is marked of it for the prompt cache, the shorter beginning first.
+    """
 
     item: int
     fingerprint: bytes
-    request: Request
+    request: Outgoing
     worst_case_usd: Decimal | None
     unknown_attempts: int
+    prefixes: tuple[bytes, ...] = ()
+
+    @property
+    def body(self) -> bytes:
+        """The bytes that are sent, with marks that live five minutes."""
+        return self.request.body
+
+    def with_body(self, body: bytes) -> "Errand":
+        """The same with other bytes."""
+        return replace(self, request=replace(self.request, body=body))
+
+    def body_living(self, ttl: TTL) -> bytes:
+        """The bytes that are sent, with marks that live so long."""
+        return with_ttl(self.body, ttl) if self.prefixes else self.body
 
 
 class Feed:
-    """Hands out errands in input order; reads and renders in a thread, one group ahead.
+    """Hands out errands, read and rendered in a thread, one group ahead.
 
-    Memory is bounded by two groups (64 requests or 8 MiB each), whatever the input's size.
+    They come in input order, but those that share a prefix come together, the first of them about
+    ``ahead`` errands before the others (twice the requests in flight: who leads has been answered
+    by then). Memory is bounded by two groups (64 requests or 8 MiB each)
+    and by what ``Gathering`` holds, whatever the input's size.
     """
 
     def __init__(
-        self, prepared: Prepared, plan: Plan, is_stopping: Callable[[], bool] = lambda: False
+        self,
+        prepared: Prepared,
+        plan: Plan,
+        is_stopping: Callable[[], bool] = lambda: False,
+        ahead: Callable[[], int] = lambda: AHEAD,
     ) -> None:
-        self._groups = _grouped(errands(prepared, plan, is_stopping))
+        ordered: Iterator[Errand | None] = errands(prepared, plan, is_stopping)
+        sharing = plan.sharing
+        if sharing.window:
+            gathering = Gathering[Errand](ahead, sharing.window, sharing.group_size)
+            ordered = gathering.run(errands(prepared, plan, is_stopping))
+        self._groups = _grouped(ordered)
         self._ready: deque[Errand] = deque()
         self._executor = ThreadPoolExecutor(1, thread_name_prefix="feed")
         self._lock = asyncio.Lock()
@@ -87,15 +130,31 @@ def errands(
                 continue
             request = _unchanged(None if isinstance(row, BadRow) else prepared.request_of(row))
             worst_case = prepared.worst_case_of(request)
-            for sample, mark in enumerate(marks):
-                if mark:
-                    yield Errand(
-                        row.ordinal * samples + sample,
-                        request.fingerprints[sample],
-                        request,
-                        worst_case,
-                        mark - 1,
-                    )
+            first = row.ordinal * samples
+            wanted_samples = [sample for sample in range(samples) if marks[sample]]
+            # The answers to one request share its prefixes, so they are marked alike.
+            levels = plan.sharing.of(first + wanted_samples[0])
+            outgoing, prefixes = _outgoing(prepared, request, levels)
+            for sample in wanted_samples:
+                yield Errand(
+                    first + sample,
+                    request.fingerprints[sample],
+                    outgoing,
+                    worst_case,
+                    marks[sample] - 1,
+                    prefixes,
+                )
+
+
+def _outgoing(
+    prepared: Prepared, request: Request, levels: Level
+) -> tuple[Outgoing, tuple[bytes, ...]]:
+    """Mark a request for the cache where the plan wants it and it still can be."""
+    prefixes = NO_PREFIXES
+    if levels and prepared.prefixes is not None:
+        prefixes = prepared.prefixes.of(request).at(levels)
+    body = marked(request.fields, prefixes.levels) if prefixes.levels else request.body
+    return Outgoing(request.model, request.max_tokens, body), prefixes.names
 
 
 def _unchanged(request: Request | Unsendable | None) -> Request:
@@ -107,13 +166,15 @@ def _unchanged(request: Request | Unsendable | None) -> Request:
     return request
 
 
-def _grouped(all_errands: Iterator[Errand]) -> Iterator[list[Errand]]:
+def _grouped(all_errands: Iterator[Errand | None]) -> Iterator[list[Errand]]:
+    """Make groups; None says that the next one may take a while."""
     group: list[Errand] = []
     size = 0
     for errand in all_errands:
-        group.append(errand)
-        size += len(errand.request.body)
-        if len(group) >= GROUP_REQUESTS or size >= GROUP_BYTES:
+        if errand is not None:
+            group.append(errand)
+            size += len(errand.body)
+        if len(group) >= GROUP_REQUESTS or size >= GROUP_BYTES or (group and errand is None):
             yield group
             group, size = [], 0
     if group:

@@ -8,16 +8,17 @@ from decimal import Decimal
 from batcher.core.answers.outcome import Billing, Status, Verdict
 from batcher.core.money.exact import total
 from batcher.core.pace.halt import Halt, HaltWatch
-from batcher.core.pace.retry import Retry
-from batcher.runner.sending.sender import Tried
+from batcher.core.pace.retrying.retry import Retry
+from batcher.runner.sending.surroundings import Tried
 
 
 @dataclass(slots=True)
 class Progress:
     """Counts of one run; ``spent_usd`` is exact, ``unknown_usd`` is what may have been billed.
 
-    ``pace_s`` has the seconds under each limiter, ``longest_answer`` the bytes that were kept of
-    the longest, ``first_failures`` the status of each error type when it was first seen.
+    ``saved_usd`` is what the prompt cache saved, ``pace_s`` the seconds under each limiter,
+    ``longest_answer`` the bytes that were kept of the longest, ``first_failures`` the status of
+    each error type when it was first seen.
     ``stopped_by`` names the signal or the deadline that stopped the run, ``halt`` any other reason.
     """
 
@@ -32,6 +33,7 @@ class Progress:
     failed: int = 0
     spent_usd: Decimal = Decimal(0)
     unknown_usd: Decimal = Decimal(0)
+    saved_usd: Decimal = Decimal(0)
     tokens: dict[str, int] = field(default_factory=dict)
     by_status: dict[str, int] = field(default_factory=dict)
     pace_s: dict[str, float] = field(default_factory=dict)
@@ -61,6 +63,7 @@ class Progress:
         outcome = tried.outcome
         if tried.bill.cost_usd is not None:
             self.spent_usd = total([self.spent_usd, tried.bill.cost_usd])
+            self.saved_usd = total([self.saved_usd, tried.bill.saved_usd])
         if outcome.billing is Billing.UNKNOWN and tried.errand.worst_case_usd is not None:
             self.unknown_usd = total([self.unknown_usd, tried.errand.worst_case_usd])
         self._count_tokens(tried)

@@ -6,6 +6,7 @@ import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from decimal import Decimal
 from functools import partial
 from itertools import count
 
@@ -14,7 +15,7 @@ from batcher.api.key import Secret
 from batcher.core.job import API
 from batcher.core.money.display import rounded_text
 from batcher.core.pace.halt import Halt, HaltWatch
-from batcher.core.pace.retry import RetryPolicy
+from batcher.core.pace.retrying.retry import RetryPolicy
 from batcher.errors import BatcherError, CheckpointError, InputError
 from batcher.runner.planning.prepare import Prepared
 from batcher.runner.planning.survey import Plan
@@ -22,8 +23,9 @@ from batcher.runner.sending.feed import Feed
 from batcher.runner.sending.live import run_live
 from batcher.runner.sending.pacer import Pacer
 from batcher.runner.sending.progress import Progress
-from batcher.runner.sending.sender import Surroundings
+from batcher.runner.sending.surroundings import Surroundings
 from batcher.runner.sending.ticker import Ticker
+from batcher.runner.sending.warming import Warming
 from batcher.runner.signals import draining
 from batcher.runner.ui import Snapshot, Ui
 from batcher.store.room import LOG_BYTES, disk_full, free_bytes
@@ -32,7 +34,10 @@ from batcher.store.writer import Writer
 
 @dataclass(frozen=True, slots=True)
 class LiveRun:
-    """What sending needs besides the plan; ``deadline`` is in seconds of ``time.monotonic``."""
+    """What sending needs besides the plan; ``deadline`` is in seconds of ``time.monotonic``.
+
+    ``give_up`` gets the exit code and what may be billed unseen when a second signal comes.
+    """
 
     prepared: Prepared
     plan: Plan
@@ -43,6 +48,7 @@ class LiveRun:
     first_attempt_id: int
     ui: Ui
     publish: Callable[[Snapshot, Progress], None]
+    give_up: Callable[[int, Decimal], None]
     deadline: float | None = None
 
 
@@ -74,16 +80,16 @@ async def send_all(run: LiveRun) -> Ended:
     )
     around = _surroundings(run, client, stopping, progress)
     with (
-        _stopped_by_signals(ended, around, run.ui),
+        _stopped_by_signals(ended, around, run),
         _stopped_at(run.deadline, progress, around, run.ui),
     ):
-        feed = Feed(run.prepared, run.plan, stopping.is_set)
+        feed = Feed(run.prepared, run.plan, stopping.is_set, lambda: 2 * around.pacer.wanted)
         ticker = Ticker(
             around, progress, run.ui, run.publish, partial(_trouble, run, around, progress)
         )
         ticking = asyncio.create_task(ticker.run())
         try:
-            await run_live(feed, job.limits.concurrency, around)
+            await run_live(feed, around)
         except (InputError, CheckpointError) as error:
             progress.halt = _halt(error)
         finally:
@@ -101,32 +107,35 @@ def _surroundings(
     run: LiveRun, client: MessagesClient, stopping: asyncio.Event, progress: Progress
 ) -> Surroundings:
     job = run.prepared.loaded.job
+    policy = RetryPolicy(
+        job.retry.attempts, float(job.retry.max_wait_s), job.retry.unknown_attempts
+    )
+    chance = random.Random().random  # noqa: S311 - for jitter
     return Surroundings(
         client=client,
         recorder=run.writer,
-        pacer=Pacer(job.limits, progress.clock),
+        pacer=Pacer(job.limits, policy.max_wait_s, stopping, progress.clock, chance),
+        warming=Warming(job.cache.ttl, progress.clock),
         prices=run.prepared.prices,
         free_usage_fields=job.prices.free_usage_fields,
-        policy=RetryPolicy(
-            job.retry.attempts, float(job.retry.max_wait_s), job.retry.unknown_attempts
-        ),
+        policy=policy,
         run_id=run.run_id,
         attempt_ids=count(run.first_attempt_id),
-        random=random.Random().random,  # noqa: S311 - for jitter
+        random=chance,
         stopping=stopping,
         watcher=progress,
     )
 
 
 @contextmanager
-def _stopped_by_signals(ended: Ended, around: Surroundings, ui: Ui) -> Iterator[None]:
+def _stopped_by_signals(ended: Ended, around: Surroundings, run: LiveRun) -> Iterator[None]:
     """Drain on the first signal; give up on the second."""
     loop = asyncio.get_running_loop()
 
     def stop(number: int) -> None:
         ended.signal = number
         ended.progress.stopped_by = signal.Signals(number).name
-        loop.call_soon_threadsafe(_drain, "stopping", around, ui, "; once more gives up")
+        loop.call_soon_threadsafe(_drain, "stopping", around, run.ui, "; once more gives up")
 
     def last_words() -> str:
         unrecorded = len(around.unrecorded)
@@ -137,7 +146,7 @@ def _stopped_by_signals(ended: Ended, around: Surroundings, ui: Ui) -> Iterator[
             f"up to {worst} may be billed unseen"
         )
 
-    with draining(stop, last_words):
+    with draining(stop, last_words, lambda code: run.give_up(code, around.unseen_usd)):
         yield
 
 

@@ -1,96 +1,24 @@
 """One request through its attempts to an outcome, each attempt recorded before and after."""
 
 import asyncio
-from collections.abc import Callable
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from decimal import Decimal
-from itertools import count
-from typing import Literal, Protocol
+from typing import Literal
 
 import tenacity
 
 from batcher.core.answers.answer import Answer, NoAnswer
 from batcher.core.answers.outcome import Billing, Outcome, Verdict, classify
 from batcher.core.money.bill import FREE, Bill, bill
-from batcher.core.money.exact import total
-from batcher.core.money.prices import PriceTable
-from batcher.core.pace.retry import Decision, History, Retry, RetryPolicy, Stop, decide
+from batcher.core.pace.pace import Need, Returned
+from batcher.core.pace.retrying.retry import Decision, History, Retry, Stop, decide
 from batcher.runner.sending.feed import Errand
-from batcher.runner.sending.pacer import Pacer, rest
-from batcher.store.records import Intent, OutcomeRecord, Record
+from batcher.runner.sending.pacer import rest
+from batcher.runner.sending.surroundings import Surroundings, Tried
+from batcher.runner.sending.warming import Lease
+from batcher.store.records import Intent, OutcomeRecord
 
 UNREAD_BYTES = 64 << 10
 """How much is kept of a body that is no message; enough to see what it is."""
-
-
-class Client(Protocol):
-    """Sends one attempt; the Messages client, or whatever stands in for it."""
-
-    async def send(self, slot: int, body: bytes) -> Answer | NoAnswer:
-        """Send a request's bytes on a worker's own connection."""
-
-
-class Recorder(Protocol):
-    """Makes records durable; the checkpoint's writer."""
-
-    def add(self, table: str, record: Record) -> "asyncio.Future[None]":
-        """Add a record; the future is done when it is on the disk."""
-
-
-@dataclass(frozen=True, slots=True)
-class Tried:
-    """What one attempt came to, what it cost, what follows, and how much of it is kept."""
-
-    errand: Errand
-    outcome: Outcome
-    bill: Bill
-    decision: Decision
-    kept_bytes: int = 0
-
-
-class Watcher(Protocol):
-    """Is told of every attempt twice."""
-
-    def tried(self, tried: Tried) -> None:
-        """As soon as it has come back: here a run can be stopped."""
-
-    def recorded(self, tried: Tried) -> None:
-        """Once it is on the disk: from here on it counts."""
-
-
-@dataclass(frozen=True, slots=True)
-class Surroundings:
-    """What sending needs, made once for a run.
-
-    ``at_risk`` has the worst cost of each attempt in flight, ``unrecorded`` the cost of each that
-    has come back and is not on the disk yet; None is one that nobody knows.
-    """
-
-    client: Client
-    recorder: Recorder
-    pacer: Pacer
-    prices: PriceTable
-    free_usage_fields: tuple[str, ...]
-    policy: RetryPolicy
-    run_id: str
-    attempt_ids: "count[int]"
-    random: Callable[[], float]
-    stopping: asyncio.Event
-    watcher: Watcher
-    at_risk: dict[int, Decimal | None] = field(default_factory=dict)
-    unrecorded: "dict[asyncio.Future[None], Decimal | None]" = field(default_factory=dict)
-
-    @property
-    def in_flight(self) -> int:
-        """How many attempts have left and not come back."""
-        return len(self.at_risk)
-
-    @property
-    def unseen_usd(self) -> Decimal:
-        """What may be billed without a record if the process ends now, as far as it is bounded."""
-        unseen = [*self.at_risk.values(), *self.unrecorded.values()]
-        return total(usd for usd in unseen if usd is not None)
 
 
 class Sender:
@@ -107,12 +35,14 @@ class Sender:
     async def send(self, errand: Errand) -> Tried | None:
         """Try until there is nothing left to try; None when the run stopped before the next try."""
         history = History(unknown=errand.unknown_attempts)
+        is_retry = False
 
         async def attempt() -> Tried | None:
-            nonlocal history
-            tried = await self._attempt(errand, history)
+            nonlocal history, is_retry
+            tried = await self._attempt(errand, history, is_retry=is_retry)
             if tried is not None:
                 history = history.after(tried.outcome)
+                is_retry = not tried.outcome.is_rate_limited
             return tried
 
         retrier = tenacity.AsyncRetrying(
@@ -123,57 +53,79 @@ class Sender:
         )
         return await retrier(attempt)
 
-    async def _attempt(self, errand: Errand, history: History) -> Tried | None:
-        around, request = self._with, errand.request
-        size, stopping = len(request.body), around.stopping
-        reserved = await around.pacer.admit(size, request.max_tokens, stopping)
-        if reserved is None:
+    async def _attempt(self, errand: Errand, history: History, *, is_retry: bool) -> Tried | None:
+        """Make one attempt when the cache and the pace let it; None when the run is stopping."""
+        around = self._with
+        lease = await around.warming.admit(errand.prefixes, around.stopping)
+        if lease is None:
             return None
+        with lease:
+            body = errand.body_living(lease.ttl)
+            need = Need(len(body), errand.request.max_tokens, is_retry)
+            leave = await around.pacer.admit(errand.request.model, need)
+            if leave is None:
+                return None
+            attempt_id = await self._intend(errand)
+            result = await self._exchange(attempt_id, errand, body, lease)
+            outcome = classify(result)
+            if outcome.message is not None:
+                lease.begun()
+        billed = self._bill(errand, outcome, body)
+        decision = decide(outcome, history.after(outcome), around.policy, around.random())
+        came = _returned(result, outcome, billed, decision)
+        around.pacer.returned(errand.request.model, leave, came)
+        record = _record(attempt_id, errand, outcome, billed, result)
+        return self._keep(record, Tried(errand, outcome, billed, decision, len(record.body or b"")))
+
+    async def _exchange(
+        self, attempt_id: int, errand: Errand, body: bytes, lease: Lease
+    ) -> Answer | NoAnswer:
+        """Send the bytes; what may be billed for them is at risk meanwhile."""
+        around = self._with
+        around.at_risk[attempt_id] = errand.worst_case_usd
+        lease.leaves()
+        try:
+            return await around.client.send(self._slot, body, lease.begun)
+        finally:
+            del around.at_risk[attempt_id]
+
+    def _keep(self, record: OutcomeRecord, tried: Tried) -> Tried:
+        """Let an outcome be recorded, and tell of it before and after that."""
+        around, cost = self._with, tried.bill.cost_usd
+        done = around.recorder.add("outcomes", record)
+        around.unrecorded[done] = tried.errand.worst_case_usd if cost is None else cost
+        done.add_done_callback(lambda future: self._recorded(future, tried))
+        around.watcher.tried(tried)
+        return tried
+
+    async def _intend(self, errand: Errand) -> int:
+        """Make it durable that an attempt is about to leave; returns its id."""
+        around = self._with
         attempt_id = next(around.attempt_ids)
         intent = Intent(
             attempt_id,
             errand.fingerprint,
             around.run_id,
-            request.model,
+            errand.request.model,
             datetime.now(UTC),
             errand.worst_case_usd,
         )
         await around.recorder.add("attempts", intent)
-        around.at_risk[attempt_id] = errand.worst_case_usd
-        try:
-            result = await around.client.send(self._slot, request.body)
-        finally:
-            del around.at_risk[attempt_id]
-        outcome = classify(result)
-        billed = self._bill(errand, outcome)
-        decision = decide(outcome, history.after(outcome), around.policy, around.random())
-        if billed.usage is not None:
-            around.pacer.settle(reserved, size, billed.usage)
-        if outcome.is_rate_limited and isinstance(decision, Retry):
-            around.pacer.pause(decision.after_s)
-        record = _record(attempt_id, errand, outcome, billed, result)
-        tried = Tried(errand, outcome, billed, decision, len(record.body or b""))
-        done = around.recorder.add("outcomes", record)
-        cost = billed.cost_usd
-        around.unrecorded[done] = errand.worst_case_usd if cost is None else cost
-        done.add_done_callback(lambda future: self._recorded(future, tried))
-        around.watcher.tried(tried)
-        return tried
+        return attempt_id
 
     def _recorded(self, done: "asyncio.Future[None]", tried: Tried) -> None:
         if not done.cancelled() and done.exception() is None:
             del self._with.unrecorded[done]
             self._with.watcher.recorded(tried)
 
-    def _bill(self, errand: Errand, outcome: Outcome) -> Bill:
+    def _bill(self, errand: Errand, outcome: Outcome, body: bytes) -> Bill:
         if outcome.billing is Billing.UNKNOWN:
             return Bill(None, None)
         if outcome.message is None:
             return FREE
-        around, request = self._with, errand.request
-        cache_ttl: Literal["5m", "1h"] = "1h" if b'"ttl":"1h"' in request.body else "5m"
-        free = around.free_usage_fields
-        return bill(outcome.message, request.model, around.prices, free, cache_ttl)
+        around, free = self._with, self._with.free_usage_fields
+        cache_ttl: Literal["5m", "1h"] = "1h" if b'"ttl":"1h"' in body else "5m"
+        return bill(outcome.message, errand.request.model, around.prices, free, cache_ttl)
 
     def _goes_on(self, tried: Tried | None) -> bool:
         return (
@@ -183,13 +135,29 @@ class Sender:
         )
 
     async def _sleep(self, seconds: float) -> None:
-        await rest(seconds, self._with.stopping)
+        self._with.resting += 1
+        try:
+            await rest(seconds, self._with.stopping)
+        finally:
+            self._with.resting -= 1
 
 
 def _wait(state: tenacity.RetryCallState) -> float:
     assert state.outcome is not None  # noqa: S101 - tenacity asks after an attempt
     decision = state.outcome.result().decision
     return 0.0 if isinstance(decision, Stop) else float(decision.after_s)
+
+
+def _returned(
+    result: Answer | NoAnswer, outcome: Outcome, billed: Bill, decision: Decision
+) -> Returned:
+    """What the pace learns from: a wait that the limits or an overload ask of one is one of all."""
+    answer = result if isinstance(result, Answer) else None
+    status = None if answer is None else answer.status
+    headers = {} if answer is None else answer.headers
+    is_for_all = outcome.is_rate_limited or (status in (503, 529) and outcome.retry_after_s)
+    pause_s = decision.after_s if isinstance(decision, Retry) and is_for_all else None
+    return Returned(outcome, headers, billed.usage, result.latency_s, pause_s)
 
 
 def _record(

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from batcher.core.pace.halt import Halt
 from batcher.runner.sending.progress import Progress
-from batcher.runner.sending.sender import Surroundings
+from batcher.runner.sending.surroundings import Surroundings
 from batcher.runner.ui import Snapshot, Ui
 
 _TICK_S = 1.0
@@ -41,7 +41,7 @@ class Ticker:
         history = deque([(progress.clock(), 0)])
         while True:
             await asyncio.sleep(_TICK_S)
-            limiter = self.around.pacer.limiter
+            limiter = self.around.limiter
             pace_s[limiter] = pace_s.get(limiter, 0.0) + _TICK_S
             snapshot = self._snapshot(_rate(history, progress.clock(), progress.done))
             self.ui.show(snapshot)
@@ -72,9 +72,10 @@ class Ticker:
             spent_usd=progress.spent_usd,
             unknown_usd=progress.unknown_usd,
             cache_read_share=read / prompt if prompt else 0.0,
+            saved_usd=progress.saved_usd,
             rate=rate,
             eta_s=left / rate if rate > 0 else None,
-            limiter=self.around.pacer.limiter,
+            limiter=self.around.limiter,
             elapsed_s=progress.clock() - progress.started_at,
         )
 

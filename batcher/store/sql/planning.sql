@@ -17,15 +17,25 @@ CREATE OR REPLACE TEMP TABLE plan (
     reason      VARCHAR
 );
 
+-- name: create_prefixes
+-- What the prompts begin with that other items' prompts may begin with, too.
+CREATE OR REPLACE TEMP TABLE prefixes (
+    item   BIGINT,
+    level  TINYINT,  -- 1: tools and system, 2: all but the last block of the messages
+    prefix UUID
+);
+
 -- name: duplicate_ids
--- Rows whose id an earlier row has, with the place of that row; a bad row's id counts too.
+-- Rows whose id an earlier row has that asks something else, with the place of that row; a bad row's
+-- id counts too.
 SELECT p.item, f.file, f.line
 FROM plan p
 JOIN (
     SELECT id, min(ordinal) AS ordinal FROM plan WHERE id IS NOT NULL
     GROUP BY id HAVING min(ordinal) < max(ordinal)
 ) d ON d.id = p.id AND d.ordinal < p.ordinal
-JOIN plan f ON f.ordinal = d.ordinal AND f.sample = 0
+JOIN plan f ON f.ordinal = d.ordinal AND f.sample = p.sample
+WHERE (f.fingerprint = p.fingerprint) IS NOT TRUE
 ORDER BY p.item;
 
 -- name: mark_bad
@@ -159,6 +169,30 @@ SELECT coalesce(sum(cost_usd), 0), count(*) FILTER (WHERE is_final) FROM outcome
 -- What is to be sent, with the attempts of it that may have been billed unseen.
 SELECT first_item AS item, unknown_attempts FROM answered
 WHERE final_attempt IS NULL AND unknown_attempts < $allowance;
+
+-- name: create_sends
+-- The items of the table items, numbered in their order.
+CREATE OR REPLACE TEMP TABLE sends AS SELECT item, row_number() OVER (ORDER BY item) AS number FROM items;
+
+-- name: create_shared
+-- The prefixes of these that are worth a place in the cache: used often enough, and soon enough
+-- after one another to be brought together.
+CREATE OR REPLACE TEMP TABLE shared AS
+WITH used AS (SELECT number, item, level, prefix FROM prefixes JOIN sends USING (item)),
+worthy AS (
+    SELECT prefix, max(number) - min(number) AS span FROM used GROUP BY prefix
+    HAVING count(*) >= $least_uses AND span <= $window * (count(*) - 1)
+)
+SELECT item, sum(level) AS levels, arg_max(prefix, level) AS prefix, arg_max(span, level) AS span
+FROM used JOIN worthy USING (prefix) GROUP BY item;
+
+-- name: marks
+-- The items that are to be marked, at which levels (their sum).
+SELECT item, levels::UTINYINT AS levels FROM shared;
+
+-- name: groups
+-- How many groups share their longest prefix, and how far one is strewn over what is sent.
+SELECT count(DISTINCT prefix) AS groups, coalesce(max(span), 0)::BIGINT AS span FROM shared;
 
 -- name: bad_rows
 -- The rows without a request that count as failures, in order.

@@ -1,0 +1,175 @@
+"""Brings together what shares a prefix, in bounded memory, so that it meets in the prompt cache."""
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Generic, Protocol, Self, TypeVar
+
+WINDOW_BYTES = 64 << 20
+
+# What an errand takes besides the bytes of its body.
+_OVERHEAD_BYTES = 768
+
+
+class Groupable(Protocol):
+    """An errand, as far as it matters here."""
+
+    @property
+    def prefixes(self) -> tuple[bytes, ...]:
+        """The names of what it shares with others, the longest last; none when it is not marked."""
+
+    @property
+    def body(self) -> bytes:
+        """What is sent."""
+
+    def with_body(self, body: bytes) -> Self:
+        """Copy it with another body."""
+
+
+E = TypeVar("E", bound=Groupable)
+
+
+@dataclass(slots=True)
+class _Held(Generic[E]):
+    """An errand without what the first body of its group begins and ends with, too."""
+
+    errand: E
+    start: int
+    end: int
+
+
+@dataclass(slots=True)
+class _Group(Generic[E]):
+    pattern: bytes
+    held: deque[_Held[E]] = field(default_factory=deque)
+    is_led: bool = False
+
+
+class Gathering(Generic[E]):
+    """Changes the order of errands: those of one group, by their longest prefix, come together.
+
+    The first of a group, its leader, comes about ``ahead`` errands before the others, so that they
+    seldom wait for its answer. Groups come in the order of their leaders, errands of a group in
+    theirs, and errands without a prefix as they are read. Held are at most ``window`` errands, what
+    is ahead twice, and ``most_bytes``; what a group has in common is held once. A group that is
+    strewn wider comes in parts. The errands of the first group are passed on without delay, so one
+    group alone is never held.
+
+    ``group_size`` is what a group is expected to have: while the window fills for the first time,
+    the errands behind a leader are not known yet, and an entry whose readers come too late was
+    written in vain.
+    """
+
+    def __init__(
+        self,
+        ahead: Callable[[], int],
+        window: int,
+        group_size: int,
+        most_bytes: int = WINDOW_BYTES,
+    ) -> None:
+        self._ahead = ahead
+        self._window = window
+        self._group_size = group_size
+        self._most_bytes = most_bytes
+        self._first_leaders = 0
+        self._is_filling = True
+        self._current: bytes | None = None
+        self._groups: dict[bytes, _Group[E]] = {}
+        self._leaderless: deque[bytes] = deque()
+        self._behind_leaders = 0
+        self.held = 0
+        self.held_bytes = 0
+
+    def run(self, errands: Iterable[E]) -> Iterator[E | None]:
+        """Give the errands in their new order; None where the next has to be waited for."""
+        for errand in errands:
+            group = errand.prefixes[-1] if errand.prefixes else None
+            if self._current is None:
+                self._current = group
+            if group is None or group == self._current:
+                yield errand
+                continue
+            self._hold(group, errand)
+            yield from self._leaders()
+            yield None
+            while self._is_full:
+                yield from self._next_group()
+        while self._groups:
+            yield from self._next_group()
+
+    @property
+    def _is_full(self) -> bool:
+        most = self._window + 2 * self._ahead()
+        return self.held > most or self.held_bytes > self._most_bytes
+
+    def _hold(self, name: bytes, errand: E) -> None:
+        group = self._groups.get(name)
+        if group is None:
+            group = self._groups[name] = _Group(errand.body)
+            self._leaderless.append(name)
+            self.held_bytes += len(group.pattern) + _OVERHEAD_BYTES
+        start, end = common_ends(errand.body, group.pattern)
+        own = errand.body[start : len(errand.body) - end]
+        group.held.append(_Held(errand.with_body(own), start, end))
+        self._behind_leaders += group.is_led
+        self.held += 1
+        self.held_bytes += len(own) + _OVERHEAD_BYTES
+
+    def _release(self, group: _Group[E]) -> E:
+        held = group.held.popleft()
+        own, pattern = held.errand.body, group.pattern
+        self._behind_leaders -= group.is_led
+        self.held -= 1
+        self.held_bytes -= len(own) + _OVERHEAD_BYTES
+        return held.errand.with_body(
+            b"".join((pattern[: held.start], own, pattern[len(pattern) - held.end :]))
+        )
+
+    @property
+    def _expected_behind(self) -> int:
+        """How many errands come before those of a leader that would go now."""
+        if self._is_filling:
+            return max(self._behind_leaders, self._first_leaders * self._group_size)
+        return self._behind_leaders
+
+    def _leaders(self) -> Iterator[E]:
+        """Send leaders ahead while few errands are behind those that are out."""
+        while self._leaderless and self._expected_behind <= self._ahead():
+            group = self._groups[self._leaderless.popleft()]
+            yield self._release(group)
+            group.is_led = True
+            self._first_leaders += 1
+            self._behind_leaders += len(group.held)
+
+    def _next_group(self) -> Iterator[E]:
+        """Let the others of the group follow whose leader went first of all."""
+        self._is_filling = False
+        self._current = next(iter(self._groups))
+        group = self._groups[self._current]
+        yield from self._leaders()
+        while group.held:
+            yield self._release(group)
+            yield from self._leaders()
+        del self._groups[self._current]
+        self.held_bytes -= len(group.pattern) + _OVERHEAD_BYTES
+
+
+def common_ends(body: bytes, pattern: bytes) -> tuple[int, int]:
+    """How many bytes two bodies have in common at their start, and then at their end."""
+    most = min(len(body), len(pattern))
+    start = _most(most, lambda n: body[:n] == pattern[:n])
+    return start, _most(
+        most - start, lambda n: body[len(body) - n :] == pattern[len(pattern) - n :]
+    )
+
+
+def _most(most: int, holds: Callable[[int], bool]) -> int:
+    """The greatest number for which something holds that holds for all smaller ones."""
+    least = 0
+    while least < most:
+        middle = (least + most + 1) // 2
+        if holds(middle):
+            least = middle
+        else:
+            most = middle - 1
+    return least

@@ -1,0 +1,235 @@
+"""How much of what requests share comes from the prompt cache: planned, unplanned, and without it.
+
+    python benchmarks/caching.py [--rows N] [--documents N] [--questions N] [--concurrency N]
+                                 [--job prompt|random|ordered] [--stream yes|no]
+
+Three jobs: rows under one system prompt of some 3,000 tokens; questions about documents, several
+for each, in random order; and the same in order. Each is run against the simulator as a process,
+with answers streamed and not. *planned* and *none* are the real command, with ``cache.mode`` at
+``"auto"`` and ``"off"``; *unplanned* is a plain fan-out over httpx that posts the same requests with
+the marks written by hand. Tokens and dollars are the simulator's own. The share is that of the
+tokens that requests share (all that is read or written in the unplanned run).
+"""
+
+import argparse
+import asyncio
+import json
+import os
+import random
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+SEED = 11
+MARK = {"cache_control": {"type": "ephemeral"}}
+SERVER = ("--latency", "0.2", "--ttft-s", "0.8", "--tokens-per-s", "80")
+REQUEST = {"model": "claude-haiku-5-5", "max_tokens": 60, "thinking": {"type": "disabled"}}
+JOB = """\
+[job]
+state = "state"
+
+[input]
+path = "rows.jsonl"
+id = "id"
+
+[request]
+model = "claude-haiku-5-5"
+max_tokens = 60
+thinking = {{ type = "disabled" }}
+{asks}
+
+[limits]
+concurrency = {concurrency}
+max_failed = 1
+
+[cache]
+mode = "{mode}"
+
+[api]
+base_url = "{url}"
+stream = {stream}
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """A job's rows, what its job file asks about them, and the same as marked Messages bodies."""
+
+    rows: list[dict[str, Any]]
+    asks: str
+    bodies: list[dict[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """What the simulator counted in one run, and how long it took."""
+
+    read: int
+    written: int
+    cost_usd: float
+    total_s: float
+
+
+def text(rng: random.Random, size: int) -> str:
+    """Make plausible words of so many bytes."""
+    syllables = ["ka", "ro", "mi", "ten", "sul", "ar", "ben", "dor", "li", "vex"]
+    words: list[str] = []
+    while sum(map(len, words)) + len(words) < size:
+        words.append("".join(rng.choices(syllables, k=rng.randint(1, 4))))
+    return " ".join(words)[:size]
+
+
+def one_prompt(options: Any) -> Work:
+    """Ask about each row under one long system prompt."""
+    rng = random.Random(SEED)
+    system = text(rng, 7_500)
+    rows = [{"id": str(n), "text": text(rng, 200)} for n in range(options.rows)]
+    marked = [{"type": "text", "text": system, **MARK}]
+    bodies = [
+        {"system": marked, "messages": [{"role": "user", "content": f"Classify: {row['text']}"}]}
+        for row in rows
+    ]
+    return Work(rows, f'system = {json.dumps(system)}\nprompt = "Classify: {{{{ text }}}}"', bodies)
+
+
+def ordered(options: Any) -> Work:
+    """Ask several questions about each document, one document after the other."""
+    rng = random.Random(SEED)
+    rows, bodies = [], []
+    for number in range(options.documents):
+        document = {"type": "text", "text": text(rng, 12_000)}
+        for question in range(options.questions):
+            asked = {"type": "text", "text": text(rng, 100)}
+            rows.append({"id": f"{number}-{question}", "messages": user([document, asked])})
+            bodies.append({"messages": user([{**document, **MARK}, asked])})
+    return Work(rows, 'messages = "messages"', bodies)
+
+
+def shuffled(options: Any) -> Work:
+    """Ask the same in random order."""
+    work = ordered(options)
+    pairs = list(zip(work.rows, work.bodies, strict=True))
+    random.Random(SEED).shuffle(pairs)
+    return Work([row for row, _ in pairs], work.asks, [body for _, body in pairs])
+
+
+def user(content: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Say something as the user."""
+    return [{"role": "user", "content": content}]
+
+
+@contextmanager
+def simulator() -> Iterator[str]:
+    """Run one, and give its address."""
+    command = [sys.executable, "-m", "batcher.simulator", "--exit-with-parent", *SERVER]
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert process.stdin is not None
+    assert process.stdout is not None
+    try:
+        yield process.stdout.readline().removeprefix("listening on ").strip()
+    finally:
+        process.stdin.close()
+        process.wait(20)
+
+
+def command(work: Work, options: Any, url: str, *, mode: str, stream: bool) -> None:
+    """Run the job from nothing, by the real command."""
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        with (folder / "rows.jsonl").open("w", encoding="utf-8") as file:
+            file.writelines(json.dumps(row) + "\n" for row in work.rows)
+        job = JOB.format(
+            asks=work.asks,
+            mode=mode,
+            url=url,
+            concurrency=options.concurrency,
+            stream=str(stream).lower(),
+        )
+        (folder / "job.toml").write_text(job)
+        subprocess.run(
+            [sys.executable, "-m", "batcher", "run", str(folder / "job.toml"), "--yes", "-q"],
+            env={**os.environ, "ANTHROPIC_API_KEY": "simulator"},
+            check=True,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+        )
+
+
+async def fan_out(work: Work, options: Any, url: str, *, stream: bool) -> None:
+    """Post all bodies as a plain script does: workers with a connection each, and no waiting."""
+    bodies = iter(work.bodies)
+    headers = {"x-api-key": "simulator", "anthropic-version": "2026-10-21"}
+
+    async def worker() -> None:
+        async with httpx.AsyncClient(headers=headers, verify=False, timeout=60) as client:
+            for body in bodies:
+                asked = {**REQUEST, "stream": stream, **body}
+                (await client.post(f"{url}/v1/messages", json=asked)).raise_for_status()
+
+    await asyncio.gather(*(worker() for _ in range(options.concurrency)))
+
+
+def measure(work: Work, options: Any, how: str, *, stream: bool) -> Figures:
+    """Send all requests once, in one of the ways."""
+    with simulator() as url:
+        started = time.perf_counter()
+        if how == "unplanned":
+            asyncio.run(fan_out(work, options, url, stream=stream))
+        else:
+            mode = "auto" if how == "planned" else "off"
+            command(work, options, url, mode=mode, stream=stream)
+        total_s = time.perf_counter() - started
+        with urllib.request.urlopen(f"{url}/_simulator/ledger") as answer:
+            ledger = json.load(answer)
+    tokens = ledger["tokens"]
+    written = tokens["cache_creation_5m_input_tokens"] + tokens["cache_creation_1h_input_tokens"]
+    read = tokens["cache_read_input_tokens"]
+    return Figures(read, written, float(ledger["cost_usd"]), total_s)
+
+
+JOBS = {"prompt": one_prompt, "random": shuffled, "ordered": ordered}
+
+
+def print_job(name: str, options: Any, *, stream: bool) -> None:
+    """Run one job in every way, and print a line for each."""
+    ways = ("none", "unplanned", "planned")
+    work = JOBS[name](options)
+    runs = {how: measure(work, options, how, stream=stream) for how in ways}
+    shared = runs["unplanned"].read + runs["unplanned"].written
+    for how, run in runs.items():
+        saved = 1 - run.cost_usd / runs["none"].cost_usd
+        print(
+            f"| {name} | {'yes' if stream else 'no'} | {how} | {run.read / shared:.2%} "
+            f"| {run.written:,} | ${run.cost_usd:.4f} | {saved:.0%} | {run.total_s:.0f} s |",
+            flush=True,
+        )
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rows", type=int, default=5_000)
+    parser.add_argument("--documents", type=int, default=200)
+    parser.add_argument("--questions", type=int, default=20)
+    parser.add_argument("--concurrency", type=int, default=64)
+    parser.add_argument("--job", action="append", choices=[*JOBS])
+    parser.add_argument("--stream", action="append", choices=["yes", "no"])
+    options = parser.parse_args()
+    print("| job | streamed | cache | read of what is shared | written | cost | saved | time |")
+    print("|---|---|---|---|---|---|---|---|")
+    for name in options.job or JOBS:
+        for stream in options.stream or ["yes", "no"]:
+            print_job(name, options, stream=stream == "yes")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,30 @@
+"""A second signal ends the process, whatever its last act meets."""
+
+import subprocess
+import sys
+
+import pytest
+
+SCRIPT = """
+import os, signal, threading
+from batcher.runner.signals import draining
+held = threading.Lock()
+def fine(code): os.write(1, b"left in order, %d" % code)
+def fails(code): raise ValueError
+def hangs(code): held.acquire()
+with draining(lambda number: None, lambda: "last words", FAREWELL):
+    with held:
+        os.kill(os.getpid(), signal.SIGTERM)
+        os.kill(os.getpid(), signal.SIGINT)
+        os.write(1, b"went on")
+"""
+
+
+@pytest.mark.parametrize("farewell", ["fine", "fails", "hangs"])
+def test_the_last_act_cannot_keep_the_process(farewell: str) -> None:
+    """It may fail, or need a lock that the interrupted thread holds; the exit code stays."""
+    command = [sys.executable, "-c", SCRIPT.replace("FAREWELL", farewell)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+    assert done.returncode == 130
+    assert "last words" in done.stderr
+    assert done.stdout == ("left in order, 130" if farewell == "fine" else "")

@@ -1,0 +1,147 @@
+"""Whole runs: what requests share is written into the prompt cache once, and read from then on."""
+
+import json
+import os
+import random
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from whole_runs import Job, Server
+
+SYSTEM = "You label things, one at a time. " * 250  # some 3,000 tokens
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    """A simulator that takes its time, so that requests overlap."""
+    running = Server("--keep-requests", "--latency", "0.1")
+    yield running
+    running.close()
+
+
+def tokens(server: Server) -> tuple[int, int]:
+    """What was read from the cache and what was written into it."""
+    counted = server.ledger()["tokens"]
+    written = sum(counted[f"cache_creation_{ttl}_input_tokens"] for ttl in ("5m", "1h"))
+    return counted["cache_read_input_tokens"], written
+
+
+def share(server: Server) -> float:
+    """The part of all tokens at marks that was read."""
+    read, written = tokens(server)
+    return read / (read + written)
+
+
+def entries(server: Server) -> list[dict[str, Any]]:
+    """What was counted for each answer, in the order of sending."""
+    return [entry["usage"] for entry in server.entries() if entry["usage"] is not None]
+
+
+def rows(count: int) -> list[dict[str, str]]:
+    """Rows with a text of their own."""
+    return [{"text": f"thing {number}"} for number in range(count)]
+
+
+def conversations(
+    documents: int, questions: int, *, is_ordered: bool = False
+) -> list[dict[str, Any]]:
+    """Questions about documents, in random order or one document after the other."""
+    made = [
+        {"messages": [{"role": "user", "content": [text(f"document {d} " * 500), text(f"{q}?")]}]}
+        for d in range(documents)
+        for q in range(questions)
+    ]
+    if not is_ordered:
+        random.Random(3).shuffle(made)
+    return made
+
+
+def text(words: str) -> dict[str, str]:
+    """A text block."""
+    return {"type": "text", "text": words}
+
+
+@pytest.mark.parametrize("stream", ["true", "false"], ids=["stream", "whole"])
+def test_one_prompt_is_written_once(job: Job, server: Server, stream: str) -> None:
+    """The first request goes alone; all others read."""
+    request = f'system = {json.dumps(SYSTEM)}\nprompt = "{{{{ text }}}}"\n'
+    job.write(rows(300), request=request, api=f"stream = {stream}\n").run()
+    first, *others = entries(server)
+    assert first["cache_creation_5m_input_tokens"] > 2_500
+    assert all(usage["cache_creation_5m_input_tokens"] == 0 for usage in others)
+    assert share(server) > 0.99
+
+
+def test_a_plain_fan_out_writes_many_times(job: Job, server: Server) -> None:
+    """What the plan is better than: the same marks by hand, and nobody waits."""
+    asked = conversations(20, 15, is_ordered=True)
+    for row in asked:
+        row["messages"][0]["content"][0]["cache_control"] = {"type": "ephemeral"}
+    request, more = 'messages = "messages"\n', '[cache]\nmode = "off"\n'
+    job.write(asked, request=request, more=more).run()
+    assert sum(usage["cache_creation_5m_input_tokens"] > 0 for usage in entries(server)) > 60
+    assert share(server) < 0.8
+
+
+@pytest.mark.parametrize("is_ordered", [True, False], ids=["in order", "random"])
+def test_questions_find_their_document(job: Job, server: Server, is_ordered: bool) -> None:
+    """Each document is written once; 14 of its 15 questions read it."""
+    job.write(conversations(20, 15, is_ordered=is_ordered), request='messages = "messages"\n').run()
+    written = sum(usage["cache_creation_5m_input_tokens"] > 0 for usage in entries(server))
+    assert written == 20
+    assert share(server) > 0.93
+
+
+def test_two_levels_are_each_written_once(job: Job, server: Server) -> None:
+    """The system prompt by the first request of all, each document by its first question."""
+    request = f'system = {json.dumps(SYSTEM)}\nmessages = "messages"\n'
+    job.write(conversations(10, 5), request=request).run()
+    usages = entries(server)
+    assert sum(usage["cache_creation_5m_input_tokens"] > 0 for usage in usages) == 10
+    assert sum(usage["cache_read_input_tokens"] == 0 for usage in usages) == 1
+
+
+def test_marks_are_no_part_of_a_request(job: Job, server: Server, tmp_path: Path) -> None:
+    """Answers, names and outputs are the same without them, so nothing is asked again."""
+    block = f'{{ type = "text", text = {json.dumps(SYSTEM)} }}'
+    request = f'system = [{block}]\nprompt = "{{{{ text }}}}"\n'
+    job.write(rows(30), request=request).run()
+    asked = server.ledger()["requests"]
+    again = job.write(rows(30), request=request, more='[cache]\nmode = "off"\n').run()
+    assert "0 to send" in again
+    assert server.ledger()["requests"] == asked
+    (tmp_path / "other").mkdir()
+    other = Job(tmp_path / "other", server)
+    other.write(rows(30), request=request, more='[cache]\nmode = "off"\n').run()
+    unlike = ["_input_tokens", "_cost_usd"]
+    columns = [
+        name
+        for name in job.lasting().column_names
+        if name not in unlike and not name.startswith("_cache")
+    ]
+    assert other.lasting().select(columns).equals(job.lasting().select(columns))
+
+
+def test_retried_rows_share_their_prompt_too(tmp_path: Path) -> None:
+    """What failed for good is asked again with the prompt they share written once."""
+    server = Server(
+        "--keep-requests", "--latency", "0.05", "--fault", "status:status=400,after_n=5,first_n=15"
+    )
+    job = Job(tmp_path, server)
+    request = f'system = {json.dumps(SYSTEM)}\nprompt = "{{{{ text }}}}"\n'
+    job.write(rows(30), request=request).run(code=3)
+    before = tokens(server)
+    subprocess.run(
+        [sys.executable, "-m", "batcher", "retry", str(job.path), "--yes"],
+        env={**os.environ, "ANTHROPIC_API_KEY": "test-key"},
+        check=True,
+        capture_output=True,
+    )
+    read, written = (after - then for after, then in zip(tokens(server), before, strict=True))
+    assert read > 10 * 2_500
+    assert written == 0  # the first run's entry still lives
+    server.close()
