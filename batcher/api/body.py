@@ -1,46 +1,46 @@
 """The body of an answer as it arrives: decoded, bounded, and folded when it is a stream."""
 
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from batcher.core.answers.stream import MessageFold
 
 _AUTO_DETECT = 47  # zlib's wbits for a gzip or zlib header, whichever comes
+_PIECE_BYTES = 1 << 20
+_BEGINNING_BYTES = 64 << 10
+"""How much is kept of a body that is no answer; with many at once all of each would not fit."""
 
 
 class Body:
     """Takes a body in pieces and never holds more than ``max_bytes`` of it, decoded.
 
-    A 200 of type ``text/event-stream`` is folded as it comes. An encoding nobody asked for and
-    nobody knows is kept undecoded, with a fault.
+    A 200 of type ``text/event-stream`` is folded as it comes; one that somebody on the way gave
+    another type is known by its first bytes, at its end. An encoding nobody asked for and nobody
+    knows is kept undecoded, with a fault. Of a stream that is not whole, and of a body that
+    passes ``max_bytes``, only the beginning is kept.
     """
 
     def __init__(self, status: int, headers: Mapping[str, str], max_bytes: int) -> None:
         encoding = headers.get("content-encoding", "identity").strip().lower() or "identity"
         is_stream = headers.get("content-type", "").lower().startswith("text/event-stream")
-        self.fold = MessageFold() if is_stream and status == 200 else None
+        self._is_200 = status == 200
+        self.fold = MessageFold() if is_stream and self._is_200 else None
         self._inflater = _Inflater() if encoding in {"gzip", "x-gzip", "deflate"} else None
         is_known = self._inflater is not None or encoding == "identity"
         self._fault = None if is_known else "client.undecodable"
         self._room = max_bytes
         self._pieces: list[bytes] = []
+        self._kept_bytes = 0
 
     def feed(self, data: bytes) -> bool:
         """Take the next bytes off the wire; False when there is no use in reading on."""
-        if self._inflater is not None:
-            try:
-                data = self._inflater.feed(data, self._room + 1)
-            except zlib.error:
-                self._fault = "client.undecodable"
-                return False
-        if len(data) > self._room:
-            data = data[: self._room]
-            self._fault = "client.too_large"
-        self._room -= len(data)
-        self._pieces.append(data)
-        if self.fold is not None:
-            self.fold.feed(data)
-        return self._fault != "client.too_large"
+        if self._inflater is None:
+            return self._take(data)
+        try:
+            return all(self._take(piece) for piece in self._inflater.feed(data))
+        except zlib.error:
+            self._fault = "client.undecodable"
+            return False
 
     def result(self, fault: str | None) -> tuple[bytes, str | None]:
         """Give the body and what is wrong with it; ``fault`` is what the transport says is wrong.
@@ -51,19 +51,45 @@ class Body:
         fault = self._fault or fault
         if fault is None and self._inflater is not None and not self._inflater.is_whole:
             fault = "client.cut_short"
-        if self.fold is None:
-            return body, fault
-        self.fold.end()
-        if self.fold.is_complete:
-            return self.fold.message_json(), None
-        if self.fold.error is not None:
-            return self.fold.error, "client.stream_error"
-        broken = "client.stream_broken" if self.fold.fault else "client.stream_incomplete"
-        return body, fault or broken
+        fold = self.fold
+        if fold is None and self._is_200 and body.startswith((b"event:", b"data:")):
+            fold = MessageFold()
+            fold.feed(body)
+        return (body, fault) if fold is None else _folded(fold, body, fault)
+
+    def _take(self, data: bytes) -> bool:
+        if len(data) > self._room:
+            self._pieces = [_beginning([*self._pieces, data[: min(self._room, _BEGINNING_BYTES)]])]
+            self._fault = "client.answer_too_large"
+            return False
+        self._room -= len(data)
+        if self.fold is not None:
+            self.fold.feed(data)
+            data = data[: max(0, _BEGINNING_BYTES - self._kept_bytes)]
+        self._kept_bytes += len(data)
+        self._pieces.append(data)
+        return True
+
+
+def _beginning(pieces: list[bytes]) -> bytes:
+    kept = bytearray()
+    for piece in pieces:
+        kept += piece[: _BEGINNING_BYTES - len(kept)]
+    return bytes(kept)
+
+
+def _folded(fold: MessageFold, body: bytes, fault: str | None) -> tuple[bytes, str | None]:
+    """Give what a stream came to; without its end event it is never whole."""
+    fold.end()
+    if fold.is_complete:
+        return fold.message_json(), None
+    if fold.error is not None:
+        return fold.error, "client.stream_error"
+    return body, fault or ("client.stream_broken" if fold.fault else "client.stream_incomplete")
 
 
 class _Inflater:
-    """Decompresses gzip and zlib, member by member, never beyond what is asked for."""
+    """Decompresses gzip and zlib, member by member, in pieces of bounded size."""
 
     def __init__(self) -> None:
         self._member = zlib.decompressobj(_AUTO_DETECT)
@@ -73,14 +99,14 @@ class _Inflater:
     def is_whole(self) -> bool:
         return self._member.eof or not self._has_begun
 
-    def feed(self, data: bytes, room: int) -> bytes:
-        """At most ``room`` bytes (at least 1); what would not fit is dropped."""
-        pieces = []
-        while data and room:
+    def feed(self, data: bytes) -> Iterator[bytes]:
+        """Give what the data unpacks to, as far as it is asked for."""
+        is_full = False
+        while data or (is_full and not self._member.eof):
             if self._member.eof:
                 self._member = zlib.decompressobj(_AUTO_DETECT)
             self._has_begun = True
-            pieces.append(self._member.decompress(data, room))
-            room -= len(pieces[-1])
-            data = self._member.unused_data
-        return b"".join(pieces)
+            piece = self._member.decompress(data, _PIECE_BYTES)
+            is_full = len(piece) == _PIECE_BYTES
+            yield piece
+            data = self._member.unconsumed_tail or self._member.unused_data

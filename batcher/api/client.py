@@ -3,7 +3,7 @@
 import asyncio
 import re
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from types import TracebackType
 from typing import Self
 from urllib.parse import quote
@@ -17,7 +17,6 @@ from batcher.api.faults import body_fault, no_answer
 from batcher.api.key import Secret
 from batcher.api.transport import TransportFactory, transport_factory
 from batcher.core.answers.answer import Answer, NoAnswer
-from batcher.core.answers.stream import MessageFold
 from batcher.core.job import API
 from batcher.errors import ConfigurationError
 
@@ -45,13 +44,18 @@ _OUR_HEADERS = frozenset(
 )
 
 
+def _unheard() -> None:
+    """Stand in where nobody wants to know that an answer has begun."""
+
+
 class MessagesClient:
     """Sends requests over a fixed number of connections, one for each worker.
 
     A slot (0 to ``connections`` - 1) is one connection and carries one request at a time.
-    ``timeout_s`` bounds a whole attempt, from connecting to the last byte. Errors of the network
-    are values (``faults`` lists them), redirects are answers like any other, and cancelling closes
-    the connection. Raises ConfigurationError for an address or header that must not be used.
+    ``timeout_s`` bounds a whole attempt, from connecting to the last byte, and the API's
+    ``idle_timeout_s`` every silence inside an answer. Errors of the network are values (``faults``
+    lists them), redirects are answers like any other, and cancelling closes the connection.
+    Raises ConfigurationError for an address or header that must not be used.
     """
 
     def __init__(
@@ -69,6 +73,7 @@ class MessagesClient:
         self._headers = _headers(api, key, server)
         self._is_streamed = api.stream
         self._timeout_s = timeout_s
+        self._idle_s = float(api.idle_timeout_s)
         self._max_body_bytes = max_body_bytes
         # Reading and writing are bounded by the whole timeout, which httpx's own would only repeat.
         connect_s = min(_CONNECT_TIMEOUT_S, timeout_s)
@@ -77,11 +82,16 @@ class MessagesClient:
         self._open_transport = open_transport or transport_factory(server)
         self._transports = [self._open_transport() for _ in range(connections)]
 
-    async def send(self, slot: int, body: bytes) -> Answer | NoAnswer:
-        """Make one attempt with the JSON of a request, asking for a stream if the job says so."""
+    async def send(
+        self, slot: int, body: bytes, begun: Callable[[], None] = _unheard
+    ) -> Answer | NoAnswer:
+        """Make one attempt with the JSON of a request, asking for a stream if the job says so.
+
+        ``begun`` is told as soon as the first event of a stream is there, perhaps several times.
+        """
         if self._is_streamed:
             body = b'{"stream":true,' + body[1:]
-        return await self._attempt(slot, "POST", self._messages, body)
+        return await self._attempt(slot, "POST", self._messages, body, begun)
 
     async def count_tokens(self, slot: int, body: bytes) -> Answer | NoAnswer:
         """Ask for the input tokens of a request; free. ``body`` may hold only what is counted."""
@@ -117,7 +127,12 @@ class MessagesClient:
         return f"<MessagesClient {self._server}, {len(self._transports)} connections>"
 
     async def _attempt(
-        self, slot: int, method: str, url: httpx.URL, body: bytes = b""
+        self,
+        slot: int,
+        method: str,
+        url: httpx.URL,
+        body: bytes = b"",
+        begun: Callable[[], None] = _unheard,
     ) -> Answer | NoAnswer:
         started = time.perf_counter()
         content = _Content(body)
@@ -134,14 +149,14 @@ class MessagesClient:
         try:
             async with asyncio.timeout(self._timeout_s) as deadline:
                 response = await self._transports[slot].handle_async_request(request)
-                reading = _Reading(response, self._max_body_bytes)
-                await reading.finish(started, deadline)
+                reading = _Reading(response, self._max_body_bytes, begun)
+                await reading.finish(started, deadline, self._idle_s)
             is_clean = True
         except (httpx.TransportError, OSError) as error:
             if reading is None:
                 latency_s = time.perf_counter() - started
                 return no_answer(error, was_sent=content.was_asked_for, latency_s=latency_s)
-            fault = None if reading.is_whole else body_fault(error)
+            fault = None if reading.is_whole else body_fault(error, is_idle=reading.is_idle)
         finally:
             if not is_clean:
                 await self._renew(slot)
@@ -172,23 +187,37 @@ class _Content(httpx.AsyncByteStream):
 class _Reading:
     """An answer that has a status and whose body is on its way."""
 
-    def __init__(self, response: httpx.Response, max_body_bytes: int) -> None:
+    def __init__(
+        self, response: httpx.Response, max_body_bytes: int, begun: Callable[[], None]
+    ) -> None:
+        self._begun = begun
         self._status = response.status_code
         self._headers = _lower_case(response.headers.raw)
         self._stream = response.stream
         self._body = Body(self._status, self._headers, max_body_bytes)
         self._ttft_s: float | None = None
         self.is_whole = False
+        self.is_idle = False
 
-    async def finish(self, started: float, deadline: asyncio.Timeout) -> None:
+    async def finish(self, started: float, deadline: asyncio.Timeout, idle_s: float) -> None:
         """Read to the end and give the connection back, or close it if there is more to come."""
         assert isinstance(self._stream, httpx.AsyncByteStream)  # noqa: S101 - tells mypy
+        end = deadline.when()
+        assert end is not None  # noqa: S101 - tells mypy
         try:
+            self._wait_at_most(idle_s, end, deadline)
             async for data in self._stream:
                 if not self._body.feed(data):
                     break
-                if self._body.fold is not None:
-                    self._watch(self._body.fold, started, deadline)
+                fold = self._body.fold
+                if fold is not None and fold.has_begun:
+                    self._begun()
+                if self._ttft_s is None and fold is not None and fold.first_content:
+                    self._ttft_s = time.perf_counter() - started
+                if fold is not None and fold.is_complete:
+                    # The message is whole: a server that does not end the body may not hold it up.
+                    end = min(end, asyncio.get_running_loop().time() + _AFTER_STREAM_S)
+                self._wait_at_most(idle_s, end, deadline)
             self.is_whole = True
         finally:
             await self._stream.aclose()
@@ -205,13 +234,11 @@ class _Reading:
             fault=fault,
         )
 
-    def _watch(self, fold: MessageFold, started: float, deadline: asyncio.Timeout) -> None:
-        if self._ttft_s is None and fold.first_content:
-            self._ttft_s = time.perf_counter() - started
-        if fold.is_complete:
-            # The message is whole: a server that does not end the body may not hold it up.
-            soon = asyncio.get_running_loop().time() + _AFTER_STREAM_S
-            deadline.reschedule(min(soon, deadline.when() or soon))
+    def _wait_at_most(self, seconds: float, end: float, deadline: asyncio.Timeout) -> None:
+        """Let the attempt end after so many seconds of silence, or at its end if that is sooner."""
+        silent_until = asyncio.get_running_loop().time() + seconds
+        self.is_idle = silent_until < end
+        deadline.reschedule(min(silent_until, end))
 
 
 def _headers(api: API, key: Secret | None, server: httpx.URL) -> list[tuple[bytes, bytes]]:

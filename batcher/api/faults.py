@@ -20,7 +20,8 @@ After a status line (the fault of an Answer):
 
     client.cut_short          the connection broke, or the body is shorter than announced
     client.timeout            the whole timeout passed
-    client.too_large          the decoded body passed the cap; what came before it is kept
+    client.stalled            no byte came for the idle timeout; a stream's pings are bytes
+    client.answer_too_large   the decoded body passed the cap; its beginning is kept
     client.undecodable        an unknown or damaged content encoding
     client.stream_error       an error event; the body is that error
     client.stream_broken      events that are not a message's
@@ -62,10 +63,11 @@ def no_answer(error: Exception, *, was_sent: bool, latency_s: float) -> NoAnswer
     return NoAnswer(error_type, message, was_sent, latency_s, is_fatal=error_type == "client.tls")
 
 
-def body_fault(error: Exception) -> str:
-    """Name a failure that came after the status."""
-    is_late = isinstance(error, (httpx.TimeoutException, TimeoutError))
-    return "client.timeout" if is_late else "client.cut_short"
+def body_fault(error: Exception, *, is_idle: bool) -> str:
+    """Name a failure that came after the status; ``is_idle``: the idle timeout came first."""
+    if not isinstance(error, (httpx.TimeoutException, TimeoutError)):
+        return "client.cut_short"
+    return "client.stalled" if is_idle else "client.timeout"
 
 
 def _named(error: Exception) -> tuple[str, str]:

@@ -4,11 +4,12 @@ import asyncio
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from types import TracebackType
 from typing import Any
 
 from batcher.simulator.billing.ledger import Entry, Ledger
-from batcher.simulator.endpoints.router import answer_request
+from batcher.simulator.endpoints.router import answer_request, cuts_off
 from batcher.simulator.endpoints.service import Service
 from batcher.simulator.settings import Settings
 from batcher.simulator.wire.connection import Connection, Exchange
@@ -86,7 +87,8 @@ class Simulator:
         self.ledger.end()
 
     def _connection(self) -> Connection:
-        return Connection(self._handle, self._live, self.settings.max_body_bytes)
+        most_bytes = self.settings.max_body_bytes
+        return Connection(self._handle, self._live, most_bytes, partial(cuts_off, self.service))
 
     async def _handle(self, exchange: Exchange) -> None:
         await answer_request(self.service, exchange)

@@ -19,16 +19,17 @@ BODY = b'{"max_tokens":5,"messages":[],"model":"m"}'
 # Steps of a script besides the bytes to write.
 RESET, HANG, DEAF, KEEP = "reset", "hang", "deaf", "keep"
 Attempts = Callable[..., list[Any]]
-Step = bytes | str | Callable[[], bytes]
+Step = bytes | str | float | Callable[[], bytes]
 
 
 @dataclass
 class FaultServer:
     """Answers the n-th request with the n-th script (the last one again and again).
 
-    A script is bytes to write and words: RESET (RST at once), HANG (say nothing more), DEAF (as the
-    first step: do not read the request), KEEP (as the last step: read another request). Without
-    KEEP the connection is closed after the script. ``requests`` are the heads and bodies seen.
+    A script is bytes to write, seconds to pause, and words: RESET (RST at once), HANG (say nothing
+    more), DEAF (as the first step: do not read the request), KEEP (as the last step: read another
+    request). Without KEEP the connection is closed after the script. ``requests`` are the heads
+    and bodies seen.
     """
 
     scripts: Sequence[Sequence[Step]]
@@ -77,6 +78,8 @@ class FaultServer:
                 await asyncio.Event().wait()
             elif step == KEEP:
                 return True
+            elif isinstance(step, float):
+                await asyncio.sleep(step)
             elif step != DEAF:
                 writer.write(step() if callable(step) else step)
                 await writer.drain()

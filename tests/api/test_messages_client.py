@@ -3,6 +3,7 @@
 import asyncio
 import json
 import time
+from decimal import Decimal
 from typing import Any
 
 import httpx
@@ -131,6 +132,50 @@ def test_events_that_are_no_message_are_broken(attempts: Attempts) -> None:
     events = b"data: nonsense\n\n"
     [result] = attempts([STREAM_HEAD + chunk(events) + chunk(b"")], stream=True)
     assert (result.fault, result.body) == ("client.stream_broken", events)
+
+
+@pytest.mark.parametrize("more", [[chunk(b"")], [HANG]], ids=["proper end", "stalled"])
+def test_a_stream_under_another_content_type_is_a_stream_all_the_same(
+    attempts: Attempts, more: list[Any]
+) -> None:
+    """A proxy that renames it does not make a paid answer unreadable."""
+    head = STREAM_HEAD.replace(b"text/event-stream", b"text/html")
+    idle = {"idle_timeout_s": Decimal("0.2"), "timeout_s": 30}
+    [result] = attempts([head + chunk(sse(*EVENTS)), *more], stream=True, **idle)
+    assert (json.loads(result.body), result.fault) == (MESSAGE, None)
+    [result] = attempts([head + chunk(sse(*EVENTS[:-1])) + chunk(b"")], stream=True)
+    assert result.fault == "client.stream_incomplete"
+
+
+def test_a_stream_that_falls_silent_ends_at_the_idle_timeout(attempts: Attempts) -> None:
+    """What came before is kept, and its first content has its time."""
+    begun = sse(*EVENTS[:4])
+    script = [STREAM_HEAD + chunk(begun), HANG]
+    [result] = attempts(script, stream=True, timeout_s=60, idle_timeout_s=Decimal("0.1"))
+    assert (result.fault, result.body) == ("client.stalled", begun)
+    assert result.ttft_s is not None
+    assert result.latency_s < 5
+
+
+def test_pings_keep_a_thinking_stream_alive(attempts: Attempts) -> None:
+    """A stream may say nothing else for much longer than the idle timeout."""
+    ping = chunk(sse({"type": "ping"}))
+    pings = [step for _ in range(6) for step in (0.15, ping)]
+    script = [STREAM_HEAD, *pings, chunk(sse(*EVENTS)) + chunk(b""), KEEP]
+    [result] = attempts(script, stream=True, timeout_s=60, idle_timeout_s=Decimal("0.6"))
+    assert (json.loads(result.body), result.fault) == (MESSAGE, None)
+    assert 0.6 < result.ttft_s <= result.latency_s
+
+
+def test_of_a_long_stream_without_its_end_the_beginning_is_kept(attempts: Attempts) -> None:
+    """Many broken streams at once have to fit into memory; a whole one of any length is whole."""
+    delta = {**EVENTS[3], "delta": {"type": "text_delta", "text": "x" * 1000}}
+    long = [*EVENTS[:3], *[delta] * 200]
+    [result] = attempts([STREAM_HEAD + chunk(sse(*long)) + chunk(b"")], stream=True)
+    assert (result.fault, result.body) == ("client.stream_incomplete", sse(*long)[: 2**16])
+    [result] = attempts([STREAM_HEAD + chunk(sse(*long, *EVENTS[4:])) + chunk(b"")], stream=True)
+    assert result.fault is None
+    assert len(json.loads(result.body)["content"][0]["text"]) == 200_000
 
 
 def test_an_answer_of_another_content_type_is_not_folded(attempts: Attempts) -> None:

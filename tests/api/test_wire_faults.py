@@ -3,6 +3,7 @@
 import asyncio
 import gzip
 import zlib
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -17,6 +18,7 @@ from fault_server import (
     run_async,
 )
 
+from batcher.api.body import Body
 from batcher.core.answers.answer import Answer, NoAnswer
 
 HEAD = b"HTTP/1.1 200 OK\r\n"
@@ -84,8 +86,8 @@ def test_without_a_status_the_request_was_sent_and_unanswered(
         ),
         pytest.param(
             [HEAD + b"content-length: 2000000\r\n\r\n" + b"x" * 2_000_000],
-            b"x" * 2**20,
-            "client.too_large",
+            b"x" * 2**16,
+            "client.answer_too_large",
             id="too large",
         ),
         pytest.param(
@@ -162,7 +164,24 @@ def test_a_gzip_bomb_stops_at_the_cap(attempts: Attempts) -> None:
     packer = zlib.compressobj(wbits=31)
     bomb = b"".join(packer.compress(bytes(2**20)) for _ in range(200)) + packer.flush()
     [result] = attempts([answered(bomb, b"content-encoding: gzip")], max_body_bytes=50_000)
-    assert (result.fault, result.body) == ("client.too_large", bytes(50_000))
+    assert (result.fault, result.body) == ("client.answer_too_large", bytes(50_000))
+
+
+@pytest.mark.parametrize("length", [0, 1, 2**20 - 1, 2**20, 2**20 + 1, 3 * 2**20])
+@pytest.mark.parametrize("step", [700, 2**16])
+def test_a_compressed_body_of_any_length_is_whole(length: int, step: int) -> None:
+    """It is unpacked in pieces, and nothing is lost between two of them."""
+    plain = bytes(length)
+    packed = gzip.compress(plain)
+    body = Body(200, {"content-encoding": "gzip"}, 2**22)
+    assert all(body.feed(packed[start : start + step]) for start in range(0, len(packed), step))
+    assert body.result(None) == (plain, None)
+
+
+def test_of_a_body_beyond_the_cap_little_is_kept(attempts: Attempts) -> None:
+    """Many of them at once have to fit into memory; the beginning shows what they are."""
+    [result] = attempts([answered(bytes(3 * 2**20))], max_body_bytes=2**21)
+    assert (result.fault, result.body) == ("client.answer_too_large", bytes(2**16))
 
 
 def test_a_body_of_exactly_the_cap_is_whole(attempts: Attempts) -> None:
@@ -177,6 +196,30 @@ def test_a_dripping_body_meets_the_whole_timeout(attempts: Attempts) -> None:
     [result] = attempts([HEAD + b"content-length: 100\r\n\r\n", *drip, HANG], timeout_s=0.3)
     assert result.fault == "client.timeout"
     assert 0.25 < result.latency_s < 0.9
+
+
+def test_a_silent_body_ends_at_the_idle_timeout(attempts: Attempts) -> None:
+    """Once an answer has begun, a silence ends the attempt long before its whole timeout."""
+    script = [HEAD + b"content-length: 9\r\n\r\n{}", HANG]
+    [result] = attempts(script, timeout_s=60, idle_timeout_s=Decimal("0.1"))
+    assert (result.status, result.body, result.fault) == (200, b"{}", "client.stalled")
+    assert 0.1 <= result.latency_s < 5
+
+
+def test_before_an_answer_begins_silence_is_no_stall(attempts: Attempts) -> None:
+    """A model may think for minutes before the first byte: only the whole timeout counts."""
+    [result] = attempts([HANG], timeout_s=0.4, idle_timeout_s=Decimal("0.05"))
+    assert (result.error_type, result.was_sent) == ("client.timeout", True)
+    assert result.latency_s >= 0.4
+
+
+def test_a_body_that_keeps_coming_is_not_silent(attempts: Attempts) -> None:
+    """The idle timeout starts anew with every byte."""
+    drip = [step for _ in range(6) for step in (0.15, b"x")]
+    script = [HEAD + b"content-length: 6\r\n\r\n", *drip, KEEP]
+    [result] = attempts(script, timeout_s=60, idle_timeout_s=Decimal("0.6"))
+    assert (result.body, result.fault) == (b"xxxxxx", None)
+    assert result.latency_s > 0.6
 
 
 def test_a_redirect_is_an_answer_and_nobody_follows_it() -> None:

@@ -1,10 +1,12 @@
 """The verdict on every kind of attempt: who pays, who tries again, who has to act."""
 
 import json
+import re
 from typing import Any
 
 import pytest
 
+from batcher.api import faults
 from batcher.core.answers.answer import Answer, NoAnswer
 from batcher.core.answers.outcome import Billing, Outcome, Status, Verdict, classify
 
@@ -136,6 +138,49 @@ def test_codes_and_spend_limits(status: int, body: bytes, verdict: Verdict) -> N
     """A spend limit hides behind 400, 402 and 429; an unknown code counts as its bare status."""
     outcome = judged(status, body)
     assert (outcome.verdict, outcome.billing) == (verdict, FREE)
+    assert (outcome.hint is not None) is (verdict is HALT)
+
+
+def test_the_acceleration_limit_is_a_rate_limit() -> None:
+    """It is waited out like others, in an answer of its own or after a 200."""
+    ramp = error("rate_limit_error", code="ramp_limit_exceeded")
+    for outcome in (judged(429, ramp), judged(200, ramp, "client.stream_error")):
+        assert (outcome.verdict, outcome.is_rate_limited) == (RETRY, True)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "This model does not support assistant message prefill. Use structured outputs.",
+        '"thinking.type.enabled" is not supported for this model. Use "adaptive".',
+        '"thinking.type.disabled" is not supported for this model.',
+        "adaptive thinking is not supported on this model",
+        "Schema is too complex for compilation.",
+        "prompt is too long: 210000 tokens > 200000 maximum",
+    ],
+)
+def test_the_common_refusals_fail_their_row(text: str) -> None:
+    """Another try would be refused again; the other rows go on, and the row says why."""
+    outcome = judged(400, error("invalid_request_error", text))
+    assert (outcome.verdict, outcome.billing) == (FINAL, FREE)
+    assert (outcome.error_type, outcome.error_message) == ("invalid_request_error", text)
+
+
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [
+        ("enforced_spend_limit_reached", "spend limit"),
+        ("linked_organization_billing_unavailable", "billing"),
+        ("organization_on_hold", "on hold"),
+    ],
+)
+@pytest.mark.parametrize("status", [400, 402, 429, 200])
+def test_a_halting_code_says_what_to_do_about_it(code: str, words: str, status: int) -> None:
+    """Whatever its status, nothing can succeed until somebody has acted, and the hint says how."""
+    fault = "client.stream_error" if status == 200 else None
+    outcome = judged(status, error("rate_limit_error", code=code), fault)
+    assert outcome.verdict is HALT
+    assert words in outcome.hint
 
 
 @pytest.mark.parametrize(
@@ -163,10 +208,13 @@ def test_another_success_may_have_been_billed() -> None:
         assert (outcome.verdict, outcome.billing) == (RETRY, UNKNOWN)
 
 
-FAULTS = ["cut_short", "too_large", "undecodable", "stalled", "stream_broken", "stream_incomplete"]
+BEFORE_STATUS, AFTER_STATUS = (
+    re.findall(r"^    (client\.\w+)", part, re.MULTILINE)
+    for part in faults.__doc__.split("After a status line")
+)
 
 
-@pytest.mark.parametrize("fault", [f"client.{name}" for name in FAULTS])
+@pytest.mark.parametrize("fault", [f for f in AFTER_STATUS if f != "client.stream_error"])
 def test_a_200_that_did_not_arrive_whole(fault: str) -> None:
     """It was probably paid for, so it is unknown, even if its bytes look like a message."""
     outcome = judged(200, message(), fault)
@@ -212,6 +260,8 @@ def test_an_unreadable_200_may_have_been_billed(body: bytes) -> None:
         ("rate_limit_error", RETRY, True, False),
         ("api_error", RETRY, False, True),
         ("timeout_error", RETRY, False, True),
+        ("conflict_error", RETRY, False, False),
+        ("request_too_large", FINAL, False, False),
         ("authentication_error", HALT, False, False),
         ("billing_error", HALT, False, False),
         ("permission_error", HALT, False, False),
@@ -268,3 +318,22 @@ def test_without_an_answer(
     assert outcome.is_unreachable
     assert outcome.is_unsent is not was_sent
     assert (outcome.hint is not None) is is_fatal
+
+
+NEVER_SENT = {"dns", "connect", "connect_timeout", "proxy", "pool", "tls"}
+
+
+@pytest.mark.parametrize("error_type", BEFORE_STATUS)
+def test_every_fault_before_a_status(error_type: str) -> None:
+    """The row is kept for another try, and unknown only if the request may have left."""
+    was_sent = error_type.removeprefix("client.") not in NEVER_SENT
+    is_fatal = error_type == "client.tls"
+    outcome = classify(NoAnswer(error_type, "why", was_sent, 1.0, is_fatal))
+    assert (outcome.status, outcome.error_type) == (Status.ERRORED, error_type)
+    assert outcome.verdict is (HALT if is_fatal else RETRY)
+    assert outcome.billing is (UNKNOWN if was_sent else FREE)
+
+
+def test_the_documented_faults_are_all_there() -> None:
+    """The two lists above are read from the module that names the faults."""
+    assert (len(BEFORE_STATUS), len(AFTER_STATUS)) == (10, 8)

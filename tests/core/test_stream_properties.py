@@ -177,6 +177,28 @@ def test_a_stream_that_was_cut_is_never_complete(data: st.DataObject) -> None:
     assert fold.error is None
 
 
+KINDS = st.sampled_from(["input_tokens", "cache_read_input_tokens", "output_tokens", "new_kind"])
+TOTALS = st.dictionaries(KINDS, st.none() | st.integers(0, 10**6))
+
+
+@settings(max_examples=150, deadline=None)
+@given(TOTALS, st.lists(TOTALS, min_size=1, max_size=5))
+def test_the_last_number_of_each_kind_is_its_total(
+    start: dict[str, int | None], later: list[dict[str, int | None]]
+) -> None:
+    """However many running totals come, each kind counts once; null and absence change nothing."""
+    message = {"type": "message", "content": [], "usage": start}
+    events = [{"type": "message_start", "message": message}]
+    events += [{"type": "message_delta", "delta": {}, "usage": usage} for usage in later]
+    events.append({"type": "message_stop"})
+    fold = fold_of(*(f"data: {json.dumps(event)}\n\n".encode() for event in events))
+    usage = json.loads(fold.message_json())["usage"]
+    assert set(usage) == set().union(start, *later)
+    for kind, total in usage.items():
+        numbers = [said[kind] for said in (start, *later) if said.get(kind) is not None]
+        assert total == (numbers[-1] if numbers else None)
+
+
 @settings(max_examples=200, deadline=None)
 @given(
     st.lists(

@@ -1,17 +1,20 @@
 """Faults as a client on the wire sees them, and when they strike."""
 
+import http.client
 import json
 from collections.abc import Callable
+from contextlib import closing
 
 import httpx
 import pytest
-from simulator_bodies import Client, body_of
+from simulator_bodies import HEADERS, Client, body_of
 
 from batcher.simulator import Fault
 from batcher.simulator.faults.fault import BILLED, KINDS
 from batcher.simulator.faults.schedule import Schedule
 
 Start = Callable[..., Client]
+JSON_TYPE = {"content-type": "application/json"}
 
 ERRORS = [
     (Fault("status", status=503), 503, None, False),
@@ -64,7 +67,10 @@ def test_odd_answers(simulate: Start) -> None:
     assert client.totals["answered"] == 2
 
 
-@pytest.mark.parametrize("kind", ["reset_before", "reset_mid_body", "truncated"])
+BREAKING = ["reset_in_request", "reset_before", "reset_billed", "reset_mid_body", "truncated"]
+
+
+@pytest.mark.parametrize("kind", BREAKING)
 @pytest.mark.parametrize("is_stream", [False, True])
 def test_broken_connections(simulate: Start, kind: str, is_stream: bool) -> None:
     """The answer is billed if the model gave it, and never counts as written."""
@@ -73,7 +79,65 @@ def test_broken_connections(simulate: Start, kind: str, is_stream: bool) -> None
         client.send(body_of(stream=is_stream))
     assert client.totals["answered"] == (kind in BILLED)
     assert client.totals["written"] == 0
+    assert client.totals["by_outcome"] == {kind: 1}
     assert client.send(body_of()).status_code == 200
+
+
+def test_reset_in_request_does_not_wait_for_the_body(simulate: Start) -> None:
+    """The connection breaks while a large body is on its way, and free endpoints are spared."""
+    client = simulate(faults=(Fault("reset_in_request", match="user"),))
+    with pytest.raises((httpx.WriteError, httpx.ReadError, httpx.RemoteProtocolError)):
+        client.send(body_of("x" * 20_000_000))
+    assert client.http.post("/v1/messages/count_tokens", json={}).status_code == 400
+    assert client.totals["requests"] == 1
+
+
+def test_a_reset_after_the_answer_comes_too_late(simulate: Start) -> None:
+    """The client has everything by then; the connection is gone all the same."""
+    client = simulate(faults=(Fault("reset_after"),))
+    url = httpx.URL(client.simulator.url)
+    with closing(http.client.HTTPConnection(url.host, url.port, timeout=10)) as connection:
+        connection.request("POST", "/v1/messages", json.dumps(body_of()), HEADERS | JSON_TYPE)
+        response = connection.getresponse()
+        assert json.loads(response.read())["type"] == "message"
+        with pytest.raises(ConnectionResetError):
+            connection.sock.recv(1)
+    assert client.totals["answered"] == 1
+
+
+def test_half_json_arrives_as_a_whole_body(simulate: Start) -> None:
+    """Only its content tells that something is missing."""
+    client = simulate(faults=(Fault("half_json"),))
+    response = client.send(body_of())
+    assert (response.status_code, response.content[:7]) == (200, b'{"id": ')
+    with pytest.raises(ValueError, match=r"Unterminated|Expecting|delimiter"):
+        response.json()
+
+
+@pytest.mark.parametrize("is_stream", [False, True])
+def test_stall(simulate: Start, is_stream: bool) -> None:
+    """Half of the body comes, and then nothing until the client leaves."""
+    client = simulate(faults=(Fault("stall"),))
+    body = body_of(stream=is_stream)
+    with client.http.stream("POST", "/v1/messages", json=body, timeout=0.2) as response:
+        parts = response.iter_raw()
+        assert next(parts)
+        with pytest.raises(httpx.ReadTimeout):
+            next(parts)
+    while client.totals["in_flight"]:
+        pass
+    assert (client.totals["answered"], client.totals["written"]) == (1, 0)
+
+
+@pytest.mark.parametrize("kind", ["giant_header", "endless_header"])
+def test_headers_beyond_all_measure(simulate: Start, kind: str) -> None:
+    """They go on until the client has had enough, and the answer is billed."""
+    client = simulate(faults=(Fault(kind),))
+    with pytest.raises(httpx.RemoteProtocolError):
+        client.send(body_of())
+    while client.totals["in_flight"]:
+        pass
+    assert (client.totals["answered"], client.totals["written"]) == (1, 0)
 
 
 def test_half_of_the_body_arrives(simulate: Start) -> None:

@@ -64,15 +64,16 @@ class Outcome:
     message: Message | None = None
 
 
-_SPEND_CODES = frozenset(
-    {
-        "enforced_spend_limit_reached",
-        "contract_spend_limit_reached",
-        "linked_organization_spend_limit_reached",
-        "linked_organization_billing_unavailable",
-        "organization_on_hold",
-    }
-)
+_SPENT = "the spend limit is reached; raise it in the console, then run again"
+_BILLING = "see the billing page of the console; then run again"
+# Codes that halt a run whatever status they come with, and what to do.
+_HALTING_CODES = {
+    "enforced_spend_limit_reached": _SPENT,
+    "contract_spend_limit_reached": _SPENT,
+    "linked_organization_spend_limit_reached": _SPENT,
+    "linked_organization_billing_unavailable": _BILLING,
+    "organization_on_hold": "the organization is on hold; see the console, then run again",
+}
 # A limit that somebody set in the console has no code of its own, only this opening.
 _SPEND_OPENINGS = (
     "You have reached your specified API usage limits",
@@ -80,7 +81,7 @@ _SPEND_OPENINGS = (
 )
 _HALTS = {
     401: "check the key: it may be wrong, expired or for another server",
-    402: "see the billing page of the console; then run again",
+    402: _BILLING,
     403: "ask for permission, or use another key or model; then run again",
     404: "check request.model and api.base_url: the model may be retired or the address wrong",
 }
@@ -89,6 +90,7 @@ _STATUS_OF_STREAM_ERROR = {
     "rate_limit_error": 429,
     "api_error": 500,
     "timeout_error": 504,
+    "conflict_error": 409,
     "authentication_error": 401,
     "billing_error": 402,
     "permission_error": 403,
@@ -215,8 +217,10 @@ def _of_error(answer: Answer, status: int) -> Outcome:
 def _verdict_on(
     status: int, error: ApiError, should_retry: str | None
 ) -> tuple[Verdict, str | None]:
-    if error.error_code in _SPEND_CODES or (error.message or "").startswith(_SPEND_OPENINGS):
-        return Verdict.HALT, "the spend limit is reached; raise it in the console, then run again"
+    if error.error_code in _HALTING_CODES:
+        return Verdict.HALT, _HALTING_CODES[error.error_code]
+    if error.message.startswith(_SPEND_OPENINGS):
+        return Verdict.HALT, _SPENT
     if status in _HALTS:
         return Verdict.HALT, _HALTS[status]
     if 300 <= status < 400:

@@ -10,11 +10,15 @@ from batcher.simulator.errors import ApiError
 from batcher.simulator.wire.connection import Request
 
 MARK = b'"cache_control"'
+BLOCK = b'"type":"text"'
 
 
 @dataclass(frozen=True, slots=True)
 class Body:
-    """``key`` names the body without ``stream``; ``unmarked_key`` without cache marks too."""
+    """``key`` names the body without ``stream``; ``unmarked_key`` without cache marks too.
+
+    The latter does not tell a text from the one block of text that a mark makes of it.
+    """
 
     value: dict[str, Any]
     key: str
@@ -37,7 +41,7 @@ def read_body(request: Request) -> Body:
         key = _name({k: v for k, v in value.items() if k != "stream"})
     except (ValueError, RecursionError) as error:
         raise ApiError(400, f"The request body is not valid JSON: {error}") from error
-    if MARK not in request.body:
+    if MARK not in request.body and BLOCK not in request.body.replace(b" ", b""):
         return Body(value, key, key)
     bare = unmarked({k: v for k, v in value.items() if k != "stream"})
     return Body(value, key, _name(bare))
@@ -60,6 +64,10 @@ def unmarked(body: dict[str, Any]) -> dict[str, Any]:
 def _blocks(content: Any) -> Any:
     if not isinstance(content, list):
         return content
+    if len(content) == 1 and isinstance(content[0], dict):
+        only = {k: v for k, v in content[0].items() if k != "cache_control"}
+        if only.keys() == {"type", "text"} and only["type"] == "text":
+            return only["text"]
     return [_block(block) if isinstance(block, dict) else block for block in content]
 
 

@@ -1,5 +1,6 @@
 """From a request to the endpoint that answers it, and every refusal to its error body."""
 
+import hashlib
 from collections.abc import Awaitable, Callable
 
 from batcher.simulator.billing.ledger import Entry
@@ -34,6 +35,20 @@ async def answer_request(service: Service, exchange: Exchange) -> None:
         await _answer(service, exchange, entry, endpoint)
     finally:
         service.ledger.close(entry)
+
+
+def cuts_off(service: Service, path: str, piece: bytes) -> bool:
+    """Whether a fault resets a request as its body begins to arrive; such a one is booked."""
+    name, _ = _endpoint("POST", path)
+    if name != "messages" or not service.early_schedule.has_faults:
+        return False
+    key = hashlib.blake2b(piece, digest_size=16).hexdigest()
+    fault = service.early_schedule.next(key, piece)
+    if fault is not None:
+        entry = service.ledger.open(name, service.clock())
+        entry.request_id, entry.outcome = service.new_id("req"), fault.kind
+        service.ledger.close(entry)
+    return fault is not None
 
 
 async def _answer(service: Service, exchange: Exchange, entry: Entry, endpoint: Endpoint) -> None:

@@ -29,7 +29,10 @@ class Service:
         self.clock = clock
         self.ledger = Ledger(settings.ledger, keep_entries=settings.keep_requests)
         self.cache = PromptCache()
-        self.schedule = Schedule(settings.faults, settings.seed)
+        early = [fault for fault in settings.faults if fault.is_early]
+        late = [fault for fault in settings.faults if not fault.is_early]
+        self.early_schedule = Schedule(early, settings.seed)
+        self.schedule = Schedule(late, settings.seed)
         self._limits: dict[str, Limits] = {}
         # Ids differ between processes, so that nothing can lean on them.
         self._process = secrets.token_hex(4)

@@ -1,6 +1,7 @@
 """Damage to an answer the model gave: on the wire, or in its usage."""
 
 import asyncio
+import struct
 import zlib
 from collections.abc import Mapping, Sequence
 from functools import cache
@@ -13,7 +14,10 @@ from batcher.simulator.wire.events import event
 
 JUNK = b"\x00\xff this is not the answer you are looking for"
 SLOW_PIECES = 10
-GZIP = 31
+HEADER_PIECE = 16_384
+READING_S = 0.02
+"""A reset throws away what the client has not read yet: so long it may read first."""
+GZIP_HEADER = b"\x1f\x8b\x08" + bytes(6) + b"\xff"
 UNKNOWN_KIND = {"hologram_tokens": 7}
 
 
@@ -36,14 +40,10 @@ async def send_damaged(
     """Send the pieces of a body, or not, the way the fault says; ``headers`` fit the pieces."""
     body = b"".join(pieces)
     match fault.kind:
-        case "hang":
-            await exchange.until_gone()
-        case "reset_mid_body" | "truncated":
-            await _half(fault, exchange, headers, body)
-        case "slow_body":
-            await _slowly(fault, exchange, headers, body)
         case "junk":
             await exchange.reply(200, headers, JUNK)
+        case "half_json":
+            await exchange.reply(200, headers, body[: len(body) // 2])
         case "wrong_content_type":
             await exchange.reply(200, {**headers, "content-type": "text/html"}, body)
         case "gzip_bomb":
@@ -55,18 +55,57 @@ async def send_damaged(
             half = [*pieces[: max(1, len(pieces) // 2)], error]
             await exchange.reply(200, headers, b"".join(half))
         case _:
+            await _send_broken(fault, exchange, headers, body)
+
+
+async def _send_broken(
+    fault: Fault, exchange: Exchange, headers: Mapping[str, str], body: bytes
+) -> None:
+    """Send a body over a connection that fails, or not."""
+    match fault.kind:
+        case "hang":
+            await exchange.until_gone()
+        case "reset_billed":
+            exchange.reset()
+        case "reset_mid_body" | "truncated" | "stall":
+            await _half(fault, exchange, headers, body)
+        case "reset_after":
+            await exchange.reply(200, headers, body)
+            await asyncio.sleep(READING_S)
+            exchange.reset()
+        case "slow_body":
+            await _slowly(fault, exchange, headers, body)
+        case "giant_header" | "endless_header":
+            await _headed(fault, exchange)
+        case _:
             await exchange.reply(200, headers, body)
 
 
 async def _half(fault: Fault, exchange: Exchange, headers: Mapping[str, str], body: bytes) -> None:
     await exchange.begin(200, {**headers, "content-length": str(len(body))})
     await exchange.write(body[: len(body) // 2])
-    if fault.kind == "truncated":
-        exchange.cut()
-        return
-    # A reset throws away what the client has not read yet: let it read the half first.
-    await asyncio.sleep(0.02)
-    exchange.reset()
+    match fault.kind:
+        case "stall":
+            await exchange.until_gone()
+        case "truncated":
+            exchange.cut()
+        case _:
+            await asyncio.sleep(READING_S)
+            exchange.reset()
+
+
+async def _headed(fault: Fault, exchange: Exchange) -> None:
+    """Send headers that no client should take; it leaves, which ends this, or the size is sent."""
+    await exchange.write_raw(b"HTTP/1.1 200 OK\r\nx-padding: ")
+    piece = b"y" * HEADER_PIECE
+    if fault.kind == "endless_header":
+        piece += b"\r\nx-padding: "
+    sent = 0
+    while fault.kind == "endless_header" or sent < fault.size:
+        await exchange.write_raw(piece)
+        await asyncio.sleep(0)
+        sent += len(piece)
+    exchange.cut()
 
 
 async def _slowly(
@@ -82,8 +121,12 @@ async def _slowly(
 
 @cache
 def _packed(size: int) -> bytes:
-    """One gzip member that unpacks to at least so many spaces."""
-    packer = zlib.compressobj(9, wbits=GZIP)
-    block = b" " * 1_000_000
-    parts = [packer.compress(block) for _ in range(-(-size // len(block)))]
-    return b"".join(parts) + packer.flush()
+    """One gzip member that unpacks to at least so many spaces, made without packing them all."""
+    block, times = b" " * 1_000_000, -(-size // 1_000_000)
+    packer = zlib.compressobj(9, wbits=-zlib.MAX_WBITS)
+    segment = packer.compress(block) + packer.flush(zlib.Z_FULL_FLUSH)  # refers to none before it
+    checksum = 0
+    for _ in range(times):
+        checksum = zlib.crc32(block, checksum)
+    ending = struct.pack("<II", checksum, len(block) * times % 2**32)
+    return GZIP_HEADER + segment * times + packer.flush() + ending

@@ -14,6 +14,7 @@ Kinds that answer with an error of the API, and bill nothing:
 
 Kinds that break the transport or the shape, and bill nothing:
 
+    reset_in_request       reset as soon as the first of the request's body arrives
     reset_before           the connection is reset instead of an answer
     redirect               307 to another host
     error_200              status 200 whose body is an error object
@@ -21,9 +22,15 @@ Kinds that break the transport or the shape, and bill nothing:
 Kinds that happen to an answer the model gave, and bill it:
 
     hang                   no answer until the client leaves
+    reset_billed           reset instead of the answer that was made
     reset_mid_body         reset after half of the body
+    reset_after            the whole answer, and then a reset
     truncated              the connection closes after half of the body
+    half_json              half of the body, sent as if it were the whole
+    stall                  half of the body, then nothing until the client leaves
     slow_body              the body comes in pieces spread over ``seconds``
+    giant_header           a header of ``size`` bytes before the body
+    endless_header         header after header until the client leaves
     junk                   status 200 and bytes that are no JSON
     wrong_content_type     the right answer named ``text/html``
     gzip_bomb              status 200 and a small body that unpacks to ``size`` bytes
@@ -42,12 +49,13 @@ UNBILLED = frozenset(
     {
         "status", "rate_limit", "rate_limit_bare", "ramp_limit", "spend_limit",
         "contract_spend_limit", "own_spend_limit", "overloaded", "server_error_html",
-        "reset_before", "redirect", "error_200",
+        "reset_in_request", "reset_before", "redirect", "error_200",
     }
 )  # fmt: skip
 BILLED = frozenset(
     {
-        "hang", "reset_mid_body", "truncated", "slow_body", "junk", "wrong_content_type",
+        "hang", "reset_billed", "reset_mid_body", "reset_after", "truncated", "half_json",
+        "stall", "slow_body", "giant_header", "endless_header", "junk", "wrong_content_type",
         "gzip_bomb", "stream_cut", "stream_error", "usage_missing", "usage_empty",
         "usage_unknown",
     }
@@ -95,6 +103,11 @@ class Fault:
     def is_billed(self) -> bool:
         """Whether the model answers, and charges, before things go wrong."""
         return self.kind in BILLED
+
+    @property
+    def is_early(self) -> bool:
+        """Whether it strikes before the request is whole, and knows no more than its beginning."""
+        return self.kind == "reset_in_request"
 
     @classmethod
     def read(cls, values: Mapping[str, Any]) -> "Fault":

@@ -20,6 +20,11 @@ class Schedule:
         self._hits: Counter[int] = Counter()
         self._hits_of_body: Counter[tuple[int, str]] = Counter()
 
+    @property
+    def has_faults(self) -> bool:
+        """Whether there is any rule."""
+        return bool(self._faults)
+
     def next(self, key: str, body: bytes) -> Fault | None:
         """Count one more Messages request and say what goes wrong with it."""
         number = self._received

@@ -1,7 +1,8 @@
 """One keep-alive connection: h11 reads and writes, asyncio carries the bytes.
 
 A whole request is handed to a handler with an ``Exchange`` to answer on. A handler is cancelled
-when its client leaves, so it books what it owes in a ``finally``.
+when its client leaves, so it books what it owes in a ``finally``. A request whose body has only
+begun may be cut off by a ``Cutter``.
 """
 
 import asyncio
@@ -33,6 +34,8 @@ class Request:
 
 
 Handler = Callable[["Exchange"], Awaitable[None]]
+Cutter = Callable[[str, bytes], bool]
+"""Whether to reset a request, by its path and the first piece of its body."""
 
 
 class Exchange:
@@ -65,6 +68,11 @@ class Exchange:
         """Send a piece of the body, and wait until the socket has taken it."""
         await self._send(h11.Data(data=data))
 
+    async def write_raw(self, data: bytes) -> None:
+        """Send bytes that need be no HTTP, and wait until the socket has taken them."""
+        self.has_begun = True
+        await self._connection.send_raw(data)
+
     async def end(self) -> None:
         """Finish a body begun."""
         await self._send(h11.EndOfMessage())
@@ -76,10 +84,7 @@ class Exchange:
 
     def reset(self) -> None:
         """Break the connection so that the client sees a reset."""
-        transport = self._connection.transport
-        sock = transport.get_extra_info("socket")
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, LINGER_ZERO)
-        transport.abort()
+        self._connection.reset()
 
     async def until_gone(self) -> None:
         """Say nothing until the client leaves, which cancels the handler."""
@@ -99,8 +104,11 @@ class Connection(asyncio.Protocol):
 
     transport: asyncio.Transport
 
-    def __init__(self, handler: Handler, live: set["Connection"], most_bytes: int) -> None:
+    def __init__(
+        self, handler: Handler, live: set["Connection"], most_bytes: int, cutter: Cutter
+    ) -> None:
         self._handler = handler
+        self._cutter = cutter
         self._live = live
         self._most_bytes = most_bytes
         self._http = h11.Connection(h11.SERVER, MOST_HEADER_BYTES)
@@ -146,9 +154,19 @@ class Connection(asyncio.Protocol):
 
     async def send(self, *events: h11.Response | h11.Data | h11.EndOfMessage) -> None:
         """Write events at once and wait for the socket."""
-        self.transport.write(b"".join([self._http.send(event) or b"" for event in events]))
+        await self.send_raw(b"".join([self._http.send(event) or b"" for event in events]))
+
+    async def send_raw(self, data: bytes) -> None:
+        """Write bytes and wait for the socket."""
+        self.transport.write(data)
         if self._drained is not None:
             await self._drained
+
+    def reset(self) -> None:
+        """Break the connection so that the client sees a reset."""
+        sock = self.transport.get_extra_info("socket")
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, LINGER_ZERO)
+        self.transport.abort()
 
     def _read(self) -> None:
         try:
@@ -162,6 +180,9 @@ class Connection(asyncio.Protocol):
         if isinstance(event, h11.Request):
             self._head, self._body, self._is_too_large = event, bytearray(), False
         elif isinstance(event, h11.Data):
+            if not self._body and self._is_cut_off(event.data):
+                self.reset()
+                return False
             self._take(event.data)
         elif isinstance(event, h11.EndOfMessage):
             self._task = asyncio.get_running_loop().create_task(self._serve(self._request()))
@@ -175,6 +196,11 @@ class Connection(asyncio.Protocol):
                 self.transport.write(self._http.send(go_on) or b"")
             return False
         return True
+
+    def _is_cut_off(self, data: bytes | bytearray) -> bool:
+        assert self._head is not None  # noqa: S101
+        path = self._head.target.decode("ascii", "replace").partition("?")[0]
+        return not self._is_too_large and self._cutter(path, bytes(data))
 
     def _take(self, data: bytes | bytearray) -> None:
         if len(self._body) + len(data) > self._most_bytes:
