@@ -53,7 +53,7 @@ def _spent(record: Any) -> str:
         saved = rounded_text(Decimal(usd["cache_saved"]))
         text += f", {tokens['cache_read_input_tokens']:,} from the cache, which saved {saved}"
     if record["is_simulated"]:
-        text += "; simulated: not real money"
+        text += ", simulated: not real money"
     if record["attempts"]["unknown"]:
         unknown = rounded_text(Decimal(usd["unknown"]))
         text += f"; {record['attempts']['unknown']:,} may have been billed unseen, up to {unknown}"
