@@ -8,10 +8,12 @@
     ├── LockedError         8   another process holds this job
     ├── ConfirmationError  10   a yes was needed and nobody was there to say it
     └── CheckpointError     1   the checkpoint cannot be read or written
+        └── DamageError         ... because something of it is wrong or missing
 
 Codes 3 to 7, 130 and 143 are endings of a run, not errors: ``core.pace.halt`` and the pipeline.
 A message says what and where (file, row, key), never a key, a prompt or a response.
-``hint`` says what to do next, as a whole sentence or the command to type.
+``hint`` says what to do next, as a whole sentence or the command to type; ``next_command`` is the
+batcher command for it.
 """
 
 from collections.abc import Sequence
@@ -22,6 +24,7 @@ class BatcherError(Exception):
     """Something unexpected happened; what was paid for is recorded and running again is safe."""
 
     exit_code = 1
+    next_command = "run"
 
     def __init__(self, message: str, *, hint: str | None = None) -> None:
         super().__init__(message)
@@ -81,3 +84,9 @@ class ConfirmationError(BatcherError):
 
 class CheckpointError(BatcherError):
     """The checkpoint cannot be opened, read or written; the run stops at once."""
+
+
+class DamageError(CheckpointError):
+    """Something of the checkpoint is wrong or missing."""
+
+    next_command = "doctor"

@@ -5,7 +5,8 @@
 Makes an input from a seed and a checkpoint with an answer for every row but some spread at random,
 as earlier runs would have left it. Then, for each round, on a copy of that: a run that sends the
 missing ones, and a run that finds nothing to do, both the real command against the simulator as a
-process. Figures are medians over the rounds; memory is the peak of the run's own process.
+process. Figures are medians over the rounds; memory is the peak of the run's own process. Exits 1
+when a round broke what is promised of a million rows: the first request within 60 s, under 1 GiB.
 """
 
 import argparse
@@ -43,6 +44,8 @@ from batcher.store.records import Intent, OutcomeRecord, RunEnd, RunStart
 
 SEED = 7
 GROUP_ROWS = 8_192
+MOST_FIRST_S = 60
+MOST_MIB = 1024
 RUN_ID = "20261121T020000Z-000000"
 THEN = datetime(2026, 11, 21, 2, tzinfo=UTC)
 MODEL = "claude-haiku-5-5"
@@ -286,6 +289,16 @@ def print_table(folder: Path, rounds: Sequence[tuple[Figures, Figures]]) -> None
     print(f"{'checkpoint':24}{size / 2**20:.0f} MiB")
 
 
+def broken(rounds: Sequence[tuple[Figures, Figures]]) -> Iterator[str]:
+    """Yield what a round did not keep of the promise."""
+    for resumed, finished in rounds:
+        if resumed.first_s is not None and resumed.first_s > MOST_FIRST_S:
+            yield f"the first request came after {resumed.first_s:.1f} s, not {MOST_FIRST_S} s"
+        peak = max(resumed.peak_mib, finished.peak_mib)
+        if peak >= MOST_MIB:
+            yield f"{peak:.0f} MiB of memory, not under {MOST_MIB} MiB"
+
+
 def parsed(arguments: Sequence[str] | None = None) -> Any:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -304,7 +317,10 @@ def main() -> None:
         folder = options.folder or Path(temporary)
         folder.mkdir(parents=True, exist_ok=True)
         build(folder, url, options)
-        print_table(folder, [measure_round(folder, url) for _ in range(options.rounds)])
+        rounds = [measure_round(folder, url) for _ in range(options.rounds)]
+        print_table(folder, rounds)
+    if failures := list(broken(rounds)):
+        raise SystemExit("\n".join(failures))
 
 
 if __name__ == "__main__":

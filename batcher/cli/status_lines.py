@@ -23,6 +23,8 @@ def status_lines(status: Mapping[str, Any]) -> Iterator[str]:
     yield f"{name}: {_state(status)}"
     yield f"  run      {status['run_id']} in {os.path.relpath(status['folder'])}"
     yield f"  time     {_times(status)}"
+    if status.get("reason"):
+        yield f"  reason   {status['reason']}"
     for line in _progress(status):
         yield f"  {line}"
     usd = status.get("usd")

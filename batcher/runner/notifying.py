@@ -21,8 +21,10 @@ from batcher.outputs.notices.command import run_command
 from batcher.outputs.notices.webhook import Sleep, post
 from batcher.runner.events import Events
 from batcher.runner.planning.workspace import Workspace
-from batcher.runner.record import RunIdentity, code_of
+from batcher.runner.record import RunIdentity, code_of, next_of
 from batcher.runner.signals import Terminated
+
+_NEXT = {0: "status", 3: "failures"}
 
 
 @dataclass(slots=True)
@@ -53,28 +55,28 @@ class Notifier:
         trace: TracebackType | None,
     ) -> None:
         if error is not None:
-            self._tell({}, code_of(error))
+            self._tell({}, code_of(error), next_of(error))
         elif self.record is not None:
-            self._tell(self.record, self.record["exit_code"])
+            exit_code = self.record["exit_code"]
+            self._tell(self.record, exit_code, _NEXT.get(exit_code, "run"))
 
     @property
     def job(self) -> Job:
         """The job the notice is about."""
         return self.loaded.job
 
-    def _tell(self, record: Mapping[str, Any], exit_code: int) -> None:
+    def _tell(self, record: Mapping[str, Any], exit_code: int, then: str) -> None:
         event = event_of(exit_code)
         if event is None or event not in self.job.notify.on:
             return
-        notice = self._notice(event, record, exit_code)
+        notice = self._notice(event, record, exit_code, then)
         for way, deliver in self._ways(notice):
             reason = _failure(deliver)
             if reason is not None:
                 self.say(f"warning  nobody was told by the {way}: {reason}")
                 self.events.tell("notice_failed", way=way, reason=reason)
 
-    def _notice(self, event: Event, record: Mapping[str, Any], exit_code: int) -> Notice:
-        next_command = {0: "status", 3: "failures"}.get(exit_code, "run")
+    def _notice(self, event: Event, record: Mapping[str, Any], exit_code: int, then: str) -> Notice:
         flag = ["--simulate"] if self.workspace.is_simulated else []
         return Notice(
             event=event,
@@ -86,7 +88,7 @@ class Notifier:
             usd=record.get("usd"),
             started=self.identity.started,
             ended=datetime.now(UTC),
-            next=shlex.join(["batcher", next_command, str(self.loaded.path), *flag]),
+            next=shlex.join(["batcher", then, str(self.loaded.path), *flag]),
         )
 
     def _ways(self, notice: Notice) -> Iterator[tuple[str, Callable[[], None]]]:

@@ -2,10 +2,11 @@
 
 import asyncio
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from decimal import Decimal
 from functools import partial
 from signal import SIGINT, SIGTERM
 
@@ -94,8 +95,14 @@ def run_job(
     now = datetime.now(UTC)
     identity = RunIdentity(new_run_id(now), now, Holder.this_process(now).boot_id)
     workspace = Workspace.of(loaded, is_simulated=options.is_simulated)
+    farewells: list[Callable[[int], None]] = []
+
+    def farewell(exit_code: int) -> None:
+        for tell in farewells:
+            tell(exit_code)
+
     with (
-        raising(),
+        raising(farewell),
         closing(Events(workspace.state / identity.run_id, ui.say)) as events,
         Notifier(loaded, workspace, identity, environ, events, ui.say) as notifier,
     ):
@@ -104,8 +111,11 @@ def run_job(
         workspace.create()
         workspace.check_output()
         waiting = ui.say if options.waits else None
-        record = RunRecord(prepared, identity, events)
-        with Lock(workspace.state, Holder.this_process(now), waiting=waiting), record:
+        asked = loaded if options.retrying is None else options.retrying.form
+        record = RunRecord(prepared, asked, identity, events)
+        holder = Holder.this_process(now)
+        with Lock(workspace.state, holder, for_run=True, waiting=waiting), record:
+            farewells.append(record.give_up)
             if options.waits:  # the input may have grown meanwhile
                 prepared = prepare(loaded, is_simulated=options.is_simulated, today=now.date())
             max_time_s = options.max_time_s
@@ -220,9 +230,15 @@ class _Run:
                     first_attempt_id=self.writer.call(Checkpoint.next_attempt_id),
                     ui=self.ui,
                     publish=self.record.running,
+                    give_up=self._give_up,
                     deadline=self.deadline,
                 )
                 return asyncio.run(send_all(live))
+
+    def _give_up(self, exit_code: int, unseen_usd: Decimal) -> None:
+        """Leave files in order when the process ends in the middle of sending."""
+        self.writer.ballast.drop()
+        self.record.give_up(exit_code, unseen_usd)
 
     def _finish(self, plan: Plan, ended: Ended | None) -> RunResult:
         progress = None if ended is None else ended.progress
@@ -247,7 +263,7 @@ class _Run:
         sums = self.writer.call(
             lambda checkpoint: sum_up(checkpoint, self._run_id, has_results=has_results)
         )
-        content = self.record.ended(code, sums, exported, progress)
+        content = self.record.ended(code, halt, sums, exported, progress)
         return RunResult(code, self._run_id, content, exported, halt)
 
     def _export(self, plan: Plan, *, has_sent: bool) -> tuple[Exported | None, Halt | None]:

@@ -1,17 +1,23 @@
 """What a run tells of itself: status.json and run.json, in one shape, and events.jsonl."""
 
 import contextlib
+import json
 import os
 import socket
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 from batcher import __version__
+from batcher.core.money.display import exact_text
+from batcher.core.pace.halt import Halt
 from batcher.core.plan import PlanCounts
 from batcher.errors import BatcherError
+from batcher.inputs.job_file.jobfile import LoadedJob
 from batcher.outputs.atomic import write_json
 from batcher.runner.events import Events
 from batcher.runner.figures import ending_json, plan_json, progress_json
@@ -26,6 +32,8 @@ from batcher.store.lock import process_start
 from batcher.store.plans import RunSums
 
 SCHEMA_VERSION = 1
+_STOPS = {4: "the API refused us", 5: "the API is unreachable or overloaded"}
+"""Said instead of what the API said, which may quote a prompt."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,11 +50,14 @@ class RunRecord:
 
     A context, entered when the lock is held: inside of it the status is kept up to date by a thread
     of its own, whatever the run is busy with, and whoever leaves it with an error leaves a status
-    that says so. None of it that cannot be written stops a run or changes how it ends.
+    that says so and why. None of it that cannot be written stops a run or changes how it ends.
     Methods publish by replacing whole values, so that the thread never sees half of one.
     """
 
-    def __init__(self, prepared: Prepared, identity: RunIdentity, events: Events) -> None:
+    def __init__(
+        self, prepared: Prepared, asked: LoadedJob, identity: RunIdentity, events: Events
+    ) -> None:
+        """Begin the record of a run whose requests are made as ``asked`` says."""
         self._workspace = prepared.workspace
         self._limits = prepared.loaded.job.limits
         self._events = events
@@ -58,6 +69,7 @@ class RunRecord:
             "job": prepared.loaded.job.job.name,
             "state": "running",
             "exit_code": None,
+            "reason": None,
             "started": _time(identity.started),
             "ended": None,
             "is_simulated": prepared.asks_simulator,
@@ -65,9 +77,9 @@ class RunRecord:
             "versions": {"batcher": __version__},
             "prices_date": prepared.prices.as_of.isoformat(),
             "price_overrides": sorted(prepared.loaded.job.prices.overrides),
-            "overrides": sorted(k for k, v in prepared.loaded.sources.items() if v == "--set"),
+            "overrides": sorted(key for key, at in asked.sources.items() if at == "--set"),
         }
-        self._process = {
+        self._process: dict[str, Any] = {
             "pid": os.getpid(),
             "process_start": process_start(os.getpid()),
             "host": socket.gethostname(),
@@ -78,6 +90,7 @@ class RunRecord:
         self._pulse = Pulse(self._write_status)
 
     def __enter__(self) -> "RunRecord":
+        self._process["previous"] = _ending_in(self._workspace.status)
         self._pulse.start()
         return self
 
@@ -90,11 +103,30 @@ class RunRecord:
         self._pulse.stop()
         if error is None or self._content["state"] == "ended":
             return
-        over = {"state": "ended", "exit_code": code_of(error), "ended": _time(_now())}
-        self._events.tell("run_ended", exit_code=over["exit_code"])
-        self._content = {**self._content, **over}
+        self._end_early(code_of(error), reason=_reason(error), next=next_of(error))
+
+    def give_up(self, exit_code: int, unseen_usd: Decimal = Decimal(0)) -> None:
+        """Say that the process ends now, in the middle of whatever it does.
+
+        ``unseen_usd`` is what may be billed besides what the last status knew of. To be called in
+        a thread of its own, which nobody waits for without end.
+        """
+        self._pulse.stop()
+        if self._content["state"] == "ended":
+            return
+        told = {key: self._moment[key] for key in ("rows", "usd", "tokens") if key in self._moment}
+        if "usd" in told:
+            unknown = Decimal(told["usd"]["unknown"]) + unseen_usd
+            told["usd"] = {**told["usd"], "unknown": exact_text(unknown)}
+        self._end_early(exit_code, reason="stopped at once by a second signal", **told)
+
+    def _end_early(self, exit_code: int, **facts: Any) -> None:
+        """Say that the run has ended before it came to its record."""
+        over = {"state": "ended", "exit_code": exit_code, "ended": _time(_now())}
+        self._content = {**self._content, **over, **facts}
         with contextlib.suppress(OSError):
             self._write_status()
+        self._events.tell("run_ended", exit_code=exit_code)
 
     def count_commits(self, committed: Callable[[], int | None]) -> None:
         """Take ``commit_seq`` from here on; called from the status's thread, so it must not wait.
@@ -136,18 +168,23 @@ class RunRecord:
         self._moment = {**self._moment, "phase": "writing", "rows_read": 0}
 
     def ended(
-        self, exit_code: int, sums: RunSums, exported: Exported | None, progress: Progress | None
+        self,
+        exit_code: int,
+        halt: Halt | None,
+        sums: RunSums,
+        exported: Exported | None,
+        progress: Progress | None,
     ) -> dict[str, Any]:
         """Return how the run ended; of one that sent something run.json is written, too."""
-        output = [] if exported is None else [asdict(file) for file in exported.files]
         self._pulse.stop()
         content = {
             **self._content,
             "state": "ended",
             "exit_code": exit_code,
+            "reason": None if halt is None else _STOPS.get(halt.exit_code, halt.message),
             "ended": _time(_now()),
             **ending_json(self._content["plan"], sums, progress),
-            "output": output,
+            "output": [] if exported is None else self._output(exported),
         }
         if progress is not None:
             self._write_record(content)
@@ -156,6 +193,17 @@ class RunRecord:
             self._write_status()
         self._tell_end(exported)
         return self._content
+
+    def _output(self, exported: Exported) -> list[dict[str, Any]]:
+        """The files of the output, by names that hold wherever they are read.
+
+        A seal says where they were when it was made; the folder may have been moved since.
+        """
+        path = exported.path.absolute()
+        folder = path if self._workspace.is_folder else path.parent
+        return [
+            {**asdict(file), "path": str(folder / Path(file.path).name)} for file in exported.files
+        ]
 
     def _write_record(self, content: dict[str, Any]) -> None:
         """Write run.json; the run has ended as it has, whether there is room for this or not."""
@@ -191,6 +239,32 @@ def code_of(error: BaseException) -> int:
     if isinstance(error, BatcherError | Terminated):
         return error.exit_code
     return 130 if isinstance(error, KeyboardInterrupt) else 1
+
+
+def next_of(error: BaseException) -> str:
+    """Return the batcher command that goes on from an error."""
+    return error.next_command if isinstance(error, BatcherError) else BatcherError.next_command
+
+
+def _reason(error: BaseException) -> str:
+    """Say why a run could not go on; only our own errors are known to quote nobody.
+
+    Those about rows list them from the second line on.
+    """
+    if isinstance(error, BatcherError):
+        return error.message.partition("\n")[0]
+    if isinstance(error, KeyboardInterrupt | Terminated):
+        return "stopped by a signal"
+    return f"unexpected {type(error).__name__}"
+
+
+def _ending_in(status: Path) -> dict[str, Any] | None:
+    """How the run before ended, as its status says, for whoever waited for that one."""
+    try:
+        content = json.loads(status.read_bytes())
+        return {key: content[key] for key in ("run_id", "exit_code", "ended")}
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
 
 
 def _not_known() -> None:

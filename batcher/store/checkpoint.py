@@ -18,11 +18,12 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
-from batcher.errors import CheckpointError
+from batcher.errors import CheckpointError, DamageError
 from batcher.store.database import (
     MEMORY_BYTES,
     as_checkpoint_error,
     connect,
+    fold_on_close,
     sync_files,
     sync_folder,
     unwritable,
@@ -68,12 +69,16 @@ class Checkpoint:
                 sync_folder(folder)
         self._connection = connect(self.path, is_read_only=is_read_only)
         try:
-            self._check_version(is_read_only=is_read_only)
+            version = self._check_version(is_read_only=is_read_only)
             self.records = self._count_records()
             with as_checkpoint_error(self._watermark.path):
                 self._check_whole(is_read_only=is_read_only)
+            # What is refused stays as it is: the missing part of its log may be found again.
+            if not is_read_only:
+                migrate(self, version, MIGRATIONS)
             ((longest,),) = self.rows("SELECT coalesce(max(body_bytes), 0) FROM outcomes")
             self.make_room(longest_answer=longest)
+            fold_on_close(self._connection)
         except CheckpointError:
             self.close()
             raise
@@ -90,7 +95,7 @@ class Checkpoint:
     def _create(cls, path: Path, version: str, now: datetime) -> None:
         folder = path.parent
         if held := Watermark(folder).read():
-            raise CheckpointError(
+            raise DamageError(
                 f"{path} is gone; it held {held:,} records, which were paid for",
                 hint=f"put it back; to begin anew and pay again, move {folder} away",
             )
@@ -212,7 +217,7 @@ class Checkpoint:
         self._connection.execute(f"INSERT INTO {table} BY NAME SELECT * FROM incoming")  # noqa: S608
         self._connection.unregister("incoming")
 
-    def _check_version(self, *, is_read_only: bool) -> None:
+    def _check_version(self, *, is_read_only: bool) -> int:
         (version,) = self.rows("SELECT max(schema_version) FROM checkpoint")[0]
         if version > SCHEMA_VERSION:
             raise CheckpointError(
@@ -220,17 +225,19 @@ class Checkpoint:
                 f"ours {SCHEMA_VERSION}",
                 hint="use the batcher that wrote it, or a newer one",
             )
-        if not is_read_only:
-            migrate(self, int(version), MIGRATIONS)
-        elif version < SCHEMA_VERSION:
+        if is_read_only and version < SCHEMA_VERSION:
             raise CheckpointError(
                 f"{self.path} was written by an older batcher: its schema is {version}, "
                 f"ours {SCHEMA_VERSION}",
                 hint="batcher run JOB brings it up to date first",
             )
+        return int(version)
 
     def _count_records(self) -> int:
-        counts = " + ".join(f"(SELECT count(*) FROM {table})" for table in TABLES)  # noqa: S608
+        """Count what an older schema has of it, too."""
+        there = {name for (name,) in self.rows("SELECT table_name FROM duckdb_tables()")}
+        tables = [table for table in TABLES if table in there]
+        counts = " + ".join(f"(SELECT count(*) FROM {table})" for table in tables)  # noqa: S608
         ((records,),) = self.rows(f"SELECT {counts}")
         return int(records)
 
@@ -238,7 +245,7 @@ class Checkpoint:
         """Refuse a checkpoint that holds less than it once did."""
         held = self._watermark.read()
         if self.records < held:
-            raise CheckpointError(
+            raise DamageError(
                 f"{self.path} holds {self.records:,} records, and held {held:,}: "
                 f"its log {self._wal.name} is missing or was cut short, or it is an older copy",
                 hint="put the missing file back, or let batcher doctor JOB look at it; to go on "

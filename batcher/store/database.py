@@ -8,7 +8,7 @@ from pathlib import Path
 
 import duckdb
 
-from batcher.errors import CheckpointError
+from batcher.errors import CheckpointError, DamageError
 from batcher.store.room import disk_full, is_full
 
 MEMORY_BYTES = 64 << 20
@@ -34,7 +34,8 @@ _TO_DOCTOR = "the file is damaged: batcher doctor JOB says how much, and saves w
 def connect(path: Path, *, is_read_only: bool) -> duckdb.DuckDBPyConnection:
     """Attach a database file as ``c``; the connection reaches nothing but it.
 
-    Raises CheckpointError for a file that cannot be opened.
+    Its log stays as it is when the connection is closed, until ``fold_on_close``. Raises
+    CheckpointError for a file that cannot be opened.
     """
     connection = duckdb.connect(
         ":memory:", config={**_SETTINGS, "temp_directory": str(path.parent / "spill")}
@@ -42,6 +43,7 @@ def connect(path: Path, *, is_read_only: bool) -> duckdb.DuckDBPyConnection:
     mode = "READ_ONLY" if is_read_only else "ROW_GROUP_SIZE 16384"
     quoted = str(path).replace("'", "''")
     try:
+        connection.execute("PRAGMA disable_checkpoint_on_shutdown")
         connection.execute(f"ATTACH '{quoted}' AS c ({mode}); USE c")
         # From here on the connection reaches nothing but this file.
         connection.execute("SET TimeZone = 'UTC'; SET python_enable_replacements = false")
@@ -50,9 +52,16 @@ def connect(path: Path, *, is_read_only: bool) -> duckdb.DuckDBPyConnection:
         connection.close()
         if is_full(str(error)):
             raise disk_full(path.parent) from None
-        hint = _TO_DOCTOR if _is_damage(error) else "nothing was changed; make the file readable"
+        if _is_damage(error):
+            raise DamageError(_reason(path, error), hint=_TO_DOCTOR) from None
+        hint = "nothing was changed; make the file readable"
         raise CheckpointError(_reason(path, error), hint=hint) from None
     return connection
+
+
+def fold_on_close(connection: duckdb.DuckDBPyConnection) -> None:
+    """Let closing fold the log into the file, which then cannot be told from a whole one's."""
+    connection.execute("PRAGMA enable_checkpoint_on_shutdown")
 
 
 def sync_folder(folder: Path) -> None:
@@ -84,10 +93,10 @@ def unwritable(path: Path, error: Exception) -> CheckpointError:
     """Say why a statement failed, without quoting what was written."""
     if is_full(str(error)):
         return disk_full(path.parent)
+    if _is_damage(error):
+        return DamageError(_reason(path, error), hint=_TO_DOCTOR)
     if isinstance(error, duckdb.OutOfMemoryException):
         hint = "everything recorded is kept; run the same command again with more memory free"
-    elif _is_damage(error):
-        hint = _TO_DOCTOR
     else:
         hint = (
             "see that the disk has room and the folder is writable, then run the same command "

@@ -97,6 +97,17 @@ def test_a_job_in_use_names_its_holder(
     assert said.code == 8
     for fact in (str(holder.pid), holder.host, "2026-01-02T03:04:05"):
         assert fact in said.err
+    assert "batcher status JOB --wait" in said.err
+    assert "add --wait" not in said.err
+
+
+def test_a_run_may_wait_for_the_holder(done: Path, batcher: Command) -> None:
+    """A run is told that it can, with the flag that it has."""
+    holder = Holder.this_process(datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC))
+    with Lock(done.parent / "runs/job.simulated", holder):
+        said = batcher("run", done, "--simulate", "--yes")
+    assert said.code == 8
+    assert "or add --wait\n" in said.err
 
 
 def test_check_goes_on_beside_a_run(done: Path, batcher: Command) -> None:

@@ -129,6 +129,9 @@ def test_a_newer_schema(job: Path, state: Path, batcher: Command) -> None:
     said = batcher("doctor", job, "--simulate")
     assert said.code == 1
     assert "newer batcher" in said.out
+    assert "lost" not in said.out
+    records = batcher("doctor", job, "--simulate", "--json").json["records"]
+    assert records["held"] > records["missing"] == 0
     assert not state.with_name("job.simulated.repaired").exists()
 
 
@@ -192,3 +195,27 @@ def test_every_command_leads_to_doctor(
     assert said.err.count("error  ") == 1
     assert "Traceback" not in said.err
     assert "Stack Trace" not in said.err
+
+
+def test_the_status_of_a_refused_run_leads_to_doctor(
+    job: Path, state: Path, batcher: Command
+) -> None:
+    """It says why the run could not go on, for programs, too; after another kind of end, not."""
+    assert batcher("status", job, "--simulate", "--json").json["reason"] is None
+    Watermark(state).write(100)
+    assert batcher("run", job, "--simulate", "--yes").code == 1
+    said = batcher("status", job, "--simulate")
+    assert "records, and held 100" in said.out
+    assert said.err == f"next   batcher doctor {job} --simulate\n"
+    found = batcher("status", job, "--simulate", "--json").json
+    assert (found["exit_code"], found["next"]) == (1, "doctor")
+    assert found["reason"].startswith(str(state))
+
+
+def test_the_status_of_a_run_that_was_not_begun(job: Path, batcher: Command) -> None:
+    """Bad rows are counted in the reason, and what they hold is not told."""
+    (job.parent / "rows.jsonl").write_text('{"id": "CANARY"}\n')
+    assert batcher("run", job, "--simulate", "--yes").code == 2
+    found = batcher("status", job, "--simulate", "--json").json
+    assert found["reason"] == "1 of 1 rows are bad; nothing was sent"
+    assert found["next"] == "run"

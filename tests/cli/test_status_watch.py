@@ -157,6 +157,32 @@ def test_watching_on_a_terminal_draws_in_place(
     assert "7 of 1,000 rows of the input" in pictures[2]
 
 
+@pytest.mark.parametrize("option", ["--wait", "--watch"])
+@pytest.mark.parametrize(
+    ("left", "code"),
+    [
+        pytest.param(({**ENDED, "run_id": "R"}, None), 3, id="record"),
+        pytest.param((None, {"run_id": "R", "exit_code": 7, "ended": None}), 7, id="seen"),
+        pytest.param((None, {"run_id": "Q", "exit_code": 0, "ended": None}), 1, id="lost"),
+        pytest.param((None, {"run_id": "R", "exit_code": None, "ended": None}), 1, id="died"),
+    ],
+)
+def test_another_run_that_begins_is_not_waited_for(
+    run: Run, steps: Steps, batcher: Command, option: str, left: Any, code: int
+) -> None:
+    """The first run's end is the answer, by its record, or as the next run saw it."""
+    record, previous = left
+    steps(SENDING, {**SENDING, "run_id": "S", "previous": previous}, AssertionError("waited"))
+    if record:
+        folder = run.status.parent / "R"
+        folder.mkdir()
+        (folder / "run.json").write_text(json.dumps(record))
+    said = batcher("status", run.job, option, "--wait")
+    assert said.code == code
+    wanted = "died while sending" if code == 1 else f"ended with exit code {code}"
+    assert wanted in said.out.splitlines()[-1 if option == "--watch" else 0]
+
+
 def test_watching_for_a_program_is_an_object_a_line(
     run: Run, steps: Steps, batcher: Command
 ) -> None:

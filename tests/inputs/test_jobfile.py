@@ -126,16 +126,13 @@ WRONG = {
         ["1: [limits] must be a section"],
     ),
     "not built": (
-        PLAIN + "[budget]\nmax_cost_usd = 5\n[cache]\n",
+        PLAIN + "[budget]\nmax_cost_usd = 5\n[delivery]\n",
         [
             (
                 "7: [budget] is not available in this version: nothing here caps the spending; "
                 "set a spend limit in the API's console"
             ),
-            (
-                "9: [cache] is not available in this version: set request.cache_control, or "
-                "cache_control on the system prompt's text blocks"
-            ),
+            "9: [delivery] is not available in this version: every request is sent live",
         ],
     ),
     "after a long text": (

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from webhook_server import SECRET, Webhook
 
-from batcher.errors import BatcherError, InputError
+from batcher.errors import BatcherError, DamageError, InputError
 from batcher.inputs.job_file.jobfile import LoadedJob, load_job
 from batcher.runner import notifying
 from batcher.runner.events import FILE_NAME, Events
@@ -70,6 +70,15 @@ class Teller:
         """All that is on the disk."""
         files = [path for path in self.folder.rglob("*") if path.is_file()]
         return "".join(path.read_text() for path in files)
+
+
+def test_a_damaged_checkpoint_leads_to_doctor(tmp_path: Path, webhook: Webhook) -> None:
+    """The same command would be refused again."""
+    teller = Teller(tmp_path, 'webhook_env = "HOOK"\n', {"HOOK": webhook.url})
+    with pytest.raises(DamageError):
+        teller.tell(error=DamageError("its log is missing"))
+    ((_, _, content),) = webhook.seen
+    assert content["next"] == f"batcher doctor {tmp_path / 'job.toml'}"
 
 
 def test_a_finished_run_is_told(tmp_path: Path, webhook: Webhook) -> None:

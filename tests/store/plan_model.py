@@ -112,6 +112,13 @@ class Known:
         return lost + sum(o.billing == "unknown" for o in self.outcomes)
 
     @property
+    def unseen_usd(self) -> Decimal | None:
+        """What those may have been billed; None when one of them has no bound."""
+        ended = {o.attempt_id for o in self.outcomes if o.billing != "unknown"}
+        worst = [a.worst_case_usd for a in self.attempts if a.attempt_id not in ended]
+        return None if None in worst else sum(worst, Decimal(0))
+
+    @property
     def cost(self) -> Decimal:
         """What its attempts cost, as far as it is known."""
         return sum((o.cost_usd for o in self.outcomes if o.cost_usd is not None), Decimal(0))
@@ -125,11 +132,12 @@ class Model:
         self.plan = list(case.plan)
 
     def mark_duplicates(self) -> None:
-        """Take the request from every row whose id an earlier row has."""
-        first: dict[str, PlanRecord] = {}
+        """Take the request from every row with the id of an earlier one that asks another."""
+        first: dict[tuple[str | None, int], PlanRecord] = {}
         for at, record in enumerate(self.plan):
-            earlier = first.setdefault(record.id, record) if record.id is not None else record
-            if earlier.ordinal < record.ordinal:
+            earlier = first.setdefault((record.id, record.sample), record)
+            is_same = None is not record.fingerprint == earlier.fingerprint
+            if record.id is not None and earlier.ordinal < record.ordinal and not is_same:
                 self.plan[at] = replace(
                     record,
                     fingerprint=None,

@@ -95,10 +95,11 @@ class Diary:
 
     def items(self, night: Night) -> list[Item]:
         """What a night's input asks for, each answer by itself."""
-        found, ids = [], set()
+        found: list[Item] = []
+        first: dict[str, int] = {}
         for row in night.rows:
-            is_bad = self.has_ids and row.id in ids
-            ids.add(row.id)
+            asked = night.fingerprint(row, 0)
+            is_bad = self.has_ids and first.setdefault(row.id, asked) != asked
             for sample in range(self.samples):
                 key = row.id if self.has_ids else night.content(row)
                 fingerprint = night.fingerprint(row, sample)

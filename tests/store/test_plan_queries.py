@@ -131,6 +131,8 @@ def test_sums(checkpoint: Checkpoint, case: Case) -> None:
         assert group["example_id"] == (members[0].id or str(members[0].ordinal + 1))
         paid = [model.known(r.fingerprint).cost for r in members if r.item in payers]
         assert group["cost_usd"] == sum(paid, Decimal(0))
+        unseen = [model.known(r.fingerprint).unseen_usd for r in members if r.item in payers]
+        assert group["unknown_usd"] == (None if None in unseen else sum(unseen, Decimal(0)))
         assert group["is_final"] is all(record not in still_open for record in members)
 
 

@@ -17,6 +17,7 @@ from batcher.store.plans import (
     add_to_plan,
     begin_plan,
     begin_results,
+    failures,
     finish_plan,
     note_seen,
     output_totals,
@@ -126,6 +127,10 @@ def check_answers(checkpoint: Checkpoint, model: Retried) -> None:
     bill = sum((o.cost_usd for o in paid if o.cost_usd is not None), Decimal(0))
     assert Decimal(output_totals(checkpoint)["cost_usd"]) == bill
     assert sum((r["cost_usd"] for r in rows if r["is_shared"] is False), Decimal(0)) == bill
+    known = [model.known(record.fingerprint) for record in model.firsts()]
+    failed = [one for one in known if getattr(one.shown, "status", None) != "succeeded"]
+    unseen = sum((group["unknown_usd"] for group in failures(checkpoint)), Decimal(0))
+    assert unseen == sum((one.unseen_usd for one in failed), Decimal(0))
 
 
 def retry_once(checkpoint: Checkpoint, model: Retried, retry: Retry) -> None:

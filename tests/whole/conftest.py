@@ -4,7 +4,20 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from whole_runs import Job, Server
+from whole_runs import Job, Server, kill
+
+
+@pytest.fixture(autouse=True)
+def _nothing_stays() -> Iterator[None]:
+    """What a failing test has started ends with it, and troubles none that comes after."""
+    servers, runs = list(Server.running), len(Job.started)
+    yield
+    for process in Job.started[runs:]:
+        if process.poll() is None:
+            kill(process)
+    del Job.started[runs:]
+    for server in [server for server in Server.running if server not in servers]:
+        server.close()
 
 
 @pytest.fixture

@@ -34,6 +34,7 @@ def fill(disk: Path, leave: int) -> Path:
     filler = disk / "filler"
     with filler.open("wb") as file:
         os.posix_fallocate(file.fileno(), 0, free_bytes(disk) - leave)
+    assert free_bytes(disk) <= leave
     return filler
 
 

@@ -112,6 +112,27 @@ def test_one_more_file(job: Job, server: Server) -> None:
     agrees_with_ledger(job, server)
 
 
+def test_the_same_row_in_two_files_with_ids(job: Job, server: Server) -> None:
+    """Files that overlap are no mistake: the row is asked once; only another one is bad."""
+    folder = job.folder / "days"
+    folder.mkdir()
+    job.write(rows(10), input='path = "days"\nid = "id"\n')
+    (job.folder / "rows.jsonl").rename(folder / "1.jsonl")
+    job.write([*rows(15)[7:]], input='path = "days"\nid = "id"\n')
+    (job.folder / "rows.jsonl").rename(folder / "2.jsonl")
+    assert "18 rows, 0 known, 15 new, 0 changed, 0 gone, 3 shared; 15 to send" in plan_of(job.run())
+    said = plan_of(job.run())
+    assert "18 rows, 15 known, 0 new, 0 changed, 0 gone, 3 shared; 0 to send" in said
+    assert len(keys(server)) == 15
+    table = job.table()
+    assert table.column("_shared").to_pylist() == [False] * 10 + [True] * 3 + [False] * 5
+    assert table.column("_text").to_pylist()[7:10] == table.column("_text").to_pylist()[10:13]
+    agrees_with_ledger(job, server)
+    job.write([{**rows(1)[0], "text": "edited"}])
+    (job.folder / "rows.jsonl").rename(folder / "3.jsonl")
+    assert "1 bad" in plan_of(job.write(input='path = "days"\nid = "id"\n').run(code=3))
+
+
 def test_other_limits_are_no_other_request(job: Job, server: Server) -> None:
     """Concurrency, retries, prices and output are not part of what is asked."""
     job.write(rows(20)).run()

@@ -59,6 +59,8 @@ def test_another_form_is_only_for_rows_that_failed(tmp_path: Path) -> None:
     failed = job.table().column("_status").to_pylist().count("truncated")
     assert failed > 3
     retry(job, "--only", "truncated", "--set", "request.max_tokens=2000")
+    *_, record = sorted((tmp_path / "runs" / "job").glob("*/run.json"))
+    assert json.loads(record.read_text())["overrides"] == ["request.max_tokens"]
     assert len(keys(server)) == len(set(keys(server))) == 30 + failed
     table = job.table()
     assert set(table.column("_status").to_pylist()) == {"succeeded"}

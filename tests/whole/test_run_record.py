@@ -3,14 +3,19 @@
 import hashlib
 import json
 from decimal import Decimal
+from pathlib import Path
+from statistics import median
+from typing import Any
 
+import pytest
 from test_main_job import rows
 from whole_runs import Job, Server
 
 SHAPE = {
     "schema_version", "run_id", "job", "state", "exit_code", "started", "ended", "is_simulated",
-    "plan", "rows", "usd", "attempts", "checkpoint", "tokens", "latency_s", "pace", "models",
-    "errors", "output", "versions", "prices_date", "overrides", "price_overrides",
+    "plan", "rows", "usd", "attempts", "checkpoint", "tokens", "latency_s", "ttft_s",
+    "output_tokens_per_s", "pace", "models", "errors", "output", "versions", "prices_date",
+    "overrides", "price_overrides", "reason",
 }  # fmt: skip
 
 
@@ -39,3 +44,34 @@ def test_a_run_leaves_its_record(job: Job, server: Server) -> None:
     status = json.loads((job.folder / "runs" / "job" / "status.json").read_text())
     assert set(status) >= SHAPE
     assert status["state"] == "ended"
+
+
+def test_a_streamed_run_tells_how_fast_it_was(tmp_path: Path) -> None:
+    """Time to first token and output tokens a second are those of the model's own pace."""
+    server = Server("--latency", "1", "--ttft-s", "0.2", "--tokens-per-s", "1000")
+    job = Job(tmp_path, server).write(rows(12), api="stream = true")
+    job.run()
+    record, latencies = record_of(job), job.table()["_latency_s"].to_pylist()
+    ttfts = job.table()["_ttft_s"].to_pylist()
+    assert all(0.05 < ttft < latency for ttft, latency in zip(ttfts, latencies, strict=True))
+    assert record["ttft_s"]["p50"] == pytest.approx(median(ttfts))
+    assert record["ttft_s"]["p50"] <= record["ttft_s"]["p95"] <= max(ttfts)
+    tokens = job.table()["_output_tokens"].to_pylist()
+    speeds = [count / latency for count, latency in zip(tokens, latencies, strict=True)]
+    assert record["output_tokens_per_s"]["p50"] == pytest.approx(median(speeds))
+    assert min(speeds) <= record["output_tokens_per_s"]["p5"] <= median(speeds) < 1500
+    server.close()
+
+
+def test_an_answer_that_is_not_streamed_has_no_first_token(job: Job) -> None:
+    """Nobody can tell when it began; tokens a second are known all the same."""
+    job.write(rows(3)).run()
+    record = record_of(job)
+    assert record["ttft_s"] == {"p50": None, "p95": None}
+    assert record["output_tokens_per_s"]["p50"] > 0
+
+
+def record_of(job: Job) -> dict[str, Any]:
+    """The record of its only run."""
+    (path,) = (job.folder / "runs" / "job").glob("*/run.json")
+    return json.loads(path.read_text())

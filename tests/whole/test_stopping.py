@@ -45,9 +45,9 @@ def recorded(job: Job) -> tuple[int, int]:
 
 def test_a_second_ctrl_c_gives_up_and_says_what_it_may_cost(tmp_path: Path) -> None:
     """Answers that never come are not waited for a second time."""
-    server = Server("--fault", "hang:rate=1")
+    server = Server("--fault", "hang:after_n=30")
     job = Job(tmp_path, server)
-    process = job.write(rows(40)).start()
+    process = job.write(rows(100)).start()
     while server.ledger()["in_flight"] < 16:
         pass
     process.send_signal(signal.SIGINT)

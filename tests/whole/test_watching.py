@@ -92,6 +92,25 @@ def test_waiting_ends_with_the_run(tmp_path: Path) -> None:
     server.close()
 
 
+def test_waiting_stays_with_its_run(tmp_path: Path) -> None:
+    """Although a run that was waiting, too, takes over at once and ends otherwise."""
+    server = Server("--latency", "0.05")
+    job = Job(tmp_path, server).write(rows(300))
+    first = job.start()
+    wait_for(server, 20)
+    waiting, other = watching(job, "--wait", "--watch", "--json"), job.start("--wait")
+    assert "sending" in waiting.stdout.readline()
+    assert "waiting for process" in other.stderr.readline()
+    first.send_signal(signal.SIGTERM)
+    said, _ = waiting.communicate(timeout=60)
+    for process in (first, other):
+        process.communicate(timeout=60)
+    last = json.loads(said.splitlines()[-1])
+    assert (first.returncode, waiting.returncode, other.returncode) == (143, 143, 0)
+    assert (last["exit_code"], last["pid"]) == (143, first.pid)
+    server.close()
+
+
 def test_a_killed_run_is_seen_to_have_died(tmp_path: Path) -> None:
     """Whoever waits for it is told at once, and exits 1."""
     server = Server("--latency", "0.05")

@@ -8,7 +8,7 @@ import sys
 import time
 import urllib.request
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -24,11 +24,14 @@ PASSING = {
 class Server:
     """The simulator as a process, which outlives the runs that it answers."""
 
+    running: ClassVar[list["Server"]] = []
+
     def __init__(self, *arguments: str) -> None:
         command = [sys.executable, "-m", "batcher.simulator", "--exit-with-parent"]
         self._process = subprocess.Popen(
             [*command, *arguments], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
+        self.running.append(self)
         self.url = self._process.stdout.readline().removeprefix("listening on ").strip()
 
     def ledger(self) -> dict[str, Any]:
@@ -43,6 +46,7 @@ class Server:
 
     def close(self) -> None:
         """End it."""
+        self.running.remove(self)
         self._process.stdout.close()
         self._process.stdin.close()
         self._process.wait(20)
@@ -50,6 +54,8 @@ class Server:
 
 class Job:
     """A job file in a folder of its own, and the command that runs it."""
+
+    started: ClassVar[list[subprocess.Popen[str]]] = []
 
     def __init__(self, folder: Path, server: Server | None) -> None:
         self.folder = folder
@@ -78,7 +84,7 @@ class Job:
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:
         """Start ``batcher run`` and return at once."""
-        return subprocess.Popen(
+        process = subprocess.Popen(
             [sys.executable, "-m", "batcher", "run", str(self.path), "--yes", *arguments],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -86,6 +92,8 @@ class Job:
             text=True,
             env={**os.environ, "ANTHROPIC_API_KEY": "test-key"},
         )
+        self.started.append(process)
+        return process
 
     def run(self, *arguments: str, code: int = 0) -> str:
         """Run the job to its end, demand an exit code, and return what it said."""
@@ -101,8 +109,9 @@ class Job:
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout
 
     def table(self) -> pa.Table:
-        """The output."""
-        return pq.read_table(self.output, page_checksum_verification=True)
+        """The output; its file is closed when this returns, and its room free once it is gone."""
+        with pq.ParquetFile(self.output, page_checksum_verification=True) as file:
+            return file.read()
 
     def lasting(self) -> pa.Table:
         """The output without what passes."""

@@ -45,16 +45,30 @@ def command(job: Path, overrides: tuple[str, ...], *, is_simulated: bool, as_jso
 
 def _with_advice(group: dict[str, Any]) -> dict[str, Any]:
     what = advice(group["status"], group["error_type"], is_final=group["is_final"])
-    return {**group, "cost_usd": exact_text(group["cost_usd"]), "advice": what}
+    unknown = group["unknown_usd"]
+    return {
+        **group,
+        "cost_usd": exact_text(group["cost_usd"]),
+        "unknown_usd": None if unknown is None else exact_text(unknown),
+        "advice": what,
+    }
 
 
 def _tell(group: dict[str, Any]) -> None:
     cost = rounded_text(Decimal(group["cost_usd"]))
     tell("")
-    tell(f"{group['rows']:,} rows {group['status']}: {group['error_type']}, cost {cost}")
+    what = f"{group['rows']:,} rows {group['status']}: {group['error_type']}"
+    tell(f"{what}, cost {cost}{_unseen(group['unknown_usd'])}")
     message = group["example_message"]
     tell(f"  example  {group['example_id']}" + (f": {message}" if message else ""))
     tell(f"  do       {group['advice']}")
+
+
+def _unseen(unknown_usd: str | None) -> str:
+    if unknown_usd is None:
+        return "; any sum may be billed unseen"
+    usd = Decimal(unknown_usd)
+    return f"; up to {rounded_text(usd)} may be billed unseen" if usd else ""
 
 
 def _next(

@@ -1,5 +1,6 @@
 """batcher retry: ask the failed rows again, perhaps in another form."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -16,6 +17,7 @@ from batcher.cli.running import (
     wait_option,
     yes_option,
 )
+from batcher.inputs.job_file.jobfile import LoadedJob
 from batcher.runner.pipeline import Retrying, RunOptions
 from batcher.runner.planning.retrying import check_changes
 
@@ -57,8 +59,8 @@ def command(
     billed unseen are sent, too. What a row cost before stays in its cost.
     """
     # Answered rows keep their answers even when the job was edited; failed ones ask as it is now.
-    loaded = load(job, ('request.on_change="keep"',))
-    form = load(job, (*overrides, 'request.on_change="redo"'))
+    loaded = _on_change(load(job), "keep")
+    form = _on_change(load(job, overrides), "redo")
     check_changes(form)
     flags = [
         ("--only", only),
@@ -77,3 +79,9 @@ def command(
         command=again("retry", job, flags),
     )
     return run_and_tell(loaded, options, Telling(quiet, as_json), job)
+
+
+def _on_change(loaded: LoadedJob, what: str) -> LoadedJob:
+    """Say what becomes of answered rows, whatever the job says."""
+    request = loaded.job.request.model_copy(update={"on_change": what})
+    return replace(loaded, job=loaded.job.model_copy(update={"request": request}))

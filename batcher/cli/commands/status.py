@@ -130,6 +130,8 @@ def _exit_code(status: Mapping[str, Any]) -> int:
 def _next(status: Mapping[str, Any], job: Path, *, is_simulated: bool) -> str:
     if status["state"] in GOES_ON:
         return f"{typed('status', job, is_simulated=is_simulated)} --watch"
+    if "next" in status:
+        return typed(str(status["next"]), job, is_simulated=is_simulated)
     if status["exit_code"] == 3:
         return typed("failures", job, is_simulated=is_simulated)
     if status["exit_code"] == 0:

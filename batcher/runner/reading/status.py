@@ -29,13 +29,32 @@ def read_status(path: Path) -> dict[str, Any]:
 
 
 def follow(path: Path, sleep: Callable[[float], None] = time.sleep) -> Iterator[dict[str, Any]]:
-    """Read a status about once a second; the last one is of a run that has ended or died."""
+    """Read a run's status about once a second; the last one says that it has ended or died.
+
+    Another run, which was waiting for this one, may have begun since.
+    """
+    last: dict[str, Any] | None = None
     while True:
         status = read_status(path)
+        if last is not None and status["run_id"] != last["run_id"]:
+            status = _ending(last, status)
+        last = status
         yield status
         if status["state"] not in GOES_ON:
             return
         sleep(_EVERY_S)
+
+
+def _ending(last: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
+    """The end of a run whose status another run has replaced: its record, or what that one saw."""
+    try:
+        path = Path(last["folder"]) / last["run_id"] / "run.json"
+        return {**last, **json.loads(path.read_bytes())}
+    except (OSError, ValueError, TypeError):
+        seen = other.get("previous") or {}
+    if seen.get("run_id") != last["run_id"] or seen.get("exit_code") is None:
+        return {**last, "state": "died"}
+    return {**last, **seen, "state": "ended"}
 
 
 def _judged(path: Path) -> dict[str, Any]:

@@ -34,7 +34,9 @@ class Examination:
 
     @property
     def missing(self) -> int:
-        """How many records there once were and cannot be read."""
+        """How many records there once were and cannot be read; of a newer schema none is missed."""
+        if any(finding.kind == "newer" for finding in self.findings):
+            return 0
         lost = sum(state.lost for state in self.tables.values())
         return max(lost, self.held - self.read)
 

@@ -29,15 +29,33 @@ LEFT JOIN (SELECT * FROM attempts WHERE attempt_id IN (SELECT attempt_id FROM st
 ORDER BY r.item;
 
 -- name: failures
--- Groups of rows that did not succeed, largest first, with an example and what they cost.
+-- Groups of rows that did not succeed, largest first, with an example, what they cost, and what they
+-- may have cost unseen (NULL: no bound of that is known). Of a request that replaced that of several
+-- rows the same row pays as in create_answered.
+WITH lost AS (
+    SELECT a.attempt_id, a.fingerprint, a.worst_case_usd
+    FROM attempts a LEFT JOIN outcomes o USING (attempt_id)
+    WHERE o.attempt_id IS NULL OR o.billing = 'unknown'
+),
+paid AS (
+    SELECT arg_min(r.item, CASE WHEN r.fingerprint = l.fingerprint THEN -1 ELSE r.item END) AS item, l.worst_case_usd
+    FROM lost l
+    JOIN (SELECT replaced_by AS asked, fingerprint FROM replacements UNION SELECT fingerprint, fingerprint FROM lost) f ON f.asked = l.fingerprint
+    JOIN results r ON r.fingerprint = f.fingerprint AND NOT r.is_shared
+    GROUP BY l.attempt_id, l.worst_case_usd
+),
+unseen AS (
+    SELECT item, sum(worst_case_usd) AS usd, count(worst_case_usd) < count(*) AS is_unbounded FROM paid GROUP BY item
+)
 SELECT coalesce(r.status, o.status, 'unsent') AS status,
        coalesce(r.error_type, o.error_type, CASE WHEN r.attempts > 0 THEN 'client.fate_unknown' ELSE 'client.not_sent' END) AS error_type,
        count(*) AS rows,
        arg_min(coalesce(r.id, (r.ordinal + 1)::VARCHAR), r.item) AS example_id,
        arg_min(coalesce(r.reason, o.error_message), r.item) AS example_message,
        coalesce(sum(r.cost_usd) FILTER (WHERE NOT r.is_shared), 0) AS cost_usd,
+       CASE WHEN NOT bool_or(coalesce(u.is_unbounded, false)) THEN coalesce(sum(u.usd), 0) END AS unknown_usd,
        bool_and(r.status IS NOT NULL OR r.is_final) AS is_final
-FROM results r LEFT JOIN outcomes o ON o.attempt_id = r.attempt_id
+FROM results r LEFT JOIN outcomes o ON o.attempt_id = r.attempt_id LEFT JOIN unseen u ON u.item = r.item
 WHERE coalesce(r.status, o.status, '') NOT IN ('succeeded', 'skipped')
 GROUP BY ALL ORDER BY rows DESC, status, error_type;
 
@@ -69,8 +87,12 @@ WHERE a.fingerprint = $fingerprint::UUID
 ORDER BY a.attempt_id;
 
 -- name: latencies
--- Percentiles of one run's answers, in seconds.
-SELECT quantile_cont(o.latency_s, 0.5) AS p50, quantile_cont(o.latency_s, 0.95) AS p95, quantile_cont(o.latency_s, 0.99) AS p99
+-- Percentiles of one run's answers: seconds, to the end and to the first content of a stream, and
+-- output tokens for each second of the whole attempt.
+SELECT quantile_cont(o.latency_s, 0.5) AS p50, quantile_cont(o.latency_s, 0.95) AS p95, quantile_cont(o.latency_s, 0.99) AS p99,
+       quantile_cont(o.ttft_s, 0.5) AS ttft_p50, quantile_cont(o.ttft_s, 0.95) AS ttft_p95,
+       quantile_cont(o.output_tokens / nullif(o.latency_s, 0), 0.5) AS tokens_per_s_p50,
+       quantile_cont(o.output_tokens / nullif(o.latency_s, 0), 0.05) AS tokens_per_s_p5
 FROM attempts a JOIN outcomes o USING (attempt_id) WHERE a.run_id = $run_id AND o.http_status = 200;
 
 -- name: digest

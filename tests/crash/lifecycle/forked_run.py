@@ -61,7 +61,7 @@ class MadeUpApi:
         self._doom = doom
         self._tries: Counter[str] = Counter()
 
-    async def send(self, _slot: int, body: bytes) -> Answer | NoAnswer:
+    async def send(self, _slot: int, body: bytes, *_: object) -> Answer | NoAnswer:
         """Bill and answer a request, a moment later."""
         request = json.loads(body)
         person = b"batcher-request1"

@@ -1,0 +1,87 @@
+"""A checkpoint that is refused stays as it was, byte for byte: its way back must stay open."""
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+from records_made import count, intent, opened, outcome
+
+from batcher.errors import CheckpointError
+from batcher.store.checkpoint import FILE_NAME, SCHEMA_VERSION, Checkpoint
+
+LOG = f"{FILE_NAME}.wal"
+RECORDS = 40
+
+
+@pytest.fixture
+def killed(tmp_path: Path) -> Path:
+    """The folder of a run that was killed: some records are in the file, most in its log."""
+    working, folder = tmp_path / "working", tmp_path / "killed"
+    working.mkdir()
+    with opened(working) as checkpoint:
+        checkpoint.commit({"attempts": [intent(0, 0)], "outcomes": [outcome(0, 0)]})
+        checkpoint.execute("CHECKPOINT c")
+        for n in range(1, RECORDS):
+            checkpoint.commit({"attempts": [intent(n, n)], "outcomes": [outcome(n, n)]})
+        shutil.copytree(working, folder)
+    return folder
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    """Every file of a folder."""
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def refuse(folder: Path, reason: str) -> None:
+    """Have a checkpoint refused as a run would meet it; nothing of it may change."""
+    before = contents(folder)
+    with pytest.raises(CheckpointError, match=reason):
+        Checkpoint(folder)
+    assert contents(folder) == before
+
+
+@pytest.mark.parametrize("version", [SCHEMA_VERSION, 1], ids=["today's", "older"])
+def test_a_cut_log_can_be_put_back(killed: Path, version: int) -> None:
+    """All records are there again; even an older schema is not touched before it is known whole."""
+    if version == 1:
+        make_older(killed)
+    whole = (killed / LOG).read_bytes()
+    os.truncate(killed / LOG, len(whole) - 3000)
+    refuse(killed, "put the missing file back|was cut short")
+    (killed / LOG).write_bytes(whole)
+    with opened(killed) as checkpoint:
+        assert count(checkpoint, "attempts") == count(checkpoint, "outcomes") == RECORDS
+
+
+def make_older(folder: Path) -> None:
+    """Take from a checkpoint what schema version 2 added; the log goes on."""
+    working = folder.with_name("older")
+    with opened(folder) as checkpoint:
+        checkpoint.execute("DROP TABLE rows_seen; DROP TABLE replacements")
+        checkpoint.execute("UPDATE checkpoint SET schema_version = 1; CHECKPOINT c")
+        checkpoint.execute("DELETE FROM outcomes WHERE attempt_id >= 20")
+        for n in range(20, RECORDS):
+            checkpoint.append("outcomes", [outcome(n, n)])
+        shutil.copytree(folder, working)
+    shutil.rmtree(folder)
+    working.rename(folder)
+
+
+def test_a_newer_schema_is_left_to_the_newer_batcher(killed: Path) -> None:
+    """Its log is not folded into the file either."""
+    newer = killed.with_name("newer")
+    with opened(killed) as checkpoint:
+        version = SCHEMA_VERSION + 1
+        checkpoint.execute("UPDATE checkpoint SET schema_version = $version", version=version)
+        checkpoint.append("attempts", [intent(RECORDS, RECORDS)])
+        shutil.copytree(killed, newer)
+    assert (newer / LOG).stat().st_size
+    refuse(newer, "newer batcher")
+
+
+def test_a_checkpoint_that_is_accepted_is_folded_on_close(killed: Path) -> None:
+    """The log of a run that ended in order does not stay."""
+    with opened(killed) as checkpoint:
+        assert count(checkpoint, "outcomes") == RECORDS
+    assert not (killed / LOG).exists()

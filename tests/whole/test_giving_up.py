@@ -1,0 +1,75 @@
+"""A second signal: the run ends at once, and leaves its files in order all the same."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from decimal import Decimal
+from pathlib import Path
+
+from test_main_job import rows
+from test_watching import events_of, status_of, watching
+from whole_runs import Job, Server
+
+INTERRUPTED_TWICE = """
+import os, signal
+from batcher.runner import pipeline
+def plan(*_):
+    try:
+        os.kill(os.getpid(), signal.SIGINT)
+    except KeyboardInterrupt:
+        os.kill(os.getpid(), signal.SIGTERM)
+pipeline.make_plan = plan
+from batcher.cli.main import main
+main()
+"""
+
+
+def test_a_run_that_gives_up_says_so(tmp_path: Path) -> None:
+    """Status, event and whoever waits know the exit code; the room it held is free."""
+    server = Server("--fault", "hang:rate=1")
+    job = Job(tmp_path, server).write(rows(40))
+    process = job.start()
+    while not status_of(job).get("in_flight"):
+        assert process.poll() is None
+    waiting = watching(job, "--wait")
+    assert (tmp_path / "runs/job/ballast").exists()
+    process.send_signal(signal.SIGINT)
+    while "once more gives up" not in process.stderr.readline():
+        assert process.poll() is None
+    process.send_signal(signal.SIGTERM)
+    process.communicate(timeout=30)
+    assert process.returncode == 143
+    waiting.communicate(timeout=30)
+    assert waiting.returncode == 143
+    status = status_of(job)
+    assert (status["state"], status["exit_code"]) == ("ended", 143)
+    assert status["reason"] == "stopped at once by a second signal"
+    assert Decimal(status["usd"]["unknown"]) > 0
+    assert (events_of(job)[-1]["event"], events_of(job)[-1]["exit_code"]) == ("run_ended", 143)
+    assert not (tmp_path / "runs/job/ballast").exists()
+    failures_name_it(job)
+    server.close()
+
+
+def failures_name_it(job: Job) -> None:
+    """What may have been billed unseen is not called free."""
+    groups = json.loads(job.command("failures", "--json"))["groups"]
+    (unseen,) = [group for group in groups if group["error_type"] == "client.fate_unknown"]
+    (fresh,) = [group for group in groups if group["error_type"] == "client.not_sent"]
+    assert Decimal(unseen["unknown_usd"]) > Decimal(fresh["unknown_usd"]) == 0
+    said = job.command("failures")
+    assert f"rows unsent: {unseen['error_type']}, cost $0.00; up to $0." in said
+    assert f"rows unsent: {fresh['error_type']}, cost $0.00\n" in said
+
+
+def test_giving_up_before_anything_is_sent(job: Job) -> None:
+    """The end is in the status, whatever the run was doing."""
+    command = [sys.executable, "-c", INTERRUPTED_TWICE, "run", str(job.write(rows(5)).path)]
+    environ = {**os.environ, "ANTHROPIC_API_KEY": "test-key"}
+    done = subprocess.run(command, capture_output=True, text=True, env=environ, check=False)
+    assert done.returncode == 143
+    assert "gave up" in done.stderr
+    status = json.loads((job.folder / "runs/job/status.json").read_text())
+    assert (status["state"], status["exit_code"]) == ("ended", 143)

@@ -1,0 +1,31 @@
+"""A run's record names its output for readers in any folder."""
+
+import json
+import os
+import subprocess
+import sys
+
+from test_main_job import rows
+from whole_runs import Job
+
+
+def test_the_output_is_named_for_readers_elsewhere(job: Job) -> None:
+    """Wherever the command was typed, and although the folder was moved since it was written."""
+    job.write(rows(5))
+    command = [sys.executable, "-m", "batcher", "run", "job.toml", "--yes"]
+    environ = {**os.environ, "ANTHROPIC_API_KEY": "test-key"}
+    subprocess.run(command, cwd=job.folder, env=environ, check=True, capture_output=True)
+    (folder,) = (job.folder / "runs" / "job").glob("*/")
+    told = [folder / "run.json", folder.parent / "status.json"]
+    for output in [json.loads(path.read_text())["output"] for path in told]:
+        assert output[0]["path"] == str(job.output)
+    events = [json.loads(line) for line in (folder / "events.jsonl").read_text().splitlines()]
+    assert [event["path"] for event in events if "path" in event] == [str(job.output)]
+    moved = job.folder / "moved"
+    moved.mkdir()
+    for name in ("job.toml", "rows.jsonl", "out.parquet", "runs"):
+        (job.folder / name).rename(moved / name)
+    done = subprocess.run(
+        [*command, "--json"], cwd=moved, env=environ, check=True, capture_output=True
+    )
+    assert json.loads(done.stdout)["output"][0]["path"] == str(moved / "out.parquet")
