@@ -49,7 +49,7 @@ def test_a_failure_takes_nothing_from_what_lives() -> None:
     warmth = Warmth()
     led(warmth, A)
     said = warmth.ask((A, B), 1.0)
-    assert said == Lead((B,), "5m")
+    assert said == Lead((B,), "5m", read=A)
     warmth.failed(said)
     assert warmth.ask((A,), 2.0) == Follow(A, "5m")
 
@@ -62,7 +62,7 @@ def test_the_first_of_all_leads_to_both_levels() -> None:
     assert warmth.ask((A, B), 1.0) == Wait(A)
     assert warmth.ask((A, C), 1.0) == Wait(A)
     warmth.begun(said, 0.0)
-    assert warmth.ask((A, C), 2.0) == Lead((C,), "5m")
+    assert warmth.ask((A, C), 2.0) == Lead((C,), "5m", read=A)
     assert warmth.ask((A, C), 2.0) == Wait(C)
     assert warmth.ask((A, B), 2.0) == Follow(B, "5m")
 
@@ -186,3 +186,15 @@ class Attempts(RuleBasedStateMachine):
 
 TestAttempts = Attempts.TestCase
 TestAttempts.settings = settings(max_examples=300, stateful_step_count=30, deadline=None)
+
+
+def test_who_leads_renews_the_shorter_entry_that_it_reads() -> None:
+    """A system prompt that only leaders read lives on as long as there are new documents."""
+    warmth = Warmth()
+    said = warmth.ask((A, B), 0.0)
+    warmth.begun(said, 0.0)
+    for number in range(1, 60):
+        now = 20.0 * number
+        said = warmth.ask((A, b"document %d" % number), now)
+        assert said == Lead((b"document %d" % number,), "5m", read=A)
+        warmth.begun(said, now)

@@ -4,10 +4,12 @@ import asyncio
 from itertools import pairwise
 
 import pytest
-from sending import FakeApi, FakeRecorder, Stage, errand, failed
+from sending import COMMIT_S, LATENCY_S, FakeApi, FakeRecorder, Stage, errand, failed
 from virtual_time import now, run
 
+from batcher.core.answers.answer import Answer
 from batcher.core.job import Limits
+from batcher.core.pace.limiter import Limiter
 from batcher.errors import CheckpointError, InputError
 from batcher.runner.sending.feed import Errand
 from batcher.runner.sending.live import run_live
@@ -113,5 +115,41 @@ def test_a_failing_api_is_not_hammered_by_the_pool() -> None:
         late = [when for _, when in stage.api.sent if when > 5]
         assert len(late) <= 8
         assert min(b - a for a, b in pairwise(late)) >= 2.5
+
+    run(main())
+
+
+def test_a_refused_key_costs_one_request() -> None:
+    """The first answer says that none can succeed: nobody else is let through, nor leaves later."""
+
+    async def main() -> None:
+        stage = Stage(FakeApi({n: [failed(401)] for n in range(100)}), is_warm=False)
+        stage.watcher.tried = lambda _: stage.stopping.set()
+        await run_live(FakeFeed(100), stage.around)
+        assert len(stage.api.sent) == len(stage.recorder.intents) == 1
+
+    run(main())
+
+
+@pytest.mark.parametrize(
+    ("answer", "word"),
+    [
+        (failed(429, retry_after="60"), Limiter.REFUSED),
+        (failed(500), Limiter.OVERLOADED),
+        (failed(529, retry_after="60"), Limiter.OVERLOADED),
+    ],
+)
+def test_what_the_workers_wait_for_is_named(answer: Answer, word: Limiter) -> None:
+    """Also when all of them hold the last rows, until the run is stopped: then it drains."""
+
+    async def main() -> None:
+        stage = Stage(FakeApi({n: [answer] for n in range(3)}))
+        running = asyncio.create_task(run_live(FakeFeed(3), stage.around))
+        await asyncio.sleep(COMMIT_S + LATENCY_S + COMMIT_S)
+        assert stage.around.limiter is word
+        stage.stopping.set()
+        await asyncio.sleep(0)
+        assert stage.around.limiter is Limiter.DRAINING
+        await running
 
     run(main())

@@ -1,5 +1,7 @@
 """A second signal ends the process, whatever its last act meets."""
 
+import os
+import pty
 import subprocess
 import sys
 
@@ -28,3 +30,13 @@ def test_the_last_act_cannot_keep_the_process(farewell: str) -> None:
     assert done.returncode == 130
     assert "last words" in done.stderr
     assert done.stdout == ("left in order, 130" if farewell == "fine" else "")
+
+
+def test_last_words_stand_alone_on_a_terminal() -> None:
+    """They are not mixed with the lines of progress that stand below the cursor."""
+    ours, theirs = pty.openpty()
+    command = [sys.executable, "-c", SCRIPT.replace("FAREWELL", "fine")]
+    subprocess.run(command, stdout=subprocess.DEVNULL, stderr=theirs, timeout=30, check=False)
+    os.close(theirs)
+    assert b"\n\x1b[Jlast words\r\n" in os.read(ours, 4096)
+    os.close(ours)

@@ -115,7 +115,9 @@ def _last_block(content: Any) -> int | None:
 
 def _is_markable(block: Any) -> bool:
     kind = block.get("type") if isinstance(block, Mapping) else None
-    return kind in _MARKABLE and (kind != "text" or bool(block.get("text")))
+    return (
+        isinstance(kind, str) and kind in _MARKABLE and (kind != "text" or bool(block.get("text")))
+    )
 
 
 def _backwards(items: Sequence[Any]) -> Iterator[tuple[int, Any]]:

@@ -20,10 +20,14 @@ _MOST_REMEMBERED = 10_000
 
 @dataclass(frozen=True, slots=True)
 class Lead:
-    """Go first and write these entries, to live so long; say what became of it."""
+    """Go first and write these entries, to live so long; say what became of it.
+
+    ``read`` is the shorter entry that is read on the way, if there is one.
+    """
 
     names: tuple[bytes, ...]
     ttl: TTL
+    read: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,29 +83,39 @@ class Warmth:
             if entry is not None and not entry.is_ready:
                 return Wait(name)
         cold = tuple(name for name in prefixes if not self._lives(name, now))
+        read = next((name for name in reversed(prefixes) if name not in cold), None)
         is_long = any(self._lifetime(name, now) == "1h" for name in cold)
         ttl: TTL = "1h" if is_long else "5m"
         for name in cold:
             self._remember(name, _Entry(ttl, now))
-        return Lead(cold, ttl)
+        return Lead(cold, ttl, read)
 
     def begun(self, said: Lead | Follow, started_at: float) -> None:
         """Note that the answer has begun to a request that was let go so; it was sent then.
 
-        Who leads wrote its entries. Who follows renewed the one that it read, unless that has
-        expired meanwhile and is being written again: a slow answer says nothing of the new one.
+        Who leads wrote its entries. What was read is renewed, unless it has expired meanwhile and
+        is being written again: a slow answer says nothing of the new one.
         """
-        for name in said.names if isinstance(said, Lead) else (said.name,):
-            entry = self._entries.get(name)
-            if entry is not None and (entry.is_ready or isinstance(said, Lead)):
-                entry.used_at = max(entry.used_at, started_at)
-                entry.is_ready = True
-                self._remember(name, entry)
+        if isinstance(said, Follow):
+            self._use(said.name, started_at)
+            return
+        for name in said.names:
+            self._entries[name].is_ready = True
+            self._use(name, started_at)
+        if said.read is not None:
+            self._use(said.read, started_at)
 
     def failed(self, said: Lead | Follow) -> None:
         """Note that there was no answer: who leads wrote nothing."""
         for name in said.names if isinstance(said, Lead) else ():
             del self._entries[name]
+
+    def _use(self, name: bytes, started_at: float) -> None:
+        """Let an entry live on from the start of a request, if it is there."""
+        entry = self._entries.get(name)
+        if entry is not None and entry.is_ready:
+            entry.used_at = max(entry.used_at, started_at)
+            self._remember(name, entry)
 
     def __len__(self) -> int:
         return len(self._entries)

@@ -73,5 +73,6 @@ class HaltWatch:
             4 if outcome.verdict is Verdict.FINAL else 5,
             f"the first {SAME_FAILURES} requests all failed with {outcome.error_type}: "
             f"{outcome.error_message}",
-            "mend the request, then run again: the rows that failed are listed by batcher failures",
+            "mend the request and run again, or ask the failed rows again as they were with "
+            "batcher retry; batcher failures lists them",
         )

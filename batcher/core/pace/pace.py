@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from batcher.core.answers.outcome import Outcome, Verdict
+from batcher.core.answers.outcome import Billing, Outcome, Verdict
 from batcher.core.money.usage import Usage
 from batcher.core.pace.concurrency.breaker import Breaker
 from batcher.core.pace.concurrency.window import Window
@@ -14,6 +14,9 @@ from batcher.core.pace.limits.headers import Report, reports
 from batcher.core.pace.limits.kinds import Amounts, Kind
 from batcher.core.pace.limits.observed import ObservedLimit
 from batcher.core.pace.retrying.quota import RetryQuota
+
+ALONE_S = 10.0
+"""How long the first request goes alone: answers that take longer are no reason to stand still."""
 
 SPREAD_S = 1.0
 """How long those whom a pause held up are spread over when it ends."""
@@ -36,6 +39,7 @@ class Leave:
     amounts: Amounts
     marks: Mapping[Kind, float] = field(default_factory=dict)
     is_lone: bool = False
+    is_probe: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +81,7 @@ class Pace:
         self._next_at = float("-inf")
         self._pause_limiter = Limiter.REFUSED
         self._outstanding = 0.0
+        self._alone_until: float | None = None
         self.in_flight = 0
 
     def __repr__(self) -> str:
@@ -99,25 +104,35 @@ class Pace:
 
     def ask(self, need: Need, now: float) -> Leave | Hold:
         """Let an attempt go and count it, or say how long it has to wait."""
+        if self._alone_until is not None and now >= self._alone_until:
+            self._window.start()
+            self._alone_until = float("inf")
         amounts = self.amounts_of(need)
         hold = self._hold(need, amounts, now)
         if hold is not None:
             return hold
+        if self._alone_until is None:
+            self._alone_until = now + ALONE_S
         for kind, bucket in self._own.items():
             bucket.take(amounts.of(kind))
         marks = {kind: limit.take(amounts.of(kind)) for kind, limit in self._limits.items()}
         self.in_flight += 1
         self._outstanding += amounts.output_tokens
         self._next_at = max(self._next_at, now) + self._gap_s(now)
-        return Leave(need, amounts, marks, need.is_retry and self._quota.take())
+        is_lone = need.is_retry and self._quota.take()
+        return Leave(need, amounts, marks, is_lone, self._breaker.leaves())
 
     def returned(self, leave: Leave, came: Returned, now: float, random: float) -> None:
         """Learn from what came back; ``random`` is uniform in [0, 1)."""
+        self._alone_until = float("inf")
         in_flight, self.in_flight = self.in_flight, self.in_flight - 1
         self._outstanding -= leave.amounts.output_tokens
         self._quota.came_back(is_lone=leave.is_lone)
+        self._breaker.came_back(is_probe=leave.is_probe)
         unused = self._settle(leave, came, now)
         told = reports(came.headers)
+        if Kind.REQUESTS in told and Kind.TOKENS not in told:
+            self._limits.pop(Kind.TOKENS, None)  # it is no longer tighter than the two others
         for kind, report in told.items():
             mark = leave.marks.get(kind)
             self._see(kind, report, None if mark is None else mark + unused.get(kind, 0.0), now)
@@ -126,19 +141,22 @@ class Pace:
             self._pause(came, now)
 
     def _hold(self, need: Need, amounts: Amounts, now: float) -> Hold | None:
-        """How long an attempt is held up, and the first of the reasons; None when nothing does."""
+        """How long an attempt is held up, and by what first of all; None when nothing does."""
+        limits = [
+            Hold(limit.wait_s(amounts.of(kind), now), Limiter.of(kind))
+            for limits in (self._own, self._limits)
+            for kind, limit in limits.items()
+        ]
         holds = [
             Hold(self._paused_until - now, self._pause_limiter),
-            Hold(self._breaker.wait_s(self.in_flight, now), Limiter.OVERLOADED),
+            Hold(self._breaker.wait_s(now), Limiter.OVERLOADED),
             Hold(self._next_at - now, self._pause_limiter),
-            *(
-                Hold(limit.wait_s(amounts.of(kind), now), Limiter.of(kind))
-                for limits in (self._own, self._limits)
-                for kind, limit in limits.items()
-            ),
+            *sorted(limits, key=lambda hold: -hold.seconds),
         ]
-        if not self._window.has_room(self.in_flight):
-            holds.append(Hold(float("inf"), self._window_limiter))
+        # In an outage one at a time leaves anyway, whatever hangs.
+        if not self._breaker.is_open and not self._window.has_room(self.in_flight):
+            alone_until = self._alone_until or float("inf")
+            holds.append(Hold(alone_until - now, self._window_limiter))
         if need.is_retry and not self.allows_retry:
             holds.append(Hold(float("inf"), Limiter.OVERLOADED))
         holds = [hold for hold in holds if hold.seconds > 0]
@@ -146,9 +164,7 @@ class Pace:
 
     @property
     def _window_limiter(self) -> Limiter:
-        if self._window.is_whole:
-            return Limiter.CONCURRENCY
-        return Limiter.OVERLOADED if self._breaker.is_open else Limiter.RAMPING
+        return Limiter.CONCURRENCY if self._window.is_whole else Limiter.RAMPING
 
     def _gap_s(self, now: float) -> float:
         """How far apart attempts leave: only after a pause, which held many up."""
@@ -169,7 +185,7 @@ class Pace:
         for kind, bucket in self._own.items():
             if kind is not Kind.REQUESTS:  # it left, whatever the API made of it
                 bucket.give_back(unused[kind], now)
-        for kind in leave.marks:
+        for kind in leave.marks.keys() & self._limits.keys():
             self._limits[kind].bucket.give_back(unused[kind], now)
         return unused
 
@@ -193,11 +209,12 @@ class Pace:
         elif outcome.verdict is Verdict.RETRY or outcome.is_unreachable:
             self._window.failed(in_flight, now)
             self._breaker.failed(now, random)
-        else:
+        elif outcome.verdict is not Verdict.HALT:
             if self._breaker.answered():
                 self._window.restart()
                 self._quota.fill()
-            self._window.answered(in_flight, came.latency_s)
+            latency_s = came.latency_s if outcome.billing is Billing.BILLED else None
+            self._window.answered(in_flight, latency_s, knows_limits=bool(told))
             self._quota.earn()
             for limit in self._limits.values():
                 limit.answered()

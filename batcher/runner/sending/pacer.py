@@ -58,7 +58,8 @@ class Pacer:
     @property
     def wanted(self) -> int:
         """How many workers there is use for: what may be in flight, and some that come next."""
-        windows = sum(int(lane.pace.window_size) for lane in self._lanes.values())
+        # The feed asks from its thread, while a model that is new may add a lane.
+        windows = sum(int(lane.pace.window_size) for lane in tuple(self._lanes.values()))
         return min(self._cap, windows + _AHEAD)
 
     @property
@@ -71,7 +72,7 @@ class Pacer:
         group = limit_group(model)
         if group not in self._lanes:
             pace = Pace(self._cap, self._most_rest_s, self._own)
-            self._lanes[group] = _Lane(pace, self._clock)
+            self._lanes[group] = _Lane(pace, self._clock, self._stopping)
         return self._lanes[group]
 
     async def _turn_away(self) -> None:
@@ -92,6 +93,7 @@ class _Lane:
 
     pace: Pace
     clock: Callable[[], float]
+    stopping: asyncio.Event
     limiter: Limiter = Limiter.RAMPING
     _fresh: deque[_Waiter] = field(default_factory=deque)
     _retries: deque[_Waiter] = field(default_factory=deque)
@@ -108,19 +110,17 @@ class _Lane:
         queue = self._retries if need.is_retry else self._fresh
         queue.append(waiter)
         self.pump()
-        try:
-            return await waiter.turn
-        except asyncio.CancelledError:
-            with contextlib.suppress(ValueError):
-                queue.remove(waiter)
-            raise
+        return await waiter.turn
 
     def pump(self) -> None:
         """Let everybody leave who may, and come back when the next one may."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        while queue := self._next_queue():
+        while not self.stopping.is_set() and (queue := self._next_queue()):
+            if queue[0].turn.done():  # cancelled
+                queue.popleft()
+                continue
             decision = self.pace.ask(queue[0].need, self.clock())
             if isinstance(decision, Leave):
                 queue.popleft().turn.set_result(decision)
@@ -135,7 +135,9 @@ class _Lane:
         """Turn away everybody."""
         for queue in (self._fresh, self._retries):
             while queue:
-                queue.popleft().turn.set_result(None)
+                waiter = queue.popleft()
+                if not waiter.turn.done():
+                    waiter.turn.set_result(None)
 
     def _next_queue(self) -> deque[_Waiter] | None:
         """Whose turn it is: a retry's as long as they are no more than their share."""

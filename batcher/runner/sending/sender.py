@@ -9,6 +9,7 @@ import tenacity
 from batcher.core.answers.answer import Answer, NoAnswer
 from batcher.core.answers.outcome import Billing, Outcome, Verdict, classify
 from batcher.core.money.bill import FREE, Bill, bill
+from batcher.core.pace.limiter import Limiter
 from batcher.core.pace.pace import Need, Returned
 from batcher.core.pace.retrying.retry import Decision, History, Retry, Stop, decide
 from batcher.runner.sending.feed import Errand
@@ -25,7 +26,7 @@ class Sender:
     """Sends errands on one worker's connection.
 
     Each errand gets a tenacity retrier of its own: a shared one mixes up its callers' states.
-    Whether and when to try again is decided in ``core.retry``; tenacity carries it out.
+    Whether and when to try again is decided in ``core.pace``; tenacity carries it out.
     """
 
     def __init__(self, slot: int, surroundings: Surroundings) -> None:
@@ -45,11 +46,14 @@ class Sender:
                 is_retry = not tried.outcome.is_rate_limited
             return tried
 
+        async def sleep(seconds: float) -> None:
+            await self._rest(seconds, Limiter.OVERLOADED if is_retry else Limiter.REFUSED)
+
         retrier = tenacity.AsyncRetrying(
             retry=tenacity.retry_if_result(self._goes_on),
             wait=_wait,
             stop=tenacity.stop_never,
-            sleep=self._sleep,
+            sleep=sleep,
         )
         return await retrier(attempt)
 
@@ -72,10 +76,12 @@ class Sender:
                 lease.begun()
         billed = self._bill(errand, outcome, body)
         decision = decide(outcome, history.after(outcome), around.policy, around.random())
+        record = _record(attempt_id, errand, outcome, billed, result)
+        tried = Tried(errand, outcome, billed, decision, len(record.body or b""))
+        self._keep(record, tried)  # which may stop the run: then nobody is let through any more
         came = _returned(result, outcome, billed, decision)
         around.pacer.returned(errand.request.model, leave, came)
-        record = _record(attempt_id, errand, outcome, billed, result)
-        return self._keep(record, Tried(errand, outcome, billed, decision, len(record.body or b"")))
+        return tried
 
     async def _exchange(
         self, attempt_id: int, errand: Errand, body: bytes, lease: Lease
@@ -89,14 +95,13 @@ class Sender:
         finally:
             del around.at_risk[attempt_id]
 
-    def _keep(self, record: OutcomeRecord, tried: Tried) -> Tried:
+    def _keep(self, record: OutcomeRecord, tried: Tried) -> None:
         """Let an outcome be recorded, and tell of it before and after that."""
         around, cost = self._with, tried.bill.cost_usd
         done = around.recorder.add("outcomes", record)
         around.unrecorded[done] = tried.errand.worst_case_usd if cost is None else cost
         done.add_done_callback(lambda future: self._recorded(future, tried))
         around.watcher.tried(tried)
-        return tried
 
     async def _intend(self, errand: Errand) -> int:
         """Make it durable that an attempt is about to leave; returns its id."""
@@ -134,12 +139,13 @@ class Sender:
             and not self._with.stopping.is_set()
         )
 
-    async def _sleep(self, seconds: float) -> None:
-        self._with.resting += 1
+    async def _rest(self, seconds: float, limiter: Limiter) -> None:
+        around = self._with
+        around.resting[limiter] += 1
         try:
-            await rest(seconds, self._with.stopping)
+            await rest(seconds, around.stopping)
         finally:
-            self._with.resting -= 1
+            around.resting[limiter] -= 1
 
 
 def _wait(state: tenacity.RetryCallState) -> float:

@@ -1,10 +1,12 @@
 """What the senders of a run share, and what they tell of each attempt."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from decimal import Decimal
 from itertools import count
+from operator import itemgetter
 from typing import Protocol
 
 from batcher.core.answers.answer import Answer, NoAnswer
@@ -61,7 +63,8 @@ class Surroundings:
 
     ``at_risk`` has the worst cost of each attempt in flight, ``unrecorded`` the cost of each that
     has come back and is not on the disk yet; None is one that nobody knows. ``resting`` counts the
-    workers that wait before another try; ``has_last`` says that no more requests will begin.
+    workers that wait before another try, by what they wait for; ``has_last`` says that no more
+    requests will begin.
     """
 
     client: Client
@@ -78,7 +81,7 @@ class Surroundings:
     watcher: Watcher
     at_risk: dict[int, Decimal | None] = field(default_factory=dict)
     unrecorded: "dict[asyncio.Future[None], Decimal | None]" = field(default_factory=dict)
-    resting: int = 0
+    resting: Counter[Limiter] = field(default_factory=Counter)
     has_last: bool = False
 
     @property
@@ -95,12 +98,13 @@ class Surroundings:
         held_up = self.pacer.limiter
         if held_up is not None:
             return held_up
+        (limiter, resting) = max(self.resting.items(), key=itemgetter(1), default=("", 0))
+        if resting > self.in_flight and not self.stopping.is_set():
+            return Limiter(limiter)
+        if self.has_last or self.stopping.is_set():
+            return Limiter.DRAINING
         if self.warming.waiting > self.in_flight:
             return Limiter.WARMING
-        if self.has_last:
-            return Limiter.DRAINING
-        if self.resting > self.in_flight:
-            return Limiter.OVERLOADED
         if self.in_flight < self.pacer.wanted // 2:
             return Limiter.DISK  # neither requests nor records come as fast as answers
         return Limiter.RAMPING

@@ -40,9 +40,10 @@ class Ticker:
         progress, pace_s = self.progress, self.progress.pace_s
         history = deque([(progress.clock(), 0)])
         while True:
+            before = progress.clock()
             await asyncio.sleep(_TICK_S)
             limiter = self.around.limiter
-            pace_s[limiter] = pace_s.get(limiter, 0.0) + _TICK_S
+            pace_s[limiter] = pace_s.get(limiter, 0.0) + progress.clock() - before
             snapshot = self._snapshot(_rate(history, progress.clock(), progress.done))
             self.ui.show(snapshot)
             await asyncio.to_thread(self._write, snapshot)

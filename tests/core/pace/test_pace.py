@@ -14,7 +14,7 @@ from batcher.core.money.usage import Usage
 from batcher.core.pace.groups import limit_group
 from batcher.core.pace.limiter import Limiter
 from batcher.core.pace.limits.kinds import Kind
-from batcher.core.pace.pace import SPREAD_S, Hold, Leave, Need, Pace, Returned
+from batcher.core.pace.pace import ALONE_S, SPREAD_S, Hold, Leave, Need, Pace, Returned
 
 NEED = Need(300, 100)
 GOOD = Outcome(Status.SUCCEEDED, Verdict.FINAL, Billing.BILLED)
@@ -142,6 +142,66 @@ def test_nobody_leaves_in_a_pause_and_no_two_at_once_after_it(
     assert play.left_at[-1] <= asked_at + pause_s + SPREAD_S + 1e-6
 
 
+def test_a_request_that_hangs_does_not_hold_up_the_end_of_an_outage() -> None:
+    """The probes are alone among themselves, whatever else is still out."""
+    play = Play().warm()
+    play.drain()
+    hanging = play.leave()
+    for _ in range(10):
+        play.leave()
+        play.back(FAILED, index=1)
+    assert play.out == [hanging]
+    decision = play.leave()
+    assert isinstance(decision, Hold)
+    play.now += decision.seconds
+    assert isinstance(play.leave(), Leave)
+    assert play.leave() == Hold(float("inf"), Limiter.OVERLOADED)
+    play.back(index=1)
+    assert isinstance(play.leave(), Leave)
+
+
+def test_a_first_answer_that_takes_its_time_is_not_waited_for() -> None:
+    """After ten seconds eight may be out; not before."""
+    play = Play()
+    play.leave()
+    assert play.leave() == Hold(ALONE_S, Limiter.RAMPING)
+    play.now += ALONE_S
+    while isinstance(play.leave(), Leave):
+        pass
+    assert play.pace.in_flight == 8
+
+
+def test_a_refused_key_lets_nobody_else_go() -> None:
+    """An answer that halts the run is no clean answer: the window stays as it was."""
+    play = Play()
+    play.leave()
+    play.back(classify(Answer(401, {}, b"{}", 1.0)))
+    assert play.pace.window_size == 1
+
+
+def test_a_limit_on_all_tokens_goes_when_it_is_no_longer_tighter() -> None:
+    """It is told as the sum of the two others then."""
+    names = ("requests", "input-tokens", "output-tokens", "tokens")
+
+    def headers(limit_on_all: int) -> dict[str, str]:
+        limits = dict(zip(names, (1_000, 80_000, 16_000, limit_on_all), strict=True))
+        return {
+            f"anthropic-ratelimit-{name}-{what}": str(limit)
+            for name, limit in limits.items()
+            for what in ("limit", "remaining")
+        }
+
+    play = Play()
+    play.leave()
+    play.back(headers=headers(50_000))
+    assert Kind.TOKENS in play.pace._limits
+    play.leave()
+    play.leave()
+    play.back(headers=headers(96_000))
+    assert Kind.TOKENS not in play.pace._limits
+    play.back(headers=headers(96_000))
+
+
 def test_a_longer_pause_stays() -> None:
     """A shorter one that is told later does not end it."""
     play = Play().warm()
@@ -178,7 +238,7 @@ def test_what_else_holds_is_named() -> None:
     """Ramping, the cap, an outage."""
     play = Play()
     play.leave()
-    assert play.leave() == Hold(float("inf"), Limiter.RAMPING)
+    assert play.leave() == Hold(ALONE_S, Limiter.RAMPING)
     play.back()
     play.warm()
     while isinstance(decision := play.leave(), Leave):

@@ -55,6 +55,31 @@ def test_after_a_refusal_it_is_cut_once_and_grows_gently() -> None:
     assert window.size == 80
     answers(window, 80)
     assert window.size == pytest.approx(84)
+    for _ in range(40):
+        for _ in range(int(window.size)):
+            window.answered(int(window.size), 1.0, knows_limits=True)
+    assert window.size == 1_000  # bolder with each round, where the limits are known
+
+
+def test_a_refusal_at_the_very_start_costs_no_time() -> None:
+    """Three requests say nothing of a size to be careful from: growth doubles as before."""
+    window = Window(1_000)
+    window.refused(3, 10.0)
+    answers(window, 1)
+    assert window.size == 8
+    answers(window, 8)
+    assert window.size == 16
+
+
+def test_a_quick_first_answer_is_no_measure() -> None:
+    """A first row that is done in no time does not stop growth; refused requests are not timed."""
+    window = Window(1_000)
+    window.answered(1, 0.02)
+    answers(window, 100, latency_s=6.0)
+    assert window.size > 90
+    for _ in range(100):
+        window.answered(int(window.size))
+    assert window.size > 190
 
 
 def test_an_unused_window_does_not_grow() -> None:
@@ -85,7 +110,7 @@ def test_a_few_failures_are_no_overload() -> None:
 def test_a_server_that_only_queues_is_not_asked_for_more() -> None:
     """Answers three times as slow as the best: the window stays where it is."""
     window = Window(1_000)
-    answers(window, 100)
+    answers(window, 200)
     size = window.size
     answers(window, 100, latency_s=10.0)
     assert window.size < size + 12
@@ -98,24 +123,27 @@ def test_a_server_that_only_queues_is_not_asked_for_more() -> None:
 def test_an_outage_is_met_with_single_attempts(random: float, most_rest_s: float) -> None:
     """After ten failures in a row they leave one at a time, after rests that grow to a bound."""
     breaker = Breaker(most_rest_s)
+    assert not breaker.leaves()  # it may hang: what left before an outage does not count
     for _ in range(FAILURES - 1):
         breaker.failed(0.0, random)
     assert not breaker.is_open
     now, rests = 0.0, []
     for _ in range(8):
         breaker.failed(now, random)
-        rest_s = breaker.wait_s(0, now)
+        rest_s = breaker.wait_s(now)
         rests.append(rest_s)
         breaker.failed(now + rest_s / 2, random)  # left before the outage was seen: no news
-        assert breaker.wait_s(0, now) == rest_s
+        assert breaker.wait_s(now) == rest_s
         now += rest_s
-        assert breaker.wait_s(0, now) == 0
-        assert breaker.wait_s(1, now) == float("inf")
+        assert breaker.wait_s(now) == 0
+        assert breaker.leaves()
+        assert breaker.wait_s(now) == float("inf")
+        breaker.came_back(is_probe=True)
     bounds = [min(30.0, most_rest_s, 5.0 * 2**n) for n in range(8)]
     for rest_s, bound in zip(rests, bounds, strict=True):
         assert bound / 2 - 1e-6 <= rest_s <= bound + 1e-6
     assert breaker.answered()
-    assert breaker.wait_s(100, now) == 0
+    assert breaker.wait_s(now) == 0
     assert not breaker.answered()
 
 

@@ -20,19 +20,32 @@ class Breaker:
     _failures: int = field(default=0, init=False)
     _rests: int = field(default=0, init=False)
     _open_until: float | None = field(default=None, init=False)
+    _probes: int = field(default=0, init=False)
 
     @property
     def is_open(self) -> bool:
         """Whether there is an outage."""
         return self._open_until is not None
 
-    def wait_s(self, in_flight: int, now: float) -> float:
-        """Seconds until an attempt may leave; infinite while one is on its way in an outage."""
+    def wait_s(self, now: float) -> float:
+        """Seconds until an attempt may leave; infinite while one is looking for the end.
+
+        What left before the outage does not count: it may hang for long.
+        """
         if self._open_until is None:
             return 0.0
         if now < self._open_until:
             return self._open_until - now
-        return float("inf") if in_flight else 0.0
+        return float("inf") if self._probes else 0.0
+
+    def leaves(self) -> bool:
+        """Note that an attempt leaves; True when it looks for the end of an outage."""
+        self._probes += self.is_open
+        return self.is_open
+
+    def came_back(self, *, is_probe: bool) -> None:
+        """Note that an attempt came back, before what became of it."""
+        self._probes -= is_probe
 
     def answered(self) -> bool:
         """Count a clean answer; True when it ends an outage."""

@@ -11,8 +11,8 @@ class RetryQuota:
     """Retries cost a token, successes earn half of one, up to a hundred; it starts full.
 
     So retries are at most a third of the traffic in the long run, and trouble at the API is not
-    answered with twice the load (as gRPC's retry throttling and the retry budgets of A. Brooker and
-    the SRE book). Without a token one retry at a time may still be on its way: rows are delayed,
+    answered with twice the load (as in gRPC's retry throttling and the SRE book's retry budgets).
+    Without a token one retry at a time may still be on its way: rows are delayed,
     never dropped. Waits that a rate limit asked for are no retries. The end of an outage fills it:
     what had to wait then is sent again at the pace of the window.
     """
