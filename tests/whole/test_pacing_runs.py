@@ -1,0 +1,44 @@
+"""Whole runs against limits that nobody told them: hardly refused, nothing lost, and it is said."""
+
+import json
+from pathlib import Path
+
+import pytest
+from whole_runs import Job, Server
+
+
+def things(count: int) -> list[dict[str, str]]:
+    """Rows that ask different things."""
+    return [{"id": f"r{n}", "text": f"thing number {n}"} for n in range(count)]
+
+
+@pytest.mark.parametrize("burst", ["0.0166667", "0.05"], ids=["by the second", "by the minute"])
+def test_a_limit_is_found_and_kept(burst: str, tmp_path: Path) -> None:
+    """20 requests a second, 120 rows, 50 at once: fewer than 5 refusals, all answered."""
+    server = Server("--requests-per-minute", "1200", "--burst", burst, "--latency", "0.05")
+    job = Job(tmp_path, server).write(things(120), limits="concurrency = 50\n")
+    job.run()
+    ledger = server.ledger()
+    assert set(job.table().column("_status").to_pylist()) == {"succeeded"}
+    assert ledger["answered"] == 120
+    assert ledger["requests"] < 125
+    (record,) = (tmp_path / "runs/job").glob("*/run.json")
+    assert json.loads(record.read_text())["pace"]["requests/min"] > 0
+    server.close()
+
+
+def test_two_runs_share_one_limit(tmp_path: Path) -> None:
+    """Each sees in the headers what the other takes: together they are seldom refused."""
+    server = Server("--requests-per-minute", "1200", "--burst", "0.2", "--latency", "0.05")
+    jobs = []
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        job = Job(tmp_path / name, server)
+        jobs.append(job.write([{**row, "text": f"{name} {row['id']}"} for row in things(200)]))
+    running = [job.start() for job in jobs]
+    for process in running:
+        _, said = process.communicate(timeout=120)
+        assert process.returncode == 0, said
+    assert server.ledger()["answered"] == 400
+    assert server.ledger()["requests"] < 420
+    server.close()
