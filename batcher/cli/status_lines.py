@@ -76,11 +76,10 @@ def _times(status: Mapping[str, Any]) -> str:
 def _progress(status: Mapping[str, Any]) -> Iterator[str]:
     """Yield what is known of the rows, and while it sends of the pace."""
     rows = status.get("rows")
-    if status["state"] == "ended":
-        if rows is not None:
-            yield f"rows     {rows['total']:,}: {_counted(rows['by_status'])}"
-        return
-    if rows is not None:
+    if rows is not None and "done" not in rows:  # the run came to its end, and counted them all
+        counted = _counted(rows["by_status"])
+        yield f"rows     {rows['total']:,}" + (f": {counted}" if counted else "")
+    elif rows is not None:
         yield f"rows     {rows['done']:,} of {rows['to_send']:,} asked, {rows['failed']:,} failed"
     if status.get("rows_read") is not None:
         of_all = f" of {status['plan']['rows']:,}" if status.get("plan") else ""

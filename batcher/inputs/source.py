@@ -1,13 +1,15 @@
 """The rows of a job's input, read as a stream and as often as needed."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
 from pathlib import Path
-from typing import Protocol
+from typing import NoReturn, Protocol
 
 import pyarrow as pa
 
 from batcher.core.job import Input
 from batcher.core.nearest import nearest
+from batcher.core.row import Row
 from batcher.errors import InputError
 from batcher.inputs.chunk import Chunk
 from batcher.inputs.files import FileStamp, find_files
@@ -88,11 +90,13 @@ class Source:
         missing = sorted(set(names) - set(columns or ()))
         if columns is None or not missing:
             return
-        guesses = [guess for name in missing if (guess := nearest(name, columns))]
-        raise InputError(
-            f"the input has no column {', '.join(missing)}",
-            hint=" ".join([*guesses, "It has: " + ", ".join(columns) + "."]),
-        )
+        raise _no_column(missing, columns)
+
+    def refuse_unseen(self, name: str) -> NoReturn:
+        """Raise ``InputError`` for a column that no row has, with those the first rows have."""
+        rows = next(self.chunks(None), Chunk(())).rows
+        values = (row.values for row in rows if isinstance(row, Row))
+        raise _no_column([name], tuple(dict.fromkeys(chain.from_iterable(values))))
 
     def chunks(
         self, wanted: frozenset[str] | None, rows_per_chunk: int = ROWS_PER_CHUNK
@@ -114,3 +118,11 @@ class Source:
         if wanted is None or read == wanted:
             return chunks
         return (chunk.only(wanted) for chunk in chunks)
+
+
+def _no_column(missing: Sequence[str], columns: Sequence[str]) -> InputError:
+    guesses = [guess for name in missing if (guess := nearest(name, columns))]
+    return InputError(
+        f"the input has no column {', '.join(missing)}",
+        hint=" ".join([*guesses, "It has: " + ", ".join(columns) + "."]),
+    )

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from batcher.errors import ConfigurationError
+
 
 def write_json(path: Path, content: Mapping[str, Any], *, is_durable: bool = True) -> None:
     """Replace a JSON file; ``is_durable`` also waits for the disk."""
@@ -20,6 +22,24 @@ def write_json(path: Path, content: Mapping[str, Any], *, is_durable: bool = Tru
     temporary.replace(path)
     if is_durable:
         sync_folder(path.parent)
+
+
+def check_replaceable(path: Path) -> None:
+    """Refuse a name that something else than a file or a folder bears; touches nothing.
+
+    A rename would put the output in the place of a device, a pipe, a socket or a link (such as
+    ``/dev/stdout``), not into it. Raises ConfigurationError.
+    """
+    if path.is_symlink():
+        raise ConfigurationError(
+            f"{path} is a link, and an output replaces whole files",
+            hint="name the file itself, or another path",
+        )
+    if path.exists() and not (path.is_file() or path.is_dir()):
+        raise ConfigurationError(
+            f"{path} is neither a file nor a folder, and an output replaces whole files",
+            hint="name a file",
+        )
 
 
 def put_in_place(temporary: Path, path: Path) -> None:

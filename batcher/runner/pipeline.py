@@ -170,7 +170,7 @@ class _Run:
         form = prepare(retrying.form, is_simulated=simulated, today=prepared.today)
         rows_read = self.record.rows_read
         plan, retries = plan_retry(prepared, form, self.writer.call, rows_read, retrying.only)
-        self.ui.say(retry_line(retries))
+        self.ui.say(retry_line(retries, plan.counts.bad))
         return form, plan
 
     def _questions(self, plan: Plan) -> list[str]:

@@ -85,8 +85,10 @@ def _give_up(
     for each in _STOPPING:
         signal.signal(each, signal.SIG_DFL)  # a third one does not wait for anything
     try:
-        # Past Python's own buffer, which may be in the middle of another message.
-        os.write(_STDERR, f"\n{last_words()}\nnext   the same command resumes\n".encode())
+        # Past Python's own buffer, which may be in the middle of another message; on a terminal
+        # whatever stands below the cursor, such as lines of progress, is cleared.
+        clear = "\x1b[J" if os.isatty(_STDERR) else ""
+        os.write(_STDERR, f"\n{clear}{last_words()}\nnext   the same command resumes\n".encode())
         _try(partial(farewell, exit_code_of(number)))
     finally:
         os._exit(exit_code_of(number))

@@ -37,7 +37,7 @@ def parser() -> argparse.ArgumentParser:
         "--fault",
         action="append",
         dest="faults",
-        type=Fault.parse,
+        type=_fault,
         metavar="KIND[:KEY=VALUE,...]",
         help="what goes wrong, such as overloaded:rate=0.05 or 500:first_n=3; may be repeated",
     )
@@ -45,6 +45,14 @@ def parser() -> argparse.ArgumentParser:
         "--exit-with-parent", action="store_true", help="end when standard input is closed"
     )
     return made
+
+
+def _fault(text: str) -> Fault:
+    """Let argparse pass on what is wrong, which it does with no other error."""
+    try:
+        return Fault.parse(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def settings_of(options: argparse.Namespace) -> Settings:

@@ -1,6 +1,7 @@
 """The output again: whole or not at all, and the same whatever its format."""
 
 import json
+import os
 import stat
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
@@ -9,7 +10,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from commanding import Command, write_job
+from commanding import JOB, Command, write_job
 
 from batcher.errors import ConfigurationError
 from batcher.outputs.jsonl import LinesOutput, batch_result_lines, json_lines
@@ -88,6 +89,44 @@ def test_places_that_cannot_be_written(
     )  # fmt: skip
     assert said.code == 2
     assert said.err.count("error  ") == 1
+
+
+@pytest.mark.parametrize("wanted", ["parquet", "jsonl", "messages-batch"])
+@pytest.mark.parametrize("kind", ["pipe", "link to a pipe", "link to a file", "link to nothing"])
+def test_what_is_no_file_is_never_replaced(
+    done: Path, batcher: Command, tmp_path: Path, kind: str, wanted: str
+) -> None:
+    """A pipe, a device or a link such as /dev/stdout stays what it is; nothing is written."""
+    aim = tmp_path / "aim"
+    if kind.endswith("pipe"):
+        os.mkfifo(aim)
+    elif kind.endswith("file"):
+        aim.write_text("old")
+    out = aim
+    if kind.startswith("link"):
+        out = tmp_path / "out.parquet"
+        out.symlink_to(aim)
+    before = {path.name: path.lstat() for path in tmp_path.iterdir()}
+    said = batcher("export", done, "--simulate", "--format", wanted, "--out", out)
+    assert said.code == 2
+    assert "an output replaces whole files" in said.err
+    after = {path.name: path.lstat() for path in tmp_path.iterdir()}
+    assert {name: (at.st_ino, at.st_mode, at.st_mtime_ns) for name, at in before.items()} == {
+        name: (at.st_ino, at.st_mode, at.st_mtime_ns) for name, at in after.items()
+    }
+
+
+@pytest.mark.parametrize("name", ["out", "out.parquet"])
+def test_a_run_replaces_no_pipe(batcher: Command, tmp_path: Path, name: str) -> None:
+    """A pipe at output.path is refused before the first request, and is still a pipe."""
+    job = write_job(tmp_path / "job", JOB + f'[output]\npath = "{name}"\n')
+    simulated = name.replace("out", "out.simulated")
+    os.mkfifo(job.parent / simulated)
+    said = batcher("run", job, "--simulate")
+    assert said.code == 2
+    assert "neither a file nor a folder" in said.err
+    assert (job.parent / simulated).is_fifo()
+    assert not list(job.parent.rglob("run.json"))
 
 
 def test_exports_are_the_owners_only(done: Path, batcher: Command, tmp_path: Path) -> None:

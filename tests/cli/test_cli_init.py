@@ -129,3 +129,15 @@ def test_placeholder() -> None:
     """An identifier is written as it is, another name through row."""
     assert placeholder("text") == "{{ text }}"
     assert placeholder("my text") == '{{ row["my text"] }}'
+
+
+@pytest.mark.parametrize("name", ["x.csv", "x.JSON", "x.jsonl", "x.csv.gz", "x.parquet"])
+def test_an_input_that_is_not_there_makes_no_folder(
+    tmp_path: Path, batcher: Command, name: str
+) -> None:
+    """A misspelt name of a file is said, and nothing bears it afterwards."""
+    said = batcher("init", tmp_path / name)
+    assert said.code == 2
+    assert f"{name} does not exist" in said.err
+    assert not list(tmp_path.iterdir())
+    assert batcher("init", tmp_path / "demo.v2").code == 0

@@ -155,3 +155,28 @@ def test_mistakes_are_json_for_programs(here: Path, batcher: Command) -> None:
     (problem, *_) = json.loads(said.out)["problems"]
     assert problem["line"] == 6
     assert problem["file"].endswith("job.toml")
+
+
+@pytest.mark.parametrize("command", ["check", "run"])
+@pytest.mark.parametrize("keep", ["", '[output]\nkeep = ["text"]\n'])
+def test_an_id_column_that_no_row_has(
+    tmp_path: Path, batcher: Command, command: str, keep: str
+) -> None:
+    """A misspelt id column is said once, with the name that was meant; not once a row."""
+    rows = [{"review_id": number, "text": "x"} for number in range(30)]
+    job = write_job(tmp_path, JOB.replace('id = "id"', 'id = "reviewid"') + keep, rows)
+    said = batcher(command, job, "--simulate")
+    text = said.out + said.err
+    assert said.code == 2
+    assert text.count("reviewid") == 1
+    assert "Did you mean `review_id`?" in text
+    assert "bad" not in text
+
+
+def test_an_id_column_that_some_rows_have(tmp_path: Path, batcher: Command) -> None:
+    """Rows without an id are bad rows, and the others go on; so are lines that are no rows."""
+    rows = [{"text": "x"}, {"id": None, "text": "y"}, {"id": 3, "text": "z"}]
+    job = write_job(tmp_path, rows=rows)
+    assert "2 bad" in batcher("run", job, "--simulate").err
+    (tmp_path / "rows.jsonl").write_text("{\n{\n")
+    assert "2 of 2 rows are bad" in batcher("run", job, "--simulate").err

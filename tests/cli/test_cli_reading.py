@@ -61,6 +61,38 @@ def test_show_tells_of_rows_that_were_not_sent(done: Path, batcher: Command) -> 
     assert "paid for by an earlier row" in batcher("show", done, "a-4", "--simulate").out
 
 
+def test_a_failed_row_is_shown_whoever_has_its_id(tmp_path: Path, batcher: Command) -> None:
+    """What failures types next shows the bad row itself, though its id and number are others'."""
+    rows = [{"id": name, "text": f"{n}"} for n, name in enumerate([3, 1, 1, None])]
+    job = write_job(tmp_path, JOB.replace("20", "2000"), rows)
+    assert batcher("run", job, "--simulate", "-q").code == 3
+    groups = batcher("failures", job, "--simulate", "--json").json["groups"]
+    assert {group["example_id"] for group in groups} == {"row:3", "row:4"}
+    for group in groups:
+        shown = batcher("show", job, group["example_id"], "--simulate", "--json").json
+        assert shown["samples"][0]["error_type"] == group["error_type"]
+    last = batcher("failures", job, "--simulate").err.strip().rpartition("show ")[2].split()
+    assert last[1] in {"row:3", "row:4"}
+    assert batcher("show", job, "3", "--simulate", "--json").json["row"] == 1
+    assert batcher("show", job, "row:9", "--simulate").code == 2
+
+
+def test_a_row_that_was_never_asked_has_no_earlier_form(done: Path, batcher: Command) -> None:
+    """A row that cannot be asked kept no answer of another form of its request."""
+    assert "earlier form" not in batcher("show", done, "5", "--simulate").out
+
+
+def test_a_retry_of_rows_that_cannot_be_asked(tmp_path: Path, batcher: Command) -> None:
+    """It says how many there are and what to do, and not that no row failed."""
+    rows = [{"id": 1, "text": "a"}, {"id": 1, "text": "b"}, {"id": None, "text": "c"}]
+    job = write_job(tmp_path, JOB.replace("20", "2000"), rows)
+    batcher("run", job, "--simulate", "-q")
+    said = batcher("retry", job, "--simulate")
+    assert said.code == 3
+    assert "2 rows cannot be asked; mend the input, then batcher run JOB" in said.err
+    assert "no row failed" not in said.err
+
+
 def test_show_suggests_ids(done: Path, batcher: Command) -> None:
     """An id that is not there gets the nearest ones."""
     said = batcher("show", done, "a-7", "--simulate")

@@ -40,7 +40,10 @@ def test_all_options_of_the_simulator_are_passed_on() -> None:
 @pytest.mark.parametrize(
     ("words", "reason"),
     [
-        (["--fault", "nonsense"], "nonsense"),
+        (["--fault", "nonsense"], "unknown fault 'nonsense'; known are a status from 400 to 599, "),
+        (["--fault", "nonsense"], "overloaded, "),
+        (["--fault", "overloaded:rte=1"], "unknown key 'rte' in a fault; known are rate, after_n"),
+        (["--fault", "overloaded:rate=x"], "'x'"),
         (["--settings", "/nope/x.toml"], "/nope/x.toml"),
         (["--burst", "0"], "burst"),
     ],
@@ -54,7 +57,7 @@ def test_wrong_settings_are_one_message(words: list[str], reason: str) -> None:
     assert said.returncode == 2
     assert said.stderr.count("error  ") == 1
     assert reason in said.stderr
-    assert "usage" not in said.stderr
+    assert "usage:" not in said.stderr
 
 
 def test_a_port_in_use_is_one_message() -> None:

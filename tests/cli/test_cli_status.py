@@ -65,6 +65,23 @@ def test_status_of_an_ended_run(done: Path, batcher: Command) -> None:
     assert batcher("status", done, "--simulate", "--json").json["state"] == "ended"
 
 
+@pytest.mark.parametrize("by_status", [{}, {"succeeded": 40}])
+def test_status_of_a_run_that_gave_up(
+    done: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, batcher: Command,
+    by_status: dict[str, int],
+) -> None:  # fmt: skip
+    """A run that ended in the middle of sending says how far it was, not what became of all."""
+    status = json.loads((done.parent / "runs/job.simulated/status.json").read_text())
+    status["rows"] = {
+        "total": 300, "by_status": by_status, "to_send": 290, "done": 40, "failed": 0,
+    }  # fmt: skip
+    folder = tmp_path / "runs/job"
+    folder.mkdir(parents=True)
+    (folder / "status.json").write_text(json.dumps(status))
+    monkeypatch.chdir(tmp_path)
+    assert "  rows     40 of 290 asked, 0 failed\n" in batcher("status").out
+
+
 def test_status_without_a_run(fresh: Path, batcher: Command) -> None:
     """It says that there is none, and how to start one."""
     said = batcher("status", fresh)

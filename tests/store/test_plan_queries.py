@@ -128,7 +128,9 @@ def test_sums(checkpoint: Checkpoint, case: Case) -> None:
     for key, group in groups.items():
         members = [record for record, *ending in failed if tuple(ending) == key]
         assert group["rows"] == len(members)
-        assert group["example_id"] == (members[0].id or str(members[0].ordinal + 1))
+        is_named = members[0].id and key[1] != "client.duplicate_id"
+        number = f"row:{members[0].ordinal + 1}"
+        assert group["example_id"] == (members[0].id if is_named else number)
         paid = [model.known(r.fingerprint).cost for r in members if r.item in payers]
         assert group["cost_usd"] == sum(paid, Decimal(0))
         unseen = [model.known(r.fingerprint).unseen_usd for r in members if r.item in payers]

@@ -30,6 +30,14 @@ _QUESTIONS = (
     "The invoice names the wrong company.",
     "Can I send back only one of the two shirts?",
 )
+_INPUTS = "inputs end in .jsonl or .ndjson (also with .gz or .zst), or in .parquet"
+_OTHER_DATA = frozenset(
+    {
+        ".csv", ".tsv", ".txt", ".json", ".xlsx", ".xls", ".xml", ".arrow", ".feather", ".avro",
+        ".orc", ".gz", ".zst", ".zip", ".toml",
+    }
+)  # fmt: skip
+"""Endings of files that are no input either, and of no folder that anybody means to make."""
 _COLUMNS_SHOWN = 20
 _LATER = "The keys in comments show their defaults. Next: batcher check, then batcher run."
 
@@ -50,9 +58,10 @@ def command(target: Path) -> int:
     """
     if target.is_file():
         return _for_input(target)
-    if family(target) is not None and not target.exists():
+    is_data = family(target) is not None or target.suffix.lower() in _OTHER_DATA
+    if is_data and not target.exists():
         raise ConfigurationError(
-            f"{target} does not exist", hint="name an input that is there, or a folder"
+            f"{target} does not exist", hint=f"name an input that is there, or a folder; {_INPUTS}"
         )
     return _in_folder(target)
 
@@ -91,7 +100,7 @@ def _for_input(path: Path) -> int:
     if family(path) is None:
         raise ConfigurationError(
             f"{path} is neither a folder nor an input",
-            hint="inputs end in .jsonl or .ndjson (also with .gz or .zst), or in .parquet",
+            hint=_INPUTS,
         )
     look = look_at(path)
     job = _free_name(path)

@@ -44,7 +44,8 @@ def command(
 ) -> int:
     """Show one row: its request, every attempt, the answer, the arithmetic of its cost.
 
-    ID is what the id column holds, or the row's number in the input, from 1.
+    ID is what the id column holds, or the row's number in the input, from 1: 5, or row:5 where 5
+    is the id of another row.
     """
     loaded = load(job, overrides)
     with reading(loaded, is_simulated=is_simulated) as read:
@@ -78,7 +79,7 @@ def _facts(read: Reading, found: RowFound) -> dict[str, Any]:
     """Everything that is shown, for programs."""
     row_id = read.prepared.row_id(found.row) if isinstance(found.row, Row) else None
     request = found.request if isinstance(found.request, Request) else None
-    names = {name.hex() for name in request.fingerprints} if request else {None}
+    names = {name.hex() for name in request.fingerprints} if request else set()
     return {
         "id": row_id if isinstance(row_id, str) else None,
         "row": found.row.ordinal + 1,
@@ -93,7 +94,7 @@ def _facts(read: Reading, found: RowFound) -> dict[str, Any]:
 
 def _sample(
     read: Reading,
-    names: Set[str | None],
+    names: Set[str],
     result: Mapping[str, Any],
     attempts: tuple[dict[str, Any], ...],
 ) -> dict[str, Any]:
@@ -105,7 +106,7 @@ def _sample(
         "status": result["status"] or "unsent",
         "is_final": bool(result["is_final"]),
         "is_shared": bool(result["is_shared"]),
-        "is_kept": result["fingerprint"] not in names,
+        "is_kept": result["fingerprint"] is not None and result["fingerprint"] not in names,
         "error_type": result["error_type"],
         "error_message": result["error_message"],
         "attempts": [_attempt(read, attempt) for attempt in attempts],

@@ -16,7 +16,7 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
 _OPTIONS: tuple[tuple[str, Any, str], ...] = (
     ("--host", str, "The address to listen on; default 127.0.0.1."),
     ("--seed", int, "Answers, faults and delays follow from it."),
-    ("--latency", click.FloatRange(min=0), "0 answers at once, 1 is life-like."),
+    ("--latency", click.FloatRange(min=0), "0, the default, answers at once; 1 is life-like."),
     ("--ttft-s", click.FloatRange(min=0), "Typical seconds to the first token."),
     ("--tokens-per-s", click.FloatRange(min=0, min_open=True), "Typical speed from there."),
     ("--requests-per-minute", click.IntRange(1), "Limit of each group of models."),

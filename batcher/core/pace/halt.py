@@ -69,10 +69,14 @@ class HaltWatch:
         self._same_failures += 1
         if self._same_failures < SAME_FAILURES:
             return None
+        is_final = outcome.verdict is Verdict.FINAL
         return Halt(
-            4 if outcome.verdict is Verdict.FINAL else 5,
+            4 if is_final else 5,
             f"the first {SAME_FAILURES} requests all failed with {outcome.error_type}: "
             f"{outcome.error_message}",
-            "mend the request and run again, or ask the failed rows again as they were with "
-            "batcher retry; batcher failures lists them",
+            "batcher failures shows why; mend the request, then batcher retry asks the failed rows "
+            "as the job is then, and batcher run the rest"
+            if is_final
+            else "run the same command again later; rows given up as perhaps billed unseen are for "
+            "batcher retry",
         )

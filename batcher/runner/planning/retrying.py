@@ -83,8 +83,10 @@ def _refuse_unknown(only: Sequence[str], every: Retries) -> None:
         )
 
 
-def retry_line(retries: Retries) -> str:
-    """Say in one line what failed and what is sent of it."""
+def retry_line(retries: Retries, bad: int) -> str:
+    """Say in one line what failed and what is sent of it; ``bad`` rows cannot be asked."""
+    if not retries.by_type and bad:
+        return f"plan  {bad:,} rows cannot be asked; mend the input, then batcher run JOB"
     if not retries.by_type:
         return "plan  no row failed"
     rows = sum(rows for rows, _ in retries.by_type.values())

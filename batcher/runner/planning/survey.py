@@ -129,8 +129,11 @@ class _Survey:
         self._files = {stamp.name: index for index, stamp in enumerate(prepared.source.files)}
         self._models: Counter[str] = Counter()
         self._warnings: dict[str, Problem] = {}
-        is_jsonl = prepared.source.columns is None
-        self._unseen = set(prepared.loaded.job.output.keep or ()) if is_jsonl else set()
+        job, is_jsonl = prepared.loaded.job, prepared.source.columns is None
+        self._id = job.input.id if job.input.format == "rows" else None
+        named = {*(job.output.keep or ()), *([self._id] if self._id else ())}
+        self._unseen = named if is_jsonl else set()
+        self._has_rows = False
         self._refused: list[Problem] = []
         self._prefixes: list[PrefixRecord] = []
         self._largest_body = 0
@@ -157,7 +160,7 @@ class _Survey:
     def records(self, chunk: Chunk) -> Iterator[PlanRecord]:
         """Name the requests of one chunk."""
         self._types.see(chunk)
-        self._look_for_kept(chunk)
+        self._look_for_named(chunk)
         for row in chunk.rows:
             yield from self._records_of(row)
 
@@ -198,15 +201,18 @@ class _Survey:
             sharing=sharing,
         )
 
-    def _look_for_kept(self, chunk: Chunk) -> None:
-        """Note which kept columns turn up; Parquet's are known from the start."""
+    def _look_for_named(self, chunk: Chunk) -> None:
+        """Note which columns the job names turn up; Parquet's are known from the start."""
         for row in chunk.rows:
             if not self._unseen:
                 return
             if isinstance(row, Row):
+                self._has_rows = True
                 self._unseen -= row.values.keys()
 
     def _schema(self) -> pa.Schema:
+        if self._id is not None and self._has_rows and self._id in self._unseen:
+            self._prepared.source.refuse_unseen(self._id)
         if self._unseen and self._models:
             raise ConfigurationError(
                 f"no row has the column {', '.join(sorted(self._unseen))}, which output.keep names",

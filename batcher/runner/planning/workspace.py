@@ -8,7 +8,7 @@ from pathlib import Path
 
 from batcher.errors import CheckpointError, ConfigurationError
 from batcher.inputs.job_file.jobfile import LoadedJob
-from batcher.outputs.atomic import sync_folder
+from batcher.outputs.atomic import check_replaceable, sync_folder
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +59,7 @@ class Workspace:
         """See before anything is paid for that the output can be written where it is wanted."""
         folder = self.output.parent
         try:
+            check_replaceable(self.output)
             probe = folder / f".{self.output.name}.probe"
             probe.touch()
             probe.unlink(missing_ok=True)

@@ -101,7 +101,7 @@ def failure_groups(read: Reading) -> list[dict[str, Any]]:
 
 
 def find_row(read: Reading, row_id: str) -> RowFound | None:
-    """Find a row by its id or, when no row has that id, by its number; reads the input again."""
+    """Find a row by its id, else by its number, as ``row:5`` or ``5``; reads the input again."""
     ordinal = _ordinal(read, row_id)
     row = None if ordinal is None else _row_at(read, ordinal)
     if row is None:
@@ -182,8 +182,9 @@ def _ordinal(read: Reading, row_id: str) -> int | None:
     items = read.with_checkpoint(lambda checkpoint: find_items(checkpoint, row_id))
     if items:
         return int(items[0]["ordinal"])
-    if row_id.isascii() and row_id.isdigit() and len(row_id) < 16:
-        return int(row_id) - 1
+    number = row_id.removeprefix("row:")
+    if number.isascii() and number.isdigit() and len(number) < 16:
+        return int(number) - 1
     return None
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from batcher.errors import ConfigurationError
+from batcher.outputs.atomic import check_replaceable
 from batcher.outputs.jsonl import LinesOutput, batch_result_lines, json_lines
 from batcher.runner.planning.workspace import Workspace
 from batcher.runner.reading.checkpoint import Reading, last_run_id
@@ -79,6 +80,7 @@ def _lines(read: Reading, wanted: Format) -> Iterator[Iterator[bytes]]:
 
 def _check_path(read: Reading, path: Path, wanted: Format) -> None:
     """Refuse a path that cannot be written, or that holds what the export is made from."""
+    check_replaceable(path)
     prepared, loaded = read.prepared, read.prepared.loaded
     request, whole = loaded.job.request, path.resolve()
     texts = [loaded.folder / name for name in (request.system_file, request.prompt_file) if name]

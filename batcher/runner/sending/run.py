@@ -5,7 +5,7 @@ import random
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from decimal import Decimal
 from functools import partial
 from itertools import count
@@ -97,7 +97,7 @@ async def send_all(run: LiveRun) -> Ended:
             await asyncio.gather(ticking, return_exceptions=True)
             feed.close()
             await client.aclose()
-            replace(ticker, publish=partial(_show_end, run.ui)).end()
+            ticker.show_end()
             run.ui.end()
         progress.halt = _halt(run.writer.failure) or progress.halt or _time_is_up(progress)
         ticker.end()
@@ -179,13 +179,6 @@ def _stopped_at(
 def _drain(why: str, around: Surroundings, ui: Ui, more: str = "") -> None:
     around.stopping.set()
     ui.say(f"{why}: {around.in_flight} requests in flight are awaited{more}")
-
-
-def _show_end(ui: Ui, snapshot: Snapshot, _progress: Progress) -> None:
-    """Show where sending ended, at the mean rate of all of it."""
-    rate = snapshot.done / max(snapshot.elapsed_s, 0.001)
-    eta_s = (snapshot.total - snapshot.done) / rate if rate else None
-    ui.show(replace(snapshot, rate=rate, eta_s=eta_s))
 
 
 def _trouble(run: LiveRun, around: Surroundings, progress: Progress) -> Halt | None:

@@ -51,6 +51,12 @@ class Ticker:
             if halt is not None:
                 progress.stop_for(halt)
 
+    def show_end(self) -> None:
+        """Show where sending ended, at the mean rate of all of it."""
+        progress = self.progress
+        elapsed_s = progress.clock() - progress.started_at
+        self.ui.show(self._snapshot(progress.done / max(elapsed_s, 0.001)))
+
     def end(self) -> None:
         """Publish where the run stands when nothing is in flight any more."""
         self._write(self._snapshot(0.0))

@@ -91,7 +91,10 @@ class Fault:
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
-            raise ValueError(f"unknown fault {self.kind!r}; known are {', '.join(sorted(KINDS))}")
+            raise ValueError(
+                f"unknown fault {self.kind!r}; known are a status from 400 to 599, "
+                + ", ".join(sorted(KINDS - {"status"}))
+            )
         if not 0 <= self.rate <= 1:
             raise ValueError("the rate of a fault must lie between 0 and 1")
         if self.every_n < 1:
@@ -112,9 +115,12 @@ class Fault:
     @classmethod
     def read(cls, values: Mapping[str, Any]) -> "Fault":
         """From a table of a settings file; ValueError names a key that does not exist."""
-        unknown = sorted(set(values) - {field.name for field in fields(cls)})
+        known = [field.name for field in fields(cls)]
+        unknown = sorted(set(values) - set(known))
         if unknown:
-            raise ValueError(f"unknown key {unknown[0]!r} in a fault")
+            raise ValueError(
+                f"unknown key {unknown[0]!r} in a fault; known are {', '.join(known[1:])}"
+            )
         if "kind" not in values:
             raise ValueError("a fault needs a kind")
         return cls(**values)

@@ -50,7 +50,7 @@ unseen AS (
 SELECT coalesce(r.status, o.status, 'unsent') AS status,
        coalesce(r.error_type, o.error_type, CASE WHEN r.attempts > 0 THEN 'client.fate_unknown' ELSE 'client.not_sent' END) AS error_type,
        count(*) AS rows,
-       arg_min(coalesce(r.id, (r.ordinal + 1)::VARCHAR), r.item) AS example_id,
+       arg_min(CASE WHEN r.id IS NULL OR r.error_type = 'client.duplicate_id' THEN 'row:' || (r.ordinal + 1) ELSE r.id END, r.item) AS example_id,
        arg_min(coalesce(r.reason, o.error_message), r.item) AS example_message,
        coalesce(sum(r.cost_usd) FILTER (WHERE NOT r.is_shared), 0) AS cost_usd,
        CASE WHEN NOT bool_or(coalesce(u.is_unbounded, false)) THEN coalesce(sum(u.usd), 0) END AS unknown_usd,
