@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 
-.PHONY: help install demo test test-all crash check lint types schemas docs bench clean
+.PHONY: help install demo test test-all crash check lint types schemas docs bench figures clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -50,6 +50,12 @@ docs: install ## write the generated parts of README.md and ARCHITECTURE.md
 bench: install ## time the hot path against a floor and peers
 	$(BIN)/python benchmarks/client.py
 	$(BIN)/python benchmarks/resume.py
+	$(BIN)/python benchmarks/pacing.py
+	$(BIN)/python benchmarks/caching.py
+
+figures: install ## simulate the pacing of batcher and its peers, and draw it
+	$(BIN)/python -m pip install --quiet --group figures
+	$(BIN)/python tests/pacing/table.py --details --picture docs/pacing.svg
 
 clean: ## remove what make made
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis
