@@ -3,6 +3,7 @@
 import os
 import random
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,15 +19,14 @@ LONG = ("--set", "request.max_tokens=900")
 
 
 @pytest.fixture
-def disk(tmp_path: Path) -> Iterator[Path]:
-    """A small disk of its own."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=144m", "none", str(folder)]
-    if os.geteuid() or subprocess.run(mount, capture_output=True, check=False).returncode:
-        pytest.skip("only root may mount a disk")
-    yield folder
-    subprocess.run(["umount", "--lazy", str(folder)], check=True)
+def disk() -> Iterator[Path]:
+    """A small disk of its own; not below pytest's folder, where one left by a kill is in the way."""
+    with tempfile.TemporaryDirectory(prefix="batcher-disk-", ignore_cleanup_errors=True) as folder:
+        mount = ["mount", "-t", "tmpfs", "-o", "size=144m", "none", folder]
+        if os.geteuid() or subprocess.run(mount, capture_output=True, check=False).returncode:
+            pytest.skip("only root may mount a disk")
+        yield Path(folder)
+        subprocess.run(["umount", "--lazy", folder], check=True)
 
 
 def fill(disk: Path, leave: int) -> Path:
