@@ -20,7 +20,7 @@ LONG = ("--set", "request.max_tokens=900")
 
 @pytest.fixture
 def disk() -> Iterator[Path]:
-    """A small disk of its own; not below pytest's folder, where one left by a kill is in the way."""
+    """A small disk of its own; not in pytest's folder, where one left by a kill is in the way."""
     with tempfile.TemporaryDirectory(prefix="batcher-disk-", ignore_cleanup_errors=True) as folder:
         mount = ["mount", "-t", "tmpfs", "-o", "size=144m", "none", folder]
         if os.geteuid() or subprocess.run(mount, capture_output=True, check=False).returncode:
