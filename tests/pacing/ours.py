@@ -40,10 +40,7 @@ class Ours:
         history = history.after(outcome)
         decision = decide(outcome, history, POLICY, self._random.random())
         after_s = decision.after_s if isinstance(decision, Retry) else None
-        is_asked = outcome.is_rate_limited or bool(outcome.retry_after_s)
-        came = Returned(
-            outcome, reply.headers, usage, reply.latency_s, after_s if is_asked else None
-        )
+        came = Returned(outcome, reply.headers, usage, reply.latency_s, after_s)
         self.pace.returned(self._leaves.pop(job.number), came, now, self._random.random())
         if after_s is not None:
             self._failed[job.number] = history, not outcome.is_rate_limited

@@ -59,6 +59,7 @@ class Outcome:
     hint: str | None = None
     retry_after_s: float | None = None
     is_rate_limited: bool = False
+    is_overloaded: bool = False  # the server has too much to do, from whomever
     is_unsent: bool = False  # it certainly never left
     is_unreachable: bool = False  # no answer, or one that says the server is in trouble
     message: Message | None = None
@@ -210,6 +211,7 @@ def _of_error(answer: Answer, status: int) -> Outcome:
         hint=hint,
         retry_after_s=retry_after_s(answer) if verdict is Verdict.RETRY else None,
         is_rate_limited=status == 429,
+        is_overloaded=status in {503, 529},
         is_unreachable=status >= 500,
     )
 

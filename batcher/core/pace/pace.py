@@ -52,13 +52,20 @@ class Hold:
 
 @dataclass(frozen=True, slots=True)
 class Returned:
-    """What came of an attempt, as far as the pace goes."""
+    """What came of an attempt, as far as the pace goes; ``retry_s`` is when it is tried again."""
 
     outcome: Outcome
     headers: Mapping[str, str]
     usage: Usage | None
     latency_s: float
-    pause_s: float | None = None
+    retry_s: float | None = None
+
+    @property
+    def pause_s(self) -> float:
+        """How long everybody waits: what limits or an overload ask of one, they ask of all."""
+        outcome = self.outcome
+        is_for_all = outcome.is_rate_limited or (outcome.is_overloaded and outcome.retry_after_s)
+        return (self.retry_s or 0.0) if is_for_all else 0.0
 
 
 class Pace:
@@ -98,16 +105,12 @@ class Pace:
         """Whether a retry may leave now as far as their share of the traffic goes."""
         return self._quota.allows()
 
-    def amounts_of(self, need: Need) -> Amounts:
-        """What an attempt is taken to use."""
-        return self._estimate.of(need.body_bytes, need.max_tokens)
-
     def ask(self, need: Need, now: float) -> Leave | Hold:
         """Let an attempt go and count it, or say how long it has to wait."""
         if self._alone_until is not None and now >= self._alone_until:
             self._window.start()
             self._alone_until = float("inf")
-        amounts = self.amounts_of(need)
+        amounts = self._estimate.of(need.body_bytes, need.max_tokens)
         hold = self._hold(need, amounts, now)
         if hold is not None:
             return hold
@@ -221,7 +224,7 @@ class Pace:
 
     def _pause(self, came: Returned, now: float) -> None:
         """Hold everybody, not only whose answer asked for it; a longer pause that runs stays."""
-        until = now + (came.pause_s or 0.0)
+        until = now + came.pause_s
         if until > self._paused_until:
             self._paused_until = self._next_at = until
             is_refused = came.outcome.is_rate_limited

@@ -157,13 +157,10 @@ def _wait(state: tenacity.RetryCallState) -> float:
 def _returned(
     result: Answer | NoAnswer, outcome: Outcome, billed: Bill, decision: Decision
 ) -> Returned:
-    """What the pace learns from: a wait that the limits or an overload ask of one is one of all."""
-    answer = result if isinstance(result, Answer) else None
-    status = None if answer is None else answer.status
-    headers = {} if answer is None else answer.headers
-    is_for_all = outcome.is_rate_limited or (status in (503, 529) and outcome.retry_after_s)
-    pause_s = decision.after_s if isinstance(decision, Retry) and is_for_all else None
-    return Returned(outcome, headers, billed.usage, result.latency_s, pause_s)
+    """What the pace learns from."""
+    headers = result.headers if isinstance(result, Answer) else {}
+    retry_s = decision.after_s if isinstance(decision, Retry) else None
+    return Returned(outcome, headers, billed.usage, result.latency_s, retry_s)
 
 
 def _record(
