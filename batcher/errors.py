@@ -6,6 +6,7 @@
     │   ├── TemplateError       ... in a prompt or an expression
     │   └── InputError          ... in the input
     ├── LockedError         8   another process holds this job
+    ├── PlanChangedError    9   the plan that was agreed to no longer fits
     ├── ConfirmationError  10   a yes was needed and nobody was there to say it
     └── CheckpointError     1   the checkpoint cannot be read or written
         └── DamageError         ... because something of it is wrong or missing
@@ -74,6 +75,13 @@ class LockedError(BatcherError):
     """Another process holds this job's checkpoint."""
 
     exit_code = 8
+
+
+class PlanChangedError(BatcherError):
+    """The plan that somebody agreed to is not what a run would do now; nothing was sent."""
+
+    exit_code = 9
+    next_command = "estimate"
 
 
 class ConfirmationError(BatcherError):

@@ -4,6 +4,7 @@ import os
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
 
 import click
@@ -12,8 +13,10 @@ from batcher.cli.messages import forget_reader, print_json, say
 from batcher.cli.summary import summary
 from batcher.cli.terminal import TerminalUi
 from batcher.core.pace.duration import seconds_of
+from batcher.errors import ConfigurationError
 from batcher.inputs.job_file.jobfile import LoadedJob
-from batcher.runner.pipeline import RunOptions, run_job
+from batcher.runner.options import RunOptions
+from batcher.runner.pipeline import run_job
 
 yes_option = click.option("--yes", "says_yes", is_flag=True, help="Do not ask before spending.")
 simulate_option = click.option(
@@ -29,6 +32,17 @@ max_time_option = click.option(
 )
 wait_option = click.option(
     "--wait", "waits", is_flag=True, help="Wait while another process holds the job."
+)
+max_cost_option = click.option(
+    "--max-cost",
+    metavar="USD",
+    help="Never spend more on this job than so many dollars: --set budget.max_cost_usd=USD.",
+)
+release_option = click.option(
+    "--release-unknown",
+    "releases_unseen",
+    is_flag=True,
+    help="Hold nothing for attempts that may have been billed unseen: the API says they were not.",
 )
 quiet_option = click.option("-q", "--quiet", is_flag=True, help="Say only what went wrong.")
 
@@ -57,6 +71,22 @@ def again(command: str, job: Path, flags: Sequence[tuple[str, object]]) -> str:
 def seconds(max_time: str | None) -> float | None:
     """Read --max-time; ConfigurationError when it is no length of time."""
     return None if max_time is None else seconds_of(max_time)
+
+
+def with_cap(overrides: tuple[str, ...], max_cost: str | None) -> tuple[str, ...]:
+    """Add --max-cost to what --set overrides; ConfigurationError when it is no amount."""
+    if max_cost is None:
+        return overrides
+    amount = max_cost.removeprefix("$").replace(",", "").replace("_", "")
+    try:
+        is_amount = Decimal(amount).is_finite() and Decimal(amount) > 0
+    except ArithmeticError:
+        is_amount = False
+    if not is_amount:
+        raise ConfigurationError(
+            f"--max-cost {max_cost} is no amount of dollars", hint="such as --max-cost 12.50"
+        )
+    return (*overrides, f"budget.max_cost_usd={Decimal(amount):f}")
 
 
 def run_and_tell(loaded: LoadedJob, options: RunOptions, telling: Telling, job: Path) -> int:

@@ -28,10 +28,8 @@ def status_lines(status: Mapping[str, Any]) -> Iterator[str]:
     for line in _progress(status):
         yield f"  {line}"
     usd = status.get("usd")
-    if usd is not None:
-        unseen = Decimal(usd["unknown"])
-        more = f"; up to {rounded_text(unseen)} may have been billed unseen" if unseen else ""
-        yield f"  spent    {rounded_text(Decimal(usd['spent']))}{more}"
+    if usd is not None and "spent" in usd:
+        yield f"  spent    {_spent(usd)}"
     if status.get("errors"):
         errors = ", ".join(f"{error['n']:,} {error['type']}" for error in status["errors"])
         yield f"  errors   {errors}"
@@ -44,9 +42,21 @@ def status_line(status: Mapping[str, Any]) -> str:
     parts = [_state(status)]
     parts += [" ".join(line.split()) for line in _progress(status)]
     usd = status.get("usd")
-    if usd is not None:
+    if usd is not None and "spent" in usd:
         parts.append(f"{rounded_text(Decimal(usd['spent']))} spent")
     return "; ".join(parts)
+
+
+def _spent(usd: Mapping[str, Any]) -> str:
+    """Say what was spent, what may have been, and what may be at most."""
+    text, unseen = rounded_text(Decimal(usd["spent"])), Decimal(usd["unknown"])
+    if unseen:
+        text += f"; up to {rounded_text(unseen)} may have been billed unseen"
+    if usd.get("estimate"):
+        text += f"; about {rounded_text(Decimal(usd['estimate']['expected']))} was estimated"
+    if usd.get("cap"):
+        text += f"; the budget is {rounded_text(Decimal(usd['cap']))}"
+    return text
 
 
 def _state(status: Mapping[str, Any]) -> str:

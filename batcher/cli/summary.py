@@ -7,7 +7,7 @@ from typing import Any
 
 from batcher.cli.messages import printable
 from batcher.core.money.display import rounded_text
-from batcher.runner.pipeline import RunResult
+from batcher.runner.options import RunResult
 from batcher.runner.reading.export import Exported
 
 _ENDINGS = {

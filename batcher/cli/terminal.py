@@ -38,12 +38,17 @@ class TerminalUi:
 
     def confirm(self, question: str) -> bool | None:
         """Ask yes or no on a terminal; None without one."""
-        if not (sys.stdin.isatty() and self._is_terminal):
+        if not self.can_ask:
             return None
         try:
             return click.confirm(printable(question), default=False, err=True)
         except click.Abort:
             raise KeyboardInterrupt from None  # what click made of it nobody else knows
+
+    @property
+    def can_ask(self) -> bool:
+        """Whether there is a terminal on both sides."""
+        return sys.stdin.isatty() and self._is_terminal
 
     def show(self, snapshot: Snapshot) -> None:
         """Redraw the three lines, or write a plain one when it is time."""

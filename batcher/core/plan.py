@@ -3,9 +3,6 @@
 from dataclasses import dataclass
 from decimal import Decimal
 
-_ANSWERS_TO_EXPECT_FROM = 20
-_EXPECTED_DECIMALS = 6
-
 
 @dataclass(frozen=True, slots=True)
 class PlanCounts:
@@ -17,8 +14,9 @@ class PlanCounts:
     again). Of those to send ``tried`` were tried before, ``changed`` asked something else when
     they were last seen, and the rest is ``new``. ``redone`` of those to send have an answer and ask
     anew only because the job makes its requests differently now. ``gone`` rows were in an earlier
-    input. ``worst_case_usd`` bounds what sending each once costs; None when nothing bounds it.
-    ``expected_usd`` is what the answers so far let expect; None when they are too few.
+    input. ``worst_case_usd`` bounds what sending costs, also if every attempt that may be made of
+    a request is billed; ``least_worst_case_usd`` is the least of their bounds of one attempt. Both
+    are None when nothing bounds it.
     """
 
     rows: int
@@ -34,19 +32,9 @@ class PlanCounts:
     redone: int
     gone: int
     worst_case_usd: Decimal | None
-    expected_usd: Decimal | None
+    least_worst_case_usd: Decimal | None
 
     @property
     def new(self) -> int:
         """Those to send that were never seen before."""
         return self.to_send - self.tried - self.changed
-
-
-def expected_usd(
-    to_send: int, spent_usd: Decimal, answers: int, worst_case_usd: Decimal | None
-) -> Decimal | None:
-    """What sending costs if it is like the answers so far; None from fewer than twenty."""
-    if answers < _ANSWERS_TO_EXPECT_FROM:
-        return None
-    expected = round(spent_usd / answers * to_send, _EXPECTED_DECIMALS)
-    return expected if worst_case_usd is None else min(expected, worst_case_usd)

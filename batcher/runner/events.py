@@ -20,15 +20,15 @@ class Events:
 
     The folder and the file are made by ``begin``: a run that sends nothing leaves neither, and
     what is told before is dropped. Facts are numbers, names and codes, never a row's values, a
-    prompt, an answer or a key. An event that cannot be written stops no run: ``warn`` is told why,
+    prompt, an answer or a key. An event that cannot be written stops no run: ``say`` is told why,
     once.
     """
 
     def __init__(
-        self, folder: Path, warn: Callable[[str], None], clock: Callable[[], datetime] = _now
+        self, folder: Path, say: Callable[[str], None], clock: Callable[[], datetime] = _now
     ) -> None:
         self._path = folder / FILE_NAME
-        self.warn = warn
+        self.say = say
         self._clock = clock
         self._descriptor: int | None = None
         self._lock = threading.Lock()
@@ -79,4 +79,4 @@ class Events:
     def _fail(self, error: OSError) -> None:
         if not self._has_failed:
             self._has_failed = True
-            self.warn(f"warning  {self._path} is incomplete: {error.strerror}")
+            self.say(f"warning  {self._path} is incomplete: {error.strerror}")

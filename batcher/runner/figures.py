@@ -5,6 +5,7 @@ from dataclasses import asdict
 from decimal import Decimal
 from typing import Any
 
+from batcher.core.estimate.estimate import Dollars
 from batcher.core.money.display import exact_text
 from batcher.core.plan import PlanCounts
 from batcher.runner.sending.progress import TOKEN_KINDS, Progress
@@ -15,9 +16,16 @@ from batcher.store.plans import RunSums
 def plan_json(counts: PlanCounts) -> dict[str, Any]:
     """The planning line for programs."""
     plan = asdict(counts)
-    for key in ("worst_case_usd", "expected_usd"):
+    for key in ("worst_case_usd", "least_worst_case_usd"):
         plan[key] = None if plan[key] is None else exact_text(plan[key])
     return {**plan, "new": counts.new}
+
+
+def dollars_json(usd: Dollars) -> dict[str, str | None]:
+    """An estimate for programs; ``worst`` is null where nothing bounds it."""
+    worst = None if usd.worst is None else exact_text(usd.worst)
+    ends = {name: exact_text(getattr(usd, name)) for name in ("expected", "low", "high")}
+    return {**ends, "worst": worst}
 
 
 def progress_json(
@@ -43,6 +51,7 @@ def progress_json(
         "limiter": snapshot.limiter,
         "pace": _rounded(progress.pace_s),
         "usd": {
+            "reserved": None if snapshot.cap_usd is None else exact_text(snapshot.reserved_usd),
             "spent": exact_text(progress.spent_usd),
             "unknown": exact_text(progress.unknown_usd),
             "cache_saved": exact_text(progress.saved_usd),

@@ -1,11 +1,12 @@
 """Which moments of sending are worth an event: found by comparing one look with the one before."""
 
-from batcher.core.money.display import exact_text
+from batcher.core.money.display import exact_text, rounded_text
 from batcher.runner.events import Events
 from batcher.runner.sending.progress import Progress
 from batcher.runner.ui import Snapshot
 
 _STEP = 10
+_BUDGET_STEPS = (50, 80, 97)
 
 
 class Milestones:
@@ -21,6 +22,7 @@ class Milestones:
         self._percent = 0
         self._failures: set[str] = set()
         self._is_stopping = False
+        self._budget_percent = 0
 
     def running(self, snapshot: Snapshot, progress: Progress) -> None:
         """Tell what has happened since the last look."""
@@ -34,6 +36,7 @@ class Milestones:
                 self._events.tell("limiter_changed", **facts)
             self._limiter = snapshot.limiter
         self._tell_progress(snapshot)
+        self._tell_budget(snapshot)
         self._tell_stop(snapshot, progress)
 
     def _tell_progress(self, snapshot: Snapshot) -> None:
@@ -52,6 +55,26 @@ class Milestones:
             rate=round(snapshot.rate, 1),
             spent_usd=exact_text(snapshot.spent_usd),
             unknown_usd=exact_text(snapshot.unknown_usd),
+        )
+
+    def _tell_budget(self, snapshot: Snapshot) -> None:
+        """Tell when half, four fifths and all of the budget are used; of several only the last."""
+        cap = snapshot.cap_usd
+        if cap is None:
+            return
+        reached = [percent for percent in _BUDGET_STEPS if snapshot.used_usd * 100 >= cap * percent]
+        if not reached or reached[-1] <= self._budget_percent:
+            return
+        self._budget_percent = reached[-1]
+        self._events.tell(
+            "budget",
+            percent=reached[-1],
+            used_usd=exact_text(snapshot.used_usd),
+            reserved_usd=exact_text(snapshot.reserved_usd),
+            cap_usd=exact_text(cap),
+        )
+        self._events.say(
+            f"budget {reached[-1]} % used: {rounded_text(snapshot.used_usd)} of {rounded_text(cap)}"
         )
 
     def _tell_stop(self, snapshot: Snapshot, progress: Progress) -> None:

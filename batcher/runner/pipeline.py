@@ -12,12 +12,18 @@ from signal import SIGINT, SIGTERM
 
 from batcher import __version__
 from batcher.api.key import Secret, read_key
+from batcher.core.estimate.estimate import Estimate
 from batcher.core.job import API
+from batcher.core.money.budget import Budget, Standing
+from batcher.core.money.display import rounded_text
 from batcher.core.pace.halt import Halt
 from batcher.errors import CheckpointError, InputError
 from batcher.inputs.job_file.jobfile import LoadedJob
 from batcher.runner.events import Events
 from batcher.runner.notifying import Notifier
+from batcher.runner.options import RunOptions, RunResult
+from batcher.runner.planning.estimating import estimate_plan
+from batcher.runner.planning.piloting import draw, only
 from batcher.runner.planning.preflight import (
     ask,
     check_change,
@@ -29,6 +35,7 @@ from batcher.runner.planning.preflight import (
 )
 from batcher.runner.planning.prepare import Prepared, prepare
 from batcher.runner.planning.retrying import plan_retry, retry_line
+from batcher.runner.planning.spending import open_budget
 from batcher.runner.planning.survey import Plan, comparison_of, make_plan
 from batcher.runner.planning.workspace import Workspace, new_run_id
 from batcher.runner.reading.export import Exported, export_parquet, layout_of
@@ -37,6 +44,7 @@ from batcher.runner.sending.run import Ended, LiveRun, send_all
 from batcher.runner.sending.simulated import running_simulator
 from batcher.runner.signals import Terminated, exit_code_of, raising
 from batcher.runner.ui import Ui
+from batcher.store.budget import release_unseen
 from batcher.store.checkpoint import Checkpoint
 from batcher.store.lock import Holder, Lock
 from batcher.store.plans import begin_results, note_seen, sum_up
@@ -45,44 +53,6 @@ from batcher.store.retries import note_replacements
 from batcher.store.writer import Writer
 
 _SIMULATED_LATENCY = 0.05
-
-
-@dataclass(frozen=True, slots=True)
-class Retrying:
-    """Only failed rows are sent: all, or those of some error types or statuses.
-
-    ``form`` is the job that says how they are asked; rows and output stay the job's own.
-    """
-
-    form: LoadedJob
-    only: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class RunOptions:
-    """What the command line adds to a job.
-
-    ``waits`` for another run to end; ``max_time_s`` counts from then.
-    """
-
-    is_simulated: bool = False
-    says_yes: bool = False
-    is_limited: bool = False
-    waits: bool = False
-    max_time_s: float | None = None
-    retrying: Retrying | None = None
-    command: str = "batcher run"
-
-
-@dataclass(frozen=True, slots=True)
-class RunResult:
-    """How a run ended."""
-
-    exit_code: int
-    run_id: str
-    record: Mapping[str, object]
-    exported: Exported | None
-    halt: Halt | None
 
 
 def run_job(
@@ -141,48 +111,79 @@ class _Run:
     deadline: float | None
 
     def go(self) -> RunResult:
-        sending, plan = self._plan()
+        sending, plan, estimate = self._plan()
         for warning in plan.warnings:
             self.ui.say(f"warning  {warning}")
-        self.record.planned(plan.counts)
         layout_of(self.prepared, plan)
         check_plan(plan, self.prepared)
+        if self.options.approval is not None:
+            self.options.approval.check(self.prepared, plan, self.record.identity.started)
+        budget = self._budget(plan)
+        standing = None if budget is None else budget.standing
+        self.record.planned(plan.counts, None if estimate is None else estimate.usd, standing)
         with self.record.waiting():
             check_change(plan, self.prepared, self.ui)
             if not self.options.says_yes:
-                ask(self._questions(plan), self.ui, self.options.command)
+                ask(self._questions(plan, estimate, standing), self.ui, self.options.command)
         self._note()
-        ended = self._send(sending, plan) if plan.counts.to_send else None
+        ended = self._send(sending, plan, budget) if plan.counts.to_send else None
         return self._finish(plan, ended)
 
     @property
     def _run_id(self) -> str:
         return self.record.identity.run_id
 
-    def _plan(self) -> tuple[Prepared, Plan]:
-        """Plan the run; return also the job as its requests are made."""
+    def _plan(self) -> tuple[Prepared, Plan, Estimate | None]:
+        """Plan the run; return also the job as its requests are made, and what they may cost."""
         prepared, retrying = self.prepared, self.options.retrying
         if retrying is None:
             plan = make_plan(prepared, self.writer.call, self.record.rows_read)
-            self.ui.say(planning_line(plan, prepared))
-            return prepared, plan
+            if self.options.pilot is not None:
+                drawn = draw(plan, self.writer.call, self.options.pilot)
+                plan = only(plan, prepared, self.writer.call, drawn)
+            estimate = None
+            if plan.counts.to_send:
+                estimate = estimate_plan(prepared, plan, self.writer.call)
+            self.ui.say(planning_line(plan, prepared, estimate))
+            return prepared, plan, estimate
         simulated = prepared.workspace.is_simulated
         form = prepare(retrying.form, is_simulated=simulated, today=prepared.today)
         rows_read = self.record.rows_read
         plan, retries = plan_retry(prepared, form, self.writer.call, rows_read, retrying.only)
         self.ui.say(retry_line(retries, plan.counts.bad))
-        return form, plan
+        return form, plan, None
 
-    def _questions(self, plan: Plan) -> list[str]:
+    def _budget(self, plan: Plan) -> Budget | None:
+        """Open the budget, if there is one, after releasing what it holds where that is wanted."""
+        started = self.record.identity.started
+        if self.options.releases_unseen:
+            number, usd = self.writer.call(lambda checkpoint: release_unseen(checkpoint, started))
+            self.ui.say(f"released {rounded_text(usd)} held for {number:,} attempts")
+        approval = self.options.approval
+        cap_usd = None if approval is None else approval.cap_usd
+        return open_budget(self.prepared, plan, self.writer.call, started, cap_usd)
+
+    def _questions(
+        self, plan: Plan, estimate: Estimate | None, budget: Standing | None
+    ) -> list[str]:
         """What somebody has to agree to first."""
         asked = smaller_question(plan, self.prepared) if self.options.is_limited else []
         if plan.counts.to_send:
             origins = self.writer.call(Checkpoint.origins)
             asked += [
                 *origin_question(origins, self.prepared.origin),
-                *money_question(plan, self.prepared),
+                *self._money_question(plan, estimate, budget),
             ]
         return asked
+
+    def _money_question(
+        self, plan: Plan, estimate: Estimate | None, budget: Standing | None
+    ) -> list[str]:
+        if self.options.approval is not None:
+            return []  # the plan was agreed to, and has not changed
+        asked = money_question(plan, self.prepared, estimate)
+        # Where nobody can be asked a budget is the answer.
+        return asked if budget is None or self.ui.can_ask else []
 
     def _note(self) -> None:
         """Remember what the next run has to know, before anything is sent."""
@@ -202,7 +203,7 @@ class _Run:
         with running_simulator(_SIMULATED_LATENCY) as url:
             yield api.model_copy(update={"base_url": url, "auth": "x-api-key"})
 
-    def _send(self, sending: Prepared, plan: Plan) -> Ended:
+    def _send(self, sending: Prepared, plan: Plan, budget: Budget | None) -> Ended:
         identity = self.record.identity
         holder = Holder.this_process(identity.started)
         started = RunStart(
@@ -228,6 +229,7 @@ class _Run:
                     writer=self.writer,
                     run_id=identity.run_id,
                     first_attempt_id=self.writer.call(Checkpoint.next_attempt_id),
+                    budget=budget,
                     ui=self.ui,
                     publish=self.record.running,
                     give_up=self._give_up,
@@ -248,7 +250,7 @@ class _Run:
         has_results = self.writer.failure is None
         if has_results:
             self.writer.call(begin_results)
-        if halt is None and signal is None:
+        if halt is None and signal is None and self.options.pilot is None:
             try:
                 exported, halt = self._export(plan, has_sent=ended is not None)
             except (KeyboardInterrupt, Terminated) as error:
@@ -288,7 +290,8 @@ class _Run:
             return halt.exit_code
         if signal is not None:
             return exit_code_of(signal)
-        assert exported is not None  # noqa: S101 - nothing else kept it from being written
+        if exported is None:
+            return 0  # a pilot, which has no output
         answered = exported.by_status.get("succeeded", 0) + exported.by_status.get("skipped", 0)
         failed = plan.counts.items - answered
         if failed <= self.prepared.loaded.job.limits.max_failed * plan.counts.items:

@@ -13,6 +13,8 @@ from types import TracebackType
 from typing import Any
 
 from batcher import __version__
+from batcher.core.estimate.estimate import Dollars
+from batcher.core.money.budget import Standing
 from batcher.core.money.display import exact_text
 from batcher.core.pace.halt import Halt
 from batcher.core.plan import PlanCounts
@@ -20,7 +22,7 @@ from batcher.errors import BatcherError
 from batcher.inputs.job_file.jobfile import LoadedJob
 from batcher.outputs.atomic import write_json
 from batcher.runner.events import Events
-from batcher.runner.figures import ending_json, plan_json, progress_json
+from batcher.runner.figures import dollars_json, ending_json, plan_json, progress_json
 from batcher.runner.milestones import Milestones
 from batcher.runner.planning.prepare import Prepared
 from batcher.runner.pulse import Pulse
@@ -139,9 +141,15 @@ class RunRecord:
         """Say how many rows of the input this pass over it has read."""
         self._moment = {**self._moment, "rows_read": rows}
 
-    def planned(self, counts: PlanCounts) -> None:
-        """Say what the run is going to do."""
-        self._content = {**self._content, "plan": plan_json(counts)}
+    def planned(
+        self, counts: PlanCounts, estimate: Dollars | None, budget: Standing | None
+    ) -> None:
+        """Say what the run is going to do, what that is estimated to cost, and what it may."""
+        money = {
+            "estimate": None if estimate is None else dollars_json(estimate),
+            "cap": None if budget is None else exact_text(budget.cap),
+        }
+        self._content = {**self._content, "plan": plan_json(counts), "usd": money}
 
     @contextlib.contextmanager
     def waiting(self) -> Iterator[None]:
@@ -160,7 +168,9 @@ class RunRecord:
     def running(self, snapshot: Snapshot, progress: Progress) -> None:
         """Say how far sending is; called about once a second, off the event loop."""
         plan = self._content["plan"]
-        self._moment = {"phase": "sending", **progress_json(plan, snapshot, progress)}
+        figures = progress_json(plan, snapshot, progress)
+        money = {**self._content["usd"], **figures["usd"]}
+        self._moment = {"phase": "sending", **figures, "usd": money}
         self._milestones.running(snapshot, progress)
 
     def writing(self) -> None:
@@ -177,13 +187,15 @@ class RunRecord:
     ) -> dict[str, Any]:
         """Return how the run ended; of one that sent something run.json is written, too."""
         self._pulse.stop()
+        figures = ending_json(self._content["plan"], sums, progress)
         content = {
             **self._content,
             "state": "ended",
             "exit_code": exit_code,
             "reason": None if halt is None else _STOPS.get(halt.exit_code, halt.message),
             "ended": _time(_now()),
-            **ending_json(self._content["plan"], sums, progress),
+            **figures,
+            "usd": {**self._content["usd"], **figures["usd"]},
             "output": [] if exported is None else self._output(exported),
         }
         if progress is not None:
@@ -212,7 +224,7 @@ class RunRecord:
             path.parent.mkdir(exist_ok=True)
             write_json(path, content)
         except OSError as error:
-            self._events.warn(f"warning  {path} cannot be written: {error.strerror}")
+            self._events.say(f"warning  {path} cannot be written: {error.strerror}")
 
     def _tell_end(self, exported: Exported | None) -> None:
         for file in self._content["output"]:

@@ -7,7 +7,10 @@ from typing import Protocol
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """A run at one instant; rates are answers a second, times are seconds."""
+    """A run at one instant; rates are answers a second, times are seconds.
+
+    ``used_usd`` is what counts against the budget ``cap_usd``, of earlier runs, too.
+    """
 
     total: int
     done: int
@@ -22,6 +25,9 @@ class Snapshot:
     eta_s: float | None
     limiter: str
     elapsed_s: float
+    cap_usd: Decimal | None = None
+    used_usd: Decimal = Decimal(0)
+    reserved_usd: Decimal = Decimal(0)
 
     @property
     def projected_usd(self) -> Decimal | None:
@@ -37,6 +43,10 @@ class Ui(Protocol):
 
     def confirm(self, question: str) -> bool | None:
         """Ask; None when there is nobody to ask."""
+
+    @property
+    def can_ask(self) -> bool:
+        """Whether there is somebody to ask."""
 
     def show(self, snapshot: Snapshot) -> None:
         """Show progress; called about once a second while requests are sent."""

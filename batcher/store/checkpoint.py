@@ -10,7 +10,7 @@ compressed row groups, which takes tens of milliseconds and keeps memory flat.
 
 import contextlib
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -30,15 +30,10 @@ from batcher.store.database import (
 )
 from batcher.store.queries import queries, script
 from batcher.store.records import Record, to_arrow
+from batcher.store.schema import MIGRATIONS, SCHEMA_VERSION, TABLES
 from batcher.store.watermark import Watermark
 
-SCHEMA_VERSION = 2
-MIGRATIONS: Mapping[int, str] = {1: script("migration_1_to_2")}
-"""SQL that leads from a schema version to the next; every one from 1 on stays here for ever."""
-
 FILE_NAME = "checkpoint.duckdb"
-TABLES = ("runs", "run_ends", "attempts", "outcomes", "rows_seen", "replacements")
-"""The tables whose rows are the records that a checkpoint must never hold less of."""
 _WAL_BYTES = 8 << 20
 # DuckDB handles 2,048 rows at once, whatever they weigh, in several copies: what it may take
 # follows the longest answer. Sorting a plan cannot spill all that it holds: a million items need
@@ -182,9 +177,15 @@ class Checkpoint:
 
     def with_table(self, name: str, table: Any, sql: str) -> None:
         """Run a statement that reads a pyarrow.Table under a name."""
+        with self.holding(name, table):
+            self.execute(sql)
+
+    @contextlib.contextmanager
+    def holding(self, name: str, table: Any) -> Iterator[None]:
+        """Let statements read a pyarrow.Table under a name."""
         self._connection.register(name, table)
         try:
-            self.execute(sql)
+            yield
         finally:
             self._connection.unregister(name)
 

@@ -2,12 +2,14 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 import pyarrow as pa
 
 from batcher.core.money.display import exact_text
-from batcher.core.plan import PlanCounts, expected_usd
+from batcher.core.money.exact import product, total
+from batcher.core.plan import PlanCounts
 from batcher.store.checkpoint import Checkpoint
 from batcher.store.queries import queries
 from batcher.store.records import PlanRecord, PrefixRecord, unpacked
@@ -99,10 +101,24 @@ def finish_plan(checkpoint: Checkpoint, comparison: Comparison) -> PlanCounts:
     checkpoint.execute(_PLANNING["create_answered"])
     counts = checkpoint.row(_PLANNING["count_plan"], allowance=comparison.allowance)
     ((gone,),) = checkpoint.rows(_PLANNING["count_gone"])
-    ((spent, answers),) = checkpoint.rows(_PLANNING["spent"])
-    expected = expected_usd(counts["to_send"], spent, answers, counts["worst_case_usd"])
     gone = 0 if comparison.is_part else gone
-    return PlanCounts(**counts, redone=redone, gone=gone, expected_usd=expected)
+    worst, least = _worst_cases(checkpoint, comparison.allowance)
+    return PlanCounts(
+        **counts, redone=redone, gone=gone, worst_case_usd=worst, least_worst_case_usd=least
+    )
+
+
+def _worst_cases(checkpoint: Checkpoint, allowance: int) -> tuple[Decimal | None, Decimal | None]:
+    """Bound what sending the plan costs, and the cheapest attempt of it; None without a bound.
+
+    A request is sent until it has an answer, or as many attempts of it as are allowed may have been
+    billed unseen.
+    """
+    groups = checkpoint.rows(_PLANNING["worst_cases"], allowance=allowance)
+    if any(is_unbounded for *_, is_unbounded in groups):
+        return None, None
+    worst = total(product(usd, allowance - unknown) for unknown, usd, _, _ in groups)
+    return worst, min((least for _, _, least, _ in groups), default=None)
 
 
 def note_seen(checkpoint: Checkpoint, comparison: Comparison) -> None:

@@ -26,6 +26,15 @@ class RunStart:
     origin: str
     job_digest: str
     prices_as_of: str
+    prices_digest: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class UsedPrices:
+    """A price table that a run uses, under its digest."""
+
+    digest: str
+    content: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +81,7 @@ class OutcomeRecord:
     output_tokens: int | None
     thinking_tokens: int | None
     cost_usd: Decimal | None
+    rates: str | None
     latency_s: float
     ttft_s: float | None
     ended_at: datetime
@@ -94,6 +104,9 @@ class PlanRecord:
     status: str | None
     error_type: str | None
     reason: str | None
+    price_group: str | None = None
+    prompt_tokens: float | None = None
+    max_tokens: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,12 +116,13 @@ class PrefixRecord:
     item: int
     level: int
     prefix: bytes
+    tokens: float = 0.0
 
 
 PACKED_ABOVE_BYTES = 1024
 """Answers longer than this lie in the checkpoint as a zstd frame; never change it."""
 
-Record = RunStart | RunEnd | Intent | OutcomeRecord | PlanRecord | PrefixRecord
+Record = RunStart | RunEnd | UsedPrices | Intent | OutcomeRecord | PlanRecord | PrefixRecord
 
 _TYPES: dict[str, pa.DataType] = {
     "fingerprint": pa.uuid(),
@@ -119,6 +133,8 @@ _TYPES: dict[str, pa.DataType] = {
     "worst_case_usd": _USD,
     "cost_usd": _USD,
     "latency_s": pa.float64(),
+    "prompt_tokens": pa.float64(),
+    "tokens": pa.float64(),
     "ttft_s": pa.float64(),
     "started_at": _UTC,
     "sent_at": _UTC,
@@ -130,7 +146,8 @@ _TYPES: dict[str, pa.DataType] = {
     "exit_code": pa.int32(),
     **dict.fromkeys(
         [
-            "attempt_id", "pid", "item", "body_bytes", "ordinal", "line", "input_tokens",
+            "attempt_id", "pid", "item", "body_bytes", "ordinal", "line", "max_tokens",
+            "input_tokens",
             "cache_creation_5m_input_tokens", "cache_creation_1h_input_tokens",
             "cache_read_input_tokens", "output_tokens", "thinking_tokens",
         ],

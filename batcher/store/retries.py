@@ -17,12 +17,14 @@ class Retries:
     """What asking failed rows again comes to.
 
     ``by_type`` has, for each error type, its rows and how many requests they are; a row that
-    cannot be asked, or asks the same as another, is none of its own. ``items`` are those sent.
+    cannot be asked, or asks the same as another, is none of its own. ``worst_case_usd`` bounds one
+    attempt of each, ``least_worst_case_usd`` is the least of the bounds. ``items`` are those sent.
     """
 
     by_type: dict[str, tuple[int, int]]
     to_send: int
     worst_case_usd: Decimal | None
+    least_worst_case_usd: Decimal | None
     items: Sequence[int]
 
 

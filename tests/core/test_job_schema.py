@@ -58,7 +58,9 @@ def test_the_schema_is_one_and_describes_everything() -> None:
         ({"input": {"sample": 2}}, False),
         ({"input": {"sample": "0.1"}}, False),
         ({"request": {"temprature": 3}}, False),
-        ({"budget": {}}, False),
+        ({"budget": {"max_cost_usd": 12.5, "per": "day"}}, True),
+        ({"budget": {"max_cost_usd": 0}}, False),
+        ({"labels": {}}, False),
         ({"prices": {"overrides": {"m": {"input": -1, "output": 2}}}}, False),
     ],
 )

@@ -126,11 +126,11 @@ WRONG = {
         ["1: [limits] must be a section"],
     ),
     "not built": (
-        PLAIN + "[budget]\nmax_cost_usd = 5\n[delivery]\n",
+        PLAIN + "[labels]\nschema = 'a.json'\n[delivery]\n",
         [
             (
-                "7: [budget] is not available in this version: nothing here caps the spending; "
-                "set a spend limit in the API's console"
+                "7: [labels] is not available in this version: "
+                "ask for a JSON answer with request.output_config instead"
             ),
             "9: [delivery] is not available in this version: every request is sent live",
         ],

@@ -15,11 +15,13 @@ from virtual_time import now
 import batcher
 from batcher.core.answers.answer import Answer, NoAnswer
 from batcher.core.job import Limits
+from batcher.core.money.budget import Budget
 from batcher.core.money.prices import PriceTable
 from batcher.core.pace.retrying.retry import RetryPolicy
 from batcher.errors import CheckpointError
 from batcher.runner.sending.feed import Errand, Outgoing
 from batcher.runner.sending.pacer import Pacer
+from batcher.runner.sending.purse import Purse
 from batcher.runner.sending.surroundings import Surroundings, Tried
 from batcher.runner.sending.warming import Warming
 from batcher.store.records import Intent, OutcomeRecord, Record
@@ -151,6 +153,8 @@ class Stage:
     watcher: FakeWatcher = field(default_factory=FakeWatcher)
     limits: Limits = field(default_factory=Limits)
     is_warm: bool = True
+    budget: Budget | None = None
+    least: Decimal = Decimal(0)
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
 
     def __post_init__(self) -> None:
@@ -158,6 +162,7 @@ class Stage:
             client=self.api,
             recorder=self.recorder,
             pacer=self._pacer(),
+            purse=Purse(self.budget, self.least, self.stopping, self.stopping.set),
             warming=Warming(None, now),
             prices=PRICES,
             free_usage_fields=(),

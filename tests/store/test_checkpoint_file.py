@@ -14,8 +14,9 @@ from records_made import NOW, count, intent, name, opened, outcome, run
 
 from batcher.errors import CheckpointError
 from batcher.store import checkpoint as checkpoint_module
-from batcher.store.checkpoint import FILE_NAME, SCHEMA_VERSION, Checkpoint, migrate
+from batcher.store.checkpoint import FILE_NAME, Checkpoint, migrate
 from batcher.store.records import packed, unpacked
+from batcher.store.schema import SCHEMA_VERSION
 
 
 def test_create_leaves_only_a_whole_file(tmp_path: Path) -> None:
@@ -151,18 +152,22 @@ def test_opening_migrates_unless_it_only_reads(
 
 
 def test_the_first_schema_becomes_todays(tmp_path: Path) -> None:
-    """A checkpoint of version 1, written by hand as that batcher did, gets what is new in 2."""
+    """A checkpoint of version 1, written by hand as that batcher did, gets what is new since."""
     with opened(tmp_path) as checkpoint:
         checkpoint.commit({"attempts": [intent(1)]})
         wanted = checkpoint.rows(_COLUMNS)
-        checkpoint.execute("DROP TABLE rows_seen; DROP TABLE replacements")
-        checkpoint.execute("UPDATE checkpoint SET schema_version = 1")
+        checkpoint.execute(TO_THE_FIRST)
     with opened(tmp_path) as checkpoint:
-        assert checkpoint.rows("SELECT schema_version FROM checkpoint") == [(2,)]
+        assert checkpoint.rows("SELECT schema_version FROM checkpoint") == [(SCHEMA_VERSION,)]
         assert checkpoint.rows(_COLUMNS) == wanted
         assert count(checkpoint, "attempts") == 1
 
 
+TO_THE_FIRST = """
+DROP TABLE rows_seen; DROP TABLE replacements; DROP TABLE price_tables; DROP TABLE releases;
+ALTER TABLE runs DROP COLUMN prices_digest; ALTER TABLE outcomes DROP COLUMN rates;
+UPDATE checkpoint SET schema_version = 1;
+"""
 _COLUMNS = (
     "SELECT table_name, column_name, data_type FROM duckdb_columns() "
     "WHERE database_name = 'c' ORDER BY ALL"

@@ -61,7 +61,13 @@ def test_planning(checkpoint: Checkpoint, case: Case) -> None:
     assert counts.skipped == sum(record.status == "skipped" for record in model.plan)
     assert counts.tried == sum(bool(model.known(r.fingerprint).attempts) for r in sends)
     worst = [record.worst_case_usd for record in sends]
-    assert counts.worst_case_usd == (None if None in worst else sum(worst, Decimal(0)))
+    times = [ALLOWANCE - model.known(record.fingerprint).unknown for record in sends]
+    if None in worst:
+        assert (counts.worst_case_usd, counts.least_worst_case_usd) == (None, None)
+    else:
+        most = sum((usd * n for usd, n in zip(worst, times, strict=True)), Decimal(0))
+        assert counts.worst_case_usd == most
+        assert counts.least_worst_case_usd == min(worst, default=None)
     parts = (counts.known, counts.to_send, counts.shared, counts.bad, counts.skipped, counts.held)
     assert sum(parts) == counts.items
     wanted = [(record.item, model.known(record.fingerprint).unknown) for record in sends]

@@ -16,7 +16,7 @@ from batcher.core.money.display import exact_text, rounded_text
 from batcher.errors import JobFileError, Problem
 from batcher.inputs.job_file.jobfile import LoadedJob
 from batcher.runner.figures import plan_json
-from batcher.runner.planning.preflight import planning_line
+from batcher.runner.planning.preflight import about_text, planning_line
 from batcher.runner.reading.checking import Checked, check_job
 
 _LONGEST_VALUE = 40
@@ -84,7 +84,7 @@ def _lines(checked: Checked) -> Iterator[str]:
     plan, prepared = checked.plan, checked.prepared
     if plan is None or prepared is None:
         return
-    yield planning_line(plan, prepared).replace("plan  ", "plan     ")
+    yield planning_line(plan, prepared, checked.estimate).replace("plan  ", "plan     ")
     if checked.held_by is not None:
         yield f"state    {checked.held_by}; its answers are not counted here"
     requests = sum(plan.models.values())
@@ -97,10 +97,10 @@ def _lines(checked: Checked) -> Iterator[str]:
         )
         source = "the job file" if prices.is_override else prepared.prices.as_of.isoformat()
         yield f"model    {model} for {number:,}: {per_mtok} per million tokens ({source})"
-    if plan.counts.to_send:
+    if checked.estimate is not None:
         worst = plan.counts.worst_case_usd
         most = "nothing bounds it" if worst is None else f"at most {rounded_text(worst)}"
-        yield f"cost     {most}, with every answer at max_tokens"
+        yield f"cost     {about_text(checked.estimate.usd)}; {most}"
     output = checked.workspace.output
     fate = "will be replaced" if output.exists() else "is new"
     yield f"output   {os.path.relpath(output)} {fate}"

@@ -8,7 +8,7 @@ import click
 from batcher.cli.messages import print_json, say, tell
 from batcher.cli.options import json_option
 from batcher.core.money.display import exact_text
-from batcher.core.money.prices import ModelPrices, PriceTable, Rates
+from batcher.core.money.prices import ModelPrices, PriceTable
 from batcher.core.request.models import ModelFacts
 from batcher.inputs.price_table import load_price_table
 
@@ -85,7 +85,7 @@ def _tell_model(prices: ModelPrices) -> None:
     if facts is not None:
         window, output = facts.context_window, facts.max_output
         tell(f"  {_life(facts)}; window {window:,}, output up to {output:,} tokens")
-    tiers = _tiers(prices)
+    tiers = prices.tiers
     tell("")
     tell(" " * 16 + "".join(f"{name:>12}" for name in tiers))
     for field, kind in _KINDS.items():
@@ -99,15 +99,6 @@ def _tell_model(prices: ModelPrices) -> None:
         )
     if prices.has_geo_price:
         tell('inference_geo = "us": 1.1 times as much')
-
-
-def _tiers(prices: ModelPrices) -> dict[str, Rates]:
-    tiers = {"standard": prices.standard, "batch": prices.batch}
-    if prices.long is not None:
-        tiers |= {"long": prices.long.standard, "long batch": prices.long.batch}
-    if prices.fast is not None:
-        tiers["fast"] = prices.fast
-    return tiers
 
 
 def _tell_source(table: PriceTable) -> None:
@@ -126,7 +117,7 @@ def _for_programs(prices: ModelPrices) -> dict[str, Any]:
             name.replace(" ", "_"): {
                 field.name: exact_text(getattr(rates, field.name)) for field in fields(rates)
             }
-            for name, rates in _tiers(prices).items()
+            for name, rates in prices.tiers.items()
         },
     }
 

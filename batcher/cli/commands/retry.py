@@ -9,16 +9,18 @@ from batcher.cli.options import job_argument, json_option, load, set_option
 from batcher.cli.running import (
     Telling,
     again,
+    max_cost_option,
     max_time_option,
     quiet_option,
     run_and_tell,
     seconds,
     simulate_option,
     wait_option,
+    with_cap,
     yes_option,
 )
 from batcher.inputs.job_file.jobfile import LoadedJob
-from batcher.runner.pipeline import Retrying, RunOptions
+from batcher.runner.options import Retrying, RunOptions
 from batcher.runner.planning.retrying import check_changes
 
 
@@ -34,6 +36,7 @@ from batcher.runner.planning.retrying import check_changes
     help="Only rows with these error types or statuses, as batcher failures names them.",
 )
 @yes_option
+@max_cost_option
 @max_time_option
 @wait_option
 @simulate_option
@@ -44,6 +47,7 @@ def command(
     job: Path,
     overrides: tuple[str, ...],
     only: str | None,
+    max_cost: str | None,
     max_time: str | None,
     *,
     says_yes: bool,
@@ -59,12 +63,13 @@ def command(
     billed unseen are sent, too. What a row cost before stays in its cost.
     """
     # Answered rows keep their answers even when the job was edited; failed ones ask as it is now.
-    loaded = _on_change(load(job), "keep")
+    loaded = _on_change(load(job, with_cap((), max_cost)), "keep")
     form = _on_change(load(job, overrides), "redo")
     check_changes(form)
     flags = [
         ("--only", only),
         ("--simulate", is_simulated),
+        ("--max-cost", max_cost),
         ("--max-time", max_time),
         ("--wait", waits),
         ("--set", overrides),

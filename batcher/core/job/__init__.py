@@ -9,15 +9,15 @@ from batcher.core.job.sections import (
     Limits,
     Notify,
     Output,
-    PriceOverride,
-    Prices,
     Request,
     Retry,
 )
+from batcher.core.job.spending import Budget, PriceOverride, Prices
 
 __all__ = [
     "API",
     "SIMULATOR",
+    "Budget",
     "Cache",
     "Input",
     "Job",

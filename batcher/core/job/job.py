@@ -9,11 +9,11 @@ from batcher.core.job.sections import (
     Limits,
     Notify,
     Output,
-    Prices,
     Request,
     Retry,
     Section,
 )
+from batcher.core.job.spending import Budget, Prices
 
 
 class About(Section):
@@ -39,6 +39,7 @@ class Job(Section):
     output: Output = Field(default_factory=Output)
     limits: Limits = Field(default_factory=Limits)
     retry: Retry = Field(default_factory=Retry)
+    budget: Budget = Field(default_factory=Budget)
     cache: Cache = Field(default_factory=Cache)
     api: API = Field(default_factory=API)
     prices: Prices = Field(default_factory=Prices)

@@ -9,7 +9,6 @@ from batcher.core.nearest import nearest
 
 UNAVAILABLE: dict[Key, str] = {
     ("labels",): "ask for a JSON answer with request.output_config instead",
-    ("budget",): "nothing here caps the spending; set a spend limit in the API's console",
     ("delivery",): "every request is sent live",
     ("input", "sql"): "write the query's result to a Parquet file and name it in input.path",
 }

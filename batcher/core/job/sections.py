@@ -14,12 +14,11 @@ def _exact(value: object) -> object:
     return Decimal(value) if type(value) is int else value
 
 
-_EXACT = BeforeValidator(_exact)
+EXACT = BeforeValidator(_exact)
 
 Count = Annotated[int, Field(ge=1)]
-Positive = Annotated[Decimal, Field(gt=0), _EXACT]
-Share = Annotated[Decimal, Field(ge=0, le=1), _EXACT]
-Price = Annotated[Decimal, Field(ge=0, decimal_places=8), _EXACT]
+Positive = Annotated[Decimal, Field(gt=0), EXACT]
+Share = Annotated[Decimal, Field(ge=0, le=1), EXACT]
 Names = Annotated[tuple[str, ...], Field(strict=False)]
 """An array of column names."""
 
@@ -54,7 +53,7 @@ class Input(Section):
         description="Only rows for which this template expression is true, such as "
         "\"section == 'games'\".",
     )
-    sample: Annotated[Decimal, Field(gt=0, le=1), _EXACT] | None = Field(
+    sample: Annotated[Decimal, Field(gt=0, le=1), EXACT] | None = Field(
         None,
         description="Only this share of the rows, chosen by the seed; a row stays chosen when "
         "the input grows.",
@@ -242,33 +241,6 @@ class API(Section):
         description="The most seconds without a byte once an answer has begun. A stream that "
         "thinks for minutes still sends pings; before an answer begins only limits.timeout_s "
         "counts.",
-    )
-
-
-class PriceOverride(Section):
-    """USD per million tokens of one model, instead of or beside the price table's."""
-
-    input: Price = Field(description="Uncached input.")
-    output: Price = Field(description="Output, thinking included.")
-    cache_write_5m: Price | None = Field(
-        None, description="Default the model's own multiple of input, else 1.25."
-    )
-    cache_write_1h: Price | None = Field(
-        None, description="Default the model's own multiple of input, else 2."
-    )
-    cache_read: Price | None = Field(
-        None, description="Default the model's own multiple of input, else 0.1."
-    )
-
-
-class Prices(Section):
-    """[prices]: what the price table does not know, or knows wrongly for this contract."""
-
-    overrides: dict[str, PriceOverride] = Field(
-        default_factory=dict, description="Prices by model id."
-    )
-    free_usage_fields: Names = Field(
-        (), description="Usage fields that the server reports and that cost nothing."
     )
 
 

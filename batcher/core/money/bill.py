@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Literal
 
 from batcher.core.answers.message import Message
-from batcher.core.money.cost import UnpricedError, cost, is_free_refusal
+from batcher.core.money.cost import UnpricedError, cost, is_free_refusal, rates_name
 from batcher.core.money.exact import total
 from batcher.core.money.prices import ModelPrices, PriceTable, UnknownModelError
 from batcher.core.money.saving import saving
@@ -18,12 +18,14 @@ class Bill:
     """Usage and cost in USD of one answer; ``problem`` says why one of them is unknown.
 
     ``saved_usd`` is what the prompt cache saved of it, negative for a write without reads.
+    ``rates`` says by which rates of the price table it was priced, None when it was not billed.
     """
 
     usage: Usage | None
     cost_usd: Decimal | None
     problem: str | None = None
     saved_usd: Decimal = Decimal(0)
+    rates: str | None = None
 
 
 FREE = Bill(None, Decimal(0))
@@ -58,7 +60,7 @@ def bill(
         cost_usd = cost(usage, prices)
         is_cached = usage.prompt_tokens > usage.input_tokens
         saved_usd = saving(usage, prices) if is_cached else Decimal(0)
-        return Bill(usage, cost_usd, saved_usd=saved_usd)
+        return Bill(usage, cost_usd, saved_usd=saved_usd, rates=rates_name(usage, prices))
     except UnpricedError as error:
         return Bill(usage, None, str(error))
 

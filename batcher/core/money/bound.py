@@ -8,9 +8,11 @@ from decimal import Decimal
 from functools import lru_cache
 from typing import Any
 
+from batcher.core.cache.marks import TTL, is_marked
 from batcher.core.money.cost import US_MULTIPLIER, USD_PER_WEB_SEARCH
 from batcher.core.money.exact import per_million, product, total
 from batcher.core.money.prices import ModelPrices, Rates
+from batcher.core.request.image_size import MOST_TOKENS, Tier, tokens_of_source
 from batcher.errors import ConfigurationError
 
 # Upper bounds on what the server adds to a prompt unseen, in tokens. The largest published
@@ -20,9 +22,6 @@ _HIDDEN_IN_EVERY_PROMPT = 100
 _HIDDEN_FOR_TOOLS = 1_200
 _HIDDEN_FOR_A_BUILT_IN_TOOL = 1_250
 _HIDDEN_FOR_A_FORMAT = 1_200
-
-# The most a single image counts, after the server has scaled it down.
-_IMAGE_TOKENS = {"standard": 1_568, "high": 4_784}
 
 # An empty answer still counts 2 or 3 tokens, whatever max_tokens says.
 _OUTPUT_SLACK = 8
@@ -56,7 +55,7 @@ class UnboundedError(ConfigurationError):
 class _Contents:
     """What a request holds that its bytes do not price: counts, and bytes that are no text."""
 
-    images: int = 0
+    image_tokens: int = 0
     image_bytes: int = 0
     has_pages: bool = False
 
@@ -70,12 +69,14 @@ class Bound:
 
     - Prompt: a token covers at least one byte of text, so there are at most as many as bytes;
       the JSON around each message is longer than the marks it stands for. Image data is no text:
-      each image counts its tier's maximum instead. PDF pages are bounded by nothing but the
-      context window, which bounds every prompt, since a longer one is refused unbilled. What the
-      server adds unseen is added as a constant, which is the one part taken on trust: only some
-      of it is published.
-    - Input rate: the dearest kind, a one-hour cache write unless the job file says otherwise; the
-      long-prompt rate of everything as soon as the bound passes its threshold.
+      an image counts the patches of its dimensions, and its tier's maximum where they cannot be
+      read. The text of a PDF's pages is bounded by nothing but the context window, which bounds
+      every prompt, since a longer one is refused unbilled. Tools and schemas count twice, as they
+      are laid out anew, and what the server adds unseen is added as a constant, which is the one
+      part taken on trust: only some of it is published.
+    - Input rate: the dearest kind that can apply. Nothing is written into the cache without a
+      mark, and what is written costs what the mark's lifetime costs. The long-prompt rate of
+      everything as soon as the bound passes its threshold.
     - Output: ``max_tokens`` is a hard ceiling that includes thinking. A batch output beta only
       raises what ``max_tokens`` may be.
     - Region: the dearer one unless the request says global, since a workspace may default to it.
@@ -84,7 +85,9 @@ class Bound:
       write ``max_tokens`` again. Without it, and for tools that run for hours on the server,
       for fallbacks, compaction and remote tool servers, nothing bounds the cost.
 
-    It bounds one attempt: retries are bounded one by one, as each is sent.
+    It bounds one attempt: retries are bounded one by one, as each is sent. A request has no more
+    billed attempts than ``retry.unknown_attempts``: one that was billed ends it, and it is not sent
+    any more when so many may have been.
     """
 
     def __init__(
@@ -102,30 +105,34 @@ class Bound:
         # Rows of one job have few different lengths, and exact decimals take their time.
         self._usd_of = lru_cache(_LENGTHS_REMEMBERED)(self._usd)
 
-    def of(self, body: bytes, request: Mapping[str, Any]) -> Decimal:
+    def of(self, body: bytes, request: Mapping[str, Any], marks: TTL | None = "1h") -> Decimal:
         """Bound one request, in USD; ``UnboundedError`` when nothing does.
 
-        ``body`` holds the bytes that are sent, ``request`` the same as values. Cache marks may be
-        left out: they, and the block that a marked text becomes, are JSON around the prompt and
-        no part of it, and the rate is that of the dearest write already.
+        ``body`` holds the bytes that are sent, ``request`` the same as values. ``marks`` is the
+        lifetime of those that may be added to them for the prompt cache, None when none are. They,
+        and the block that a marked text becomes, are JSON around the prompt and no part of it.
         """
-        contents = _contents(request)
+        return self._usd_of(self.prompt_tokens(body, request), _longer(marks, _own_marks(body)))
+
+    def prompt_tokens(self, body: bytes, request: Mapping[str, Any]) -> int:
+        """Bound the tokens of a request's prompt; ``UnboundedError`` when nothing does."""
         facts = self._prices.facts
         window = None if facts is None else facts.context_window
+        tier: Tier = "high" if facts is None else (facts.image_tier or "high")
+        contents = _contents(request, tier)
         if contents.has_pages or self._uses:
             if window is None:
                 raise UnboundedError("messages", "PDFs and web tools need a model of known context")
-            return self._usd_of(window)
-        image = "high" if facts is None else (facts.image_tier or "high")
+            return window
         tokens = _text_bytes(body) - contents.image_bytes + self._hidden_tokens
-        tokens += contents.images * _IMAGE_TOKENS[image]
-        return self._usd_of(tokens if window is None else min(tokens, window))
+        tokens += contents.image_tokens
+        return tokens if window is None else min(tokens, window)
 
-    def _usd(self, prompt: int) -> Decimal:
+    def _usd(self, prompt: int, marks: TTL | None) -> Decimal:
         """Price a prompt of so many tokens with all that may come of it."""
         turns = self._uses + 1
         rates = _rates(self._settings, self._prices, prompt, is_batch=self._is_batch)
-        read = product(prompt, rates.dearest_input, turns)
+        read = product(prompt, rates.dearest_input(marks), turns)
         tokens = total([read, product(self._output_tokens, rates.output, turns)])
         is_us = self._prices.has_geo_price and self._settings.get("inference_geo") != "global"
         region = US_MULTIPLIER if is_us else Decimal(1)
@@ -134,10 +141,26 @@ class Bound:
 
 
 def worst_case(
-    body: bytes, request: Mapping[str, Any], prices: ModelPrices, *, is_batch: bool = False
+    body: bytes,
+    request: Mapping[str, Any],
+    prices: ModelPrices,
+    marks: TTL | None = "1h",
+    *,
+    is_batch: bool = False,
 ) -> Decimal:
     """Bound one request by itself: see ``Bound``."""
-    return Bound(request, prices, is_batch=is_batch).of(body, request)
+    return Bound(request, prices, is_batch=is_batch).of(body, request, marks)
+
+
+def _own_marks(body: bytes) -> TTL | None:
+    """The longest lifetime of a request's own marks; its data may only make it too long."""
+    if not is_marked(body):
+        return None
+    return "1h" if b'"1h"' in body else "5m"
+
+
+def _longer(one: TTL | None, other: TTL | None) -> TTL | None:
+    return "1h" if "1h" in (one, other) else one or other
 
 
 def _text_bytes(body: bytes) -> int:
@@ -227,19 +250,20 @@ def _max_tokens(request: Mapping[str, Any]) -> int:
     return limit
 
 
-def _contents(request: Mapping[str, Any]) -> _Contents:
-    images = image_bytes = 0
+def _contents(request: Mapping[str, Any], tier: Tier) -> _Contents:
+    tokens = image_bytes = 0
     has_pages = False
     for block in _blocks(request):
         source = block.get("source")
         if block.get("type") == "image":
-            images += 1
+            known = tokens_of_source(source, tier)
+            tokens += MOST_TOKENS[tier] if known is None else known
             image_bytes += _base64_bytes(source)
         elif block.get("type") == "document":
             has_pages = has_pages or not _is_text(source)
         elif block.get("type") == "container_upload":
             raise UnboundedError("messages", "an uploaded file may be of any size")
-    return _Contents(images, image_bytes, has_pages)
+    return _Contents(tokens, image_bytes, has_pages)
 
 
 def _blocks(request: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:

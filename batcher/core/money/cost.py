@@ -5,11 +5,14 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from batcher.core.money.exact import per_million, product, total
-from batcher.core.money.prices import ModelPrices, Rates
+from batcher.core.money.prices import ModelPrices, Rates, RatesName
 from batcher.core.money.usage import Usage
 
 US_MULTIPLIER = Decimal("1.1")
 USD_PER_WEB_SEARCH = Decimal("0.01")
+
+US_RATES = " us"
+"""What the name of rates ends in when the region's multiplier applied."""
 
 _NO_REGION = (None, "global", "not_available")
 _FREE_BEFORE_OUTPUT = frozenset({None, "cyber", "general_harms"})
@@ -61,19 +64,35 @@ def explain(usage: Usage, prices: ModelPrices) -> tuple[CostLine, ...]:
     The priority tier is priced at the standard list price, since what was committed for it is
     settled by contract. Web searches cost the same in every tier and region.
     """
-    rates = _rates(usage, prices)
-    multiplier = _geo_multiplier(usage, prices)
-    lines = [
+    _, rates = _tier(usage, prices)
+    tokens = token_lines(usage, rates, _geo_multiplier(usage, prices))
+    searches = usage.web_search_requests
+    return (*tokens, search_line(searches, USD_PER_WEB_SEARCH)) if searches else tokens
+
+
+def token_lines(usage: Usage, rates: Rates, multiplier: Decimal) -> tuple[CostLine, ...]:
+    """Itemise the tokens alone by rates that are known; of one response, or of many priced alike.
+
+    The terms are linear in the tokens, so those of a sum are the sums of the terms.
+    """
+    return tuple(
         CostLine(kind, quantity, rate, 1_000_000, multiplier, amount)
         for kind, count, rate_of in _KINDS
         if (quantity := count(usage))
         for rate in [rate_of(rates)]
         for amount in [per_million(product(quantity, rate, multiplier))]
-    ]
-    if searches := usage.web_search_requests:
-        amount = product(searches, USD_PER_WEB_SEARCH)
-        lines.append(CostLine("web search", searches, USD_PER_WEB_SEARCH, 1, Decimal(1), amount))
-    return tuple(lines)
+    )
+
+
+def search_line(searches: int, usd: Decimal) -> CostLine:
+    """Itemise web searches at so many USD each."""
+    return CostLine("web search", searches, usd, 1, Decimal(1), product(searches, usd))
+
+
+def rates_name(usage: Usage, prices: ModelPrices) -> str:
+    """Say by which rates of a model's prices a response is priced; raises as ``explain`` does."""
+    tier, _ = _tier(usage, prices)
+    return f"{tier}{US_RATES}" if _geo_multiplier(usage, prices) != 1 else tier
 
 
 def is_free_refusal(stop_reason: str | None, category: str | None, *, has_output: bool) -> bool:
@@ -86,16 +105,19 @@ def is_free_refusal(stop_reason: str | None, category: str | None, *, has_output
     return stop_reason == "refusal" and not has_output and category in _FREE_BEFORE_OUTPUT
 
 
-def _rates(usage: Usage, prices: ModelPrices) -> Rates:
+def _tier(usage: Usage, prices: ModelPrices) -> tuple[RatesName, Rates]:
     is_batch = _is_batch(usage.service_tier)
     is_long = prices.long is not None and usage.prompt_tokens > prices.long.threshold
     if _is_fast(usage.speed, prices):
         if is_batch or is_long or prices.fast is None:
             raise UnpricedError("speed", f"no price of {prices.id} is known for this fast answer")
-        return prices.fast
-    if prices.long is not None and is_long:
-        return prices.long.batch if is_batch else prices.long.standard
-    return prices.batch if is_batch else prices.standard
+        return "fast", prices.fast
+    name: RatesName = "standard"
+    if is_long:
+        name = "long batch" if is_batch else "long"
+    elif is_batch:
+        name = "batch"
+    return name, prices.tiers[name]
 
 
 def _is_batch(service_tier: str | None) -> bool:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, fields
 from datetime import date
 from decimal import Decimal, Inexact, InvalidOperation
 from difflib import get_close_matches
-from typing import Any
+from typing import Any, Literal
 
 from batcher.core.job import PriceOverride
 from batcher.core.money.exact import MAX_RATE, MAX_RATE_DECIMALS, decimals, product
@@ -58,10 +58,17 @@ class Rates:
         """Multiply each rate."""
         return Rates(*(product(getattr(self, field.name), factor) for field in fields(self)))
 
-    @property
-    def dearest_input(self) -> Decimal:
-        """The most a token of the prompt can cost, whatever the cache does."""
-        return max(self.input, self.cache_write_5m, self.cache_write_1h, self.cache_read)
+    def dearest_input(self, marks: Literal["5m", "1h"] | None) -> Decimal:
+        """The most a token of the prompt can cost when the longest cache mark lives so long."""
+        possible = [self.input, self.cache_read]
+        if marks is not None:
+            possible.append(self.cache_write_5m)
+        if marks == "1h":
+            possible.append(self.cache_write_1h)
+        return max(possible)
+
+
+RatesName = Literal["standard", "batch", "fast", "long", "long batch"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +95,16 @@ class ModelPrices:
     long: LongPrompt | None = None
     facts: ModelFacts | None = None
     is_override: bool = False
+
+    @property
+    def tiers(self) -> dict[RatesName, Rates]:
+        """All rates it has, by name."""
+        tiers: dict[RatesName, Rates] = {"standard": self.standard, "batch": self.batch}
+        if self.long is not None:
+            tiers |= {"long": self.long.standard, "long batch": self.long.batch}
+        if self.fast is not None:
+            tiers["fast"] = self.fast
+        return tiers
 
     @property
     def has_geo_price(self) -> bool:

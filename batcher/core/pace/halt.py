@@ -1,19 +1,29 @@
 """When a whole run stops early, and what it then tells its caller."""
 
 from dataclasses import dataclass, field
+from decimal import ROUND_UP, Decimal
 
 from batcher.core.answers.outcome import Outcome, Status, Verdict
+from batcher.core.money.budget import Standing
+from batcher.core.money.display import rounded_text
 
 SAME_FAILURES = 20
+
+_HEADROOM = Decimal("1.1")
+_CENT = Decimal("0.01")
 
 
 @dataclass(frozen=True, slots=True)
 class Halt:
-    """Why the run stops, the exit code that says so, and what to do."""
+    """Why the run stops, the exit code that says so, and what to do.
+
+    ``flag`` is what to add to the same command.
+    """
 
     exit_code: int
     message: str
     hint: str | None = None
+    flag: str | None = None
 
 
 @dataclass(slots=True)
@@ -80,3 +90,25 @@ class HaltWatch:
             else "run the same command again later; rows given up as perhaps billed unseen are for "
             "batcher retry",
         )
+
+
+def budget_reached(standing: Standing, left: int, usd_a_row: Decimal | None) -> Halt:
+    """Stop because nothing more fits into the budget; ``usd_a_row`` is what rows cost so far."""
+    message = f"the budget is reached: {rounded_text(standing.spent)} of "
+    message += f"{rounded_text(standing.cap)} are spent"
+    if standing.unknown:
+        message += f", {rounded_text(standing.unknown)} may have been billed unseen and are held"
+    message += f"; {left:,} rows are left"
+    flag = None
+    if usd_a_row is not None:
+        more = usd_a_row * left
+        message += f", which cost about {rounded_text(more)} at what rows cost in this run"
+        enough = (standing.used + more * _HEADROOM + _CENT).quantize(_CENT, ROUND_UP)
+        flag = f"--max-cost {enough}"
+    hint = "raise budget.max_cost_usd, or add --max-cost, to go on with them"
+    if standing.unknown:
+        hint += (
+            "; what is held can be released with --release-unknown when the API's console shows "
+            "that it was not billed"
+        )
+    return Halt(6, message, hint, flag)

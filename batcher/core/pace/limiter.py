@@ -18,6 +18,7 @@ class Limiter(StrEnum):
     REFUSED = "429 wait"
     OVERLOADED = "overloaded"
     WARMING = "cache warm-up"
+    BUDGET = "budget"
     DISK = "disk"
 
     @classmethod

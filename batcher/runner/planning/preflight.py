@@ -1,8 +1,8 @@
 """What is said, refused and asked between the planning pass and the first request."""
 
 from collections.abc import Sequence
-from decimal import Decimal
 
+from batcher.core.estimate.estimate import Dollars, Estimate
 from batcher.core.money.display import rounded_text
 from batcher.core.plan import PlanCounts
 from batcher.errors import ConfigurationError, ConfirmationError, JobFileError, Problem
@@ -11,10 +11,8 @@ from batcher.runner.planning.prepare import Prepared
 from batcher.runner.planning.survey import Plan
 from batcher.runner.ui import Ui
 
-CONFIRM_ABOVE_USD = Decimal(1)
 
-
-def planning_line(plan: Plan, prepared: Prepared) -> str:
+def planning_line(plan: Plan, prepared: Prepared, estimate: Estimate | None) -> str:
     """Say in one line what is known, new, shared, bad and to send."""
     counts = plan.counts
     parts = [f"{counts.rows:,} rows", f"{counts.known:,} known"]
@@ -30,18 +28,24 @@ def planning_line(plan: Plan, prepared: Prepared) -> str:
     ]
     always = ("new", "changed", "gone")
     parts += [f"{number:,} {name}" for number, name in named if number or name in always]
-    line = f"plan  {', '.join(parts)}; {counts.to_send:,} to send{_cost(counts)}"
+    line = f"plan  {', '.join(parts)}; {counts.to_send:,} to send{_cost(counts, estimate)}"
     if prepared.source.blank_lines:
         line += f"\nplan  {prepared.source.blank_lines:,} blank lines passed over"
     return line
 
 
-def _cost(counts: PlanCounts) -> str:
+def _cost(counts: PlanCounts, estimate: Estimate | None) -> str:
     if not counts.to_send:
         return ""
-    about, most = counts.expected_usd, counts.worst_case_usd
-    texts = [] if about is None else [f", about {rounded_text(about)}"]
-    return "".join([*texts, *([] if most is None else [f", at most {rounded_text(most)}"])])
+    most = counts.worst_case_usd
+    about = "" if estimate is None else f", {about_text(estimate.usd)}"
+    return about if most is None else f"{about}, at most {rounded_text(most)}"
+
+
+def about_text(usd: Dollars) -> str:
+    """An estimate in words, with its interval."""
+    ends = f"{rounded_text(usd.low)} to {rounded_text(usd.high)}"
+    return f"about {rounded_text(usd.expected)} ({ends})"
 
 
 def check_change(plan: Plan, prepared: Prepared, ui: Ui) -> None:
@@ -54,7 +58,7 @@ def check_change(plan: Plan, prepared: Prepared, ui: Ui) -> None:
     if change is None:
         return
     keeps = prepared.loaded.job.request.on_change == "keep"
-    if keeps or not ui.confirm(f"{change.message}. Ask them again{_cost(plan.counts)}?"):
+    if keeps or not ui.confirm(f"{change.message}. Ask them again{_cost(plan.counts, None)}?"):
         raise ConfigurationError(f"{change.message}; nothing was sent", hint=change.hint)
 
 
@@ -104,15 +108,16 @@ def check_plan(plan: Plan, prepared: Prepared) -> None:
         )
 
 
-def money_question(plan: Plan, prepared: Prepared) -> list[str]:
-    """Ask before real money is spent, when it may be more than a dollar."""
+def money_question(plan: Plan, prepared: Prepared, estimate: Estimate | None) -> list[str]:
+    """Ask before real money is spent, when it may well be more than the job lets pass unasked."""
     worst = plan.counts.worst_case_usd
-    if prepared.asks_simulator or (worst is not None and worst <= CONFIRM_ABOVE_USD):
+    likely = worst if estimate is None else estimate.usd.high
+    allowed = prepared.loaded.job.budget.confirm_above_usd
+    if prepared.asks_simulator or (likely is not None and likely <= allowed):
         return []
-    most = "an amount that nothing bounds" if worst is None else f"at most {rounded_text(worst)}"
-    return [
-        f"{plan.counts.to_send:,} requests may cost {most} (every answer at max_tokens). Send them?"
-    ]
+    most = "nothing bounds it" if worst is None else f"at most {rounded_text(worst)}"
+    cost = most if estimate is None else f"{about_text(estimate.usd)}; {most}"
+    return [f"{plan.counts.to_send:,} requests cost {cost}. Send them?"]
 
 
 def origin_question(origins: Sequence[str], origin: str) -> list[str]:

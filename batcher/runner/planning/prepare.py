@@ -2,12 +2,13 @@
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
 
 from batcher.core.cache.prefix import Namer
+from batcher.core.estimate.prompt import PromptRule
 from batcher.core.job import SIMULATOR
 from batcher.core.money.bound import Bound, UnboundedError, worst_case
 from batcher.core.money.prices import PriceTable
@@ -36,6 +37,7 @@ class Prepared:
     prefixes: Namer | None
     image_root: Path
     today: date
+    prompt_rules: dict[str, PromptRule] = field(default_factory=dict, repr=False)
 
     @property
     def samples(self) -> int:
@@ -90,14 +92,25 @@ class Prepared:
         place = str(loaded.path) if source == "default" else source
         return Problem(message, place, None, refusal.hint)
 
-    def worst_case_of(self, request: Request) -> Decimal | None:
-        """The most one attempt can cost in USD; None when nothing bounds it."""
+    def worst_case_of(self, request: Request, *, is_marked: bool = True) -> Decimal | None:
+        """The most one attempt can cost in USD; None when nothing bounds it.
+
+        ``is_marked`` says that it may be sent with marks for the prompt cache besides its own.
+        """
+        marks = (self.loaded.job.cache.ttl or "1h") if is_marked else None
+        body, fields = request.body, request.fields
         try:
             if self.bound is not None:
-                return self.bound.of(request.body, request.fields)
-            return worst_case(request.body, request.fields, self.prices.model(request.model))
+                return self.bound.of(body, fields, marks)
+            return worst_case(body, fields, self.prices.model(request.model), marks)
         except UnboundedError:
             return None
+
+    def prompt_rule(self, model: str) -> PromptRule:
+        """How the prompts of requests to a model are estimated."""
+        if model not in self.prompt_rules:
+            self.prompt_rules[model] = PromptRule(model, self.prices.facts(model))
+        return self.prompt_rules[model]
 
     def row_id(self, row: Row | BadRow) -> str | Unsendable:
         """What the row is called in the output: its id column, without one its position."""

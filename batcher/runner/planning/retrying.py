@@ -2,8 +2,10 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from decimal import Decimal
 
 from batcher.core.money.display import rounded_text
+from batcher.core.money.exact import product
 from batcher.errors import ConfigurationError
 from batcher.inputs.job_file.jobfile import LoadedJob
 from batcher.runner.planning.prepare import Prepared
@@ -55,8 +57,8 @@ def plan_retry(
         tried=retries.to_send,
         changed=0,
         redone=0,
-        worst_case_usd=retries.worst_case_usd,
-        expected_usd=None,
+        worst_case_usd=_at_most(retries, prepared.loaded.job.retry.unknown_attempts),
+        least_worst_case_usd=retries.least_worst_case_usd,
     )
     sharing = with_checkpoint(lambda c: find_sharing(prepared, c, retries.items, len(to_send)))
     whole = plan.columns is None or form.columns is None
@@ -71,6 +73,12 @@ def plan_retry(
         warnings=form.warnings,
     )
     return retried, retries
+
+
+def _at_most(retries: Retries, attempts: int) -> Decimal | None:
+    """What asking them again costs at most, with so many attempts of each that may be billed."""
+    worst = retries.worst_case_usd
+    return None if worst is None else product(worst, attempts)
 
 
 def _refuse_unknown(only: Sequence[str], every: Retries) -> None:

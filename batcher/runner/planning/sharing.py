@@ -38,11 +38,22 @@ def prefix_records(prepared: Prepared, request: Request, first_item: int) -> lis
     """Name what a row's request begins with, once for each answer asked for."""
     if prepared.prefixes is None:
         return []
-    return [
-        PrefixRecord(first_item + sample, level, name)
+    found = [
+        (level, name, _tokens(prepared, request, level))
         for level, name in prepared.prefixes.of(request)
+    ]
+    return [
+        PrefixRecord(first_item + sample, level, name, tokens)
+        for level, name, tokens in found
         for sample in range(prepared.samples)
     ]
+
+
+def _tokens(prepared: Prepared, request: Request, level: Level) -> float:
+    """Estimate a prefix; 0 when it seems too short to be kept in the cache."""
+    tokens = prepared.prompt_rule(request.model).of_prefix(request.fields, level).total
+    facts = prepared.prices.facts(request.model)
+    return 0.0 if facts is None or tokens < facts.min_cacheable_tokens else tokens
 
 
 def find_sharing(

@@ -8,16 +8,16 @@ from typing import Protocol, TypeVar
 
 import pyarrow as pa
 
-from batcher.core.answers.outcome import Status
+from batcher.core.digest import Digest
 from batcher.core.plan import PlanCounts
-from batcher.core.request.build import Request, Unsendable
-from batcher.core.row import BadRow, Row
+from batcher.core.row import Row
 from batcher.errors import ConfigurationError, Problem
 from batcher.inputs.chunk import Chunk
 from batcher.inputs.column_types import ColumnTypes
 from batcher.inputs.json_types import is_json_text
+from batcher.runner.planning.items import Items
 from batcher.runner.planning.prepare import Prepared
-from batcher.runner.planning.sharing import Sharing, find_sharing, prefix_records
+from batcher.runner.planning.sharing import Sharing, find_sharing
 from batcher.store.checkpoint import Checkpoint
 from batcher.store.plans import (
     Comparison,
@@ -29,7 +29,7 @@ from batcher.store.plans import (
     items_to_send,
     mark_duplicate_ids,
 )
-from batcher.store.records import PlanRecord, PrefixRecord
+from batcher.store.records import PlanRecord
 
 _SHOWN_BAD_ROWS = 20
 
@@ -50,8 +50,8 @@ class Plan:
     ``to_send`` has a byte for each item of the input: 0, or 1 + the attempts of its request that
     may have been billed unseen. ``schema`` holds the kept columns. ``columns`` are those that
     another pass over the input has to read; None means all. ``bad`` are the first bad rows,
-    ``refused`` is what every request would be refused for. ``sharing`` says what is marked for the
-    prompt cache.
+    ``refused`` is what every request would be refused for. ``rows_digest`` and ``requests_digest``
+    are those of ``Items``, as is ``sigma``. ``sharing`` says what is marked for the prompt cache.
     """
 
     counts: PlanCounts
@@ -64,6 +64,9 @@ class Plan:
     bad: tuple[Problem, ...]
     refused: tuple[Problem, ...]
     warnings: tuple[Problem, ...]
+    rows_digest: Digest
+    requests_digest: Digest
+    sigma: float
     sharing: Sharing = field(default_factory=Sharing)
 
     @property
@@ -88,7 +91,7 @@ def make_plan(
     for chunk in prepared.source.chunks(None if survey.reads_all else survey.columns):
         records = list(survey.records(chunk))
         with_checkpoint(partial(add_to_plan, records=records))
-        with_checkpoint(partial(add_prefixes, records=survey.take_prefixes()))
+        with_checkpoint(partial(add_prefixes, records=survey.items.take_prefixes()))
         rows += len(chunk.rows)
         rows_read(rows)
     return survey.finish(with_checkpoint)
@@ -124,22 +127,14 @@ class _Survey:
 
     def __init__(self, prepared: Prepared) -> None:
         self._prepared = prepared
+        self.items = Items(prepared)
         self._keep = kept_columns(prepared, prepared.source.columns)
         self._types = ColumnTypes(self._keep)
-        self._files = {stamp.name: index for index, stamp in enumerate(prepared.source.files)}
-        self._models: Counter[str] = Counter()
-        self._warnings: dict[str, Problem] = {}
         job, is_jsonl = prepared.loaded.job, prepared.source.columns is None
         self._id = job.input.id if job.input.format == "rows" else None
         named = {*(job.output.keep or ()), *([self._id] if self._id else ())}
         self._unseen = named if is_jsonl else set()
         self._has_rows = False
-        self._refused: list[Problem] = []
-        self._prefixes: list[PrefixRecord] = []
-        self._largest_body = 0
-        self._body_bytes = 0
-        self._last_item = -1
-        self._is_checked = False
 
     @property
     def reads_all(self) -> bool:
@@ -162,26 +157,21 @@ class _Survey:
         self._types.see(chunk)
         self._look_for_named(chunk)
         for row in chunk.rows:
-            yield from self._records_of(row)
-
-    def take_prefixes(self) -> list[PrefixRecord]:
-        """What the requests named since the last call begin with."""
-        taken, self._prefixes = self._prefixes, []
-        return taken
+            yield from self.items.of(row)
 
     def finish(self, with_checkpoint: WithCheckpoint) -> Plan:
         """Compare all requests with what is recorded."""
         self._prepared.source.check_unchanged()
+        items = self.items
         names = [stamp.name for stamp in self._prepared.source.files]
         comparison = comparison_of(self._prepared)
         with_checkpoint(lambda c: mark_duplicate_ids(c, names))
         counts = with_checkpoint(lambda c: finish_plan(c, comparison))
         found = with_checkpoint(lambda c: bad_rows(c, _SHOWN_BAD_ROWS))
         sends = with_checkpoint(lambda c: items_to_send(c, comparison.allowance))
-        to_send = bytearray(self._last_item + 1)
+        to_send = bytearray(items.count)
         for batch in sends.to_batches(max_chunksize=10_000):
-            items, unknowns = (column.to_pylist() for column in batch.columns)
-            for item, unknown in zip(items, unknowns, strict=True):
+            for item, unknown in zip(*(c.to_pylist() for c in batch.columns), strict=True):
                 to_send[item] = 1 + min(unknown, 254)
         sharing = with_checkpoint(
             lambda c: find_sharing(self._prepared, c, sends.column("item"), len(to_send))
@@ -191,13 +181,16 @@ class _Survey:
             counts=counts,
             to_send=to_send,
             schema=schema,
-            largest_body=self._largest_body,
-            body_bytes=self._body_bytes,
-            models=self._models,
+            largest_body=items.largest_body,
+            body_bytes=items.body_bytes,
+            models=items.models,
             columns=None if self.reads_all else self.columns,
             bad=tuple(Problem(reason, names[file], line) for file, line, _, reason in found),
-            refused=tuple(self._refused),
-            warnings=tuple(self._warnings.values()),
+            refused=tuple(items.refused),
+            warnings=tuple(items.warnings.values()),
+            rows_digest=items.rows_digest,
+            requests_digest=items.requests_digest,
+            sigma=items.sigma,
             sharing=sharing,
         )
 
@@ -213,7 +206,7 @@ class _Survey:
     def _schema(self) -> pa.Schema:
         if self._id is not None and self._has_rows and self._id in self._unseen:
             self._prepared.source.refuse_unseen(self._id)
-        if self._unseen and self._models:
+        if self._unseen and self.items.models:
             raise ConfigurationError(
                 f"no row has the column {', '.join(sorted(self._unseen))}, which output.keep names",
                 hint="see output.keep and the input's columns",
@@ -221,7 +214,7 @@ class _Survey:
         schema = self._types.schema()
         for column in schema:
             if is_json_text(column):
-                self._warnings[column.name] = Problem(
+                self.items.warnings[column.name] = Problem(
                     f"the column {column.name!r} holds values of several kinds, or too large ones; "
                     "it is kept as JSON text"
                 )
@@ -229,65 +222,3 @@ class _Survey:
             keep = kept_columns(self._prepared, tuple(schema.names)) or ()
             schema = pa.schema([schema.field(name) for name in keep])
         return schema
-
-    def _records_of(self, row: Row | BadRow) -> Iterator[PlanRecord]:
-        row_id = self._prepared.row_id(row)
-        request = self._request_of(row, row_id)
-        samples = self._prepared.samples
-        names: tuple[bytes | None, ...] = (None,) * samples
-        content = None
-        why: tuple[str | None, str | None, str | None] = (None, None, None)
-        worst_case = None
-        if isinstance(request, Request):
-            names, content = request.fingerprints, request.content
-            worst_case = self._prepared.worst_case_of(request)
-            self._prefixes += prefix_records(self._prepared, request, row.ordinal * samples)
-        else:
-            status = Status.SKIPPED if request.is_skipped else Status.ERRORED
-            why = (status.value, request.error_type, request.reason)
-        for sample, name in enumerate(names):
-            self._last_item = row.ordinal * samples + sample
-            yield PlanRecord(
-                self._last_item,
-                row.ordinal,
-                sample,
-                self._files[row.place.file],
-                row.place.line,
-                row_id if isinstance(row_id, str) else None,
-                name,
-                content,
-                worst_case,
-                *why,
-            )
-
-    def _request_of(self, row: Row | BadRow, row_id: str | Unsendable) -> Request | Unsendable:
-        if isinstance(row, BadRow):
-            return Unsendable(row.error_type, row.reason)
-        if isinstance(row_id, Unsendable):
-            return row_id
-        request = self._prepared.request_of(row)
-        if isinstance(request, Unsendable):
-            return request
-        self._largest_body = max(self._largest_body, len(request.body))
-        self._body_bytes += len(request.body)
-        if request.model not in self._models:
-            self._prepared.prices.model(request.model)  # an unknown price stops everything here
-        self._models[request.model] += 1
-        return self._checked(request)
-
-    def _checked(self, request: Request) -> Request | Unsendable:
-        """Hold a request against what its model refuses: once for a job, or for each row."""
-        is_fixed = self._prepared.builder.is_fixed
-        if is_fixed and self._is_checked and self._prepared.loaded.job.request.messages is None:
-            return request
-        self._is_checked = True
-        errors = []
-        for refusal in self._prepared.refusals_of(request):
-            if refusal.severity == "error":
-                errors.append(refusal)
-            else:
-                self._warnings[refusal.message] = self._prepared.placed(refusal)
-        if errors and (not is_fixed or self._prepared.loaded.job.request.messages is not None):
-            return Unsendable("client.refused_by_model", f"{errors[0].key}: {errors[0].message}")
-        self._refused += [self._prepared.placed(error) for error in errors]
-        return request

@@ -1,30 +1,28 @@
 """Everything about a job that can be known without sending anything or leaving a trace."""
 
 import os
-import tempfile
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
-from pathlib import Path
+from typing import Any
 
-from batcher import __version__
 from batcher.api.key import read_key
+from batcher.core.estimate.estimate import Estimate
 from batcher.core.job import SIMULATOR
 from batcher.core.template.template import Template
-from batcher.errors import ConfigurationError, JobFileError, LockedError, Problem
+from batcher.errors import ConfigurationError, JobFileError, Problem
 from batcher.inputs.job_file.jobfile import LoadedJob
 from batcher.inputs.price_table import load_price_table
 from batcher.inputs.source import Source
 from batcher.runner.notifying import notice_problems
+from batcher.runner.planning.estimating import estimate_plan
 from batcher.runner.planning.preflight import changed, check_plan
 from batcher.runner.planning.prepare import Prepared, prepare
 from batcher.runner.planning.survey import Plan, make_plan
 from batcher.runner.planning.workspace import Workspace
-from batcher.runner.reading.checkpoint import has_state, opened_checkpoint
+from batcher.runner.reading.beginnings import found_or_empty
 from batcher.runner.reading.export import layout_of
-from batcher.store.checkpoint import Checkpoint
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +38,7 @@ class Checked:
     workspace: Workspace
     prepared: Prepared | None = None
     plan: Plan | None = None
+    estimate: Estimate | None = None
     held_by: str | None = None
 
 
@@ -72,14 +71,14 @@ def check_job(loaded: LoadedJob, environ: Mapping[str, str], *, is_simulated: bo
         findings.attempt(partial(read_key, loaded.job.api, environ))
     findings.warnings += notice_problems(loaded.job, environ)
     findings.attempt(partial(_check_places, workspace))
-    prepared, plan = None, None
+    prepared = plan = estimate = None
     went_well = [findings.attempt(step) for step in _steps(loaded)]
     if all(went_well):
         today = datetime.now(UTC).date()
         preparing = partial(prepare, loaded, is_simulated=is_simulated, today=today)
         prepared = _result_of(findings, preparing)
     if prepared is not None:
-        plan = _planned(prepared, findings)
+        plan, estimate = _planned(prepared, findings)
     if prepared is not None and plan is not None and (change := changed(plan, prepared)):
         findings.warnings.append(change)
     return Checked(
@@ -88,6 +87,7 @@ def check_job(loaded: LoadedJob, environ: Mapping[str, str], *, is_simulated: bo
         workspace,
         prepared,
         plan,
+        estimate,
         findings.held_by,
     )
 
@@ -114,41 +114,29 @@ def _result_of(findings: _Findings, preparing: Callable[[], Prepared]) -> Prepar
     return made[0] if made else None
 
 
-def _planned(prepared: Prepared, findings: _Findings) -> Plan | None:
+def _planned(prepared: Prepared, findings: _Findings) -> tuple[Plan | None, Estimate | None]:
     """Read and render every row, and hold the requests against what is recorded."""
-    plans: list[Plan] = []
+    plans: list[tuple[Plan, Estimate | None]] = []
 
     def plan_it() -> None:
-        with _checkpoint(prepared.workspace, findings) as checkpoint:
-            plans.append(make_plan(prepared, lambda work: work(checkpoint)))
+        with found_or_empty(prepared.workspace) as found:
+            findings.held_by = found.held_by
+
+            def with_checkpoint(work: Any) -> Any:
+                return work(found.checkpoint)
+
+            plan = make_plan(prepared, with_checkpoint)
+            estimate = estimate_plan(prepared, plan, with_checkpoint)
+            plans.append((plan, estimate if plan.counts.to_send else None))
 
     findings.attempt(plan_it)
     if not plans:
-        return None
-    (plan,) = plans
+        return None, None
+    ((plan, estimate),) = plans
     findings.warnings += plan.warnings
     findings.attempt(partial(layout_of, prepared, plan))
     findings.attempt(partial(check_plan, plan, prepared))
-    return plan
-
-
-@contextmanager
-def _checkpoint(workspace: Workspace, findings: _Findings) -> Iterator[Checkpoint]:
-    """Open what was recorded, or an empty checkpoint in a temporary folder."""
-    if has_state(workspace):
-        try:
-            with opened_checkpoint(workspace) as checkpoint:
-                yield checkpoint
-                return
-        except LockedError as error:
-            findings.held_by = error.message
-    with tempfile.TemporaryDirectory(prefix="batcher-") as folder:
-        Checkpoint.create(Path(folder), version=__version__, now=datetime.now(UTC))
-        checkpoint = Checkpoint(Path(folder))
-        try:
-            yield checkpoint
-        finally:
-            checkpoint.close()
+    return plan, estimate
 
 
 def _check_places(workspace: Workspace) -> None:

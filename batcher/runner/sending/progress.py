@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 
 from batcher.core.answers.outcome import Billing, Status, Verdict
+from batcher.core.money.display import rounded_text
 from batcher.core.money.exact import total
 from batcher.core.pace.halt import Halt, HaltWatch
 from batcher.core.pace.retrying.retry import Retry
@@ -19,7 +20,8 @@ class Progress:
     ``saved_usd`` is what the prompt cache saved, ``pace_s`` the seconds under each limiter,
     ``longest_answer`` the bytes that were kept of the longest, ``first_failures`` the status of
     each error type when it was first seen.
-    ``stopped_by`` names the signal or the deadline that stopped the run, ``halt`` any other reason.
+    ``stopped_by`` names the signal, the deadline or the budget that stopped the run, ``halt`` any
+    other reason.
     """
 
     to_send: int
@@ -76,7 +78,19 @@ class Progress:
             self.failed += outcome.status is not Status.SUCCEEDED
             self.by_status[outcome.status] = self.by_status.get(outcome.status, 0) + 1
 
+    @property
+    def mean_usd(self) -> Decimal | None:
+        """What a row that is done cost at the mean; None before the first."""
+        return self.spent_usd / self.done if self.done else None
+
     def _reason_to_halt(self, tried: Tried) -> Halt | None:
+        if not tried.is_within_bound:
+            return Halt(
+                1,
+                f"an answer cost {rounded_text(tried.bill.cost_usd or Decimal(0))}, more than the "
+                f"{rounded_text(tried.errand.worst_case_usd or Decimal(0))} that it could cost",
+                "it is recorded; the bound is wrong, so no budget is safe: please report it",
+            )
         gives_up = not isinstance(tried.decision, Retry)
         halt = self.watch.see(tried.outcome, self.clock(), gives_up=gives_up)
         if halt is None and tried.outcome.billing is Billing.BILLED and tried.bill.cost_usd is None:

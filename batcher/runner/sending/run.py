@@ -13,8 +13,9 @@ from itertools import count
 from batcher.api.client import MessagesClient
 from batcher.api.key import Secret
 from batcher.core.job import API
+from batcher.core.money.budget import Budget
 from batcher.core.money.display import rounded_text
-from batcher.core.pace.halt import Halt, HaltWatch
+from batcher.core.pace.halt import Halt, HaltWatch, budget_reached
 from batcher.core.pace.retrying.retry import RetryPolicy
 from batcher.errors import BatcherError, CheckpointError, InputError
 from batcher.runner.planning.prepare import Prepared
@@ -23,6 +24,7 @@ from batcher.runner.sending.feed import Feed
 from batcher.runner.sending.live import run_live
 from batcher.runner.sending.pacer import Pacer
 from batcher.runner.sending.progress import Progress
+from batcher.runner.sending.purse import Purse
 from batcher.runner.sending.surroundings import Surroundings
 from batcher.runner.sending.ticker import Ticker
 from batcher.runner.sending.warming import Warming
@@ -46,6 +48,7 @@ class LiveRun:
     writer: Writer
     run_id: str
     first_attempt_id: int
+    budget: Budget | None
     ui: Ui
     publish: Callable[[Snapshot, Progress], None]
     give_up: Callable[[int, Decimal], None]
@@ -71,6 +74,13 @@ async def send_all(run: LiveRun) -> Ended:
     job, loop, stopping = run.prepared.loaded.job, asyncio.get_running_loop(), asyncio.Event()
     watch = HaltWatch(float(job.retry.patience_s), loop.time())
     progress = Progress(run.plan.counts.to_send, watch, stopping.set, loop.time)
+
+    def spend_no_more() -> None:
+        progress.stopped_by = progress.stopped_by or "budget"
+        stopping.set()
+
+    least = run.plan.counts.least_worst_case_usd or Decimal(0)
+    purse = Purse(run.budget, least, stopping, spend_no_more)
     ended = Ended(progress)
     client = MessagesClient(
         run.api,
@@ -78,7 +88,7 @@ async def send_all(run: LiveRun) -> Ended:
         connections=job.limits.concurrency,
         timeout_s=float(job.limits.timeout_s),
     )
-    around = _surroundings(run, client, stopping, progress)
+    around = _surroundings(run, client, purse, stopping, progress)
     with (
         _stopped_by_signals(ended, around, run),
         _stopped_at(run.deadline, progress, around, run.ui),
@@ -99,13 +109,22 @@ async def send_all(run: LiveRun) -> Ended:
             await client.aclose()
             ticker.show_end()
             run.ui.end()
-        progress.halt = _halt(run.writer.failure) or progress.halt or _time_is_up(progress)
+        progress.halt = (
+            _halt(run.writer.failure)
+            or progress.halt
+            or _time_is_up(progress)
+            or _budget_is_reached(purse, progress)
+        )
         ticker.end()
     return ended
 
 
 def _surroundings(
-    run: LiveRun, client: MessagesClient, stopping: asyncio.Event, progress: Progress
+    run: LiveRun,
+    client: MessagesClient,
+    purse: Purse,
+    stopping: asyncio.Event,
+    progress: Progress,
 ) -> Surroundings:
     job = run.prepared.loaded.job
     policy = RetryPolicy(
@@ -116,6 +135,7 @@ def _surroundings(
         client=client,
         recorder=run.writer,
         pacer=Pacer(job.limits, policy.max_wait_s, stopping, progress.clock, chance),
+        purse=purse,
         warming=Warming(job.cache.ttl, progress.clock),
         prices=run.prepared.prices,
         free_usage_fields=job.prices.free_usage_fields,
@@ -197,3 +217,14 @@ def _time_is_up(progress: Progress) -> Halt | None:
     if progress.stopped_by != "deadline" or not left:
         return None
     return Halt(7, f"the time is up; {left:,} rows are left", "the same command goes on with them")
+
+
+def _budget_is_reached(purse: Purse, progress: Progress) -> Halt | None:
+    """Say what is left when the budget, and nothing else, kept rows from being sent."""
+    left = progress.to_send - progress.done
+    standing = purse.standing
+    if standing is None or not purse.left_out or not left:
+        return None
+    if progress.stopped_by not in (None, "budget"):
+        return None  # a signal, which is told first
+    return budget_reached(standing, left, progress.mean_usd)

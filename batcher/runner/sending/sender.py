@@ -2,6 +2,7 @@
 
 import asyncio
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Literal
 
 import tenacity
@@ -10,7 +11,7 @@ from batcher.core.answers.answer import Answer, NoAnswer
 from batcher.core.answers.outcome import Billing, Outcome, Verdict, classify
 from batcher.core.money.bill import FREE, Bill, bill
 from batcher.core.pace.limiter import Limiter
-from batcher.core.pace.pace import Need, Returned
+from batcher.core.pace.pace import Leave, Need, Returned
 from batcher.core.pace.retrying.retry import Decision, History, Retry, Stop, decide
 from batcher.runner.sending.feed import Errand
 from batcher.runner.sending.pacer import rest
@@ -65,8 +66,7 @@ class Sender:
             return None
         with lease:
             body = errand.body_living(lease.ttl)
-            need = Need(len(body), errand.request.max_tokens, is_retry)
-            leave = await around.pacer.admit(errand.request.model, need)
+            leave = await self._admit(errand, Need(len(body), errand.request.max_tokens, is_retry))
             if leave is None:
                 return None
             attempt_id = await self._intend(errand)
@@ -75,13 +75,25 @@ class Sender:
             if outcome.message is not None:
                 lease.begun()
         billed = self._bill(errand, outcome, body)
+        is_within = around.purse.settle(errand.worst_case_usd, billed.cost_usd)
         decision = decide(outcome, history.after(outcome), around.policy, around.random())
         record = _record(attempt_id, errand, outcome, billed, result)
-        tried = Tried(errand, outcome, billed, decision, len(record.body or b""))
+        kept = len(record.body or b"")
+        tried = Tried(errand, outcome, billed, decision, kept, is_within_bound=is_within)
         self._keep(record, tried)  # which may stop the run: then nobody is let through any more
         came = _returned(result, outcome, billed, decision)
         around.pacer.returned(errand.request.model, leave, came)
         return tried
+
+    async def _admit(self, errand: Errand, need: Need) -> Leave | None:
+        """Wait for room in the budget, then for the pace; None when there is none, or to stop."""
+        around, worst = self._with, errand.worst_case_usd
+        if not await around.purse.reserve(worst):
+            return None
+        leave = await around.pacer.admit(errand.request.model, need)
+        if leave is None:
+            around.purse.settle(worst, Decimal(0))
+        return leave
 
     async def _exchange(
         self, attempt_id: int, errand: Errand, body: bytes, lease: Lease
@@ -189,6 +201,7 @@ def _record(
         output_tokens=getattr(usage, "output_tokens", None),
         thinking_tokens=getattr(usage, "thinking_tokens", None),
         cost_usd=billed.cost_usd,
+        rates=billed.rates,
         latency_s=result.latency_s,
         ttft_s=getattr(answer, "ttft_s", None),
         ended_at=datetime.now(UTC),

@@ -18,6 +18,7 @@ from batcher.core.pace.limiter import Limiter
 from batcher.core.pace.retrying.retry import Decision, RetryPolicy
 from batcher.runner.sending.feed import Errand
 from batcher.runner.sending.pacer import Pacer
+from batcher.runner.sending.purse import Purse
 from batcher.runner.sending.warming import Warming
 from batcher.store.records import Record
 
@@ -38,13 +39,17 @@ class Recorder(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Tried:
-    """What one attempt came to, what it cost, what follows, and how much of it is kept."""
+    """What one attempt came to, what it cost, what follows, and how much of it is kept.
+
+    ``is_within_bound`` is False when it cost more than was thought possible.
+    """
 
     errand: Errand
     outcome: Outcome
     bill: Bill
     decision: Decision
     kept_bytes: int = 0
+    is_within_bound: bool = True
 
 
 class Watcher(Protocol):
@@ -70,6 +75,7 @@ class Surroundings:
     client: Client
     recorder: Recorder
     pacer: Pacer
+    purse: Purse
     warming: Warming
     prices: PriceTable
     free_usage_fields: tuple[str, ...]
@@ -98,6 +104,8 @@ class Surroundings:
         held_up = self.pacer.limiter
         if held_up is not None:
             return held_up
+        if self.purse.waiting:
+            return Limiter.BUDGET
         (limiter, resting) = max(self.resting.items(), key=itemgetter(1), default=("", 0))
         if resting > self.in_flight and not self.stopping.is_set():
             return Limiter(limiter)

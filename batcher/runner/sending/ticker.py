@@ -5,6 +5,7 @@ import contextlib
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from decimal import Decimal
 
 from batcher.core.pace.halt import Halt
 from batcher.runner.sending.progress import Progress
@@ -70,6 +71,7 @@ class Ticker:
         read = tokens.get("cache_read_input_tokens", 0)
         prompt = sum(tokens.get(kind, 0) for kind in _PROMPT_KINDS)
         left = progress.to_send - progress.done
+        budget = self.around.purse.standing
         return Snapshot(
             total=progress.to_send,
             done=progress.done,
@@ -84,6 +86,9 @@ class Ticker:
             eta_s=left / rate if rate > 0 else None,
             limiter=self.around.limiter,
             elapsed_s=progress.clock() - progress.started_at,
+            cap_usd=None if budget is None else budget.cap,
+            used_usd=Decimal(0) if budget is None else budget.used,
+            reserved_usd=Decimal(0) if budget is None else budget.reserved,
         )
 
 

@@ -17,10 +17,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from batcher.errors import CheckpointError
-from batcher.store.checkpoint import TABLES, Checkpoint
+from batcher.store.checkpoint import Checkpoint
 from batcher.store.queries import queries
 from batcher.store.repair.damaged_copy import DamagedCopy
 from batcher.store.repair.reader import Span, Stored, read_rows
+from batcher.store.schema import TABLES
 
 ANSWER_LOST = "client.answer_lost"
 """The error type of an outcome that was paid for and whose answer a damage took."""

@@ -14,7 +14,10 @@ CREATE OR REPLACE TEMP TABLE plan (
     worst_case_usd DECIMAL(38, 18),  -- NULL: no bound is known
     status      VARCHAR,  -- NULL, or what a row without a request ends as
     error_type  VARCHAR,
-    reason      VARCHAR
+    reason      VARCHAR,
+    price_group VARCHAR,     -- the model, and whether its prompt is one of the long, dearer ones
+    prompt_tokens DOUBLE,    -- as estimated from its text
+    max_tokens  BIGINT
 );
 
 -- name: create_prefixes
@@ -22,7 +25,8 @@ CREATE OR REPLACE TEMP TABLE plan (
 CREATE OR REPLACE TEMP TABLE prefixes (
     item   BIGINT,
     level  TINYINT,  -- 1: tools and system, 2: all but the last block of the messages
-    prefix UUID
+    prefix UUID,
+    tokens DOUBLE    -- as estimated; 0 for one too short to be kept in the cache
 );
 
 -- name: duplicate_ids
@@ -152,18 +156,18 @@ SELECT count(DISTINCT ordinal) AS rows,
        count(*) FILTER (WHERE status = 'skipped') AS skipped,
        count(*) FILTER (WHERE is_open AND is_held) AS held,
        count(*) FILTER (WHERE is_open AND NOT is_held AND attempts > 0) AS tried,
-       count(*) FILTER (WHERE is_open AND NOT is_held AND attempts = 0 AND is_changed) AS changed,
-       CASE WHEN count(*) FILTER (WHERE is_open AND NOT is_held AND worst_case_usd IS NULL) = 0
-            THEN coalesce(sum(worst_case_usd) FILTER (WHERE is_open AND NOT is_held), 0) END AS worst_case_usd
+       count(*) FILTER (WHERE is_open AND NOT is_held AND attempts = 0 AND is_changed) AS changed
 FROM items;
+
+-- name: worst_cases
+-- The bounds of what is to be sent, by the attempts before that may have been billed unseen.
+SELECT a.unknown_attempts, sum(p.worst_case_usd), min(p.worst_case_usd), count(*) > count(p.worst_case_usd)
+FROM answered a JOIN plan p ON p.item = a.first_item
+WHERE a.final_attempt IS NULL AND a.unknown_attempts < $allowance GROUP BY ALL;
 
 -- name: count_gone
 -- Rows that an earlier input had and this one has not.
 SELECT count(*) FROM seen WHERE item IS NULL AND NOT is_gone;
-
--- name: spent
--- What the requests that have an answer came to, and how many they are.
-SELECT coalesce(sum(cost_usd), 0), count(*) FILTER (WHERE is_final) FROM outcomes;
 
 -- name: to_send
 -- What is to be sent, with the attempts of it that may have been billed unseen.

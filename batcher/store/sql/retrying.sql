@@ -30,7 +30,8 @@ FROM retries GROUP BY ALL ORDER BY rows DESC, error_type;
 -- What is sent, and the most that it can cost; NULL when nothing bounds it.
 SELECT count(*) FILTER (WHERE is_sent) AS to_send,
        CASE WHEN count(*) FILTER (WHERE is_sent AND worst_case_usd IS NULL) = 0
-            THEN coalesce(sum(worst_case_usd) FILTER (WHERE is_sent), 0) END AS worst_case_usd
+            THEN coalesce(sum(worst_case_usd) FILTER (WHERE is_sent), 0) END AS worst_case_usd,
+       min(worst_case_usd) FILTER (WHERE is_sent) AS least_worst_case_usd
 FROM retries;
 
 -- name: retried_items

@@ -1,4 +1,4 @@
--- The checkpoint, schema version 2. Rows are only ever added.
+-- The checkpoint, schema version 3. Rows are only ever added.
 
 -- One row: the version of this schema.
 CREATE TABLE checkpoint (
@@ -17,7 +17,8 @@ CREATE TABLE runs (
     version     VARCHAR,
     origin      VARCHAR,  -- the server that answers
     job_digest  VARCHAR,
-    prices_as_of VARCHAR
+    prices_as_of VARCHAR,
+    prices_digest VARCHAR  -- the price table in force; NULL in runs of an older schema
 );
 
 -- One row a run that ended by itself; a killed run has none.
@@ -58,6 +59,7 @@ CREATE TABLE outcomes (
     output_tokens   BIGINT,
     thinking_tokens BIGINT,
     cost_usd        DECIMAL(38, 18),  -- NULL: billed, but how much is not known
+    rates           VARCHAR,          -- which rates of the price table that is by; NULL: by none
     latency_s       DOUBLE,
     ttft_s          DOUBLE,
     ended_at        TIMESTAMPTZ,
@@ -79,4 +81,16 @@ CREATE TABLE replacements (
     fingerprint UUID,
     replaced_by UUID,
     run_id      VARCHAR
+);
+
+-- One row a price table that some run used: the shipped table and the job's overrides, as JSON.
+CREATE TABLE price_tables (
+    digest  VARCHAR,
+    content VARCHAR
+);
+
+-- One row an attempt that may have been billed unseen, and of which somebody decided that it was not.
+CREATE TABLE releases (
+    attempt_id  BIGINT,
+    released_at TIMESTAMPTZ
 );

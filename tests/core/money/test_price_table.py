@@ -184,7 +184,7 @@ def test_an_override_says_what_it_says() -> None:
     table = TABLE.with_overrides({"claude-haiku-4-5": own})
     standard = table.model("claude-haiku-4-5-20251001").standard
     assert standard == Rates(*map(Decimal, ["1", "2", "3", "4", "0"]))
-    assert standard.dearest_input == 4
+    assert [standard.dearest_input(marks) for marks in (None, "5m", "1h")] == [1, 3, 4]
 
 
 def test_overriding_one_model_twice_is_an_error() -> None:

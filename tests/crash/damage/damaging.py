@@ -13,8 +13,9 @@ from typing import Literal
 import pyarrow as pa
 
 from batcher.errors import CheckpointError
-from batcher.store.checkpoint import FILE_NAME, TABLES, Checkpoint
+from batcher.store.checkpoint import FILE_NAME, Checkpoint
 from batcher.store.records import Intent, OutcomeRecord, Record, RunStart
+from batcher.store.schema import TABLES
 
 NOW = datetime(2026, 11, 22, 10, tzinfo=UTC)
 LOG = f"{FILE_NAME}.wal"

@@ -1,0 +1,71 @@
+"""What an estimate is made from: what is to be sent, and what is known of the like."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Bucket:
+    """Requests to send whose prompts are of about one length, all at the same rates (``group``).
+
+    ``predicted`` are the estimated prompt tokens of all of them together, ``most_output`` the sum
+    of their ``max_tokens``; one of them has from ``lower`` to ``upper`` prompt tokens.
+    """
+
+    group: str
+    requests: int
+    predicted: float
+    most_output: int
+    lower: float
+    upper: float
+
+    @property
+    def mean(self) -> float:
+        """The estimated prompt tokens of one of them."""
+        return self.predicted / self.requests
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """A request that has an answer: its estimated prompt, and what all its attempts were billed."""
+
+    group: str
+    predicted: float
+    prompt_tokens: int
+    output_tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """A request whose prompt the API has counted."""
+
+    group: str
+    predicted: float
+    prompt_tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class OutputRange:
+    """Between what the output of a request lies at the mean, in tokens, when none was seen."""
+
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """What one token of the prompt and one of the output count."""
+
+    prompt: float
+    output: float
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """All of it; ``outputs`` by group, ``sigma`` as of ``Prompt``."""
+
+    buckets: tuple[Bucket, ...]
+    answered: tuple[Answered, ...]
+    counted: tuple[Counted, ...]
+    outputs: Mapping[str, OutputRange]
+    sigma: float

@@ -1,0 +1,122 @@
+"""The size of an image from its first bytes, and the tokens that it costs.
+
+The formula is the API's documentation's of August and October 2026: one token for each patch of 28
+by 28 pixels, after the server has scaled the image down to its tier's longest edge and most tokens,
+keeping its proportions; each side is rounded up to whole patches.
+"""
+
+import base64
+import binascii
+import struct
+from collections.abc import Callable, Mapping
+from typing import Any, Literal
+
+Tier = Literal["standard", "high"]
+
+_PATCH = 28
+_LONGEST_EDGE: Mapping[Tier, int] = {"standard": 1_568, "high": 2_576}
+MOST_TOKENS: Mapping[Tier, int] = {"standard": 1_568, "high": 4_784}
+"""The most that one image costs."""
+
+_HEAD = 65_536  # base64 characters; a JPEG may have its size behind a long preview
+
+
+def image_tokens(width: int, height: int, tier: Tier) -> int:
+    """Count the patches of an image of so many pixels."""
+    longest = max(width, height)
+    if _fits(width, height, longest, tier):
+        return _patches(width, height, longest)
+    small, large = 1, longest
+    while large - small > 1:
+        edge = (small + large) // 2
+        if _fits(width, height, edge, tier):
+            small = edge
+        else:
+            large = edge
+    return _patches(width, height, small)
+
+
+def tokens_of_source(source: object, tier: Tier) -> int | None:
+    """Count the tokens of an image block's source; None when its size cannot be told from here."""
+    if not isinstance(source, Mapping) or source.get("type") != "base64":
+        return None
+    size = pixels(_head(source))
+    return None if size is None else image_tokens(*size, tier)
+
+
+def pixels(head: bytes) -> tuple[int, int] | None:
+    """Width and height of a PNG, JPEG, GIF or WebP by its beginning; None when that is silent."""
+    for magic, read in _READERS:
+        if head.startswith(magic):
+            try:
+                size = read(head)
+            except (struct.error, IndexError):
+                return None
+            return size if size is not None and min(size) > 0 else None
+    return None
+
+
+def _fits(width: int, height: int, edge: int, tier: Tier) -> bool:
+    padded = -(-edge // _PATCH) * _PATCH
+    is_short = padded <= _LONGEST_EDGE[tier]
+    return is_short and _patches(width, height, edge) <= MOST_TOKENS[tier]
+
+
+def _patches(width: int, height: int, edge: int) -> int:
+    """Count the patches when the longer side is scaled to ``edge``."""
+    longest = max(width, height)
+    across, down = (max(1, round(side * edge / longest)) for side in (width, height))
+    return -(-across // _PATCH) * -(-down // _PATCH)
+
+
+def _head(source: Mapping[str, Any]) -> bytes:
+    data = source.get("data")
+    if not isinstance(data, str):
+        return b""
+    try:
+        return base64.b64decode(data[:_HEAD])
+    except (binascii.Error, ValueError):
+        return b""
+
+
+def _png(head: bytes) -> tuple[int, int] | None:
+    width, height = struct.unpack_from(">II", head, 16)
+    return int(width), int(height)
+
+
+def _gif(head: bytes) -> tuple[int, int] | None:
+    width, height = struct.unpack_from("<HH", head, 6)
+    return int(width), int(height)
+
+
+def _jpeg(head: bytes) -> tuple[int, int] | None:
+    place = 2
+    while head[place] == 0xFF:
+        kind = head[place + 1]
+        if 0xC0 <= kind <= 0xCF and kind not in (0xC4, 0xC8, 0xCC):  # a frame
+            height, width = struct.unpack_from(">HH", head, place + 5)
+            return int(width), int(height)
+        place += 2 + int(struct.unpack_from(">H", head, place + 2)[0])
+    return None
+
+
+def _webp(head: bytes) -> tuple[int, int] | None:
+    form = head[12:16]
+    if form == b"VP8X":
+        wide, high = (int.from_bytes(head[place : place + 3], "little") for place in (24, 27))
+        return 1 + wide, 1 + high
+    if form == b"VP8L":
+        bits = int(struct.unpack_from("<I", head, 21)[0])
+        return 1 + (bits & 0x3FFF), 1 + (bits >> 14 & 0x3FFF)
+    if form == b"VP8 ":
+        width, height = struct.unpack_from("<HH", head, 26)
+        return int(width) & 0x3FFF, int(height) & 0x3FFF
+    return None
+
+
+_READERS: tuple[tuple[bytes, Callable[[bytes], tuple[int, int] | None]], ...] = (
+    (b"\x89PNG\r\n\x1a\n", _png),
+    (b"\xff\xd8", _jpeg),
+    (b"GIF8", _gif),
+    (b"RIFF", _webp),
+)

@@ -1,0 +1,52 @@
+"""What the command line asks of a run, and what it gets back."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from batcher.core.pace.halt import Halt
+from batcher.inputs.job_file.jobfile import LoadedJob
+from batcher.runner.planning.approval import Approval
+from batcher.runner.reading.export import Exported
+
+
+@dataclass(frozen=True, slots=True)
+class Retrying:
+    """Only failed rows are sent: all, or those of some error types or statuses.
+
+    ``form`` is the job that says how they are asked; rows and output stay the job's own.
+    """
+
+    form: LoadedJob
+    only: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class RunOptions:
+    """What the command line adds to a job.
+
+    ``waits`` for another run to end; ``max_time_s`` counts from then. ``approval`` is the saved
+    plan that it has to fit. ``pilot``: only so many rows are sent, and no output is written.
+    ``releases_unseen``: nothing is held any more for attempts that may have been billed unseen.
+    """
+
+    is_simulated: bool = False
+    says_yes: bool = False
+    is_limited: bool = False
+    waits: bool = False
+    max_time_s: float | None = None
+    retrying: Retrying | None = None
+    approval: Approval | None = None
+    pilot: int | None = None
+    releases_unseen: bool = False
+    command: str = "batcher run"
+
+
+@dataclass(frozen=True, slots=True)
+class RunResult:
+    """How a run ended."""
+
+    exit_code: int
+    run_id: str
+    record: Mapping[str, object]
+    exported: Exported | None
+    halt: Halt | None

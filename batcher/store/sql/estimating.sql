@@ -1,0 +1,67 @@
+-- What the cost of a plan is estimated from: plan first.
+
+-- name: buckets
+-- The requests to send by price group, in classes of length that are 5 % wide; items is what is to be sent.
+SELECT price_group AS "group", count(*) AS requests, sum(prompt_tokens) AS predicted, sum(max_tokens)::BIGINT AS most_output,
+       min(prompt_tokens) AS lower, max(prompt_tokens) AS upper
+FROM plan JOIN items USING (item)
+GROUP BY price_group, floor(20 * ln(1 + prompt_tokens)) ORDER BY price_group, lower;
+
+-- name: answered_pairs
+-- Requests of the plan that have an answer: what was estimated, and what all their billed attempts used.
+-- Those with the smallest fingerprints, which are as good as drawn by lot. A refusal that is not billed
+-- used nothing.
+WITH had AS (
+    SELECT p.fingerprint, p.price_group, p.prompt_tokens
+    FROM plan p JOIN answered a ON a.fingerprint = p.fingerprint AND a.first_item = p.item
+    WHERE a.final_attempt IS NOT NULL ORDER BY p.fingerprint LIMIT $most
+)
+SELECT h.price_group AS "group", h.prompt_tokens AS predicted,
+       coalesce(sum(o.input_tokens + o.cache_creation_5m_input_tokens + o.cache_creation_1h_input_tokens + o.cache_read_input_tokens) FILTER (WHERE is_billed), 0)::BIGINT AS prompt_tokens,
+       coalesce(sum(o.output_tokens) FILTER (WHERE is_billed), 0)::BIGINT AS output_tokens
+FROM had h JOIN (SELECT *, billing = 'billed' AND NOT (status = 'refused' AND cost_usd = 0) AS is_billed FROM outcomes) o USING (fingerprint)
+GROUP BY h.fingerprint, h.price_group, h.prompt_tokens ORDER BY h.fingerprint;
+
+-- name: cached_tokens
+-- What the requests to send are going to read from the prompt cache and to write into it, by price group,
+-- if every prefix that is marked is written once. The shorter prefix of a request is part of the longer.
+WITH uses AS (
+    SELECT s.number, p.item, p.level, p.tokens, p.prefix,
+           row_number() OVER (PARTITION BY p.prefix ORDER BY s.number) = 1 AS writes,
+           row_number() OVER (PARTITION BY p.item ORDER BY p.level DESC) AS nth
+    FROM shared m JOIN prefixes p ON p.item = m.item AND (m.levels & p.level) <> 0 JOIN sends s ON s.item = p.item
+    WHERE p.tokens > 0
+),
+each AS (
+    SELECT item,
+           max(CASE WHEN nth = 1 THEN tokens END) AS longest,
+           bool_or(nth = 1 AND writes) AS is_first,
+           coalesce(max(CASE WHEN nth = 2 AND NOT writes THEN tokens END), 0) AS shorter
+    FROM uses GROUP BY item
+)
+SELECT price_group AS "group",
+       sum(CASE WHEN is_first THEN shorter ELSE longest END) AS read,
+       sum(CASE WHEN is_first THEN longest - shorter ELSE 0 END) AS written
+FROM each JOIN plan USING (item) GROUP BY price_group ORDER BY price_group;
+
+-- name: drawn
+-- So many of the requests to send, as many from each class of length; which ones is as good as drawn by
+-- lot, since fingerprints are, and a larger draw holds a smaller one.
+WITH ranked AS (
+    SELECT item, fingerprint, ntile($classes) OVER (ORDER BY price_group, prompt_tokens, fingerprint) AS class
+    FROM plan JOIN items USING (item)
+)
+SELECT item FROM (SELECT item, class, row_number() OVER (PARTITION BY class ORDER BY fingerprint) AS nth FROM ranked)
+ORDER BY nth, class LIMIT $number;
+
+-- name: predicted_of
+-- What was estimated of some requests.
+SELECT item, price_group AS "group", prompt_tokens AS predicted FROM plan JOIN items USING (item) ORDER BY item;
+
+-- name: worst_of
+-- The bounds of one attempt of some requests.
+SELECT sum(worst_case_usd), min(worst_case_usd), count(*) > count(worst_case_usd) FROM plan JOIN items USING (item);
+
+-- name: speed
+-- How long an answer took, in seconds at the mean, and how many there were.
+SELECT avg(latency_s), count(*) FROM outcomes WHERE http_status = 200 AND is_final;
