@@ -17,6 +17,7 @@ from batcher.store import CHECKPOINT_THREAD
 COMMANDS = {
     "init": "write a commented job file and a tiny input that run at once",
     "check": "everything that can be known without spending",
+    "estimate": "what a run will cost, use and take",
     "run": "start, resume, or do what is new",
     "retry": "the failed rows only",
     "status": "what a running or stopped run has done",

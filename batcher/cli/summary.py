@@ -7,9 +7,14 @@ from typing import Any
 
 from batcher.cli.messages import printable
 from batcher.core.money.display import rounded_text
+from batcher.core.money.statement import UNEXPLAINED
 from batcher.runner.options import RunResult
 from batcher.runner.reading.export import Exported
 
+_WASTE = {
+    "failed": "of rows without a good answer",
+    "repeated": "of rows that another attempt answered",
+}
 _ENDINGS = {
     0: "done",
     1: "stopped",
@@ -38,6 +43,7 @@ def summary(result: RunResult, command: str, job: str) -> Iterator[str]:
             yield printable(f"hint   {result.halt.hint}")
     if sent:
         yield f"spent  {_spent(record)}"
+        yield from _money(record)
     if result.exported is not None:
         yield from _output(result.exported)
         yield f"next   {_next(result, command, job)}"
@@ -58,6 +64,42 @@ def _spent(record: Any) -> str:
         unknown = rounded_text(Decimal(usd["unknown"]))
         text += f"; {record['attempts']['unknown']:,} may have been billed unseen, up to {unknown}"
     return text
+
+
+def _money(record: Any) -> Iterator[str]:
+    """Yield what else there is to say of what was spent; mostly nothing."""
+    estimate = record["usd"].get("estimate")
+    if estimate is not None:
+        yield f"estimate {_estimated(record, estimate)}"
+    waste = record["waste"]
+    in_vain = [
+        f"{rounded_text(usd)} for {_attempts(waste['attempts'][kind])} {what}"
+        for kind, what in _WASTE.items()
+        if (usd := Decimal(waste[f"{kind}_usd"]))
+    ]
+    if in_vain:
+        yield f"waste  {'; '.join(in_vain)}"
+    for line in record["bill"]:
+        if line["kind"] == UNEXPLAINED:
+            yield (
+                f"warning  ${line['usd']} of what {line['model']} was billed is not explained by "
+                "its tokens and rates: please report it"
+            )
+
+
+def _estimated(record: Any, estimate: Any) -> str:
+    """Compare what was estimated with what it came to, as far as the run came."""
+    ends = [rounded_text(Decimal(estimate[name])) for name in ("expected", "low", "high")]
+    text = f"{ends[0]} ({ends[1]} to {ends[2]})"
+    spent = rounded_text(Decimal(record["usd"]["spent"]))
+    sent, planned = record["rows"]["sent"], record["plan"]["to_send"]
+    if sent == planned:
+        return f"{text}, actual {spent}"
+    return f"{text} for {planned:,} requests; {spent} for the {sent:,} that were sent"
+
+
+def _attempts(number: int) -> str:
+    return f"{number:,} attempt{'' if number == 1 else 's'}"
 
 
 def _output(exported: Exported) -> Iterator[str]:

@@ -12,10 +12,15 @@ from batcher.errors import ConfigurationError
 
 def write_json(path: Path, content: Mapping[str, Any], *, is_durable: bool = True) -> None:
     """Replace a JSON file; ``is_durable`` also waits for the disk."""
+    text = json.dumps(content, indent=1, ensure_ascii=False, default=str)
+    write_text(path, text + "\n", is_durable=is_durable)
+
+
+def write_text(path: Path, text: str, *, is_durable: bool = True) -> None:
+    """Replace a text file; ``is_durable`` also waits for the disk."""
     temporary = path.with_name(f".{path.name}.new")
     with temporary.open("w", encoding="utf-8") as file:
-        json.dump(content, file, indent=1, ensure_ascii=False, default=str)
-        file.write("\n")
+        file.write(text)
         if is_durable:
             file.flush()
             os.fsync(file.fileno())

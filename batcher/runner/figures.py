@@ -8,9 +8,10 @@ from typing import Any
 from batcher.core.estimate.estimate import Dollars
 from batcher.core.money.display import exact_text
 from batcher.core.plan import PlanCounts
+from batcher.runner.books import Account, Books
 from batcher.runner.sending.progress import TOKEN_KINDS, Progress
 from batcher.runner.ui import Snapshot
-from batcher.store.plans import RunSums
+from batcher.store.bill import Waste
 
 
 def plan_json(counts: PlanCounts) -> dict[str, Any]:
@@ -60,11 +61,10 @@ def progress_json(
     }
 
 
-def ending_json(
-    plan: Mapping[str, Any], sums: RunSums, progress: Progress | None
-) -> dict[str, Any]:
+def ending_json(plan: Mapping[str, Any], books: Books, progress: Progress | None) -> dict[str, Any]:
     """Say what a run and its checkpoint came to; ``progress`` is None when nothing was sent."""
-    totals = _totals_json(sums.run)
+    sums = books.sums
+    totals = _totals_json(sums.run, books.run)
     totals["usd"]["cache_saved"] = exact_text(
         Decimal(0) if progress is None else progress.saved_usd
     )
@@ -77,11 +77,12 @@ def ending_json(
             "by_status": sums.by_status,
         },
         **totals,
-        "checkpoint": _totals_json(sums.checkpoint),
+        "checkpoint": _totals_json(sums.checkpoint, books.checkpoint),
         **_speed_json(sums.latency_s),
         "models": sums.models,
         "errors": sums.errors,
         "pace": {} if progress is None else _rounded(progress.pace_s),
+        "limits": {} if progress is None else progress.limits,
     }
 
 
@@ -97,8 +98,8 @@ def _speed_json(of: Mapping[str, float | None]) -> dict[str, Any]:
     }
 
 
-def _totals_json(totals: dict[str, Any]) -> dict[str, Any]:
-    """A row of the store's totals as the usd and tokens of run.json."""
+def _totals_json(totals: dict[str, Any], account: Account) -> dict[str, Any]:
+    """A row of the store's totals, and its account, as in run.json."""
     return {
         "usd": {
             "spent": exact_text(totals["cost_usd"]),
@@ -111,6 +112,27 @@ def _totals_json(totals: dict[str, Any]) -> dict[str, Any]:
             "unknown": totals["unknown"],
         },
         "tokens": {kind: totals[kind] for kind in TOKEN_KINDS},
+        "bill": [{**asdict(line), "usd": exact_text(line.usd)} for line in account.bill],
+        "waste": _waste_json(totals, account.waste),
+    }
+
+
+def _waste_json(totals: dict[str, Any], waste: Waste) -> dict[str, Any]:
+    """What was billed in vain, or may have been unseen, with the attempts of each kind.
+
+    Of an unknown or a released attempt the most that it can have cost is told.
+    """
+    return {
+        "failed_usd": exact_text(waste.failed_usd),
+        "repeated_usd": exact_text(waste.repeated_usd),
+        "unknown_usd": exact_text(totals["unknown_usd"]),
+        "released_usd": exact_text(totals["released_usd"]),
+        "attempts": {
+            "failed": waste.failed,
+            "repeated": waste.repeated,
+            "unknown": totals["unknown"],
+            "released": totals["released"],
+        },
     }
 
 

@@ -19,6 +19,7 @@ from batcher.core.money.display import rounded_text
 from batcher.core.pace.halt import Halt
 from batcher.errors import CheckpointError, InputError
 from batcher.inputs.job_file.jobfile import LoadedJob
+from batcher.runner.books import close_books, open_books
 from batcher.runner.events import Events
 from batcher.runner.notifying import Notifier
 from batcher.runner.options import RunOptions, RunResult
@@ -47,8 +48,8 @@ from batcher.runner.ui import Ui
 from batcher.store.budget import release_unseen
 from batcher.store.checkpoint import Checkpoint
 from batcher.store.lock import Holder, Lock
-from batcher.store.plans import begin_results, note_seen, sum_up
-from batcher.store.records import RunEnd, RunStart
+from batcher.store.plans import begin_results, note_seen
+from batcher.store.records import RunEnd
 from batcher.store.retries import note_replacements
 from batcher.store.writer import Writer
 
@@ -205,21 +206,10 @@ class _Run:
 
     def _send(self, sending: Prepared, plan: Plan, budget: Budget | None) -> Ended:
         identity = self.record.identity
-        holder = Holder.this_process(identity.started)
-        started = RunStart(
-            identity.run_id,
-            identity.started,
-            holder.pid,
-            holder.host,
-            holder.boot_id,
-            __version__,
-            self.prepared.origin,
-            self.prepared.loaded.digest,
-            self.prepared.prices.as_of.isoformat(),
-        )
         with self.writer.ballast:
             self.record.sending()
-            self.writer.call(lambda checkpoint: checkpoint.commit({"runs": [started]}))
+            run_id, started = identity.run_id, identity.started
+            open_books(self.prepared, sending, run_id, started, self.writer.call)
             with self._server() as api:
                 live = LiveRun(
                     prepared=sending,
@@ -262,10 +252,10 @@ class _Run:
         if ended is not None:
             end = RunEnd(self._run_id, datetime.now(UTC), code)
             self.writer.call(lambda checkpoint: checkpoint.commit({"run_ends": [end]}))
-        sums = self.writer.call(
-            lambda checkpoint: sum_up(checkpoint, self._run_id, has_results=has_results)
+        books = self.writer.call(
+            lambda checkpoint: close_books(checkpoint, self._run_id, has_results=has_results)
         )
-        content = self.record.ended(code, halt, sums, exported, progress)
+        content = self.record.ended(code, halt, books, exported, progress)
         return RunResult(code, self._run_id, content, exported, halt)
 
     def _export(self, plan: Plan, *, has_sent: bool) -> tuple[Exported | None, Halt | None]:

@@ -21,6 +21,7 @@ from batcher.core.plan import PlanCounts
 from batcher.errors import BatcherError
 from batcher.inputs.job_file.jobfile import LoadedJob
 from batcher.outputs.atomic import write_json
+from batcher.runner.books import Books
 from batcher.runner.events import Events
 from batcher.runner.figures import dollars_json, ending_json, plan_json, progress_json
 from batcher.runner.milestones import Milestones
@@ -31,7 +32,6 @@ from batcher.runner.sending.progress import Progress
 from batcher.runner.signals import Terminated
 from batcher.runner.ui import Snapshot
 from batcher.store.lock import process_start
-from batcher.store.plans import RunSums
 
 SCHEMA_VERSION = 1
 _STOPS = {4: "the API refused us", 5: "the API is unreachable or overloaded"}
@@ -65,6 +65,7 @@ class RunRecord:
         self._events = events
         self._milestones = Milestones(events)
         self.identity = identity
+        day = asked.job.prices.as_of
         self._content: dict[str, Any] = {
             "schema_version": SCHEMA_VERSION,
             "run_id": identity.run_id,
@@ -78,7 +79,8 @@ class RunRecord:
             "plan": None,
             "versions": {"batcher": __version__},
             "prices_date": prepared.prices.as_of.isoformat(),
-            "price_overrides": sorted(prepared.loaded.job.prices.overrides),
+            "price_overrides": sorted(asked.job.prices.overrides),
+            "price_overrides_date": day and day.isoformat(),
             "overrides": sorted(key for key, at in asked.sources.items() if at == "--set"),
         }
         self._process: dict[str, Any] = {
@@ -181,13 +183,13 @@ class RunRecord:
         self,
         exit_code: int,
         halt: Halt | None,
-        sums: RunSums,
+        books: Books,
         exported: Exported | None,
         progress: Progress | None,
     ) -> dict[str, Any]:
         """Return how the run ended; of one that sent something run.json is written, too."""
         self._pulse.stop()
-        figures = ending_json(self._content["plan"], sums, progress)
+        figures = ending_json(self._content["plan"], books, progress)
         content = {
             **self._content,
             "state": "ended",

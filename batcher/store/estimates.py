@@ -23,13 +23,15 @@ class Figures:
     """What is to be sent, and what was answered; columns as in estimating.sql.
 
     ``cached`` is what is read from the prompt cache and written into it, by price group.
-    ``latency_s`` is the mean of all answers, None when there are none.
+    ``latency_s`` is the mean of all answers and ``slowest_s`` that of one in a hundred, None when
+    there are none.
     """
 
     buckets: list[Row]
     answered: list[Row]
     cached: list[Row]
     latency_s: float | None
+    slowest_s: float | None
 
 
 def figures(checkpoint: Checkpoint, items: Sequence[int] | pa.Array, *, is_shared: bool) -> Figures:
@@ -37,12 +39,13 @@ def figures(checkpoint: Checkpoint, items: Sequence[int] | pa.Array, *, is_share
 
     The prefixes that were found last count, so find those of the same items first.
     """
-    ((latency_s, _),) = checkpoint.rows(_ESTIMATING["speed"])
+    ((latency_s, slowest_s),) = checkpoint.rows(_ESTIMATING["speed"])
     return Figures(
         buckets=_of(checkpoint, "buckets", items),
         answered=checkpoint.table(_ESTIMATING["answered_pairs"], most=MOST_ANSWERS).to_pylist(),
         cached=checkpoint.table(_ESTIMATING["cached_tokens"]).to_pylist() if is_shared else [],
         latency_s=latency_s,
+        slowest_s=slowest_s,
     )
 
 

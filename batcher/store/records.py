@@ -31,10 +31,10 @@ class RunStart:
 
 @dataclass(frozen=True, slots=True)
 class UsedPrices:
-    """A price table that a run uses, under its digest."""
+    """A price table that a run uses, as text under its digest."""
 
     digest: str
-    content: str
+    prices: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -95,7 +95,10 @@ def _lines(checked: Checked) -> Iterator[str]:
         per_mtok = (
             f"${exact_text(prices.standard.input)} in, ${exact_text(prices.standard.output)} out"
         )
-        source = "the job file" if prices.is_override else prepared.prices.as_of.isoformat()
+        source = prepared.prices.as_of.isoformat()
+        if prices.is_override:
+            day = prepared.loaded.job.prices.as_of
+            source = "the job file" + (f", {day.isoformat()}" if day else "")
         yield f"model    {model} for {number:,}: {per_mtok} per million tokens ({source})"
     if checked.estimate is not None:
         worst = plan.counts.worst_case_usd

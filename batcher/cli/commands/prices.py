@@ -1,12 +1,14 @@
 """batcher prices: the price table in force, its date and its source."""
 
 from dataclasses import fields
+from pathlib import Path
 from typing import Any
 
 import click
 
 from batcher.cli.messages import print_json, say, tell
-from batcher.cli.options import json_option
+from batcher.cli.options import json_option, load
+from batcher.core.job import Prices
 from batcher.core.money.display import exact_text
 from batcher.core.money.prices import ModelPrices, PriceTable
 from batcher.core.request.models import ModelFacts
@@ -28,15 +30,24 @@ _KINDS = {
     short_help="the price table in force",
 )
 @click.argument("model", required=False)
+@click.option(
+    "--job",
+    "job_file",
+    type=click.Path(path_type=Path),
+    metavar="JOB",
+    help="Those of a job, with what its [prices] say.",
+)
 @click.option("--all", "shows_all", is_flag=True, help="Also models that are retired.")
 @json_option
-def command(model: str | None, *, shows_all: bool, as_json: bool) -> int:
+def command(model: str | None, job_file: Path | None, *, shows_all: bool, as_json: bool) -> int:
     """Show the prices in force, in USD per million tokens, with their date and source.
 
-    With MODEL everything that is known of that model's price. A job file can change prices for
-    its own runs; batcher check shows those.
+    With MODEL everything that is known of that model's price. A run keeps the prices that it used:
+    batcher show explains a row's cost by those.
     """
-    table = load_price_table()
+    table, own = load_price_table(), None if job_file is None else load(job_file).job.prices
+    if own is not None:
+        table = table.with_overrides(own.overrides)
     names = table.ids() if model is None else (table.model(model).id,)
     chosen = [table.model(name) for name in names]
     if as_json:
@@ -44,6 +55,7 @@ def command(model: str | None, *, shows_all: bool, as_json: bool) -> int:
             "as_of": table.as_of.isoformat(),
             "source": _SOURCE,
             "unit": "USD per 1,000,000 tokens",
+            "overrides_as_of": own and own.as_of and own.as_of.isoformat(),
         }
         print_json({**about, "models": [_for_programs(prices) for prices in chosen]})
         return 0
@@ -51,7 +63,7 @@ def command(model: str | None, *, shows_all: bool, as_json: bool) -> int:
         _tell_table([p for p in chosen if shows_all or not _is_retired(p)])
     else:
         _tell_model(chosen[0])
-    _tell_source(table)
+    _tell_source(table, chosen, own)
     say(f"next   {'batcher prices MODEL' if model is None else 'batcher check JOB'}")
     return 0
 
@@ -66,7 +78,7 @@ def _tell_table(chosen: list[ModelPrices]) -> None:
 
 
 def _remark(prices: ModelPrices) -> str:
-    remarks = []
+    remarks = ["from the job file"] if prices.is_override else []
     if prices.long is not None:
         remarks.append("dearer when long")
     if prices.facts is not None and prices.facts.lifecycle != "active":
@@ -101,9 +113,13 @@ def _tell_model(prices: ModelPrices) -> None:
         tell('inference_geo = "us": 1.1 times as much')
 
 
-def _tell_source(table: PriceTable) -> None:
+def _tell_source(table: PriceTable, chosen: list[ModelPrices], own: Prices | None) -> None:
     tell(f"\nUSD per million tokens, checked {table.as_of.isoformat()}")
     tell(_SOURCE)
+    names = [prices.id for prices in chosen if prices.is_override]
+    if names and own is not None:
+        day = f", of {own.as_of.isoformat()}" if own.as_of else ", which gives no day"
+        tell(f"from the job file: {', '.join(names)}{day}")
 
 
 def _for_programs(prices: ModelPrices) -> dict[str, Any]:
@@ -112,6 +128,7 @@ def _for_programs(prices: ModelPrices) -> dict[str, Any]:
         "id": prices.id,
         "alias": None if facts is None else facts.alias,
         "lifecycle": None if facts is None else facts.lifecycle,
+        "is_override": prices.is_override,
         "long_prompt_above_tokens": None if prices.long is None else prices.long.threshold,
         "usd_per_mtok": {
             name.replace(" ", "_"): {

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping, Set
+from dataclasses import asdict
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -15,18 +16,22 @@ from batcher.core.request.build import Request
 from batcher.core.row import Row
 from batcher.errors import ConfigurationError
 from batcher.runner.reading.checkpoint import (
-    CostExplained,
     Reading,
     RowFound,
-    explain_cost,
     find_row,
     message_of,
     nearest_ids,
     reading,
     recorded_cost,
 )
+from batcher.runner.reading.explaining import CostExplained, PricesUsed, explain_cost, wasted
 
 _LONGEST_SHOWN = 4_000
+_WASTE = {
+    None: "",
+    "failed": ", waste: the row has no good answer",
+    "repeated": ", waste: another attempt answers the row",
+}
 
 
 @click.command(
@@ -109,18 +114,17 @@ def _sample(
         "is_kept": result["fingerprint"] is not None and result["fingerprint"] not in names,
         "error_type": result["error_type"],
         "error_message": result["error_message"],
-        "attempts": [_attempt(read, attempt) for attempt in attempts],
+        "attempts": [_attempt(read, result, attempt) for attempt in attempts],
         "text": message and (message.text or message.tool_input),
         "thinking": message and (message.thinking or None),
         "cost_usd": exact_text(recorded_cost(attempts)),
     }
 
 
-def _attempt(read: Reading, attempt: dict[str, Any]) -> dict[str, Any]:
-    message = message_of(attempt)
+def _attempt(read: Reading, result: Mapping[str, Any], attempt: dict[str, Any]) -> dict[str, Any]:
     explained = None
-    if attempt["billing"] == "billed" and message is not None:
-        explained = explain_cost(read.prepared, message, attempt["asked_model"])
+    if attempt["billing"] == "billed":
+        explained = explain_cost(read, attempt, message_of(attempt))
     worst, cost = attempt["worst_case_usd"], attempt["cost_usd"]
     return {
         "sent_at": attempt["sent_at"].isoformat(timespec="milliseconds"),
@@ -134,6 +138,8 @@ def _attempt(read: Reading, attempt: dict[str, Any]) -> dict[str, Any]:
         "request_id": attempt["request_id"],
         "latency_s": attempt["latency_s"],
         "billing": attempt["billing"] or "unknown",
+        "is_released": bool(attempt["is_released"]),
+        "waste": wasted(attempt, result),
         "cost_usd": None if cost is None else exact_text(cost),
         "worst_case_usd": None if worst is None else exact_text(worst),
         "cost": explained and _arithmetic(explained),
@@ -152,7 +158,17 @@ def _arithmetic(explained: CostExplained) -> dict[str, Any]:
         }
         for line in explained.lines
     ]
-    return {"lines": lines, "problem": explained.problem}
+    return {
+        "prices": explained.prices and _prices(explained.prices),
+        "lines": lines,
+        "unexplained_usd": exact_text(explained.unexplained_usd),
+        "problem": explained.problem,
+    }
+
+
+def _prices(used: PricesUsed) -> dict[str, Any]:
+    day = used.date and used.date.isoformat()
+    return {**asdict(used), "date": day}
 
 
 def _tell(facts: dict[str, Any]) -> None:
@@ -195,9 +211,11 @@ def _billed(attempt: dict[str, Any]) -> str:
         return "not billed"
     if attempt["billing"] == "billed":
         cost = attempt["cost_usd"]
-        return "billed, the amount is not known" if cost is None else f"billed ${cost}"
+        text = "billed, the amount is not known" if cost is None else f"billed ${cost}"
+        return text + _WASTE[attempt["waste"]]
     worst = attempt["worst_case_usd"]
-    return "may have been billed unseen" + ("" if worst is None else f", at most ${worst}")
+    most = "" if worst is None else f", at most ${worst}"
+    return f"may have been billed unseen{most}{', released' if attempt['is_released'] else ''}"
 
 
 def _tell_cost(sample: dict[str, Any]) -> None:
@@ -205,14 +223,33 @@ def _tell_cost(sample: dict[str, Any]) -> None:
     if not billed:
         return
     tell("\ncost")
+    said = None
     for attempt in billed:
         cost = attempt["cost"]
+        if cost["prices"] and cost["prices"] != said:
+            said = cost["prices"]
+            tell(f"  {_prices_text(said)}")
         for line in cost["lines"]:
             tell(f"  {_term(line)}")
         if cost["problem"]:
             tell(f"  {cost['problem']}")
-        _tell_difference(attempt)
+        if cost["unexplained_usd"] != "0":
+            tell(f"  recorded ${attempt['cost_usd']}, which is {_unexplained(cost)}")
     tell(f"  {'sum':<15}${sample['cost_usd']}")
+
+
+def _prices_text(used: Mapping[str, Any]) -> str:
+    """Say which prices they are: whose, of which day, and which rates."""
+    whose = "the job file's prices" if used["is_override"] else "prices"
+    text = whose + (f" of {used['date']}" if used["date"] else "")
+    text += f", {used['rates']} rates"
+    return text if used["is_pinned"] else f"{text}, as they are now: those of then were not kept"
+
+
+def _unexplained(cost: Mapping[str, Any]) -> str:
+    rest = Decimal(cost["unexplained_usd"])
+    text = f"${exact_text(abs(rest))} {'more' if rest > 0 else 'less'}"
+    return text if cost["prices"]["is_pinned"] else f"{text}: the prices were others then"
 
 
 def _term(line: dict[str, Any]) -> str:
@@ -222,14 +259,6 @@ def _term(line: dict[str, Any]) -> str:
     if line["multiplier"] != "1":
         text += f" x {line['multiplier']}"
     return f"{text} = ${line['amount_usd']}"
-
-
-def _tell_difference(attempt: dict[str, Any]) -> None:
-    """Say so when the prices were others when the attempt was recorded."""
-    now = sum((Decimal(line["amount_usd"]) for line in attempt["cost"]["lines"]), Decimal(0))
-    recorded = attempt["cost_usd"]
-    if recorded is not None and Decimal(recorded) != now and attempt["cost"]["lines"]:
-        tell(f"  recorded ${recorded}: the prices were others then")
 
 
 def _error(of: Mapping[str, Any]) -> str:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Literal
 
-from batcher.core.estimate.evidence import Evidence, OutputRange, Weights
+from batcher.core.estimate.evidence import Bucket, Evidence, OutputRange, Weights
 from batcher.core.estimate.outputs import output_range
 from batcher.core.estimate.predict import LEAST_ANSWERS, predict
 from batcher.core.estimate.pricing import LONG, CachedTokens, Delivery, model_of, weights
@@ -44,11 +44,28 @@ class Choice:
 
 
 @dataclass(frozen=True, slots=True)
+class Timing:
+    """How long a live run takes in seconds, and what holds it up.
+
+    ``knows_limits``: the API's limits are known; else it takes at least so long. ``is_measured``:
+    answers were timed; else their speed is assumed. ``worst_s`` is for answers at ``max_tokens``.
+    """
+
+    seconds: Spread
+    worst_s: float
+    limiter: str
+    knows_limits: bool
+    is_measured: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Estimate:
     """What sending a plan comes to.
 
     ``answers`` and ``counted`` say how many requests it learnt from. ``read_tokens`` of the prompt
-    are expected to come from the prompt cache. ``choices`` begin with what a run would do now.
+    are expected to come from the prompt cache. ``long_requests`` seem to be priced as long prompts,
+    ``too_long`` ones not to fit into their model's context. ``choices`` begin with what a run would
+    do now.
     """
 
     requests: int
@@ -58,7 +75,10 @@ class Estimate:
     output_tokens: Spread
     most_output_tokens: int
     read_tokens: float
+    long_requests: int
+    too_long: int
     choices: tuple[Choice, ...]
+    duration: Timing | None = None
 
     @property
     def usd(self) -> Dollars:
@@ -113,6 +133,8 @@ def estimate(evidence: Evidence, terms: Terms) -> Estimate:
         output_tokens=_predicted(evidence, dict.fromkeys(groups, Weights(0.0, 1.0))),
         most_output_tokens=sum(bucket.most_output for bucket in evidence.buckets),
         read_tokens=sum(tokens.read for tokens in terms.cached.values()),
+        long_requests=sum(one.requests for one in evidence.buckets if one.group.endswith(LONG)),
+        too_long=sum(one.requests for one in evidence.buckets if _is_too_long(one, terms.prices)),
         choices=tuple(choices),
     )
 
@@ -125,6 +147,11 @@ def output_ranges(
         group: output_range({**settings, "max_tokens": most}, prices.facts(model_of(group)))
         for group, most in evidence_groups.items()
     }
+
+
+def _is_too_long(bucket: Bucket, prices: PriceTable) -> bool:
+    facts = prices.facts(model_of(bucket.group))
+    return facts is not None and bucket.lower > facts.context_window
 
 
 def _predicted(evidence: Evidence, by_group: Mapping[str, Weights]) -> Spread:

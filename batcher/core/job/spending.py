@@ -1,5 +1,6 @@
 """The sections about money: what tokens cost, and how much may be spent."""
 
+from datetime import date
 from decimal import Decimal
 from typing import Annotated, Literal
 
@@ -32,6 +33,9 @@ class Prices(Section):
 
     overrides: dict[str, PriceOverride] = Field(
         default_factory=dict, description="Prices by model id."
+    )
+    as_of: date | None = Field(
+        None, description="The day on which the overrides were right, such as 2026-11-22."
     )
     free_usage_fields: Names = Field(
         (), description="Usage fields that the server reports and that cost nothing."

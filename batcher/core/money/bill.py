@@ -45,7 +45,7 @@ def bill(
     A server that gives its models names of its own is priced as the model asked for. A model
     whose prices are all zero costs nothing whatever its usage says.
     """
-    prices = _prices_of(message.model, asked_model, table)
+    prices = prices_of(message.model, asked_model, table)
     is_free = _is_free_of_charge(prices)
     if message.usage is None:
         problem = None if is_free else "the answer reports no usage"
@@ -65,7 +65,8 @@ def bill(
         return Bill(usage, None, str(error))
 
 
-def _prices_of(answered: str | None, asked: str, table: PriceTable) -> ModelPrices:
+def prices_of(answered: str | None, asked: str, table: PriceTable) -> ModelPrices:
+    """The prices of the model that answered, of the one asked for where that has none."""
     try:
         return table.model(answered or asked)
     except UnknownModelError:

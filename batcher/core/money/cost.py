@@ -1,6 +1,6 @@
 """What one response cost, exactly, and how that comes about."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -89,6 +89,11 @@ def search_line(searches: int, usd: Decimal) -> CostLine:
     return CostLine("web search", searches, usd, 1, Decimal(1), product(searches, usd))
 
 
+def difference(usd: Decimal, lines: Iterable[CostLine]) -> Decimal:
+    """What an amount is above the sum of its terms."""
+    return total([usd, *(product(-1, line.amount) for line in lines)])
+
+
 def rates_name(usage: Usage, prices: ModelPrices) -> str:
     """Say by which rates of a model's prices a response is priced; raises as ``explain`` does."""
     tier, _ = _tier(usage, prices)
@@ -117,7 +122,7 @@ def _tier(usage: Usage, prices: ModelPrices) -> tuple[RatesName, Rates]:
         name = "long batch" if is_batch else "long"
     elif is_batch:
         name = "batch"
-    return name, prices.tiers[name]
+    return name, prices.rates(name)
 
 
 def _is_batch(service_tier: str | None) -> bool:

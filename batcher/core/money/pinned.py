@@ -40,7 +40,7 @@ class PinnedPrices:
             overridden=overridden,
             us_multiplier=US_MULTIPLIER,
             usd_per_web_search=USD_PER_WEB_SEARCH,
-            _rates={name: dict(table.model(name).tiers) for name in table.ids()},
+            _rates={name: table.model(name).tiers for name in table.ids()},
             _aliases={fact.alias: fact.id for fact in facts if fact and fact.alias},
         )
 

@@ -97,14 +97,18 @@ class ModelPrices:
     is_override: bool = False
 
     @property
-    def tiers(self) -> dict[RatesName, Rates]:
+    def tiers(self) -> dict[str, Rates]:
         """All rates it has, by name."""
-        tiers: dict[RatesName, Rates] = {"standard": self.standard, "batch": self.batch}
+        tiers = {"standard": self.standard, "batch": self.batch}
         if self.long is not None:
             tiers |= {"long": self.long.standard, "long batch": self.long.batch}
         if self.fast is not None:
             tiers["fast"] = self.fast
         return tiers
+
+    def rates(self, name: RatesName) -> Rates:
+        """Its rates of one name; LookupError when it has none such."""
+        return self.tiers[name]
 
     @property
     def has_geo_price(self) -> bool:

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Literal
 
-from batcher.core.money.cost import CostLine, search_line, token_lines
-from batcher.core.money.exact import product, total
+from batcher.core.money.cost import CostLine, difference, search_line, token_lines
+from batcher.core.money.exact import total
 from batcher.core.money.pinned import PinnedPrices
 from batcher.core.money.usage import Usage
 
@@ -68,7 +68,7 @@ def statement(
     for charge in charges:
         table = None if charge.prices is None else tables.get(charge.prices)
         model = (table and table.model(charge.answered, charge.asked)) or charge.asked
-        for kind, quantity, usd in _terms(charge, table, model):
+        for kind, quantity, usd in _terms(charge, table):
             key = (model, charge.rates, kind)
             known, before = sums.get(key, (0 if quantity is not None else None, Decimal(0)))
             together = None if known is None or quantity is None else known + quantity
@@ -92,25 +92,14 @@ def itemised(charge: Charge, table: PinnedPrices) -> tuple[CostLine, ...] | None
     if found is None:
         return None
     tokens = token_lines(charge.usage, *found)
-    rest = _difference(charge.usd, tokens)
+    rest = difference(charge.usd, tokens)
     each = table.usd_per_web_search
     if rest > 0 and each and rest % each == 0:
         return (*tokens, search_line(int(rest / each), each))
     return tokens
 
 
-def unexplained(charge: Charge, lines: Iterable[CostLine]) -> Decimal:
-    """What the recorded cost is above the sum of its terms."""
-    return _difference(charge.usd, lines)
-
-
-def _difference(usd: Decimal, lines: Iterable[CostLine]) -> Decimal:
-    return total([usd, *(product(-1, line.amount) for line in lines)])
-
-
-def _terms(
-    charge: Charge, table: PinnedPrices | None, model: str
-) -> Iterator[tuple[str, int | None, Decimal]]:
+def _terms(charge: Charge, table: PinnedPrices | None) -> Iterator[tuple[str, int | None, Decimal]]:
     """Yield kind, quantity and USD."""
     lines = None if table is None else itemised(charge, table)
     if lines is None:
@@ -119,7 +108,7 @@ def _terms(
         return
     for line in lines:
         yield line.kind, line.quantity, line.amount
-    if rest := unexplained(charge, lines):
+    if rest := difference(charge.usd, lines):
         yield UNEXPLAINED, None, rest
 
 

@@ -105,6 +105,14 @@ class Pace:
         """Whether a retry may leave now as far as their share of the traffic goes."""
         return self._quota.allows()
 
+    @property
+    def learnt(self) -> dict[Kind, tuple[float, float]]:
+        """What the API's headers told: each limit a minute, and how much of it is held at most."""
+        return {
+            kind: (limit.bucket.per_minute, limit.bucket.capacity)
+            for kind, limit in self._limits.items()
+        }
+
     def ask(self, need: Need, now: float) -> Leave | Hold:
         """Let an attempt go and count it, or say how long it has to wait."""
         if self._alone_until is not None and now >= self._alone_until:

@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 
 from batcher.core.estimate.estimate import Estimate, Terms, estimate, output_ranges
@@ -9,6 +10,7 @@ from batcher.core.estimate.evidence import Answered, Bucket, Counted, Evidence
 from batcher.core.estimate.pricing import CachedTokens
 from batcher.runner.planning.prepare import Prepared
 from batcher.runner.planning.survey import Plan, WithCheckpoint
+from batcher.runner.planning.timing import expected_duration
 from batcher.store.estimates import figures
 
 
@@ -18,7 +20,7 @@ def estimate_plan(
     with_checkpoint: WithCheckpoint,
     counted: Sequence[Counted] = (),
 ) -> Estimate:
-    """Estimate what sending a plan that was just made will cost, and use.
+    """Estimate what sending a plan that was just made will cost, use and take.
 
     ``counted`` are those of its requests whose prompts the API has counted.
     """
@@ -43,7 +45,8 @@ def estimate_plan(
         ttl=job.cache.ttl or "5m",
         worst_usd=plan.counts.worst_case_usd,
     )
-    return estimate(evidence, terms)
+    made = estimate(evidence, terms)
+    return replace(made, duration=expected_duration(prepared, plan, made, found))
 
 
 def _mean_most(buckets: Sequence[Bucket]) -> dict[str, int]:

@@ -1,17 +1,20 @@
 """A job's checkpoint for whoever only looks; an empty one where none is, or a run holds it."""
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TypeVar
 
 from batcher import __version__
 from batcher.errors import LockedError
 from batcher.runner.planning.workspace import Workspace
 from batcher.runner.reading.checkpoint import has_state, opened_checkpoint
 from batcher.store.checkpoint import Checkpoint
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +23,10 @@ class Found:
 
     checkpoint: Checkpoint
     held_by: str | None = None
+
+    def do(self, work: Callable[[Checkpoint], T], /) -> T:
+        """Do some work with it, as ``WithCheckpoint``."""
+        return work(self.checkpoint)
 
 
 @contextmanager

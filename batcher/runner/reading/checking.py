@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any
 
 from batcher.api.key import read_key
 from batcher.core.estimate.estimate import Estimate
@@ -121,12 +120,8 @@ def _planned(prepared: Prepared, findings: _Findings) -> tuple[Plan | None, Esti
     def plan_it() -> None:
         with found_or_empty(prepared.workspace) as found:
             findings.held_by = found.held_by
-
-            def with_checkpoint(work: Any) -> Any:
-                return work(found.checkpoint)
-
-            plan = make_plan(prepared, with_checkpoint)
-            estimate = estimate_plan(prepared, plan, with_checkpoint)
+            plan = make_plan(prepared, found.do)
+            estimate = estimate_plan(prepared, plan, found.do)
             plans.append((plan, estimate if plan.counts.to_send else None))
 
     findings.attempt(plan_it)

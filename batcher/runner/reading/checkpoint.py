@@ -11,9 +11,6 @@ from itertools import islice
 from typing import Any
 
 from batcher.core.answers.message import Message, UnreadableMessage, parse_message
-from batcher.core.money.cost import CostLine, UnpricedError, explain, is_free_refusal
-from batcher.core.money.prices import UnknownModelError
-from batcher.core.money.usage import UsageError, parse_usage
 from batcher.core.request.build import Request, Unsendable
 from batcher.core.row import BadRow, Row
 from batcher.errors import ConfigurationError
@@ -45,14 +42,6 @@ class RowFound:
     request: Request | Unsendable
     results: tuple[dict[str, Any], ...]
     attempts: tuple[tuple[dict[str, Any], ...], ...]
-
-
-@dataclass(frozen=True, slots=True)
-class CostExplained:
-    """How an answer's cost comes about; ``problem`` says why there are no lines."""
-
-    lines: tuple[CostLine, ...]
-    problem: str | None = None
 
 
 def has_state(workspace: Workspace) -> bool:
@@ -141,23 +130,6 @@ def message_of(attempt: dict[str, Any]) -> Message | None:
         return parse_message(attempt["body"])
     except UnreadableMessage:
         return None
-
-
-def explain_cost(prepared: Prepared, message: Message, asked_model: str) -> CostExplained:
-    """Itemise what a message costs at the prices in force now."""
-    if message.usage is None:
-        return CostExplained((), "the answer reports no usage")
-    free = prepared.loaded.job.prices.free_usage_fields
-    if is_free_refusal(message.stop_reason, message.stop_category, has_output=message.has_output):
-        return CostExplained((), "a refusal before any output is not billed")
-    try:
-        try:
-            prices = prepared.prices.model(message.model or asked_model)
-        except UnknownModelError:
-            prices = prepared.prices.model(asked_model)
-        return CostExplained(explain(parse_usage(message.usage, free_fields=free), prices))
-    except (UsageError, UnpricedError, UnknownModelError) as error:
-        return CostExplained((), str(error))
 
 
 def last_run_id(read: Reading) -> str:

@@ -63,6 +63,14 @@ class Pacer:
         return min(self._cap, windows + _AHEAD)
 
     @property
+    def learnt(self) -> dict[str, dict[str, tuple[float, float]]]:
+        """The API's limits by group of models, as ``Pace.learnt``."""
+        return {
+            group: {kind.value: told for kind, told in lane.pace.learnt.items()}
+            for group, lane in self._lanes.items()
+        }
+
+    @property
     def limiter(self) -> Limiter | None:
         """What holds up the longer queue; None when nobody waits."""
         lane = max(self._lanes.values(), key=lambda lane: lane.waiting, default=None)

@@ -18,7 +18,7 @@ class Progress:
     """Counts of one run; ``spent_usd`` is exact, ``unknown_usd`` is what may have been billed.
 
     ``saved_usd`` is what the prompt cache saved, ``pace_s`` the seconds under each limiter,
-    ``longest_answer`` the bytes that were kept of the longest, ``first_failures`` the status of
+    ``limits`` what was learnt of the API's, ``longest_answer`` the bytes that were kept of the longest, ``first_failures`` the status of
     each error type when it was first seen.
     ``stopped_by`` names the signal, the deadline or the budget that stopped the run, ``halt`` any
     other reason.
@@ -41,6 +41,7 @@ class Progress:
     pace_s: dict[str, float] = field(default_factory=dict)
     longest_answer: int = 0
     first_failures: dict[str, str] = field(default_factory=dict)
+    limits: dict[str, dict[str, tuple[float, float]]] = field(default_factory=dict)
     stopped_by: str | None = None
     halt: Halt | None = None
 

@@ -107,6 +107,7 @@ async def send_all(run: LiveRun) -> Ended:
             await asyncio.gather(ticking, return_exceptions=True)
             feed.close()
             await client.aclose()
+            progress.limits = around.pacer.learnt
             ticker.show_end()
             run.ui.end()
         progress.halt = (

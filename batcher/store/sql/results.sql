@@ -35,7 +35,7 @@ ORDER BY r.item;
 WITH lost AS (
     SELECT a.attempt_id, a.fingerprint, a.worst_case_usd
     FROM attempts a LEFT JOIN outcomes o USING (attempt_id)
-    WHERE o.attempt_id IS NULL OR o.billing = 'unknown'
+    WHERE (o.attempt_id IS NULL OR o.billing = 'unknown') AND a.attempt_id NOT IN (SELECT attempt_id FROM releases)
 ),
 paid AS (
     SELECT arg_min(r.item, CASE WHEN r.fingerprint = l.fingerprint THEN -1 ELSE r.item END) AS item, l.worst_case_usd
@@ -60,13 +60,16 @@ WHERE coalesce(r.status, o.status, '') NOT IN ('succeeded', 'skipped')
 GROUP BY ALL ORDER BY rows DESC, status, error_type;
 
 -- name: totals
--- The whole checkpoint in one row: what was billed, and what may have been.
+-- The whole checkpoint in one row: what was billed, and what may have been; somebody has decided of
+-- the released ones that they were not.
 SELECT count(*) AS attempts,
        count(DISTINCT a.fingerprint) AS requests,
        count(o.attempt_id) AS outcomes,
        count(*) FILTER (WHERE o.billing = 'billed') AS billed,
-       count(*) FILTER (WHERE o.attempt_id IS NULL OR o.billing = 'unknown') AS unknown,
-       coalesce(sum(a.worst_case_usd) FILTER (WHERE o.attempt_id IS NULL OR o.billing = 'unknown'), 0) AS unknown_usd,
+       count(*) FILTER (WHERE is_unseen AND NOT is_released) AS unknown,
+       coalesce(sum(a.worst_case_usd) FILTER (WHERE is_unseen AND NOT is_released), 0) AS unknown_usd,
+       count(*) FILTER (WHERE is_unseen AND is_released) AS released,
+       coalesce(sum(a.worst_case_usd) FILTER (WHERE is_unseen AND is_released), 0) AS released_usd,
        count(*) FILTER (WHERE o.billing = 'billed' AND o.cost_usd IS NULL) AS unpriced,
        coalesce(sum(o.cost_usd), 0) AS cost_usd,
        coalesce(sum(o.input_tokens), 0)::BIGINT AS input_tokens,
@@ -75,12 +78,15 @@ SELECT count(*) AS attempts,
        coalesce(sum(o.cache_read_input_tokens), 0)::BIGINT AS cache_read_input_tokens,
        coalesce(sum(o.output_tokens), 0)::BIGINT AS output_tokens,
        coalesce(sum(o.thinking_tokens), 0)::BIGINT AS thinking_tokens
-FROM attempts a LEFT JOIN outcomes o USING (attempt_id)
+FROM (SELECT *, attempt_id IN (SELECT attempt_id FROM releases) AS is_released FROM attempts) a
+LEFT JOIN outcomes o USING (attempt_id)
+CROSS JOIN LATERAL (SELECT o.attempt_id IS NULL OR o.billing = 'unknown' AS is_unseen) k
 WHERE $run_id IS NULL OR a.run_id = $run_id;
 
 -- name: attempts_of
 -- Every attempt of one request and of those that replaced it, oldest first.
-SELECT a.attempt_id, a.run_id, a.fingerprint <> $fingerprint::UUID AS is_other_form, a.model AS asked_model, a.sent_at, a.worst_case_usd, o.* EXCLUDE (attempt_id, fingerprint)
+SELECT a.attempt_id, a.run_id, a.fingerprint <> $fingerprint::UUID AS is_other_form, a.model AS asked_model, a.sent_at, a.worst_case_usd,
+       a.attempt_id IN (SELECT attempt_id FROM releases) AS is_released, o.* EXCLUDE (attempt_id, fingerprint)
 FROM attempts a LEFT JOIN outcomes o USING (attempt_id)
 WHERE a.fingerprint = $fingerprint::UUID
    OR a.fingerprint IN (SELECT replaced_by FROM replacements WHERE fingerprint = $fingerprint::UUID)

@@ -86,7 +86,7 @@ CREATE TABLE replacements (
 -- One row a price table that some run used: the shipped table and the job's overrides, as JSON.
 CREATE TABLE price_tables (
     digest  VARCHAR,
-    content VARCHAR
+    prices  VARCHAR
 );
 
 -- One row an attempt that may have been billed unseen, and of which somebody decided that it was not.

@@ -1,6 +1,8 @@
 """Costs are exact, itemised, and never guessed."""
 
 import json
+import random
+from collections import Counter
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any
@@ -10,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tables import TABLE, TABLE_TEXT, usages
 
-from batcher.core.money.cost import UnpricedError, cost, explain, is_free_refusal
+from batcher.core.money.cost import UnpricedError, cost, explain, is_free_refusal, rates_name
 from batcher.core.money.exact import decimals
 from batcher.core.money.usage import Usage
 
@@ -58,6 +60,45 @@ def test_cost_equals_the_formula_in_fractions(case: Any) -> None:
     assert Fraction(amount) == by_hand(model, usage)
     assert amount < Decimal(10) ** 20
     assert decimals(amount) <= 18
+
+
+def drawn(dice: random.Random, model: str) -> Usage:
+    """Draw a usage that a response could have; a third of them near the long-prompt threshold."""
+
+    def count() -> int:
+        ranges = [(0, 0), (1, 5_000), (10_000, 60_000), (0, 2_000_000), (0, 2**53)]
+        return dice.randint(*dice.choices(ranges, [3, 6, 4, 2, 1])[0])
+
+    speeds = [None, "standard", "fast"] if "usd_per_mtok_fast" in ENTRIES[model] else [None]
+    speed = dice.choice(speeds)
+    tiers = [None, "standard", "priority"] + ["batch"] * 3 * (speed != "fast")
+    return Usage(
+        input_tokens=count(),
+        output_tokens=count(),
+        cache_creation_5m_input_tokens=count(),
+        cache_creation_1h_input_tokens=count(),
+        cache_read_input_tokens=count(),
+        web_search_requests=dice.choice([0, 0, 0, 1, 50]),
+        service_tier=dice.choice(tiers),
+        inference_geo=dice.choice([None, "global", "us", "us", "not_available"]),
+        speed=speed,
+    )
+
+
+def test_ten_thousand_usages_cost_what_the_formula_says() -> None:
+    """Every model, tier, region, speed and kind many times, each equal to the last digit."""
+    dice, seen = random.Random(20261122), Counter()
+    for number in range(10_000):
+        model = TABLE.ids()[number % len(TABLE.ids())]
+        usage, prices = drawn(dice, model), TABLE.model(model)
+        assert Fraction(cost(usage, prices)) == by_hand(model, usage), (model, usage)
+        seen[model, rates_name(usage, prices)] += 1
+    for model in TABLE.ids():
+        prices = TABLE.model(model)
+        endings = ["", " us"] if prices.has_geo_price else [""]
+        wanted = {(model, name + ending) for name in prices.tiers for ending in endings}
+        assert wanted == {found for found in seen if found[0] == model}
+    assert min(seen.values()) >= 20
 
 
 @settings(max_examples=200, deadline=None)

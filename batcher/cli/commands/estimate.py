@@ -1,0 +1,258 @@
+"""batcher estimate: what a run will cost, use and take, before it is started."""
+
+import os
+from collections.abc import Iterator
+from dataclasses import asdict
+from datetime import UTC, datetime
+from decimal import ROUND_UP, Decimal
+from pathlib import Path
+from typing import Any
+
+import click
+
+from batcher.cli.duration import duration
+from batcher.cli.messages import print_json, say, tell
+from batcher.cli.options import job_argument, json_option, load, set_option, typed
+from batcher.cli.running import again, max_cost_option, simulate_option, with_cap, yes_option
+from batcher.cli.terminal import TerminalUi
+from batcher.core.estimate.estimate import Choice, Estimate, Timing
+from batcher.core.estimate.spread import Spread
+from batcher.core.money.display import exact_text, rounded_text
+from batcher.errors import ConfigurationError
+from batcher.inputs.job_file.jobfile import LoadedJob
+from batcher.outputs.atomic import write_text
+from batcher.runner.figures import dollars_json, plan_json
+from batcher.runner.options import RunOptions
+from batcher.runner.pipeline import run_job
+from batcher.runner.planning.approval import plan_to_save
+from batcher.runner.reading.estimating import Estimated, estimate_job
+
+_LEAST_PILOT = 10
+_CENT = Decimal("0.01")
+
+
+@click.command(
+    "estimate",
+    epilog="Example: batcher estimate job.toml --pilot 100 --out plan.json",
+    short_help="what a run will cost, use and take",
+)
+@job_argument
+@click.option(
+    "--pilot",
+    type=click.IntRange(min=_LEAST_PILOT),
+    metavar="N",
+    help="First send N rows of all lengths for real; their answers count when the job runs.",
+)
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Write a plan that batcher run --plan holds to, with the budget or the high end as cap.",
+)
+@max_cost_option
+@click.option("--offline", "is_offline", is_flag=True, help="Do not have the API count prompts.")
+@yes_option
+@simulate_option
+@set_option
+@json_option
+def command(
+    job: Path,
+    overrides: tuple[str, ...],
+    pilot: int | None,
+    out: Path | None,
+    max_cost: str | None,
+    *,
+    is_offline: bool,
+    says_yes: bool,
+    is_simulated: bool,
+    as_json: bool,
+) -> int:
+    """Estimate tokens, cost and time of a run: expected, a 90 % interval, and the worst case.
+
+    It learns from the answers that the job has, most of all from those of a pilot. Without any, the
+    API counts the prompts of 100 rows, at no cost, when there is a key.
+    """
+    loaded = load(job, with_cap(overrides, max_cost))
+    if pilot is not None:
+        flags = [("--pilot", pilot), ("--simulate", is_simulated), ("--max-cost", max_cost)]
+        retyped = again("estimate", job, [*flags, ("--set", overrides)])
+        code = _send_pilot(loaded, RunOptions(is_simulated, says_yes, pilot=pilot, command=retyped))
+        if code:
+            return code
+    found = estimate_job(
+        loaded, os.environ, is_simulated=is_simulated, is_offline=is_offline or pilot is not None
+    )
+    cap = _cap(found)
+    if out is not None:
+        plan = plan_to_save(found.prepared, found.plan, datetime.now(UTC), cap, found.estimate.usd)
+        _write(out, plan.to_json())
+    if as_json:
+        print_json(_for_programs(found))
+        return 0
+    for line in _lines(found):
+        tell(line)
+    for warning in (*found.advice.warnings, *found.notes, *map(str, found.plan.warnings)):
+        say(f"warning  {warning}")
+    if out is not None:
+        limit = "without a cap" if cap is None else f"with a cap of {rounded_text(cap)} in all"
+        say(f"wrote    {os.path.relpath(out)}, {limit}")
+    plan_words = [] if out is None else ["--plan", out]
+    say(f"next     {typed('run', job, *plan_words, is_simulated=is_simulated)}")
+    return 0
+
+
+def _send_pilot(loaded: LoadedJob, options: RunOptions) -> int:
+    """Send the pilot as a run of its own; return its exit code."""
+    result = run_job(loaded, options, TerminalUi(), os.environ)
+    if result.halt is not None:
+        say(f"stop   {result.halt.message}")
+        if result.halt.hint:
+            say(f"hint   {result.halt.hint}")
+    if result.exit_code:
+        say(f"next   {options.command}")
+    return result.exit_code
+
+
+def _cap(found: Estimated) -> Decimal | None:
+    """What a saved plan caps the job at: its budget, else what it spent and the interval's end."""
+    if found.budget is not None:
+        return found.budget.cap
+    high = (found.spent_usd + found.estimate.usd.high).quantize(_CENT, ROUND_UP)
+    return max(high, _CENT)
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        write_text(path, text)
+    except OSError as error:
+        why = (error.strerror or type(error).__name__).lower()
+        raise ConfigurationError(
+            f"{path} cannot be written: {why}", hint="name another file in --out"
+        ) from None
+
+
+def _lines(found: Estimated) -> Iterator[str]:
+    """Yield what is estimated, a fact a line."""
+    counts, estimate = found.plan.counts, found.estimate
+    yield f"rows     {counts.rows:,}: {counts.known:,} known, {counts.to_send:,} to send" + _bad(
+        found
+    )
+    if found.held_by is not None:
+        yield f"state    {found.held_by}; its answers are not counted here"
+    if found.spent_usd:
+        yield f"spent    {rounded_text(found.spent_usd)} so far"
+    if not estimate.requests:
+        yield "cost     nothing: every request has its answer"
+        return
+    yield f"basis    {_basis(estimate)}"
+    yield f"prompt   {_tokens(estimate.prompt_tokens)} tokens" + _read(estimate)
+    most = f", at most {_short(estimate.most_output_tokens)}"
+    yield f"output   {_tokens(estimate.output_tokens)} tokens{most}"
+    if estimate.duration is not None:
+        yield f"time     {_time(estimate.duration)}"
+    yield ""
+    yield f"{'':26}{'expected':>11}   {'90 % interval':^23}{'worst case':>12}"
+    for choice in estimate.choices:
+        yield _row(choice, len(estimate.choices) > 2)
+    yield ""
+    yield f"choice   {found.advice.choice}"
+
+
+def _bad(found: Estimated) -> str:
+    bad = found.plan.counts.bad
+    return f", {bad:,} bad and not asked" if bad else ""
+
+
+def _row(choice: Choice, tells_cache: bool) -> str:
+    usd = choice.usd
+    name = str(choice.delivery)
+    if tells_cache:
+        name += ", prompt cache" if choice.is_cached else ", no cache"
+    worst = "no bound" if usd.worst is None else rounded_text(usd.worst)
+    ends = f"{rounded_text(usd.low):>10} to {rounded_text(usd.high):<9}"
+    return f"{name:26}{rounded_text(usd.expected):>11}   {ends:^23}{worst:>12}"
+
+
+def _basis(estimate: Estimate) -> str:
+    match estimate.basis:
+        case "answers":
+            return f"{estimate.answers:,} answers to requests of this job"
+        case "counts":
+            return (
+                f"{estimate.counted:,} prompts counted by the API; no answers yet (--pilot 100 "
+                "sends a few and narrows this)"
+            )
+        case _:
+            return (
+                "the prompts' text alone; no answers yet (--pilot 100 sends a few and narrows this)"
+            )
+
+
+def _read(estimate: Estimate) -> str:
+    if not estimate.read_tokens:
+        return ""
+    return f", {_short(estimate.read_tokens)} of them from the prompt cache"
+
+
+def _time(timing: Timing) -> str:
+    text = duration(timing.seconds.expected)
+    if not timing.knows_limits:
+        return (
+            f"at least {text}, limited by {timing.limiter}; the API's own limits are not known "
+            "before a run or a pilot has met them"
+        )
+    ends = f"{duration(timing.seconds.low)} to {duration(timing.seconds.high)}"
+    return f"{text} ({ends}), limited by {timing.limiter}; at most {duration(timing.worst_s)}"
+
+
+def _tokens(spread: Spread) -> str:
+    return f"{_short(spread.expected)} ({_short(spread.low)} to {_short(spread.high)})"
+
+
+def _short(tokens: float) -> str:
+    """Write a number of tokens in three digits."""
+    for size, name in ((1e9, " billion"), (1e6, " million")):
+        if tokens >= size:
+            return f"{tokens / size:.3g}{name}"
+    return f"{tokens:,.0f}"
+
+
+def _for_programs(found: Estimated) -> dict[str, Any]:
+    estimate = found.estimate
+    timing = estimate.duration
+    return {
+        "plan": plan_json(found.plan.counts),
+        "basis": estimate.basis,
+        "answers": estimate.answers,
+        "counted": estimate.counted,
+        "spent_usd": exact_text(found.spent_usd),
+        "tokens": {
+            "prompt": _spread_json(estimate.prompt_tokens),
+            "output": {
+                **_spread_json(estimate.output_tokens),
+                "worst": estimate.most_output_tokens,
+            },
+            "cache_read": round(estimate.read_tokens),
+        },
+        "choices": [
+            {
+                "delivery": choice.delivery,
+                "is_cached": choice.is_cached,
+                "usd": dollars_json(choice.usd),
+            }
+            for choice in estimate.choices
+        ],
+        "seconds": None if timing is None else {**asdict(timing), **_seconds_json(timing)},
+        "choice": found.advice.choice,
+        "affordable_rows": found.advice.affordable,
+        "warnings": [*found.advice.warnings, *found.notes, *map(str, found.plan.warnings)],
+        "held_by": found.held_by,
+    }
+
+
+def _spread_json(spread: Spread) -> dict[str, int]:
+    return {name: round(getattr(spread, name)) for name in ("expected", "low", "high")}
+
+
+def _seconds_json(timing: Timing) -> dict[str, Any]:
+    return {"seconds": _spread_json(timing.seconds), "worst_s": round(timing.worst_s)}

@@ -1,0 +1,120 @@
+"""How long sending takes: a run played through in a few steps, with limits and a growing window."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from batcher.core.pace.limiter import Limiter
+from batcher.core.pace.limits.kinds import Amounts, Kind
+
+FIRST_WINDOW = 8.0
+"""How many requests leave once the first was answered; see ``core.pace.concurrency.window``."""
+
+_STEPS_A_DOUBLING = 8
+_SHORTEST_S = 0.001
+_USED = 0.985  # of a limit at the mean: a margin is left untouched (docs/pacing.md)
+
+
+@dataclass(frozen=True, slots=True)
+class KnownLimit:
+    """A limit a minute, and how much of it is there at once when a run begins."""
+
+    per_minute: float
+    burst: float
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What is to be sent: ``each`` is what one request takes of the limits at the mean.
+
+    ``latency_s`` is how long an answer takes at the mean, ``slowest_s`` how long one in a hundred
+    takes, which is what a run waits for at its end. ``concurrency`` is how many may be in flight.
+    """
+
+    requests: int
+    each: Amounts
+    latency_s: float
+    slowest_s: float
+    concurrency: int
+
+
+@dataclass(frozen=True, slots=True)
+class Duration:
+    """How long it takes in seconds, and what limits it for most of that time."""
+
+    seconds: float
+    limiter: Limiter
+
+
+def duration(work: Work, limits: Mapping[Kind, KnownLimit]) -> Duration:
+    """Play a run through: the first request alone, then a window that doubles until a limit holds.
+
+    Limits that are not known hold nobody up here, so that it takes at least so long.
+    """
+    if not work.requests:
+        return Duration(0.0, Limiter.DRAINING)
+    run = _Run(work, {kind: limit for kind, limit in limits.items() if work.each.of(kind) > 0})
+    run.ramp()
+    run.drain()
+    run.finish()
+    return Duration(run.seconds + work.slowest_s, run.limiter)
+
+
+class _Run:
+    """Where the run is that is played through: seconds, what is left, what the limits hold."""
+
+    def __init__(self, work: Work, limits: Mapping[Kind, KnownLimit]) -> None:
+        self._work = work
+        self._latency_s = max(work.latency_s, _SHORTEST_S)
+        self._uses = {kind: work.each.of(kind) for kind in limits}
+        self._refills = {kind: limit.per_minute / 60 * _USED for kind, limit in limits.items()}
+        self._full = {kind: limit.burst for kind, limit in limits.items()}
+        self._levels = dict(self._full)
+        self._left = work.requests - 1.0
+        self.seconds = self._latency_s
+        self.limiter = Limiter.RAMPING
+
+    def ramp(self) -> None:
+        """Let the window double in the time of an answer until it is whole or a limit holds."""
+        window, step_s = FIRST_WINDOW, self._latency_s / _STEPS_A_DOUBLING
+        while window < self._work.concurrency and self._left > 0:
+            rate = window / self._latency_s
+            if self._is_dry(rate, step_s):
+                return
+            self._go(rate, step_s)
+            window *= 2 ** (1 / _STEPS_A_DOUBLING)
+
+    def drain(self) -> None:
+        """Go on with the whole window for as long as what was there at once lasts."""
+        rate = self._work.concurrency / self._latency_s
+        lasts_s = [
+            self._levels[kind] / (rate * use - self._refills[kind])
+            for kind, use in self._uses.items()
+            if rate * use > self._refills[kind]
+        ]
+        if lasts_s and self._left > 0 and not self._is_dry(rate, _SHORTEST_S):
+            self._go(rate, max(0.0, min(lasts_s)))
+
+    def finish(self) -> None:
+        """Send the rest at the rate of the tightest limit."""
+        rate, limiter = self._work.concurrency / self._latency_s, Limiter.CONCURRENCY
+        for kind, use in self._uses.items():
+            if self._refills[kind] / use < rate:
+                rate, limiter = self._refills[kind] / use, Limiter.of(kind)
+        if self._left > 0:
+            self.limiter = limiter
+            self._go(rate, self._left / rate)
+
+    def _is_dry(self, rate: float, step_s: float) -> bool:
+        """Whether a limit does not hold as much as a step at this rate takes."""
+        return any(
+            self._levels[kind] + self._refills[kind] * step_s < rate * use * step_s
+            for kind, use in self._uses.items()
+        )
+
+    def _go(self, rate: float, step_s: float) -> None:
+        step_s = min(step_s, self._left / rate)
+        self._left -= rate * step_s
+        self.seconds += step_s
+        for kind, use in self._uses.items():
+            level = self._levels[kind] + (self._refills[kind] - rate * use) * step_s
+            self._levels[kind] = min(self._full[kind], level)

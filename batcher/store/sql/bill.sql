@@ -1,0 +1,45 @@
+-- What was billed and what of it was wasted, of one run or of all: exact sums.
+
+-- name: charges
+-- Attempts that were priced alike: by the price table of their run, the models and the rates.
+SELECT r.prices_digest AS prices, o.model AS answered, a.model AS asked, o.rates,
+       coalesce(sum(o.input_tokens), 0)::BIGINT AS input_tokens,
+       coalesce(sum(o.cache_creation_5m_input_tokens), 0)::BIGINT AS cache_creation_5m_input_tokens,
+       coalesce(sum(o.cache_creation_1h_input_tokens), 0)::BIGINT AS cache_creation_1h_input_tokens,
+       coalesce(sum(o.cache_read_input_tokens), 0)::BIGINT AS cache_read_input_tokens,
+       coalesce(sum(o.output_tokens), 0)::BIGINT AS output_tokens,
+       sum(o.cost_usd) AS usd
+FROM outcomes o JOIN attempts a USING (attempt_id) LEFT JOIN runs r USING (run_id)
+WHERE (o.cost_usd <> 0 OR o.rates IS NOT NULL) AND ($run_id IS NULL OR a.run_id = $run_id)
+GROUP BY ALL;
+
+-- name: waste
+-- Billed attempts that brought no answer: of requests that have none (failed), and of those that
+-- got theirs by another attempt, perhaps in another form (repeated).
+WITH good AS (
+    SELECT fingerprint, min(attempt_id) AS attempt_id FROM outcomes WHERE is_final AND status = 'succeeded' GROUP BY fingerprint
+),
+-- Each failed row's request, with all that were asked in its place.
+forms AS (
+    SELECT fingerprint AS asker, replaced_by AS asked FROM replacements UNION SELECT fingerprint, fingerprint FROM replacements
+),
+answered AS (
+    SELECT asked AS fingerprint FROM forms WHERE asker IN (SELECT asker FROM forms WHERE asked IN (SELECT fingerprint FROM good))
+),
+lost AS (
+    SELECT o.cost_usd, o.fingerprint IN (SELECT fingerprint FROM good) OR o.fingerprint IN (SELECT fingerprint FROM answered) AS is_repeated
+    FROM outcomes o JOIN attempts a USING (attempt_id)
+    WHERE o.billing = 'billed' AND o.cost_usd IS NOT NULL AND ($run_id IS NULL OR a.run_id = $run_id)
+      AND o.attempt_id NOT IN (SELECT attempt_id FROM good)
+)
+SELECT count(*) FILTER (WHERE NOT is_repeated) AS failed, coalesce(sum(cost_usd) FILTER (WHERE NOT is_repeated), 0) AS failed_usd,
+       count(*) FILTER (WHERE is_repeated) AS repeated, coalesce(sum(cost_usd) FILTER (WHERE is_repeated), 0) AS repeated_usd
+FROM lost;
+
+-- name: tables
+-- The price tables that some run used.
+SELECT digest, prices FROM price_tables;
+
+-- name: tables_of_runs
+-- Which run used which of them.
+SELECT run_id, prices_digest FROM runs WHERE prices_digest IS NOT NULL;

@@ -1,0 +1,61 @@
+"""The estimate of how long a run takes, against the simulated run itself."""
+
+from dataclasses import replace
+from random import Random
+
+import pytest
+from ours import Ours
+from profiles import BUILD, SCALE, SMALL, START, Profile, Sizes
+from race import CLOCK_START, Run
+from world import FIRST_TOKEN_S, TOKENS_PER_SECOND
+
+from batcher.core.estimate.duration import KnownLimit, Work, duration
+from batcher.core.pace.limiter import Limiter
+from batcher.core.pace.limits.kinds import Amounts, Kind
+
+CASES = {
+    "requests": (Profile("", START, SMALL), Limiter.REQUESTS),
+    "input tokens": (Profile("", BUILD, Sizes(2_400, 150)), Limiter.INPUT),
+    "output tokens": (Profile("", SCALE, Sizes(500, 450), concurrency=1_000), Limiter.OUTPUT),
+    "concurrency": (Profile("", SCALE, Sizes(500, 450), concurrency=32), Limiter.CONCURRENCY),
+    "a second's burst": (Profile("", START, SMALL, burst=1 / 60), Limiter.REQUESTS),
+    "heavy-tailed rows": (
+        Profile("", START, Sizes(2_800, 200, input_sigma=1.3, output_sigma=1.0)),
+        Limiter.INPUT,
+    ),
+}
+
+
+def simulated_s(profile: Profile, jobs: int) -> float:
+    """How long batcher's own pacing takes for so many rows."""
+    supply = replace(profile, jobs=jobs, duration_s=100_000, warm_up_s=0)
+    run = Run(Ours(supply.known, Random("strategy"), CLOCK_START), supply, seed=0)
+    run.finish()
+    return run.result("").ended_s
+
+
+@pytest.mark.parametrize("jobs", [500, 3_000, 12_000])
+@pytest.mark.parametrize("case", CASES)
+def test_a_run_takes_as_long_as_estimated(case: str, jobs: int) -> None:
+    """Within 15 % (or three seconds), for six kinds of limits, and it is said which limit it is."""
+    profile, limiter = CASES[case]
+    _, tokens_in, tokens_out = profile.sizes.uses
+    latency_s = FIRST_TOKEN_S + tokens_out / TOKENS_PER_SECOND
+    drawn = Random("sizes")
+    longest = sorted(profile.sizes.draw(0, drawn).output_tokens for _ in range(2_000))[-20]
+    slowest_s = FIRST_TOKEN_S + longest / TOKENS_PER_SECOND
+    each = Amounts(tokens_in, tokens_out)
+    work = Work(jobs, each, latency_s, slowest_s, profile.concurrency)
+    limits = {
+        kind: KnownLimit(per_minute, per_minute * profile.burst)
+        for kind, per_minute in zip(
+            (Kind.REQUESTS, Kind.INPUT, Kind.OUTPUT),
+            (profile.limits.requests, profile.limits.input_tokens, profile.limits.output_tokens),
+            strict=True,
+        )
+    }
+    said = duration(work, limits)
+    real_s = simulated_s(profile, jobs)
+    assert said.seconds == pytest.approx(real_s, rel=0.15, abs=3.0)
+    if jobs == 12_000:
+        assert said.limiter is limiter
