@@ -44,6 +44,8 @@ release_option = click.option(
     is_flag=True,
     help="Hold nothing for attempts that may have been billed unseen: the API says they were not.",
 )
+_MOST_USD = Decimal(10) ** 12
+
 quiet_option = click.option("-q", "--quiet", is_flag=True, help="Say only what went wrong.")
 
 
@@ -79,7 +81,7 @@ def with_cap(overrides: tuple[str, ...], max_cost: str | None) -> tuple[str, ...
         return overrides
     amount = max_cost.removeprefix("$").replace(",", "").replace("_", "")
     try:
-        is_amount = Decimal(amount).is_finite() and Decimal(amount) > 0
+        is_amount = Decimal(0) < Decimal(amount) < _MOST_USD
     except ArithmeticError:
         is_amount = False
     if not is_amount:

@@ -79,7 +79,7 @@ def _money(record: Any) -> Iterator[str]:
     ]
     if in_vain:
         yield f"waste  {'; '.join(in_vain)}"
-    for line in record["bill"]:
+    for line in record["checkpoint"]["bill"]:
         if line["kind"] == UNEXPLAINED:
             yield (
                 f"warning  ${line['usd']} of what {line['model']} was billed is not explained by "

@@ -6,7 +6,7 @@ from batcher.runner.sending.progress import Progress
 from batcher.runner.ui import Snapshot
 
 _STEP = 10
-_BUDGET_STEPS = (50, 80, 97)
+_BUDGET_STEPS = (50, 80)
 
 
 class Milestones:
@@ -58,7 +58,7 @@ class Milestones:
         )
 
     def _tell_budget(self, snapshot: Snapshot) -> None:
-        """Tell when half, four fifths and all of the budget are used; of several only the last."""
+        """Tell when half and four fifths of the budget are used; of both only the last."""
         cap = snapshot.cap_usd
         if cap is None:
             return

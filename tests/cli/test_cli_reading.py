@@ -145,6 +145,39 @@ def test_prices(batcher: Command, wanted: str | None) -> None:
         assert all(isinstance(rate, str) for rate in model["usd_per_mtok"]["standard"].values())
 
 
+OWN = """
+[prices]
+as_of = 2026-11-20
+overrides = { "claude-haiku-4-5" = { input = 0.5, output = 2 }, "own" = { input = 1, output = 1 } }
+"""
+
+
+def test_prices_of_a_job(tmp_path: Path, batcher: Command) -> None:
+    """With what its job file overrides, and since when; the others are as shipped."""
+    job = write_job(tmp_path, JOB + OWN)
+    models = {one["id"]: one for one in batcher("prices", "--job", job, "--json").json["models"]}
+    own = {"own", "claude-haiku-4-5-20251001"}
+    assert {name for name, one in models.items() if one["is_override"]} == own
+    assert models["claude-haiku-4-5-20251001"]["usd_per_mtok"]["batch"]["input"] == "0.25"
+    assert batcher("prices", "own", "--job", job, "--json").json["overrides_as_of"] == "2026-11-20"
+    assert "from the job file: own, of 2026-11-20" in batcher("prices", "own", "--job", job).out
+    assert "job file" not in batcher("prices", "claude-opus-5-5", "--job", job).out
+    assert "job file" not in batcher("prices").out
+    checked = batcher("check", job, "--simulate", "--set", "request.model=own")
+    assert "(the job file, 2026-11-20)" in checked.out + checked.err
+    undated = write_job(tmp_path, JOB + OWN.replace("as_of = 2026-11-20", ""))
+    assert "own, which gives no day" in batcher("prices", "own", "--job", undated).out
+
+
+@pytest.mark.parametrize("day", ['"soon"', "1", "2026-11-20T12:00:00Z", "true"])
+def test_a_day_of_prices_is_a_day(tmp_path: Path, batcher: Command, day: str) -> None:
+    """Anything else is a mistake in the job file, said with its place."""
+    job = write_job(tmp_path, JOB + OWN.replace("2026-11-20", day))
+    said = batcher("prices", "--job", job)
+    assert said.code == 2
+    assert "job.toml:12: prices.as_of must be a day, such as 2026-11-22" in said.err
+
+
 def test_retired_models_are_left_out_of_the_table(batcher: Command) -> None:
     """They are shown with --all."""
     assert "retired" not in batcher("prices").out

@@ -57,7 +57,8 @@ def _weights(job: SimulatedJob, rest: list[Row]) -> Weights:
         read = job.shape.system * (len(rest) - 1 - missed)
         written = job.shape.system * (1 + missed)
         usd += read * (price_read - price_in) + written * (price_write - price_in)
-    return Weights(usd / predicted / 1e6, price_out / 1e6)
+    mean = usd / predicted if predicted else price_in
+    return Weights(mean / 1e6, price_out / 1e6)
 
 
 def _buckets(rows: list[Row], max_tokens: int) -> tuple[Bucket, ...]:

@@ -151,23 +151,34 @@ def test_opening_migrates_unless_it_only_reads(
         assert checkpoint.rows("SELECT zero FROM runs") == []
 
 
-def test_the_first_schema_becomes_todays(tmp_path: Path) -> None:
-    """A checkpoint of version 1, written by hand as that batcher did, gets what is new since."""
+TO_THE_SECOND = """
+DROP TABLE price_tables; DROP TABLE releases;
+ALTER TABLE runs DROP COLUMN prices_digest; ALTER TABLE outcomes DROP COLUMN rates;
+UPDATE checkpoint SET schema_version = 2;
+"""
+TO_THE_FIRST = f"""{TO_THE_SECOND}
+DROP TABLE rows_seen; DROP TABLE replacements;
+UPDATE checkpoint SET schema_version = 1;
+"""
+
+
+@pytest.mark.parametrize("back", [TO_THE_FIRST, TO_THE_SECOND], ids=["1", "2"])
+def test_an_older_schema_becomes_todays(tmp_path: Path, back: str) -> None:
+    """A checkpoint as an older batcher left it keeps all that it holds, and gets what is new."""
     with opened(tmp_path) as checkpoint:
-        checkpoint.commit({"attempts": [intent(1)]})
+        groups = {"runs": [run()], "attempts": [intent(1), intent(2)], "outcomes": [outcome(1)]}
+        checkpoint.commit(groups)
         wanted = checkpoint.rows(_COLUMNS)
-        checkpoint.execute(TO_THE_FIRST)
+        checkpoint.execute(back)
     with opened(tmp_path) as checkpoint:
         assert checkpoint.rows("SELECT schema_version FROM checkpoint") == [(SCHEMA_VERSION,)]
         assert checkpoint.rows(_COLUMNS) == wanted
-        assert count(checkpoint, "attempts") == 1
+        assert checkpoint.records == 4
+        assert checkpoint.rows("SELECT cost_usd, rates FROM outcomes") == [(Decimal("0.001"), None)]
+        assert checkpoint.rows("SELECT run_id, prices_digest FROM runs") == [("run", None)]
+        checkpoint.commit({"outcomes": [outcome(2, rates="standard")]})
 
 
-TO_THE_FIRST = """
-DROP TABLE rows_seen; DROP TABLE replacements; DROP TABLE price_tables; DROP TABLE releases;
-ALTER TABLE runs DROP COLUMN prices_digest; ALTER TABLE outcomes DROP COLUMN rates;
-UPDATE checkpoint SET schema_version = 1;
-"""
 _COLUMNS = (
     "SELECT table_name, column_name, data_type FROM duckdb_columns() "
     "WHERE database_name = 'c' ORDER BY ALL"

@@ -1,5 +1,6 @@
 """How long sending takes: a run played through in a few steps, with limits and a growing window."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -56,7 +57,7 @@ def duration(work: Work, limits: Mapping[Kind, KnownLimit]) -> Duration:
     run.ramp()
     run.drain()
     run.finish()
-    return Duration(run.seconds + work.slowest_s, run.limiter)
+    return Duration(run.seconds + run.last_answers_s, run.limiter)
 
 
 class _Run:
@@ -68,20 +69,25 @@ class _Run:
         self._uses = {kind: work.each.of(kind) for kind in limits}
         self._refills = {kind: limit.per_minute / 60 * _USED for kind, limit in limits.items()}
         self._full = {kind: limit.burst for kind, limit in limits.items()}
-        self._levels = dict(self._full)
-        self._left = work.requests - 1.0
+        self._window = min(FIRST_WINDOW, work.concurrency)
+        self._left = max(0.0, work.requests - 1 - self._window)
+        begun = work.requests - self._left
+        self._levels = {kind: self._full[kind] - begun * use for kind, use in self._uses.items()}
         self.seconds = self._latency_s
         self.limiter = Limiter.RAMPING
 
     def ramp(self) -> None:
-        """Let the window double in the time of an answer until it is whole or a limit holds."""
-        window, step_s = FIRST_WINDOW, self._latency_s / _STEPS_A_DOUBLING
-        while window < self._work.concurrency and self._left > 0:
-            rate = window / self._latency_s
+        """Let the window double in the time of an answer until it is whole or a limit holds.
+
+        For each answer two requests leave then: one in its place, and one more.
+        """
+        step_s = self._latency_s / _STEPS_A_DOUBLING
+        while self._window < self._work.concurrency and self._left > 0:
+            rate = 2 * math.log(2) * self._window / self._latency_s
             if self._is_dry(rate, step_s):
                 return
             self._go(rate, step_s)
-            window *= 2 ** (1 / _STEPS_A_DOUBLING)
+            self._window *= 2 ** (1 / _STEPS_A_DOUBLING)
 
     def drain(self) -> None:
         """Go on with the whole window for as long as what was there at once lasts."""
@@ -95,14 +101,29 @@ class _Run:
             self._go(rate, max(0.0, min(lasts_s)))
 
     def finish(self) -> None:
-        """Send the rest at the rate of the tightest limit."""
-        rate, limiter = self._work.concurrency / self._latency_s, Limiter.CONCURRENCY
+        """Send the rest as the tightest limit lets it, which may have been overdrawn before."""
+        takes_s = {Limiter.CONCURRENCY: self._left * self._latency_s / self._work.concurrency}
         for kind, use in self._uses.items():
-            if self._refills[kind] / use < rate:
-                rate, limiter = self._refills[kind] / use, Limiter.of(kind)
-        if self._left > 0:
+            missing = self._left * use - self._levels[kind]
+            takes_s[Limiter.of(kind)] = missing / self._refills[kind]
+        limiter = max(takes_s, key=lambda word: takes_s[word])
+        if takes_s[limiter] > 0:
             self.limiter = limiter
-            self._go(rate, self._left / rate)
+            self._window = self._left * self._latency_s / takes_s[limiter]
+            self.seconds += takes_s[limiter]
+
+    @property
+    def last_answers_s(self) -> float:
+        """How long the slowest of those takes that are in flight when the last one leaves.
+
+        One in a hundred is known; of more or fewer it goes by the logarithm of their number.
+        """
+        others = self._work.requests - 1
+        if not others:
+            return 0.0
+        latency_s, in_flight = self._latency_s, max(1.0, min(others, self._window))
+        slowest_s = max(latency_s, self._work.slowest_s)
+        return latency_s + (slowest_s - latency_s) * math.log(in_flight) / math.log(100)
 
     def _is_dry(self, rate: float, step_s: float) -> bool:
         """Whether a limit does not hold as much as a step at this rate takes."""

@@ -21,6 +21,10 @@ _TYPES = {
     "tuple_type": "an array",
     "list_type": "an array",
     "dict_type": "a table",
+    **dict.fromkeys(
+        ["date_type", "date_parsing", "date_from_datetime_parsing", "date_from_datetime_inexact"],
+        "a day, such as 2026-11-22",
+    ),
 }
 _BOUNDS: dict[str, tuple[str, str]] = {
     "greater_than": ("gt", "more than"),

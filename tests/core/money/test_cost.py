@@ -63,7 +63,7 @@ def test_cost_equals_the_formula_in_fractions(case: Any) -> None:
 
 
 def drawn(dice: random.Random, model: str) -> Usage:
-    """Draw a usage that a response could have; a third of them near the long-prompt threshold."""
+    """Draw a usage that a response could have, often near the threshold of long prompts."""
 
     def count() -> int:
         ranges = [(0, 0), (1, 5_000), (10_000, 60_000), (0, 2_000_000), (0, 2**53)]

@@ -1,0 +1,111 @@
+"""A budget is never passed, whatever happens, and hardly any of it is left unused."""
+
+from decimal import Decimal
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from spending import spend
+
+from batcher.core.money.budget import Affordable, Budget, Standing
+
+USD = st.decimals("0.000001", "2", places=6)
+
+
+class Spending(RuleBasedStateMachine):
+    """Attempts that reserve, come back in any order, or die with the process."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.cap, self.spent, self.unknown = Decimal(5), Decimal(0), Decimal(0)
+        self.flying: list[Decimal] = []
+        self.start()
+
+    def start(self) -> None:
+        """A process begins with what is on the disk."""
+        self.budget = Budget(Standing(self.cap, self.spent, self.unknown))
+
+    @rule(worst=USD)
+    def reserve(self, worst: Decimal) -> None:
+        """One that fits goes; one that does not waits, or gives up when nothing else may end."""
+        room = self.cap - self.spent - self.unknown - sum(self.flying, Decimal(0))
+        said = self.budget.reserve(worst)
+        if worst <= room:
+            assert said is Affordable.NOW
+            self.flying.append(worst)
+        else:
+            assert said is (Affordable.LATER if self.flying else Affordable.NEVER)
+
+    @precondition(lambda self: self.flying)
+    @rule(data=st.data(), share=st.decimals("0", "1", places=3))
+    def return_one(self, data: st.DataObject, share: Decimal) -> None:
+        """One comes back and costs no more than it might have."""
+        worst = self.flying.pop(data.draw(st.integers(0, len(self.flying) - 1)))
+        self.budget.settle(worst, worst * share)
+        self.spent += worst * share
+
+    @precondition(lambda self: self.flying)
+    @rule()
+    def lose_one(self) -> None:
+        """Nobody ever learns whether it was billed: all of it stays held."""
+        worst = self.flying.pop()
+        self.budget.settle(worst, None)
+        self.unknown += worst
+
+    @rule()
+    def kill(self) -> None:
+        """What was in flight is unknown to the next process."""
+        self.unknown += sum(self.flying, Decimal(0))
+        self.flying = []
+        self.start()
+
+    @rule(cap=st.decimals("1", "20", places=2))
+    def change_cap(self, cap: Decimal) -> None:
+        """A resumed run may have another cap, even one that is passed already."""
+        self.kill()
+        self.cap = cap
+        self.start()
+
+    @invariant()
+    def is_never_passed(self) -> None:
+        """Spent, unknown and reserved add up, and stay below the cap unless it was lowered."""
+        standing = self.budget.standing
+        assert (standing.spent, standing.unknown) == (self.spent, self.unknown)
+        assert standing.reserved == sum(self.flying, Decimal(0))
+        if self.spent + self.unknown <= self.cap:
+            assert standing.available >= 0
+
+
+TestSpending = Spending.TestCase
+TestSpending.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)
+
+
+@given(USD, USD)
+def test_a_cost_above_its_bound_is_said_and_counted(worst: Decimal, more: Decimal) -> None:
+    """The bound was wrong, but the money is gone."""
+    budget = Budget(Standing(Decimal(100), Decimal(0), Decimal(0)))
+    budget.reserve(worst)
+    with pytest.raises(ValueError, match="worst case"):
+        budget.settle(worst, worst + more)
+    assert budget.standing.spent == worst + more
+
+
+@pytest.mark.parametrize(
+    ("requests", "cap"),
+    [
+        (50_000, Decimal(30)),
+        pytest.param(2_000_000, Decimal(1_150), marks=pytest.mark.slow),
+    ],
+)
+@pytest.mark.parametrize("seed", [1, 2])
+def test_under_faults_and_kills_nothing_is_overspent(
+    requests: int, cap: Decimal, seed: int
+) -> None:
+    """What the API billed never passes the cap, and at least 97 % of it is used or held."""
+    ledger = spend(requests, cap, seed)
+    assert ledger.most_overshoot <= 0
+    assert ledger.spent + ledger.unknown <= cap
+    assert ledger.spent + ledger.unknown >= cap * Decimal("0.97")
+    assert ledger.kills > requests // 50_000
+    assert ledger.attempts >= requests // 2
