@@ -112,8 +112,12 @@ def plain_line(snapshot: Snapshot) -> str:
 
 def _money(snapshot: Snapshot) -> str:
     parts = [f"{rounded_text(snapshot.spent_usd)} spent"]
+    if snapshot.cap_usd is not None:
+        used, cap = rounded_text(snapshot.used_usd), rounded_text(snapshot.cap_usd)
+        parts.append(f"{used} of the budget of {cap} used")
     if snapshot.projected_usd is not None:
-        parts.append(f"about {rounded_text(snapshot.projected_usd)} at the end")
+        expected, low, high = map(rounded_text, snapshot.projected_usd)
+        parts.append(f"about {expected} ({low} to {high}) at the end")
     if snapshot.unknown_usd:
         parts.append(f"up to {rounded_text(snapshot.unknown_usd)} perhaps billed unseen")
     if snapshot.cache_read_share:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from decimal import Decimal
 
+from batcher.core.answers.strict_json import load
 from batcher.errors import ConfigurationError
 
 SCHEMA_VERSION = 1
@@ -44,7 +45,7 @@ class SavedPlan:
     def from_json(cls, text: str) -> "SavedPlan":
         """Read it; ConfigurationError, without the file's name, for what is no such plan."""
         try:
-            content = json.loads(text)
+            content = load(text)
             version = content.pop("schema_version")
             plan = cls(**content) if version == SCHEMA_VERSION else None
         except (ValueError, TypeError, KeyError, AttributeError):
@@ -62,18 +63,33 @@ class SavedPlan:
 
 def _is_whole(plan: SavedPlan) -> bool:
     """Whether the values of a plan that was read are of the right kinds."""
-    kinds: list[tuple[object, type]] = [
-        (plan.row_count, int),
-        *((text, str) for text in (plan.job, plan.created, plan.rows, plan.requests)),
-        *((one, Mapping) for one in (plan.form, plan.prices, plan.estimate)),
-    ]
-    if not all(isinstance(value, kind) for value, kind in kinds):
-        return False
+    texts = (plan.job, plan.created, plan.version, plan.rows, plan.requests)
+    return (
+        all(isinstance(text, str) for text in texts)
+        and type(plan.row_count) is int
+        and _is_table(plan.form)
+        and _is_mapping(plan.prices)
+        and all(_is_table(rates) for rates in plan.prices.values())
+        and _is_mapping(plan.estimate)
+        and (plan.cap_usd is None or _is_cap(plan.cap_usd))
+    )
+
+
+def _is_mapping(value: object) -> bool:
+    return isinstance(value, Mapping)
+
+
+def _is_table(value: object) -> bool:
+    """Whether it gives each name a text."""
+    return isinstance(value, Mapping) and all(isinstance(text, str) for text in value.values())
+
+
+def _is_cap(text: object) -> bool:
+    """Whether it is an exact amount above zero; a float is not, nor is an infinite one."""
     try:
-        is_cap = plan.cap_usd is None or Decimal(plan.cap_usd) > 0
-    except (ArithmeticError, TypeError, ValueError):
+        return isinstance(text, str) and Decimal(text).is_finite() and Decimal(text) > 0
+    except ArithmeticError:
         return False
-    return is_cap and all(isinstance(rates, Mapping) for rates in plan.prices.values())
 
 
 def _unreadable() -> ConfigurationError:

@@ -1,15 +1,20 @@
 """What a run shows and asks, whoever is on the other side."""
 
+import math
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Protocol
+
+_PROJECT_FROM = 5
+_QUANTILE = 1.645
 
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
     """A run at one instant; rates are answers a second, times are seconds.
 
-    ``used_usd`` is what counts against the budget ``cap_usd``, of earlier runs, too.
+    ``usd_deviation`` is the standard deviation of what a row costs. ``used_usd`` is what counts
+    against the budget ``cap_usd``, of earlier runs, too.
     """
 
     total: int
@@ -25,14 +30,25 @@ class Snapshot:
     eta_s: float | None
     limiter: str
     elapsed_s: float
+    usd_deviation: float = 0.0
     cap_usd: Decimal | None = None
     used_usd: Decimal = Decimal(0)
     reserved_usd: Decimal = Decimal(0)
 
     @property
-    def projected_usd(self) -> Decimal | None:
-        """What the run will have spent at its end if the rest is like what is done."""
-        return self.spent_usd / self.done * self.total if self.done else None
+    def projected_usd(self) -> tuple[Decimal, Decimal, Decimal] | None:
+        """What the run will have spent at its end if the rest is like what is done.
+
+        With the ends of a 90 % interval; None before the first answers.
+        """
+        if self.done < _PROJECT_FROM:
+            return None
+        left = self.total - self.done
+        expected = self.spent_usd + self.spent_usd / self.done * left
+        # The mean of what is done is off, and the rest scatters by itself.
+        deviation = self.usd_deviation * math.sqrt(left * left / self.done + left)
+        half = Decimal(_QUANTILE * deviation)
+        return expected, max(self.spent_usd, expected - half), expected + half
 
 
 class Ui(Protocol):

@@ -106,6 +106,7 @@ class PlanRecord:
     reason: str | None
     price_group: str | None = None
     prompt_tokens: float | None = None
+    most_prompt_tokens: int | None = None
     max_tokens: int | None = None
 
 
@@ -147,6 +148,7 @@ _TYPES: dict[str, pa.DataType] = {
     **dict.fromkeys(
         [
             "attempt_id", "pid", "item", "body_bytes", "ordinal", "line", "max_tokens",
+            "most_prompt_tokens",
             "input_tokens",
             "cache_creation_5m_input_tokens", "cache_creation_1h_input_tokens",
             "cache_read_input_tokens", "output_tokens", "thinking_tokens",

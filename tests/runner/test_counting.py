@@ -5,7 +5,7 @@ import json
 import socket
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -50,10 +50,11 @@ def server_saying(*answers: tuple[int, bytes]) -> Iterator[tuple[str, list[bytes
             status, said = answers[min(len(seen), len(answers) - 1)]
             seen.append(body)
             said = said.replace(b"{}", json.dumps(body.decode()).encode())
-            self.send_response(status)
-            self.send_header("content-length", str(len(said)))
-            self.end_headers()
-            self.wfile.write(said)
+            with suppress(ConnectionError):  # who has given up has hung up
+                self.send_response(status)
+                self.send_header("content-length", str(len(said)))
+                self.end_headers()
+                self.wfile.write(said)
 
         def log_message(self, *_: Any) -> None:
             pass

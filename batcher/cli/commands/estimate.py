@@ -28,6 +28,7 @@ from batcher.runner.planning.approval import plan_to_save
 from batcher.runner.reading.estimating import Estimated, estimate_job
 
 _LEAST_PILOT = 10
+_BAD_SHOWN = 3
 _CENT = Decimal("0.01")
 
 
@@ -91,7 +92,7 @@ def command(
         return 0
     for line in _lines(found):
         tell(line)
-    for warning in (*found.advice.warnings, *found.notes, *map(str, found.plan.warnings)):
+    for warning in _warnings(found):
         say(f"warning  {warning}")
     if out is not None:
         limit = "without a cap" if cap is None else f"with a cap of {rounded_text(cap)} in all"
@@ -145,7 +146,9 @@ def _lines(found: Estimated) -> Iterator[str]:
         yield "cost     nothing: every request has its answer"
         return
     yield f"basis    {_basis(estimate)}"
-    yield f"prompt   {_tokens(estimate.prompt_tokens)} tokens" + _read(estimate)
+    prompt = estimate.most_prompt_tokens
+    most = "" if prompt is None else f", at most {_short(prompt)}"
+    yield f"prompt   {_tokens(estimate.prompt_tokens)} tokens{most}{_read(estimate)}"
     most = f", at most {_short(estimate.most_output_tokens)}"
     yield f"output   {_tokens(estimate.output_tokens)} tokens{most}"
     if estimate.duration is not None:
@@ -156,6 +159,18 @@ def _lines(found: Estimated) -> Iterator[str]:
         yield _row(choice, len(estimate.choices) > 2)
     yield ""
     yield f"choice   {found.advice.choice}"
+
+
+def _warnings(found: Estimated) -> Iterator[str]:
+    """Yield what is to be minded: rows that are not asked or will be refused, money, the model."""
+    bad, shown = found.plan.counts.bad, found.plan.bad[:_BAD_SHOWN]
+    if bad:
+        more = "" if bad == len(shown) else f"; and {bad - len(shown):,} more"
+        listed = "; ".join(map(str, shown))
+        yield f"{bad:,} rows are bad and will not be asked: {listed}{more}"
+    yield from found.advice.warnings
+    yield from found.notes
+    yield from map(str, found.plan.warnings)
 
 
 def _bad(found: Estimated) -> str:
@@ -191,7 +206,7 @@ def _basis(estimate: Estimate) -> str:
 def _read(estimate: Estimate) -> str:
     if not estimate.read_tokens:
         return ""
-    return f", {_short(estimate.read_tokens)} of them from the prompt cache"
+    return f"; {_short(estimate.read_tokens)} of them from the prompt cache"
 
 
 def _time(timing: Timing) -> str:
@@ -227,7 +242,10 @@ def _for_programs(found: Estimated) -> dict[str, Any]:
         "counted": estimate.counted,
         "spent_usd": exact_text(found.spent_usd),
         "tokens": {
-            "prompt": _spread_json(estimate.prompt_tokens),
+            "prompt": {
+                **_spread_json(estimate.prompt_tokens),
+                "worst": estimate.most_prompt_tokens,
+            },
             "output": {
                 **_spread_json(estimate.output_tokens),
                 "worst": estimate.most_output_tokens,
@@ -245,7 +263,7 @@ def _for_programs(found: Estimated) -> dict[str, Any]:
         "seconds": None if timing is None else {**asdict(timing), **_seconds_json(timing)},
         "choice": found.advice.choice,
         "affordable_rows": found.advice.affordable,
-        "warnings": [*found.advice.warnings, *found.notes, *map(str, found.plan.warnings)],
+        "warnings": list(_warnings(found)),
         "held_by": found.held_by,
     }
 

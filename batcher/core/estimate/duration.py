@@ -53,9 +53,8 @@ def duration(work: Work, limits: Mapping[Kind, KnownLimit]) -> Duration:
     """
     if not work.requests:
         return Duration(0.0, Limiter.DRAINING)
-    run = _Run(work, {kind: limit for kind, limit in limits.items() if work.each.of(kind) > 0})
+    run = _Run(work, limits)
     run.ramp()
-    run.drain()
     run.finish()
     return Duration(run.seconds + run.last_answers_s, run.limiter)
 
@@ -89,19 +88,8 @@ class _Run:
             self._go(rate, step_s)
             self._window *= 2 ** (1 / _STEPS_A_DOUBLING)
 
-    def drain(self) -> None:
-        """Go on with the whole window for as long as what was there at once lasts."""
-        rate = self._work.concurrency / self._latency_s
-        lasts_s = [
-            self._levels[kind] / (rate * use - self._refills[kind])
-            for kind, use in self._uses.items()
-            if rate * use > self._refills[kind]
-        ]
-        if lasts_s and self._left > 0 and not self._is_dry(rate, _SHORTEST_S):
-            self._go(rate, max(0.0, min(lasts_s)))
-
     def finish(self) -> None:
-        """Send the rest as the tightest limit lets it, which may have been overdrawn before."""
+        """Send the rest as the tightest limit lets it, with what it still holds or is overdrawn."""
         takes_s = {Limiter.CONCURRENCY: self._left * self._latency_s / self._work.concurrency}
         for kind, use in self._uses.items():
             missing = self._left * use - self._levels[kind]

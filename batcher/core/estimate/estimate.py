@@ -62,7 +62,8 @@ class Timing:
 class Estimate:
     """What sending a plan comes to.
 
-    ``answers`` and ``counted`` say how many requests it learnt from. ``read_tokens`` of the prompt
+    ``answers`` and ``counted`` say how many requests it learnt from. ``most_...`` bound what one
+    attempt of each uses. ``read_tokens`` of the prompt
     are expected to come from the prompt cache. ``long_requests`` seem to be priced as long prompts,
     ``too_long`` ones not to fit into their model's context. ``choices`` begin with what a run would
     do now.
@@ -73,6 +74,7 @@ class Estimate:
     counted: int
     prompt_tokens: Spread
     output_tokens: Spread
+    most_prompt_tokens: int | None
     most_output_tokens: int
     read_tokens: float
     long_requests: int
@@ -131,6 +133,7 @@ def estimate(evidence: Evidence, terms: Terms) -> Estimate:
         counted=len(evidence.counted),
         prompt_tokens=_predicted(evidence, dict.fromkeys(groups, Weights(1.0, 0.0))),
         output_tokens=_predicted(evidence, dict.fromkeys(groups, Weights(0.0, 1.0))),
+        most_prompt_tokens=_most_prompt(evidence),
         most_output_tokens=sum(bucket.most_output for bucket in evidence.buckets),
         read_tokens=sum(tokens.read for tokens in terms.cached.values()),
         long_requests=sum(one.requests for one in evidence.buckets if one.group.endswith(LONG)),
@@ -147,6 +150,11 @@ def output_ranges(
         group: output_range({**settings, "max_tokens": most}, prices.facts(model_of(group)))
         for group, most in evidence_groups.items()
     }
+
+
+def _most_prompt(evidence: Evidence) -> int | None:
+    bounds = [bucket.most_prompt for bucket in evidence.buckets]
+    return None if None in bounds else sum(bound for bound in bounds if bound is not None)
 
 
 def _is_too_long(bucket: Bucket, prices: PriceTable) -> bool:

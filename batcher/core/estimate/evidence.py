@@ -9,7 +9,8 @@ class Bucket:
     """Requests to send whose prompts are of about one length, all at the same rates (``group``).
 
     ``predicted`` are the estimated prompt tokens of all of them together, ``most_output`` the sum
-    of their ``max_tokens``; one of them has from ``lower`` to ``upper`` prompt tokens.
+    of their ``max_tokens``, ``most_prompt`` the bound of their prompt tokens, None without one; the
+    prompt of each is estimated at ``lower`` to ``upper`` tokens.
     """
 
     group: str
@@ -18,6 +19,7 @@ class Bucket:
     most_output: int
     lower: float
     upper: float
+    most_prompt: int | None = None
 
     @property
     def mean(self) -> float:

@@ -60,6 +60,14 @@ class _Contents:
     has_pages: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class WorstCase:
+    """The most that one attempt can cost in USD, and the most tokens that its prompt can have."""
+
+    usd: Decimal
+    prompt_tokens: int
+
+
 class Bound:
     """Bounds from above what one attempt may cost, for requests that share their settings.
 
@@ -105,17 +113,17 @@ class Bound:
         # Rows of one job have few different lengths, and exact decimals take their time.
         self._usd_of = lru_cache(_LENGTHS_REMEMBERED)(self._usd)
 
-    def of(self, body: bytes, request: Mapping[str, Any], marks: TTL | None = "1h") -> Decimal:
-        """Bound one request, in USD; ``UnboundedError`` when nothing does.
+    def of(self, body: bytes, request: Mapping[str, Any], marks: TTL | None = "1h") -> WorstCase:
+        """Bound one request; ``UnboundedError`` when nothing does.
 
         ``body`` holds the bytes that are sent, ``request`` the same as values. ``marks`` is the
         lifetime of those that may be added to them for the prompt cache, None when none are. They,
         and the block that a marked text becomes, are JSON around the prompt and no part of it.
         """
-        return self._usd_of(self.prompt_tokens(body, request), _longer(marks, _own_marks(body)))
+        prompt = self._prompt_tokens(body, request)
+        return WorstCase(self._usd_of(prompt, _longer(marks, _own_marks(body))), prompt)
 
-    def prompt_tokens(self, body: bytes, request: Mapping[str, Any]) -> int:
-        """Bound the tokens of a request's prompt; ``UnboundedError`` when nothing does."""
+    def _prompt_tokens(self, body: bytes, request: Mapping[str, Any]) -> int:
         facts = self._prices.facts
         window = None if facts is None else facts.context_window
         tier: Tier = "high" if facts is None else (facts.image_tier or "high")
@@ -147,7 +155,7 @@ def worst_case(
     marks: TTL | None = "1h",
     *,
     is_batch: bool = False,
-) -> Decimal:
+) -> WorstCase:
     """Bound one request by itself: see ``Bound``."""
     return Bound(request, prices, is_batch=is_batch).of(body, request, marks)
 

@@ -2,18 +2,20 @@
 
 from collections import Counter
 from collections.abc import Iterator
-from decimal import Decimal
 
 from batcher.core.answers.outcome import Status
 from batcher.core.digest import Digest
 from batcher.core.estimate.pricing import group_of
 from batcher.core.estimate.tokens import NO_TEXT
+from batcher.core.money.bound import WorstCase
 from batcher.core.request.build import Request, Unsendable
 from batcher.core.row import BadRow, Row
 from batcher.errors import Problem
 from batcher.runner.planning.prepare import Prepared
 from batcher.runner.planning.sharing import prefix_records
 from batcher.store.records import PlanRecord, PrefixRecord
+
+_LOOKED_AT = 2_000
 
 
 class Items:
@@ -46,16 +48,17 @@ class Items:
         request = self._request_of(row, row_id)
         samples = self._prepared.samples
         names: tuple[bytes | None, ...] = (None,) * samples
-        content = worst_case = group = predicted = most = None
+        content = group = predicted = most = bound = None
         why: tuple[str | None, str | None, str | None] = (None, None, None)
         if isinstance(request, Request):
             names, content, most = request.fingerprints, request.content, request.max_tokens
             prompt = self._prepared.prompt_rule(request.model).of(request.fields)
             predicted = prompt.total
             group = group_of(self._prepared.prices.model(request.model), request.model, predicted)
-            self._text += prompt.text
-            self._tokens += predicted
-            worst_case = self._note(request, row.ordinal * samples)
+            if self.models.total() <= _LOOKED_AT:
+                self._text += prompt.text
+                self._tokens += predicted
+            bound = self._note(request, row.ordinal * samples)
         else:
             status = Status.SKIPPED if request.is_skipped else Status.ERRORED
             why = (status.value, request.error_type, request.reason)
@@ -70,16 +73,17 @@ class Items:
                 row_id if isinstance(row_id, str) else None,
                 name,
                 content,
-                worst_case,
+                None if bound is None else bound.usd,
                 *why,
                 group,
                 predicted,
+                None if bound is None else bound.prompt_tokens,
                 most,
             )
 
     @property
     def sigma(self) -> float:
-        """How far the estimated prompts may be off as a whole, as of ``Prompt``."""
+        """How far the estimated prompts may be off as a whole, as of ``Prompt``; by the first ones."""
         return self._text.sigma * self._text.total / self._tokens if self._tokens else 0.0
 
     def take_prefixes(self) -> list[PrefixRecord]:
@@ -87,8 +91,8 @@ class Items:
         taken, self._prefixes = self._prefixes, []
         return taken
 
-    def _note(self, request: Request, first_item: int) -> Decimal | None:
-        """Note what a request adds to the whole; return the most one attempt of it can cost."""
+    def _note(self, request: Request, first_item: int) -> WorstCase | None:
+        """Note what a request adds to the whole; return the bound of one attempt of it."""
         self.largest_body = max(self.largest_body, len(request.body))
         self.body_bytes += len(request.body)
         self.rows_digest.add(request.content)
@@ -96,7 +100,7 @@ class Items:
             self.requests_digest.add(name)
         records = prefix_records(self._prepared, request, first_item)
         self._prefixes += records
-        return self._prepared.worst_case_of(request, is_marked=bool(records))
+        return self._prepared.bound_of(request, is_marked=bool(records))
 
     def _request_of(self, row: Row | BadRow, row_id: str | Unsendable) -> Request | Unsendable:
         if isinstance(row, BadRow):

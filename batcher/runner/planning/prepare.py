@@ -10,7 +10,7 @@ from pathlib import Path
 from batcher.core.cache.prefix import Namer
 from batcher.core.estimate.prompt import PromptRule
 from batcher.core.job import SIMULATOR
-from batcher.core.money.bound import Bound, UnboundedError, worst_case
+from batcher.core.money.bound import Bound, UnboundedError, WorstCase, worst_case
 from batcher.core.money.prices import PriceTable
 from batcher.core.request.build import EncodedImage, Request, RequestBuilder, Unsendable
 from batcher.core.request.refusals import Refusal, refusals
@@ -92,8 +92,8 @@ class Prepared:
         place = str(loaded.path) if source == "default" else source
         return Problem(message, place, None, refusal.hint)
 
-    def worst_case_of(self, request: Request, *, is_marked: bool = True) -> Decimal | None:
-        """The most one attempt can cost in USD; None when nothing bounds it.
+    def bound_of(self, request: Request, *, is_marked: bool) -> WorstCase | None:
+        """The most that one attempt can cost, and have tokens; None when nothing bounds it.
 
         ``is_marked`` says that it may be sent with marks for the prompt cache besides its own.
         """

@@ -120,7 +120,8 @@ def _counted(
     """Have the API count them; what it did not is noted, and no reason to stop."""
     try:
         with _server(prepared, environ) as (api, key):
-            counts = count_prompts(api, key, [one.fields for one in sample], Random().random)
+            chance = Random().random  # noqa: S311 - for jitter
+            counts = count_prompts(api, key, [one.fields for one in sample], chance)
     except ConfigurationError as error:
         notes.append(f"the API counted no prompts: {error.message}")
         return []

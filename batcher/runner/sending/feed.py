@@ -129,18 +129,18 @@ def errands(
             if not any(marks):
                 continue
             request = _unchanged(None if isinstance(row, BadRow) else prepared.request_of(row))
-            worst_case = prepared.worst_case_of(request)
             first = row.ordinal * samples
             wanted_samples = [sample for sample in range(samples) if marks[sample]]
             # The answers to one request share its prefixes, so they are marked alike.
             levels = plan.sharing.of(first + wanted_samples[0])
             outgoing, prefixes = _outgoing(prepared, request, levels)
+            bound = prepared.bound_of(request, is_marked=bool(prefixes))
             for sample in wanted_samples:
                 yield Errand(
                     first + sample,
                     request.fingerprints[sample],
                     outgoing,
-                    worst_case,
+                    None if bound is None else bound.usd,
                     marks[sample] - 1,
                     prefixes,
                 )

@@ -1,5 +1,6 @@
 """How far a run is: counted from recorded attempts, shown on a terminal or in lines."""
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -18,8 +19,8 @@ class Progress:
     """Counts of one run; ``spent_usd`` is exact, ``unknown_usd`` is what may have been billed.
 
     ``saved_usd`` is what the prompt cache saved, ``pace_s`` the seconds under each limiter,
-    ``limits`` what was learnt of the API's, ``longest_answer`` the bytes that were kept of the longest, ``first_failures`` the status of
-    each error type when it was first seen.
+    ``limits`` what was learnt of the API's, ``longest_answer`` the bytes that were kept of the
+    longest, ``first_failures`` the status of each error type when it was first seen.
     ``stopped_by`` names the signal, the deadline or the budget that stopped the run, ``halt`` any
     other reason.
     """
@@ -43,6 +44,7 @@ class Progress:
     first_failures: dict[str, str] = field(default_factory=dict)
     limits: dict[str, dict[str, tuple[float, float]]] = field(default_factory=dict)
     stopped_by: str | None = None
+    _usd_squares: float = 0.0
     halt: Halt | None = None
 
     def __post_init__(self) -> None:
@@ -67,6 +69,7 @@ class Progress:
         if tried.bill.cost_usd is not None:
             self.spent_usd = total([self.spent_usd, tried.bill.cost_usd])
             self.saved_usd = total([self.saved_usd, tried.bill.saved_usd])
+            self._usd_squares += float(tried.bill.cost_usd) ** 2
         if outcome.billing is Billing.UNKNOWN and tried.errand.worst_case_usd is not None:
             self.unknown_usd = total([self.unknown_usd, tried.errand.worst_case_usd])
         self._count_tokens(tried)
@@ -78,6 +81,14 @@ class Progress:
             self.done += 1
             self.failed += outcome.status is not Status.SUCCEEDED
             self.by_status[outcome.status] = self.by_status.get(outcome.status, 0) + 1
+
+    @property
+    def usd_deviation(self) -> float:
+        """The standard deviation of what a row that is done cost."""
+        if self.done < 2:
+            return 0.0
+        mean = float(self.spent_usd) / self.done
+        return math.sqrt(max(0.0, self._usd_squares / self.done - mean**2))
 
     @property
     def mean_usd(self) -> Decimal | None:

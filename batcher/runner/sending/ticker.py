@@ -86,6 +86,7 @@ class Ticker:
             eta_s=left / rate if rate > 0 else None,
             limiter=self.around.limiter,
             elapsed_s=progress.clock() - progress.started_at,
+            usd_deviation=progress.usd_deviation,
             cap_usd=None if budget is None else budget.cap,
             used_usd=Decimal(0) if budget is None else budget.used,
             reserved_usd=Decimal(0) if budget is None else budget.reserved,

@@ -17,6 +17,7 @@ CREATE OR REPLACE TEMP TABLE plan (
     reason      VARCHAR,
     price_group VARCHAR,     -- the model, and whether its prompt is one of the long, dearer ones
     prompt_tokens DOUBLE,    -- as estimated from its text
+    most_prompt_tokens BIGINT,  -- NULL: no bound is known
     max_tokens  BIGINT
 );
 

@@ -73,6 +73,13 @@ def test_one_request_takes_as_long_as_its_answer() -> None:
     assert seconds(replace(WORK, requests=1), {}) == WORK.latency_s
 
 
+def test_the_slowest_of_the_last_answers_is_waited_for() -> None:
+    """Of a hundred in flight at the end it is the one in a hundred."""
+    hundred = replace(WORK, concurrency=100)
+    even = replace(hundred, slowest_s=hundred.latency_s)
+    assert seconds(hundred, {}) - seconds(even, {}) == pytest.approx(3.0)
+
+
 def test_an_outlier_does_not_turn_time_back() -> None:
     """A mean that one slow answer has pulled above nearly all others is the least to wait for."""
     odd = replace(WORK, slowest_s=0.01, concurrency=2_000)

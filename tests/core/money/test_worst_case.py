@@ -1,7 +1,10 @@
 """No attempt costs more than its worst case."""
 
+import base64
 import json
+import struct
 import unicodedata
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -23,7 +26,7 @@ def bytes_of(request: Any, *, ascii_only: Any = False) -> bytes:
 
 def bound(request: Any, model: Any = "claude-opus-5-5", **options: Any) -> Decimal:
     """Bound a request for a model of the table."""
-    return worst_case(bytes_of(request), request, TABLE.model(model), **options)
+    return worst_case(bytes_of(request), request, TABLE.model(model), **options).usd
 
 
 def ask(text: Any = "hello", **more: Any) -> Any:
@@ -78,7 +81,56 @@ def attempts(draw: Any) -> Any:
 def test_no_consistent_usage_costs_more(attempt: Any) -> None:
     """Whatever split, tier, region and speed an answer reports, its cost is within the bound."""
     body, request, prices, is_batch, usage = attempt
-    assert cost(usage, prices) <= worst_case(body, request, prices, is_batch=is_batch)
+    assert cost(usage, prices) <= worst_case(body, request, prices, is_batch=is_batch).usd
+
+
+@settings(max_examples=150, deadline=None)
+@given(attempts(), st.sampled_from([None, "5m", "1h"]))
+def test_what_is_not_marked_is_not_written(attempt: Any, marks: Any) -> None:
+    """Without a mark nothing is written into the cache, and a short mark writes for five minutes:
+    whatever else an answer reports, its cost is within the tighter bound.
+    """
+    body, request, prices, is_batch, usage = attempt
+    short, long = usage.cache_creation_5m_input_tokens, usage.cache_creation_1h_input_tokens
+    if marks is None:
+        usage = replace(
+            usage,
+            input_tokens=usage.input_tokens + short + long,
+            cache_creation_5m_input_tokens=0,
+            cache_creation_1h_input_tokens=0,
+        )
+    elif marks == "5m":
+        usage = replace(
+            usage, cache_creation_5m_input_tokens=short + long, cache_creation_1h_input_tokens=0
+        )
+    assert cost(usage, prices) <= worst_case(body, request, prices, marks, is_batch=is_batch).usd
+
+
+@pytest.mark.parametrize(("ttl", "like"), [(None, "5m"), ("5m", "5m"), ("1h", "1h")])
+def test_marks_of_ones_own_are_found(ttl: Any, like: Any) -> None:
+    """In a block as at the top: the bound is that of a request that may be marked so."""
+    mark = {"type": "ephemeral", **({"ttl": ttl} if ttl else {})}
+    plain = ask()
+    prices = TABLE.model("claude-opus-5-5")
+    for marked in (
+        ask([{"type": "text", "text": "a", "cache_control": mark}]),
+        ask(cache_control=mark),
+    ):
+        body = bytes_of(marked)
+        found = worst_case(body, marked, prices, None)
+        assert found == worst_case(body, marked, prices, like)
+        assert found.usd > worst_case(bytes_of(plain), plain, prices, None).usd
+
+
+def test_an_image_counts_its_own_size() -> None:
+    """Of a small one the patches, of one that cannot be read the most of its tier."""
+    small = base64.b64encode(b"\x89PNG\r\n\x1a\n" + bytes(8) + struct.pack(">II", 56, 28)).decode()
+    prices = TABLE.model("claude-opus-5-5")
+    tokens = {}
+    for name, data in (("small", small), ("unreadable", "a" * len(small))):
+        request = ask([{"type": "image", "source": {"type": "base64", "data": data}}])
+        tokens[name] = worst_case(bytes_of(request), request, prices).prompt_tokens
+    assert tokens["unreadable"] - tokens["small"] == 4_784 - 2
 
 
 SHARED = {
@@ -108,7 +160,7 @@ def test_a_bound_that_many_requests_share_is_the_bound_of_each(
     for text in [*texts, *texts]:
         request = ask(text, **more) | ({} if system is None else {"system": system})
         alone = bound(request, model)
-        assert shared.of(bytes_of(request), request) == alone
+        assert shared.of(bytes_of(request), request).usd == alone
 
 
 def test_a_shared_bound_counts_what_each_request_holds() -> None:
@@ -119,7 +171,7 @@ def test_a_shared_bound_counts_what_each_request_holds() -> None:
     upload = {"type": "container_upload", "file_id": "f"}
     for block in (image, document):
         request = ask([block])
-        assert shared.of(bytes_of(request), request) == bound(request)
+        assert shared.of(bytes_of(request), request).usd == bound(request)
     request = ask([{"type": "tool_result", "content": [upload]}])
     with pytest.raises(UnboundedError):
         shared.of(bytes_of(request), request)
@@ -167,7 +219,7 @@ def test_characters_that_a_tokenizer_spells_out_are_counted_spelled_out() -> Non
     request, prices = ask("\ufdfa" * 1_000), TABLE.model("claude-opus-5-5")
     least = 33_000 * Decimal(8) * Decimal("1.1") / 1_000_000
     for ascii_only in (True, False):
-        assert worst_case(bytes_of(request, ascii_only=ascii_only), request, prices) > least
+        assert worst_case(bytes_of(request, ascii_only=ascii_only), request, prices).usd > least
 
 
 def test_an_image_counts_its_maximum_and_not_its_bytes() -> None:
@@ -237,7 +289,7 @@ def test_a_model_of_unknown_context_bounds_text_but_no_pdf() -> None:
     own = PriceOverride(input=Decimal(4), output=Decimal(20))
     prices = TABLE.with_overrides({"mine": own}).model("mine")
     request = ask()
-    assert worst_case(bytes_of(request), request, prices) == bound(request)
+    assert worst_case(bytes_of(request), request, prices).usd == bound(request)
     pdf = ask([{"type": "document", "source": {"type": "url", "url": "x"}}])
     with pytest.raises(UnboundedError):
         worst_case(bytes_of(pdf), pdf, prices)
