@@ -2,7 +2,7 @@
 
 import json
 import unicodedata
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import lru_cache
@@ -12,7 +12,8 @@ from batcher.core.cache.marks import TTL, is_marked
 from batcher.core.money.cost import US_MULTIPLIER, USD_PER_WEB_SEARCH
 from batcher.core.money.exact import per_million, product, total
 from batcher.core.money.prices import ModelPrices, Rates
-from batcher.core.request.image_size import MOST_TOKENS, Tier, tokens_of_source
+from batcher.core.request.contents import contents_of
+from batcher.core.request.image_size import Tier
 from batcher.errors import ConfigurationError
 
 # Upper bounds on what the server adds to a prompt unseen, in tokens. The largest published
@@ -49,15 +50,6 @@ class UnboundedError(ConfigurationError):
     def __init__(self, key: str, why: str) -> None:
         super().__init__(f"the cost of a request with {key!r} has no upper bound: {why}")
         self.key = key
-
-
-@dataclass(frozen=True, slots=True)
-class _Contents:
-    """What a request holds that its bytes do not price: counts, and bytes that are no text."""
-
-    image_tokens: int = 0
-    image_bytes: int = 0
-    has_pages: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +119,9 @@ class Bound:
         facts = self._prices.facts
         window = None if facts is None else facts.context_window
         tier: Tier = "high" if facts is None else (facts.image_tier or "high")
-        contents = _contents(request, tier)
+        contents = contents_of(request, tier)
+        if contents.has_upload:
+            raise UnboundedError("messages", "an uploaded file may be of any size")
         if contents.has_pages or self._uses:
             if window is None:
                 raise UnboundedError("messages", "PDFs and web tools need a model of known context")
@@ -256,52 +250,3 @@ def _max_tokens(request: Mapping[str, Any]) -> int:
     if not isinstance(limit, int) or isinstance(limit, bool) or limit < 0:
         raise UnboundedError("max_tokens", "it must be a whole number")
     return limit
-
-
-def _contents(request: Mapping[str, Any], tier: Tier) -> _Contents:
-    tokens = image_bytes = 0
-    has_pages = False
-    for block in _blocks(request):
-        source = block.get("source")
-        if block.get("type") == "image":
-            known = tokens_of_source(source, tier)
-            tokens += MOST_TOKENS[tier] if known is None else known
-            image_bytes += _base64_bytes(source)
-        elif block.get("type") == "document":
-            has_pages = has_pages or not _is_text(source)
-        elif block.get("type") == "container_upload":
-            raise UnboundedError("messages", "an uploaded file may be of any size")
-    return _Contents(tokens, image_bytes, has_pages)
-
-
-def _blocks(request: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-    """Every content block of a request, at any depth."""
-    pending: list[Any] = [request.get("system")]
-    pending.extend(
-        message.get("content")
-        for message in request.get("messages") or ()
-        if isinstance(message, Mapping)
-    )
-    while pending:
-        value = pending.pop()
-        if isinstance(value, str):
-            continue
-        if isinstance(value, list | tuple):
-            pending.extend(value)
-        elif isinstance(value, Mapping):
-            yield value
-            pending.append(value.get("content"))
-            source = value.get("source")
-            if isinstance(source, Mapping):
-                pending.append(source.get("content"))
-
-
-def _base64_bytes(source: object) -> int:
-    if isinstance(source, Mapping) and source.get("type") == "base64":
-        data = source.get("data")
-        return len(data) if isinstance(data, str) else 0
-    return 0
-
-
-def _is_text(source: object) -> bool:
-    return isinstance(source, Mapping) and source.get("type") in ("text", "content")
