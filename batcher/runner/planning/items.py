@@ -83,7 +83,7 @@ class Items:
 
     @property
     def sigma(self) -> float:
-        """How far the estimated prompts may be off as a whole, as of ``Prompt``; by the first ones."""
+        """How far the estimated prompts may be off as a whole, going by the first ones."""
         return self._text.sigma * self._text.total / self._tokens if self._tokens else 0.0
 
     def take_prefixes(self) -> list[PrefixRecord]:

@@ -105,6 +105,16 @@ def test_a_cost_without_rates_is_not_itemised() -> None:
     assert statement([Charge(None, None, "m", None, usage, Decimal(0))], PINNED) == ()
 
 
+def test_there_are_no_fewer_than_no_searches() -> None:
+    """A cost that lacks whole cents is unexplained, though it is a multiple of a search's price."""
+    usage = Usage(1_000_000, 0)
+    model = "claude-haiku-5-5"
+    charge = Charge("now", model, model, "standard", usage, Decimal("0.08"))
+    tokens, rest = statement([charge], PINNED)
+    assert (tokens.kind, tokens.usd) == ("input", Decimal("0.1"))
+    assert (rest.kind, rest.quantity, rest.usd) == (UNEXPLAINED, None, Decimal("-0.02"))
+
+
 def test_the_same_kind_of_two_tables_is_one_line() -> None:
     """Each is priced with its own table, and both are added."""
     dear = PinnedPrices.read(PINNED["now"].text.replace('"input":"0.1"', '"input":"0.3"'))
