@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[1]
 JOB = ROOT / "jobs" / "debian_sections"
 SHARED = Path(os.environ.get("BATCHER_SHARED", ROOT / "../shared/data"))
 PACKAGES = SHARED / "debian_packages.parquet"
-SHOWN = ("package", "section", "_text", "_output_tokens", "_cost_usd")
+SHOWN = ("package", "section", "label", "_output_tokens", "_cost_usd")
 
 
 def main() -> int:

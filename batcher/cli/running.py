@@ -13,6 +13,7 @@ from batcher.cli.messages import forget_reader, print_json, say
 from batcher.cli.summary import summary
 from batcher.cli.terminal import TerminalUi
 from batcher.core.pace.duration import seconds_of
+from batcher.core.pace.halt import Halt
 from batcher.errors import ConfigurationError
 from batcher.inputs.job_file.jobfile import LoadedJob
 from batcher.runner.options import RunOptions
@@ -79,7 +80,8 @@ def with_cap(overrides: tuple[str, ...], max_cost: str | None) -> tuple[str, ...
     """Add --max-cost to what --set overrides; ConfigurationError when it is no amount."""
     if max_cost is None:
         return overrides
-    amount = max_cost.removeprefix("$").replace(",", "").replace("_", "")
+    # No commas: 1,50 is one and a half to half of the world, and a hundred and fifty to the rest.
+    amount = max_cost.removeprefix("$")
     try:
         is_amount = Decimal(0) < Decimal(amount) < _MOST_USD
     except ArithmeticError:
@@ -91,6 +93,29 @@ def with_cap(overrides: tuple[str, ...], max_cost: str | None) -> tuple[str, ...
     return (*overrides, f"budget.max_cost_usd={Decimal(amount):f}")
 
 
+def next_command(options: RunOptions, halt: Halt | None, job: Path) -> str:
+    """Write the command that goes on: the same, with a budget that suffices where one did not.
+
+    No budget lifts the cap of a saved plan: then the command is that which saves a plan anew.
+    """
+    if halt is None or halt.max_cost_usd is None:
+        return options.command
+    words, more = shlex.split(options.command), ["--max-cost", str(halt.max_cost_usd)]
+    approval = options.approval
+    if approval is None or approval.cap_usd is None or halt.max_cost_usd <= approval.cap_usd:
+        return shlex.join([*_without(words, "--max-cost"), *more])
+    overrides = [word for at, word in enumerate(words) if words[at - 1] == "--set"]
+    flags = [("--simulate", options.is_simulated), ("--set", tuple(overrides))]
+    return shlex.join(
+        [*shlex.split(again("estimate", job, flags)), *more, "--out", str(approval.path)]
+    )
+
+
+def _without(words: Sequence[str], option: str) -> list[str]:
+    """Leave out an option and its value."""
+    return [word for at, word in enumerate(words) if option not in words[max(0, at - 1) : at + 1]]
+
+
 def run_and_tell(loaded: LoadedJob, options: RunOptions, telling: Telling, job: Path) -> int:
     """Run a job and say how it ended; return its exit code, told or not."""
     ui = TerminalUi(is_quiet=telling.is_quiet or telling.as_json)
@@ -99,7 +124,7 @@ def run_and_tell(loaded: LoadedJob, options: RunOptions, telling: Telling, job: 
         if telling.as_json:
             print_json(result.record)
         elif not telling.is_quiet or result.exit_code:
-            for line in summary(result, options.command, str(job)):
+            for line in summary(result, next_command(options, result.halt, job), str(job)):
                 say(line)
     except OSError:
         forget_reader()  # the exit code still tells how the run ended

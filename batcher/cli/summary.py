@@ -46,6 +46,8 @@ def summary(result: RunResult, command: str, job: str) -> Iterator[str]:
         yield from _money(record)
     if result.exported is not None:
         yield from _output(result.exported)
+        if result.exported.quality is not None:
+            yield from (f"label  {line}" for line in result.exported.quality.lines())
         yield f"next   {_next(result, command, job)}"
     else:
         yield f"next   {command}"

@@ -112,8 +112,8 @@ def plain_line(snapshot: Snapshot) -> str:
 
 def _money(snapshot: Snapshot) -> str:
     parts = [f"{rounded_text(snapshot.spent_usd)} spent"]
-    if snapshot.cap_usd is not None:
-        used, cap = rounded_text(snapshot.used_usd), rounded_text(snapshot.cap_usd)
+    if snapshot.budget is not None:
+        used, cap = rounded_text(snapshot.budget.used), rounded_text(snapshot.budget.cap)
         parts.append(f"{used} of the budget of {cap} used")
     if snapshot.projected_usd is not None:
         expected, low, high = map(rounded_text, snapshot.projected_usd)

@@ -1,11 +1,15 @@
 """The columns that batcher adds to the input's, and how a stretch of results fills them."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from batcher.core.answers.message import UnreadableMessage, parse_message
+from batcher.core.labelling.labels import Labels
+from batcher.outputs.labels import label_arrays, label_fields
 
 BOOKKEEPING: tuple[tuple[str, pa.DataType], ...] = (
     ("id", pa.string()),
@@ -42,28 +46,45 @@ _TOKENS = tuple(name for name, _ in BOOKKEEPING if name.endswith("_tokens"))
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """Which columns an output has: the kept ones first, then ours with a prefix."""
+    """Which columns an output has: the kept ones first, the labels, then ours with a prefix."""
 
     kept: pa.Schema
     prefix: str
     keeps_text: bool
+    labels: Labels | None = None
 
     @property
     def schema(self) -> pa.Schema:
         """The output's schema; the same whatever the answers are."""
         ours = [pa.field(self.prefix + name, kind) for name, kind in self._ours()]
-        return pa.schema([*self.kept, *ours])
+        labels = [] if self.labels is None else label_fields(self.labels)
+        return pa.schema([*self.kept, *labels, *ours])
 
     def clashes(self) -> list[str]:
         """Kept columns that bear one of our names."""
         return sorted({self.prefix + name for name, _ in self._ours()} & set(self.kept.names))
 
-    def fill(self, kept: pa.Table, results: pa.Table) -> pa.Table:
-        """Join kept columns with results, both one row for each item in order."""
-        values = _values(results, parses_text=self.keeps_text)
-        ours = [values[name].cast(kind) for name, kind in self._ours()]
+    def label_clashes(self) -> list[str]:
+        """Labels that bear the name of a kept column or one of ours."""
+        labels = () if self.labels is None else self.labels.columns
+        taken = {self.prefix + name for name, _ in self._ours()} | set(self.kept.names)
+        return sorted(set(labels) & taken)
+
+    def fill(
+        self,
+        kept: pa.Table,
+        results: pa.Table,
+        values: Sequence[Mapping[str, Any] | None] = (),
+    ) -> pa.Table:
+        """Join kept columns with results, both one row for each item in order.
+
+        ``values`` are those of the labels, when there are any.
+        """
+        found = _values(results, parses_text=self.keeps_text)
+        ours = [found[name].cast(kind) for name, kind in self._ours()]
         columns = [kept.column(name).cast(self.kept.field(name).type) for name in self.kept.names]
-        return pa.Table.from_arrays([*columns, *ours], schema=self.schema)
+        arrays = {} if self.labels is None else label_arrays(self.labels, values)
+        return pa.Table.from_arrays([*columns, *arrays.values(), *ours], schema=self.schema)
 
     def _ours(self) -> list[tuple[str, pa.DataType]]:
         return [column for column in BOOKKEEPING if self.keeps_text or column[0] not in _TEXT]

@@ -6,7 +6,7 @@ from batcher.runner.sending.progress import Progress
 from batcher.runner.ui import Snapshot
 
 _STEP = 10
-_BUDGET_STEPS = (50, 80)
+_BUDGET_STEPS = (50, 80, 100)
 
 
 class Milestones:
@@ -58,24 +58,27 @@ class Milestones:
         )
 
     def _tell_budget(self, snapshot: Snapshot) -> None:
-        """Tell when half and four fifths of the budget are used; of both only the last."""
-        cap = snapshot.cap_usd
-        if cap is None:
+        """Tell when half, four fifths and all of the budget are used; of several only the last.
+
+        A budget that binds ends a little below all of it; that is told as a stop.
+        """
+        budget = snapshot.budget
+        if budget is None:
             return
-        reached = [percent for percent in _BUDGET_STEPS if snapshot.used_usd * 100 >= cap * percent]
+        reached = [step for step in _BUDGET_STEPS if budget.used * 100 >= budget.cap * step]
         if not reached or reached[-1] <= self._budget_percent:
             return
         self._budget_percent = reached[-1]
         self._events.tell(
             "budget",
             percent=reached[-1],
-            used_usd=exact_text(snapshot.used_usd),
-            reserved_usd=exact_text(snapshot.reserved_usd),
-            cap_usd=exact_text(cap),
+            spent_usd=exact_text(budget.spent),
+            unknown_usd=exact_text(budget.unknown),
+            reserved_usd=exact_text(budget.reserved),
+            cap_usd=exact_text(budget.cap),
         )
-        self._events.say(
-            f"budget {reached[-1]} % used: {rounded_text(snapshot.used_usd)} of {rounded_text(cap)}"
-        )
+        used, cap = rounded_text(budget.used), rounded_text(budget.cap)
+        self._events.say(f"budget {reached[-1]} % used: {used} of {cap}")
 
     def _tell_stop(self, snapshot: Snapshot, progress: Progress) -> None:
         reason = progress.stopped_by or ("halt" if progress.halt else None)

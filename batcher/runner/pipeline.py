@@ -127,7 +127,7 @@ class _Run:
             if not self.options.says_yes:
                 ask(self._questions(plan, estimate, standing), self.ui, self.options.command)
         self._note()
-        ended = self._send(sending, plan, budget) if plan.counts.to_send else None
+        ended = self._send(sending, plan, budget, estimate) if plan.counts.to_send else None
         return self._finish(plan, ended)
 
     @property
@@ -204,8 +204,10 @@ class _Run:
         with running_simulator(_SIMULATED_LATENCY) as url:
             yield api.model_copy(update={"base_url": url, "auth": "x-api-key"})
 
-    def _send(self, sending: Prepared, plan: Plan, budget: Budget | None) -> Ended:
-        identity = self.record.identity
+    def _send(
+        self, sending: Prepared, plan: Plan, budget: Budget | None, estimate: Estimate | None
+    ) -> Ended:
+        identity, approval = self.record.identity, self.options.approval
         with self.writer.ballast:
             self.record.sending()
             run_id, started = identity.run_id, identity.started
@@ -224,6 +226,8 @@ class _Run:
                     publish=self.record.running,
                     give_up=self._give_up,
                     deadline=self.deadline,
+                    estimated_usd=None if estimate is None else estimate.usd.expected,
+                    plan_cap_usd=None if approval is None else approval.cap_usd,
                 )
                 return asyncio.run(send_all(live))
 
@@ -282,8 +286,10 @@ class _Run:
             return exit_code_of(signal)
         if exported is None:
             return 0  # a pilot, which has no output
-        answered = exported.by_status.get("succeeded", 0) + exported.by_status.get("skipped", 0)
-        failed = plan.counts.items - answered
+        fine = ["succeeded", "skipped"]
+        if self.prepared.loaded.job.labels.on_invalid == "keep":
+            fine.append("invalid")
+        failed = plan.counts.items - sum(exported.by_status.get(status, 0) for status in fine)
         if failed <= self.prepared.loaded.job.limits.max_failed * plan.counts.items:
             return 0
         return 5 if exported.open_rows else 3

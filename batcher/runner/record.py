@@ -198,6 +198,9 @@ class RunRecord:
             "ended": _time(_now()),
             **figures,
             "usd": {**self._content["usd"], **figures["usd"]},
+            "quality": None
+            if exported is None or exported.quality is None
+            else exported.quality.as_json(),
             "output": [] if exported is None else self._output(exported),
         }
         if progress is not None:

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Protocol
 
+from batcher.core.money.budget import Standing
+
 _PROJECT_FROM = 5
 _QUANTILE = 1.645
 
@@ -13,8 +15,8 @@ _QUANTILE = 1.645
 class Snapshot:
     """A run at one instant; rates are answers a second, times are seconds.
 
-    ``usd_deviation`` is the standard deviation of what a row costs. ``used_usd`` is what counts
-    against the budget ``cap_usd``, of earlier runs, too.
+    ``usd_deviation`` is the standard deviation of what a row costs. ``budget`` is where the budget
+    stands, with what earlier runs used of it; None without one.
     """
 
     total: int
@@ -31,9 +33,17 @@ class Snapshot:
     limiter: str
     elapsed_s: float
     usd_deviation: float = 0.0
-    cap_usd: Decimal | None = None
-    used_usd: Decimal = Decimal(0)
-    reserved_usd: Decimal = Decimal(0)
+    budget: Standing | None = None
+
+    @property
+    def cap_usd(self) -> Decimal | None:
+        """What may be spent at most; None without a budget."""
+        return None if self.budget is None else self.budget.cap
+
+    @property
+    def reserved_usd(self) -> Decimal:
+        """What attempts in flight may still cost, as far as a budget holds it."""
+        return Decimal(0) if self.budget is None else self.budget.reserved
 
     @property
     def projected_usd(self) -> tuple[Decimal, Decimal, Decimal] | None:

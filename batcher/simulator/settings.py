@@ -20,7 +20,8 @@ class Settings:
     ``latency`` scales all waiting: 0 answers at once, 1 takes about ``ttft_s`` seconds to the
     first token and then writes ``tokens_per_s``. Limits are per minute and group of models;
     ``burst`` is the share of a minute's worth that may be used at once. ``models`` restricts
-    what is offered. ``keep_requests`` keeps an entry for each request in memory, for tests.
+    what is offered. ``invalid_rate``, ``right_rate`` and ``truth`` are those of ``Mind``.
+    ``keep_requests`` keeps an entry for each request in memory, for tests.
     """
 
     host: str = "127.0.0.1"
@@ -34,6 +35,9 @@ class Settings:
     output_tokens_per_minute: int = UNLIMITED
     burst: float = 1.0
     refusal_rate: float = 0.0
+    invalid_rate: float = 0.0
+    right_rate: float = 1.0
+    truth: Path | None = None
     faults: tuple[Fault, ...] = ()
     bad_key_prefix: str = "bad"
     models: tuple[str, ...] = ()
@@ -52,8 +56,9 @@ class Settings:
         for name in ("tokens_per_s", "burst"):
             if getattr(self, name) <= 0:
                 raise ValueError(f"{name} must be positive")
-        if not 0 <= self.refusal_rate <= 1:
-            raise ValueError("refusal_rate must lie between 0 and 1")
+        for name in ("refusal_rate", "invalid_rate", "right_rate"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ValueError(f"{name} must lie between 0 and 1")
 
     def changed(self, changes: Mapping[str, Any]) -> "Settings":
         """Copy with other values; ValueError names a key or a value that does not fit."""
@@ -70,8 +75,9 @@ class Settings:
             )
         if "models" in made:
             made["models"] = tuple(made["models"])
-        if made.get("ledger") is not None:
-            made["ledger"] = Path(made["ledger"])
+        for name in ("ledger", "truth"):
+            if made.get(name) is not None:
+                made[name] = Path(made[name])
         return replace(self, **made)
 
 

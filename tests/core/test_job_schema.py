@@ -60,7 +60,9 @@ def test_the_schema_is_one_and_describes_everything() -> None:
         ({"request": {"temprature": 3}}, False),
         ({"budget": {"max_cost_usd": 12.5, "per": "day"}}, True),
         ({"budget": {"max_cost_usd": 0}}, False),
-        ({"labels": {}}, False),
+        ({"labels": {}}, True),
+        ({"labels": {"repairs": 11}}, False),
+        ({"delivery": {}}, False),
         ({"prices": {"overrides": {"m": {"input": -1, "output": 2}}}}, False),
     ],
 )

@@ -16,6 +16,9 @@ PLAIN = (0.11, -0.04, 0.11, 0.09, -0.11, 0.02, -0.09, 0.30, 0.16, 0.29, -0.05, 0
          -0.01, 0.06, -0.16)  # fmt: skip
 OTHER = (-0.01, -0.09, -0.07, -0.16, 0.04, -0.16, -0.04, -0.17, -0.30, 0.09, 0.12, 0.23, -0.06,
          0.02, 0.06, 0.12, 0.28, 0.21, 0.11, 0.05, 0.11, 0.25, 0.24)  # fmt: skip
+# ln(characters of a token), between: what the texts of each kind really have.
+PLAIN_CHARACTERS = (math.log(2.2), math.log(3.6))
+OTHER_CHARACTERS = (math.log(0.7), math.log(2.0))
 TOKENIZER_SIGMA = 0.1
 ROW_SIGMA = 0.08
 
@@ -23,6 +26,7 @@ ROW_SIGMA = 0.08
 PRICES = ((0.1, 0.5, 0.01, 0.125), (2.0, 10.0, 0.1, 2.5), (4.0, 20.0, 0.2, 5.0),
           (8.0, 40.0, 0.2, 10.0), (1.0, 5.0, 0.1, 1.25))  # fmt: skip
 
+LENGTHS = ("alike", "mixed", "skewed", "uniform", "heavy-tailed")
 SECTIONS = ["a", "billing", "delivery", "other"]
 LABEL = {"type": "object", "additionalProperties": False, "required": ["label"],
          "properties": {"label": {"type": "string", "enum": SECTIONS}}}  # fmt: skip
@@ -33,9 +37,14 @@ REASONED = {"type": "object", "additionalProperties": False, "required": ["label
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One request: its prompt as estimated, and what it is really billed, in tokens and USD."""
+    """One request: its prompt as estimated, and what it is really billed, in tokens and USD.
+
+    ``characters`` are those of its prompt, and ``text`` the tokens that this really is.
+    """
 
     predicted: float
+    characters: float
+    text: int
     prompt: int
     output: int
     usd: float
@@ -43,12 +52,16 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """What kind of job it is; ``system`` are tokens that all rows share."""
+    """What kind of job it is; ``system`` are tokens that all rows share.
+
+    ``is_foreign``: the shared part is in another language than the rows, as instructions often are.
+    """
 
     kind: str
     length: float
-    length_sigma: float
+    lengths: str
     system: int
+    is_foreign: bool
     is_cached: bool
     is_other_script: bool
     is_mixed: bool
@@ -85,15 +98,16 @@ def draw_job(
     random = Random(f"{seed} {number}")
     shape = _shape(random)
     count = rows or round(math.exp(random.uniform(math.log(1_000), math.log(20_000))))
-    errors = _language_errors(random, shape)
+    texts = _Texts(random, shape)
     outputs = _Outputs(random, shape)
-    drafts = [_draft(random, shape, errors, outputs) for _ in range(count)]
-    wanted = sorted(output for _, _, output in drafts)[int(0.99 * count)]
+    drafts = [texts.draw(outputs) for _ in range(count)]
+    wanted = sorted(draft.output for draft in drafts)[int(0.99 * count)]
     max_tokens = max(16, math.ceil(wanted * math.exp(random.uniform(0.0, 2.3)) / 16) * 16)
     prices = random.choice(PRICES)
-    shared = round(shape.system * math.exp(errors[0])) if shape.is_cached else 0
+    shared = round(texts.system) if shape.is_cached else 0
     bill = _Bill(random, shared, prices, max_tokens)
-    made = tuple(bill.row(*draft) for draft in drafts)
+    written = {0, *random.sample(range(count), random.choice((0, 2, 10)))}
+    made = tuple(bill.row(draft, leads=nth in written) for nth, draft in enumerate(drafts))
     return SimulatedJob(
         number, shape, prices, max_tokens, made, pilot or random.choice((20, 50, 100, 200))
     )
@@ -104,8 +118,9 @@ def _shape(random: Random) -> Shape:
     return Shape(
         kind=random.choice(("label", "reasoned", "text", "heavy text")),
         length=math.exp(random.uniform(math.log(60), math.log(5_000))),
-        length_sigma=random.choice((0.2, 0.5, 1.0)),
+        lengths=random.choice(LENGTHS),
         system=system,
+        is_foreign=system > 0 and random.random() < 0.4,
         is_cached=system >= 800 and random.random() < 0.7,
         is_other_script=random.random() < 0.35,
         is_mixed=random.random() < 0.25,
@@ -114,11 +129,50 @@ def _shape(random: Random) -> Shape:
     )
 
 
-def _language_errors(random: Random, shape: Shape) -> tuple[float, ...]:
-    tokenizer = random.gauss(0, TOKENIZER_SIGMA)
-    known = OTHER if shape.is_other_script else PLAIN
-    languages = random.sample(known, 3 if shape.is_mixed else 1)
-    return tuple(error + tokenizer for error in languages)
+@dataclass(frozen=True, slots=True)
+class _Draft:
+    """A row before it is sent: its prompt as estimated and as it is, and the answer it wants."""
+
+    predicted: float
+    characters: float
+    prompt: int
+    output: float
+
+
+class _Texts:
+    """The prompts of one job: how long they are, and how wrong the offline rule is about them."""
+
+    def __init__(self, random: Random, shape: Shape) -> None:
+        self._random, self._shape = random, shape
+        tokenizer = random.gauss(0, TOKENIZER_SIGMA)
+        known = OTHER if shape.is_other_script else PLAIN
+        drawn = random.sample(known, 3 if shape.is_mixed else 1)
+        self._errors = [error + tokenizer for error in drawn]
+        span = OTHER_CHARACTERS if shape.is_other_script else PLAIN_CHARACTERS
+        self._characters = [math.exp(random.uniform(*span)) for _ in drawn]
+        self._foreign = math.exp(random.uniform(*PLAIN_CHARACTERS))
+        error = random.choice(PLAIN) + tokenizer if shape.is_foreign else self._errors[0]
+        self.system = shape.system * math.exp(error)
+
+    def draw(self, outputs: "_Outputs") -> _Draft:
+        """One row."""
+        random, shape = self._random, self._shape
+        own = max(1.0, shape.length * _length(random, shape.lengths))
+        language = random.randrange(len(self._errors))
+        real = own * math.exp(self._errors[language] + random.gauss(0, ROW_SIGMA))
+        of_system = self._foreign if shape.is_foreign else self._characters[0]
+        characters = real * self._characters[language] + self.system * of_system
+        prompt = max(1, round(real + self.system))
+        return _Draft(own + shape.system, characters, prompt, outputs.draw(own))
+
+
+def _length(random: Random, lengths: str) -> float:
+    """The length of a row, as a multiple of the typical one."""
+    if lengths == "uniform":
+        return random.uniform(0.1, 1.9)
+    if lengths == "heavy-tailed":
+        return min(100.0, 0.6 * random.paretovariate(1.8))
+    return math.exp(random.gauss(0, {"alike": 0.2, "mixed": 0.5, "skewed": 1.0}[lengths]))
 
 
 class _Outputs:
@@ -129,8 +183,8 @@ class _Outputs:
         self._median = {"label": 9.0, "reasoned": random.uniform(30, 90)}.get(
             shape.kind, math.exp(random.uniform(math.log(40), math.log(600)))
         )
-        self._sigma = {"label": 0.1, "reasoned": 0.3, "text": random.uniform(0.3, 0.7)}.get(
-            shape.kind, random.uniform(0.8, 1.2)
+        self._sigma = {"label": 0.1, "reasoned": 0.3, "text": random.uniform(0.4, 0.8)}.get(
+            shape.kind, random.uniform(0.8, 1.3)
         )
         self._thought = math.exp(random.uniform(math.log(20), math.log(400)))
         self._thought_sigma = random.uniform(0.4, 0.9)
@@ -144,16 +198,6 @@ class _Outputs:
         if shape.thinks:
             tokens += self._thought * math.exp(random.gauss(0, self._thought_sigma))
         return tokens
-
-
-def _draft(
-    random: Random, shape: Shape, errors: tuple[float, ...], outputs: _Outputs
-) -> tuple[float, int, float]:
-    own = shape.length * math.exp(random.gauss(0, shape.length_sigma))
-    predicted = own + shape.system
-    error = random.choice(errors)
-    real = own * math.exp(error + random.gauss(0, ROW_SIGMA)) + shape.system * math.exp(errors[0])
-    return predicted, max(1, round(real)), outputs.draw(own)
 
 
 class _Bill:
@@ -172,18 +216,19 @@ class _Bill:
         self._repeated = random.choice((0.0, 0.002, 0.01))
         self._missed = random.choice((0.0, 0.001, 0.01))
 
-    def row(self, predicted: float, prompt: int, output: float) -> Row:
-        """Bill one row."""
-        random = self._random
+    def row(self, draft: _Draft, *, leads: bool) -> Row:
+        """Bill one row; one that ``leads`` writes the shared part for others, or anew."""
+        random, prompt = self._random, draft.prompt
         if random.random() < self._refused:
-            return Row(predicted, 0, 0, 0.0)
+            return Row(draft.predicted, draft.characters, prompt, 0, 0, 0.0)
         times = 2 if random.random() < self._repeated else 1
-        tokens = min(self._max_tokens, max(2, round(output)))
+        tokens = min(self._max_tokens, max(2, round(draft.output)))
         price_in, price_out, price_read, price_write = self._prices
         shared = min(prompt, self._shared)
-        rate = price_write if random.random() < self._missed else price_read
+        rate = price_write if leads or random.random() < self._missed else price_read
         usd = (prompt - shared) * price_in + shared * rate + tokens * price_out
-        return Row(predicted, prompt * times, tokens * times, usd * times / 1e6)
+        used = (prompt * times, tokens * times, usd * times / 1e6)
+        return Row(draft.predicted, draft.characters, prompt, *used)
 
 
 def totals(rows: tuple[Row, ...]) -> Mapping[str, float]:

@@ -2,14 +2,16 @@
 
 import math
 from collections import defaultdict
+from decimal import Decimal
 from random import Random
 
 from batcher.core.estimate.evidence import Answered, Bucket, Evidence, Weights
 from batcher.core.estimate.outputs import output_range
 from batcher.core.estimate.predict import predict
-from batcher.core.estimate.pricing import MISSED
+from batcher.core.estimate.pricing import CachedTokens, weights
 from batcher.core.estimate.spread import Spread
 from batcher.core.estimate.tokens import SIGMA_ASCII, SIGMA_OTHER
+from batcher.core.money.prices import ModelPrices, Rates
 from jobs import Row, SimulatedJob
 
 GROUP = "model"
@@ -48,17 +50,13 @@ def estimate(job: SimulatedJob, *, with_pilot: bool) -> tuple[Spread, float]:
 
 
 def _weights(job: SimulatedJob, rest: list[Row]) -> Weights:
-    """The mean price of a token of prompt, with what the cache is expected to be read for."""
-    price_in, price_out, price_read, price_write = job.prices
+    """What the rows that are left cost a token, as what a plan knows of the cache tells."""
+    price_in, price_out, price_read, price_write = (Decimal(str(price)) for price in job.prices)
+    rates = Rates(price_in, price_out, price_write, 2 * price_in, price_read)
     predicted = sum(row.predicted for row in rest)
-    usd = predicted * price_in
-    if job.shape.is_cached:
-        missed = MISSED * (len(rest) - 1)
-        read = job.shape.system * (len(rest) - 1 - missed)
-        written = job.shape.system * (1 + missed)
-        usd += read * (price_read - price_in) + written * (price_write - price_in)
-    mean = usd / predicted if predicted else price_in
-    return Weights(mean / 1e6, price_out / 1e6)
+    system = float(job.shape.system) if job.shape.is_cached else 0.0
+    tokens = CachedTokens(predicted, system * max(0, len(rest) - 1), system)
+    return weights(ModelPrices(GROUP, rates, rates), {}, tokens, "live", is_long=False)
 
 
 def _buckets(rows: list[Row], max_tokens: int) -> tuple[Bucket, ...]:

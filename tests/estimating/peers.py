@@ -8,22 +8,19 @@ Peer = Callable[[SimulatedJob], float]
 
 
 def first_rows(job: SimulatedJob) -> float:
-    """The prompts of the first hundred rows, times the number of rows, with no output but a guess.
+    """The first hundred rows, times the number of rows, each answer at max_tokens.
 
-    autolabel (0.0.26) does so: the mean of the first examples' prompt tokens, and the most tokens
-    that an answer may have. The tokens are the real ones here, which is kinder than its tokenizer.
+    autolabel does so (``LabelingAgent.plan`` and ``OpenAILLM.get_cost``). The prompts' tokens are
+    the real ones here, since it has the tokenizer of the models that it was made for.
     """
     first = job.rows[:100]
-    prompt = sum(row.prompt for row in first) / len(first)
+    prompt = sum(row.text for row in first) / len(first)
     return len(job.rows) * _usd(job, prompt, job.max_tokens)
 
 
 def four_characters(job: SimulatedJob) -> float:
-    """Four characters a token, and answers as long as a quarter of max_tokens.
-
-    What the rule of thumb knows of the prompts: 3.4 or 2.5 characters a token is what is published.
-    """
-    prompt = sum(row.predicted for row in job.rows) / len(job.rows) * 2.5 / 4
+    """Four characters a token, and answers as long as a quarter of max_tokens."""
+    prompt = sum(row.characters for row in job.rows) / len(job.rows) / 4
     return len(job.rows) * _usd(job, prompt, job.max_tokens / 4)
 
 

@@ -17,7 +17,7 @@ from jobs import SimulatedJob, draw_job, totals
 
 JOBS = 300
 LARGE = 20_000
-LARGE_JOBS = 40
+LARGE_JOBS = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +111,9 @@ def _print_shapes(found: Sequence[Estimated]) -> None:
         groups["cached" if shape.is_cached else "not cached"].append(one)
         groups["other scripts" if shape.is_other_script else "latin letters"].append(one)
         groups["several languages" if shape.is_mixed else "one language"].append(one)
-        groups[f"length sigma {shape.length_sigma}"].append(one)
+        groups[f"lengths: {shape.lengths}"].append(one)
+        if shape.system:
+            groups["instructions foreign" if shape.is_foreign else "instructions alike"].append(one)
     print(f"{'kind of job':24} {'jobs':>5} {'pilot holds':>12} {'half-width':>11} {'no pilot':>9}")
     for name, ones in sorted(groups.items()):
         piloted = share(holds(one.piloted, one.actual) for one in ones)

@@ -128,10 +128,7 @@ WRONG = {
     "not built": (
         PLAIN + "[labels]\nschema = 'a.json'\n[delivery]\n",
         [
-            (
-                "7: [labels] is not available in this version: "
-                "ask for a JSON answer with request.output_config instead"
-            ),
+            "8: labels.schema: no such file or directory: FOLDER/a.json",
             "9: [delivery] is not available in this version: every request is sent live",
         ],
     ),

@@ -167,6 +167,7 @@ class Stage:
             prices=PRICES,
             free_usage_fields=(),
             policy=POLICY,
+            labelling=None,
             run_id="run",
             attempt_ids=count(1),
             random=lambda: 0.5,

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from batcher.core.money.bound import WorstCase
 from batcher.core.request.build import Request, Unsendable
 from batcher.core.row import BadRow, Place, Row
 from batcher.errors import InputError
@@ -59,9 +60,10 @@ class FakeInput:
         fields = {"model": "m", "max_tokens": 5}
         return Request(b"x" * self.body_bytes, fields, names, 0, b"c" * 16)
 
-    def worst_case_of(self, _: Request) -> Decimal:
-        """The same for all."""
-        return Decimal(2)
+    def bound_of(self, _: Request, *, is_marked: bool) -> WorstCase:
+        """The same for each; nothing of it is marked."""
+        assert not is_marked
+        return WorstCase(Decimal(2), 10)
 
 
 def plan_of(wanted: bytes) -> Any:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from batcher.core.money.budget import Standing
 from batcher.core.pace.halt import Halt, HaltWatch
 from batcher.runner.events import FILE_NAME, Events
 from batcher.runner.milestones import Milestones
@@ -24,13 +25,16 @@ class Looks:
         self._milestones = Milestones(self._events)
         self.progress = Progress(1000, HaltWatch(600, 0), lambda: None, lambda: 0.0)
 
-    def look(self, done: int = 0, limiter: str = "concurrency") -> list[dict[str, Any]]:
+    def look(
+        self, done: int = 0, limiter: str = "concurrency", budget: Standing | None = None
+    ) -> list[dict[str, Any]]:
         """Look once, and return what was told because of it."""
         told = len(self._path.read_text().splitlines())
         spent = Decimal("0.5")
         snapshot = Snapshot(
-            1000, done, 1, 2, 3, spent, Decimal(0), 0.0, Decimal(0), 9.96, None, limiter, 1.0
-        )
+            1000, done, 1, 2, 3, spent, Decimal(0), 0.0, Decimal(0), 9.96, None, limiter, 1.0,
+            budget=budget,
+        )  # fmt: skip
         self._milestones.running(snapshot, self.progress)
         lines = [json.loads(line) for line in self._path.read_text().splitlines()[told:]]
         return [{key: line[key] for key in line if key != "time"} for line in lines]
@@ -87,3 +91,27 @@ def test_a_halt_is_a_stop(looks: Looks) -> None:
     """Its message, which may quote an answer, is not told."""
     looks.progress.halt = Halt(4, "authentication_error: no such key")
     assert looks.look() == [{"event": "stopping", "reason": "halt", "in_flight": 3}]
+
+
+def test_how_much_of_the_budget_is_used_is_told_once(looks: Looks) -> None:
+    """At half, four fifths and all of it, with what is held; of several steps only the last."""
+    told = [
+        looks.look(budget=Standing(Decimal(10), Decimal(spent), Decimal(1), Decimal("0.25")))
+        for spent in ("3.9", "4", "6", "7.5", "8", "9")
+    ]
+    assert [[event["percent"] for event in events] for events in told] == [
+        [], [50], [], [80], [], [100]
+    ]  # fmt: skip
+    assert told[1] == [
+        {
+            "event": "budget", "percent": 50, "spent_usd": "4", "unknown_usd": "1",
+            "reserved_usd": "0.25", "cap_usd": "10",
+        }
+    ]  # fmt: skip
+
+
+def test_a_budget_that_earlier_runs_have_used_is_told_at_once(looks: Looks) -> None:
+    """Even one that was lowered since; without one there is nothing to tell."""
+    assert looks.look() == []
+    used = Standing(Decimal(10), Decimal(12), Decimal(0))
+    assert [event["percent"] for event in looks.look(budget=used)] == [100]

@@ -17,9 +17,15 @@ from batcher.errors import JobFileError, Problem
 from batcher.inputs.job_file.jobfile import LoadedJob
 from batcher.runner.figures import plan_json
 from batcher.runner.planning.preflight import about_text, planning_line
+from batcher.runner.planning.prepare import Prepared
 from batcher.runner.reading.checking import Checked, check_job
 
 _LONGEST_VALUE = 40
+_WAYS = {
+    "format": "structured output",
+    "tool": "a strict tool",
+    "text": "the system prompt",
+}
 
 
 @click.command(
@@ -104,9 +110,21 @@ def _lines(checked: Checked) -> Iterator[str]:
         worst = plan.counts.worst_case_usd
         most = "nothing bounds it" if worst is None else f"at most {rounded_text(worst)}"
         yield f"cost     {about_text(checked.estimate.usd)}; {most}"
+    yield from _labels(prepared)
     output = checked.workspace.output
     fate = "will be replaced" if output.exists() else "is new"
     yield f"output   {os.path.relpath(output)} {fate}"
+
+
+def _labels(prepared: Prepared) -> Iterator[str]:
+    """Yield the columns of the labels, and what of their schema only we hold answers to."""
+    labels = prepared.loaded.labels
+    if labels is None:
+        return
+    columns = ", ".join(f"{name} {column.kind}" for name, column in labels.columns.items())
+    yield f"labels   {columns}, asked for by {_WAYS[labels.via]}"
+    for said in labels.enforced():
+        yield f"labels   checked by us, not by the API: {said}"
 
 
 def _bad_rows(checked: Checked) -> Iterator[str]:

@@ -39,6 +39,7 @@ _OTHER_DATA = frozenset(
 )  # fmt: skip
 """Endings of files that are no input either, and of no folder that anybody means to make."""
 _COLUMNS_SHOWN = 20
+_SCHEMA = "labels.json"
 _LATER = "The keys in comments show their defaults. Next: batcher check, then batcher run."
 
 
@@ -50,23 +51,40 @@ _LATER = "The keys in comments show their defaults. Next: batcher check, then ba
 @click.argument(
     "target", metavar="[DIR|INPUT]", default=".", type=click.Path(path_type=Path), required=False
 )
-def command(target: Path) -> int:
+@click.option(
+    "--labels",
+    metavar="A,B,C",
+    help="The labels to choose from: the job classifies, and a schema is written beside it.",
+)
+def command(target: Path, labels: str | None) -> int:
     """Write a commented job file.
 
     In DIR (default: here) it comes with a tiny input, and both run at once with --simulate. For an
     INPUT (.jsonl, .parquet) it is drafted from the input's columns. Nothing is ever overwritten.
     """
     if target.is_file():
-        return _for_input(target)
+        return _for_input(target, _choices(labels))
     is_data = family(target) is not None or target.suffix.lower() in _OTHER_DATA
     if is_data and not target.exists():
         raise ConfigurationError(
             f"{target} does not exist", hint=f"name an input that is there, or a folder; {_INPUTS}"
         )
-    return _in_folder(target)
+    return _in_folder(target, _choices(labels))
 
 
-def _in_folder(folder: Path) -> int:
+def _choices(labels: str | None) -> tuple[str, ...]:
+    """Read --labels; ConfigurationError unless it names at least two different ones."""
+    if labels is None:
+        return ()
+    choices = tuple(part.strip() for part in labels.split(",") if part.strip())
+    if len(choices) < 2 or len(set(choices)) < len(choices):
+        raise ConfigurationError(
+            "--labels needs at least two different labels", hint='such as --labels "good,bad,mixed"'
+        )
+    return choices
+
+
+def _in_folder(folder: Path, choices: tuple[str, ...]) -> int:
     job, rows = folder / "job.toml", folder / "rows.jsonl"
     for path in (job, rows):
         if path.exists():
@@ -76,11 +94,14 @@ def _in_folder(folder: Path) -> int:
             )
     given = {
         "input": {"path": rows.name, "id": "id"},
-        "request": _request("Summarise this message in one short sentence.\n\n{{ message }}\n"),
+        "request": _request(f"{_task(choices, 'this message')}\n\n{{{{ message }}}}\n"),
     }
+    if choices:
+        given["labels"] = {"schema": _SCHEMA}
     tried = f"    {typed('run', job, is_simulated=True)}"
+    what = "Labels" if choices else "Summarises"
     title = "\n".join(
-        ["Summarises a dozen messages. Without a key and at no cost:", "", tried, "", _LATER]
+        [f"{what} a dozen messages. Without a key and at no cost:", "", tried, "", _LATER]
     )
     lines = [
         json.dumps({"id": f"m{number:02}", "message": text})
@@ -90,13 +111,15 @@ def _in_folder(folder: Path) -> int:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise _unwritable(folder, error) from None
+    if choices:
+        _write(folder / _SCHEMA, _schema_text(choices))
     _write(rows, "\n".join(lines) + "\n")
     _write(job, draft(title, given, {}))
     say(f"next   {typed('run', job, is_simulated=True)}")
     return 0
 
 
-def _for_input(path: Path) -> int:
+def _for_input(path: Path, choices: tuple[str, ...]) -> int:
     if family(path) is None:
         raise ConfigurationError(
             f"{path} is neither a folder nor an input",
@@ -106,11 +129,18 @@ def _for_input(path: Path) -> int:
     job = _free_name(path)
     named = wrap(f"Drafted from {path.name}, which has the columns {_listed(look.columns)}.", 96)
     title = "\n".join([*named, "", _LATER])
+    if look.is_batch and choices:
+        raise ConfigurationError(
+            "--labels needs rows to make requests from, and these are whole requests",
+            hint="leave it out, or name another input",
+        )
+    if choices:
+        _write(path.with_name(_SCHEMA), _schema_text(choices))
     if look.is_batch:
         entry = {"path": path.name, "format": "messages-batch"}
         _write(job, draft(title, {"input": entry}, {}))
     else:
-        _write(job, draft(title, *_drafted(path, look)))
+        _write(job, draft(title, *_drafted(path, look, choices)))
     if not look.is_batch:
         say(f"saw    {len(look.columns):,} columns: {_listed(look.columns)}")
         say(f"guess  id {look.id or 'none (rows are numbered)'}; text {', '.join(look.texts)}")
@@ -119,14 +149,18 @@ def _for_input(path: Path) -> int:
     return 0
 
 
-def _drafted(path: Path, look: Look) -> tuple[dict[str, Any], dict[str, str]]:
+def _drafted(
+    path: Path, look: Look, choices: tuple[str, ...]
+) -> tuple[dict[str, Any], dict[str, str]]:
     """Say what the job would be, and why."""
     shown = look.texts or look.columns[:1]
     texts = "\n".join(placeholder(column) for column in shown)
     given: dict[str, Any] = {"input": {"path": path.name}}
     if look.id is not None:
         given["input"]["id"] = look.id
-    given["request"] = _request(f"Summarise this in one short sentence.\n\n{texts}\n")
+    given["request"] = _request(f"{_task(choices, 'this')}\n\n{texts}\n")
+    if choices:
+        given["labels"] = {"schema": _SCHEMA}
     notes = {
         "input.id": f"A guess: it differs in each of the first {look.rows:,} rows.",
         "request.prompt": "A draft; {{ column }} stands for what a row holds there.",
@@ -138,6 +172,29 @@ def _listed(columns: Sequence[str]) -> str:
     """Name the columns, as far as there is room, in one line that is fit for a comment."""
     more = ", ..." if len(columns) > _COLUMNS_SHOWN else ""
     return " ".join(printable(", ".join(columns[:_COLUMNS_SHOWN])).split()) + more
+
+
+def _task(choices: tuple[str, ...], what: str) -> str:
+    """Say what is asked of a row."""
+    if not choices:
+        return f"Summarise {what} in one short sentence."
+    return f"Which of these is {what}: {', '.join(choices[:-1])} or {choices[-1]}?"
+
+
+def _schema_text(choices: tuple[str, ...]) -> str:
+    """The schema of a label, and of the confidence in it."""
+    confidence = {"type": "number", "minimum": 0, "maximum": 1}
+    schema = {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "type": "object",
+        "required": ["label", "confidence"],
+        "properties": {
+            "label": {"enum": list(choices)},
+            "confidence": {"description": "How sure you are, from 0 to 1.", **confidence},
+        },
+        "additionalProperties": False,
+    }
+    return json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
 
 
 def _request(prompt: str) -> dict[str, Any]:

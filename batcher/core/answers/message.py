@@ -25,7 +25,8 @@ class Message:
     """The parts of a message that a row is made of.
 
     ``text`` and ``thinking`` join all blocks of their type. ``tool_input`` is the JSON of the
-    first tool call's input, or the fragment of it that ``max_tokens`` left. Text is fit for
+    first tool call's input, or the fragment of it that ``max_tokens`` left, ``tool_use_id`` that
+    call's. Text is fit for
     Parquet: lone surrogates became U+FFFD. ``usage`` is as the API gave it.
     """
 
@@ -38,6 +39,7 @@ class Message:
     tool_input: str | None = field(repr=False)
     has_output: bool
     usage: Mapping[str, Any] | None
+    tool_use_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +76,7 @@ def parse_message(body: bytes) -> Message:
         tool_input=_tool_input(blocks),
         has_output=bool(blocks),
         usage=_optional(message, "usage", dict),
+        tool_use_id=_tool_use_id(blocks),
     )
 
 
@@ -121,6 +124,13 @@ def _tool_input(blocks: list[dict[str, Any]]) -> str | None:
             if isinstance(fragment, str):
                 return _storable(fragment)
             return _storable(_json_text(block.get("input")))
+    return None
+
+
+def _tool_use_id(blocks: list[dict[str, Any]]) -> str | None:
+    for block in blocks:
+        if block.get("type") == "tool_use" and isinstance(block.get("id"), str):
+            return str(block["id"])
     return None
 
 

@@ -5,7 +5,7 @@ November 2026) and its SDK's error codes. A code that is not known counts as its
 """
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from enum import StrEnum
@@ -27,6 +27,7 @@ class Status(StrEnum):
     SUCCEEDED = "succeeded"
     TRUNCATED = "truncated"  # the answer stops before its end: max_tokens, context, paused turn
     REFUSED = "refused"
+    INVALID = "invalid"  # whole, but not what the job's schema wants
     ERRORED = "errored"
     SKIPPED = "skipped"  # nothing was asked: its prompt is empty
 
@@ -63,6 +64,12 @@ class Outcome:
     is_unsent: bool = False  # it certainly never left
     is_unreachable: bool = False  # no answer, or one that says the server is in trouble
     message: Message | None = None
+    complaint: str | None = field(default=None, repr=False)  # for the model, and nobody else
+
+    @property
+    def is_trouble(self) -> bool:
+        """Whether something is wrong with the API or the way to it, and it is worth another try."""
+        return self.verdict is Verdict.RETRY and self.message is None
 
 
 _SPENT = "the spend limit is reached; raise it in the console, then run again"

@@ -97,7 +97,10 @@ class _Run:
         limiter = max(takes_s, key=lambda word: takes_s[word])
         if takes_s[limiter] > 0:
             self.limiter = limiter
-            self._window = self._left * self._latency_s / takes_s[limiter]
+            # Those that left within the time of an answer are in flight then, earlier ones, too.
+            share = min(1.0, takes_s[limiter] / self._latency_s)
+            late = self._left * share * self._latency_s / takes_s[limiter]
+            self._window = late + self._window * (1 - share)
             self.seconds += takes_s[limiter]
 
     @property

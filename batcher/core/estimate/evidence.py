@@ -56,10 +56,22 @@ class OutputRange:
 
 @dataclass(frozen=True, slots=True)
 class Weights:
-    """What one token of the prompt and one of the output count."""
+    """What one token of the prompt and one of the output count.
+
+    ``prompt`` is a mean: the share ``cached`` of the prompt counts ``saved`` less than the rest.
+    ``doubt`` is one standard deviation of it, from all else that is not known of the cache.
+    """
 
     prompt: float
     output: float
+    doubt: float = 0.0
+    cached: float = 0.0
+    saved: float = 0.0
+
+    @property
+    def stake(self) -> float:
+        """What a token of the prompt counts less for each unit of ``unlikeness``."""
+        return self.saved * self.cached * (1 - self.cached)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,9 +7,11 @@ are not in the sample. Without: what the prompts' text tells, and the range that
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from operator import mul
 
 from batcher.core.estimate.evidence import Answered, Bucket, Counted, Evidence, Weights
+from batcher.core.estimate.shared_part import unlikeness
 from batcher.core.estimate.spread import (
     Spread,
     log_uniform_values,
@@ -27,6 +29,8 @@ _MOST_STRATA = 8
 _UNSEEN = 0.01
 # One standard deviation, as a share of the whole, of what a sample cannot show: how often the
 # prompt cache is missed in a long run, how many attempts are billed twice.
+
+_LEAST_DEGREES = 4.0  # below, the quantile is no longer right
 
 _NODES_PROMPT = 25
 _NODES_OUTPUT = 61
@@ -73,31 +77,70 @@ class _Stratum:
 def _from_answers(
     buckets: Sequence[Bucket], answered: Sequence[Answered], weights: Weights
 ) -> Spread:
-    """Extrapolate a sample."""
+    """Extrapolate a sample; the output to no more than ``max_tokens`` of each."""
+    found = _extrapolated(buckets, answered, weights)
+    most = weights.output * sum(bucket.most_output for bucket in buckets)
+    if found.high <= most or not weights.output:
+        return found
+    most += _extrapolated(buckets, answered, replace(weights, output=0.0)).high
+    # Attempts that were billed twice may have used more than that already.
+    return replace(found, high=min(found.high, max(found.expected, most)))
+
+
+def _extrapolated(
+    buckets: Sequence[Bucket], answered: Sequence[Answered], weights: Weights
+) -> Spread:
     pairs = sorted(
         (one.predicted, weights.prompt * one.prompt_tokens + weights.output * one.output_tokens)
         for one in answered
     )
     strata = _strata(buckets, pairs)
-    slope = _slope(strata)
-    residuals = [
-        [y - mean_y - slope * (x - mean_x) for x, y in stratum.sample]
-        for stratum in strata
-        for mean_x, mean_y in [stratum.means]
-    ]
-    expected = variance = third = 0.0
-    for stratum, errors in zip(strata, residuals, strict=True):
+    slope, squares = _slope(strata)
+    expected = variance = unsure = third = lever = scatter = 0.0
+    for stratum in strata:
         mean_x, mean_y = stratum.means
+        errors = [y - mean_y - slope * (x - mean_x) for x, y in stratum.sample]
         n, requests = len(errors), stratum.requests
-        expected += requests * mean_y + slope * (stratum.predicted - requests * mean_x)
-        square = sum(error**2 for error in errors) / max(1, n - 1)
-        variance += square * (requests**2 / n + requests)
-        third += sum(error**3 for error in errors) / n * requests**3 / n**2
-    degrees = max(4.0, len(pairs) - len(strata) - 1)
+        beyond = stratum.predicted - requests * mean_x
+        expected += requests * mean_y + slope * beyond
+        squares_of = [error * error for error in errors]
+        square = sum(squares_of)
+        weight = requests**2 / n + requests
+        variance += weight * square / max(1, n - 1)
+        fourth = sum(one * one for one in squares_of) / n
+        unsure += weight**2 * max(0.0, fourth - (square / n) ** 2) / n
+        cubes = sum(map(mul, errors, squares_of))
+        third += cubes / n * requests**3 / n**2
+        lever += beyond
+        scatter += square
+    degrees = max(1.0, len(pairs) - len(strata) - 1)
+    if unsure:
+        # A long tail makes the variance itself unsure, as if there were fewer answers
+        # (Satterthwaite, 1946, with the kurtosis that was seen).
+        degrees = min(degrees, 2 * variance**2 / unsure)
+    degrees = max(_LEAST_DEGREES, degrees)
+    # Rows longer or shorter than those answered lie where the slope leads, which is a guess.
+    variance += lever**2 * scatter / len(pairs) / squares if squares else 0.0
     # Long tails look shorter in small samples; what no sample shows is added.
     variance *= (len(pairs) + 1) / (len(pairs) - 3)
-    variance += (_UNSEEN * expected) ** 2
-    return _interval(max(0.0, expected), math.sqrt(variance), third, degrees)
+    saved, doubt = _cached(buckets, answered, weights)
+    variance += (_UNSEEN * expected) ** 2 + doubt**2
+    return _interval(max(0.0, expected - saved), math.sqrt(variance), third, degrees)
+
+
+def _cached(
+    buckets: Sequence[Bucket], answered: Sequence[Answered], weights: Weights
+) -> tuple[float, float]:
+    """What the cached part saves beyond the mean weight of prompts, and the doubt about it."""
+    estimated = sum(one.predicted for one in answered)
+    if not estimated or not (weights.stake or weights.doubt):
+        return 0.0, 0.0
+    used = sum(one.prompt_tokens for one in answered)
+    prompts = sum(bucket.predicted for bucket in buckets) * used / estimated
+    pairs = [(one.predicted, one.prompt_tokens) for one in answered]
+    more, unsure = unlikeness(pairs, weights.cached)
+    doubt = math.hypot(weights.doubt, weights.stake * unsure)
+    return weights.stake * more * prompts, doubt * prompts
 
 
 def _interval(expected: float, deviation: float, third: float, degrees: float) -> Spread:
@@ -140,14 +183,17 @@ def _strata(buckets: Sequence[Bucket], pairs: Sequence[tuple[float, float]]) -> 
     return strata
 
 
-def _slope(strata: Sequence[_Stratum]) -> float:
-    """The least squares slope of values by length within the strata; 0 where all are alike."""
+def _slope(strata: Sequence[_Stratum]) -> tuple[float, float]:
+    """The least squares slope of values by length within the strata, 0 where all are alike.
+
+    Beside it, the sum of squares of the lengths that it rests on.
+    """
     products = squares = 0.0
     for stratum in strata:
         mean_x, mean_y = stratum.means
         products += sum((x - mean_x) * (y - mean_y) for x, y in stratum.sample)
         squares += sum((x - mean_x) ** 2 for x, _ in stratum.sample)
-    return products / squares if squares > 0 else 0.0
+    return (products / squares if squares > 0 else 0.0), squares
 
 
 def _from_text(
@@ -160,7 +206,12 @@ def _from_text(
     requests = sum(bucket.requests for bucket in buckets)
     predicted = sum(bucket.predicted for bucket in buckets)
     factor, sigma = _correction(counted, evidence.sigma)
-    prompts = lognormal_values(predicted * factor * weights.prompt, sigma, _NODES_PROMPT)
+    pairs = [(one.predicted, one.prompt_tokens) for one in counted]
+    more, unsure = unlikeness(pairs, weights.cached)
+    weight = weights.prompt - weights.stake * more
+    if weight > 0:
+        sigma = math.hypot(sigma, math.hypot(weights.doubt, weights.stake * unsure) / weight)
+    prompts = lognormal_values(predicted * factor * weight, sigma, _NODES_PROMPT)
     outputs = [0.0]
     if weights.output:
         span = evidence.outputs[buckets[0].group]

@@ -1,12 +1,13 @@
 """What a token counts in dollars, by how requests are sent."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from batcher.core.estimate.evidence import Weights
 from batcher.core.money.cost import US_MULTIPLIER
-from batcher.core.money.prices import ModelPrices, RatesName
+from batcher.core.money.prices import ModelPrices, Rates, RatesName
 
 Delivery = Literal["live", "batch"]
 
@@ -17,9 +18,13 @@ BATCH_HITS = 0.6
 """What share of what the prompt cache saves is taken to be saved in a batch: items run at once and
 in any order, and 30 to 98 % of hits are reported (API documentation, October 2026)."""
 
+_BATCH_HITS_DEVIATION = 0.2  # of a share that may lie anywhere from 0.3 to 0.98
+
 MISSED = 0.003
 """What share of what could be read from the cache is taken to be written once more: entries that
 expired, were evicted, or whose first answer was lost."""
+
+_MISSED_DEVIATION = 0.005  # none to one in a hundred
 
 _MILLION = 1_000_000
 
@@ -55,19 +60,36 @@ def weights(
 ) -> Weights:
     """What one token of prompt and one of output cost in USD, at the mean of a group.
 
-    ``tokens.read`` and ``written`` are 0 without the prompt cache. A region that is not asked for
-    counts as global, though a workspace may default to a dearer one.
+    ``tokens.read`` and ``written`` are 0 without the prompt cache; with it the mean is in doubt. A
+    region that is not asked for counts as global, though a workspace may default to a dearer one.
     """
     rates = prices.rates(_rates_name(prices, settings, delivery, is_long=is_long))
-    factor = float(US_MULTIPLIER) if _is_us(prices, settings) else 1.0
-    write = rates.cache_write_1h if ttl == "1h" else rates.cache_write_5m
-    plain, read_saves = float(rates.input), float(rates.input - rates.cache_read)
-    cost = plain * tokens.prompt - read_saves * tokens.read * (1 - MISSED)
-    cost += float(write - rates.input) * (tokens.written + tokens.read * MISSED)
+    unit = (float(US_MULTIPLIER) if _is_us(prices, settings) else 1.0) / _MILLION
+    plain, mean, doubt = float(rates.input), *_of_prompt(rates, tokens, ttl)
+    hits = 1.0
     if delivery == "batch":
-        cost = plain * tokens.prompt * (1 - BATCH_HITS) + cost * BATCH_HITS
-    mean = cost / tokens.prompt if tokens.prompt else plain
-    return Weights(mean * factor / _MILLION, float(rates.output) * factor / _MILLION)
+        hits = BATCH_HITS
+        doubt = math.hypot(doubt * hits, (plain - mean) * _BATCH_HITS_DEVIATION)
+        mean = plain + (mean - plain) * hits
+    return Weights(
+        mean * unit,
+        float(rates.output) * unit,
+        doubt * unit,
+        min(1.0, tokens.read / tokens.prompt) if tokens.prompt else 0.0,
+        (plain - float(rates.cache_read)) * hits * unit,
+    )
+
+
+def _of_prompt(rates: Rates, tokens: CachedTokens, ttl: Literal["5m", "1h"]) -> tuple[float, float]:
+    """The mean rate of a live token of prompt, and how far misses may move it."""
+    plain, from_cache = float(rates.input), float(rates.cache_read)
+    write = float(rates.cache_write_1h if ttl == "1h" else rates.cache_write_5m)
+    if not tokens.prompt:
+        return plain, 0.0
+    read, written = tokens.read / tokens.prompt, tokens.written / tokens.prompt
+    mean = plain + (from_cache - plain) * read * (1 - MISSED)
+    mean += (write - plain) * (written + read * MISSED)
+    return mean, (write - from_cache) * read * _MISSED_DEVIATION
 
 
 def _rates_name(

@@ -3,6 +3,7 @@
 import base64
 import binascii
 import json
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -22,6 +23,7 @@ _FORMAT_TOKENS = 40
 _PAGE_TEXT_TOKENS = 2_250
 _PAGE_PIXELS = (1_240, 1_754)
 _UNSEEN_PIXELS = (1_000, 1_000)  # an image behind an address
+_MOST_INFLATED = 4 * 1024 * 1024  # bytes that are looked through of one stream of a PDF
 
 # The prompt that tools add unseen, when a tool may be used and when one must be (API documentation,
 # 2026); by the beginning of the model's name, the longest first.
@@ -40,11 +42,17 @@ _TOOL_PROMPTS: tuple[tuple[str, int, int], ...] = (
     ("claude-3-5-haiku", 264, 355),
     ("claude-", 286, 406),
 )
+# Definitions that are not in the request, by the beginning of a tool's type: old and new tokenizer.
+_BUILT_IN_TOOLS = (("bash_", (244, 325)), ("text_editor_", (745, 974)))
 
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """The estimated tokens of a prompt: of its text, and of what is counted exactly."""
+    """The estimated tokens of a prompt: of its text, and of what is counted exactly.
+
+    The text of PDF pages and images behind an address, which cannot be seen from here, count as
+    text, so that they are as uncertain.
+    """
 
     text: TextTokens = NO_TEXT
     counted: int = 0
@@ -105,8 +113,15 @@ class PromptRule:
             kind = choice.get("type") if isinstance(choice, Mapping) else None
             _, free, forced = next(row for row in _TOOL_PROMPTS if self._is_one(row[0]))
             prompt += Prompt(counted=forced if kind in ("any", "tool") else free)
-            prompt += Prompt(self._of_text(_json(tools)))
+            for tool in tools:
+                prompt += Prompt(self._of_text(_json(_unmarked(tool))), self._of_built_in(tool))
         return prompt
+
+    def _of_built_in(self, tool: Any) -> int:
+        """What the API adds for a tool whose definition is its own (API documentation, 2026)."""
+        kind = str(tool.get("type")) if isinstance(tool, Mapping) else ""
+        counts = next((counts for name, counts in _BUILT_IN_TOOLS if kind.startswith(name)), (0, 0))
+        return counts[self._tokenizer == "new"]
 
     def _is_one(self, name: str) -> bool:
         return self._model.startswith(name) or name == _TOOL_PROMPTS[-1][0]
@@ -132,30 +147,38 @@ class PromptRule:
         source = block.get("source")
         match block.get("type"):
             case "text":
-                return Prompt(self._of_text(str(block.get("text") or "")))
+                return self._of_words(block.get("text"))
+            case "thinking":
+                return self._of_words(block.get("thinking"))
             case "image":
                 known = tokens_of_source(source, self._tier)
-                return Prompt(counted=known or image_tokens(*_UNSEEN_PIXELS, self._tier))
+                if known is None:
+                    return Prompt(TextTokens(other=image_tokens(*_UNSEEN_PIXELS, self._tier)))
+                return Prompt(counted=known)
             case "document":
-                return self._of_document(source)
+                named = self._of_words(block.get("title")) + self._of_words(block.get("context"))
+                return named + self._of_document(source)
             case "tool_result" | "search_result":
-                title = Prompt(self._of_text(str(block.get("title") or "")), _MESSAGE_TOKENS)
-                return title + self._of_content(block.get("content") or "")
+                named = self._of_words(block.get("title")) + Prompt(counted=_MESSAGE_TOKENS)
+                return named + self._of_content(block.get("content") or "")
             case _:
-                bare = {key: value for key, value in block.items() if key != "cache_control"}
-                return Prompt(self._of_text(_json(bare)))
+                return Prompt(self._of_text(_json(_unmarked(block))))
 
     def _of_document(self, source: Any) -> Prompt:
         if not isinstance(source, Mapping):
             return Prompt()
         match source.get("type"):
             case "text":
-                return Prompt(self._of_text(str(source.get("data") or "")))
+                return self._of_words(source.get("data"))
             case "content":
                 return self._of_content(source.get("content") or "")
             case _:
-                page = _PAGE_TEXT_TOKENS + image_tokens(*_PAGE_PIXELS, self._tier)
-                return Prompt(counted=page * pdf_pages(source))
+                pages = pdf_pages(source)
+                text = TextTokens(ascii=_PAGE_TEXT_TOKENS * pages)
+                return Prompt(text, image_tokens(*_PAGE_PIXELS, self._tier) * pages)
+
+    def _of_words(self, text: Any) -> Prompt:
+        return Prompt(self._text(text)) if isinstance(text, str) else Prompt()
 
     def _of_text(self, text: str) -> TextTokens:
         return text_tokens(text, self._tokenizer)
@@ -164,7 +187,8 @@ class PromptRule:
 def pdf_pages(source: Mapping[str, Any]) -> int:
     """Count the pages of a PDF in base64 by their marks; 1 when there are none to see.
 
-    Marks inside of compressed object streams are not seen: then it is too few.
+    Too few where the file is encrypted, or old revisions hide pages of it; too many where they are
+    still in it.
     """
     data = source.get("data")
     if source.get("type") != "base64" or not isinstance(data, str):
@@ -173,16 +197,40 @@ def pdf_pages(source: Mapping[str, Any]) -> int:
         raw = base64.b64decode(data)
     except (binascii.Error, ValueError):
         return 1
-    return max(1, sum(1 for _ in _pages(raw)))
+    return max(1, _page_marks(raw) + sum(map(_page_marks, _object_streams(raw))))
 
 
-def _pages(raw: bytes) -> Iterator[int]:
-    place = raw.find(b"/Page")
+def _page_marks(raw: bytes) -> int:
+    """Count the marks of pages, not those of lists of pages or of labels."""
+    marks, place = 0, raw.find(b"/Page")
     while place >= 0:
         before, after = raw[max(0, place - 8) : place].rstrip(), raw[place + 5 : place + 6]
-        if before.endswith(b"/Type") and not after.isalpha():
-            yield place
+        marks += before.endswith(b"/Type") and not after.isalpha()
         place = raw.find(b"/Page", place + 5)
+    return marks
+
+
+def _object_streams(raw: bytes) -> Iterator[bytes]:
+    """Inflate the streams that hold objects, as most programs write them since PDF 1.5."""
+    place = raw.find(b"/ObjStm")
+    while place >= 0:
+        start = raw.find(b"stream", place + 7)
+        end = raw.find(b"endstream", start)
+        if start < 0 or end < 0:
+            return
+        try:
+            packed = raw[start + 6 : end].lstrip(b"\r\n")
+            yield zlib.decompressobj().decompress(packed, _MOST_INFLATED)
+        except zlib.error:
+            pass  # packed in another way, or encrypted: it shows no pages
+        place = raw.find(b"/ObjStm", end)
+
+
+def _unmarked(block: Any) -> Any:
+    """A block or tool without its mark for the prompt cache."""
+    if not isinstance(block, Mapping):
+        return block
+    return {key: value for key, value in block.items() if key != "cache_control"}
 
 
 def _json(value: object) -> str:

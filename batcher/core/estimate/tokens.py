@@ -3,59 +3,78 @@
 Anthropic publishes 3.4 characters a token for the models up to Claude 4.6 and 2.5 for those since
 (documentation of August and October 2026), and nothing about other scripts than the usual mixture.
 How the classes of characters compare was measured with the one tokenizer that was ever published
-(of Claude 2, in the Python SDK up to 0.38) on installation guides in 20 languages, names in 20
-more, code and data; see docs/estimating.md. Later tokenizers treat other scripts better than that
-one, so only ASCII is scaled up to the published figures in full.
+(of Claude 2, in the Python SDK up to 0.38) and five of other makers, on texts in a hundred
+languages, code and data (docs/tokens.md; benchmarks/tokens.py repeats it). The later ones treat
+other scripts better than Claude 2's, so only ASCII is scaled up to the published figures in full.
 """
 
 from dataclasses import dataclass
 
-# Tokens a character, by the first byte of its UTF-8.
-_CLASSES: tuple[tuple[bytes, bytes, float], ...] = (
-    # name, first bytes, tokens a character
-    (b"d", b"0123456789", 0.44),
-    (b"p", bytes(b for b in range(0x21, 0x7F) if not chr(b).isalnum()), 0.55),
-    (b"n", b"\t\n\r", 0.35),
-    (b"L", bytes(range(0xC2, 0xCE)), 2.5),  # beyond ASCII: also tells that it is no English
-    (b"G", bytes((0xCE, 0xCF)), 1.3),  # Greek
-    (b"C", bytes(range(0xD0, 0xD4)), 0.65),  # Cyrillic
-    (b"H", bytes(range(0xD4, 0xD8)), 1.3),  # Armenian, Hebrew
-    (b"A", bytes(range(0xD8, 0xE0)), 1.1),  # Arabic and its kin
-    (b"I", bytes((0xE0,)), 1.9),  # India, Thai, Lao
-    (b"O", bytes((0xE1, 0xEE)), 2.0),  # Georgian, Ethiopic, Khmer, Vietnamese
-    (b"P", bytes((0xE2,)), 1.0),  # typographic punctuation, symbols
-    (b"K", bytes((0xE3,)), 1.1),  # kana
-    (b"Z", bytes(range(0xE4, 0xEA)), 1.2),  # ideographs
-    (b"R", bytes(range(0xEA, 0xEE)), 1.45),  # Hangul
-    (b"F", bytes((0xEF,)), 1.0),  # full width
-    (b"E", bytes(range(0xF0, 0xF8)), 2.5),  # emoji
+
+@dataclass(frozen=True, slots=True)
+class CharacterClass:
+    """Characters that are counted alike: those whose UTF-8 begins with one of ``firsts``.
+
+    ``tokens`` is tokens a character before scaling, ``mark`` the byte that stands for them in
+    ``marked_classes``.
+    """
+
+    name: str
+    mark: bytes
+    firsts: bytes
+    tokens: float
+
+
+_NO_LETTERS = b"0123456789\t\n\r" + bytes(b for b in range(0x21, 0x7F) if not chr(b).isalnum())
+
+CLASSES = (
+    # Letters and spaces as in English prose.
+    CharacterClass(
+        "letters", b"a", bytes(b for b in range(0x80) if b not in _NO_LETTERS), 1 / 4.45
+    ),
+    # Between the tokenizers that take three digits together and those that take each alone.
+    CharacterClass("digits", b"d", _NO_LETTERS[:10], 0.7),
+    CharacterClass("punctuation", b"p", _NO_LETTERS[13:], 0.6),
+    CharacterClass("line ends", b"n", _NO_LETTERS[10:13], 0.35),
+    # These also tell that it is no English.
+    CharacterClass("Latin beyond ASCII", b"L", bytes(range(0xC2, 0xCE)), 2.5),
+    CharacterClass("Greek", b"G", bytes((0xCE, 0xCF)), 1.3),
+    CharacterClass("Cyrillic", b"C", bytes(range(0xD0, 0xD4)), 0.65),
+    CharacterClass("Armenian, Hebrew", b"H", bytes(range(0xD4, 0xD8)), 1.3),
+    CharacterClass("Arabic and its kin", b"A", bytes(range(0xD8, 0xE0)), 1.1),
+    CharacterClass("India, Thai, Lao", b"I", bytes((0xE0,)), 1.9),
+    CharacterClass("Georgian, Ethiopic, Khmer, Vietnamese", b"O", bytes((0xE1, 0xEE)), 2.0),
+    CharacterClass("typographic", b"P", bytes((0xE2,)), 1.0),
+    CharacterClass("kana", b"K", bytes((0xE3,)), 1.1),
+    CharacterClass("ideographs", b"Z", bytes(range(0xE4, 0xEA)), 1.2),
+    CharacterClass("Hangul", b"R", bytes(range(0xEA, 0xEE)), 1.45),
+    CharacterClass("full width", b"F", bytes((0xEF,)), 1.0),
+    CharacterClass("emoji", b"E", bytes(range(0xF0, 0xF8)), 2.5),
 )
-_LETTER = 1 / 4.45  # ASCII letters and spaces of English prose
-_REST = bytes(range(0x80, 0xC2)) + bytes(range(0xF8, 0x100))  # no first bytes
+_ASCII_CLASSES = 4
 
-_ASCII = {"old": 4.45 / 3.4, "new": 4.45 / 2.5}
-_OTHER = {"old": 1.0, "new": 1.3}
-_ASCII_CLASSES = 3
+_PROSE = 4.12  # characters a token of plain English, capitals and commas included, by these rates
+_ASCII_SCALE = {"old": _PROSE / 3.4, "new": _PROSE / 2.5}
+_OTHER_SCALE = {"old": 0.93, "new": 1.2}
 
-SIGMA_ASCII = 0.2
-SIGMA_OTHER = 0.35
-"""How far a text as a whole may be off: one standard deviation of the logarithm. By the languages
-and kinds of text measured: English prose against code, data and other languages in ASCII letters,
-and language against language of one script."""
+SIGMA_ASCII = 0.25
+SIGMA_OTHER = 0.4
+"""How far a text as a whole may be off: one standard deviation of the logarithm. By the languages,
+kinds of text and tokenizers measured: English prose against code, data and other languages in ASCII
+letters, and language against language and tokenizer against tokenizer of one script."""
 
 
 def _table() -> bytes:
-    table = bytearray(b"a" * 256)
-    table[0x80:] = b"-" * 128
-    for name, firsts, _ in _CLASSES:
-        for byte in firsts:
-            table[byte] = name[0]
-    for byte in _REST:
-        table[byte] = ord("-")
+    table = bytearray(b"-" * 256)  # bytes that continue a character
+    for each in CLASSES:
+        for byte in each.firsts:
+            table[byte] = each.mark[0]
     return bytes(table)
 
 
 _TABLE = _table()
+_ASCII_RATES = tuple((each.mark, each.tokens) for each in CLASSES[:_ASCII_CLASSES])
+_OTHER_RATES = tuple((each.mark, each.tokens) for each in CLASSES[_ASCII_CLASSES:])
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,14 +103,17 @@ class TextTokens:
 NO_TEXT = TextTokens()
 
 
+def marked_classes(text: str) -> bytes:
+    """A text's UTF-8 with each character's first byte replaced by the mark of its class."""
+    return text.encode("utf-8", "surrogatepass").translate(_TABLE)
+
+
 def text_tokens(text: str, tokenizer: str) -> TextTokens:
-    """Estimate a text for the ``old`` tokenizer or the ``new`` one; a few nanoseconds a byte."""
-    raw = text.encode("utf-8", "surrogatepass")
-    classes = raw.translate(_TABLE)
-    plain = classes.count(b"a") * _LETTER
-    plain += sum(classes.count(name) * rate for name, _, rate in _CLASSES[:_ASCII_CLASSES])
+    """Estimate a text for the ``old`` tokenizer or the ``new`` one; 5 to 15 nanoseconds a byte."""
+    marked = marked_classes(text)
+    scale = tokenizer if tokenizer in _ASCII_SCALE else "new"
+    plain = sum(marked.count(mark) * rate for mark, rate in _ASCII_RATES)
     other = 0.0
-    if not raw.isascii():
-        other = sum(classes.count(name) * rate for name, _, rate in _CLASSES[_ASCII_CLASSES:])
-    scale = tokenizer if tokenizer in _ASCII else "new"
-    return TextTokens(plain * _ASCII[scale], other * _OTHER[scale])
+    if not text.isascii():
+        other = sum(marked.count(mark) * rate for mark, rate in _OTHER_RATES)
+    return TextTokens(plain * _ASCII_SCALE[scale], other * _OTHER_SCALE[scale])

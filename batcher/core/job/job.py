@@ -2,6 +2,7 @@
 
 from pydantic import Field
 
+from batcher.core.job.labelling import Labels
 from batcher.core.job.sections import (
     API,
     Cache,
@@ -36,6 +37,7 @@ class Job(Section):
     job: About = Field(default_factory=About)
     input: Input
     request: Request = Field(default_factory=Request)
+    labels: Labels = Field(default_factory=Labels)
     output: Output = Field(default_factory=Output)
     limits: Limits = Field(default_factory=Limits)
     retry: Retry = Field(default_factory=Retry)

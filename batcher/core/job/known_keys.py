@@ -8,7 +8,6 @@ from batcher.core.job.parameters import PARAMETERS
 from batcher.core.nearest import nearest
 
 UNAVAILABLE: dict[Key, str] = {
-    ("labels",): "ask for a JSON answer with request.output_config instead",
     ("delivery",): "every request is sent live",
     ("input", "sql"): "write the query's result to a Parquet file and name it in input.path",
 }

@@ -44,6 +44,25 @@ def _one_question(job: Job) -> Iterator[Mistake]:
         yield Mistake(key, "request.system and request.system_file exclude each other")
 
 
+def _labels(job: Job) -> Iterator[Mistake]:
+    said = job.labels
+    if said.schema is not None and said.fields is not None:
+        yield Mistake(("labels", "fields"), "labels.schema and labels.fields exclude each other")
+    if not said.is_set:
+        for name in ("gold", "gold_field"):
+            if getattr(said, name) is not None:
+                message = f"labels.{name} does nothing without labels.schema or labels.fields"
+                yield Mistake(("labels", name), message)
+        return
+    key = ("labels", "fields" if said.schema is None else "schema")
+    if job.input.format == "messages-batch" or job.request.params is not None:
+        yield Mistake(key, "typed labels need requests that the job makes, not whole ones")
+    form = job.request.parameters.get("output_config")
+    if isinstance(form, dict) and form.get("format") is not None:
+        message = "request.output_config.format and [labels] exclude each other"
+        yield Mistake(("request", "output_config"), message, "Keep [labels].")
+
+
 def _whole_requests(job: Job) -> Iterator[Mistake]:
     request = job.request
     if job.input.format == "messages-batch":
@@ -174,6 +193,6 @@ def _notify(job: Job) -> Iterator[Mistake]:
 
 
 _RULES: tuple[Callable[[Job], Iterator[Mistake]], ...] = (
-    *(_one_question, _whole_requests, _images, _parameters, _system_blocks),
+    *(_one_question, _whole_requests, _labels, _images, _parameters, _system_blocks),
     *(_output, _server, _headers, _cache, _notify),
 )

@@ -71,16 +71,17 @@ class Bound:
       the JSON around each message is longer than the marks it stands for. Image data is no text:
       an image counts the patches of its dimensions, and its tier's maximum where they cannot be
       read. The text of a PDF's pages is bounded by nothing but the context window, which bounds
-      every prompt, since a longer one is refused unbilled. Tools and schemas count twice, as they
-      are laid out anew, and what the server adds unseen is added as a constant, which is the one
-      part taken on trust: only some of it is published.
+      every prompt, since a longer one is refused unbilled. Tools, schemas and what tools were
+      called with count twice, as they are laid out anew. What the server adds unseen is added as a
+      constant. Two things are taken on trust: that constant, of which only some is published, and
+      what an image's own first bytes say of its size.
     - Input rate: the dearest kind that can apply. Nothing is written into the cache without a
       mark, and what is written costs what the mark's lifetime costs. The long-prompt rate of
       everything as soon as the bound passes its threshold.
     - Output: ``max_tokens`` is a hard ceiling that includes thinking. A batch output beta only
       raises what ``max_tokens`` may be.
     - Region: the dearer one unless the request says global, since a workspace may default to it.
-    - Speed: the fast rate when asked for and dearer.
+    - Speed: the fast rate when asked for and dearer; without one nothing bounds the cost.
     - Web search and fetch: with ``max_uses`` each use may read a whole context window again and
       write ``max_tokens`` again. Without it, and for tools that run for hours on the server,
       for fallbacks, compaction and remote tool servers, nothing bounds the cost.
@@ -96,6 +97,8 @@ class Bound:
         for key in _UNBOUNDED_PARAMETERS:
             if settings.get(key):
                 raise UnboundedError(key, "it lets the server run more than the request shows")
+        if not is_batch and _is_fast(settings, prices) and prices.fast is None:
+            raise UnboundedError("speed", "the price of fast answers is not known")
         self._settings = settings
         self._prices = prices
         self._is_batch = is_batch
@@ -127,7 +130,7 @@ class Bound:
                 raise UnboundedError("messages", "PDFs and web tools need a model of known context")
             return window
         tokens = _text_bytes(body) - contents.image_bytes + self._hidden_tokens
-        tokens += contents.image_tokens
+        tokens += contents.image_tokens + _call_bytes(body, request)
         return tokens if window is None else min(tokens, window)
 
     def _usd(self, prompt: int, marks: TTL | None) -> Decimal:
@@ -193,6 +196,16 @@ def _hidden_tokens(request: Mapping[str, Any]) -> int:
     return tokens
 
 
+def _call_bytes(body: bytes, request: Mapping[str, Any]) -> int:
+    """Count once more what tools were called with, since it is laid out anew as well."""
+    if b'"input":' not in body:
+        return 0
+    messages = [one for one in request.get("messages") or () if isinstance(one, Mapping)]
+    contents = [one["content"] for one in messages if isinstance(one.get("content"), list | tuple)]
+    blocks = [block for content in contents for block in content if isinstance(block, Mapping)]
+    return sum(_json_bytes(block["input"]) for block in blocks if "input" in block)
+
+
 def _json_bytes(value: object) -> int:
     return len(json.dumps(value, default=str))
 
@@ -232,7 +245,7 @@ def _rates(
     possible = [prices.batch if is_batch else prices.standard]
     if prices.long is not None and prompt > prices.long.threshold:
         possible.append(prices.long.batch if is_batch else prices.long.standard)
-    if request.get("speed") == "fast" and not is_batch and prices.fast is not None:
+    if not is_batch and _is_fast(request, prices) and prices.fast is not None:
         possible.append(prices.fast)
     if len(possible) == 1:
         return possible[0]
@@ -243,6 +256,11 @@ def _rates(
         cache_write_1h=max(rates.cache_write_1h for rates in possible),
         cache_read=max(rates.cache_read for rates in possible),
     )
+
+
+def _is_fast(request: Mapping[str, Any], prices: ModelPrices) -> bool:
+    ignores = prices.facts is not None and prices.facts.ignores_fast
+    return request.get("speed") == "fast" and not ignores
 
 
 def _max_tokens(request: Mapping[str, Any]) -> int:

@@ -2,10 +2,12 @@
 
 from dataclasses import dataclass, field
 from decimal import ROUND_UP, Decimal
+from enum import Enum
 
 from batcher.core.answers.outcome import Outcome, Status, Verdict
 from batcher.core.money.budget import Standing
 from batcher.core.money.display import rounded_text
+from batcher.core.money.exact import total
 
 SAME_FAILURES = 20
 
@@ -17,13 +19,13 @@ _CENT = Decimal("0.01")
 class Halt:
     """Why the run stops, the exit code that says so, and what to do.
 
-    ``flag`` is what to add to the same command.
+    ``max_cost_usd`` is the budget with which the same command is likely to go on.
     """
 
     exit_code: int
     message: str
     hint: str | None = None
-    flag: str | None = None
+    max_cost_usd: Decimal | None = None
 
 
 @dataclass(slots=True)
@@ -48,9 +50,7 @@ class HaltWatch:
 
     def see(self, outcome: Outcome, now: float, *, gives_up: bool = False) -> Halt | None:
         """Take one outcome into account; ``gives_up`` when its request is not tried again."""
-        fails = outcome.is_unreachable or (
-            outcome.verdict is Verdict.RETRY and not outcome.is_rate_limited
-        )
+        fails = outcome.is_unreachable or (outcome.is_trouble and not outcome.is_rate_limited)
         if fails and not self._is_failing:
             self.failing_since = now
         self._is_failing = fails
@@ -92,23 +92,59 @@ class HaltWatch:
         )
 
 
-def budget_reached(standing: Standing, left: int, usd_a_row: Decimal | None) -> Halt:
-    """Stop because nothing more fits into the budget; ``usd_a_row`` is what rows cost so far."""
-    message = f"the budget is reached: {rounded_text(standing.spent)} of "
-    message += f"{rounded_text(standing.cap)} are spent"
+class Basis(Enum):
+    """How it is known what unsent rows cost, as it is told; best first."""
+
+    RUN = "which cost about {} at what rows cost in this run"
+    ESTIMATE = "which cost about {} by the estimate"
+    BOUND = "which cost at most {}"
+
+
+@dataclass(frozen=True, slots=True)
+class Unsent:
+    """The rows that a budget leaves out: how many, and what they are thought to cost.
+
+    ``largest_usd`` is the worst case of the largest attempt that did not fit: so much has to be
+    free for it to leave, whatever it costs in the end.
+    """
+
+    rows: int
+    usd: Decimal
+    basis: Basis
+    largest_usd: Decimal
+
+    def enough(self, used_usd: Decimal) -> Decimal:
+        """A budget that is likely to suffice when so much of it is used, in whole cents.
+
+        It is above the one that did not, because the largest did not fit beside what is used.
+        """
+        more = total([self.usd * _HEADROOM, self.largest_usd])
+        return total([used_usd, more]).quantize(_CENT, ROUND_UP)
+
+
+def budget_reached(
+    standing: Standing, unsent: Unsent, *, is_daily: bool, plan_cap_usd: Decimal | None
+) -> Halt:
+    """Stop because nothing more fits into the budget, and say which one would do.
+
+    ``plan_cap_usd`` is the cap of a saved plan, which no larger budget lifts.
+    """
+    cap = f"{rounded_text(standing.cap)}{' a day' if is_daily else ''}"
+    message = f"the budget is reached: {rounded_text(standing.spent)} of {cap} are spent"
     if standing.unknown:
         message += f", {rounded_text(standing.unknown)} may have been billed unseen and are held"
-    message += f"; {left:,} rows are left"
-    flag = None
-    if usd_a_row is not None:
-        more = usd_a_row * left
-        message += f", which cost about {rounded_text(more)} at what rows cost in this run"
-        enough = (standing.used + more * _HEADROOM + _CENT).quantize(_CENT, ROUND_UP)
-        flag = f"--max-cost {enough}"
-    hint = "raise budget.max_cost_usd, or add --max-cost, to go on with them"
+    about = unsent.basis.value.format(rounded_text(unsent.usd))
+    message += f"; {unsent.rows:,} rows are left, {about}"
+    enough = unsent.enough(standing.used)
+    if plan_cap_usd is not None and enough > plan_cap_usd:
+        hint = "the cap is that of the plan; to go on with them, save one with a larger cap"
+    else:
+        hint = "raise budget.max_cost_usd, or add --max-cost, to go on with them"
+    if is_daily:
+        hint += ", or wait: what was sent more than 24 hours before a run does not count"
     if standing.unknown:
         hint += (
             "; what is held can be released with --release-unknown when the API's console shows "
             "that it was not billed"
         )
-    return Halt(6, message, hint, flag)
+    return Halt(6, message, hint, enough)

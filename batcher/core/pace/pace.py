@@ -217,7 +217,7 @@ class Pace:
             for kind, report in told.items():
                 if report.remaining <= report.tolerance(kind):
                     self._limits[kind].refused(now)
-        elif outcome.verdict is Verdict.RETRY or outcome.is_unreachable:
+        elif outcome.is_trouble or outcome.is_unreachable:
             self._window.failed(in_flight, now)
             self._breaker.failed(now, random)
         elif outcome.verdict is not Verdict.HALT:

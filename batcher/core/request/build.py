@@ -8,6 +8,7 @@ from itertools import chain
 from typing import Any
 
 from batcher.core.job import Job
+from batcher.core.labelling.labels import Labels
 from batcher.core.request.canonical import (
     Fingerprint,
     canonical_json,
@@ -77,7 +78,12 @@ class RequestBuilder:
     """Builds requests the way one job says; raises TemplateError when a template is unreadable."""
 
     def __init__(
-        self, job: Job, *, system: Template | list[Any] | None, prompt: Template | None
+        self,
+        job: Job,
+        *,
+        system: Template | list[Any] | None,
+        prompt: Template | None,
+        labels: Labels | None = None,
     ) -> None:
         self._spec = job.request
         self._skips_empty = job.input.on_empty == "skip"
@@ -89,6 +95,10 @@ class RequestBuilder:
         for key in ("model", "max_tokens"):
             if getattr(job.request, key) is not None:
                 self._fixed[key] = getattr(job.request, key)
+        self._instruction = None
+        if labels is not None:
+            self._fixed |= labels.asked(self._fixed)
+            self._instruction = labels.instruction
         self._members = {key: member(key, value) for key, value in self._fixed.items()}
 
     @property
@@ -180,6 +190,8 @@ class RequestBuilder:
         if self._system is not None:
             system = self._system
             fields["system"] = system.render(values) if isinstance(system, Template) else system
+        if self._instruction is not None:
+            fields["system"] = _with_instruction(fields.get("system"), self._instruction)
         if self._spec.messages is not None:
             fields["messages"] = _json_column(values, self._spec.messages, list)
             return fields
@@ -189,6 +201,13 @@ class RequestBuilder:
             return Unsendable("client.empty", "the prompt is empty", is_skipped=True)
         fields["messages"] = [{"role": "user", "content": _content(prompt, images)}]
         return fields
+
+
+def _with_instruction(system: str | list[Any] | None, instruction: str) -> str | list[Any]:
+    """Add a paragraph to a system prompt, however it is written."""
+    if isinstance(system, list):
+        return [*system, {"type": "text", "text": instruction}]
+    return f"{system}\n\n{instruction}" if system else instruction
 
 
 class _BadValueError(ValueError):

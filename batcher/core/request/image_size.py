@@ -80,6 +80,8 @@ def _head(source: Mapping[str, Any]) -> bytes:
 
 
 def _png(head: bytes) -> tuple[int, int] | None:
+    if head[12:16] != b"IHDR":
+        return None
     width, height = struct.unpack_from(">II", head, 16)
     return int(width), int(height)
 
@@ -93,6 +95,9 @@ def _jpeg(head: bytes) -> tuple[int, int] | None:
     place = 2
     while head[place] == 0xFF:
         kind = head[place + 1]
+        if kind == 0xFF:  # padding
+            place += 1
+            continue
         if 0xC0 <= kind <= 0xCF and kind not in (0xC4, 0xC8, 0xCC):  # a frame
             height, width = struct.unpack_from(">HH", head, place + 5)
             return int(width), int(height)

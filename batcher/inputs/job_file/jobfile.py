@@ -11,10 +11,12 @@ from typing import Any
 from batcher.core.job import Job
 from batcher.core.job.mistake import Mistake
 from batcher.core.job.reading import read_job
+from batcher.core.labelling.labels import Labels
 from batcher.core.template.template import Expression
 from batcher.errors import JobFileError, Problem, TemplateError
 from batcher.inputs.job_file.overrides import NEW_KEY_HINT, SECRET, override, toml_error
 from batcher.inputs.job_file.places import Places, in_order
+from batcher.inputs.job_file.schemas import read_labels
 from batcher.inputs.job_file.texts import read_text
 from batcher.inputs.job_file.toml_lines import key_lines
 
@@ -26,7 +28,7 @@ class LoadedJob:
     ``folder`` is what relative paths count from. ``digest`` is the SHA-256 of the file, in hex.
     ``sources`` says of every key where its value came from: ``default``, ``job.toml:12`` or
     ``--set``. ``system`` and ``prompt`` are the texts themselves, also when a file holds them;
-    their names are what errors call them.
+    their names are what errors call them. ``labels`` are those that answers are held to.
     """
 
     job: Job
@@ -38,6 +40,7 @@ class LoadedJob:
     system_name: str
     prompt: str | None = field(repr=False)
     prompt_name: str
+    labels: Labels | None = field(default=None, repr=False)
 
 
 def load_job(path: Path, overrides: Sequence[str] = ()) -> LoadedJob:
@@ -67,7 +70,8 @@ def _load(path: Path, overrides: Sequence[str]) -> LoadedJob:
         raise JobFileError(in_order(found))
     system, wrong_system = read_text(reading.job, "system", path.parent)
     prompt, wrong_prompt = read_text(reading.job, "prompt", path.parent)
-    wrong = [*wrong_system, *wrong_prompt, *_expression_mistakes(reading.job)]
+    labels, wrong_labels = read_labels(reading.job, path.parent)
+    wrong = [*wrong_system, *wrong_prompt, *wrong_labels, *_expression_mistakes(reading.job)]
     found += [places.problem(mistake) for mistake in wrong]
     if found:
         raise JobFileError(in_order(found))
@@ -81,6 +85,7 @@ def _load(path: Path, overrides: Sequence[str]) -> LoadedJob:
         system_name=system.name,
         prompt=prompt.content if isinstance(prompt.content, str) else None,
         prompt_name=prompt.name,
+        labels=labels,
     )
 
 

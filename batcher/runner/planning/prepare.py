@@ -137,6 +137,7 @@ def prepare(loaded: LoadedJob, *, is_simulated: bool, today: date) -> Prepared:
         job,
         system=Template(system, loaded.system_name) if isinstance(system, str) else system,
         prompt=None if loaded.prompt is None else Template(loaded.prompt, loaded.prompt_name),
+        labels=loaded.labels,
     )
     source = Source.open(job.input, loaded.folder)
     prices = load_price_table().with_overrides(job.prices.overrides)
@@ -172,6 +173,5 @@ def _named_columns(prepared: Prepared) -> frozenset[str]:
     job = prepared.loaded.job
     names = set(prepared.builder.columns or ())
     names.update(job.output.keep or ())
-    if job.input.id is not None:
-        names.add(job.input.id)
+    names.update(name for name in (job.input.id, job.labels.gold) if name is not None)
     return frozenset(names)

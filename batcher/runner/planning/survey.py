@@ -148,8 +148,7 @@ class _Survey:
         job = self._prepared.loaded.job
         if job.input.format == "messages-batch":
             names.add("custom_id")
-        if job.input.id is not None:
-            names.add(job.input.id)
+        names.update(name for name in (job.input.id, job.labels.gold) if name is not None)
         return frozenset(names)
 
     def records(self, chunk: Chunk) -> Iterator[PlanRecord]:

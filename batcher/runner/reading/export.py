@@ -1,20 +1,23 @@
 """The third pass over the input: joined with the results, it is the output."""
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 
 from batcher.errors import ConfigurationError
 from batcher.outputs.columns import Layout, repeat_rows
+from batcher.outputs.labels import values_of
 from batcher.outputs.parquet import ParquetOutput, clear_leftovers
 from batcher.outputs.seal import Seal, SealedFile, read_seal
 from batcher.runner.planning.prepare import Prepared
 from batcher.runner.planning.survey import Plan, WithCheckpoint
+from batcher.runner.reading.quality import Quality
 from batcher.store.plans import (
     body_bytes,
     count_open,
@@ -31,7 +34,10 @@ _STRETCH_ROWS = 4_096
 
 @dataclass(frozen=True, slots=True)
 class Exported:
-    """What was written or found as it should be; another run may still answer ``open_rows``."""
+    """What was written or found as it should be; another run may still answer ``open_rows``.
+
+    ``quality`` is there when the job has labels and the output was written.
+    """
 
     path: Path
     rows: int
@@ -40,12 +46,19 @@ class Exported:
     open_rows: int
     is_unchanged: bool
     files: tuple[SealedFile, ...]
+    quality: Quality | None = None
 
 
 def layout_of(prepared: Prepared, plan: Plan) -> Layout:
     """The output's columns; raises ConfigurationError when a kept column bears one of our names."""
     output = prepared.loaded.job.output
-    layout = Layout(plan.schema, output.prefix, keeps_text=output.keep_text)
+    labels = prepared.loaded.labels
+    layout = Layout(plan.schema, output.prefix, keeps_text=output.keep_text, labels=labels)
+    if doubled := layout.label_clashes():
+        raise ConfigurationError(
+            f"the label {doubled[0]!r} bears the name of a column of the input or of bookkeeping",
+            hint="call it otherwise in [labels], or leave the column out of output.keep",
+        )
     clashes = layout.clashes()
     if clashes:
         raise ConfigurationError(
@@ -70,6 +83,7 @@ def export_parquet(
     """
     layout = layout_of(prepared, plan)
     output = prepared.loaded.job.output
+    quality = Quality.of(prepared, run_id)
     digest = with_checkpoint(results_digest)
     by_status = with_checkpoint(count_statuses)
     sums = with_checkpoint(output_totals)
@@ -98,7 +112,7 @@ def export_parquet(
         parts = None if path.suffix == ".parquet" else output.rows_per_file
         with ParquetOutput(path, layout.schema, rows_per_file=parts) as file:
             rows = 0
-            for table in result_tables(prepared, plan, with_checkpoint, layout):
+            for table in result_tables(prepared, plan, with_checkpoint, layout, quality):
                 file.write(table)
                 rows += table.num_rows
                 rows_read(rows // prepared.samples)
@@ -110,22 +124,45 @@ def export_parquet(
     cost = Decimal(sums["cost_usd"])
     allowance = prepared.loaded.job.retry.unknown_attempts
     still_open = with_checkpoint(partial(count_open, allowance=allowance))
-    return Exported(path, plan.counts.items, cost, by_status, still_open, is_unchanged, seal.files)
+    found = None if is_unchanged else quality
+    return Exported(
+        path, plan.counts.items, cost, by_status, still_open, is_unchanged, seal.files, found
+    )
 
 
 def result_tables(
-    prepared: Prepared, plan: Plan, with_checkpoint: WithCheckpoint, layout: Layout
+    prepared: Prepared,
+    plan: Plan,
+    with_checkpoint: WithCheckpoint,
+    layout: Layout,
+    quality: Quality | None = None,
 ) -> Iterator[pa.Table]:
-    """The rows of the output, a stretch at a time; call ``begin_results`` first."""
+    """The rows of the output, a stretch at a time; call ``begin_results`` first.
+
+    ``quality`` sees the value of each row beside what its gold column says.
+    """
     samples = prepared.samples
     names = tuple(plan.schema.names)
     for chunk in prepared.source.chunks(plan.columns, _STRETCH_ROWS):
         kept = repeat_rows(chunk.table(names, plan.schema), samples)
         items = [row.ordinal * samples + sample for row in chunk.rows for sample in range(samples)]
+        first = chunk.rows[0].ordinal
         span = partial(body_bytes, first=items[0], last=items[-1])
         step = max(1, len(items) // (1 + with_checkpoint(span) // _STRETCH_BYTES))
         for start in range(0, len(items), step):
             part = items[start : start + step]
             results = with_checkpoint(partial(read_results, first=part[0], last=part[-1]))
-            yield layout.fill(kept.slice(start, len(part)), results)
+            values = label_values(prepared, results)
+            if quality is not None:
+                quality.see([chunk.rows[item // samples - first] for item in part], values)
+            yield layout.fill(kept.slice(start, len(part)), results, values)
     prepared.source.check_unchanged()
+
+
+def label_values(prepared: Prepared, results: pa.Table) -> list[Mapping[str, Any] | None]:
+    """The checked values of a stretch of results; nothing when the job has no labels."""
+    labels = prepared.loaded.labels
+    if labels is None:
+        return []
+    columns = (results.column(name).to_pylist() for name in ("status", "body"))
+    return list(values_of(labels, *columns))

@@ -92,8 +92,8 @@ class Progress:
 
     @property
     def mean_usd(self) -> Decimal | None:
-        """What a row that is done cost at the mean; None before the first."""
-        return self.spent_usd / self.done if self.done else None
+        """What a row that is done cost at the mean; None before anything was billed."""
+        return self.spent_usd / self.done if self.done and self.spent_usd else None
 
     def _reason_to_halt(self, tried: Tried) -> Halt | None:
         if not tried.is_within_bound:

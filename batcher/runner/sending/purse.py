@@ -21,8 +21,8 @@ class Purse:
 
     Near the cap attempts wait until others in flight have come back and cost less than they might
     have. One that does not fit although nothing is in flight is left out, since a smaller one may
-    still fit. ``stop`` is called when not even the ``least`` of what is to be sent does. Without a
-    budget nobody waits.
+    still fit (``largest_left_out`` is the worst case of the largest). ``stop`` is called when not
+    even the ``least`` of what is to be sent does. Without a budget nobody waits.
     """
 
     budget: Budget | None
@@ -30,6 +30,7 @@ class Purse:
     stopping: asyncio.Event
     stop: Callable[[], None]
     left_out: int = 0
+    largest_left_out: Decimal = Decimal(0)
     _waiting: deque[_Waiter] = field(default_factory=deque)
     _watching: "asyncio.Task[None] | None" = None
 
@@ -84,6 +85,7 @@ class Purse:
             waiter.turn.set_result(said is Affordable.NOW)
             if said is Affordable.NEVER:
                 self.left_out += 1
+                self.largest_left_out = max(self.largest_left_out, waiter.worst)
                 if self.budget.standing.available < self.least:
                     self.stop()
 

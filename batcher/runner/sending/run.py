@@ -15,12 +15,13 @@ from batcher.api.key import Secret
 from batcher.core.job import API
 from batcher.core.money.budget import Budget
 from batcher.core.money.display import rounded_text
-from batcher.core.pace.halt import Halt, HaltWatch, budget_reached
+from batcher.core.pace.halt import Basis, Halt, HaltWatch, Unsent, budget_reached
 from batcher.core.pace.retrying.retry import RetryPolicy
 from batcher.errors import BatcherError, CheckpointError, InputError
 from batcher.runner.planning.prepare import Prepared
 from batcher.runner.planning.survey import Plan
 from batcher.runner.sending.feed import Feed
+from batcher.runner.sending.labelling import Labelling
 from batcher.runner.sending.live import run_live
 from batcher.runner.sending.pacer import Pacer
 from batcher.runner.sending.progress import Progress
@@ -39,6 +40,7 @@ class LiveRun:
     """What sending needs besides the plan; ``deadline`` is in seconds of ``time.monotonic``.
 
     ``give_up`` gets the exit code and what may be billed unseen when a second signal comes.
+    ``estimated_usd`` is what all of it is likely to cost, ``plan_cap_usd`` the cap of a saved plan.
     """
 
     prepared: Prepared
@@ -53,6 +55,8 @@ class LiveRun:
     publish: Callable[[Snapshot, Progress], None]
     give_up: Callable[[int, Decimal], None]
     deadline: float | None = None
+    estimated_usd: Decimal | None = None
+    plan_cap_usd: Decimal | None = None
 
 
 @dataclass(slots=True)
@@ -114,7 +118,7 @@ async def send_all(run: LiveRun) -> Ended:
             _halt(run.writer.failure)
             or progress.halt
             or _time_is_up(progress)
-            or _budget_is_reached(purse, progress)
+            or _budget_is_reached(run, purse, progress)
         )
         ticker.end()
     return ended
@@ -141,6 +145,7 @@ def _surroundings(
         prices=run.prepared.prices,
         free_usage_fields=job.prices.free_usage_fields,
         policy=policy,
+        labelling=Labelling.of(run.prepared),
         run_id=run.run_id,
         attempt_ids=count(run.first_attempt_id),
         random=chance,
@@ -220,7 +225,7 @@ def _time_is_up(progress: Progress) -> Halt | None:
     return Halt(7, f"the time is up; {left:,} rows are left", "the same command goes on with them")
 
 
-def _budget_is_reached(purse: Purse, progress: Progress) -> Halt | None:
+def _budget_is_reached(run: LiveRun, purse: Purse, progress: Progress) -> Halt | None:
     """Say what is left when the budget, and nothing else, kept rows from being sent."""
     left = progress.to_send - progress.done
     standing = purse.standing
@@ -228,4 +233,20 @@ def _budget_is_reached(purse: Purse, progress: Progress) -> Halt | None:
         return None
     if progress.stopped_by not in (None, "budget"):
         return None  # a signal, which is told first
-    return budget_reached(standing, left, progress.mean_usd)
+    usd, basis = _cost_of(left, run, progress)
+    return budget_reached(
+        standing,
+        Unsent(left, usd, basis, purse.largest_left_out),
+        is_daily=run.prepared.loaded.job.budget.per == "day",
+        plan_cap_usd=run.plan_cap_usd,
+    )
+
+
+def _cost_of(left: int, run: LiveRun, progress: Progress) -> tuple[Decimal, Basis]:
+    """What rows that are left cost, by the best that is known of it."""
+    if progress.mean_usd is not None:
+        return progress.mean_usd * left, Basis.RUN
+    if run.estimated_usd is not None:
+        return run.estimated_usd / progress.to_send * left, Basis.ESTIMATE
+    # Whoever has a budget has a bound of all that is to be sent.
+    return run.plan.counts.worst_case_usd or Decimal(0), Basis.BOUND

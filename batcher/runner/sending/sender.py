@@ -36,15 +36,16 @@ class Sender:
 
     async def send(self, errand: Errand) -> Tried | None:
         """Try until there is nothing left to try; None when the run stopped before the next try."""
-        history = History(unknown=errand.unknown_attempts)
+        history, asked = History(unknown=errand.unknown_attempts), errand
         is_retry = False
 
         async def attempt() -> Tried | None:
-            nonlocal history, is_retry
-            tried = await self._attempt(errand, history, is_retry=is_retry)
+            nonlocal asked, history, is_retry
+            tried = await self._attempt(asked, history, is_retry=is_retry)
             if tried is not None:
                 history = history.after(tried.outcome)
-                is_retry = not tried.outcome.is_rate_limited
+                is_retry = tried.outcome.is_trouble and not tried.outcome.is_rate_limited
+                asked = self._asked_next(asked, tried.outcome)
             return tried
 
         async def sleep(seconds: float) -> None:
@@ -57,6 +58,13 @@ class Sender:
             sleep=sleep,
         )
         return await retrier(attempt)
+
+    def _asked_next(self, errand: Errand, outcome: Outcome) -> Errand:
+        """What is sent at the next try: the same, or the conversation with a complaint."""
+        labelling = self._with.labelling
+        if labelling is None or outcome.complaint is None:
+            return errand
+        return labelling.asking_again(errand, outcome)
 
     async def _attempt(self, errand: Errand, history: History, *, is_retry: bool) -> Tried | None:
         """Make one attempt when the cache and the pace let it; None when the run is stopping."""
@@ -74,6 +82,8 @@ class Sender:
             outcome = classify(result)
             if outcome.message is not None:
                 lease.begun()
+        if around.labelling is not None:
+            outcome = around.labelling.judge(outcome, history)
         billed = self._bill(errand, outcome, body)
         is_within = around.purse.settle(errand.worst_case_usd, billed.cost_usd)
         decision = decide(outcome, history.after(outcome), around.policy, around.random())

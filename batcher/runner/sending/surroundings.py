@@ -17,6 +17,7 @@ from batcher.core.money.prices import PriceTable
 from batcher.core.pace.limiter import Limiter
 from batcher.core.pace.retrying.retry import Decision, RetryPolicy
 from batcher.runner.sending.feed import Errand
+from batcher.runner.sending.labelling import Labelling
 from batcher.runner.sending.pacer import Pacer
 from batcher.runner.sending.purse import Purse
 from batcher.runner.sending.warming import Warming
@@ -80,6 +81,7 @@ class Surroundings:
     prices: PriceTable
     free_usage_fields: tuple[str, ...]
     policy: RetryPolicy
+    labelling: Labelling | None
     run_id: str
     attempt_ids: "count[int]"
     random: Callable[[], float]

@@ -5,7 +5,6 @@ import contextlib
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from decimal import Decimal
 
 from batcher.core.pace.halt import Halt
 from batcher.runner.sending.progress import Progress
@@ -71,7 +70,6 @@ class Ticker:
         read = tokens.get("cache_read_input_tokens", 0)
         prompt = sum(tokens.get(kind, 0) for kind in _PROMPT_KINDS)
         left = progress.to_send - progress.done
-        budget = self.around.purse.standing
         return Snapshot(
             total=progress.to_send,
             done=progress.done,
@@ -87,9 +85,7 @@ class Ticker:
             limiter=self.around.limiter,
             elapsed_s=progress.clock() - progress.started_at,
             usd_deviation=progress.usd_deviation,
-            cap_usd=None if budget is None else budget.cap,
-            used_usd=Decimal(0) if budget is None else budget.used,
-            reserved_usd=Decimal(0) if budget is None else budget.reserved,
+            budget=self.around.purse.standing,
         )
 
 

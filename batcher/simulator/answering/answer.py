@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from batcher.simulator.answering.dice import Dice
-from batcher.simulator.answering.structure import as_text, value
+from batcher.simulator.answering.mind import Mind
+from batcher.simulator.answering.structure import as_text
 from batcher.simulator.answering.text import reply, sentence
 from batcher.simulator.answering.thinking import is_thinking, thinking_block, thinking_tokens
 from batcher.simulator.billing.catalogue import Model
@@ -53,9 +54,10 @@ class Asked:
     key: str
     prompt: str
     markers: dict[str, str]
+    mind: Mind
 
 
-def answer(body: Json, model: Model, key: str, seed: int, refusal_rate: float, room: int) -> Answer:
+def answer(body: Json, model: Model, key: str, seed: int, mind: Mind, room: int) -> Answer:
     """Give the only answer this seed has for this body.
 
     ``key`` names the body without cache marks; ``room`` is what the context window has left.
@@ -65,21 +67,28 @@ def answer(body: Json, model: Model, key: str, seed: int, refusal_rate: float, r
         return Answer((), "max_tokens", 0)
     prompt = last_user_text(body)
     markers = dict(_MARKER.findall(prompt)) if "[[" in prompt else {}
-    asked = Asked(body, model, key, prompt, markers)
-    if "refuse" in markers or dice.chance(refusal_rate):
+    asked = Asked(body, model, key, prompt, markers, mind)
+    if "refuse" in markers or dice.chance(mind.refusal_rate):
         return _refusal(asked, dice)
     return _cut(_full(asked, dice), asked, room)
 
 
 def last_user_text(body: Json) -> str:
     """Join the text blocks of the last user message by line ends."""
-    for message in reversed(body["messages"]):
-        if message["role"] == "user":
-            content = message["content"]
-            if isinstance(content, str):
-                return content
-            return "\n".join(b["text"] for b in content if b["type"] == "text")
-    return ""
+    users = [message for message in body["messages"] if message["role"] == "user"]
+    return _text_of(users[-1]) if users else ""
+
+
+def user_texts(body: Json) -> str:
+    """Join the texts of all user messages by line ends."""
+    return "\n".join(_text_of(one) for one in body["messages"] if one["role"] == "user")
+
+
+def _text_of(message: Json) -> str:
+    content = message["content"]
+    if isinstance(content, str):
+        return content
+    return "\n".join(block["text"] for block in content if block["type"] == "text")
 
 
 def _refusal(asked: Asked, dice: Dice) -> Answer:
@@ -129,18 +138,20 @@ def _block(asked: Asked, dice: Dice) -> Json:
             "type": "tool_use",
             "id": f"toolu_01{asked.key[:22]}",
             "name": tool["name"],
-            "input": _input(tool, dice),
+            "input": _input(tool, asked, dice),
             "caller": {"type": "direct"},
         }
     output_format = (asked.body.get("output_config") or {}).get("format")
     if output_format:
-        return _text(as_text(value(output_format["schema"], dice)))
+        return _text(
+            as_text(asked.mind.structured(output_format["schema"], user_texts(asked.body), dice))
+        )
     return _text(reply(asked.prompt, dice))
 
 
-def _input(tool: Json, dice: Dice) -> Json:
+def _input(tool: Json, asked: Asked, dice: Dice) -> Json:
     try:
-        made = value(tool["input_schema"], dice)
+        made = asked.mind.structured(tool["input_schema"], user_texts(asked.body), dice)
     except (LookupError, TypeError, ValueError, RecursionError):
         # The schema of a tool that is not strict may be beyond us; a model errs there too.
         return {}

@@ -87,7 +87,7 @@ def _admit(service: Service, exchange: Exchange, body: Body) -> Job:
     service.cache.begin(plan, now)
     settings = service.settings
     room = model.context_window - tokens
-    said = answer(body.value, model, body.unmarked_key, settings.seed, settings.refusal_rate, room)
+    said = answer(body.value, model, body.unmarked_key, settings.seed, service.mind, room)
     limits.charge_output(said.output_tokens)
     return Job(body, model, said, plan, _usage(body.value, model, plan, said))
 

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from batcher.simulator.answering.mind import Mind
 from batcher.simulator.billing.cache import PromptCache
 from batcher.simulator.billing.catalogue import Model, models
 from batcher.simulator.billing.ledger import Ledger
@@ -29,6 +30,9 @@ class Service:
         self.clock = clock
         self.ledger = Ledger(settings.ledger, keep_entries=settings.keep_requests)
         self.cache = PromptCache()
+        self.mind = Mind.with_truth(
+            settings.refusal_rate, settings.invalid_rate, settings.right_rate, settings.truth
+        )
         early = [fault for fault in settings.faults if fault.is_early]
         late = [fault for fault in settings.faults if not fault.is_early]
         self.early_schedule = Schedule(early, settings.seed)

@@ -1,6 +1,8 @@
 """The estimated prompt of a request has all its parts, and is near what the simulator counts."""
 
 import base64
+import struct
+import zlib
 from typing import Any
 
 import pytest
@@ -15,6 +17,8 @@ from batcher.simulator.billing.prompt import prompt_tokens, segments
 MODEL = "claude-haiku-5-5"
 TOOL = {"name": "look", "description": "Looks it up.", "input_schema": {"type": "object"}}
 SCHEMA = {"type": "json_schema", "schema": {"type": "object", "properties": {"a": {}}}}
+THOUGHT = {"type": "thinking", "thinking": "It may be", "signature": "c2lnbmVk"}
+NOTE = {"type": "document", "source": {"type": "text", "data": "Which one is it?"}}
 TEXTS = st.text(st.characters(codec="ascii", categories=["L", "Zs"]), min_size=1, max_size=400)
 
 
@@ -56,11 +60,70 @@ def test_plain_requests_are_estimated_as_simulated(
                 {"role": "user", "content": [{"type": "text", "text": "Which one is it? This?"}]}
             ]
         },
+        {"messages": [*body()["messages"], {"role": "assistant", "content": [THOUGHT]}]},
+        {"messages": [{"role": "user", "content": [{**NOTE, "title": "A long title"}]}]},
+        {"messages": [{"role": "user", "content": [{**NOTE, "context": "Of last year"}]}]},
     ],
 )
 def test_every_part_counts(more: dict[str, Any]) -> None:
     """A request with something more in it has more tokens."""
     assert rule().of(body(**more)).total > rule().of(body()).total
+
+
+TOOL_PROMPTS = [
+    (model.id, choice, tokens)
+    for model in {model.id: model for model in models().values() if model.is_live}.values()
+    for choice, tokens in (
+        ("auto", model.tool_prompt_tokens),
+        ("any", model.forced_tool_prompt_tokens),
+    )
+    if tokens is not None
+]
+
+
+@pytest.mark.parametrize(("name", "choice", "tokens"), TOOL_PROMPTS)
+def test_the_hidden_tool_prompt_is_the_documented_one(name: str, choice: str, tokens: int) -> None:
+    """Of every live model, and another one when a tool must be used."""
+    fields = body(tools=[TOOL], tool_choice={"type": choice})
+    of = PromptRule(name, None).of
+    assert of(fields).counted - of(body()).counted == tokens
+
+
+def test_built_in_tools_have_definitions_of_their_own() -> None:
+    """A bash tool and an editor count the documented tokens besides what is sent of them."""
+    bare = rule().of(body(tools=[{"type": "x_20250124", "name": "bash"}]))
+    for kind, tokens in (("bash_20250124", 325), ("text_editor_20250728", 974)):
+        more = rule().of(body(tools=[{"type": kind, "name": "bash"}]))
+        assert more.counted - bare.counted == tokens
+
+
+def test_images_are_as_the_simulator_counts_them() -> None:
+    """To the token at any depth, and with no doubt; one behind an address is in doubt."""
+    head = b"\x89PNG\r\n\x1a\n" + struct.pack(">I4sII", 13, b"IHDR", 3_000, 1_234)
+    source = {"type": "base64", "data": base64.b64encode(head).decode()}
+    image = {"type": "image", "source": source}
+    result = {"type": "tool_result", "tool_use_id": "t", "content": [image]}
+    fields = body(messages=[{"role": "user", "content": [image, result]}])
+    assert rule().of(fields).total == prompt_tokens(segments(fields, models()[MODEL]))
+    assert rule().of(fields).sigma == 0
+    unseen = {"type": "image", "source": {"type": "url", "url": "https://a.example/b.png"}}
+    assert rule().of(body(messages=[{"role": "user", "content": [unseen]}])).sigma > 0
+
+
+def test_the_signature_of_a_thought_counts_nothing() -> None:
+    """A thought has the tokens of its text."""
+    said = {"type": "text", "text": THOUGHT["thinking"]}
+    one, other = (
+        rule().of(body(messages=[{"role": "assistant", "content": [block]}]))
+        for block in (THOUGHT, said)
+    )
+    assert one == other
+
+
+def test_marks_for_the_cache_count_nothing() -> None:
+    """A request has the same tokens with marks and without."""
+    tool = {**TOOL, "cache_control": {"type": "ephemeral"}}
+    assert rule().of(body(tools=[tool])) == rule().of(body(tools=[TOOL]))
 
 
 def test_a_prefix_is_what_rows_share() -> None:
@@ -84,4 +147,17 @@ def test_pages_of_a_pdf_are_counted() -> None:
     assert pdf_pages({"type": "url"}) == 1
     block = {"type": "document", "source": source}
     fields = body(messages=[{"role": "user", "content": [block]}])
-    assert rule().of(fields).counted > 2 * 2_250
+    estimated = rule().of(fields)
+    assert estimated.text.total == 2 * 2_250
+    assert estimated.counted > 2 * 1_560
+
+
+def test_pages_in_object_streams_are_counted() -> None:
+    """As most programs write them; a stream that is broken or packed otherwise shows none."""
+    packed = zlib.compress(b"<</Type/Page /Parent 1 0 R>> <</Type /Page>> <</Type /Pages>>")
+    streams = [
+        b"<</Type /ObjStm /N 3>> stream\r\n" + some + b"\nendstream "
+        for some in (packed, b"not packed", packed)
+    ]
+    raw = b"%PDF-1.5 <</Type/Page>> " + b"".join(streams) + b"<</Type /ObjStm>> stream"
+    assert pdf_pages({"type": "base64", "data": base64.b64encode(raw).decode()}) == 5

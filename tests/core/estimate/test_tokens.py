@@ -2,17 +2,24 @@
 
 import base64
 import io
+import struct
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from batcher.core.estimate.tokens import NO_TEXT, text_tokens
-from batcher.core.request.image_size import image_tokens, tokens_of_source
+from batcher.core.estimate.tokens import CLASSES, NO_TEXT, text_tokens
+from batcher.core.request.image_size import image_tokens, pixels, tokens_of_source
 from batcher.simulator.billing.images import image_tokens as simulated_tokens
 
-PROSE = "The package provides a small command line tool that lists what is installed. " * 20
+PROSE = """\
+This guide is for people who install the system for the first time, and for those who have done
+it before but want to know what is new in this release. It tells you how to start the installer
+(from a disc, a USB stick or the network), what it asks, and what to do when something goes wrong.
+Chapter 3 says what to do beforehand: make a copy of your data, find out which hardware you have,
+and check that at least 780 MB of memory are free. If you know all that, go on to chapter 4.
+"""
 
 # The examples of the API's documentation: pixels, tokens in the standard and in the high tier.
 DOCUMENTED = [
@@ -45,6 +52,20 @@ def test_texts_add_up(one: str, other: str, tokenizer: str) -> None:
     assert (both > 0) is bool(one + other)
 
 
+def test_every_character_is_of_one_class() -> None:
+    """Each first byte of UTF-8 belongs to exactly one class, no other byte to any."""
+    firsts = sorted(b"".join(each.firsts for each in CLASSES))
+    assert firsts == [*range(0x80), *range(0xC2, 0xF8)]
+    assert len({each.mark for each in CLASSES}) == len(CLASSES)
+    assert not {each.mark for each in CLASSES} & {b"-"}
+
+
+def test_numbers_take_more_tokens_than_words() -> None:
+    """As in every tokenizer measured: by the character about three times as many."""
+    words, numbers = text_tokens("abcdefghij" * 9, "new"), text_tokens("0123456789" * 9, "new")
+    assert 2 < numbers.total / words.total < 4
+
+
 def test_other_scripts_are_less_certain() -> None:
     """The interval of a text is wider when its letters are not ASCII."""
     assert text_tokens("привет", "new").sigma > text_tokens("hello", "new").sigma > 0
@@ -73,6 +94,19 @@ def test_the_size_of_an_image_is_read(form: str, size: tuple[int, int]) -> None:
     data = base64.b64encode(file.getvalue()).decode()
     source = {"type": "base64", "media_type": f"image/{form.lower()}", "data": data}
     assert tokens_of_source(source, "high") == image_tokens(*size, "high")
+
+
+def test_padding_before_a_jpegs_frame_is_passed_over() -> None:
+    """Fill bytes are legal between a JPEG's segments and say nothing of its size."""
+    frame = b"\xff\xc0\x00\x11\x08" + struct.pack(">HH", 100, 300)
+    head = b"\xff\xd8" + b"\xff\xe0\x00\x04ab" + b"\xff\xff" + frame
+    assert pixels(head) == (300, 100)
+    assert pixels(b"\xff\xd8" + b"\xff" * 20) is None
+
+
+def test_a_png_that_does_not_begin_with_its_header_has_no_size() -> None:
+    """Other first chunks have other numbers where the size would be."""
+    assert pixels(b"\x89PNG\r\n\x1a\n" + struct.pack(">I4sII", 4, b"CgBI", 1, 1)) is None
 
 
 @pytest.mark.parametrize(

@@ -124,7 +124,8 @@ def test_marks_of_ones_own_are_found(ttl: Any, like: Any) -> None:
 
 def test_an_image_counts_its_own_size() -> None:
     """Of a small one the patches, of one that cannot be read the most of its tier."""
-    small = base64.b64encode(b"\x89PNG\r\n\x1a\n" + bytes(8) + struct.pack(">II", 56, 28)).decode()
+    head = b"\x89PNG\r\n\x1a\n" + struct.pack(">I4sII", 13, b"IHDR", 56, 28)
+    small = base64.b64encode(head).decode()
     prices = TABLE.model("claude-opus-5-5")
     tokens = {}
     for name, data in (("small", small), ("unreadable", "a" * len(small))):
@@ -198,6 +199,7 @@ DEARER = {
     "format": {"output_config": {"format": {"type": "json_schema", "schema": {}}}},
     "old format": {"output_format": {"type": "json_schema", "schema": {}}},
     "more output": {"max_tokens": 101},
+    "tool call": {"messages": [{"content": [{"type": "tool_use", "input": {"a": [1, 2]}}]}]},
     "web search": {"tools": [{"type": "web_search_20260318", "name": "w", "max_uses": 2}]},
 }
 
@@ -284,12 +286,13 @@ def test_what_nothing_bounds_is_an_error(more: Any) -> None:
     assert caught.value.key in more
 
 
-def test_a_model_of_unknown_context_bounds_text_but_no_pdf() -> None:
-    """A model only the job file knows is bounded by bytes, and with the larger image maximum."""
+def test_a_model_that_only_the_job_knows_is_bounded_by_bytes() -> None:
+    """With the larger image maximum, but for no PDF and no fast answer."""
     own = PriceOverride(input=Decimal(4), output=Decimal(20))
     prices = TABLE.with_overrides({"mine": own}).model("mine")
     request = ask()
     assert worst_case(bytes_of(request), request, prices).usd == bound(request)
     pdf = ask([{"type": "document", "source": {"type": "url", "url": "x"}}])
-    with pytest.raises(UnboundedError):
-        worst_case(bytes_of(pdf), pdf, prices)
+    for unbounded in (pdf, ask(speed="fast")):
+        with pytest.raises(UnboundedError):
+            worst_case(bytes_of(unbounded), unbounded, prices)

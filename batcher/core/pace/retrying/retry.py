@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from batcher.core.answers.outcome import Billing, Outcome, Verdict
+from batcher.core.answers.outcome import Billing, Outcome, Status, Verdict
 from batcher.core.pace.retrying.backoff import full_jitter_s, obeyed_s
 
 
@@ -11,19 +11,22 @@ class History:
     """What a request has been through.
 
     ``tries`` counts the attempts of this run; ``failures`` those that used one up, ``unknown``
-    the attempts of all runs that may have been billed unseen.
+    the attempts of all runs that may have been billed unseen, ``repairs`` the answers of this run
+    that were not what the job wants.
     """
 
     tries: int = 0
     failures: int = 0
     unknown: int = 0
+    repairs: int = 0
 
     def after(self, outcome: Outcome) -> "History":
         """Count one more attempt."""
         return History(
             self.tries + 1,
-            self.failures + (not outcome.is_rate_limited and not outcome.is_unsent),
+            self.failures + (outcome.is_trouble and _uses_one_up(outcome)),
             self.unknown + (outcome.billing is Billing.UNKNOWN),
+            self.repairs + (outcome.status is Status.INVALID),
         )
 
 
@@ -53,6 +56,10 @@ class Stop:
 Decision = Retry | Stop
 
 
+def _uses_one_up(outcome: Outcome) -> bool:
+    return not outcome.is_rate_limited and not outcome.is_unsent
+
+
 def decide(outcome: Outcome, history: History, policy: RetryPolicy, random: float) -> Decision:
     """Decide what follows an attempt; ``history`` includes it, ``random`` is uniform in [0, 1).
 
@@ -63,6 +70,8 @@ def decide(outcome: Outcome, history: History, policy: RetryPolicy, random: floa
     """
     if outcome.verdict is not Verdict.RETRY:
         return Stop(outcome.verdict.value)
+    if outcome.status is Status.INVALID:
+        return Retry(0.0)  # whether it is asked again was decided with the verdict
     if history.unknown >= policy.unknown_attempts:
         return Stop("unknown_attempts")
     if history.failures >= policy.attempts:

@@ -45,9 +45,9 @@ def test_no_limit_is_passed(work: Work, known: dict[Kind, KnownLimit]) -> None:
 
 @given(works, limits, st.integers(1, 5))
 def test_more_takes_longer(work: Work, known: dict[Kind, KnownLimit], times: int) -> None:
-    """More rows never take less time."""
+    """More rows never take less time, but for how long the very last answers take."""
     more = replace(work, requests=work.requests * times + 1)
-    assert seconds(work, known) <= seconds(more, known) * STEP
+    assert seconds(work, known) <= seconds(more, known) * STEP + work.slowest_s
 
 
 @given(works, limits, st.sampled_from(list(Kind)), st.floats(1, 100))

@@ -1,0 +1,137 @@
+"""Two schemas that hold at once, as one: the tighter of two bounds, what both choices have."""
+
+from collections.abc import Callable, Mapping, Sequence
+from itertools import product
+from typing import Any
+
+ANNOTATIONS = (
+    "$comment", "title", "description", "default", "examples", "deprecated", "readOnly", "writeOnly"
+)  # fmt: skip
+"""Keywords that check nothing."""
+
+ALSO = "$also"
+"""Where a joined schema keeps what has no one form together with the rest: a list of schemas."""
+
+IMPOSSIBLE: Mapping[str, Any] = {"type": []}
+"""The schema that nothing fits."""
+
+_MOST_WAYS = 64
+_CONDITION = ("if", "then", "else")
+
+
+def joined(one: Mapping[str, Any], more: Mapping[str, Any]) -> dict[str, Any]:
+    """Join two schemas; what cannot be one keyword is kept under ``$also``."""
+    made, added, also = dict(one), dict(more), [*one.get(ALSO, ()), *more.get(ALSO, ())]
+    added.pop(ALSO, None)
+    if "if" in made and "if" in added:
+        also.append({key: added.pop(key) for key in _CONDITION if key in added})
+    for key, value in added.items():
+        if key not in made or _is_same(made[key], value):
+            made[key] = value
+        elif key in _JOIN:
+            made[key] = _JOIN[key](made[key], value)
+        elif key == "anyOf" and len(made[key]) * len(value) <= _MOST_WAYS:
+            made[key] = [{"allOf": list(pair)} for pair in product(made[key], value)]
+        elif key in ANNOTATIONS or key in ("$schema", "$id", "$anchor"):
+            made[key] = value
+        else:
+            also.append({key: value})
+    if also:
+        made[ALSO] = also
+    return made
+
+
+def is_impossible(schema: Any) -> bool:
+    """Whether nothing fits a resolved schema, as far as its type and choices tell."""
+    if not isinstance(schema, Mapping):
+        return schema is False
+    return schema.get("type") == [] or choices(schema) == []
+
+
+def choices(schema: Mapping[str, Any]) -> list[Any] | None:
+    """The values that const, enum and type of a resolved schema leave; None when it has none."""
+    if "const" not in schema and "enum" not in schema:
+        return None
+    values = list(schema.get("enum", [schema.get("const")]))
+    if "const" in schema:
+        values = [value for value in values if _is_same(value, schema["const"])]
+    return [value for value in values if is_of(value, schema.get("type"))]
+
+
+def is_of(value: object, kinds: Any) -> bool:  # noqa: PLR0911 - one for each type
+    """Whether a value is of a type, or of one of several; anything is when none is said."""
+    if isinstance(kinds, list | tuple):
+        return any(is_of(value, kind) for kind in kinds)
+    match kinds:
+        case "string":
+            return isinstance(value, str)
+        case "boolean":
+            return isinstance(value, bool)
+        case "integer":
+            is_whole = isinstance(value, float) and value.is_integer()
+            return is_whole or (isinstance(value, int) and not isinstance(value, bool))
+        case "number":
+            return isinstance(value, int | float) and not isinstance(value, bool)
+        case "null":
+            return value is None
+        case "array":
+            return isinstance(value, list)
+        case "object":
+            return isinstance(value, Mapping)
+        case _:
+            return True
+
+
+def _is_same(one: Any, other: Any) -> bool:
+    """Whether two values of JSON are one; true is not 1."""
+    return isinstance(one, bool) == isinstance(other, bool) and bool(one == other)
+
+
+def _types(one: Any, other: Any) -> Any:
+    """The types that both allow; an integer is a number."""
+    mine, theirs = _listed(one), _listed(other)
+    both = [kind for kind in mine if kind in theirs or (kind == "integer" and "number" in theirs)]
+    both += [kind for kind in theirs if kind == "integer" and "number" in mine and kind not in both]
+    return both[0] if len(both) == 1 else both
+
+
+def _listed(kinds: Any) -> Sequence[str]:
+    return [kinds] if isinstance(kinds, str) else list(kinds)
+
+
+def _properties(one: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
+    both = {name: _both(one[name], inner) for name, inner in other.items() if name in one}
+    return {**one, **other, **both}
+
+
+def _both(one: Any, other: Any) -> Any:
+    return one if _is_same(one, other) else {"allOf": [one, other]}
+
+
+def _description(one: str, other: str) -> str:
+    return f"{one} {other}"
+
+
+_JOIN: Mapping[str, Callable[[Any, Any], Any]] = {
+    "type": _types,
+    "properties": _properties,
+    "items": _both,
+    "propertyNames": _both,
+    "additionalProperties": _both,
+    "required": lambda one, other: list(dict.fromkeys([*one, *other])),
+    "enum": lambda one, other: [v for v in one if any(_is_same(v, w) for w in other)],
+    "description": _description,
+    "minimum": max,
+    "exclusiveMinimum": max,
+    "minLength": max,
+    "minItems": max,
+    "minProperties": max,
+    "maximum": min,
+    "exclusiveMaximum": min,
+    "maxLength": min,
+    "maxItems": min,
+    "maxProperties": min,
+    "uniqueItems": lambda one, other: one or other,
+    "$defs": lambda one, other: {**other, **one},
+    "definitions": lambda one, other: {**other, **one},
+}

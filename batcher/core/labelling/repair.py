@@ -1,0 +1,70 @@
+"""What becomes of an answer that is not what the schema wants: asked again, kept, or failed."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, Literal
+
+from batcher.core.answers.message import Message
+from batcher.core.answers.outcome import Outcome, Status, Verdict
+from batcher.core.labelling.judge import Valid
+from batcher.core.labelling.labels import TOOL_NAME, Labels
+
+OnInvalid = Literal["retry", "keep", "fail"]
+
+_ASKED_AGAIN = (
+    "That answer does not fit the schema:\n{complaint}\n"
+    "Give the whole answer again, changed so that it fits, and nothing else."
+)
+
+
+def judged(outcome: Outcome, labels: Labels, on_invalid: OnInvalid, repairs_left: int) -> Outcome:
+    """Hold a good answer against the schema; any other outcome stays as it is.
+
+    An answer that was cut off or refused is that, and not invalid: asking again with a complaint
+    would not mend it.
+    """
+    if outcome.status is not Status.SUCCEEDED or outcome.message is None:
+        return outcome
+    found = labels.judged(outcome.message)
+    if isinstance(found, Valid):
+        return outcome
+    again = on_invalid == "retry" and repairs_left > 0
+    return replace(
+        outcome,
+        status=Status.INVALID,
+        verdict=Verdict.RETRY if again else Verdict.FINAL,
+        error_type="client.invalid_label",
+        error_message=found.reason,
+        complaint=found.complaint,
+    )
+
+
+def repaired(fields: Mapping[str, Any], message: Message, complaint: str) -> dict[str, Any]:
+    """The request that asks again: the conversation so far, then what was wrong.
+
+    Thinking blocks are left out: they are bound to the turn that made them, and the API takes a
+    conversation without them. A tool call is answered by its result, as the API demands.
+    """
+    said = _ASKED_AGAIN.format(complaint=complaint)
+    if message.tool_use_id is not None:
+        answer: Any = [
+            {
+                "type": "tool_use",
+                "id": message.tool_use_id,
+                "name": TOOL_NAME,
+                "input": json.loads(message.tool_input or "{}"),
+            }
+        ]
+        reply: Any = [
+            {
+                "type": "tool_result",
+                "tool_use_id": message.tool_use_id,
+                "content": said,
+                "is_error": True,
+            }
+        ]
+    else:
+        answer, reply = message.text or "(no answer)", said
+    turns = [{"role": "assistant", "content": answer}, {"role": "user", "content": reply}]
+    return {**fields, "messages": [*fields["messages"], *turns]}

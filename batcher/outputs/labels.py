@@ -1,0 +1,67 @@
+"""The columns of typed labels: their Arrow types, and the arrays that answers fill."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import pyarrow as pa
+
+from batcher.core.answers.message import UnreadableMessage, parse_message
+from batcher.core.labelling.columns import ColumnType, cell
+from batcher.core.labelling.judge import Valid
+from batcher.core.labelling.labels import Labels
+
+_TYPES: Mapping[str, pa.DataType] = {
+    "boolean": pa.bool_(),
+    "int64": pa.int64(),
+    "double": pa.float64(),
+    "string": pa.string(),
+    "enum": pa.dictionary(pa.int32(), pa.string()),
+    "date": pa.date32(),
+    "timestamp": pa.timestamp("us", tz="UTC"),
+    "json": pa.string(),
+}
+
+
+def arrow_type(column: ColumnType, *, is_inner: bool = False) -> pa.DataType:
+    """The type of a column; inside of lists and structs choices are plain texts."""
+    if column.kind == "list":
+        assert column.item is not None  # noqa: S101 - every list has one
+        return pa.list_(arrow_type(column.item, is_inner=True))
+    if column.kind == "struct":
+        fields = column.fields
+        return pa.struct([(name, arrow_type(inner, is_inner=True)) for name, inner in fields])
+    return pa.string() if is_inner and column.kind == "enum" else _TYPES[column.kind]
+
+
+def label_fields(labels: Labels) -> list[pa.Field]:
+    """The columns of a job's labels, in the order of its schema."""
+    return [pa.field(name, arrow_type(column)) for name, column in labels.columns.items()]
+
+
+def values_of(
+    labels: Labels, statuses: Sequence[str | None], bodies: Sequence[bytes | None]
+) -> Iterator[Mapping[str, Any] | None]:
+    """The value of each answer, spelt as the schema does; None for rows without a valid one."""
+    for status, body in zip(statuses, bodies, strict=True):
+        yield _value(labels, body) if status == "succeeded" and body is not None else None
+
+
+def label_arrays(labels: Labels, values: Sequence[Mapping[str, Any] | None]) -> dict[str, pa.Array]:
+    """Fill the columns; what a value does not say is null."""
+    arrays = {}
+    for name, column in labels.columns.items():
+        cells = [None if value is None else cell(value.get(name), column) for value in values]
+        kind = arrow_type(column)
+        if column.kind == "enum":
+            arrays[name] = pa.array(cells, pa.string()).dictionary_encode().cast(kind)
+        else:
+            arrays[name] = pa.array(cells, kind)
+    return arrays
+
+
+def _value(labels: Labels, body: bytes) -> Mapping[str, Any] | None:
+    try:
+        found = labels.judged(parse_message(body))
+    except UnreadableMessage:
+        return None
+    return found.value if isinstance(found, Valid) else None

@@ -1,0 +1,92 @@
+"""What a token counts in dollars, for each way of sending."""
+
+from decimal import Decimal
+
+import pytest
+
+from batcher.core.estimate.evidence import Weights
+from batcher.core.estimate.pricing import (
+    BATCH_HITS,
+    LONG,
+    MISSED,
+    CachedTokens,
+    group_of,
+    model_of,
+    weights,
+)
+from batcher.core.money.prices import LongPrompt, ModelPrices, Rates
+
+
+def rates(unit: str) -> Rates:
+    """Rates that stand in the usual proportions; the input's is given."""
+    plain = Decimal(unit)
+    return Rates(plain, 5 * plain, plain * 5 / 4, 2 * plain, plain / 10)
+
+
+PRICES = ModelPrices(
+    "m", rates("4"), rates("2"), rates("24"), LongPrompt(200_000, rates("8"), rates("4"))
+)
+PLAIN = CachedTokens(1_000.0)
+SHARED = CachedTokens(1_000.0, 790.0, 10.0)
+
+
+@pytest.mark.parametrize(
+    ("settings", "delivery", "is_long", "usd"),
+    [
+        ({}, "live", False, 4.0),
+        ({}, "batch", False, 2.0),
+        ({}, "live", True, 8.0),
+        ({}, "batch", True, 4.0),
+        ({"speed": "fast"}, "live", False, 24.0),
+        ({"speed": "fast"}, "batch", False, 2.0),
+        ({"inference_geo": "us"}, "live", False, 4.4),
+        ({"inference_geo": "global"}, "live", False, 4.0),
+    ],
+)
+def test_without_the_cache_a_token_counts_its_rate(
+    settings: dict[str, str], delivery: str, is_long: bool, usd: float
+) -> None:
+    """By delivery, speed, length and region; five times as much for output; nothing in doubt."""
+    found = weights(PRICES, settings, PLAIN, delivery, is_long=is_long)
+    assert found.prompt == pytest.approx(usd / 1e6)
+    assert found.output == pytest.approx(5 * usd / 1e6)
+    assert found.doubt == found.stake == 0.0
+
+
+def test_the_cache_is_read_and_written_at_its_rates() -> None:
+    """Three in a thousand reads are misses, which write once more."""
+    missed = 790 * MISSED
+    usd = 200 * 4.0 + (790 - missed) * 0.4 + (10 + missed) * 5.0
+    found = weights(PRICES, {}, SHARED, "live", is_long=False)
+    assert found.prompt == pytest.approx(usd / 1_000 / 1e6)
+    hours = weights(PRICES, {}, SHARED, "live", is_long=False, ttl="1h")
+    assert hours.prompt == pytest.approx((usd + (10 + missed) * 3.0) / 1_000 / 1e6)
+
+
+def test_how_often_a_batch_hits_is_in_doubt() -> None:
+    """It saves six tenths at the mean, and its doubt reaches from three to nine tenths and more."""
+    live = weights(PRICES, {}, SHARED, "live", is_long=False)
+    batch = weights(PRICES, {}, SHARED, "batch", is_long=False)
+    plain = weights(PRICES, {}, PLAIN, "batch", is_long=False)
+    at_best = live.prompt / 2
+    saved = plain.prompt - at_best
+    assert batch.prompt == pytest.approx(plain.prompt - BATCH_HITS * saved)
+    reach = 1.645 * batch.doubt / saved
+    assert BATCH_HITS - reach == pytest.approx(0.3, abs=0.05)
+    assert BATCH_HITS + reach == pytest.approx(0.95, abs=0.05)
+    assert batch.doubt > live.doubt > 0
+
+
+def test_nothing_is_at_stake_when_all_or_nothing_is_shared() -> None:
+    """How the shared part compares with the rest matters only where there are both."""
+    assert Weights(1.0, 0.0, cached=1.0, saved=0.9).stake == 0.0
+    assert Weights(1.0, 0.0, cached=0.5, saved=0.8).stake == pytest.approx(0.2)
+
+
+def test_long_prompts_are_a_group_of_their_own() -> None:
+    """From the threshold on, and only where the model has such rates."""
+    assert group_of(PRICES, "m", 200_000) == "m"
+    long = group_of(PRICES, "m", 200_001)
+    assert long == f"m{LONG}"
+    assert model_of(long) == model_of("m") == "m"
+    assert group_of(ModelPrices("m", rates("4"), rates("2")), "m", 300_000) == "m"

@@ -1,0 +1,208 @@
+"""Whole runs with typed labels: columns by the schema, repairs that are billed, gold compared."""
+
+import json
+from decimal import Decimal
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from whole_runs import SHARED, Job, Server
+
+PACKAGES = SHARED / "debian_packages.parquet"
+ROOT = Path(__file__).parents[2]
+FIELDS = '[labels]\nfields = "label: a|b|c, confidence float, reasons list, when? date"\n'
+
+
+def rows(count: int) -> list[dict[str, Any]]:
+    """Rows with a gold label, some without."""
+    random = Random(1)
+    return [
+        {"id": f"r{n}", "text": f"thing {n}", "truth": random.choice(["a", "b", "c", None])}
+        for n in range(count)
+    ]
+
+
+def record_of(job: Job) -> dict[str, Any]:
+    """The record of the last run that sent anything."""
+    (path, *_) = sorted((job.folder / "runs/job").glob("*/run.json"), reverse=True)
+    return json.loads(path.read_text())
+
+
+def test_labels_become_typed_columns(tmp_path: Path) -> None:
+    """Between the kept columns and the bookkeeping, and the same when no row succeeds."""
+    server = Server()
+    job = Job(tmp_path, server).write(rows(40), more=FIELDS)
+    job.run()
+    wanted = {
+        "label": pa.dictionary(pa.int32(), pa.string()),
+        "confidence": pa.float64(),
+        "reasons": pa.list_(pa.string()),
+        "when": pa.date32(),
+    }
+    table = job.table()
+    assert table.column_names[3:7] == list(wanted)
+    assert {name: table.schema.field(name).type for name in wanted} == wanted
+    for row in table.to_pylist():
+        value = json.loads(row["_text"])
+        assert row["label"] == value["label"]
+        assert row["reasons"] == value["reasons"]
+    schema = table.schema
+    server.close()
+    refusing = Server("--refusal-rate", "1")
+    (tmp_path / "other").mkdir()
+    job = Job(tmp_path / "other", refusing).write(rows(40), more=FIELDS)
+    job.run(code=3)
+    assert job.table().schema.equals(schema)
+    assert job.table().column("label").null_count == 40
+    refusing.close()
+
+
+def test_invalid_answers_are_asked_again_and_billed(tmp_path: Path) -> None:
+    """One in twenty breaks the schema: at least 99.5 % of rows end valid, to the ledger's cent."""
+    server = Server("--invalid-rate", "0.05", "--latency", "0.01")
+    job = Job(tmp_path, server).write(rows(800), more=FIELDS)
+    job.run("--set", "limits.max_failed=0.01")
+    table, ledger, record = job.table(), server.ledger(), record_of(job)
+    valid = table.column("_status").to_pylist().count("succeeded")
+    assert valid >= 0.995 * 800
+    assert table.column("label").null_count == 800 - valid
+    assert ledger["answered"] > 820
+    assert Decimal(record["usd"]["spent"]) == Decimal(ledger["cost_usd"])
+    assert Decimal(record["waste"]["repeated_usd"]) > 0
+    assert record["waste"]["attempts"]["repeated"] >= ledger["answered"] - 800 - 5
+    paid = sum(Decimal(str(usd)) for usd in table.column("_cost_usd").to_pylist())
+    assert paid == Decimal(ledger["cost_usd"])
+    server.close()
+
+
+@pytest.mark.parametrize(("what", "code"), [("keep", 0), ("fail", 3)])
+def test_invalid_answers_may_be_kept_or_fail(what: str, code: int, tmp_path: Path) -> None:
+    """Asked once each; the row says so, and only a failure counts as one."""
+    server = Server("--invalid-rate", "1")
+    job = Job(tmp_path, server).write(rows(30), more=f'{FIELDS}on_invalid = "{what}"\n')
+    job.run(code=code)
+    assert server.ledger()["answered"] == 30
+    table = job.table()
+    assert set(table.column("_status").to_pylist()) == {"invalid"}
+    assert set(table.column("_error_type").to_pylist()) == {"client.invalid_label"}
+    assert "breaks required" in table.column("_error_message")[0].as_py()
+    assert table.column("label").null_count == 30
+    server.close()
+
+
+def test_repairs_end(tmp_path: Path) -> None:
+    """A model that never gets it right is asked so often as the job says, and no more."""
+    server = Server("--invalid-rate", "1")
+    job = Job(tmp_path, server).write(rows(20), more=f"{FIELDS}repairs = 3\n")
+    job.run(code=3)
+    assert server.ledger()["answered"] == 80
+    assert set(job.table().column("_attempts").to_pylist()) == {4}
+    server.close()
+
+
+def test_truncated_is_not_invalid(tmp_path: Path) -> None:
+    """An answer that max_tokens cut off is not asked again with a complaint."""
+    server = Server()
+    job = Job(tmp_path, server).write([{"id": "r", "text": "x [[truncate]]"}], more=FIELDS)
+    job.run(code=3)
+    assert job.table().column("_status").to_pylist() == ["truncated"]
+    assert server.ledger()["answered"] == 1
+    server.close()
+
+
+@pytest.mark.parametrize("via", ["tool", "text"])
+def test_servers_without_structured_output(via: str, tmp_path: Path) -> None:
+    """A strict tool, or JSON found in the text: what the answers hold ends in the same columns."""
+    server = Server()
+    job = Job(tmp_path, server).write(
+        rows(12), more=f'{FIELDS}via = "{via}"\non_invalid = "keep"\n'
+    )
+    job.run()
+    body = json.loads(job.command("show", "1", "--json"))["request"]
+    assert "format" not in body.get("output_config", {})
+    assert ("tools" in body) is (via == "tool")
+    assert ("JSON Schema" in json.dumps(body.get("system", ""))) is (via == "text")
+    assert "label" in job.table().column_names
+    server.close()
+
+
+def test_gold_is_compared_and_drift_is_told(tmp_path: Path) -> None:
+    """The rate at which the simulator is right is found within its interval."""
+    truth = tmp_path / "truth.jsonl"
+    given = rows(600)
+    told = [
+        {"line": f"Classify: {row['text']}", "value": {"label": row["truth"]}}
+        for row in given
+        if row["truth"]
+    ]
+    truth.write_text("".join(json.dumps(one) + "\n" for one in told))
+    server = Server("--truth", str(truth), "--right-rate", "0.8")
+    job = Job(tmp_path, server).write(given, more=f'{FIELDS}gold = "truth"\n')
+    said = job.run()
+    gold = record_of(job)["quality"]["gold"]
+    assert (gold["rows"], gold["column"], gold["field"]) == (len(told), "truth", "label")
+    assert gold["accuracy"]["low"] <= 0.8 <= gold["accuracy"]["high"]
+    assert "accuracy" in said
+    assert sum(record_of(job)["quality"]["classes"]["label"].values()) == 600
+    server.close()
+
+
+def test_several_answers_vote(tmp_path: Path) -> None:
+    """Samples agree or do not, and the record says how far."""
+    server = Server()
+    job = Job(tmp_path, server).write(
+        rows(30), request='prompt = "Classify: {{ text }}"\nsamples = 3\n', more=FIELDS
+    )
+    job.run()
+    votes = record_of(job)["quality"]["votes"]
+    assert votes["rows"] == 30
+    server.close()
+
+
+def test_a_name_that_is_taken_is_said(tmp_path: Path) -> None:
+    """A label called as an input column is a mistake in check, before anything is sent."""
+    job = Job(tmp_path, None).write(rows(3), more='[labels]\nfields = "text, label: a|b"\n')
+    assert "the label 'text' bears the name" in job.run(code=2)
+
+
+def test_check_says_what_is_enforced_by_whom(tmp_path: Path) -> None:
+    """A bound that the API refuses is checked by us."""
+    number = {"type": "number", "minimum": 0, "maximum": 1}
+    schema = {"type": "object", "required": ["score"], "properties": {"score": number}}
+    (tmp_path / "schema.json").write_text(json.dumps(schema))
+    job = Job(tmp_path, None).write(rows(3), more='[labels]\nschema = "schema.json"\n')
+    job.path.write_text(job.path.read_text().replace("[api]", '[api]\nauth = "none"'))
+    said = job.command("check")
+    assert "score double" in said
+    assert "checked by us, not by the API: score: at most 1" in said
+
+
+@pytest.mark.skipif(not PACKAGES.exists(), reason="the full table of Debian packages is not here")
+def test_the_main_job_finds_how_often_it_is_right(tmp_path: Path) -> None:
+    """58 sections, the real one as gold: the table finds the rate that the simulator was given."""
+    packages = pq.read_table(PACKAGES, columns=["package", "section"]).slice(0, 1_500).to_pylist()
+    truth = tmp_path / "truth.jsonl"
+    lines = [
+        {"line": f"Package: {one['package']}", "value": {"label": one["section"]}}
+        for one in packages
+    ]
+    truth.write_text("".join(json.dumps(one) + "\n" for one in lines))
+    server = Server("--truth", str(truth), "--right-rate", "0.7")
+    job = Job(tmp_path, server)
+    job.path = ROOT / "jobs/debian_sections/job.toml"
+    given = {
+        "input.path": PACKAGES.resolve(),
+        "job.state": tmp_path / "runs/job",
+        "output.path": tmp_path / "out.parquet",
+        "api.base_url": server.url,
+    }
+    sets = [word for key, value in given.items() for word in ("--set", f"{key}={value}")]
+    said = job.run("--limit", "1500", *sets)
+    gold = record_of(job)["quality"]["gold"]
+    assert gold["rows"] == 1_500
+    assert gold["accuracy"]["low"] <= 0.7 <= gold["accuracy"]["high"]
+    assert "kappa" in said
+    server.close()

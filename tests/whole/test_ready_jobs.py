@@ -1,0 +1,56 @@
+"""The jobs that are there to copy run as they are, and what init drafts runs at once."""
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pyarrow.parquet as pq
+
+JOBS = Path(__file__).parents[2] / "jobs"
+
+
+def batcher(*words: str, folder: Path) -> str:
+    """Run a command that has to go well, and return what it said."""
+    command = [sys.executable, "-m", "batcher", *words]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stderr
+
+
+def test_the_nightly_job_labels_what_is_new(tmp_path: Path) -> None:
+    """Two nights: the second asks what came in since, and compares with the gold that is there."""
+    job = tmp_path / "nightly"
+    made = shutil.ignore_patterns("runs*", "*.parquet")
+    shutil.copytree(JOBS / "nightly_labels", job, ignore=made)
+    later = job / "inbox" / "2026-11-25.jsonl"
+    held = later.read_text()
+    later.unlink()
+    assert "8 new" in batcher("run", ".", "--simulate", folder=job)
+    later.write_text(held)
+    said = batcher("run", ".", "--simulate", folder=job)
+    assert "8 known, 6 new" in said
+    assert "team: accuracy" in said
+    table = pq.read_table(job / "labels.simulated.parquet")
+    assert set(table.column("_status").to_pylist()) == {"succeeded"}
+    assert table.column("team").null_count == 0
+
+
+def test_init_drafts_a_labelling_job(tmp_path: Path) -> None:
+    """From somebody's file: the prompt names the labels, the schema lies beside it."""
+    rows = [{"id": n, "text": f"a text of some length, number {n}"} for n in range(12)]
+    (tmp_path / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    batcher("init", "rows.jsonl", "--labels", "good, bad, mixed", folder=tmp_path)
+    assert "good, bad or mixed" in (tmp_path / "job.toml").read_text()
+    schema = json.loads((tmp_path / "labels.json").read_text())
+    assert schema["properties"]["label"]["enum"] == ["good", "bad", "mixed"]
+    batcher("run", "job.toml", "--simulate", folder=tmp_path)
+    table = pq.read_table(tmp_path / "job.out.simulated.parquet")
+    assert set(table.column("label").to_pylist()) <= {"good", "bad", "mixed"}
+
+
+def test_init_drafts_a_labelling_job_in_a_folder(tmp_path: Path) -> None:
+    """With an input of its own, which runs at once."""
+    batcher("init", "demo", "--labels", "billing,other", folder=tmp_path)
+    batcher("run", "demo/job.toml", "--simulate", folder=tmp_path)
