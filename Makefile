@@ -56,7 +56,7 @@ bench: install ## time the hot path against a floor and peers
 figures: install ## simulate pacing and estimates, of batcher and its peers, and draw them
 	$(BIN)/python -m pip install --quiet --group figures
 	$(BIN)/python tests/pacing/table.py --details --picture docs/pacing.svg
-	$(BIN)/python tests/estimating/table.py --picture docs/estimating.svg
+	$(BIN)/python tests/estimating/calibration.py --picture docs/estimating.svg
 
 clean: ## remove what make made
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -2,6 +2,12 @@
 
 import signal
 
+from hypothesis import settings
+
+# How long an example takes depends on what else the machine does; timing goes to benchmarks.
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
+
 # Whoever starts the tests in the background may have had these ignored; the commands that the
 # tests start would inherit that, and rightly not heed a signal they were told to ignore.
 signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import matplotlib.pyplot as plt
-from peers import PEERS
+from other_ways import PEERS
 
 if TYPE_CHECKING:
-    from table import Estimated
+    from calibration import Estimated
 
 _INK, _MISSED, _PALE = "#1f4e79", "#c0392b", "#9aa5b1"
 

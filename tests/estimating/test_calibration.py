@@ -1,8 +1,8 @@
 """The intervals hold what they promise, in jobs of many shapes."""
 
 import pytest
-from ours import estimate, pilot_of
-from table import Estimated, estimated, holds, share
+from calibration import Estimated, estimated, holds, share
+from own_estimates import estimate, pilot_of
 
 from jobs import draw_job, totals
 

@@ -34,7 +34,7 @@ def records_of(number: int, rng: random.Random, longest: int) -> tuple[Intent, O
         OutcomeRecord(
             number, name, True, "succeeded", "billed", 200, None, None,
             f"req_{rng.getrandbits(64):x}", f"msg_{rng.getrandbits(64):x}", "model", "end_turn",
-            *tokens, cost, rng.random(), None, at, rng.randbytes(size),
+            *tokens, cost, "standard", rng.random(), None, at, rng.randbytes(size),
         ),
     )  # fmt: skip
 

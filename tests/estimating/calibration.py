@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
-from ours import estimate
-from peers import PEERS
+from other_ways import PEERS
+from own_estimates import estimate
 
 from batcher.core.estimate.spread import Spread
 from jobs import SimulatedJob, draw_job, totals
