@@ -15,7 +15,7 @@ SHAPE = {
     "schema_version", "run_id", "job", "state", "exit_code", "started", "ended", "is_simulated",
     "plan", "rows", "usd", "attempts", "checkpoint", "tokens", "latency_s", "ttft_s",
     "output_tokens_per_s", "pace", "models", "errors", "output", "versions", "prices_date",
-    "overrides", "price_overrides", "price_overrides_date", "reason", "bill", "waste",
+    "overrides", "price_overrides", "price_overrides_date", "reason", "bill", "quality", "waste",
     "limits",
 }  # fmt: skip
 
