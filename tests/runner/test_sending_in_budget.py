@@ -213,6 +213,24 @@ def test_a_stop_ends_the_wait_for_money() -> None:
     run(main())
 
 
+def test_a_stop_gives_back_what_was_not_used() -> None:
+    """Of attempts that had their money, and waited for the pace."""
+
+    async def main() -> None:
+        errands = [errand(n, worst=COST) for n in range(20)]
+        limits = Limits(concurrency=8, requests_per_minute=2)
+        stage = staged(COST * 20, errands, FakeApi(), limits=limits)
+        running = asyncio.create_task(run_live(Errands(errands), stage.around))
+        await asyncio.sleep(0.5)
+        assert stage.budget is not None
+        assert stage.budget.standing.reserved == COST * 8
+        stage.stopping.set()
+        await running
+        assert stage.budget.standing.reserved == 0
+
+    run(main())
+
+
 def test_a_leader_without_money_keeps_nobody_waiting() -> None:
     """It waits for what is in flight, is left out when it does not fit, and another one leads."""
 
