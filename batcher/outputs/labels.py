@@ -6,7 +6,8 @@ from typing import Any
 import pyarrow as pa
 
 from batcher.core.answers.message import UnreadableMessage, parse_message
-from batcher.core.labelling.columns import ColumnType, cell
+from batcher.core.labelling.cells import cell
+from batcher.core.labelling.columns import ColumnType
 from batcher.core.labelling.judge import Valid
 from batcher.core.labelling.labels import Labels
 

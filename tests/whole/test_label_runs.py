@@ -88,7 +88,7 @@ def test_invalid_answers_may_be_kept_or_fail(what: str, code: int, tmp_path: Pat
     table = job.table()
     assert set(table.column("_status").to_pylist()) == {"invalid"}
     assert set(table.column("_error_type").to_pylist()) == {"client.invalid_label"}
-    assert "breaks required" in table.column("_error_message")[0].as_py()
+    assert "lacks reasons" in table.column("_error_message")[0].as_py()
     assert table.column("label").null_count == 30
     server.close()
 

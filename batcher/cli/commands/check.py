@@ -117,7 +117,7 @@ def _lines(checked: Checked) -> Iterator[str]:
 
 
 def _labels(prepared: Prepared) -> Iterator[str]:
-    """Yield the columns of the labels, and what of their schema only we hold answers to."""
+    """Yield the columns of the labels, what only we hold answers to, and what nobody does."""
     labels = prepared.loaded.labels
     if labels is None:
         return
@@ -125,6 +125,8 @@ def _labels(prepared: Prepared) -> Iterator[str]:
     yield f"labels   {columns}, asked for by {_WAYS[labels.via]}"
     for said in labels.enforced():
         yield f"labels   checked by us, not by the API: {said}"
+    for said in labels.adapted.remarks:
+        yield f"labels   {said}"
 
 
 def _bad_rows(checked: Checked) -> Iterator[str]:

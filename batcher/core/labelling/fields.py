@@ -3,9 +3,10 @@
     fields   = field, *("," field)
     field    = name ["?"] [":" choices | kind]        without a kind it is a text
     choices  = choice *("|" choice)                   in quotes where it holds , | or "
-    kind     = text | int | float | bool | date | datetime | list [of kind]
+    kind     = text | int | float | bool | date | datetime | list [of kind | of choices]
 
-``?`` after the name lets the model answer null.
+A name is a letter, then letters, digits and ``_``. ``?`` after it (or the kind) lets the model
+answer null. Kinds have second names: string, number, integer, boolean. All fields are required.
 """
 
 import json
@@ -30,6 +31,7 @@ _KINDS: dict[str, dict[str, Any]] = {
     "list": {"type": "array", "items": {"type": "string"}},
 }
 _NAME = re.compile(r"\s*([^\W\d]\w*)\s*(\?)?\s*")
+_LIST_OF = re.compile(r"list\s+of\s+(?=\S)")
 _QUOTED = re.compile(r'\s*("(?:[^"\\]|\\.)*")\s*')
 
 
@@ -58,9 +60,13 @@ def schema_of_fields(text: str) -> dict[str, Any]:
 def _field(part: str) -> tuple[str, dict[str, Any]]:
     found = _NAME.match(part)
     if found is None:
-        raise FieldsError(f"{part.strip()!r} does not begin with a name")
+        raise FieldsError(
+            f"{part.strip()!r} does not begin with a name; write it such as label: yes|no"
+        )
     name, is_nullable = found[1], found[2] is not None
     rest = part[found.end() :].strip()
+    if rest.endswith("?") and "|" not in rest and '"' not in rest:
+        rest, is_nullable = rest[:-1].rstrip(), True
     schema = _choices(name, rest[1:]) if rest.startswith(":") else _kind(name, rest or "text")
     if not is_nullable:
         return name, schema
@@ -68,12 +74,16 @@ def _field(part: str) -> tuple[str, dict[str, Any]]:
 
 
 def _choices(name: str, text: str) -> dict[str, Any]:
-    """Read choices; a single word after the colon may also be a kind."""
+    """Read choices; a kind may stand after the colon as well."""
     values = [_unquoted(part) for part in _split(text, "|")]
-    if len(values) == 1 and values[0].split(" ")[0] in _KINDS and '"' not in text:
-        return _kind(name, values[0])
-    if "" in values:
+    is_kind = len(values) == 1 and values[0] in _KINDS and '"' not in text
+    if is_kind or _LIST_OF.match(text.strip()):
+        return _kind(name, text.strip())
+    if not values or "" in values:
         raise FieldsError(f"the field {name!r} has an empty choice")
+    if len(values) == 1 and '"' not in text:
+        hint = nearest(values[0], _KINDS) or f'Write : a|b|c, or : "{values[0]}" if it is all.'
+        raise FieldsError(f"the field {name!r} has one choice only, {values[0]!r}. {hint}")
     if len(set(values)) < len(values):
         raise FieldsError(f"the field {name!r} has a choice twice")
     return {"type": "string", "enum": values}
@@ -81,14 +91,17 @@ def _choices(name: str, text: str) -> dict[str, Any]:
 
 def _kind(name: str, text: str) -> dict[str, Any]:
     words = text.split()
-    if words[0] == "list" and words[1:2] == ["of"] and len(words) == 3:
-        return {"type": "array", "items": _kind(name, words[2])}
+    listed = _LIST_OF.match(text)
+    if listed is not None:
+        inner = text[listed.end() :]
+        is_choice = len(list(_split(inner, "|"))) > 1
+        return {"type": "array", "items": (_choices if is_choice else _kind)(name, inner)}
     if len(words) == 1 and words[0] in _KINDS:
         return dict(_KINDS[words[0]])
     hint = nearest(words[0], _KINDS)
-    listed = ", ".join(dict.fromkeys(_KINDS))
+    kinds = ", ".join(_KINDS)
     raise FieldsError(
-        f"the field {name!r}: there is no kind {text!r}. {hint or f'Kinds: {listed}.'}"
+        f"the field {name!r}: there is no kind {text!r}. {hint or f'Kinds: {kinds}; or : a|b|c.'}"
     )
 
 

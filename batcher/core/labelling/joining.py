@@ -58,28 +58,26 @@ def choices(schema: Mapping[str, Any]) -> list[Any] | None:
     return [value for value in values if is_of(value, schema.get("type"))]
 
 
-def is_of(value: object, kinds: Any) -> bool:  # noqa: PLR0911 - one for each type
+def is_of(value: object, kinds: Any) -> bool:
     """Whether a value is of a type, or of one of several; anything is when none is said."""
     if isinstance(kinds, list | tuple):
         return any(is_of(value, kind) for kind in kinds)
-    match kinds:
-        case "string":
-            return isinstance(value, str)
-        case "boolean":
-            return isinstance(value, bool)
-        case "integer":
-            is_whole = isinstance(value, float) and value.is_integer()
-            return is_whole or (isinstance(value, int) and not isinstance(value, bool))
-        case "number":
-            return isinstance(value, int | float) and not isinstance(value, bool)
-        case "null":
-            return value is None
-        case "array":
-            return isinstance(value, list)
-        case "object":
-            return isinstance(value, Mapping)
-        case _:
-            return True
+    if kinds == "integer" and isinstance(value, float):
+        return value.is_integer()
+    if isinstance(value, bool):
+        return kinds in ("boolean", None)
+    return kinds is None or isinstance(value, _PYTHON[kinds])
+
+
+_PYTHON: Mapping[str, type | tuple[type, ...]] = {
+    "string": str,
+    "boolean": bool,
+    "integer": int,
+    "number": (int, float),
+    "null": type(None),
+    "array": list,
+    "object": Mapping,
+}
 
 
 def _is_same(one: Any, other: Any) -> bool:

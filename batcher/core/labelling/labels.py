@@ -5,14 +5,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-import jsonschema
-
 from batcher.core.answers.message import Message
 from batcher.core.labelling.adapt import Adapted, adapt
 from batcher.core.labelling.answer import NoValueError, value_of
 from batcher.core.labelling.columns import ColumnType, columns_of
 from batcher.core.labelling.judge import Invalid, Judge, Valid
-from batcher.core.labelling.references import SchemaError, resolved
+from batcher.core.labelling.schema import check_schema
 
 Via = Literal["format", "tool", "text"]
 
@@ -37,21 +35,19 @@ class Labels:
 
     @classmethod
     def of(cls, schema: Mapping[str, Any], via: Via = "format") -> "Labels":
-        """Prepare a schema; SchemaError for one that is none, or that cannot be asked for."""
-        try:
-            jsonschema.Draft202012Validator.check_schema(schema)
-        except jsonschema.SchemaError as error:
-            place = "/".join(map(str, error.path)) or "its top"
-            raise SchemaError(
-                f"it is no JSON Schema (2020-12): {error.message} at {place}"
-            ) from None
-        top = resolved(schema, schema)
-        if top.get("type", "object") != "object" or not top.get("properties"):
-            raise SchemaError("it must describe an object with properties: each becomes a column")
-        return cls(schema, adapt(schema), via, columns_of(schema), Judge(schema))
+        """Prepare a schema; SchemaError for one that is none, or that cannot be asked for.
+
+        A server that is only told the schema in words gets it as it is.
+        """
+        check_schema(schema)
+        adapted = Adapted(schema, ()) if via == "text" else adapt(schema)
+        return cls(schema, adapted, via, columns_of(schema), Judge(schema))
 
     def asked(self, fields: Mapping[str, Any]) -> dict[str, Any]:
-        """The fields of a request that ask for it, given those that the job sets itself."""
+        """The fields of a request that ask for it, given those that the job sets itself.
+
+        A tool is offered and not forced (``tool_choice``), which several models refuse.
+        """
         if self.via == "format":
             form = {"type": "json_schema", "schema": self.adapted.schema}
             return {"output_config": {**(fields.get("output_config") or {}), "format": form}}
@@ -79,8 +75,16 @@ class Labels:
         except NoValueError as error:
             return Invalid(f"- {error}", str(error))
 
+    def held_by_api(self) -> str:
+        """What the API holds the model to, in words."""
+        if self.via == "text":
+            return "nothing: the server is only asked for it"
+        return "names, types, choices and required keys" + (
+            "" if self.via == "format" else ", when the model calls the tool"
+        )
+
     def enforced(self) -> tuple[str, ...]:
         """What the API does not hold the model to and we check, in words."""
         if self.via == "text":
-            return ("all of the schema: the server is only asked for it", *self.adapted.left_to_us)
+            return ("all of the schema",)
         return self.adapted.left_to_us

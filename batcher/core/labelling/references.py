@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import unquote
 
-from batcher.core.labelling.joining import ANNOTATIONS, IMPOSSIBLE, is_impossible, joined
+from batcher.core.labelling.joining import ANNOTATIONS, IMPOSSIBLE, choices, is_impossible, joined
 
 _MAPS = ("properties", "patternProperties", "dependentSchemas")
 _DEFINITIONS = ("$defs", "definitions")
@@ -130,6 +130,12 @@ def kind_of(schema: Mapping[str, Any]) -> str | None:
     if isinstance(kind, str):
         return kind
     return next((implied for key, implied in _IMPLYING.items() if key in schema), None)
+
+
+def is_null(way: Any) -> bool:
+    """Whether null is all that fits a resolved schema."""
+    is_said = isinstance(way, Mapping) and (way.get("type") == "null" or choices(way) == [None])
+    return bool(is_said)
 
 
 _KEPT_OUTSIDE = frozenset({*ANNOTATIONS, *_DEFINITIONS, "$schema", "$id"})

@@ -1,12 +1,12 @@
 """What becomes of an answer that is not what the schema wants: asked again, kept, or failed."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Literal
 
 from batcher.core.answers.message import Message
 from batcher.core.answers.outcome import Outcome, Status, Verdict
+from batcher.core.answers.strict_json import load
 from batcher.core.labelling.judge import Valid
 from batcher.core.labelling.labels import TOOL_NAME, Labels
 
@@ -43,28 +43,43 @@ def judged(outcome: Outcome, labels: Labels, on_invalid: OnInvalid, repairs_left
 def repaired(fields: Mapping[str, Any], message: Message, complaint: str) -> dict[str, Any]:
     """The request that asks again: the conversation so far, then what was wrong.
 
-    Thinking blocks are left out: they are bound to the turn that made them, and the API takes a
-    conversation without them. A tool call is answered by its result, as the API demands.
+    Thinking blocks are left out. They are bound to the model and the prefix that made them, they
+    would be paid for as input, and the API takes turns of text without them. A tool call is
+    answered by its result, as the API demands. With manual thinking (``enabled``) the API wants
+    such a turn to begin with its thinking, so that there the call is told as text.
     """
     said = _ASKED_AGAIN.format(complaint=complaint)
-    if message.tool_use_id is not None:
-        answer: Any = [
-            {
-                "type": "tool_use",
-                "id": message.tool_use_id,
-                "name": TOOL_NAME,
-                "input": json.loads(message.tool_input or "{}"),
-            }
-        ]
-        reply: Any = [
+    called = _call(message)
+    if called is None or _thinks_by_hand(fields):
+        answer: Any = message.tool_input or message.text.strip() or "(no answer)"
+        reply: Any = said
+    else:
+        answer = [called]
+        reply = [
             {
                 "type": "tool_result",
-                "tool_use_id": message.tool_use_id,
+                "tool_use_id": called["id"],
                 "content": said,
                 "is_error": True,
             }
         ]
-    else:
-        answer, reply = message.text or "(no answer)", said
     turns = [{"role": "assistant", "content": answer}, {"role": "user", "content": reply}]
     return {**fields, "messages": [*fields["messages"], *turns]}
+
+
+def _call(message: Message) -> dict[str, Any] | None:
+    """The tool call of an answer, to send it back; None when there is none that is whole."""
+    if message.tool_use_id is None or message.tool_input is None:
+        return None
+    try:
+        given = load(message.tool_input)
+    except ValueError:
+        return None
+    if not isinstance(given, dict):
+        return None
+    return {"type": "tool_use", "id": message.tool_use_id, "name": TOOL_NAME, "input": given}
+
+
+def _thinks_by_hand(fields: Mapping[str, Any]) -> bool:
+    thinking = fields.get("thinking")
+    return isinstance(thinking, Mapping) and thinking.get("type") == "enabled"

@@ -3,12 +3,12 @@
 from pathlib import Path
 from typing import Any
 
-from batcher.core.answers.strict_json import load
 from batcher.core.job import Job
 from batcher.core.job.mistake import Key, Mistake
 from batcher.core.labelling.fields import FieldsError, schema_of_fields
 from batcher.core.labelling.labels import Labels, Via
 from batcher.core.labelling.references import SchemaError
+from batcher.core.labelling.schema import schema_of_json
 
 
 def read_labels(job: Job, folder: Path) -> tuple[Labels | None, list[Mistake]]:
@@ -32,10 +32,7 @@ def read_labels(job: Job, folder: Path) -> tuple[Labels | None, list[Mistake]]:
 def _schema(job: Job, folder: Path) -> Any:
     if job.labels.schema is None:
         return schema_of_fields(str(job.labels.fields))
-    schema = load((folder / job.labels.schema).read_bytes())
-    if not isinstance(schema, dict):
-        raise SchemaError("it must be a JSON object")
-    return schema
+    return schema_of_json((folder / job.labels.schema).read_bytes())
 
 
 def _via(job: Job) -> Via:

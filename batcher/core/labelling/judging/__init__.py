@@ -1,0 +1,1 @@
+"""How answers are held against the user's schema: formats, spelling, and what is told of them."""
