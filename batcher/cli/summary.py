@@ -47,7 +47,7 @@ def summary(result: RunResult, command: str, job: str) -> Iterator[str]:
     if result.exported is not None:
         yield from _output(result.exported)
         if result.exported.quality is not None:
-            yield from (f"label  {line}" for line in result.exported.quality.lines())
+            yield from (f"label  {line}" for line in result.exported.quality.tally.lines())
         yield f"next   {_next(result, command, job)}"
     else:
         yield f"next   {command}"

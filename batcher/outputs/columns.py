@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 
 from batcher.core.answers.message import UnreadableMessage, parse_message
 from batcher.core.labelling.labels import Labels
-from batcher.outputs.labels import label_arrays, label_fields
+from batcher.outputs.labels import label_arrays, label_fields, vote_arrays, vote_fields
 
 BOOKKEEPING: tuple[tuple[str, pa.DataType], ...] = (
     ("id", pa.string()),
@@ -46,29 +46,32 @@ _TOKENS = tuple(name for name, _ in BOOKKEEPING if name.endswith("_tokens"))
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """Which columns an output has: the kept ones first, the labels, then ours with a prefix."""
+    """Which columns an output has: the kept ones first, the labels, then ours with a prefix.
+
+    Where a row has several answers (``samples``), ours begin with what their labels vote for.
+    """
 
     kept: pa.Schema
     prefix: str
     keeps_text: bool
     labels: Labels | None = None
+    samples: int = 1
 
     @property
     def schema(self) -> pa.Schema:
         """The output's schema; the same whatever the answers are."""
         ours = [pa.field(self.prefix + name, kind) for name, kind in self._ours()]
         labels = [] if self.labels is None else label_fields(self.labels)
-        return pa.schema([*self.kept, *labels, *ours])
+        return pa.schema([*self.kept, *labels, *self._votes(), *ours])
 
     def clashes(self) -> list[str]:
         """Kept columns that bear one of our names."""
-        return sorted({self.prefix + name for name, _ in self._ours()} & set(self.kept.names))
+        return sorted(self._our_names() & set(self.kept.names))
 
     def label_clashes(self) -> list[str]:
         """Labels that bear the name of a kept column or one of ours."""
         labels = () if self.labels is None else self.labels.columns
-        taken = {self.prefix + name for name, _ in self._ours()} | set(self.kept.names)
-        return sorted(set(labels) & taken)
+        return sorted(set(labels) & (self._our_names() | set(self.kept.names)))
 
     def fill(
         self,
@@ -78,13 +81,25 @@ class Layout:
     ) -> pa.Table:
         """Join kept columns with results, both one row for each item in order.
 
-        ``values`` are those of the labels, when there are any.
+        ``values`` are those of the labels, when there are any; all answers of a row are there.
         """
         found = _values(results, parses_text=self.keeps_text)
         ours = [found[name].cast(kind) for name, kind in self._ours()]
         columns = [kept.column(name).cast(self.kept.field(name).type) for name in self.kept.names]
-        arrays = {} if self.labels is None else label_arrays(self.labels, values)
-        return pa.Table.from_arrays([*columns, *arrays.values(), *ours], schema=self.schema)
+        labels, votes = [], []
+        if self.labels is not None:
+            labels = label_arrays(self.labels, values)
+            votes = vote_arrays(self.labels, values, self.samples) if self.samples > 1 else []
+        return pa.Table.from_arrays([*columns, *labels, *votes, *ours], schema=self.schema)
+
+    def _our_names(self) -> set[str]:
+        ours = {self.prefix + name for name, _ in self._ours()}
+        return ours | {vote.name for vote in self._votes()}
+
+    def _votes(self) -> list[pa.Field]:
+        if self.labels is None or self.samples == 1:
+            return []
+        return vote_fields(self.labels, self.prefix)
 
     def _ours(self) -> list[tuple[str, pa.DataType]]:
         return [column for column in BOOKKEEPING if self.keeps_text or column[0] not in _TEXT]

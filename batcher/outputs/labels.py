@@ -10,6 +10,7 @@ from batcher.core.labelling.cells import cell
 from batcher.core.labelling.columns import ColumnType
 from batcher.core.labelling.judge import Valid
 from batcher.core.labelling.labels import Labels
+from batcher.core.quality.votes import vote, voted_fields
 
 _TYPES: Mapping[str, pa.DataType] = {
     "boolean": pa.bool_(),
@@ -47,17 +48,44 @@ def values_of(
         yield _value(labels, body) if status == "succeeded" and body is not None else None
 
 
-def label_arrays(labels: Labels, values: Sequence[Mapping[str, Any] | None]) -> dict[str, pa.Array]:
+def label_arrays(labels: Labels, values: Sequence[Mapping[str, Any] | None]) -> list[pa.Array]:
     """Fill the columns; what a value does not say is null."""
-    arrays = {}
-    for name, column in labels.columns.items():
-        cells = [None if value is None else cell(value.get(name), column) for value in values]
-        kind = arrow_type(column)
-        if column.kind == "enum":
-            arrays[name] = pa.array(cells, pa.string()).dictionary_encode().cast(kind)
-        else:
-            arrays[name] = pa.array(cells, kind)
+    return [
+        _array([None if value is None else value.get(name) for value in values], column)
+        for name, column in labels.columns.items()
+    ]
+
+
+def vote_fields(labels: Labels, prefix: str) -> list[pa.Field]:
+    """The columns of what several answers to a row vote for: the label of most, and their share."""
+    fields = []
+    for name in voted_fields(labels.columns):
+        kind = arrow_type(labels.columns[name])
+        fields.append(pa.field(f"{prefix}majority_{name}", kind))
+        fields.append(pa.field(f"{prefix}agreement_{name}", pa.float64()))
+    return fields
+
+
+def vote_arrays(
+    labels: Labels, values: Sequence[Mapping[str, Any] | None], samples: int
+) -> list[pa.Array]:
+    """Fill those columns, alike for all answers to a row; a tie has no majority."""
+    arrays = []
+    rows = [values[first : first + samples] for first in range(0, len(values), samples)]
+    for name in voted_fields(labels.columns):
+        said = ([None if value is None else value.get(name) for value in row] for row in rows)
+        votes = [found for row in said for found in [vote(row)] * samples]
+        majority = [None if one is None else one.label for one in votes]
+        shares = [None if one is None else one.agreement for one in votes]
+        arrays += [_array(majority, labels.columns[name]), pa.array(shares, pa.float64())]
     return arrays
+
+
+def _array(values: Sequence[Any], column: ColumnType) -> pa.Array:
+    cells, kind = [cell(value, column) for value in values], arrow_type(column)
+    if column.kind == "enum":
+        return pa.array(cells, pa.string()).dictionary_encode().cast(kind)
+    return pa.array(cells, kind)
 
 
 def _value(labels: Labels, body: bytes) -> Mapping[str, Any] | None:

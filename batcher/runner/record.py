@@ -200,7 +200,7 @@ class RunRecord:
             "usd": {**self._content["usd"], **figures["usd"]},
             "quality": None
             if exported is None or exported.quality is None
-            else exported.quality.as_json(),
+            else exported.quality.tally.as_json(),
             "output": [] if exported is None else self._output(exported),
         }
         if progress is not None:

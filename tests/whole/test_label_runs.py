@@ -1,6 +1,7 @@
 """Whole runs with typed labels: columns by the schema, repairs that are billed, gold compared."""
 
 import json
+from collections import Counter
 from decimal import Decimal
 from pathlib import Path
 from random import Random
@@ -151,15 +152,64 @@ def test_gold_is_compared_and_drift_is_told(tmp_path: Path) -> None:
 
 
 def test_several_answers_vote(tmp_path: Path) -> None:
-    """Samples agree or do not, and the record says how far."""
+    """The majority and how far the answers agree are columns, the same for each answer of a row."""
     server = Server()
     job = Job(tmp_path, server).write(
-        rows(30), request='prompt = "Classify: {{ text }}"\nsamples = 3\n', more=FIELDS
+        rows(30),
+        input='path = "rows.jsonl"\nwhere = "id != \'r7\'"\n',
+        request='prompt = "Classify: {{ text }}"\nsamples = 3\n',
+        more=f'{FIELDS}gold = "truth"\n',
     )
-    job.run()
-    votes = record_of(job)["quality"]["votes"]
-    assert votes["rows"] == 30
+    said = job.run()
+    table = job.table()
+    assert table.schema.field("_majority_label").type == table.schema.field("label").type
+    assert table.schema.field("_majority_when").type == pa.date32()
+    assert "_majority_reasons" not in table.column_names
+    found = table.to_pylist()
+    for row in (found[n : n + 3] for n in range(0, len(found), 3)):
+        ((label, most), *others) = Counter(one["label"] for one in row).most_common()
+        is_tie = bool(others) and others[0][1] == most
+        assert {one["_majority_label"] for one in row} == {None if is_tie else label}
+        assert {one["_agreement_label"] for one in row} == {most / 3}
+    quality = record_of(job)["quality"]
+    assert quality["votes"]["label"]["rows"] == 29
+    assert quality["gold"]["rows"] + quality["gold"]["unlabelled"] <= 29
+    assert "answers agree by" in said
     server.close()
+
+
+def test_drift_is_told_of_what_is_new(tmp_path: Path) -> None:
+    """A night whose rows are labelled otherwise is noticed, however many there were before."""
+    server, always = Server(), '[labels]\nfields = "label: a|b"\n'
+    night = [{"id": f"r{n}", "text": f"thing {n}"} for n in range(600)]
+    truth = [
+        {"line": f"Classify: {row['text']}", "value": {"label": "a" if n < 300 else "b"}}
+        for n, row in enumerate(night)
+    ]
+    (tmp_path / "truth.jsonl").write_text("".join(json.dumps(one) + "\n" for one in truth))
+    server.close()
+    server = Server("--truth", str(tmp_path / "truth.jsonl"))
+    job = Job(tmp_path, server).write(night[:200], more=always)
+    job.run()
+    job.write(night[:300], more=always)
+    assert "moved since the last run" not in job.run()
+    job.write(night[:400], more=always)
+    assert "100.0 % of labels moved since the last run" in job.run()
+    assert record_of(job)["quality"]["new_classes"] == {"label": {"b": 100}}
+    assert "moved since the last run" not in job.run(), "nothing is new"
+    server.close()
+
+
+def test_check_finds_gold_that_no_answer_can_have(tmp_path: Path) -> None:
+    """It says how many rows, and where the first is, and quotes none."""
+    found = rows(20)
+    found[4]["truth"], found[9]["truth"] = "private words", "B"
+    job = Job(tmp_path, None).write(found, more=f'{FIELDS}gold = "truth"\n')
+    job.path.write_text(job.path.read_text().replace("[api]", '[api]\nauth = "none"'))
+    (warning,) = json.loads(job.command("check", "--json"))["warnings"]
+    assert (warning["file"], warning["line"]) == ("rows.jsonl", 5)
+    assert "this row has a label in 'truth'" in warning["message"]
+    assert "private" not in warning["message"]
 
 
 def test_a_name_that_is_taken_is_said(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from batcher.core.labelling.judging.complaint import (
 )
 from batcher.core.labelling.judging.formats import FORMATS
 from batcher.core.labelling.judging.spelling import respelt
+from batcher.core.labelling.references import resolved
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +48,7 @@ class Judge:
 
     def __init__(self, schema: Mapping[str, Any]) -> None:
         self._schema = schema
+        self._properties = resolved(schema, schema)["properties"]
         self._columns = columns_of(schema)
         self._names = property_names(schema)
         self._validator = jsonschema.Draft202012Validator(schema, format_checker=FORMATS)
@@ -57,6 +59,15 @@ class Judge:
             return self._judge(value)
         except RecursionError:
             return Invalid(f"- the answer: {_TOO_DEEP}", _TOO_DEEP)
+
+    def spelt(self, name: str, value: Any) -> Any:
+        """A value of one property with its choices spelt as in the schema, where that fits."""
+        return respelt(value, self._properties[name], self._validator)
+
+    def fits(self, name: str, value: Any) -> bool:
+        """Whether a value, spelt so, is right for one property."""
+        validator: Any = self._validator
+        return bool(validator.evolve(schema=self._properties[name]).is_valid(value))
 
     def _judge(self, value: Any) -> Valid | Invalid:
         normal, errors = value, list(self._validator.iter_errors(value))

@@ -75,6 +75,16 @@ class Labels:
         except NoValueError as error:
             return Invalid(f"- {error}", str(error))
 
+    def gold_field(self, named: str | None) -> str:
+        """The field that gold is about: the one named, else the first that is a choice."""
+        kinds = self.columns.items()
+        choices = (name for name, column in kinds if column.kind in ("enum", "boolean"))
+        return named or next(choices, next(iter(self.columns)))
+
+    def spelt(self, name: str, value: Any) -> Any:
+        """A value of one field with its choices spelt as in the schema."""
+        return self.judge.spelt(name, value)
+
     def held_by_api(self) -> str:
         """What the API holds the model to, in words."""
         if self.via == "text":

@@ -1,5 +1,6 @@
 """The labels of a job, from the schema file or the fields that it names."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,9 @@ from batcher.core.labelling.fields import FieldsError, schema_of_fields
 from batcher.core.labelling.labels import Labels, Via
 from batcher.core.labelling.references import SchemaError
 from batcher.core.labelling.schema import schema_of_json
+from batcher.core.nearest import nearest
+
+_WITHOUT_CLASSES = ("list", "struct", "json")
 
 
 def read_labels(job: Job, folder: Path) -> tuple[Labels | None, list[Mistake]]:
@@ -18,8 +22,7 @@ def read_labels(job: Job, folder: Path) -> tuple[Labels | None, list[Mistake]]:
         return None, []
     key: Key = ("labels", "fields" if said.schema is None else "schema")
     try:
-        schema = _schema(job, folder)
-        return Labels.of(schema, _via(job)), []
+        labels = Labels.of(_schema(job, folder), _via(job))
     except OSError as error:
         reason = (error.strerror or type(error).__name__).lower()
         return None, [Mistake(key, f"labels.schema: {reason}: {folder / str(said.schema)}")]
@@ -27,6 +30,21 @@ def read_labels(job: Job, folder: Path) -> tuple[Labels | None, list[Mistake]]:
         return None, [Mistake(key, f"labels.fields: {error}")]
     except (SchemaError, ValueError) as error:
         return None, [Mistake(key, f"{'.'.join(map(str, key))}: {error}")]
+    return labels, list(_gold_mistakes(job, labels))
+
+
+def _gold_mistakes(job: Job, labels: Labels) -> Iterator[Mistake]:
+    """A field that gold cannot be compared with."""
+    named = job.labels.gold_field
+    if named is not None and named not in labels.columns:
+        hint = nearest(named, labels.columns) or f"It has: {', '.join(labels.columns)}."
+        yield Mistake(("labels", "gold_field"), f"there is no label {named!r}", hint)
+    elif job.labels.gold is not None:
+        name = labels.gold_field(named)
+        if labels.columns[name].kind in _WITHOUT_CLASSES:
+            key: Key = ("labels", "gold" if named is None else "gold_field")
+            message = f"gold cannot be compared with the label {name!r}: it has several values"
+            yield Mistake(key, message, "Name another with labels.gold_field.")
 
 
 def _schema(job: Job, folder: Path) -> Any:

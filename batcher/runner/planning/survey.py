@@ -15,6 +15,7 @@ from batcher.errors import ConfigurationError, Problem
 from batcher.inputs.chunk import Chunk
 from batcher.inputs.column_types import ColumnTypes
 from batcher.inputs.json_types import is_json_text
+from batcher.runner.planning.golden import GoldColumn
 from batcher.runner.planning.items import Items
 from batcher.runner.planning.prepare import Prepared
 from batcher.runner.planning.sharing import Sharing, find_sharing
@@ -135,6 +136,7 @@ class _Survey:
         named = {*(job.output.keep or ()), *([self._id] if self._id else ())}
         self._unseen = named if is_jsonl else set()
         self._has_rows = False
+        self._gold = GoldColumn.of(prepared.loaded)
 
     @property
     def reads_all(self) -> bool:
@@ -156,12 +158,16 @@ class _Survey:
         self._types.see(chunk)
         self._look_for_named(chunk)
         for row in chunk.rows:
+            if self._gold is not None:
+                self._gold.see(row)
             yield from self.items.of(row)
 
     def finish(self, with_checkpoint: WithCheckpoint) -> Plan:
         """Compare all requests with what is recorded."""
         self._prepared.source.check_unchanged()
         items = self.items
+        if self._gold is not None and (strange := self._gold.warning()):
+            items.warnings[strange.message] = strange
         names = [stamp.name for stamp in self._prepared.source.files]
         comparison = comparison_of(self._prepared)
         with_checkpoint(lambda c: mark_duplicate_ids(c, names))

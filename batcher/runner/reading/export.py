@@ -53,7 +53,13 @@ def layout_of(prepared: Prepared, plan: Plan) -> Layout:
     """The output's columns; raises ConfigurationError when a kept column bears one of our names."""
     output = prepared.loaded.job.output
     labels = prepared.loaded.labels
-    layout = Layout(plan.schema, output.prefix, keeps_text=output.keep_text, labels=labels)
+    layout = Layout(
+        plan.schema,
+        output.prefix,
+        keeps_text=output.keep_text,
+        labels=labels,
+        samples=prepared.samples,
+    )
     if doubled := layout.label_clashes():
         raise ConfigurationError(
             f"the label {doubled[0]!r} bears the name of a column of the input or of bookkeeping",
@@ -145,16 +151,16 @@ def result_tables(
     names = tuple(plan.schema.names)
     for chunk in prepared.source.chunks(plan.columns, _STRETCH_ROWS):
         kept = repeat_rows(chunk.table(names, plan.schema), samples)
-        items = [row.ordinal * samples + sample for row in chunk.rows for sample in range(samples)]
-        first = chunk.rows[0].ordinal
+        rows = [row for row in chunk.rows for _ in range(samples)]
+        items = [row.ordinal * samples + n % samples for n, row in enumerate(rows)]
         span = partial(body_bytes, first=items[0], last=items[-1])
-        step = max(1, len(items) // (1 + with_checkpoint(span) // _STRETCH_BYTES))
+        step = max(1, len(chunk.rows) // (1 + with_checkpoint(span) // _STRETCH_BYTES)) * samples
         for start in range(0, len(items), step):
             part = items[start : start + step]
             results = with_checkpoint(partial(read_results, first=part[0], last=part[-1]))
             values = label_values(prepared, results)
             if quality is not None:
-                quality.see([chunk.rows[item // samples - first] for item in part], values)
+                quality.see(rows[start : start + step], values, results)
             yield layout.fill(kept.slice(start, len(part)), results, values)
     prepared.source.check_unchanged()
 

@@ -1,0 +1,163 @@
+"""What a run's labels come to, row by row: votes, gold, stated confidence, and their spread."""
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from statistics import fmean
+from typing import Any
+
+from batcher.core.labelling.columns import ColumnType
+from batcher.core.quality.comparison import Comparison
+from batcher.core.quality.confidence import Confidence
+from batcher.core.quality.drift import Drift, drift
+from batcher.core.quality.gold import gold_value
+from batcher.core.quality.names import name_of
+from batcher.core.quality.numbers import Numbers, number_of
+from batcher.core.quality.report import (
+    agreement_lines,
+    comparison_lines,
+    confidence_lines,
+    drift_lines,
+    number_lines,
+)
+from batcher.core.quality.votes import Agreement, vote_by_field, voted_fields
+
+CONFIDENCE = "confidence"
+"""The field that is held against how often answers are right."""
+
+_CLASSES = ("enum", "boolean")
+_MOST_CLASSES = 1_000
+
+Answer = Mapping[str, Any] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Gold:
+    """The input column with right labels, the field it is about, and how that spells a choice."""
+
+    column: str
+    field: str
+    spelt: Callable[[Any], Any]
+
+
+@dataclass(slots=True)
+class Tally:
+    """Takes the rows of an output one by one.
+
+    With several answers to a row, what most of them say is the row's label: rows are what figures
+    count. ``then`` has the new labels of the last run, by field and class.
+    """
+
+    columns: Mapping[str, ColumnType]
+    gold: Gold | None = None
+    then: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    compared: Comparison | Numbers = field(init=False)
+    single: Comparison | Numbers = field(init=False)
+    confidence: Confidence = field(default_factory=Confidence)
+    agreement: dict[str, Agreement] = field(default_factory=dict)
+    classes: dict[str, Counter[str]] = field(default_factory=dict)
+    new: dict[str, Counter[str]] = field(default_factory=dict)
+    _voted: tuple[str, ...] = field(init=False)
+
+    def __post_init__(self) -> None:
+        is_number = self.gold is not None and self.columns[self.gold.field].kind == "double"
+        self.compared, self.single = (
+            (Numbers(), Numbers()) if is_number else (Comparison(), Comparison())
+        )
+        self._voted = voted_fields(self.columns)
+
+    def add(self, gold: object, answers: Sequence[Answer], *, is_new: bool) -> None:
+        """Take a row into account: its gold value, and its checked answers (None: not valid).
+
+        ``is_new`` says that it was answered since the last run.
+        """
+        labels = self._labels(answers)
+        for name, column in self.columns.items():
+            named = name_of(labels.get(name))
+            if column.kind in _CLASSES and named is not None:
+                self.classes.setdefault(name, Counter())[named] += 1
+                if is_new:
+                    self.new.setdefault(name, Counter())[named] += 1
+        if len(answers) > 1:
+            self._agree(answers)
+        if self.gold is not None:
+            self._compare(self.gold, gold, labels, answers)
+
+    def _labels(self, answers: Sequence[Answer]) -> Mapping[str, Any]:
+        """What a row's answers come to: of several the majority's labels."""
+        if len(answers) == 1:
+            return answers[0] or {}
+        known = [one for one in answers if one is not None]
+        votes = vote_by_field(known, self._voted)
+        return {name: one.label for name, one in votes.items()}
+
+    def _agree(self, answers: Sequence[Answer]) -> None:
+        for name in self._voted:
+            said = [None if one is None else one.get(name) for one in answers]
+            self.agreement.setdefault(name, Agreement()).add(said)
+
+    def _compare(
+        self, gold: Gold, value: object, labels: Mapping[str, Any], answers: Sequence[Answer]
+    ) -> None:
+        """Hold a row against its gold value, and each answer's confidence against its being right.
+
+        Several numbers are held against it by their mean.
+        """
+        right = gold_value(value, self.columns[gold.field], gold.spelt)
+        said = [None if one is None else one.get(gold.field) for one in answers]
+        label = labels.get(gold.field)
+        if isinstance(self.compared, Numbers) and len(said) > 1:
+            numbers = [found for one in said if (found := number_of(one)) is not None]
+            label = fmean(numbers) if numbers else None
+        self.compared.add(right, label)
+        if len(said) > 1:
+            for one in said:
+                self.single.add(right, one)
+        if right is None or CONFIDENCE not in self.columns or isinstance(self.compared, Numbers):
+            return
+        for answer in answers:
+            if answer is not None and answer.get(CONFIDENCE) is not None:
+                is_right = name_of(answer.get(gold.field)) == name_of(right)
+                self.confidence.add(answer[CONFIDENCE], is_right=is_right)
+
+    def drifts(self) -> dict[str, Drift]:
+        """How far the new labels of each field are from those of the last run."""
+        found = {name: drift(self.then.get(name, {}), now) for name, now in self.new.items()}
+        return {name: one for name, one in found.items() if one is not None}
+
+    def as_json(self) -> dict[str, Any]:
+        """All of it for programs."""
+        told: dict[str, Any] = {
+            "classes": _counts(self.classes),
+            "new_classes": _counts(self.new),
+            "drift": {name: one.as_json() for name, one in self.drifts().items()},
+            "votes": {name: one.as_json() for name, one in self.agreement.items()},
+        }
+        if self.gold is not None:
+            told["gold"] = {"column": self.gold.column, "field": self.gold.field}
+            told["gold"] |= self.compared.as_json()
+            if self.agreement:
+                told["gold"]["of_single_answers"] = self.single.as_json()
+            if self.confidence.total or self.confidence.unusable:
+                told["confidence"] = self.confidence.as_json()
+        return told
+
+    def lines(self) -> Iterator[str]:
+        """What is said of it at the end of a run."""
+        if self.gold is not None:
+            if isinstance(self.compared, Numbers):
+                yield from number_lines(self.gold.field, self.compared)
+            else:
+                yield from comparison_lines(self.gold.field, self.compared)
+            if self.confidence.total:
+                yield from confidence_lines(CONFIDENCE, self.confidence)
+        for name, agreement in self.agreement.items():
+            if self.columns[name].kind in _CLASSES:
+                yield from agreement_lines(name, agreement)
+        for name, one in self.drifts().items():
+            if one.is_real:
+                yield from drift_lines(name, one)
+
+
+def _counts(classes: Mapping[str, Counter[str]]) -> dict[str, dict[str, int]]:
+    return {name: dict(one.most_common(_MOST_CLASSES)) for name, one in classes.items()}
