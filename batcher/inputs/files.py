@@ -11,13 +11,19 @@ from typing import Literal
 
 from batcher.errors import InputError
 
-Family = Literal["JSONL", "Parquet"]
+Family = Literal["JSONL", "Parquet", "other files"]
+"""How a file's rows are read; of the others each is a row itself."""
 
 JSONL_ENDINGS = tuple(
     name + packing for name in (".jsonl", ".ndjson") for packing in ("", ".gz", ".zst")
 )
 PARQUET_ENDINGS = (".parquet",)
-_READABLE = "Inputs end in .jsonl or .ndjson (also with .gz or .zst), or in .parquet."
+PAGE_ENDINGS = (".jpg", ".jpeg", ".png", ".gif", ".webp", ".pdf")
+TEXT_ENDINGS = (".txt",)
+_READABLE = (
+    "Inputs end in .jsonl or .ndjson (also with .gz or .zst) or in .parquet; or each file is a "
+    "row: .jpg, .png, .gif, .webp, .pdf, .txt."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,14 +80,17 @@ def family(path: Path) -> Family | None:
     name = path.name.lower()
     if name.endswith(JSONL_ENDINGS):
         return "JSONL"
-    return "Parquet" if name.endswith(PARQUET_ENDINGS) else None
+    if name.endswith(PARQUET_ENDINGS):
+        return "Parquet"
+    return "other files" if name.endswith(PAGE_ENDINGS + TEXT_ENDINGS) else None
 
 
 def find_files(path: str, folder: Path) -> tuple[Family, tuple[FileStamp, ...]]:
     """Find the files that ``path``, relative to ``folder``, names: a file, a folder or a glob.
 
     They come sorted by path and are all of one family. A folder stands for the files directly in
-    it whose ending is supported; hidden ones (``.x``, ``_x``) are left out.
+    it whose ending is supported: for the JSONL and Parquet, else the images and PDFs, else the
+    texts among them. Hidden ones (``.x``, ``_x``) are left out.
     Raises ``InputError`` when there are none or one of them cannot be read.
     """
     if "://" in path:
@@ -97,9 +106,9 @@ def find_files(path: str, folder: Path) -> tuple[Family, tuple[FileStamp, ...]]:
         if found := family(file):
             families.setdefault(found, file)
     if len(families) > 1:
-        first, second = (_name(file, root) for file in families.values())
+        first, second, *_ = (_name(file, root) for file in families.values())
         raise InputError(
-            f"the input mixes JSONL and Parquet: {first} and {second}",
+            f"the input mixes {' and '.join(families)}: {first} and {second}",
             hint='Narrow it with a glob such as "data/*.jsonl".',
         )
     return next(iter(families)), tuple(FileStamp.of(file, root) for file in paths)
@@ -123,8 +132,9 @@ def _matches(path: str, target: Path, root: Path) -> list[Path]:
 def _in_folder(target: Path, root: Path) -> list[Path]:
     shown = [file for file in sorted(target.iterdir()) if not file.name.startswith((".", "_"))]
     files = [file for file in shown if family(file) and not file.is_dir()]
-    if files:
-        return files
+    for endings in (JSONL_ENDINGS + PARQUET_ENDINGS, PAGE_ENDINGS, TEXT_ENDINGS):
+        if alike := [file for file in files if file.name.lower().endswith(endings)]:
+            return alike
     name = _name(target, root)
     if not shown:
         raise InputError(f"the input folder {name} is empty", hint=_READABLE)

@@ -16,6 +16,7 @@ from batcher.inputs.files import FileStamp, find_files
 from batcher.inputs.formats import messages_batch
 from batcher.inputs.formats.jsonl import JsonlFiles
 from batcher.inputs.formats.parquet import ParquetFiles
+from batcher.inputs.formats.plain_files import PlainFiles
 from batcher.inputs.selection import Selection
 
 ROWS_PER_CHUNK = 1024
@@ -57,21 +58,22 @@ class Source:
         family, files = find_files(spec.path, folder)
         if family == "JSONL":
             return cls(spec, files, JsonlFiles(files))
+        is_table = family == "Parquet"
         if spec.format == "messages-batch":
             raise InputError(
-                'format = "messages-batch" needs JSONL, and the input is Parquet',
+                f'format = "messages-batch" needs JSONL, and the input is {family}',
                 hint="For a Parquet column that holds whole requests set [request] params.",
             )
-        return cls(spec, files, ParquetFiles(files))
+        return cls(spec, files, ParquetFiles(files) if is_table else PlainFiles(files))
 
     @property
     def schema(self) -> pa.Schema | None:
-        """The Arrow schema of Parquet files, united by name; None for JSONL."""
+        """The Arrow schema of Parquet files, united by name, or of plain ones; None for JSONL."""
         return self._rows.schema
 
     @property
     def columns(self) -> tuple[str, ...] | None:
-        """The column names of Parquet files in first-seen order; None for JSONL."""
+        """The names of the columns in first-seen order; None for JSONL."""
         return None if self.schema is None else tuple(self.schema.names)
 
     @property

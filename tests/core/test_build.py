@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batcher.core.job import Job
+from batcher.core.request.attachment import Attachment
 from batcher.core.request.build import (
     MAX_BODY_BYTES,
-    EncodedImage,
     Request,
     RequestBuilder,
     Unsendable,
@@ -64,7 +64,7 @@ def test_a_prompt() -> None:
     assert request.fields == wanted
     assert request.body == canonical_json(wanted)
     assert request.fingerprints == (fingerprint(request.body, 0),)
-    assert (request.model, request.max_tokens, request.image_count) == ("m", 9, 0)
+    assert (request.model, request.max_tokens) == ("m", 9)
 
 
 def test_system_blocks_are_sent_as_they_are() -> None:
@@ -99,9 +99,24 @@ def test_a_table_fills_absent_keys_with_null() -> None:
     assert second["content"] == [{"type": "tool_use", "input": {"a": None}}]
 
 
+def test_a_prompt_beside_messages_is_the_last_turn() -> None:
+    """With what is attached before its text."""
+    chat = [{"role": "user", "content": "hi"}, {"role": "assistant", "content": "hello"}]
+    job = builder({"prompt": "Which topic? {{ c }}", "messages": "chat"})
+    assert job.columns == {"c", "chat"}
+    found = job.build({"c": "one", "chat": chat}, [Attachment("text/plain", b"rules")])
+    assert isinstance(found, Request)
+    *before, last = found.fields["messages"]
+    assert before == chat
+    assert last["role"] == "user"
+    assert [block["type"] for block in last["content"]] == ["document", "text"]
+    assert last["content"][1]["text"] == "Which topic? one"
+    assert json.loads(found.body)["messages"] == found.fields["messages"]
+
+
 def test_images_come_before_the_text() -> None:
     """Each image is a base64 block."""
-    found = builder(PROMPT).build({"c": "what?"}, [EncodedImage("image/png", b"\x89")])
+    found = builder(PROMPT).build({"c": "what?"}, [Attachment("image/png", b"\x89")])
     assert isinstance(found, Request)
     (message,) = found.fields["messages"]
     source = {
@@ -113,7 +128,6 @@ def test_images_come_before_the_text() -> None:
         {"type": "image", "source": source},
         {"type": "text", "text": "what?"},
     ]
-    assert found.image_count == 1
 
 
 def test_samples_are_answers_to_one_request() -> None:

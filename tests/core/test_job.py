@@ -61,12 +61,17 @@ def test_numbers_are_exact() -> None:
     [
         ({"request": {"prompt": None}}, ["request: [request] does not say what to ask"]),
         (
-            {"request": {"messages": "m"}},
-            ["request.messages: request.prompt and request.messages exclude each other"],
-        ),
-        (
             {"request": {"prompt_file": "p"}},
             ["request.prompt_file: request.prompt and request.prompt_file exclude each other"],
+        ),
+        (
+            {"request": {"messages": "m", "params": "p", "model": None, "max_tokens": None}},
+            [
+                (
+                    "request.params: request.prompt and request.messages and request.params "
+                    "exclude each other"
+                ),
+            ],
         ),
         (
             {"input": {"format": "messages-batch"}, "request": {"model": None, "max_tokens": None}},
@@ -92,7 +97,7 @@ def test_numbers_are_exact() -> None:
         ),
         (
             {"request": {"prompt": None, "messages": "m", "images": ["i"]}},
-            ["request.images: request.images does nothing beside request.messages"],
+            ["request.images: request.images does nothing beside request.messages alone"],
         ),
         ({"request": {"stream": True}}, ["request.stream: request.stream is not yours to set"]),
         (
@@ -206,7 +211,7 @@ def test_a_mistake_has_its_key_and_plain_words(
 def test_mistakes_are_found_all_at_once() -> None:
     """A wrong type does not hide that other keys do not go together, nor invent mistakes."""
     found = messages(
-        request={"model": 3, "messages": "m", "stream": True},
+        request={"model": 3, "prompt_file": "p", "stream": True},
         limits={"concurrency": 0},
         output={"path": "a.csv", "prefix": "1"},
         prices={"overrides": {"m": {"input": 1}}},
@@ -219,8 +224,8 @@ def test_mistakes_are_found_all_at_once() -> None:
             "with a digit"
         ),
         "prices.overrides.m.output: prices.overrides.m.output is missing",
-        "request.messages: request.prompt and request.messages exclude each other",
         "request.model: request.model must be text",
+        "request.prompt_file: request.prompt and request.prompt_file exclude each other",
         "request.stream: request.stream is not yours to set",
     ]
 

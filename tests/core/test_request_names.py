@@ -6,11 +6,12 @@ from typing import Any
 import pytest
 
 from batcher.core.job import Job
-from batcher.core.request.build import EncodedImage, Request, RequestBuilder
+from batcher.core.request.attachment import Attachment
+from batcher.core.request.build import Request, RequestBuilder
 from batcher.core.request.canonical import canonical_json
 from batcher.core.template.template import Template
 
-IMAGE = EncodedImage("image/png", b"\x89PNG")
+IMAGE = Attachment("image/png", b"\x89PNG")
 TEXT = 'Gr\u00fc\u00dfe "quoted" \\ \u2028 \U0001f600\n'
 TURN = {"role": "user", "content": TEXT}
 SCHEMA = {"type": "object", "properties": {"z": {"type": "string"}, "a": {"type": "number"}}}

@@ -82,7 +82,7 @@ PROBLEMS = {
 @pytest.mark.parametrize(("path", "message", "hint"), PROBLEMS.values(), ids=PROBLEMS.keys())
 def test_problem_is_named_with_advice(tmp_path: Path, path: str, message: str, hint: str) -> None:
     """What cannot be opened is an InputError that names it and says what to do."""
-    lay_out(tmp_path, "data/rows.jsonl", "docs/a.csv", "docs/b.txt", "nested/in/a.parquet")
+    lay_out(tmp_path, "data/rows.jsonl", "docs/a.csv", "docs/b.csv", "nested/in/a.parquet")
     lay_out(tmp_path, "mixed/a.jsonl", "mixed/b.parquet")
     (tmp_path / "empty").mkdir()
     os.mkfifo(tmp_path / "pipe.jsonl")

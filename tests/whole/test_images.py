@@ -3,20 +3,43 @@
 import io
 import json
 import math
+from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+import pytest
 from PIL import Image
 from whole_runs import Job, Server
 
+from batcher.core.request.image_size import image_tokens
+
 WITH_IMAGE = 'prompt = "What is it?"\nimages = ["image"]\n'
+HUGGING_FACE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
+SIZES = [(60, 60), (300, 20), (1000, 1000), (1920, 1080), (3840, 2160), (20, 7999), (1, 1)]
+LABELS = '[labels]\nfields = "label: cat|dog|other"\ngold = "truth"\n'
 
 
 def png(color: str, side: int = 60) -> bytes:
     """A small picture."""
+    return picture((side, side), color)
+
+
+def picture(size: tuple[int, int], color: str = "red", kind: str = "PNG") -> bytes:
+    """A picture of one colour."""
     file = io.BytesIO()
-    Image.new("RGB", (side, side), color).save(file, "PNG")
+    Image.new("RGB", size, color).save(file, kind)
     return file.getvalue()
+
+
+def estimated(job: Job) -> Any:
+    """The tokens of all prompts, by their texts and images alone."""
+    return json.loads(job.command("estimate", "--offline", "--json"))["tokens"]["prompt"]
+
+
+def paid(server: Server) -> int:
+    """All input tokens that the simulator has counted."""
+    return sum(n for kind, n in server.ledger()["tokens"].items() if "input" in kind)
 
 
 def test_paths_beside_the_input_are_read(job: Job, server: Server) -> None:
@@ -37,9 +60,62 @@ def test_a_hugging_face_image_column_is_read(job: Job, server: Server) -> None:
     table = pa.table({"image": pa.array(images, kind), "n": [1, 2]})
     pq.write_table(table, job.folder / "rows.parquet")
     job.write(input='path = "rows.parquet"\n', request=WITH_IMAGE).run()
-    assert job.table().column_names[0] == "n", "images are not copied to the output"
+    assert job.table().column_names[:2] == ["n", "_id"], "images are not copied to the output"
     assert job.table().column("_status").to_pylist() == ["succeeded"] * 2
     assert server.ledger()["answered"] == 2
+
+
+@pytest.mark.parametrize(
+    ("kind", "model"),
+    [("PNG", "claude-haiku-4-5-20251001"), ("JPEG", "claude-haiku-5-5"), ("WEBP", "claude-opus-5")],
+)
+def test_images_cost_what_was_estimated(kind: str, model: str, tmp_path: Path) -> None:
+    """Of a labelled Hugging Face table each image is billed its patches, which were expected."""
+    server = Server()
+    images = [{"bytes": picture(size, kind=kind), "path": f"{n}.x"} for n, size in enumerate(SIZES)]
+    columns = {"n": range(len(SIZES)), "truth": ["cat"] * len(SIZES)}
+    table = pa.table({"image": pa.array(images, HUGGING_FACE), **columns})
+    tokens = {}
+    for asks in ("images = []", 'images = ["image"]'):
+        folder = tmp_path / str(len(tokens))
+        folder.mkdir()
+        pq.write_table(table, folder / "rows.parquet")
+        request = f'prompt = "What is it, {{{{ n }}}}?"\n{asks}\n'
+        job = Job(folder, server)
+        job.write(input='path = "rows.parquet"\n', request=request, more=LABELS)
+        job.path.write_text(job.path.read_text().replace("claude-haiku-5-5", model))
+        before, expected = paid(server), estimated(job)["expected"]
+        job.run()
+        tokens[asks] = (expected, paid(server) - before)
+        found = job.table()
+        assert found.schema.field("label").type == pa.dictionary(pa.int32(), pa.string())
+        assert set(found.column("_status").to_pylist()) == {"succeeded"}
+    server.close()
+    (plain, paid_plain), (with_images, paid_with) = tokens.values()
+    tier: Any = "standard" if "4-5" in model else "high"
+    patches = sum(image_tokens(width, height, tier) for width, height in SIZES)
+    assert paid_with - paid_plain == patches
+    assert with_images - plain == pytest.approx(patches, rel=0.005)
+
+
+def test_a_folder_of_images_is_an_input(job: Job, server: Server) -> None:
+    """Each file is a row, with its own label; one that is no image does not stop the others."""
+    (job.folder / "photos").mkdir()
+    for n in range(6):
+        (job.folder / f"photos/{n}.png").write_bytes(picture((30 * (n + 1), 40)))
+    (job.folder / "photos/broken.jpg").write_text("no picture")
+    ask = 'prompt = "Which animal?"\nimages = ["file"]\n'
+    fields = '[labels]\nfields = "label: cat|dog|other"\n'
+    said = job.write(input='path = "photos"\n', request=ask, more=fields).run(code=3)
+    found = job.table().to_pylist()
+    assert [row["file"] for row in found] == [*(f"{n}.png" for n in range(6)), "broken.jpg"]
+    assert all(row["label"] in ("cat", "dog", "other") for row in found[:6])
+    assert [row["_status"] for row in found] == ["succeeded"] * 6 + ["errored"]
+    assert found[6]["_error_type"] == "client.bad_image"
+    assert server.ledger()["requests"] == 6
+    (job.folder / "photos/another.png").write_bytes(picture((90, 90)))
+    assert "8 rows, 6 known, 1 new" in job.run(code=3)
+    assert "no picture" not in said
 
 
 def test_a_path_out_of_the_folder_is_refused(job: Job, server: Server) -> None:

@@ -50,8 +50,8 @@ _BUILT_IN_TOOLS = (("bash_", (244, 325)), ("text_editor_", (745, 974)))
 class Prompt:
     """The estimated tokens of a prompt: of its text, and of what is counted exactly.
 
-    The text of PDF pages and images behind an address, which cannot be seen from here, count as
-    text, so that they are as uncertain.
+    PDF pages and images behind an address, which cannot be seen from here, count as text, so that
+    they are as uncertain.
     """
 
     text: TextTokens = NO_TEXT
@@ -174,8 +174,8 @@ class PromptRule:
                 return self._of_content(source.get("content") or "")
             case _:
                 pages = pdf_pages(source)
-                text = TextTokens(ascii=_PAGE_TEXT_TOKENS * pages)
-                return Prompt(text, image_tokens(*_PAGE_PIXELS, self._tier) * pages)
+                picture = image_tokens(*_PAGE_PIXELS, self._tier)
+                return Prompt(TextTokens(_PAGE_TEXT_TOKENS * pages, picture * pages))
 
     def _of_words(self, text: Any) -> Prompt:
         return Prompt(self._text(text)) if isinstance(text, str) else Prompt()

@@ -33,7 +33,8 @@ def _one_question(job: Job) -> Iterator[Mistake]:
     if not ways:
         message = "[request] does not say what to ask"
         yield Mistake(("request",), message, "Set prompt, prompt_file, messages or params.")
-    if len(ways) > 1:
+    is_asked_after = len(ways) == 2 and "messages" in set_keys and "params" not in set_keys
+    if len(ways) > 1 and (is_whole or not is_asked_after):
         yield Mistake(
             ("request", set_keys[-1]),
             f"{' and '.join(ways)} exclude each other",
@@ -82,15 +83,17 @@ def _whole_requests(job: Job) -> Iterator[Mistake]:
         yield Mistake(("input", "id"), f"input.id does nothing beside {source}", "It is custom_id.")
 
 
-def _images(job: Job) -> Iterator[Mistake]:
+def _attached(job: Job) -> Iterator[Mistake]:
     request = job.request
-    has_prompt = request.prompt is not None or request.prompt_file is not None
-    if request.images and request.messages is not None and not has_prompt:
-        yield Mistake(
-            ("request", "images"),
-            "request.images does nothing beside request.messages",
-            "Put the images into the messages.",
-        )
+    if request.messages is None or request.prompt is not None or request.prompt_file is not None:
+        return
+    for name in ("images", "documents", "text_documents"):
+        if getattr(request, name):
+            yield Mistake(
+                ("request", name),
+                f"request.{name} does nothing beside request.messages alone",
+                "Put them into the messages, or ask about them in a prompt.",
+            )
 
 
 def _parameters(job: Job) -> Iterator[Mistake]:
@@ -193,6 +196,6 @@ def _notify(job: Job) -> Iterator[Mistake]:
 
 
 _RULES: tuple[Callable[[Job], Iterator[Mistake]], ...] = (
-    *(_one_question, _whole_requests, _labels, _images, _parameters, _system_blocks),
+    *(_one_question, _whole_requests, _labels, _attached, _parameters, _system_blocks),
     *(_output, _server, _headers, _cache, _notify),
 )

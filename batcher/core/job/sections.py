@@ -35,7 +35,8 @@ class Input(Section):
     path: str = Field(
         min_length=1,
         description="A file, a folder or a glob (.jsonl, .jsonl.gz, .jsonl.zst, .parquet), "
-        "relative to the job file.",
+        "relative to the job file. Images, PDFs and texts are rows themselves: their column file "
+        "is what images or documents name.",
     )
     format: Literal["rows", "messages-batch"] = Field(
         "rows",
@@ -70,6 +71,12 @@ class Input(Section):
     on_empty: Literal["skip", "send"] = Field(
         "skip", description="What to do with a row whose prompt is empty or blank."
     )
+    on_too_long: Literal["fail", "truncate"] = Field(
+        "fail",
+        description="What becomes of a row whose prompt does not fit into the model's context. "
+        "fail: it has failed; what may fit is sent, and not billed when it does not. truncate: "
+        "its longest column is cut until it fits, by an estimate on the safe side.",
+    )
 
 
 class Request(BaseModel):
@@ -100,7 +107,10 @@ class Request(BaseModel):
         None, min_length=1, description="A file holding the prompt template."
     )
     messages: str | None = Field(
-        None, min_length=1, description="The column that holds the whole messages array."
+        None,
+        min_length=1,
+        description="The column that holds the conversation, a messages array; a prompt beside it "
+        "is asked at its end.",
     )
     params: str | None = Field(
         None, min_length=1, description="The column that holds the whole request."
@@ -109,6 +119,16 @@ class Request(BaseModel):
         (),
         description="Columns that hold an image: a path inside the input's folder, bytes, or a "
         "Hugging Face image struct.",
+    )
+    documents: Names = Field(
+        (),
+        description="Columns that hold a document, sent before images and prompt: a PDF or a text "
+        "in UTF-8, as a path inside the input's folder, bytes, or a struct of both.",
+    )
+    text_documents: Names = Field(
+        (),
+        description="Columns whose text is sent as a document of its own before the prompt, so "
+        "that rows which ask about the same text share it in the prompt cache.",
     )
     samples: Annotated[int, Field(ge=1, le=100)] = Field(
         1, description="How many answers to ask for each row."
@@ -137,7 +157,8 @@ class Output(Section):
     )
     keep: Names | None = Field(
         None,
-        description="The input columns to keep; default all but images, messages and params.",
+        description="The input columns to keep; default all but messages, params, and images and "
+        "documents that are no paths.",
     )
     prefix: str = Field(
         "_",

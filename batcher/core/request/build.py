@@ -1,6 +1,5 @@
 """From a row's values to the request it asks for."""
 
-import base64
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -9,6 +8,7 @@ from typing import Any
 
 from batcher.core.job import Job
 from batcher.core.labelling.labels import Labels
+from batcher.core.request.attachment import Attachment
 from batcher.core.request.canonical import (
     Fingerprint,
     canonical_json,
@@ -37,14 +37,14 @@ class Request:
 
     ``fingerprints`` has one entry for each answer asked for (``request.samples``). ``content``
     names the values that the request was made from, so that an edited row can be told from an
-    edited prompt.
+    edited prompt. ``note`` says what of the row is not in it, if anything was cut.
     """
 
     body: bytes
     fields: Mapping[str, Any]
     fingerprints: tuple[Fingerprint, ...]
-    image_count: int
     content: Fingerprint
+    note: str | None = None
 
     @property
     def model(self) -> str:
@@ -64,14 +64,6 @@ class Unsendable:
     error_type: str
     reason: str
     is_skipped: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class EncodedImage:
-    """An image as the API takes it."""
-
-    media_type: str
-    data: bytes
 
 
 class RequestBuilder:
@@ -106,14 +98,22 @@ class RequestBuilder:
         """The input columns that requests are made from; None means any of them."""
         if self._takes_params:
             return frozenset({"params"})
-        names = {name for name in (self._spec.messages, self._spec.params) if name}
-        names.update(self._spec.images)
+        spec = self._spec
+        names = {name for name in (spec.messages, spec.params) if name}
+        names.update((*spec.images, *spec.documents, *spec.text_documents))
         for template in (self._system, self._prompt):
             if isinstance(template, Template):
                 if template.uses_row:
                     return None
                 names |= template.names()
         return frozenset(names)
+
+    @property
+    def texts(self) -> frozenset[str] | None:
+        """Those of them that may hold text which can be cut; None means any of them."""
+        used, spec = self.columns, self._spec
+        whole = {*spec.images, *spec.documents, spec.messages, spec.params, "params"}
+        return None if used is None else used - whole
 
     @property
     def coverage(self) -> Fingerprint:
@@ -131,11 +131,14 @@ class RequestBuilder:
         return self._fixed
 
     def build(
-        self, values: Mapping[str, object], images: Sequence[EncodedImage] = ()
+        self, values: Mapping[str, object], attached: Sequence[Attachment] = ()
     ) -> Request | Unsendable:
-        """Make a row's request. Never raises for what a row holds: that is an Unsendable."""
+        """Make a row's request. Never raises for what a row holds: that is an Unsendable.
+
+        What is ``attached`` comes before the prompt, in its order.
+        """
         try:
-            fields = self._fields(values, images)
+            fields = self._fields(values, attached)
         except TemplateError as error:
             reason = error.message.split("\n", 1)[0]
             return Unsendable(
@@ -146,11 +149,9 @@ class RequestBuilder:
         if isinstance(fields, Unsendable):
             return fields
         used = values if self._used is None else [values.get(name) for name in self._used]
-        return self._named(fields, len(images), content_name((used, [i.data for i in images])))
+        return self._named(fields, content_name((used, [one.data for one in attached])))
 
-    def _named(
-        self, fields: dict[str, Any], image_count: int, content: Fingerprint
-    ) -> Request | Unsendable:
+    def _named(self, fields: dict[str, Any], content: Fingerprint) -> Request | Unsendable:
         problem = _shape_problem(fields)
         if problem is not None:
             return Unsendable("client.bad_row", problem)
@@ -164,7 +165,7 @@ class RequestBuilder:
                 f"the request has {len(body):,} bytes; the API takes {MAX_BODY_BYTES:,}",
             )
         names = tuple(fingerprint(body, sample) for sample in range(self._spec.samples))
-        return Request(body, fields, names, image_count, content)
+        return Request(body, fields, names, content)
 
     def _encoded(self, fields: Mapping[str, Any]) -> bytes:
         """Encode a request; what all requests share was encoded once."""
@@ -174,14 +175,14 @@ class RequestBuilder:
         if "system" in fields:
             members["system"] = member("system", fields["system"])
         messages = fields["messages"]
-        if self._prompt is not None and isinstance(messages[0]["content"], str):
+        if self._spec.messages is None and isinstance(messages[0]["content"], str):
             members["messages"] = messages_member(messages[0]["content"])
         else:
             members["messages"] = member("messages", messages)
         return canonical_json_of(members)
 
     def _fields(
-        self, values: Mapping[str, object], images: Sequence[EncodedImage]
+        self, values: Mapping[str, object], attached: Sequence[Attachment]
     ) -> dict[str, Any] | Unsendable:
         column = "params" if self._takes_params else self._spec.params
         if column is not None:
@@ -192,14 +193,15 @@ class RequestBuilder:
             fields["system"] = system.render(values) if isinstance(system, Template) else system
         if self._instruction is not None:
             fields["system"] = _with_instruction(fields.get("system"), self._instruction)
+        turns: list[Any] = []
         if self._spec.messages is not None:
-            fields["messages"] = _json_column(values, self._spec.messages, list)
-            return fields
-        assert self._prompt is not None, "the job file reader lets no other job through"  # noqa: S101
-        prompt = self._prompt.render(values)
-        if self._skips_empty and not prompt.strip():
-            return Unsendable("client.empty", "the prompt is empty", is_skipped=True)
-        fields["messages"] = [{"role": "user", "content": _content(prompt, images)}]
+            turns = _json_column(values, self._spec.messages, list)
+        if self._prompt is not None:
+            prompt = self._prompt.render(values)
+            if self._skips_empty and not prompt.strip():
+                return Unsendable("client.empty", "the prompt is empty", is_skipped=True)
+            turns = [*turns, {"role": "user", "content": _content(prompt, attached)}]
+        fields["messages"] = turns
         return fields
 
 
@@ -214,22 +216,11 @@ class _BadValueError(ValueError):
     """A column does not hold what a request can be made from."""
 
 
-def _content(prompt: str, images: Sequence[EncodedImage]) -> str | list[dict[str, Any]]:
-    """Put images before the text, where the API's documentation wants them."""
-    if not images:
+def _content(prompt: str, attached: Sequence[Attachment]) -> str | list[dict[str, Any]]:
+    """Put what is attached before the text, where the API's documentation wants it."""
+    if not attached:
         return prompt
-    blocks: list[dict[str, Any]] = [
-        {
-            "type": "image",
-            "source": {
-                "type": "base64",
-                "media_type": image.media_type,
-                "data": base64.b64encode(image.data).decode("ascii"),
-            },
-        }
-        for image in images
-    ]
-    return [*blocks, {"type": "text", "text": prompt}]
+    return [*(one.block() for one in attached), {"type": "text", "text": prompt}]
 
 
 def _json_column(values: Mapping[str, object], column: str, kind: type) -> Any:

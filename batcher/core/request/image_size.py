@@ -18,6 +18,7 @@ _LONGEST_EDGE: Mapping[Tier, int] = {"standard": 1_568, "high": 2_576}
 MOST_TOKENS: Mapping[Tier, int] = {"standard": 1_568, "high": 4_784}
 """The most that one image costs."""
 
+_JPEG_BARE = frozenset({0x01, *range(0xD0, 0xD9)})  # markers without a length behind them
 _HEAD = 65_536  # base64 characters; a JPEG may have its size behind a long preview
 
 
@@ -98,6 +99,9 @@ def _jpeg(head: bytes) -> tuple[int, int] | None:
         if kind == 0xFF:  # padding
             place += 1
             continue
+        if kind in _JPEG_BARE:
+            place += 2
+            continue
         if 0xC0 <= kind <= 0xCF and kind not in (0xC4, 0xC8, 0xCC):  # a frame
             height, width = struct.unpack_from(">HH", head, place + 5)
             return int(width), int(height)
@@ -108,13 +112,19 @@ def _jpeg(head: bytes) -> tuple[int, int] | None:
 def _webp(head: bytes) -> tuple[int, int] | None:
     form = head[12:16]
     if form == b"VP8X":
+        if len(head) < 30:
+            return None
         wide, high = (int.from_bytes(head[place : place + 3], "little") for place in (24, 27))
         return 1 + wide, 1 + high
     if form == b"VP8L":
         bits = int(struct.unpack_from("<I", head, 21)[0])
+        if head[20] != 0x2F:
+            return None
         return 1 + (bits & 0x3FFF), 1 + (bits >> 14 & 0x3FFF)
     if form == b"VP8 ":
         width, height = struct.unpack_from("<HH", head, 26)
+        if head[23:26] != b"\x9d\x01\x2a":
+            return None
         return int(width) & 0x3FFF, int(height) & 0x3FFF
     return None
 

@@ -11,6 +11,7 @@ from batcher.core.money.bound import WorstCase
 from batcher.core.request.build import Request, Unsendable
 from batcher.core.row import BadRow, Row
 from batcher.errors import Problem
+from batcher.runner.planning.long_rows import LongRows
 from batcher.runner.planning.prepare import Prepared
 from batcher.runner.planning.sharing import prefix_records
 from batcher.store.records import PlanRecord, PrefixRecord
@@ -23,7 +24,8 @@ class Items:
 
     ``models`` counts the requests of each model; ``rows_digest`` names the values that requests are
     made from, ``requests_digest`` the requests, both whatever the order. ``refused`` is what every
-    request would be refused for, ``warnings`` what is worth a word, by its text.
+    request would be refused for, ``warnings`` what is worth a word, by its text. ``long_rows`` are
+    those that hardly fit into their model's context.
     """
 
     def __init__(self, prepared: Prepared) -> None:
@@ -38,6 +40,7 @@ class Items:
         self.refused: list[Problem] = []
         self.rows_digest = Digest()
         self.requests_digest = Digest()
+        self.long_rows = LongRows()
         self.largest_body = 0
         self.body_bytes = 0
         self.count = 0
@@ -54,7 +57,11 @@ class Items:
             names, content, most = request.fingerprints, request.content, request.max_tokens
             prompt = self._prepared.prompt_rule(request.model).of(request.fields)
             predicted = prompt.total
-            group = group_of(self._prepared.prices.model(request.model), request.model, predicted)
+            prices = self._prepared.prices
+            group = group_of(prices.model(request.model), request.model, predicted)
+            self.long_rows.see(row.place, request, prompt, prices.facts(request.model))
+            if request.note is not None:
+                why = (None, "client.cut", request.note)
             if self.models.total() <= _LOOKED_AT:
                 self._text += prompt.text
                 self._tokens += predicted

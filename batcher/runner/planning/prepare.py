@@ -1,23 +1,29 @@
 """A job with everything that is needed to ask what it asks: input, requests, prices, paths."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 
 from batcher.core.cache.prefix import Namer
+from batcher.core.estimate.fitting import Fitting
 from batcher.core.estimate.prompt import PromptRule
+from batcher.core.estimate.room import Room
 from batcher.core.job import SIMULATOR
 from batcher.core.money.bound import Bound, UnboundedError, WorstCase, worst_case
 from batcher.core.money.prices import PriceTable
-from batcher.core.request.build import EncodedImage, Request, RequestBuilder, Unsendable
+from batcher.core.request.attachment import Attachment
+from batcher.core.request.build import Request, RequestBuilder, Unsendable
 from batcher.core.request.refusals import Refusal, refusals
 from batcher.core.row import BadRow, Row
 from batcher.core.template.template import Template
 from batcher.errors import Problem
-from batcher.inputs.images import BadImage, load_image
+from batcher.inputs.attached.documents import load_document, load_text
+from batcher.inputs.attached.file import BadAttachment
+from batcher.inputs.attached.images import load_image
 from batcher.inputs.job_file.jobfile import LoadedJob
 from batcher.inputs.price_table import load_price_table
 from batcher.inputs.source import Source
@@ -35,7 +41,7 @@ class Prepared:
     builder: RequestBuilder
     bound: Bound | None
     prefixes: Namer | None
-    image_root: Path
+    attached_root: Path
     today: date
     prompt_rules: dict[str, PromptRule] = field(default_factory=dict, repr=False)
 
@@ -55,15 +61,48 @@ class Prepared:
         return SIMULATOR if self.asks_simulator else self.loaded.job.api.base_url.rstrip("/")
 
     def request_of(self, row: Row) -> Request | Unsendable:
-        """Make a row's request, reading its images; never raises for what a row holds."""
-        images: list[EncodedImage] = []
-        for column in self.loaded.job.request.images:
+        """Make a row's request, reading what is attached; never raises for what a row holds.
+
+        One that cannot fit into its model's context is cut, or is no request, as the job says.
+        """
+        request = self._made_of(row.values)
+        if isinstance(request, Unsendable):
+            return request
+        facts = self.prices.facts(request.model)
+        if facts is None:
+            return request
+        room = Room.of(facts, request.max_tokens)
+        if room.surely_holds(request.body):
+            return request
+        fitting = Fitting(room, self.prompt_rule(request.model), self._made_of, self.builder.texts)
+        if self.loaded.job.input.on_too_long == "truncate":
+            return fitting.cut(request, row.values)
+        return fitting.checked(request)
+
+    def _made_of(self, values: Mapping[str, object]) -> Request | Unsendable:
+        attached = self._attached(values)
+        if isinstance(attached, Unsendable):
+            return attached
+        return self.builder.build(values, attached)
+
+    def _attached(self, values: Mapping[str, object]) -> list[Attachment] | Unsendable:
+        """Load documents, then images: what rows share comes first."""
+        spec, root = self.loaded.job.request, self.attached_root
+        loads: list[tuple[str, str, Callable[[object], Attachment]]] = [
+            *((name, "client.bad_document", load_text) for name in spec.text_documents),
+            *(
+                (name, "client.bad_document", partial(load_document, root=root))
+                for name in spec.documents
+            ),
+            *((name, "client.bad_image", partial(load_image, root=root)) for name in spec.images),
+        ]
+        attached: list[Attachment] = []
+        for column, error_type, load in loads:
             try:
-                image = load_image(row.values.get(column), self.image_root)
-            except BadImage as error:
-                return Unsendable("client.bad_image", f"the column '{column}': {error}")
-            images.append(EncodedImage(image.media_type, image.data))
-        return self.builder.build(row.values, images)
+                attached.append(load(values.get(column)))
+            except BadAttachment as error:
+                return Unsendable(error_type, f"the column '{column}': {error}")
+        return attached
 
     def refusals_of(self, request: Request) -> Sequence[Refusal]:
         """What the request's model and the API's version are known to refuse of it."""
@@ -149,7 +188,7 @@ def prepare(loaded: LoadedJob, *, is_simulated: bool, today: date) -> Prepared:
         builder=builder,
         bound=_shared_bound(builder, prices),
         prefixes=Namer(prices, job.cache.ttl or "5m") if job.cache.mode == "auto" else None,
-        image_root=Path(os.path.commonpath([stamp.path.parent for stamp in source.files])),
+        attached_root=Path(os.path.commonpath([stamp.path.parent for stamp in source.files])),
         today=today,
     )
     source.require(sorted(_named_columns(prepared)))

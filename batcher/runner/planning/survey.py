@@ -110,7 +110,7 @@ def comparison_of(prepared: Prepared) -> Comparison:
     )
 
 
-def kept_columns(prepared: Prepared, columns: tuple[str, ...] | None) -> tuple[str, ...] | None:
+def kept_columns(prepared: Prepared, columns: pa.Schema | None) -> tuple[str, ...] | None:
     """The input columns the output keeps; None means all that turn up, which only JSONL needs."""
     job = prepared.loaded.job
     if job.output.keep is not None:
@@ -119,8 +119,14 @@ def kept_columns(prepared: Prepared, columns: tuple[str, ...] | None) -> tuple[s
         return ()
     if columns is None:
         return None
-    dropped = {*job.request.images, job.request.messages, job.request.params}
-    return tuple(name for name in columns if name not in dropped)
+    request = job.request
+    heavy = {*request.images, *request.documents}
+    return tuple(
+        column.name
+        for column in columns
+        if column.name not in (request.messages, request.params)
+        and (column.name not in heavy or pa.types.is_string(column.type))
+    )
 
 
 class _Survey:
@@ -129,7 +135,7 @@ class _Survey:
     def __init__(self, prepared: Prepared) -> None:
         self._prepared = prepared
         self.items = Items(prepared)
-        self._keep = kept_columns(prepared, prepared.source.columns)
+        self._keep = kept_columns(prepared, prepared.source.schema)
         self._types = ColumnTypes(self._keep)
         job, is_jsonl = prepared.loaded.job, prepared.source.columns is None
         self._id = job.input.id if job.input.format == "rows" else None
@@ -168,6 +174,7 @@ class _Survey:
         items = self.items
         if self._gold is not None and (strange := self._gold.warning()):
             items.warnings[strange.message] = strange
+        items.warnings |= {one.message: one for one in items.long_rows.warnings()}
         names = [stamp.name for stamp in self._prepared.source.files]
         comparison = comparison_of(self._prepared)
         with_checkpoint(lambda c: mark_duplicate_ids(c, names))
@@ -224,6 +231,6 @@ class _Survey:
                     "it is kept as JSON text"
                 )
         if self._keep is None:
-            keep = kept_columns(self._prepared, tuple(schema.names)) or ()
+            keep = kept_columns(self._prepared, schema) or ()
             schema = pa.schema([schema.field(name) for name in keep])
         return schema

@@ -10,6 +10,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from batcher.core.request.canonical import content_name
 from batcher.errors import ConfigurationError
 from batcher.outputs.columns import Layout, repeat_rows
 from batcher.outputs.labels import values_of
@@ -103,7 +104,7 @@ def export_parquet(
         "rows": plan.counts.items,
         "by_status": by_status,
         "totals": sums,
-        "content": [digest, [[f.name, f.size, f.mtime_ns] for f in prepared.source.files]],
+        "content": [digest, _files_digest(prepared)],
     }
     made_from = {
         **{key: metadata[key] for key in ("schema_version", "content")},
@@ -134,6 +135,12 @@ def export_parquet(
     return Exported(
         path, plan.counts.items, cost, by_status, still_open, is_unchanged, seal.files, found
     )
+
+
+def _files_digest(prepared: Prepared) -> str:
+    """Names the input's files as they are; there may be hundreds of thousands."""
+    files = [(file.name, file.size, file.mtime_ns) for file in prepared.source.files]
+    return content_name(files).hex()
 
 
 def result_tables(

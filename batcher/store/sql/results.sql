@@ -17,8 +17,8 @@ WITH stretch AS (SELECT * FROM results WHERE item BETWEEN $first AND $last)
 SELECT r.item, r.ordinal, r.sample, r.id, replace(r.fingerprint::VARCHAR, '-', '') AS fingerprint, r.is_shared, r.is_final, r.attempts, r.unknown_attempts,
        r.first_sent_at, r.cost_usd, r.unpriced,
        coalesce(r.status, o.status) AS status,
-       coalesce(r.error_type, o.error_type) AS error_type,
-       coalesce(r.reason, o.error_message) AS error_message,
+       coalesce(o.error_type, r.error_type) AS error_type,
+       coalesce(o.error_message, r.reason) AS error_message,
        o.attempt_id, o.http_status, o.request_id, o.message_id, o.model, o.stop_reason,
        o.input_tokens, o.cache_creation_5m_input_tokens, o.cache_creation_1h_input_tokens,
        o.cache_read_input_tokens, o.output_tokens, o.thinking_tokens, o.latency_s, o.ttft_s,
@@ -48,10 +48,10 @@ unseen AS (
     SELECT item, sum(worst_case_usd) AS usd, count(worst_case_usd) < count(*) AS is_unbounded FROM paid GROUP BY item
 )
 SELECT coalesce(r.status, o.status, 'unsent') AS status,
-       coalesce(r.error_type, o.error_type, CASE WHEN r.attempts > 0 THEN 'client.fate_unknown' ELSE 'client.not_sent' END) AS error_type,
+       coalesce(o.error_type, r.error_type, CASE WHEN r.attempts > 0 THEN 'client.fate_unknown' ELSE 'client.not_sent' END) AS error_type,
        count(*) AS rows,
        arg_min(CASE WHEN r.id IS NULL OR r.error_type = 'client.duplicate_id' THEN 'row:' || (r.ordinal + 1) ELSE r.id END, r.item) AS example_id,
-       arg_min(coalesce(r.reason, o.error_message), r.item) AS example_message,
+       arg_min(coalesce(o.error_message, r.reason), r.item) AS example_message,
        coalesce(sum(r.cost_usd) FILTER (WHERE NOT r.is_shared), 0) AS cost_usd,
        CASE WHEN NOT bool_or(coalesce(u.is_unbounded, false)) THEN coalesce(sum(u.usd), 0) END AS unknown_usd,
        bool_and(r.status IS NOT NULL OR r.is_final) AS is_final

@@ -12,6 +12,7 @@ from batcher.core.pace.limits.kinds import Amounts, Kind
 
 WORK = Work(60_000, Amounts(300.0, 40.0), latency_s=2.0, slowest_s=5.0, concurrency=64)
 STEP = 1.1  # a run is played through in steps, and may end in the middle of one
+TAIL = 1.7  # the slowest of 2,000 in flight takes so much longer than one in a hundred does
 
 works = st.builds(
     Work,
@@ -47,7 +48,7 @@ def test_no_limit_is_passed(work: Work, known: dict[Kind, KnownLimit]) -> None:
 def test_more_takes_longer(work: Work, known: dict[Kind, KnownLimit], times: int) -> None:
     """More rows never take less time, but for how long the very last answers take."""
     more = replace(work, requests=work.requests * times + 1)
-    assert seconds(work, known) <= seconds(more, known) * STEP + work.slowest_s
+    assert seconds(work, known) <= seconds(more, known) * STEP + TAIL * work.slowest_s
 
 
 @given(works, limits, st.sampled_from(list(Kind)), st.floats(1, 100))
@@ -58,9 +59,9 @@ def test_a_higher_limit_is_no_slower(
     if kind in known:
         limit = known[kind]
         raised = known | {kind: KnownLimit(limit.per_minute * times, limit.burst * times)}
-        assert seconds(work, raised) <= seconds(work, known) * STEP + work.slowest_s
+        assert seconds(work, raised) <= seconds(work, known) * STEP + TAIL * work.slowest_s
     without = {other: limit for other, limit in known.items() if other is not kind}
-    assert seconds(work, without) <= seconds(work, known) * STEP + work.slowest_s
+    assert seconds(work, without) <= seconds(work, known) * STEP + TAIL * work.slowest_s
 
 
 def test_nothing_takes_no_time() -> None:

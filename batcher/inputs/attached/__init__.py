@@ -1,0 +1,1 @@
+"""What rows have attached: images and documents, in a column or in a file that it names."""

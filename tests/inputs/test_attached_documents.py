@@ -1,0 +1,77 @@
+"""Documents of rows: PDFs and texts, told from their bytes, and what is never sent."""
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from batcher.core.request.attachment import Attachment
+from batcher.inputs.attached.documents import MAX_BYTES, load_document, load_text
+from batcher.inputs.attached.file import BadAttachment
+
+PDF = b"%PDF-1.7\n1 0 obj<</Type /Page>>endobj"
+
+
+@pytest.mark.parametrize(
+    ("data", "media_type", "sent"),
+    [
+        (PDF, "application/pdf", PDF),
+        (b"\n\n" + PDF, "application/pdf", PDF),
+        (b"plain words", "text/plain", b"plain words"),
+        (b"\xef\xbb\xbfwith a mark", "text/plain", b"with a mark"),
+    ],
+)
+def test_bytes_tell_what_a_document_is(
+    data: bytes, media_type: str, sent: bytes, tmp_path: Path
+) -> None:
+    """Whatever the file is called, and whether it is in the column or beside the input."""
+    (tmp_path / "report.bin").write_bytes(data)
+    for value in (data, "report.bin", {"bytes": data, "path": None}, {"path": "report.bin"}):
+        assert load_document(value, tmp_path) == Attachment(media_type, sent)
+
+
+@pytest.mark.parametrize(
+    ("value", "reason"),
+    [
+        (None, "there is no document (null)"),
+        (b"", "the document is empty"),
+        (b"  \n", "the document is empty"),
+        (b"\x00\x01 secret", "no text either"),
+        (b"\xff\xfe secret", "no text in UTF-8 either"),
+        ("../secret.pdf", "out of the input's folder"),
+        ("https://secret.example/a.pdf", "URLs are never fetched"),
+        ("secret.pdf", "does not exist"),
+        (7, "must be a path, bytes, or a struct"),
+        (b"a" * (MAX_BYTES + 1), "more than"),
+    ],
+)
+def test_a_bad_document_says_why(value: object, reason: str, tmp_path: Path) -> None:
+    """And quotes nothing of it."""
+    root = tmp_path / "root"
+    root.mkdir()
+    (tmp_path / "secret.pdf").write_bytes(PDF)
+    with pytest.raises(BadAttachment, match=r".") as caught:
+        load_document(value, root)
+    assert reason in str(caught.value)
+    assert "secret" not in str(caught.value)
+
+
+@given(st.text())
+def test_a_text_is_sent_as_it_is(text: str) -> None:
+    """Or said to be none."""
+    try:
+        found = load_text(text)
+    except BadAttachment:
+        assert not text.strip("\ufeff").strip() or "\0" in text or not text.isprintable()
+        return
+    block = found.block()
+    assert block["source"]["data"] == text.removeprefix("\ufeff")
+    assert (block["type"], block["source"]["type"]) == ("document", "text")
+
+
+@pytest.mark.parametrize("value", [None, 5, "", "  ", "\ud800"])
+def test_what_is_no_text_is_no_document(value: object) -> None:
+    """A row without its text is bad, and not asked about nothing."""
+    with pytest.raises(BadAttachment):
+        load_text(value)

@@ -1,0 +1,76 @@
+"""A folder of images and documents: each file is a row."""
+
+from pathlib import Path
+
+import pytest
+
+from batcher.core.job import Input
+from batcher.core.row import Place, Row
+from batcher.errors import InputError
+from batcher.inputs.source import Source
+
+
+def rows(folder: Path, path: str, **keys: object) -> list[Row]:
+    """All rows of an input."""
+    source = Source.open(Input.model_validate({"path": path, **keys}), folder)
+    assert source.columns == ("file",)
+    found = [row for chunk in source.chunks(None, 2) for row in chunk.rows]
+    assert all(isinstance(row, Row) for row in found)
+    return [row for row in found if isinstance(row, Row)]
+
+
+def lay_out(folder: Path, *names: str) -> None:
+    """Make files."""
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(b"x")
+
+
+@pytest.mark.parametrize(
+    ("names", "path", "expected"),
+    [
+        (["p/b.png", "p/a.JPG", "p/c.pdf"], "p", ["a.JPG", "b.png", "c.pdf"]),
+        (["p/a.png", "p/notes.txt", "p/README.md"], "p", ["a.png"]),
+        (["p/a.txt", "p/b.txt"], "p", ["a.txt", "b.txt"]),
+        (["p/x/a.png", "p/y/b.png"], "p/**/*.png", ["x/a.png", "y/b.png"]),
+        (["p/a.png"], "p/a.png", ["a.png"]),
+        (["p/.a.png", "p/_b.png", "p/c.png"], "p", ["c.png"]),
+    ],
+)
+def test_each_file_is_a_row(
+    names: list[str], path: str, expected: list[str], tmp_path: Path
+) -> None:
+    """In the order of their paths; texts only where there is no image or PDF."""
+    lay_out(tmp_path, *names)
+    found = rows(tmp_path, path)
+    assert [row.values for row in found] == [{"file": name} for name in expected]
+    assert [row.ordinal for row in found] == list(range(len(expected)))
+    prefix = Path(path).parent if path.endswith(".png") and "*" not in path else Path("p")
+    assert found[0].place == Place(str(prefix / expected[0]), 1)
+
+
+def test_data_beside_images_is_the_input(tmp_path: Path) -> None:
+    """Its rows name the images."""
+    lay_out(tmp_path, "p/a.png")
+    (tmp_path / "p/rows.jsonl").write_text('{"image": "a.png"}\n')
+    source = Source.open(Input(path="p"), tmp_path)
+    assert [stamp.name for stamp in source.files] == ["p/rows.jsonl"]
+
+
+def test_rows_are_selected(tmp_path: Path) -> None:
+    """As those of any input."""
+    lay_out(tmp_path, *(f"p/{n}.png" for n in range(9)))
+    assert [row.values["file"] for row in rows(tmp_path, "p", where="file > '6'")] == [
+        "6.png",
+        "7.png",
+        "8.png",
+    ]
+
+
+def test_a_file_that_changes_is_said(tmp_path: Path) -> None:
+    """Before it is sent as something else than was planned."""
+    lay_out(tmp_path, "p/a.png")
+    source = Source.open(Input(path="p"), tmp_path)
+    (tmp_path / "p/a.png").write_bytes(b"other")
+    with pytest.raises(InputError, match=r"a\.png changed"):
+        list(source.chunks(None))
