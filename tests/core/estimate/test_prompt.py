@@ -150,7 +150,6 @@ def test_pages_of_a_pdf_are_counted() -> None:
     estimated = rule().of(fields)
     assert estimated.text.ascii == 2 * 2_250
     assert estimated.text.other > 2 * 1_500, "the picture of a page, of a size that nobody knows"
-    assert estimated.counted > 2 * 1_560
 
 
 def test_pages_in_object_streams_are_counted() -> None:
