@@ -7,6 +7,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from batcher.core.money.exact import product, total
 from batcher.store.checkpoint import Checkpoint
 from batcher.store.queries import queries
 
@@ -65,11 +66,18 @@ def drawn(
     return [row["item"] for row in rows]
 
 
-def worst_of(checkpoint: Checkpoint, items: Sequence[int]) -> tuple[Decimal | None, Decimal | None]:
-    """The bound of one attempt of each of some items, and the least of them; None without one."""
+def worst_of(
+    checkpoint: Checkpoint, items: Sequence[int], attempts: int
+) -> tuple[Decimal | None, Decimal | None]:
+    """Bound what sending some items costs with so many attempts of each that may be billed.
+
+    And the least bound of one attempt; None without bounds.
+    """
     with checkpoint.holding("items", pa.table({"item": items})):
-        ((worst, least, is_unbounded),) = checkpoint.rows(_ESTIMATING["worst_of"])
-    return (None, None) if is_unbounded else (worst, least)
+        ((worst, repairs, least, is_unbounded),) = checkpoint.rows(_ESTIMATING["worst_of"])
+    if is_unbounded or worst is None:
+        return None, None
+    return total([product(worst, attempts), repairs]), least
 
 
 def _of(

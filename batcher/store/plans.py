@@ -112,13 +112,15 @@ def _worst_cases(checkpoint: Checkpoint, allowance: int) -> tuple[Decimal | None
     """Bound what sending the plan costs, and the cheapest attempt of it; None without a bound.
 
     A request is sent until it has an answer, or as many attempts of it as are allowed may have been
-    billed unseen.
+    billed unseen; one that is not what the job wants is asked again with a complaint.
     """
     groups = checkpoint.rows(_PLANNING["worst_cases"], allowance=allowance)
     if any(is_unbounded for *_, is_unbounded in groups):
         return None, None
-    worst = total(product(usd, allowance - unknown) for unknown, usd, _, _ in groups)
-    return worst, min((least for _, _, least, _ in groups), default=None)
+    worst = total(
+        total([product(usd, allowance - unknown), repairs]) for unknown, usd, repairs, *_ in groups
+    )
+    return worst, min((least for *_, least, _ in groups), default=None)
 
 
 def note_seen(checkpoint: Checkpoint, comparison: Comparison) -> None:
@@ -129,9 +131,9 @@ def note_seen(checkpoint: Checkpoint, comparison: Comparison) -> None:
 
 
 def items_to_send(checkpoint: Checkpoint, allowance: int) -> pa.Table:
-    """The items to send (``item``), each with its attempts that may have been billed unseen.
+    """The items to send (``item``), each with what it has been through.
 
-    Those are in ``unknown_attempts``.
+    ``unknown_attempts`` may have been billed unseen, ``repairs`` answers were not what is wanted.
     """
     return checkpoint.table(_PLANNING["to_send"], allowance=allowance)
 

@@ -108,6 +108,7 @@ class PlanRecord:
     prompt_tokens: float | None = None
     most_prompt_tokens: int | None = None
     max_tokens: int | None = None
+    repairs_usd: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +133,7 @@ _TYPES: dict[str, pa.DataType] = {
     "is_final": pa.bool_(),
     "http_status": pa.int16(),
     "worst_case_usd": _USD,
+    "repairs_usd": _USD,
     "cost_usd": _USD,
     "latency_s": pa.float64(),
     "prompt_tokens": pa.float64(),

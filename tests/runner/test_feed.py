@@ -69,7 +69,9 @@ class FakeInput:
 def plan_of(wanted: bytes) -> Any:
     """A plan that wants these, and marks nothing for the prompt cache."""
     to_send = bytearray(wanted)
-    return SimpleNamespace(to_send=to_send, columns=frozenset({"c"}), sharing=Sharing())
+    return SimpleNamespace(
+        to_send=to_send, repairs={0: 2}, columns=frozenset({"c"}), sharing=Sharing()
+    )
 
 
 def fed(made: FakeInput, wanted: bytes, takers: int = 1) -> list[Errand]:

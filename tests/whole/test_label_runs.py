@@ -1,6 +1,9 @@
 """Whole runs with typed labels: columns by the schema, repairs that are billed, gold compared."""
 
 import json
+import os
+import subprocess
+import sys
 from collections import Counter
 from decimal import Decimal
 from pathlib import Path
@@ -10,7 +13,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from whole_runs import SHARED, Job, Server
+from whole_runs import SHARED, Job, Server, kill, wait_for
 
 PACKAGES = SHARED / "debian_packages.parquet"
 ROOT = Path(__file__).parents[2]
@@ -101,6 +104,41 @@ def test_repairs_end(tmp_path: Path) -> None:
     job.run(code=3)
     assert server.ledger()["answered"] == 80
     assert set(job.table().column("_attempts").to_pylist()) == {4}
+    server.close()
+
+
+def test_repairs_are_counted_across_kills(tmp_path: Path) -> None:
+    """However often a run is killed, a row is not asked again more often than the job says."""
+    server = Server("--invalid-rate", "1", "--latency", "0.02")
+    job = Job(tmp_path, server).write(rows(60), more=f"{FIELDS}repairs = 4\n")
+    for answered in (60, 150, 220):
+        run = job.start()
+        wait_for(server, answered)
+        kill(run)
+    job.run(code=3)
+    attempts = job.table().column("_attempts").to_pylist()
+    assert server.ledger()["answered"] <= sum(attempts)
+    lost = sum(attempts) - 60 * 5
+    assert 0 <= lost <= 3 * 16, "no more than what was in flight at a kill is asked twice"
+    subprocess.run(
+        [sys.executable, "-m", "batcher", "retry", str(job.path), "--yes"],
+        env={**os.environ, "ANTHROPIC_API_KEY": "test-key"},
+        capture_output=True,
+        check=False,
+    )
+    again = job.table().column("_attempts").to_pylist()
+    assert [after - before for before, after in zip(attempts, again, strict=True)] == [5] * 60
+    server.close()
+
+
+def test_at_most_counts_repairs(tmp_path: Path) -> None:
+    """A cap of what a run can cost at most is enough, and never passed, if no answer is right."""
+    server = Server("--invalid-rate", "1")
+    job = Job(tmp_path, server).write(rows(40), more=f"{FIELDS}repairs = 3\n")
+    most = json.loads(job.command("check", "--json", "--simulate"))["plan"]["worst_case_usd"]
+    job.run("--max-cost", most, code=3)
+    assert server.ledger()["answered"] == 160
+    assert Decimal(server.ledger()["cost_usd"]) <= Decimal(most)
     server.close()
 
 

@@ -8,9 +8,12 @@ from batcher.core.answers.message import Message
 from batcher.core.answers.outcome import Outcome, Status, Verdict
 from batcher.core.answers.strict_json import load
 from batcher.core.labelling.judge import Valid
-from batcher.core.labelling.labels import TOOL_NAME, Labels
+from batcher.core.labelling.labels import TOOL_NAME, Labels, Via
 
 OnInvalid = Literal["retry", "keep", "fail"]
+
+MOST_COMPLAINT_BYTES = 600
+_AROUND_TOKENS = 400  # what stands around a complaint, and the marks of two more turns
 
 _ASKED_AGAIN = (
     "That answer does not fit the schema:\n{complaint}\n"
@@ -48,7 +51,8 @@ def repaired(fields: Mapping[str, Any], message: Message, complaint: str) -> dic
     answered by its result, as the API demands. With manual thinking (``enabled``) the API wants
     such a turn to begin with its thinking, so that there the call is told as text.
     """
-    said = _ASKED_AGAIN.format(complaint=complaint)
+    told = complaint.encode()[:MOST_COMPLAINT_BYTES].decode(errors="ignore")
+    said = _ASKED_AGAIN.format(complaint=told)
     called = _call(message)
     if called is None or _thinks_by_hand(fields):
         answer: Any = message.tool_input or message.text.strip() or "(no answer)"
@@ -65,6 +69,14 @@ def repaired(fields: Mapping[str, Any], message: Message, complaint: str) -> dic
         ]
     turns = [{"role": "assistant", "content": answer}, {"role": "user", "content": reply}]
     return {**fields, "messages": [*fields["messages"], *turns]}
+
+
+def most_growth(max_tokens: int, via: Via) -> int:
+    """How many tokens a prompt grows by at most when it is asked again: an answer, a complaint.
+
+    What a tool was called with is laid out anew, and counts twice.
+    """
+    return max_tokens * (2 if via == "tool" else 1) + MOST_COMPLAINT_BYTES + _AROUND_TOKENS
 
 
 def _call(message: Message) -> dict[str, Any] | None:

@@ -118,6 +118,12 @@ class Bound:
         prompt = self._prompt_tokens(body, request)
         return WorstCase(self._usd_of(prompt, _longer(marks, _own_marks(body))), prompt)
 
+    def grown(self, one: WorstCase, tokens: int, marks: TTL | None = "1h") -> Decimal:
+        """Bound an attempt whose prompt has so many tokens more, in USD."""
+        facts, prompt = self._prices.facts, one.prompt_tokens + tokens
+        most = prompt if facts is None else min(prompt, facts.context_window)
+        return self._usd_of(most, marks)
+
     def _prompt_tokens(self, body: bytes, request: Mapping[str, Any]) -> int:
         facts = self._prices.facts
         window = None if facts is None else facts.context_window

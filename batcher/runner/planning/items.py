@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator
+from decimal import Decimal
 
 from batcher.core.answers.outcome import Status
 from batcher.core.digest import Digest
@@ -51,7 +52,7 @@ class Items:
         request = self._request_of(row, row_id)
         samples = self._prepared.samples
         names: tuple[bytes | None, ...] = (None,) * samples
-        content = group = predicted = most = bound = None
+        content = group = predicted = most = bound = repairs = None
         why: tuple[str | None, str | None, str | None] = (None, None, None)
         if isinstance(request, Request):
             names, content, most = request.fingerprints, request.content, request.max_tokens
@@ -65,7 +66,7 @@ class Items:
             if self.models.total() <= _LOOKED_AT:
                 self._text += prompt.text
                 self._tokens += predicted
-            bound = self._note(request, row.ordinal * samples)
+            bound, repairs = self._note(request, row.ordinal * samples)
         else:
             status = Status.SKIPPED if request.is_skipped else Status.ERRORED
             why = (status.value, request.error_type, request.reason)
@@ -86,6 +87,7 @@ class Items:
                 predicted,
                 None if bound is None else bound.prompt_tokens,
                 most,
+                repairs,
             )
 
     @property
@@ -98,8 +100,8 @@ class Items:
         taken, self._prefixes = self._prefixes, []
         return taken
 
-    def _note(self, request: Request, first_item: int) -> WorstCase | None:
-        """Note what a request adds to the whole; return the bound of one attempt of it."""
+    def _note(self, request: Request, first_item: int) -> tuple[WorstCase | None, Decimal | None]:
+        """Note what a request adds to the whole; return its bounds, and that of its repairs."""
         self.largest_body = max(self.largest_body, len(request.body))
         self.body_bytes += len(request.body)
         self.rows_digest.add(request.content)
@@ -107,7 +109,11 @@ class Items:
             self.requests_digest.add(name)
         records = prefix_records(self._prepared, request, first_item)
         self._prefixes += records
-        return self._prepared.bound_of(request, is_marked=bool(records))
+        is_marked = bool(records)
+        bound = self._prepared.bound_of(request, is_marked=is_marked)
+        if bound is None:
+            return None, None
+        return bound, self._prepared.repairs_of(bound, is_marked=is_marked)
 
     def _request_of(self, row: Row | BadRow, row_id: str | Unsendable) -> Request | Unsendable:
         if isinstance(row, BadRow):

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 
-from batcher.core.money.exact import product
 from batcher.runner.planning.prepare import Prepared
 from batcher.runner.planning.sharing import find_sharing
 from batcher.runner.planning.survey import Plan, WithCheckpoint
@@ -28,15 +27,15 @@ def only(
     to_send = bytearray(len(plan.to_send))
     for item in items:
         to_send[item] = plan.to_send[item]
-    worst, least = with_checkpoint(partial(worst_of, items=items))
     attempts = prepared.loaded.job.retry.unknown_attempts
+    worst, least = with_checkpoint(partial(worst_of, items=items, attempts=attempts))
     counts = replace(
         plan.counts,
         to_send=len(items),
         tried=0,
         changed=0,
         redone=0,
-        worst_case_usd=None if worst is None else product(worst, attempts),
+        worst_case_usd=worst,
         least_worst_case_usd=least,
     )
     sharing = with_checkpoint(lambda c: find_sharing(prepared, c, items, len(to_send)))

@@ -13,7 +13,9 @@ from batcher.core.estimate.fitting import Fitting
 from batcher.core.estimate.prompt import PromptRule
 from batcher.core.estimate.room import Room
 from batcher.core.job import SIMULATOR
+from batcher.core.labelling.repair import most_growth
 from batcher.core.money.bound import Bound, UnboundedError, WorstCase, worst_case
+from batcher.core.money.exact import total
 from batcher.core.money.prices import PriceTable
 from batcher.core.request.attachment import Attachment
 from batcher.core.request.build import Request, RequestBuilder, Unsendable
@@ -144,6 +146,20 @@ class Prepared:
             return worst_case(body, fields, self.prices.model(request.model), marks)
         except UnboundedError:
             return None
+
+    def repairs_of(self, one: WorstCase, *, is_marked: bool) -> Decimal | None:
+        """The most that asking a request again with complaints adds, in USD; None when it is not.
+
+        ``one`` bounds its first attempt.
+        """
+        labels, said = self.loaded.labels, self.loaded.job.labels
+        if labels is None or self.bound is None or said.on_invalid != "retry" or not said.repairs:
+            return None
+        marks = (self.loaded.job.cache.ttl or "1h") if is_marked else None
+        growth = most_growth(int(self.builder.settings["max_tokens"]), labels.via)
+        return total(
+            self.bound.grown(one, growth * number, marks) for number in range(1, said.repairs + 1)
+        )
 
     def prompt_rule(self, model: str) -> PromptRule:
         """How the prompts of requests to a model are estimated."""

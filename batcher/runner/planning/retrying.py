@@ -5,7 +5,7 @@ from dataclasses import replace
 from decimal import Decimal
 
 from batcher.core.money.display import rounded_text
-from batcher.core.money.exact import product
+from batcher.core.money.exact import product, total
 from batcher.errors import ConfigurationError
 from batcher.inputs.job_file.jobfile import LoadedJob
 from batcher.runner.planning.prepare import Prepared
@@ -40,7 +40,8 @@ def plan_retry(
     """Plan the job as it is, with the failed rows to send as ``other`` asks them.
 
     The input is read twice, once for each. An attempt that may have been billed unseen counts
-    no more: whoever retries a row has decided that.
+    no more, nor does an answer that was not what the job wants: whoever retries a row has decided
+    that.
     """
     form = make_plan(other, with_checkpoint, rows_read)
     with_checkpoint(keep_other_form)
@@ -67,6 +68,7 @@ def plan_retry(
         plan,
         counts=counts,
         to_send=to_send,
+        repairs={},
         sharing=sharing,
         columns=columns,
         refused=form.refused,
@@ -78,7 +80,7 @@ def plan_retry(
 def _at_most(retries: Retries, attempts: int) -> Decimal | None:
     """What asking them again costs at most, with so many attempts of each that may be billed."""
     worst = retries.worst_case_usd
-    return None if worst is None else product(worst, attempts)
+    return None if worst is None else total([product(worst, attempts), retries.repairs_usd])
 
 
 def _refuse_unknown(only: Sequence[str], every: Retries) -> None:

@@ -1,7 +1,7 @@
 """The planning pass: reads the input once, names every request, sends nothing."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Protocol, TypeVar
@@ -49,14 +49,17 @@ class Plan:
     """What a run would do.
 
     ``to_send`` has a byte for each item of the input: 0, or 1 + the attempts of its request that
-    may have been billed unseen. ``schema`` holds the kept columns. ``columns`` are those that
-    another pass over the input has to read; None means all. ``bad`` are the first bad rows,
-    ``refused`` is what every request would be refused for. ``rows_digest`` and ``requests_digest``
-    are those of ``Items``, as is ``sigma``. ``sharing`` says what is marked for the prompt cache.
+    may have been billed unseen. ``repairs`` has, for the few items that had any, how often their
+    answer was not what the job wants before a run ended. ``schema`` holds the kept columns.
+    ``columns`` are those that another pass over the input has to read; None means all. ``bad`` are
+    the first bad rows, ``refused`` is what every request would be refused for. ``rows_digest`` and
+    ``requests_digest`` are those of ``Items``, as is ``sigma``. ``sharing`` says what is marked for
+    the prompt cache.
     """
 
     counts: PlanCounts
     to_send: bytearray = field(repr=False)
+    repairs: Mapping[int, int] = field(repr=False)
     schema: pa.Schema
     largest_body: int
     body_bytes: int
@@ -181,10 +184,12 @@ class _Survey:
         counts = with_checkpoint(lambda c: finish_plan(c, comparison))
         found = with_checkpoint(lambda c: bad_rows(c, _SHOWN_BAD_ROWS))
         sends = with_checkpoint(lambda c: items_to_send(c, comparison.allowance))
-        to_send = bytearray(items.count)
+        to_send, repairs = bytearray(items.count), dict[int, int]()
         for batch in sends.to_batches(max_chunksize=10_000):
-            for item, unknown in zip(*(c.to_pylist() for c in batch.columns), strict=True):
+            for item, unknown, number in zip(*(c.to_pylist() for c in batch.columns), strict=True):
                 to_send[item] = 1 + min(unknown, 254)
+                if number:
+                    repairs[item] = number
         sharing = with_checkpoint(
             lambda c: find_sharing(self._prepared, c, sends.column("item"), len(to_send))
         )
@@ -192,6 +197,7 @@ class _Survey:
         return Plan(
             counts=counts,
             to_send=to_send,
+            repairs=repairs,
             schema=schema,
             largest_body=items.largest_body,
             body_bytes=items.body_bytes,

@@ -33,7 +33,9 @@ class Outgoing:
 
 @dataclass(frozen=True, slots=True)
 class Errand:
-    """One request to send for one answer, and the attempts before that may have been billed.
+    """One request to send for one answer, and what it has been through in other runs.
+
+    ``unknown_attempts`` may have been billed unseen, ``repairs`` answers were not what is wanted.
 
     ``prefixes`` names what is marked of it for the prompt cache, the shorter beginning first.
     """
@@ -44,6 +46,7 @@ class Errand:
     worst_case_usd: Decimal | None
     unknown_attempts: int
     prefixes: tuple[bytes, ...] = ()
+    repairs: int = 0
 
     @property
     def body(self) -> bytes:
@@ -143,6 +146,7 @@ def errands(
                     None if bound is None else bound.usd,
                     marks[sample] - 1,
                     prefixes,
+                    plan.repairs.get(first + sample, 0),
                 )
 
 

@@ -36,8 +36,8 @@ class Sender:
 
     async def send(self, errand: Errand) -> Tried | None:
         """Try until there is nothing left to try; None when the run stopped before the next try."""
-        history, asked = History(unknown=errand.unknown_attempts), errand
-        is_retry = False
+        history = History(unknown=errand.unknown_attempts, repairs=errand.repairs)
+        asked, is_retry = errand, False
 
         async def attempt() -> Tried | None:
             nonlocal asked, history, is_retry
@@ -45,7 +45,7 @@ class Sender:
             if tried is not None:
                 history = history.after(tried.outcome)
                 is_retry = tried.outcome.is_trouble and not tried.outcome.is_rate_limited
-                asked = self._asked_next(asked, tried.outcome)
+                asked = self._asked_next(errand, asked, tried.outcome, history)
             return tried
 
         async def sleep(seconds: float) -> None:
@@ -59,12 +59,14 @@ class Sender:
         )
         return await retrier(attempt)
 
-    def _asked_next(self, errand: Errand, outcome: Outcome) -> Errand:
+    def _asked_next(
+        self, first: Errand, asked: Errand, outcome: Outcome, history: History
+    ) -> Errand:
         """What is sent at the next try: the same, or the conversation with a complaint."""
         labelling = self._with.labelling
         if labelling is None or outcome.complaint is None:
-            return errand
-        return labelling.asking_again(errand, outcome)
+            return asked
+        return labelling.asking_again(first, asked, outcome, history.repairs - first.repairs)
 
     async def _attempt(self, errand: Errand, history: History, *, is_retry: bool) -> Tried | None:
         """Make one attempt when the cache and the pace let it; None when the run is stopping."""

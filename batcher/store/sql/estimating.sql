@@ -60,8 +60,8 @@ ORDER BY nth, class LIMIT $number;
 SELECT item, price_group AS "group", prompt_tokens AS predicted FROM plan JOIN items USING (item) ORDER BY item;
 
 -- name: worst_of
--- The bounds of one attempt of some requests.
-SELECT sum(worst_case_usd), min(worst_case_usd), count(*) > count(worst_case_usd) FROM plan JOIN items USING (item);
+-- The bounds of one attempt of some requests, and what asking again with a complaint may add.
+SELECT sum(worst_case_usd), coalesce(sum(repairs_usd), 0), min(worst_case_usd), count(*) > count(worst_case_usd) FROM plan JOIN items USING (item);
 
 -- name: speed
 -- How long an answer took in seconds, at the mean and one in a hundred.

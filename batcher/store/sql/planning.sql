@@ -18,7 +18,8 @@ CREATE OR REPLACE TEMP TABLE plan (
     price_group VARCHAR,     -- the model, and whether its prompt is one of the long, dearer ones
     prompt_tokens DOUBLE,    -- as estimated from its text
     most_prompt_tokens BIGINT,  -- NULL: no bound is known
-    max_tokens  BIGINT
+    max_tokens  BIGINT,
+    repairs_usd DECIMAL(38, 18)  -- NULL: it is not asked again with a complaint
 );
 
 -- name: create_prefixes
@@ -94,7 +95,7 @@ FROM seen;
 
 -- name: keep_redone
 -- Let them keep the answer that they have.
-UPDATE plan SET fingerprint = kept.last_fingerprint, worst_case_usd = 0 FROM kept WHERE kept.item = plan.item;
+UPDATE plan SET fingerprint = kept.last_fingerprint, worst_case_usd = 0, repairs_usd = NULL FROM kept WHERE kept.item = plan.item;
 
 -- name: note_seen
 -- Remember what the input asks now, where that is news, and which rows are gone.
@@ -162,7 +163,7 @@ FROM items;
 
 -- name: worst_cases
 -- The bounds of what is to be sent, by the attempts before that may have been billed unseen.
-SELECT a.unknown_attempts, sum(p.worst_case_usd), min(p.worst_case_usd), count(*) > count(p.worst_case_usd)
+SELECT a.unknown_attempts, sum(p.worst_case_usd), coalesce(sum(p.repairs_usd), 0), min(p.worst_case_usd), count(*) > count(p.worst_case_usd)
 FROM answered a JOIN plan p ON p.item = a.first_item
 WHERE a.final_attempt IS NULL AND a.unknown_attempts < $allowance GROUP BY ALL;
 
@@ -171,9 +172,12 @@ WHERE a.final_attempt IS NULL AND a.unknown_attempts < $allowance GROUP BY ALL;
 SELECT count(*) FROM seen WHERE item IS NULL AND NOT is_gone;
 
 -- name: to_send
--- What is to be sent, with the attempts of it that may have been billed unseen.
-SELECT first_item AS item, unknown_attempts FROM answered
-WHERE final_attempt IS NULL AND unknown_attempts < $allowance;
+-- What is to be sent, with the attempts of it that may have been billed unseen, and the answers that
+-- were not what the job wants.
+SELECT a.first_item AS item, a.unknown_attempts, coalesce(i.repairs, 0) AS repairs
+FROM answered a
+LEFT JOIN (SELECT fingerprint, count(*) AS repairs FROM outcomes WHERE status = 'invalid' GROUP BY ALL) i USING (fingerprint)
+WHERE a.final_attempt IS NULL AND a.unknown_attempts < $allowance;
 
 -- name: create_sends
 -- The items of the table items, numbered in their order.

@@ -3,7 +3,7 @@
 -- name: keep_plan
 -- What the rows would ask in the other form; planned before the plan of the job as it is.
 CREATE OR REPLACE TEMP TABLE other_form AS
-SELECT item, fingerprint, worst_case_usd FROM plan WHERE fingerprint IS NOT NULL;
+SELECT item, fingerprint, worst_case_usd, repairs_usd FROM plan WHERE fingerprint IS NOT NULL;
 
 -- name: create_retries
 -- The rows that failed, by what they would ask: only the first of several that ask the same is sent.
@@ -14,7 +14,7 @@ WITH failed AS (
     WHERE r.fingerprint IS NOT NULL AND NOT r.is_shared AND r.attempts > 0
       AND (o.status IS NULL OR o.status <> 'succeeded')
 )
-SELECT f.item, f.fingerprint, f.error_type, n.fingerprint AS replaced_by, n.worst_case_usd,
+SELECT f.item, f.fingerprint, f.error_type, n.fingerprint AS replaced_by, n.worst_case_usd, n.repairs_usd,
        n.fingerprint IS NOT NULL
        AND n.fingerprint NOT IN (SELECT fingerprint FROM outcomes WHERE is_final AND status = 'succeeded')
        AND row_number() OVER (PARTITION BY n.fingerprint ORDER BY f.item) = 1 AS is_sent
@@ -31,6 +31,7 @@ FROM retries GROUP BY ALL ORDER BY rows DESC, error_type;
 SELECT count(*) FILTER (WHERE is_sent) AS to_send,
        CASE WHEN count(*) FILTER (WHERE is_sent AND worst_case_usd IS NULL) = 0
             THEN coalesce(sum(worst_case_usd) FILTER (WHERE is_sent), 0) END AS worst_case_usd,
+       coalesce(sum(repairs_usd) FILTER (WHERE is_sent), 0) AS repairs_usd,
        min(worst_case_usd) FILTER (WHERE is_sent) AS least_worst_case_usd
 FROM retries;
 

@@ -11,7 +11,7 @@ class History:
     """What a request has been through.
 
     ``tries`` counts the attempts of this run; ``failures`` those that used one up, ``unknown``
-    the attempts of all runs that may have been billed unseen, ``repairs`` the answers of this run
+    the attempts of all runs that may have been billed unseen, ``repairs`` the answers of all runs
     that were not what the job wants.
     """
 
