@@ -25,6 +25,7 @@ _OPTIONS: tuple[tuple[str, Any, str], ...] = (
     ("--burst", click.FloatRange(min=0), "Share of a minute's limit that may be used at once."),
     ("--refusal-rate", click.FloatRange(0, 1), "Share of requests refused."),
     ("--invalid-rate", click.FloatRange(0, 1), "Share of structured answers that break."),
+    ("--careless-rate", click.FloatRange(0, 1), "Share of them that mind no description."),
     ("--right-rate", click.FloatRange(0, 1), "Share of answers that are the truth."),
     ("--truth", _FILE, 'JSON lines {"line": ..., "value": {...}}: the truth by a prompt line.'),
     ("--bad-key-prefix", str, "Keys that start with it get a 401."),

@@ -8,6 +8,7 @@ from typing import Any
 
 from batcher.simulator.answering.dice import Dice
 from batcher.simulator.answering.structure import value
+from batcher.simulator.answering.told import minded
 
 _TRIES = 20
 
@@ -17,32 +18,32 @@ class Mind:
     """``truth`` has the right fields of an answer by a line of the prompt.
 
     A structured answer is right at ``right_rate`` where the truth is known, and at ``invalid_rate``
-    it breaks its schema. ``refusal_rate`` of all requests are refused.
+    it breaks its schema. At ``careless_rate`` it keeps to its schema, but not to what descriptions
+    in it ask for. ``refusal_rate`` of all requests are refused.
     """
 
     refusal_rate: float = 0.0
     invalid_rate: float = 0.0
+    careless_rate: float = 0.0
     right_rate: float = 1.0
     truth: Mapping[str, Mapping[str, Any]] = field(default_factory=dict, repr=False)
 
-    @classmethod
-    def with_truth(
-        cls, refusal_rate: float, invalid_rate: float, right_rate: float, truth: Path | None
-    ) -> "Mind":
+    @staticmethod
+    def truth_in(path: Path | None) -> Mapping[str, Mapping[str, Any]]:
         """Read the truth from a file of JSON lines: ``{"line": ..., "value": {...}}``."""
-        known: dict[str, Mapping[str, Any]] = {}
-        if truth is not None:
-            for text in truth.read_text("utf-8").splitlines():
-                entry = json.loads(text)
-                known[entry["line"]] = entry["value"]
-        return cls(refusal_rate, invalid_rate, right_rate, known)
+        if path is None:
+            return {}
+        entries = (json.loads(text) for text in path.read_text("utf-8").splitlines())
+        return {entry["line"]: entry["value"] for entry in entries}
 
     def structured(self, schema: Mapping[str, Any], prompt: str, dice: Dice) -> Any:
         """Answer by a schema: as the dice have it, right, wrong, or none of it."""
-        made = value(dict(schema), dice)
+        is_careless = self.careless_rate > 0 and dice.chance(self.careless_rate)
+        read = dict(schema) if is_careless else minded(dict(schema))
+        made = value(read, dice)
         known = self._known(prompt)
         if known is not None and isinstance(made, dict):
-            made = self._told(dict(schema), made, known, dice)
+            made = self._told(read, made, known, dice)
         if dice.chance(self.invalid_rate) and isinstance(made, dict) and made:
             made.pop(dice.pick(sorted(made)))
         return made

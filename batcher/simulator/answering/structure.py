@@ -15,6 +15,7 @@ from batcher.simulator.answering.text import sentence, words
 
 Schema = dict[str, Any]
 DEEPEST = 12
+TRIES = 10
 
 
 def value(schema: Schema, dice: Dice) -> Any:
@@ -101,7 +102,13 @@ class _Writer:
         most = schema.get("maxItems", max(least, 3))
         length = least if depth >= DEEPEST else self._dice.between(least, max(least, most))
         items = schema.get("items", {"type": "string"})
-        return [self.value(items, name, depth + 1) for _ in range(length)]
+        if not schema.get("uniqueItems"):
+            return [self.value(items, name, depth + 1) for _ in range(length)]
+        made: list[Any] = []
+        for _ in range(TRIES * length):
+            one = self.value(items, name, depth + 1)
+            made += [one] if one not in made and len(made) < length else []
+        return made
 
     def _integer(self, schema: Schema) -> int:
         low, high = _bounds(schema, 0, 10)

@@ -30,8 +30,12 @@ class Service:
         self.clock = clock
         self.ledger = Ledger(settings.ledger, keep_entries=settings.keep_requests)
         self.cache = PromptCache()
-        self.mind = Mind.with_truth(
-            settings.refusal_rate, settings.invalid_rate, settings.right_rate, settings.truth
+        self.mind = Mind(
+            settings.refusal_rate,
+            settings.invalid_rate,
+            settings.careless_rate,
+            settings.right_rate,
+            Mind.truth_in(settings.truth),
         )
         early = [fault for fault in settings.faults if fault.is_early]
         late = [fault for fault in settings.faults if not fault.is_early]
