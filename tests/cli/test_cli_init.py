@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from commanding import Command
+from PIL import Image
 
 from batcher.core.job import Job
 from batcher.inputs.job_file.jobfile import load_job
@@ -141,3 +142,48 @@ def test_an_input_that_is_not_there_makes_no_folder(
     assert f"{name} does not exist" in said.err
     assert not list(tmp_path.iterdir())
     assert batcher("init", tmp_path / "demo.v2").code == 0
+
+
+def test_init_drafts_a_job_for_a_folder_of_images(tmp_path: Path, batcher: Command) -> None:
+    """It lies beside the folder, asks about each file, and runs at once."""
+    (tmp_path / "photos").mkdir()
+    for number in range(3):
+        Image.new("RGB", (40 + number, 40)).save(tmp_path / f"photos/{number}.png")
+    said = batcher("init", tmp_path / "photos", "--labels", "cat,dog")
+    assert (said.code, "images file" in said.err) == (0, True)
+    job = load_job(tmp_path / "job.toml").job
+    assert (job.input.path, job.request.images) == ("photos", ("file",))
+    done = batcher("run", tmp_path / "job.toml", "--simulate", "--yes", "--json")
+    assert (done.code, done.json["rows"]["by_status"]) == (0, {"succeeded": 3})
+    table = pq.read_table(tmp_path / "job.out.simulated.parquet")
+    assert table.column_names[:3] == ["file", "label", "confidence"]
+
+
+def test_init_sees_images_in_a_table(tmp_path: Path, batcher: Command) -> None:
+    """A column as Hugging Face has for images is one, and no text."""
+    kind = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
+    image = {"bytes": b"x", "path": "x.png"}
+    columns = {"photo": pa.array([image, image], kind), "caption": ["a cat", "a dog, running"]}
+    pq.write_table(pa.table(columns), tmp_path / "rows.parquet")
+    batcher("init", tmp_path / "rows.parquet")
+    request = load_job(tmp_path / "job.toml").job.request
+    assert request.images == ("photo",)
+    assert "{{ caption }}" in (request.prompt or "")
+
+
+@pytest.mark.parametrize(
+    ("path", "output"), [("in", "in/out.parquet"), ("in/*.parquet", "in/a.parquet")]
+)
+def test_an_output_that_would_be_read_as_input_is_refused(
+    path: str, output: str, tmp_path: Path, batcher: Command
+) -> None:
+    """The next run would ask about all answers of the last."""
+    (tmp_path / "in").mkdir()
+    pq.write_table(pa.table({"text": ["a"]}), tmp_path / "in/a.parquet")
+    (tmp_path / "job.toml").write_text(
+        f'[input]\npath = "{path}"\n[output]\npath = "{output}"\n[api]\nbase_url = "simulator"\n'
+        '[request]\nmodel = "claude-haiku-5-5"\nmax_tokens = 9\nprompt = "{{ text }}"\n'
+    )
+    said = batcher("run", tmp_path / "job.toml")
+    assert said.code == 2
+    assert "would be read as a part of the input" in said.err

@@ -1,10 +1,12 @@
 """Documents of rows: PDFs and texts, told from their bytes, and what is never sent."""
 
+import io
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 
 from batcher.core.request.attachment import Attachment
 from batcher.inputs.attached.documents import MAX_BYTES, load_document, load_text
@@ -75,3 +77,11 @@ def test_what_is_no_text_is_no_document(value: object) -> None:
     """A row without its text is bad, and not asked about nothing."""
     with pytest.raises(BadAttachment):
         load_text(value)
+
+
+def test_a_scanned_page_is_sent_as_an_image(tmp_path: Path) -> None:
+    """So that a folder may hold both."""
+    sink = io.BytesIO()
+    Image.new("RGB", (30, 40)).save(sink, "PNG")
+    found = load_document(sink.getvalue(), tmp_path)
+    assert (found.media_type, found.block()["type"]) == ("image/png", "image")

@@ -60,16 +60,29 @@ def command(target: Path, labels: str | None) -> int:
     """Write a commented job file.
 
     In DIR (default: here) it comes with a tiny input, and both run at once with --simulate. For an
-    INPUT (.jsonl, .parquet) it is drafted from the input's columns. Nothing is ever overwritten.
+    INPUT (.jsonl, .parquet, or a folder of images or PDFs) it is drafted from what is in it and
+    lies beside it. Nothing is ever overwritten.
     """
-    if target.is_file():
-        return _for_input(target, _choices(labels))
+    if target.is_file() or _is_of_files(target):
+        named = target if target.name not in ("", "..") else target.resolve()
+        return _for_input(named, _choices(labels))
     is_data = family(target) is not None or target.suffix.lower() in _OTHER_DATA
     if is_data and not target.exists():
         raise ConfigurationError(
             f"{target} does not exist", hint=f"name an input that is there, or a folder; {_INPUTS}"
         )
     return _in_folder(target, _choices(labels))
+
+
+def _is_of_files(target: Path) -> bool:
+    """Whether a folder holds images or PDFs, which are an input, and no data or job."""
+    if not target.is_dir() or (target / "job.toml").exists():
+        return False
+    try:
+        families = {family(path) for path in target.iterdir() if path.is_file()}
+    except OSError:
+        return False
+    return "other files" in families and not families & {"JSONL", "Parquet"}
 
 
 def _choices(labels: str | None) -> tuple[str, ...]:
@@ -120,14 +133,14 @@ def _in_folder(folder: Path, choices: tuple[str, ...]) -> int:
 
 
 def _for_input(path: Path, choices: tuple[str, ...]) -> int:
-    if family(path) is None:
+    if family(path) is None and not path.is_dir():
         raise ConfigurationError(
             f"{path} is neither a folder nor an input",
             hint=_INPUTS,
         )
     look = look_at(path)
     job = _free_name(path)
-    named = wrap(f"Drafted from {path.name}, which has the columns {_listed(look.columns)}.", 96)
+    named = wrap(f"Drafted from {path.name}, with the columns: {_listed(look.columns)}.", 96)
     title = "\n".join([*named, "", _LATER])
     if look.is_batch and choices:
         raise ConfigurationError(
@@ -142,8 +155,11 @@ def _for_input(path: Path, choices: tuple[str, ...]) -> int:
     else:
         _write(job, draft(title, *_drafted(path, look, choices)))
     if not look.is_batch:
-        say(f"saw    {len(look.columns):,} columns: {_listed(look.columns)}")
-        say(f"guess  id {look.id or 'none (rows are numbered)'}; text {', '.join(look.texts)}")
+        number = f"{len(look.columns):,} column{'' if len(look.columns) == 1 else 's'}"
+        say(f"saw    {number}: {_listed(look.columns)}")
+        attached = "".join(f"; {key} {', '.join(names)}" for key, names in look.attached.items())
+        texts = f"; text {', '.join(look.texts)}" if look.texts else ""
+        say(f"guess  id {look.id or 'none (rows are numbered)'}{texts}{attached}")
         say("do     read the prompt in it and make it yours")
     say(f"next   {typed('check', job, is_simulated=True)}")
     return 0
@@ -153,12 +169,13 @@ def _drafted(
     path: Path, look: Look, choices: tuple[str, ...]
 ) -> tuple[dict[str, Any], dict[str, str]]:
     """Say what the job would be, and why."""
-    shown = look.texts or look.columns[:1]
+    shown = look.texts or (() if look.attached else look.columns[:1])
     texts = "\n".join(placeholder(column) for column in shown)
     given: dict[str, Any] = {"input": {"path": path.name}}
     if look.id is not None:
         given["input"]["id"] = look.id
-    given["request"] = _request(f"{_task(choices, 'this')}\n\n{texts}\n")
+    given["request"] = _request(f"{_task(choices, 'this')}\n\n{texts}".rstrip() + "\n")
+    given["request"] |= look.attached
     if choices:
         given["labels"] = {"schema": _SCHEMA}
     notes = {

@@ -122,8 +122,8 @@ class Request(BaseModel):
     )
     documents: Names = Field(
         (),
-        description="Columns that hold a document, sent before images and prompt: a PDF or a text "
-        "in UTF-8, as a path inside the input's folder, bytes, or a struct of both.",
+        description="Columns that hold a document, sent before images and prompt: a PDF, a scanned "
+        "page or a text in UTF-8, as a path inside the input's folder, bytes, or a struct of both.",
     )
     text_documents: Names = Field(
         (),

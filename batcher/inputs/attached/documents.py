@@ -1,9 +1,10 @@
-"""Loads the document of a row: a PDF or a plain text, told from its bytes."""
+"""Loads the document of a row: a PDF, a picture of a page or a plain text, told from its bytes."""
 
 from pathlib import Path
 
 from batcher.core.request.attachment import PDF, PLAIN_TEXT, Attachment
 from batcher.inputs.attached.file import BadAttachment, attached_bytes
+from batcher.inputs.attached.images import is_image, load_image
 
 # A whole request may have 32 MB, and base64 makes 4 bytes of every 3.
 MAX_BYTES = 24 * 2**20
@@ -13,7 +14,7 @@ _PDF_WITHIN = 1_024  # some programs write a few bytes before the mark
 def load_document(value: object, root: Path) -> Attachment:
     """Load what a column holds: a path inside ``root``, bytes, or a struct of both.
 
-    What does not begin as a PDF has to be text in UTF-8.
+    What begins neither as a PDF nor as an image has to be text in UTF-8.
     Raises ``BadAttachment`` for everything else and for what is larger than the API takes.
     """
     data = attached_bytes(value, root, what="document", most=MAX_BYTES)
@@ -22,7 +23,7 @@ def load_document(value: object, root: Path) -> Attachment:
     start = data[:_PDF_WITHIN].find(b"%PDF-")
     if start >= 0:
         return Attachment(PDF, data[start:])
-    return _plain_text(data)
+    return load_image(data, root) if is_image(data) else _plain_text(data)
 
 
 def load_text(value: object) -> Attachment:

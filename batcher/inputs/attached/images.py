@@ -23,6 +23,8 @@ def load_image(value: object, root: Path) -> Attachment:
     if len(data) > MAX_BYTES:
         raise BadAttachment(f"the image has more than {MAX_BYTES:,} bytes (10 MB as base64)")
     media_type = _media_type(data)
+    if media_type is None:
+        raise BadAttachment("not a JPEG, PNG, GIF or WebP image")
     size = pixels(data)
     if size is not None and max(size) > LONGEST_SIDE:
         raise BadAttachment(
@@ -31,7 +33,12 @@ def load_image(value: object, root: Path) -> Attachment:
     return Attachment(media_type, data)
 
 
-def _media_type(data: bytes) -> str:
+def is_image(data: bytes) -> bool:
+    """Whether bytes begin as an image that the API takes."""
+    return _media_type(data) is not None
+
+
+def _media_type(data: bytes) -> str | None:
     if data.startswith(b"\xff\xd8\xff"):
         return "image/jpeg"
     if data.startswith(b"\x89PNG\r\n\x1a\n"):
@@ -40,4 +47,4 @@ def _media_type(data: bytes) -> str:
         return "image/gif"
     if data.startswith(b"RIFF") and data[8:12] == b"WEBP":
         return "image/webp"
-    raise BadAttachment("not a JPEG, PNG, GIF or WebP image")
+    return None

@@ -208,6 +208,8 @@ def prepare(loaded: LoadedJob, *, is_simulated: bool, today: date) -> Prepared:
         today=today,
     )
     source.require(sorted(_named_columns(prepared)))
+    folder = loaded.folder / job.input.path
+    prepared.workspace.check_apart(folder, (stamp.path for stamp in source.files))
     if job.request.model is not None:
         prepared.prices.model(job.request.model)
     return prepared

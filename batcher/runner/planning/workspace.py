@@ -2,6 +2,7 @@
 
 import os
 import secrets
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -40,6 +41,20 @@ class Workspace:
     def status(self) -> Path:
         """The file a running job keeps up to date for ``batcher status``."""
         return self.state / "status.json"
+
+    def check_apart(self, folder: Path, files: Iterable[Path]) -> None:
+        """Refuse an output that is, or is going to be, among the files of the input.
+
+        ``folder`` is the input's path: every file in it is read when it is a folder.
+        """
+        output = self.output.resolve()
+        is_inside = folder.is_dir() and output.parent == folder.resolve() and not self.is_folder
+        found = (file.resolve() for file in files)
+        if is_inside or any(output == file or output in file.parents for file in found):
+            raise ConfigurationError(
+                f"the output {self.output} would be read as a part of the input",
+                hint="set output.path to another folder, or narrow input.path",
+            )
 
     def create(self) -> None:
         """Make the state folder, for the owner only; everything in it holds users' data."""

@@ -2,13 +2,16 @@
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import chain, islice
 from pathlib import Path
+
+import pyarrow as pa
 
 from batcher.core.job import Input
 from batcher.core.row import Row
 from batcher.errors import InputError
+from batcher.inputs.formats.plain_files import COLUMN
 from batcher.inputs.source import Source
 
 ROWS_LOOKED_AT = 2_000
@@ -17,6 +20,7 @@ _TEXT_NAMES = (
     "text", "prompt", "content", "body", "message", "question", "description", "review", "comment",
     "title",
 )  # fmt: skip
+_IMAGES = (".jpg", ".jpeg", ".png", ".gif", ".webp")
 _LONGEST_ID = 100
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _TAKEN = frozenset(
@@ -44,8 +48,8 @@ class Look:
     """What the first rows of an input suggest.
 
     ``id`` is a column whose values all differ there; the rest of the input may disagree. ``texts``
-    are the columns that look like something to read. ``is_batch``: rows are
-    ``{custom_id, params}``.
+    are the columns that look like something to read, ``attached`` those of images and documents by
+    the key of a job that names them. ``is_batch``: rows are ``{custom_id, params}``.
     """
 
     columns: tuple[str, ...]
@@ -53,6 +57,7 @@ class Look:
     id: str | None
     texts: tuple[str, ...]
     is_batch: bool
+    attached: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 def look_at(path: Path) -> Look:
@@ -65,7 +70,10 @@ def look_at(path: Path) -> Look:
     columns = source.columns or tuple(dict.fromkeys(name for row in rows for name in row))
     is_batch = set(columns) == {"custom_id", "params"} and source.columns is None
     row_id = _guess_id(columns, rows)
-    return Look(columns, len(rows), row_id, _guess_texts(columns, rows, row_id), is_batch)
+    attached = _guess_attached(source, rows)
+    others = tuple(name for name in columns if name not in chain.from_iterable(attached.values()))
+    texts = _guess_texts(others, rows, row_id)
+    return Look(columns, len(rows), row_id, texts, is_batch, attached)
 
 
 def placeholder(column: str) -> str:
@@ -74,6 +82,22 @@ def placeholder(column: str) -> str:
         return f"{{{{ {column} }}}}"
     quoted = column.replace("\\", "\\\\").replace('"', '\\"')
     return f'{{{{ row["{quoted}"] }}}}'
+
+
+def _guess_attached(
+    source: Source, rows: Sequence[Mapping[str, object]]
+) -> dict[str, tuple[str, ...]]:
+    """Take columns like those of Hugging Face for images, and files that are rows themselves."""
+    if source.columns == (COLUMN,):
+        names = [str(row[COLUMN]).lower() for row in rows]
+        return {"images" if all(n.endswith(_IMAGES) for n in names) else "documents": (COLUMN,)}
+    structs = [
+        column.name
+        for column in source.schema or ()
+        if pa.types.is_struct(column.type)
+        and {inner.name for inner in column.type} == {"bytes", "path"}
+    ]
+    return {"images": tuple(structs)} if structs else {}
 
 
 def _guess_id(columns: Sequence[str], rows: Sequence[Mapping[str, object]]) -> str | None:
