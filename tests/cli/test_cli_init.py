@@ -163,7 +163,11 @@ def test_init_sees_images_in_a_table(tmp_path: Path, batcher: Command) -> None:
     """A column as Hugging Face has for images is one, and no text."""
     kind = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
     image = {"bytes": b"x", "path": "x.png"}
-    columns = {"photo": pa.array([image, image], kind), "caption": ["a cat", "a dog, running"]}
+    columns = {
+        "id": [1, 2],
+        "photo": pa.array([image, image], kind),
+        "caption": ["a cat", "a dog, running"],
+    }
     pq.write_table(pa.table(columns), tmp_path / "rows.parquet")
     batcher("init", tmp_path / "rows.parquet")
     request = load_job(tmp_path / "job.toml").job.request
