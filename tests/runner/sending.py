@@ -15,6 +15,7 @@ from virtual_time import now
 import batcher
 from batcher.core.answers.answer import Answer, NoAnswer
 from batcher.core.job import Limits
+from batcher.core.money.bound import WorstCase
 from batcher.core.money.budget import Budget
 from batcher.core.money.prices import PriceTable
 from batcher.core.pace.retrying.retry import RetryPolicy
@@ -61,7 +62,8 @@ def errand(number: int = 0, unknown: int = 0, worst: Decimal | None = Decimal("0
     """One request; its body tells which."""
     body = b"%d" % number
     name = number.to_bytes(16, "big")
-    return Errand(number, name, Outgoing(MODEL, 50, body), worst, unknown)
+    bound = None if worst is None else WorstCase(worst, 100)
+    return Errand(number, name, Outgoing(MODEL, 50, body), bound, unknown)
 
 
 @dataclass

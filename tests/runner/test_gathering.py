@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from batcher.core.money.bound import WorstCase
 from batcher.runner.sending.feed import Errand, Outgoing
 from batcher.runner.sending.gathering import WINDOW_BYTES, Gathering, common_ends
 
@@ -150,7 +151,8 @@ def test_what_a_group_shares_is_held_once() -> None:
             body = document + b"%d" % group + b"question %d" % number + document
             prefixes = (b"system".rjust(16), b"%16d" % group)
             name = number.to_bytes(16, "big")
-            yield Errand(number, name, Outgoing("m", 5, body), Decimal(number), 0, prefixes)
+            worst = WorstCase(Decimal(number), 5)
+            yield Errand(number, name, Outgoing("m", 5, body), worst, 0, prefixes)
 
     tracemalloc.start()
     gathering = gathering_of(64, 50_000, 20)

@@ -54,10 +54,14 @@ class UnboundedError(ConfigurationError):
 
 @dataclass(frozen=True, slots=True)
 class WorstCase:
-    """The most that one attempt can cost in USD, and the most tokens that its prompt can have."""
+    """The most that one attempt can cost in USD, and the most tokens that its prompt can have.
+
+    ``marks`` is how long what it may write into the prompt cache lives; None when it cannot.
+    """
 
     usd: Decimal
     prompt_tokens: int
+    marks: TTL | None = None
 
 
 class Bound:
@@ -115,14 +119,14 @@ class Bound:
         lifetime of those that may be added to them for the prompt cache, None when none are. They,
         and the block that a marked text becomes, are JSON around the prompt and no part of it.
         """
-        prompt = self._prompt_tokens(body, request)
-        return WorstCase(self._usd_of(prompt, _longer(marks, _own_marks(body))), prompt)
+        prompt, longest = self._prompt_tokens(body, request), _longer(marks, _own_marks(body))
+        return WorstCase(self._usd_of(prompt, longest), prompt, longest)
 
-    def grown(self, one: WorstCase, tokens: int, marks: TTL | None = "1h") -> Decimal:
-        """Bound an attempt whose prompt has so many tokens more, in USD."""
+    def grown(self, one: WorstCase, tokens: int) -> WorstCase:
+        """Bound an attempt like another whose prompt has so many tokens more."""
         facts, prompt = self._prices.facts, one.prompt_tokens + tokens
-        most = prompt if facts is None else min(prompt, facts.context_window)
-        return self._usd_of(most, marks)
+        prompt = prompt if facts is None else min(prompt, facts.context_window)
+        return WorstCase(self._usd_of(prompt, one.marks), prompt, one.marks)
 
     def _prompt_tokens(self, body: bytes, request: Mapping[str, Any]) -> int:
         facts = self._prices.facts

@@ -109,11 +109,8 @@ class Items:
             self.requests_digest.add(name)
         records = prefix_records(self._prepared, request, first_item)
         self._prefixes += records
-        is_marked = bool(records)
-        bound = self._prepared.bound_of(request, is_marked=is_marked)
-        if bound is None:
-            return None, None
-        return bound, self._prepared.repairs_of(bound, is_marked=is_marked)
+        bound = self._prepared.bound_of(request, is_marked=bool(records))
+        return bound, None if bound is None else self._prepared.repairs_of(bound)
 
     def _request_of(self, row: Row | BadRow, row_id: str | Unsendable) -> Request | Unsendable:
         if isinstance(row, BadRow):

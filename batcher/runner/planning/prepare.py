@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
 from functools import partial
+from itertools import accumulate, islice, repeat
 from pathlib import Path
 
 from batcher.core.cache.prefix import Namer
@@ -147,7 +148,7 @@ class Prepared:
         except UnboundedError:
             return None
 
-    def repairs_of(self, one: WorstCase, *, is_marked: bool) -> Decimal | None:
+    def repairs_of(self, one: WorstCase) -> Decimal | None:
         """The most that asking a request again with complaints adds, in USD; None when it is not.
 
         ``one`` bounds its first attempt.
@@ -155,11 +156,9 @@ class Prepared:
         labels, said = self.loaded.labels, self.loaded.job.labels
         if labels is None or self.bound is None or said.on_invalid != "retry" or not said.repairs:
             return None
-        marks = (self.loaded.job.cache.ttl or "1h") if is_marked else None
         growth = most_growth(int(self.builder.settings["max_tokens"]), labels.via)
-        return total(
-            self.bound.grown(one, growth * number, marks) for number in range(1, said.repairs + 1)
-        )
+        grown = accumulate(repeat(growth, said.repairs), self.bound.grown, initial=one)
+        return total(repair.usd for repair in islice(grown, 1, None))
 
     def prompt_rule(self, model: str) -> PromptRule:
         """How the prompts of requests to a model are estimated."""

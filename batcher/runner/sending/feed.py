@@ -9,6 +9,7 @@ from decimal import Decimal
 
 from batcher.core.cache.marks import TTL, Level, marked, with_ttl
 from batcher.core.cache.prefix import NO_PREFIXES
+from batcher.core.money.bound import WorstCase
 from batcher.core.request.build import Request, Unsendable
 from batcher.core.row import BadRow
 from batcher.errors import InputError
@@ -43,10 +44,15 @@ class Errand:
     item: int
     fingerprint: bytes
     request: Outgoing
-    worst_case_usd: Decimal | None
+    worst: WorstCase | None
     unknown_attempts: int
     prefixes: tuple[bytes, ...] = ()
     repairs: int = 0
+
+    @property
+    def worst_case_usd(self) -> Decimal | None:
+        """The most that an attempt of it can cost; None when nothing bounds it."""
+        return None if self.worst is None else self.worst.usd
 
     @property
     def body(self) -> bytes:
@@ -143,7 +149,7 @@ def errands(
                     first + sample,
                     request.fingerprints[sample],
                     outgoing,
-                    None if bound is None else bound.usd,
+                    bound,
                     marks[sample] - 1,
                     prefixes,
                     plan.repairs.get(first + sample, 0),

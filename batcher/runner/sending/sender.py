@@ -45,7 +45,7 @@ class Sender:
             if tried is not None:
                 history = history.after(tried.outcome)
                 is_retry = tried.outcome.is_trouble and not tried.outcome.is_rate_limited
-                asked = self._asked_next(errand, asked, tried.outcome, history)
+                asked = self._asked_next(asked, tried.outcome)
             return tried
 
         async def sleep(seconds: float) -> None:
@@ -59,14 +59,12 @@ class Sender:
         )
         return await retrier(attempt)
 
-    def _asked_next(
-        self, first: Errand, asked: Errand, outcome: Outcome, history: History
-    ) -> Errand:
+    def _asked_next(self, errand: Errand, outcome: Outcome) -> Errand:
         """What is sent at the next try: the same, or the conversation with a complaint."""
-        labelling = self._with.labelling
-        if labelling is None or outcome.complaint is None:
-            return asked
-        return labelling.asking_again(first, asked, outcome, history.repairs - first.repairs)
+        labelling, message, complaint = self._with.labelling, outcome.message, outcome.complaint
+        if labelling is None or message is None or complaint is None:
+            return errand
+        return labelling.asking_again(errand, message, complaint)
 
     async def _attempt(self, errand: Errand, history: History, *, is_retry: bool) -> Tried | None:
         """Make one attempt when the cache and the pace let it; None when the run is stopping."""

@@ -296,3 +296,21 @@ def test_a_model_that_only_the_job_knows_is_bounded_by_bytes() -> None:
     for unbounded in (pdf, ask(speed="fast")):
         with pytest.raises(UnboundedError):
             worst_case(bytes_of(unbounded), unbounded, prices)
+
+
+@pytest.mark.parametrize("own", [None, "5m", "1h"])
+@pytest.mark.parametrize("marks", [None, "5m", "1h"])
+def test_what_is_asked_again_costs_no_less(own: Any, marks: Any) -> None:
+    """A prompt that grows is bounded by the same rates, to the context window and no further."""
+    mark = {"cache_control": {"type": "ephemeral"} | ({} if own is None else {"ttl": own})}
+    block = {"type": "text", "text": "word " * 2_000} | ({} if own is None else mark)
+    fields = ask(system=[block])
+    bound = Bound(fields, TABLE.model("claude-haiku-4-5-20251001"))
+    worst = [bound.of(bytes_of(fields), fields, marks)]
+    for _ in range(300):
+        worst.append(bound.grown(worst[-1], 1_500))
+    usd = [one.usd for one in worst]
+    assert usd == sorted(usd)
+    assert {one.marks for one in worst} == {worst[0].marks}
+    assert worst[1].usd - worst[0].usd == bound.grown(worst[1], 1_500).usd - worst[1].usd
+    assert usd[-1] == usd[-2], "no prompt is longer than the context"
