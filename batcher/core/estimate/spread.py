@@ -26,10 +26,6 @@ class Spread:
         """Add a number that is known."""
         return Spread(self.expected + known, self.low + known, self.high + known)
 
-    def at_most(self, most: float) -> "Spread":
-        """Cut it where it cannot be higher."""
-        return Spread(min(self.expected, most), min(self.low, most), min(self.high, most))
-
 
 NOTHING = Spread(0.0, 0.0, 0.0)
 

@@ -31,11 +31,6 @@ def cell(value: Any, column: ColumnType) -> Any:
             return _CELLS[kind](value) if kind in _CELLS else value
 
 
-def cells(value: Mapping[str, Any], columns: Mapping[str, ColumnType]) -> dict[str, Any]:
-    """The cells of a row's answer, one for each column; what it does not say is null."""
-    return {name: cell(value.get(name), column) for name, column in columns.items()}
-
-
 def unfit(value: Any, column: ColumnType, path: Path = ()) -> Iterator[tuple[Path, str]]:
     """Where a value has something that its column cannot hold, and what it should be.
 

@@ -24,6 +24,11 @@ class ColumnType:
     item: "ColumnType | None" = None
     fields: tuple[tuple[str, "ColumnType"], ...] = ()
 
+    @property
+    def is_choice(self) -> bool:
+        """Whether it holds one of a few classes."""
+        return self.kind in ("enum", "boolean")
+
 
 JSON = ColumnType("json")
 _TEXTS: Mapping[str, Kind] = {"date": "date", "date-time": "timestamp"}

@@ -54,7 +54,7 @@ class Judge:
         self._validator = jsonschema.Draft202012Validator(schema, format_checker=FORMATS)
 
     def judge(self, value: Any) -> Valid | Invalid:
-        """Judge a value; never raises for what it holds. Valid values have cells (``cells``)."""
+        """Judge a value; never raises for what it holds. Valid values have cells (``cell``)."""
         try:
             return self._judge(value)
         except RecursionError:

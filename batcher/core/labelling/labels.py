@@ -19,6 +19,13 @@ _TOOL_TEXT = "Gives the answer. Always answer by calling this tool, once."
 _ASKED = "Answer with one JSON object by this JSON Schema, and nothing else:\n"
 
 
+def way_of(said: Via | Literal["auto"], model: str) -> Via:
+    """How labels are asked for: every live model of Anthropic's has structured output."""
+    if said != "auto":
+        return said
+    return "format" if model.startswith("claude-") else "text"
+
+
 @dataclass(frozen=True, slots=True)
 class Labels:
     """The schema of a job's answers as the user wrote it, and as the API takes it.
@@ -74,24 +81,6 @@ class Labels:
             return self.judge.judge(value_of(message))
         except NoValueError as error:
             return Invalid(f"- {error}", str(error))
-
-    def gold_field(self, named: str | None) -> str:
-        """The field that gold is about: the one named, else the first that is a choice."""
-        kinds = self.columns.items()
-        choices = (name for name, column in kinds if column.kind in ("enum", "boolean"))
-        return named or next(choices, next(iter(self.columns)))
-
-    def spelt(self, name: str, value: Any) -> Any:
-        """A value of one field with its choices spelt as in the schema."""
-        return self.judge.spelt(name, value)
-
-    def held_by_api(self) -> str:
-        """What the API holds the model to, in words."""
-        if self.via == "text":
-            return "nothing: the server is only asked for it"
-        return "names, types, choices and required keys" + (
-            "" if self.via == "format" else ", when the model calls the tool"
-        )
 
     def enforced(self) -> tuple[str, ...]:
         """What the API does not hold the model to and we check, in words."""

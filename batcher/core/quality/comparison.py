@@ -58,31 +58,15 @@ class Comparison:
         else:
             self.total += 1
             self.hits += wanted == answered
-            self._count(wanted, answered, 1)
+            self._count((wanted, answered))
 
-    def merge(self, other: "Comparison") -> None:
-        """Take all that another comparison has seen into account."""
-        self.unlabelled += other.unlabelled
-        self.ungolden += other.ungolden
-        self.total += other.total
-        self.hits += other.hits
-        if other.is_open:
-            self._open()
-        for (gold, label), number in other.pairs.items():
-            self._count(gold, label, number)
-
-    def _count(self, gold: str, label: str, number: int) -> None:
-        pair = (gold, label)
-        if pair in self.pairs:
-            self.pairs[pair] += number
-        elif len(self.pairs) >= MOST_PAIRS or max(map(len, pair)) > LONGEST_NAME:
-            self._open()
-        elif not self.is_open:
-            self.pairs[pair] = number
-
-    def _open(self) -> None:
-        self.is_open = True
-        self.pairs.clear()
+    def _count(self, pair: tuple[str, str]) -> None:
+        is_new = pair not in self.pairs
+        if is_new and (len(self.pairs) >= MOST_PAIRS or max(map(len, pair)) > LONGEST_NAME):
+            self.is_open = True
+            self.pairs.clear()
+        if not self.is_open:
+            self.pairs[pair] += 1
 
     @property
     def coverage(self) -> float | None:

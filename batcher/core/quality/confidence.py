@@ -42,14 +42,6 @@ class Confidence:
         self.right[place] += is_right
         self.stated[place] += stated
 
-    def merge(self, other: "Confidence") -> None:
-        """Take all that another one has seen into account."""
-        self.unusable += other.unusable
-        for place in range(BINS):
-            self.rows[place] += other.rows[place]
-            self.right[place] += other.right[place]
-            self.stated[place] += other.stated[place]
-
     @property
     def total(self) -> int:
         """How many answers have a usable confidence."""

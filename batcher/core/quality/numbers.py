@@ -29,38 +29,23 @@ class Numbers:
         elif answered is None:
             self.unlabelled += 1
         else:
-            self._take(1, abs(answered - wanted), (wanted, answered), (0.0, 0.0, 0.0))
+            self._take(wanted, answered)
 
-    def merge(self, other: "Numbers") -> None:
-        """Take all that another one has seen into account."""
-        self.unlabelled += other.unlabelled
-        self.ungolden += other.ungolden
-        if other.total:
-            self._take(other.total, other.off, other.means, other.squares)
-
-    def _take(
-        self,
-        number: int,
-        off: float,
-        means: tuple[float, float],
-        squares: tuple[float, float, float],
-    ) -> None:
-        """Add the sums of other rows (Chan, Golub and LeVeque, 1979): nothing large cancels."""
-        total = self.total + number
-        gold, label = means[0] - self.means[0], means[1] - self.means[1]
-        scale = self.total * number / total
-        products = (gold * gold, gold * label, label * label)
-        self.squares = (
-            self.squares[0] + squares[0] + scale * products[0],
-            self.squares[1] + squares[1] + scale * products[1],
-            self.squares[2] + squares[2] + scale * products[2],
-        )
+    def _take(self, gold: float, label: float) -> None:
+        """Update means and squares (Welford, 1962): nothing large cancels."""
+        self.total += 1
+        before = gold - self.means[0], label - self.means[1]
         self.means = (
-            self.means[0] + gold * number / total,
-            self.means[1] + label * number / total,
+            self.means[0] + before[0] / self.total,
+            self.means[1] + before[1] / self.total,
         )
-        self.off += off
-        self.total = total
+        after = gold - self.means[0], label - self.means[1]
+        self.squares = (
+            self.squares[0] + before[0] * after[0],
+            self.squares[1] + before[0] * after[1],
+            self.squares[2] + before[1] * after[1],
+        )
+        self.off += abs(label - gold)
 
     @property
     def mean_absolute_error(self) -> float | None:

@@ -115,11 +115,7 @@ def confidence_lines(name: str, found: Confidence) -> Iterator[str]:
 
 
 def drift_lines(name: str, found: Drift) -> Iterator[str]:
-    """Say how the labels have moved since the last run; one calm line when they have not."""
-    if not found.is_real:
-        few = " (few rows to tell by)" if found.p_value is None else ""
-        yield f"{shortened(name)}: no drift worth a word since the last run{few}"
-        return
+    """Say how the labels have moved since the last run."""
     yield f"{shortened(name)}: {percent(found.distance)} of labels moved since the last run"
     width = max(len("class"), *(len(shortened(one.name)) for one in found.moved))
     yield f"  {'class':{width}}  {'then':>7}  {'now':>7}"

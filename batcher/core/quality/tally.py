@@ -1,7 +1,7 @@
 """What a run's labels come to, row by row: votes, gold, stated confidence, and their spread."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import fmean
 from typing import Any
@@ -10,7 +10,7 @@ from batcher.core.labelling.columns import ColumnType
 from batcher.core.quality.comparison import Comparison
 from batcher.core.quality.confidence import Confidence
 from batcher.core.quality.drift import Drift, drift
-from batcher.core.quality.gold import gold_value
+from batcher.core.quality.gold import Gold
 from batcher.core.quality.names import name_of
 from batcher.core.quality.numbers import Numbers, number_of
 from batcher.core.quality.report import (
@@ -25,19 +25,10 @@ from batcher.core.quality.votes import Agreement, vote_by_field, voted_fields
 CONFIDENCE = "confidence"
 """The field that is held against how often answers are right."""
 
-_CLASSES = ("enum", "boolean")
 _MOST_CLASSES = 1_000
 
-Answer = Mapping[str, Any] | None
-
-
-@dataclass(frozen=True, slots=True)
-class Gold:
-    """The input column with right labels, the field it is about, and how that spells a choice."""
-
-    column: str
-    field: str
-    spelt: Callable[[Any], Any]
+Labelled = Mapping[str, Any] | None
+"""A checked answer; None where there is no valid one."""
 
 
 @dataclass(slots=True)
@@ -60,13 +51,13 @@ class Tally:
     _voted: tuple[str, ...] = field(init=False)
 
     def __post_init__(self) -> None:
-        is_number = self.gold is not None and self.columns[self.gold.field].kind == "double"
+        is_number = self.gold is not None and self.gold.kind.kind == "double"
         self.compared, self.single = (
             (Numbers(), Numbers()) if is_number else (Comparison(), Comparison())
         )
         self._voted = voted_fields(self.columns)
 
-    def add(self, gold: object, answers: Sequence[Answer], *, is_new: bool) -> None:
+    def add(self, gold: object, answers: Sequence[Labelled], *, is_new: bool) -> None:
         """Take a row into account: its gold value, and its checked answers (None: not valid).
 
         ``is_new`` says that it was answered since the last run.
@@ -74,7 +65,7 @@ class Tally:
         labels = self._labels(answers)
         for name, column in self.columns.items():
             named = name_of(labels.get(name))
-            if column.kind in _CLASSES and named is not None:
+            if column.is_choice and named is not None:
                 self.classes.setdefault(name, Counter())[named] += 1
                 if is_new:
                     self.new.setdefault(name, Counter())[named] += 1
@@ -83,7 +74,7 @@ class Tally:
         if self.gold is not None:
             self._compare(self.gold, gold, labels, answers)
 
-    def _labels(self, answers: Sequence[Answer]) -> Mapping[str, Any]:
+    def _labels(self, answers: Sequence[Labelled]) -> Mapping[str, Any]:
         """What a row's answers come to: of several the majority's labels."""
         if len(answers) == 1:
             return answers[0] or {}
@@ -91,19 +82,19 @@ class Tally:
         votes = vote_by_field(known, self._voted)
         return {name: one.label for name, one in votes.items()}
 
-    def _agree(self, answers: Sequence[Answer]) -> None:
+    def _agree(self, answers: Sequence[Labelled]) -> None:
         for name in self._voted:
             said = [None if one is None else one.get(name) for one in answers]
             self.agreement.setdefault(name, Agreement()).add(said)
 
     def _compare(
-        self, gold: Gold, value: object, labels: Mapping[str, Any], answers: Sequence[Answer]
+        self, gold: Gold, cell: object, labels: Mapping[str, Any], answers: Sequence[Labelled]
     ) -> None:
         """Hold a row against its gold value, and each answer's confidence against its being right.
 
         Several numbers are held against it by their mean.
         """
-        right = gold_value(value, self.columns[gold.field], gold.spelt)
+        right = gold.value(cell)
         said = [None if one is None else one.get(gold.field) for one in answers]
         label = labels.get(gold.field)
         if isinstance(self.compared, Numbers) and len(said) > 1:
@@ -152,7 +143,7 @@ class Tally:
             if self.confidence.total:
                 yield from confidence_lines(CONFIDENCE, self.confidence)
         for name, agreement in self.agreement.items():
-            if self.columns[name].kind in _CLASSES:
+            if self.columns[name].is_choice:
                 yield from agreement_lines(name, agreement)
         for name, one in self.drifts().items():
             if one.is_real:

@@ -93,15 +93,6 @@ class Agreement:
         self.equal[answers] += sum(n * (n - 1) for n in counts.values())
         self._count(counts)
 
-    def merge(self, other: "Agreement") -> None:
-        """Take all that another one has seen into account."""
-        self.single += other.single
-        self.ties += other.ties
-        self.is_open = self.is_open or other.is_open
-        self.equal.update(other.equal)
-        self.shares.update(other.shares)
-        self._count(other.names)
-
     def _count(self, counts: Counter[str]) -> None:
         if not self.is_open:
             self.names.update(counts)

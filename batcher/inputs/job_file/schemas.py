@@ -7,12 +7,11 @@ from typing import Any
 from batcher.core.job import Job
 from batcher.core.job.mistake import Key, Mistake
 from batcher.core.labelling.fields import FieldsError, schema_of_fields
-from batcher.core.labelling.labels import Labels, Via
+from batcher.core.labelling.labels import Labels, way_of
 from batcher.core.labelling.references import SchemaError
 from batcher.core.labelling.schema import schema_of_json
 from batcher.core.nearest import nearest
-
-_WITHOUT_CLASSES = ("list", "struct", "json")
+from batcher.core.quality.gold import Gold
 
 
 def read_labels(job: Job, folder: Path) -> tuple[Labels | None, list[Mistake]]:
@@ -22,7 +21,8 @@ def read_labels(job: Job, folder: Path) -> tuple[Labels | None, list[Mistake]]:
         return None, []
     key: Key = ("labels", "fields" if said.schema is None else "schema")
     try:
-        labels = Labels.of(_schema(job, folder), _via(job))
+        via = way_of(said.via, str(job.request.model))
+        labels = Labels.of(_schema(job, folder), via)
     except OSError as error:
         reason = (error.strerror or type(error).__name__).lower()
         return None, [Mistake(key, f"labels.schema: {reason}: {folder / str(said.schema)}")]
@@ -40,10 +40,10 @@ def _gold_mistakes(job: Job, labels: Labels) -> Iterator[Mistake]:
         hint = nearest(named, labels.columns) or f"It has: {', '.join(labels.columns)}."
         yield Mistake(("labels", "gold_field"), f"there is no label {named!r}", hint)
     elif job.labels.gold is not None:
-        name = labels.gold_field(named)
-        if labels.columns[name].kind in _WITHOUT_CLASSES:
+        gold = Gold.of(labels, job.labels.gold, named)
+        if not gold.is_comparable:
             key: Key = ("labels", "gold" if named is None else "gold_field")
-            message = f"gold cannot be compared with the label {name!r}: it has several values"
+            message = f"gold cannot be compared with the label {gold.field!r}: it has several parts"
             yield Mistake(key, message, "Name another with labels.gold_field.")
 
 
@@ -51,9 +51,3 @@ def _schema(job: Job, folder: Path) -> Any:
     if job.labels.schema is None:
         return schema_of_fields(str(job.labels.fields))
     return schema_of_json((folder / job.labels.schema).read_bytes())
-
-
-def _via(job: Job) -> Via:
-    if job.labels.via != "auto":
-        return job.labels.via
-    return "format" if str(job.request.model).startswith("claude-") else "text"

@@ -1,55 +1,42 @@
 """Looks through the gold column for labels that no answer can have."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from batcher.core.labelling.labels import Labels
-from batcher.core.quality.gold import gold_value
-from batcher.core.row import BadRow, Place, Row
+from batcher.core.quality.gold import Gold
+from batcher.core.row import BadRow, Row
 from batcher.errors import Problem
 from batcher.inputs.job_file.jobfile import LoadedJob
-
-_CHOICES = ("enum", "boolean")
+from batcher.runner.planning.remarked import Remarked
 
 
 @dataclass(slots=True)
 class GoldColumn:
     """Counts the gold labels that are none of a field's choices: these rows can never be right."""
 
-    column: str
-    field_name: str
-    labels: Labels
-    strangers: int = 0
-    first: Place | None = None
+    gold: Gold
+    strangers: Remarked = field(default_factory=Remarked)
 
     @classmethod
     def of(cls, loaded: LoadedJob) -> "GoldColumn | None":
-        """That of a job; None without one, and where the field that it is about has no choices."""
+        """That of a job; None without one."""
         labels, said = loaded.labels, loaded.job.labels
         if labels is None or said.gold is None:
             return None
-        name = labels.gold_field(said.gold_field)
-        return cls(said.gold, name, labels) if labels.columns[name].kind in _CHOICES else None
+        return cls(Gold.of(labels, said.gold, said.gold_field))
 
     def see(self, row: Row | BadRow) -> None:
         """Look at a row of the input."""
         if isinstance(row, BadRow):
             return
-        name, labels = self.field_name, self.labels
-        right = gold_value(
-            row.values.get(self.column), labels.columns[name], lambda v: labels.spelt(name, v)
-        )
-        if right is not None and not labels.judge.fits(name, right):
-            self.strangers += 1
-            self.first = self.first or row.place
+        right = self.gold.value(row.values.get(self.gold.column))
+        if right is not None and not self.gold.is_possible(right):
+            self.strangers.add(row.place)
 
     def warning(self) -> Problem | None:
         """What there is to say of them; it quotes nothing of the rows."""
-        if self.first is None:
-            return None
-        rows = f"{self.strangers:,} rows, this one the first, have"
-        return Problem(
-            f"{'this row has' if self.strangers == 1 else rows} a label in {self.column!r} that is "
-            f"none of the choices of {self.field_name!r}: no answer can be right there",
-            self.first.file,
-            self.first.line,
+        return self.strangers.problem(
+            "has",
+            "have",
+            f"a label in {self.gold.column!r} that is none of the choices of "
+            f"{self.gold.field!r}: no answer can be right there",
         )

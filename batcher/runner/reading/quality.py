@@ -3,12 +3,12 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any
 
 import pyarrow as pa
 
-from batcher.core.quality.tally import Answer, Gold, Tally
+from batcher.core.quality.gold import Gold
+from batcher.core.quality.tally import Labelled, Tally
 from batcher.core.row import BadRow, Row
 from batcher.runner.planning.prepare import Prepared
 
@@ -24,7 +24,7 @@ class Quality:
     tally: Tally
     samples: int
     last_run_id: str = ""
-    _answers: list[Answer] = field(default_factory=list)
+    _answers: list[Labelled] = field(default_factory=list)
     _is_new: bool = False
 
     @classmethod
@@ -33,15 +33,12 @@ class Quality:
         labels, said = prepared.loaded.labels, prepared.loaded.job.labels
         if labels is None:
             return None
-        gold = None
-        if said.gold is not None:
-            name = labels.gold_field(said.gold_field)
-            gold = Gold(said.gold, name, partial(labels.spelt, name))
+        gold = None if said.gold is None else Gold.of(labels, said.gold, said.gold_field)
         last_run_id, then = _last_told(prepared, run_id)
         return cls(Tally(labels.columns, gold, then), prepared.samples, last_run_id)
 
     def see(
-        self, rows: Sequence[Row | BadRow], values: Sequence[Answer], results: pa.Table
+        self, rows: Sequence[Row | BadRow], values: Sequence[Labelled], results: pa.Table
     ) -> None:
         """Take the items of a stretch into account, each with its row and its checked value."""
         runs, shared = (results.column(name).to_pylist() for name in ("run_id", "is_shared"))

@@ -9,6 +9,7 @@ from typing import Any
 
 Schema = dict[str, Any]
 
+_VALUES = ("enum", "const", "default", "examples")
 _NUMBER = r"(-?\d+(?:\.\d+)?(?:e[+-]?\d+)?)"
 _BOUNDS = tuple(
     (re.compile(pattern, re.IGNORECASE), keyword)
@@ -33,7 +34,7 @@ def minded(schema: Any) -> Any:
         return [minded(part) for part in schema]
     if not isinstance(schema, dict):
         return schema
-    made = {key: value if key == "enum" else minded(value) for key, value in schema.items()}
+    made = {key: value if key in _VALUES else minded(value) for key, value in schema.items()}
     description = schema.get("description")
     if isinstance(description, str) and "const" not in schema:
         made |= {k: v for k, v in _told(description).items() if k not in schema}

@@ -15,7 +15,6 @@ GEOS = ("global", "us")
 EFFORTS = ("low", "medium", "high", "xhigh", "max")
 # Runs and bills as standard instead of refusing.
 SILENTLY_STANDARD = "claude-opus-4-6"
-LONG_OUTPUT_TOKENS = 300_000
 
 
 def check_rules(body: Json, model: Model, version: str, betas: frozenset[str]) -> None:

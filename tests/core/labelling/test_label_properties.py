@@ -12,7 +12,7 @@ from test_label_schemas import refused
 
 from batcher.core.labelling.adapt import adapt
 from batcher.core.labelling.answer import value_in
-from batcher.core.labelling.cells import cells
+from batcher.core.labelling.cells import cell
 from batcher.core.labelling.judge import Invalid, Valid
 from batcher.core.labelling.judging.formats import FORMATS
 from batcher.core.labelling.labels import Labels
@@ -44,6 +44,14 @@ def spelt(value: Any) -> Any:
     return value_in(json.dumps(value))
 
 
+def fill(value: dict[str, Any], labels: Labels) -> None:
+    """Fill the columns of one row, as Arrow does."""
+    for name, column in labels.columns.items():
+        one, kind = cell(value.get(name), column), arrow_type(column)
+        plain = pa.string() if pa.types.is_dictionary(kind) else kind
+        assert pa.array([one], plain).null_count == (one is None)
+
+
 @often
 @given(schemas(), st.data())
 def test_a_right_value_is_valid_as_it_is_and_fills_its_columns(made: Made, data: Any) -> None:
@@ -52,10 +60,7 @@ def test_a_right_value_is_valid_as_it_is_and_fills_its_columns(made: Made, data:
     value = spelt(data.draw(made.right))
     found = labels.judge.judge(value)
     assert found == Valid(value)
-    for name, one in cells(value, labels.columns).items():
-        kind = arrow_type(labels.columns[name])
-        plain = pa.string() if pa.types.is_dictionary(kind) else kind
-        assert pa.array([one], plain).null_count == (one is None)
+    fill(value, labels)
 
 
 @often
@@ -102,7 +107,7 @@ def test_no_rule_is_dropped_in_silence(made: Made, seed: int) -> None:
     if isinstance(found, Invalid):
         assert labels.adapted.left_to_us
     else:
-        cells(found.value, labels.columns)
+        fill(found.value, labels)
 
 
 @often
@@ -117,4 +122,4 @@ def test_any_answer_is_judged_and_the_valid_ones_have_cells(made: Made, value: A
     labels = labels_of(made)
     found = labels.judge.judge({"a": value, "b": value})
     if isinstance(found, Valid):
-        assert list(cells(found.value, labels.columns)) == list(labels.columns)
+        fill(found.value, labels)

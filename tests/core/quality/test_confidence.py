@@ -56,13 +56,3 @@ def test_bins_and_what_is_in_none() -> None:
         found.add(unusable, is_right=True)
     assert (found.total, found.unusable) == (5, 5)
     assert json.loads(json.dumps(found.as_json()))["unusable"] == 5
-
-
-@settings(deadline=None)
-@given(ROWS, st.integers(0, 60))
-def test_parts_can_be_merged(rows: list[tuple[float, bool]], cut: int) -> None:
-    """Two parts give what the whole gives."""
-    parts, whole = stated(rows[:cut]), stated(rows)
-    parts.merge(stated(rows[cut:]))
-    assert (parts.rows, parts.right, parts.unusable) == (whole.rows, whole.right, whole.unusable)
-    assert parts.stated == pytest.approx(whole.stated)

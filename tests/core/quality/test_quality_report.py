@@ -98,21 +98,15 @@ def test_comparisons_of_little_say_so() -> None:
 
 
 def test_drift_in_words() -> None:
-    """One calm line when nothing happened, otherwise a table of what moved."""
+    """A headline and a table of what moved."""
     moved = drift({"a": 500, "b": 500}, {"a": 300, "b": 700})
-    few = drift({"a": 3}, {"a": 2, "b": 1})
-    same = drift({"a": 500, "b": 500}, {"a": 495, "b": 505})
     assert moved is not None
-    assert few is not None
-    assert same is not None
     assert list(drift_lines("label", moved)) == [
         "label: 20.0 % of labels moved since the last run",
         "  class     then      now",
         "  a       50.0 %   30.0 %",
         "  b       50.0 %   70.0 %",
     ]
-    assert list(drift_lines("label", same)) == ["label: no drift worth a word since the last run"]
-    assert "few rows" in next(iter(drift_lines("label", few)))
 
 
 def test_numbers_votes_and_confidence_in_words() -> None:

@@ -7,8 +7,8 @@ import pytest
 
 from batcher.core.labelling.fields import schema_of_fields
 from batcher.core.labelling.labels import Labels
-from batcher.core.quality.gold import gold_value
-from batcher.core.quality.tally import Gold, Tally
+from batcher.core.quality.gold import Gold
+from batcher.core.quality.tally import Tally
 
 FIELDS = "label: Billing|delivery|other, urgent bool, score float, confidence float"
 
@@ -16,8 +16,7 @@ FIELDS = "label: Billing|delivery|other, urgent bool, score float, confidence fl
 def tally(fields: str = FIELDS, about: str = "label", **more: Any) -> Tally:
     """One with gold about a field."""
     labels = Labels.of(schema_of_fields(fields))
-    gold = Gold("truth", about, lambda value: labels.spelt(about, value))
-    return Tally(labels.columns, gold, **more)
+    return Tally(labels.columns, Gold.of(labels, "truth", about), **more)
 
 
 @pytest.mark.parametrize(
@@ -104,7 +103,8 @@ def test_drift_is_of_new_labels_only() -> None:
     assert any("100.0 % of labels moved" in line for line in found.lines())
 
 
-def test_a_gold_value_that_is_no_choice_stays() -> None:
-    """It is compared as it is, and is wrong."""
-    labels = Labels.of(schema_of_fields("label: a|b"))
-    assert gold_value("c", labels.columns["label"], lambda v: labels.spelt("label", v)) == "c"
+def test_gold_that_is_no_choice_is_told_apart() -> None:
+    """It is compared as it is, and no answer can be it."""
+    gold = Gold.of(Labels.of(schema_of_fields("why text, label: a|b")), "truth")
+    assert gold.field == "label"
+    assert [gold.is_possible(gold.value(cell)) for cell in ("c", "A", "b")] == [False, True, True]

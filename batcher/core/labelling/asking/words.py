@@ -50,7 +50,7 @@ _KINDS: Mapping[str, tuple[str, ...]] = {
     ),
 }  # fmt: skip
 _ANY = ("not", ALSO)
-_KNOWN = frozenset(
+KEYWORDS = frozenset(
     {
         *(key for keys in _KINDS.values() for key in keys), *_ANY, *ANNOTATIONS,
         "$schema", "$id", "$anchor", "$ref", "$defs", "definitions", "$vocabulary",
@@ -99,7 +99,4 @@ def rules_of_any(schema: Mapping[str, Any]) -> Iterator[str]:
 
 def unknown_keywords(schema: Mapping[str, Any]) -> list[str]:
     """Keywords that JSON Schema does not know, and that check nothing."""
-    return [key for key in schema if key not in _KNOWN]
-
-
-KEYWORDS = _KNOWN
+    return [key for key in schema if key not in KEYWORDS]
