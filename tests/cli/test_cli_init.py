@@ -191,3 +191,41 @@ def test_an_output_that_would_be_read_as_input_is_refused(
     said = batcher("run", tmp_path / "job.toml")
     assert said.code == 2
     assert "would be read as a part of the input" in said.err
+
+
+def test_init_makes_gold_of_a_column_of_labels(tmp_path: Path, batcher: Command) -> None:
+    """It is compared with and not asked; the job it writes passes check, and has a budget."""
+    rows = [{"text": f"sentence number {n}", "label": "good" if n % 2 else "bad"} for n in range(8)]
+    path = write_rows(tmp_path / "in.jsonl", *rows)
+    said = batcher("init", path, "--labels", "good,bad")
+    assert "gold label" in said.err
+    job = load_job(tmp_path / "job.toml").job
+    assert (job.labels.gold, job.input.id, job.budget.max_cost_usd) == ("label", None, 5)
+    assert "{{ label }}" not in (job.request.prompt or "")
+    assert batcher("check", tmp_path / "job.toml", "--simulate").code == 0
+    assert batcher("run", tmp_path / "job.toml", "--simulate", "--yes").code == 0
+    names = pq.read_schema(tmp_path / "job.out.simulated.parquet").names
+    assert names[:4] == ["text", "label", "predicted_label", "confidence"]
+
+
+def test_init_drafts_for_a_folder_that_grows(tmp_path: Path, batcher: Command) -> None:
+    """Nothing is written among its data; a second draft in the same place has names of its own."""
+    (tmp_path / "inbox").mkdir()
+    write_rows(tmp_path / "inbox/monday.jsonl", {"id": "1", "message": "hello there"})
+    for _ in range(2):
+        assert batcher("init", tmp_path / "inbox", "--labels", "a,b").code == 0
+    assert [path.name for path in (tmp_path / "inbox").iterdir()] == ["monday.jsonl"]
+    job = load_job(tmp_path / "inbox.toml").job
+    assert (job.input.path, job.labels.schema) == ("inbox", "inbox.labels.json")
+
+
+@pytest.mark.parametrize(
+    ("labels", "what"), [("a", "needs two or more"), ("a,b,a", "names 'a' twice")]
+)
+def test_labels_that_are_no_choice(
+    labels: str, what: str, tmp_path: Path, batcher: Command
+) -> None:
+    """What is wrong with them is said, and nothing is written."""
+    said = batcher("init", tmp_path / "new", "--labels", labels)
+    assert (said.code, what in said.err) == (2, True)
+    assert not (tmp_path / "new").exists()

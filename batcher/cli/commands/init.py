@@ -12,9 +12,10 @@ import click
 from batcher.cli.job_draft import MAX_TOKENS, MODEL, draft
 from batcher.cli.messages import printable, say
 from batcher.cli.options import typed
+from batcher.core.look import Look, free_name
 from batcher.errors import BatcherError, ConfigurationError
 from batcher.inputs.files import family
-from batcher.runner.reading.looking import Look, look_at, placeholder
+from batcher.runner.reading.looking import look_at, placeholder
 
 _QUESTIONS = (
     "Where is my parcel? It should have come on Monday.",
@@ -39,7 +40,13 @@ _OTHER_DATA = frozenset(
 )  # fmt: skip
 """Endings of files that are no input either, and of no folder that anybody means to make."""
 _COLUMNS_SHOWN = 20
+_BUDGET_USD = 5
+_FROM_CSV = (
+    'make JSONL of it first: python -c "import pandas as p; '
+    "p.read_csv('{}').to_json('rows.jsonl', orient='records', lines=True)\""
+)
 _SCHEMA = "labels.json"
+_ROWS = "rows.jsonl"
 _LATER = "The keys in comments show their defaults. Next: batcher check, then batcher run."
 
 
@@ -60,45 +67,52 @@ def command(target: Path, labels: str | None) -> int:
     """Write a commented job file.
 
     In DIR (default: here) it comes with a tiny input, and both run at once with --simulate. For an
-    INPUT (.jsonl, .parquet, or a folder of images or PDFs) it is drafted from what is in it and
-    lies beside it. Nothing is ever overwritten.
+    INPUT (.jsonl, .parquet, images, PDFs, or a folder of one of these) it is drafted from what is
+    in it and lies beside it. Nothing is ever overwritten.
     """
-    if target.is_file() or _is_of_files(target):
-        named = target if target.name not in ("", "..") else target.resolve()
-        return _for_input(named, _choices(labels))
+    choices = _choices(labels)
+    if target.is_file() or _holds_data(target):
+        return _for_input(target, choices)
     is_data = family(target) is not None or target.suffix.lower() in _OTHER_DATA
     if is_data and not target.exists():
         raise ConfigurationError(
             f"{target} does not exist", hint=f"name an input that is there, or a folder; {_INPUTS}"
         )
-    return _in_folder(target, _choices(labels))
+    return _in_folder(target, choices)
 
 
-def _is_of_files(target: Path) -> bool:
-    """Whether a folder holds images or PDFs, which are an input, and no data or job."""
-    if not target.is_dir() or (target / "job.toml").exists():
+def _holds_data(target: Path) -> bool:
+    """Whether a folder is an input itself: it holds files that can be read, and no job."""
+    if not target.is_dir() or any((target / name).exists() for name in ("job.toml", _ROWS)):
         return False
     try:
-        families = {family(path) for path in target.iterdir() if path.is_file()}
+        has_data = any(family(path) for path in target.iterdir() if path.is_file())
     except OSError:
         return False
-    return "other files" in families and not families & {"JSONL", "Parquet"}
+    if has_data and target.name in ("", ".."):
+        raise ConfigurationError(
+            "this folder holds data, and a job file lies beside its data",
+            hint=f"name an input in it, or the folder from outside: {typed('init', 'FOLDER')}",
+        )
+    return has_data
 
 
 def _choices(labels: str | None) -> tuple[str, ...]:
-    """Read --labels; ConfigurationError unless it names at least two different ones."""
+    """Read --labels; ConfigurationError unless it names at least two, none of them twice."""
     if labels is None:
         return ()
     choices = tuple(part.strip() for part in labels.split(",") if part.strip())
-    if len(choices) < 2 or len(set(choices)) < len(choices):
+    doubled = [one for place, one in enumerate(choices) if one in choices[:place]]
+    if doubled or len(choices) < 2:
         raise ConfigurationError(
-            "--labels needs at least two different labels", hint='such as --labels "good,bad,mixed"'
+            f"--labels names {doubled[0]!r} twice" if doubled else "--labels needs two or more",
+            hint='such as --labels "good,bad,mixed"',
         )
     return choices
 
 
 def _in_folder(folder: Path, choices: tuple[str, ...]) -> int:
-    job, rows = folder / "job.toml", folder / "rows.jsonl"
+    job, rows = folder / "job.toml", folder / _ROWS
     for path in (job, rows):
         if path.exists():
             raise ConfigurationError(
@@ -125,7 +139,7 @@ def _in_folder(folder: Path, choices: tuple[str, ...]) -> int:
     except OSError as error:
         raise _unwritable(folder, error) from None
     if choices:
-        _write(folder / _SCHEMA, _schema_text(choices))
+        _write(folder / _SCHEMA, _schema_text(choices, ()))
     _write(rows, "\n".join(lines) + "\n")
     _write(job, draft(title, given, {}))
     say(f"next   {typed('run', job, is_simulated=True)}")
@@ -134,12 +148,11 @@ def _in_folder(folder: Path, choices: tuple[str, ...]) -> int:
 
 def _for_input(path: Path, choices: tuple[str, ...]) -> int:
     if family(path) is None and not path.is_dir():
-        raise ConfigurationError(
-            f"{path} is neither a folder nor an input",
-            hint=_INPUTS,
-        )
-    look = look_at(path)
+        hint = _FROM_CSV.format(path.name) if path.suffix.lower() == ".csv" else _INPUTS
+        raise ConfigurationError(f"{path} is neither a folder nor an input", hint=hint)
+    look = look_at(path, choices)
     job = _free_name(path)
+    schema = job.with_name(_SCHEMA if job.name == "job.toml" else f"{job.stem}.{_SCHEMA}")
     named = wrap(f"Drafted from {path.name}, with the columns: {_listed(look.columns)}.", 96)
     title = "\n".join([*named, "", _LATER])
     if look.is_batch and choices:
@@ -148,39 +161,53 @@ def _for_input(path: Path, choices: tuple[str, ...]) -> int:
             hint="leave it out, or name another input",
         )
     if choices:
-        _write(path.with_name(_SCHEMA), _schema_text(choices))
+        _write(schema, _schema_text(choices, look.columns))
     if look.is_batch:
         entry = {"path": path.name, "format": "messages-batch"}
         _write(job, draft(title, {"input": entry}, {}))
     else:
-        _write(job, draft(title, *_drafted(path, look, choices)))
-    if not look.is_batch:
-        number = f"{len(look.columns):,} column{'' if len(look.columns) == 1 else 's'}"
-        say(f"saw    {number}: {_listed(look.columns)}")
-        attached = "".join(f"; {key} {', '.join(names)}" for key, names in look.attached.items())
-        texts = f"; text {', '.join(look.texts)}" if look.texts else ""
-        say(f"guess  id {look.id or 'none (rows are numbered)'}{texts}{attached}")
-        say("do     read the prompt in it and make it yours")
+        _write(job, draft(title, *_drafted(path, look, choices, schema.name)))
+        _tell(look)
     say(f"next   {typed('check', job, is_simulated=True)}")
     return 0
 
 
+def _tell(look: Look) -> None:
+    """Say what was seen, and what was made of it."""
+    number = f"{len(look.columns):,} column{'' if len(look.columns) == 1 else 's'}"
+    say(f"saw    {number}: {_listed(look.columns)}")
+    guesses = [f"id {look.id or 'none (rows are numbered)'}"]
+    guesses += [f"text {', '.join(look.texts)}"] * bool(look.texts)
+    guesses += [f"{key} {', '.join(names)}" for key, names in look.asked.items()]
+    guesses += [f"gold {look.gold}"] * (look.gold is not None)
+    say(f"guess  {printable('; '.join(guesses))}")
+    if look.left_out:
+        say(f"left   {_listed(look.left_out)}: not in the prompt")
+    say("do     read the prompt in it and make it yours")
+
+
 def _drafted(
-    path: Path, look: Look, choices: tuple[str, ...]
+    path: Path, look: Look, choices: tuple[str, ...], schema: str
 ) -> tuple[dict[str, Any], dict[str, str]]:
     """Say what the job would be, and why."""
-    shown = look.texts or (() if look.attached else look.columns[:1])
+    shown = look.texts or (() if look.asked else look.columns[:1])
     texts = "\n".join(placeholder(column) for column in shown)
     given: dict[str, Any] = {"input": {"path": path.name}}
     if look.id is not None:
         given["input"]["id"] = look.id
     given["request"] = _request(f"{_task(choices, 'this')}\n\n{texts}".rstrip() + "\n")
-    given["request"] |= look.attached
+    given["request"] |= {
+        key: names[0] if key == "messages" else names for key, names in look.asked.items()
+    }
     if choices:
-        given["labels"] = {"schema": _SCHEMA}
+        given["labels"] = {"schema": schema}
+        given["labels"] |= {} if look.gold is None else {"gold": look.gold}
+        given["budget"] = {"max_cost_usd": _BUDGET_USD}
     notes = {
         "input.id": f"A guess: it differs in each of the first {look.rows:,} rows.",
         "request.prompt": "A draft; {{ column }} stands for what a row holds there.",
+        "labels.gold": "A guess: it holds nothing but labels. Answers are compared with it.",
+        "budget.max_cost_usd": "Never more than so many dollars; batcher estimate says how many.",
     }
     return given, notes
 
@@ -198,16 +225,17 @@ def _task(choices: tuple[str, ...], what: str) -> str:
     return f"Which of these is {what}: {', '.join(choices[:-1])} or {choices[-1]}?"
 
 
-def _schema_text(choices: tuple[str, ...]) -> str:
-    """The schema of a label, and of the confidence in it."""
-    confidence = {"type": "number", "minimum": 0, "maximum": 1}
+def _schema_text(choices: tuple[str, ...], columns: Sequence[str]) -> str:
+    """The schema of a label, and of the confidence in it; named as no column of the input is."""
+    label, confidence = (free_name(name, columns) for name in ("label", "confidence"))
+    sure = {"type": "number", "minimum": 0, "maximum": 1}
     schema = {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "type": "object",
-        "required": ["label", "confidence"],
+        "required": [label, confidence],
         "properties": {
-            "label": {"enum": list(choices)},
-            "confidence": {"description": "How sure you are, from 0 to 1.", **confidence},
+            label: {"enum": list(choices)},
+            confidence: {"description": "How sure you are, from 0 to 1.", **sure},
         },
         "additionalProperties": False,
     }

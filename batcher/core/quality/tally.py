@@ -22,8 +22,7 @@ from batcher.core.quality.report import (
 )
 from batcher.core.quality.votes import Agreement, vote_by_field, voted_fields
 
-CONFIDENCE = "confidence"
-"""The field that is held against how often answers are right."""
+_CONFIDENCE = "confidence"
 
 _MOST_CLASSES = 1_000
 
@@ -49,6 +48,7 @@ class Tally:
     classes: dict[str, Counter[str]] = field(default_factory=dict)
     new: dict[str, Counter[str]] = field(default_factory=dict)
     _voted: tuple[str, ...] = field(init=False)
+    _confidence: str | None = field(init=False)
 
     def __post_init__(self) -> None:
         is_number = self.gold is not None and self.gold.kind.kind == "double"
@@ -56,6 +56,8 @@ class Tally:
             (Numbers(), Numbers()) if is_number else (Comparison(), Comparison())
         )
         self._voted = voted_fields(self.columns)
+        ends = (name for name in self.columns if name.lower().endswith(_CONFIDENCE))
+        self._confidence = next(ends, None)
 
     def add(self, gold: object, answers: Sequence[Labelled], *, is_new: bool) -> None:
         """Take a row into account: its gold value, and its checked answers (None: not valid).
@@ -104,12 +106,13 @@ class Tally:
         if len(said) > 1:
             for one in said:
                 self.single.add(right, one)
-        if right is None or CONFIDENCE not in self.columns or isinstance(self.compared, Numbers):
+        stated = self._confidence
+        if right is None or stated is None or isinstance(self.compared, Numbers):
             return
         for answer in answers:
-            if answer is not None and answer.get(CONFIDENCE) is not None:
+            if answer is not None and answer.get(stated) is not None:
                 is_right = name_of(answer.get(gold.field)) == name_of(right)
-                self.confidence.add(answer[CONFIDENCE], is_right=is_right)
+                self.confidence.add(answer[stated], is_right=is_right)
 
     def drifts(self) -> dict[str, Drift]:
         """How far the new labels of each field are from those of the last run."""
@@ -141,7 +144,7 @@ class Tally:
             else:
                 yield from comparison_lines(self.gold.field, self.compared)
             if self.confidence.total:
-                yield from confidence_lines(CONFIDENCE, self.confidence)
+                yield from confidence_lines(self._confidence or _CONFIDENCE, self.confidence)
         for name, agreement in self.agreement.items():
             if self.columns[name].is_choice:
                 yield from agreement_lines(name, agreement)
