@@ -47,10 +47,15 @@ def summary(result: RunResult, command: str, job: str) -> Iterator[str]:
     if result.exported is not None:
         yield from _output(result.exported)
         if result.exported.quality is not None:
-            yield from (f"label  {line}" for line in result.exported.quality.tally.lines())
+            yield from (_quality(line) for line in result.exported.quality.lines())
         yield f"next   {_next(result, command, job)}"
     else:
         yield f"next   {command}"
+
+
+def _quality(line: str) -> str:
+    """A line of the report; what is indented in it belongs to the line above."""
+    return f"quality  {line}" if line[:1].strip() else f"         {line}".rstrip()
 
 
 def _spent(record: Any) -> str:

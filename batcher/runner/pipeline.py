@@ -39,7 +39,8 @@ from batcher.runner.planning.retrying import plan_retry, retry_line
 from batcher.runner.planning.spending import open_budget
 from batcher.runner.planning.survey import Plan, comparison_of, make_plan
 from batcher.runner.planning.workspace import Workspace, new_run_id
-from batcher.runner.reading.export import Exported, export_parquet, layout_of
+from batcher.runner.reading.export import Exported, Target, export_parquet, layout_of
+from batcher.runner.reading.quality import Quality
 from batcher.runner.record import RunIdentity, RunRecord
 from batcher.runner.sending.run import Ended, LiveRun, send_all
 from batcher.runner.sending.simulated import running_simulator
@@ -266,9 +267,11 @@ class _Run:
         """Write the output; after a run that has sent, failing to is an ending like others."""
         self.record.writing()
         path, call = self.prepared.workspace.output, self.writer.call
-        rows_read = self.record.rows_read
+        rows_read, target = self.record.rows_read, Target(path, self._run_id)
+        is_whole = self.options.retrying is None and not comparison_of(self.prepared).is_part
+        quality = Quality.of(self.prepared, self._run_id, is_whole=is_whole)
         try:
-            return export_parquet(self.prepared, plan, call, path, self._run_id, rows_read), None
+            return export_parquet(self.prepared, plan, call, target, rows_read, quality), None
         except (InputError, CheckpointError) as error:
             if not has_sent:
                 raise

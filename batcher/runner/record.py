@@ -187,7 +187,10 @@ class RunRecord:
         exported: Exported | None,
         progress: Progress | None,
     ) -> dict[str, Any]:
-        """Return how the run ended; of one that sent something run.json is written, too."""
+        """Return how the run ended.
+
+        Of one that sent something, or that tells of its labels, run.json is written, too.
+        """
         self._pulse.stop()
         figures = ending_json(self._content["plan"], books, progress)
         content = {
@@ -200,10 +203,10 @@ class RunRecord:
             "usd": {**self._content["usd"], **figures["usd"]},
             "quality": None
             if exported is None or exported.quality is None
-            else exported.quality.tally.as_json(),
+            else exported.quality.as_json(),
             "output": [] if exported is None else self._output(exported),
         }
-        if progress is not None:
+        if progress is not None or content["quality"] is not None:
             self._write_record(content)
         self._content = content
         with contextlib.suppress(OSError):

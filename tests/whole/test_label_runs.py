@@ -35,6 +35,14 @@ def record_of(job: Job) -> dict[str, Any]:
     return json.loads(path.read_text())
 
 
+def retry(job: Job, *arguments: str) -> str:
+    """Ask the failed rows again, and return what was said."""
+    command = [sys.executable, "-m", "batcher", "retry", str(job.path), "--yes", *arguments]
+    env = {**os.environ, "ANTHROPIC_API_KEY": "test-key"}
+    done = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
+    return done.stdout + done.stderr
+
+
 def test_labels_become_typed_columns(tmp_path: Path) -> None:
     """Between the kept columns and the bookkeeping, and the same when no row succeeds."""
     server = Server()
@@ -120,12 +128,7 @@ def test_repairs_are_counted_across_kills(tmp_path: Path) -> None:
     assert server.ledger()["answered"] <= sum(attempts)
     lost = sum(attempts) - 60 * 5
     assert 0 <= lost <= 3 * 16, "no more than what was in flight at a kill is asked twice"
-    subprocess.run(
-        [sys.executable, "-m", "batcher", "retry", str(job.path), "--yes"],
-        env={**os.environ, "ANTHROPIC_API_KEY": "test-key"},
-        capture_output=True,
-        check=False,
-    )
+    retry(job)
     again = job.table().column("_attempts").to_pylist()
     assert [after - before for before, after in zip(attempts, again, strict=True)] == [5] * 60
     server.close()
@@ -235,6 +238,46 @@ def test_drift_is_told_of_what_is_new(tmp_path: Path) -> None:
     assert "100.0 % of labels moved since the last run" in job.run()
     assert record_of(job)["quality"]["new_classes"] == {"label": {"b": 100}}
     assert "moved since the last run" not in job.run(), "nothing is new"
+    server.close()
+
+
+def test_a_retry_is_no_drift(tmp_path: Path) -> None:
+    """Rows that failed and were asked again are no fair sample, this night and the next."""
+    night = [{"id": f"r{n}", "text": f"thing {n}"} for n in range(600)]
+    for row in night[:60]:
+        row["text"] += " [[tokens:450]]"
+    truth = [
+        {"line": f"Classify: {row['text']}", "value": {"label": "a" if n % 2 or n < 60 else "b"}}
+        for n, row in enumerate(night)
+    ]
+    (tmp_path / "truth.jsonl").write_text("".join(json.dumps(one) + "\n" for one in truth))
+    server = Server("--truth", str(tmp_path / "truth.jsonl"))
+    more = '[labels]\nfields = "label: a|b"\n'
+    job = Job(tmp_path, server).write(night[:300], more=more)
+    job.run(code=3)
+    told = retry(job, "--set", "request.max_tokens=600")
+    assert "moved since the last run" not in told
+    assert set(job.table().column("_status").to_pylist()) == {"succeeded"}
+    lines = [json.dumps(row) + "\n" for row in night]
+    (job.folder / "rows.jsonl").write_text("".join(lines))
+    assert "moved since the last run" not in job.run()
+    server.close()
+
+
+def test_gold_that_is_set_later_is_compared(tmp_path: Path) -> None:
+    """Without asking anything again; a misspelt column is a mistake, not a gold of nothing."""
+    server = Server()
+    job = Job(tmp_path, server).write(rows(40), more=FIELDS)
+    job.run()
+    answered = server.ledger()["answered"]
+    job.write(rows(40), more=f'{FIELDS}gold = "thruth"\n')
+    assert "Did you mean `truth`?" in job.run(code=2)
+    job.write(rows(40), more=f'{FIELDS}gold = "truth"\n')
+    said = job.run()
+    assert server.ledger()["answered"] == answered
+    assert "quality  label: accuracy" in said
+    assert record_of(job)["quality"]["gold"]["column"] == "truth"
+    assert "quality" not in job.run(), "nothing is new"
     server.close()
 
 

@@ -35,12 +35,14 @@ class Tally:
     """Takes the rows of an output one by one.
 
     With several answers to a row, what most of them say is the row's label: rows are what figures
-    count. ``then`` has the new labels of the last run, by field and class.
+    count. ``then`` has the new labels of the last whole run, by field and class; ``is_whole`` says
+    that this is one, too.
     """
 
     columns: Mapping[str, ColumnType]
     gold: Gold | None = None
     then: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    is_whole: bool = True
     compared: Comparison | Numbers = field(init=False)
     single: Comparison | Numbers = field(init=False)
     confidence: Confidence = field(default_factory=Confidence)
@@ -115,7 +117,9 @@ class Tally:
                 self.confidence.add(answer[stated], is_right=is_right)
 
     def drifts(self) -> dict[str, Drift]:
-        """How far the new labels of each field are from those of the last run."""
+        """How far the new labels of each field are from those of the last whole run."""
+        if not self.is_whole:
+            return {}
         found = {name: drift(self.then.get(name, {}), now) for name, now in self.new.items()}
         return {name: one for name, one in found.items() if one is not None}
 
@@ -123,7 +127,7 @@ class Tally:
         """All of it for programs."""
         told: dict[str, Any] = {
             "classes": _counts(self.classes),
-            "new_classes": _counts(self.new),
+            "new_classes": _counts(self.new) if self.is_whole else {},
             "drift": {name: one.as_json() for name, one in self.drifts().items()},
             "votes": {name: one.as_json() for name, one in self.agreement.items()},
         }

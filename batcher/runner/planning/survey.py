@@ -142,8 +142,8 @@ class _Survey:
         self._types = ColumnTypes(self._keep)
         job, is_jsonl = prepared.loaded.job, prepared.source.columns is None
         self._id = job.input.id if job.input.format == "rows" else None
-        named = {*(job.output.keep or ()), *([self._id] if self._id else ())}
-        self._unseen = named if is_jsonl else set()
+        columns = (*(job.output.keep or ()), self._id, job.labels.gold)
+        self._unseen = {name for name in columns if name is not None} if is_jsonl else set()
         self._has_rows = False
         self._gold = GoldColumn.of(prepared.loaded)
 
@@ -222,8 +222,9 @@ class _Survey:
                 self._unseen -= row.values.keys()
 
     def _schema(self) -> pa.Schema:
-        if self._id is not None and self._has_rows and self._id in self._unseen:
-            self._prepared.source.refuse_unseen(self._id)
+        for name in (self._id, self._prepared.loaded.job.labels.gold):
+            if name is not None and self._has_rows and name in self._unseen:
+                self._prepared.source.refuse_unseen(name)
         if self._unseen and self.items.models:
             raise ConfigurationError(
                 f"no row has the column {', '.join(sorted(self._unseen))}, which output.keep names",

@@ -10,6 +10,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from batcher.core.quality.tally import Tally
 from batcher.core.request.canonical import content_name
 from batcher.errors import ConfigurationError
 from batcher.outputs.columns import Layout, repeat_rows
@@ -34,10 +35,18 @@ _STRETCH_ROWS = 4_096
 
 
 @dataclass(frozen=True, slots=True)
+class Target:
+    """Where an output goes, and the run that it is of."""
+
+    path: Path
+    run_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class Exported:
     """What was written or found as it should be; another run may still answer ``open_rows``.
 
-    ``quality`` is there when the job has labels and the output was written.
+    ``quality`` is there when the job has labels and the output was written by a run.
     """
 
     path: Path
@@ -47,7 +56,7 @@ class Exported:
     open_rows: int
     is_unchanged: bool
     files: tuple[SealedFile, ...]
-    quality: Quality | None = None
+    quality: Tally | None = None
 
 
 def layout_of(prepared: Prepared, plan: Plan) -> Layout:
@@ -80,36 +89,34 @@ def export_parquet(
     prepared: Prepared,
     plan: Plan,
     with_checkpoint: WithCheckpoint,
-    path: Path,
-    run_id: str,
+    target: Target,
     rows_read: Callable[[int], None] = lambda _: None,
+    quality: Quality | None = None,
 ) -> Exported:
     """Write every item with its result, in input order; nothing when that already stands there.
 
-    Begin the results first; ``rows_read`` hears how many rows of the input are written.
+    Begin the results first; ``rows_read`` hears how many rows of the input are written, and
+    ``quality`` sees them.
     """
-    layout = layout_of(prepared, plan)
+    layout, path = layout_of(prepared, plan), target.path
     output = prepared.loaded.job.output
-    quality = Quality.of(prepared, run_id)
-    digest = with_checkpoint(results_digest)
     by_status = with_checkpoint(count_statuses)
     sums = with_checkpoint(output_totals)
+    content = [with_checkpoint(results_digest), _files_digest(prepared)]
     metadata = {
-        "schema_version": OUTPUT_VERSION,
-        "job": prepared.loaded.job.job.name,
-        "job_digest": prepared.loaded.digest,
-        "run_id": run_id,
-        "is_simulated": prepared.asks_simulator,
-        "prices_as_of": prepared.prices.as_of.isoformat(),
+        **_metadata(prepared, target.run_id),
         "rows": plan.counts.items,
         "by_status": by_status,
         "totals": sums,
-        "content": [digest, _files_digest(prepared)],
+        "content": content,
     }
+    labels = prepared.loaded.job.labels
     made_from = {
-        **{key: metadata[key] for key in ("schema_version", "content")},
+        "schema_version": OUTPUT_VERSION,
+        "content": content,
         "columns": layout.schema.to_string(),
         "rows_per_file": output.rows_per_file,
+        "gold": [labels.gold, labels.gold_field],
     }
     state, is_own = prepared.workspace.state, path == prepared.workspace.output
     seal = read_seal(state) if is_own else None
@@ -131,10 +138,22 @@ def export_parquet(
     cost = Decimal(sums["cost_usd"])
     allowance = prepared.loaded.job.retry.unknown_attempts
     still_open = with_checkpoint(partial(count_open, allowance=allowance))
-    found = None if is_unchanged else quality
+    found = None if is_unchanged or quality is None else quality.tally
     return Exported(
         path, plan.counts.items, cost, by_status, still_open, is_unchanged, seal.files, found
     )
+
+
+def _metadata(prepared: Prepared, run_id: str) -> dict[str, Any]:
+    """What an output says of the job that it is of."""
+    return {
+        "schema_version": OUTPUT_VERSION,
+        "job": prepared.loaded.job.job.name,
+        "job_digest": prepared.loaded.digest,
+        "run_id": run_id,
+        "is_simulated": prepared.asks_simulator,
+        "prices_as_of": prepared.prices.as_of.isoformat(),
+    }
 
 
 def _files_digest(prepared: Prepared) -> str:

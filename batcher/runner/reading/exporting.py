@@ -12,7 +12,7 @@ from batcher.outputs.atomic import check_replaceable
 from batcher.outputs.jsonl import LinesOutput, batch_result_lines, json_lines
 from batcher.runner.planning.workspace import Workspace
 from batcher.runner.reading.checkpoint import Reading, last_run_id
-from batcher.runner.reading.export import export_parquet, layout_of, result_tables
+from batcher.runner.reading.export import Target, export_parquet, layout_of, result_tables
 from batcher.store.plans import count_open, count_statuses, read_results
 
 Format = Literal["parquet", "jsonl", "messages-batch"]
@@ -56,7 +56,8 @@ def write_export(read: Reading, path: Path, wanted: Format, *, is_partial: bool)
     _check_path(read, path, wanted)
     os.umask(0o077)  # an output holds users' data
     if wanted == "parquet":
-        export_parquet(read.prepared, read.plan, read.with_checkpoint, path, last_run_id(read))
+        target = Target(path, last_run_id(read))
+        export_parquet(read.prepared, read.plan, read.with_checkpoint, target)
     else:
         with LinesOutput(path) as file:
             for lines in _lines(read, wanted):

@@ -28,14 +28,19 @@ class Quality:
     _is_new: bool = False
 
     @classmethod
-    def of(cls, prepared: Prepared, run_id: str) -> "Quality | None":
-        """That of a job with labels; None without. ``run_id`` is the run whose end it is."""
+    def of(cls, prepared: Prepared, run_id: str, *, is_whole: bool) -> "Quality | None":
+        """That of a job with labels; None without. ``run_id`` is the run whose end it is.
+
+        Only what a whole run answers is compared with what the last whole run did: a retry and a
+        part of the input are no fair sample.
+        """
         labels, said = prepared.loaded.labels, prepared.loaded.job.labels
         if labels is None:
             return None
         gold = None if said.gold is None else Gold.of(labels, said.gold, said.gold_field)
         last_run_id, then = _last_told(prepared, run_id)
-        return cls(Tally(labels.columns, gold, then), prepared.samples, last_run_id)
+        tally = Tally(labels.columns, gold, then, is_whole=is_whole)
+        return cls(tally, prepared.samples, last_run_id)
 
     def see(
         self, rows: Sequence[Row | BadRow], values: Sequence[Labelled], results: pa.Table
@@ -57,7 +62,8 @@ class Quality:
 
 
 def _last_told(prepared: Prepared, run_id: str) -> tuple[str, Mapping[str, Mapping[str, int]]]:
-    """The last run before this one that told of its labels, and what its new ones were."""
+    """The last run before this one that told of its labels, and what the last whole one had new."""
+    last = ""
     for path in sorted(prepared.workspace.state.glob("*/run.json"), reverse=True):
         if path.parent.name >= run_id:
             continue
@@ -65,6 +71,7 @@ def _last_told(prepared: Prepared, run_id: str) -> tuple[str, Mapping[str, Mappi
             told: Any = json.loads(path.read_bytes())["quality"]["new_classes"]
         except (OSError, ValueError, KeyError, TypeError):
             continue
+        last = last or path.parent.name
         if isinstance(told, dict) and told:
-            return path.parent.name, told
-    return "", {}
+            return last, told
+    return last, {}
