@@ -23,7 +23,7 @@ _FORMAT_TOKENS = 40
 _PAGE_TEXT_TOKENS = 2_250
 _PAGE_PIXELS = (1_240, 1_754)
 _UNSEEN_PIXELS = (1_000, 1_000)  # an image behind an address
-_MOST_INFLATED = 4 * 1024 * 1024  # bytes that are looked through of one stream of a PDF
+_MOST_INFLATED = 32 * 1024 * 1024  # bytes that are looked through of a PDF's packed streams
 
 # The prompt that tools add unseen, when a tool may be used and when one must be (API documentation,
 # 2026); by the beginning of the model's name, the longest first.
@@ -212,15 +212,17 @@ def _page_marks(raw: bytes) -> int:
 
 def _object_streams(raw: bytes) -> Iterator[bytes]:
     """Inflate the streams that hold objects, as most programs write them since PDF 1.5."""
-    place = raw.find(b"/ObjStm")
-    while place >= 0:
+    place, left = raw.find(b"/ObjStm"), _MOST_INFLATED
+    while place >= 0 and left > 0:
         start = raw.find(b"stream", place + 7)
         end = raw.find(b"endstream", start)
         if start < 0 or end < 0:
             return
         try:
             packed = raw[start + 6 : end].lstrip(b"\r\n")
-            yield zlib.decompressobj().decompress(packed, _MOST_INFLATED)
+            inflated = zlib.decompressobj().decompress(packed, left)
+            left -= len(inflated)
+            yield inflated
         except zlib.error:
             pass  # packed in another way, or encrypted: it shows no pages
         place = raw.find(b"/ObjStm", end)

@@ -16,6 +16,10 @@ IMPOSSIBLE: Mapping[str, Any] = {"type": []}
 """The schema that nothing fits."""
 
 _MOST_WAYS = 64
+_BOUNDS = (
+    ("minimum", "maximum"), ("exclusiveMinimum", "exclusiveMaximum"), ("minLength", "maxLength"),
+    ("minItems", "maxItems"), ("minProperties", "maxProperties"),
+)  # fmt: skip
 _CONDITION = ("if", "then", "else")
 
 
@@ -23,6 +27,8 @@ def joined(one: Mapping[str, Any], more: Mapping[str, Any]) -> dict[str, Any]:
     """Join two schemas; what cannot be one keyword is kept under ``$also``."""
     made, added, also = dict(one), dict(more), [*one.get(ALSO, ()), *more.get(ALSO, ())]
     added.pop(ALSO, None)
+    if _excludes(made, added) or _excludes(added, made):
+        return dict(IMPOSSIBLE)
     if "if" in made and "if" in added:
         also.append({key: added.pop(key) for key in _CONDITION if key in added})
     for key, value in added.items():
@@ -38,14 +44,36 @@ def joined(one: Mapping[str, Any], more: Mapping[str, Any]) -> dict[str, Any]:
             also.append({key: value})
     if also:
         made[ALSO] = also
-    return made
+    return _closed(_closed(made, one), more)
+
+
+def _closed(made: dict[str, Any], one: Mapping[str, Any]) -> dict[str, Any]:
+    """What is joined, without the properties that one of the two does not let be there."""
+    if one.get("additionalProperties") is not False or "patternProperties" in one:
+        return made
+    known, inner = one.get("properties") or {}, made.get("properties") or {}
+    return {**made, "properties": {name: inner[name] for name in inner if name in known}}
+
+
+def _excludes(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """Whether what one schema requires may not be there, or not be so, by another one."""
+    if "const" in one and "const" in other and not _is_same(one["const"], other["const"]):
+        return True
+    is_closed = other.get("additionalProperties") is False and "patternProperties" not in other
+    known = other.get("properties") or {}
+    return is_closed and any(name not in known for name in one.get("required") or ())
 
 
 def is_impossible(schema: Any) -> bool:
     """Whether nothing fits a resolved schema, as far as its type and choices tell."""
     if not isinstance(schema, Mapping):
         return schema is False
-    return schema.get("type") == [] or choices(schema) == []
+    is_empty = schema.get("type") == [] or choices(schema) == []
+    return is_empty or any(_is_above(schema.get(low), schema.get(high)) for low, high in _BOUNDS)
+
+
+def _is_above(low: Any, high: Any) -> bool:
+    return low is not None and high is not None and bool(low > high)
 
 
 def choices(schema: Mapping[str, Any]) -> list[Any] | None:

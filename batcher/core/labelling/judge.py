@@ -2,9 +2,8 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any
-
-import jsonschema
 
 from batcher.core.labelling.cells import unfit
 from batcher.core.labelling.columns import columns_of
@@ -16,7 +15,8 @@ from batcher.core.labelling.judging.complaint import (
     property_names,
     reason,
 )
-from batcher.core.labelling.judging.formats import FORMATS
+from batcher.core.labelling.judging.formats import FORMAT_CHECKER
+from batcher.core.labelling.judging.rules import RULES
 from batcher.core.labelling.judging.spelling import respelt
 from batcher.core.labelling.references import resolved
 
@@ -41,6 +41,8 @@ class Invalid:
 
 
 _TOO_DEEP = "nested too deep"
+_TOO_LARGE = "a number that is too large"
+_MOST_ERRORS = 50
 
 
 class Judge:
@@ -51,7 +53,7 @@ class Judge:
         self._properties = resolved(schema, schema)["properties"]
         self._columns = columns_of(schema)
         self._names = property_names(schema)
-        self._validator = jsonschema.Draft202012Validator(schema, format_checker=FORMATS)
+        self._validator = RULES(schema, format_checker=FORMAT_CHECKER)
 
     def judge(self, value: Any) -> Valid | Invalid:
         """Judge a value; never raises for what it holds. Valid values have cells (``cell``)."""
@@ -59,6 +61,8 @@ class Judge:
             return self._judge(value)
         except RecursionError:
             return Invalid(f"- the answer: {_TOO_DEEP}", _TOO_DEEP)
+        except ArithmeticError:
+            return Invalid(f"- the answer has {_TOO_LARGE}", f"the answer: {_TOO_LARGE}")
 
     def spelt(self, name: str, value: Any) -> Any:
         """A value of one property with its choices spelt as in the schema, where that fits."""
@@ -70,12 +74,12 @@ class Judge:
         return bool(validator.evolve(schema=self._properties[name]).is_valid(value))
 
     def _judge(self, value: Any) -> Valid | Invalid:
-        normal, errors = value, list(self._validator.iter_errors(value))
-        if errors:
+        normal = value
+        if not self._validator.is_valid(value):
             normal = respelt(value, self._schema, self._validator)
-            errors = causes(self._validator.iter_errors(normal))
-        if errors:
-            return Invalid(complaint(errors), reason(errors, self._names))
+            errors = causes(islice(self._validator.iter_errors(normal), _MOST_ERRORS))
+            if errors:
+                return Invalid(complaint(errors), reason(errors, self._names))
         if not isinstance(normal, Mapping):
             return Invalid("- the answer: must be an object", "the answer: must be an object")
         wrong = [

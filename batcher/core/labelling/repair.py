@@ -1,5 +1,6 @@
 """What becomes of an answer that is not what the schema wants: asked again, kept, or failed."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Literal
@@ -51,11 +52,11 @@ def repaired(fields: Mapping[str, Any], message: Message, complaint: str) -> dic
     answered by its result, as the API demands. With manual thinking (``enabled``) the API wants
     such a turn to begin with its thinking, so that there the call is told as text.
     """
-    told = complaint.encode()[:MOST_COMPLAINT_BYTES].decode(errors="ignore")
+    told = complaint.encode("utf-8", "replace")[:MOST_COMPLAINT_BYTES].decode(errors="ignore")
     said = _ASKED_AGAIN.format(complaint=told)
     called = _call(message)
     if called is None or _thinks_by_hand(fields):
-        answer: Any = message.tool_input or message.text.strip() or "(no answer)"
+        answer: Any = _sendable(message.tool_input or message.text.strip()) or "(no answer)"
         reply: Any = said
     else:
         answer = [called]
@@ -79,12 +80,18 @@ def most_growth(max_tokens: int, via: Via) -> int:
     return max_tokens * (2 if via == "tool" else 1) + MOST_COMPLAINT_BYTES + _AROUND_TOKENS
 
 
+def _sendable(text: str) -> str:
+    """A text without lone surrogates, which no request can hold."""
+    return text.encode("utf-8", "replace").decode()
+
+
 def _call(message: Message) -> dict[str, Any] | None:
     """The tool call of an answer, to send it back; None when there is none that is whole."""
     if message.tool_use_id is None or message.tool_input is None:
         return None
     try:
         given = load(message.tool_input)
+        json.dumps(given, ensure_ascii=False).encode()  # which a lone surrogate does not survive
     except ValueError:
         return None
     if not isinstance(given, dict):

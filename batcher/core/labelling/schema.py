@@ -1,13 +1,15 @@
 """Reads the user's own JSON Schema, and says what is wrong with it."""
 
 import json
-from collections.abc import Mapping
+import re
+import warnings
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import jsonschema
 
 from batcher.core.answers.strict_json import load
-from batcher.core.labelling.references import SchemaError, check_references, resolved
+from batcher.core.labelling.references import SchemaError, check_references, resolved, subschemas
 from batcher.core.nearest import nearest
 
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -20,6 +22,9 @@ def schema_of_json(data: bytes) -> dict[str, Any]:
         text = data.decode("utf-8-sig")
         found = json.loads(text, object_pairs_hook=_pairs)
         load(text)
+        json.dumps(found, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        raise SchemaError("it holds a lone surrogate, which is no character") from None
     except UnicodeDecodeError:
         raise SchemaError("it is not UTF-8") from None
     except json.JSONDecodeError as error:
@@ -52,11 +57,14 @@ def _check(schema: Mapping[str, Any]) -> None:
             "ones prefixItems was a list of items, and dependentRequired was dependencies"
         )
     try:
-        jsonschema.Draft202012Validator.check_schema(schema)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # about patterns, which are looked at by themselves
+            jsonschema.Draft202012Validator.check_schema(schema)
     except jsonschema.SchemaError as error:
         place = ".".join(map(str, error.path)) or "its top"
         raise SchemaError(f"it is no JSON Schema (2020-12): {error.message} at {place}") from None
     check_references(schema)
+    _check_patterns(schema)
     top = resolved(schema, schema)
     properties = top.get("properties")
     if top.get("type", "object") != "object" or not properties:
@@ -70,6 +78,26 @@ def _check(schema: Mapping[str, Any]) -> None:
                 f"{name!r} is a property in one of the ways at its top only, and each property is "
                 f"a column. {hint}"
             )
+
+
+def _check_patterns(schema: Mapping[str, Any]) -> None:
+    """Refuse what means another thing here than whoever wrote it thinks, such as [[:alpha:]]."""
+    pending: list[Mapping[str, Any]] = [schema]
+    while pending:
+        node = pending.pop()
+        for pattern in (*([node["pattern"]] if "pattern" in node else ()), *_keys(node)):
+            try:
+                with warnings.catch_warnings():
+                    warnings.simplefilter("error")
+                    re.compile(pattern)
+            except (re.error, FutureWarning) as error:
+                raise SchemaError(f"the pattern {pattern!r} cannot be used: {error}") from None
+        pending += subschemas(node)
+
+
+def _keys(node: Mapping[str, Any]) -> Iterable[str]:
+    found: Mapping[str, Any] = node.get("patternProperties") or {}
+    return found
 
 
 def _pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -198,6 +198,45 @@ IMPOSSIBLE: dict[str, tuple[Any, str]] = {
     "no type": ({"properties": {"a": {}}}, "a says nothing of its type"),
     "no entries": ({"properties": {"a": {"type": "array"}}}, "what its entries are"),
     "nothing fits": ({"properties": {"a": {"allOf": [TEXT, INTEGER]}}}, "nothing be valid"),
+    "bounds that exclude each other": (
+        {"properties": {"a": {"type": "integer", "minimum": 5, "maximum": 1}}},
+        "nothing be valid",
+    ),
+    "two constants": ({"properties": {"a": {"allOf": [{"const": 1}, {"const": 2}]}}}, "be valid"),
+    "closed and required": (
+        {
+            "properties": {
+                "a": {
+                    "allOf": [
+                        {
+                            "type": "object",
+                            "properties": {k: TEXT},
+                            "required": [k],
+                            "additionalProperties": False,
+                        }
+                        for k in "xy"
+                    ]
+                }
+            }
+        },
+        "nothing be valid",
+    ),
+    "a class that is none": ({"properties": {"a": text(pattern="[[:alpha:]]")}}, "cannot be used"),
+    "doubled by references": (
+        {
+            "properties": {"a": {"$ref": "#/$defs/d0"}},
+            "$defs": {
+                f"d{n}": {
+                    "type": "object",
+                    "required": ["x", "y"],
+                    "properties": {key: {"$ref": f"#/$defs/d{n + 1}"} for key in "xy"},
+                }
+                for n in range(18)
+            }
+            | {"d18": TEXT},
+        },
+        "too large",
+    ),
     "no choice": ({"properties": {"a": {"enum": []}}}, "nothing be valid"),
     "a map": (
         {"properties": {"a": {"type": "object", "additionalProperties": TEXT}}},

@@ -12,9 +12,10 @@ from batcher.core.labelling.answer import NoValueError, value_in, value_of
 from batcher.core.labelling.cells import cell
 from batcher.core.labelling.columns import ColumnType
 from batcher.core.labelling.judge import Invalid, Judge, Valid
-from batcher.core.labelling.judging.formats import FORMATS
+from batcher.core.labelling.judging.formats import FORMAT_CHECKER
 from batcher.core.labelling.labels import TOOL_NAME, Labels
 from batcher.core.labelling.repair import repaired
+from batcher.core.request.canonical import canonical_json
 from batcher.simulator.billing.catalogue import models
 from batcher.simulator.validation.message import check_message
 
@@ -271,9 +272,60 @@ def test_judging_never_raises() -> None:
 )
 def test_formats(name: str, good: list[str], bad: list[str]) -> None:
     """Texts in a format and not; what is no text is in any."""
-    assert [one for one in good if not FORMATS.conforms(one, name)] == []
-    assert [one for one in bad if FORMATS.conforms(one, name)] == []
-    assert FORMATS.conforms(5, name)
+    assert [one for one in good if not FORMAT_CHECKER.conforms(one, name)] == []
+    assert [one for one in bad if FORMAT_CHECKER.conforms(one, name)] == []
+    assert FORMAT_CHECKER.conforms(5, name)
+
+
+def judged(schema: dict[str, Any], value: Any) -> bool:
+    """Whether one value is right for a property."""
+    judge = Judge({"type": "object", "properties": {"x": schema}})
+    return isinstance(judge.judge({"x": value}), Valid)
+
+
+@pytest.mark.parametrize(
+    ("divisor", "value", "is_right"),
+    [
+        (0.01, 19.99, True), (0.01, 0.57, True), (0.01, 4.35, True), (0.01, 1.005, False),
+        (0.5, 10**400, False), (5, 15, True), (5, 15.0, True), (5, 7, False), (1e-9, 1e-8, True),
+    ],
+)  # fmt: skip
+def test_multiples_are_as_they_are_written(divisor: float, value: Any, is_right: bool) -> None:
+    """A price in cents is one; a number too large for a column is none, and no crash."""
+    assert judged({"type": "number", "multipleOf": divisor}, value) is is_right
+
+
+@pytest.mark.parametrize(
+    ("entries", "is_right"),
+    [([1, 1.0], False), ([1, True], True), (["a", "A"], True), ([{"a": 1}, {"a": 1.0}], False)],
+)
+def test_no_entry_twice(entries: list[Any], is_right: bool) -> None:
+    """1.0 is 1, and true is not; a long list takes one look at each entry."""
+    schema = {"type": "array", "items": True, "uniqueItems": True}
+    assert judged({**schema, "prefixItems": [{}]}, entries) is is_right
+    assert judged({**schema, "prefixItems": [{}]}, [{"n": n} for n in range(20_000)])
+
+
+def test_many_mistakes_make_a_short_complaint() -> None:
+    """However much is wrong."""
+    judge = Judge(
+        {"type": "object", "properties": {"x": {"type": "array", "items": {"enum": ["a", "b"]}}}}
+    )
+    found = judge.judge({"x": ["wrong"] * 20_000})
+    assert isinstance(found, Invalid)
+    assert found.complaint.count("\n") < 10
+
+
+@pytest.mark.parametrize("text", ['{"a": "\\ud800"}', '{"\\ud800": 1}', "\ud800"])
+def test_what_cannot_be_sent_is_asked_again(text: str) -> None:
+    """A lone surrogate in an answer ends in a request that can be sent, and not in a crash."""
+    labels = Labels.of({"properties": {"a": {"enum": ["x", "y"]}}})
+    content = [{"type": "text", "text": text}]
+    body = {"id": "m", "type": "message", "model": "m", "stop_reason": "end_turn", "usage": {}}
+    message = parse_message(json.dumps({**body, "role": "assistant", "content": content}).encode())
+    found = labels.judged(message)
+    assert isinstance(found, Invalid)
+    assert b"does not fit" in canonical_json(repaired(FIELDS, message, found.complaint))
 
 
 def test_cells() -> None:

@@ -14,7 +14,7 @@ from batcher.core.labelling.adapt import adapt
 from batcher.core.labelling.answer import value_in
 from batcher.core.labelling.cells import cell
 from batcher.core.labelling.judge import Invalid, Valid
-from batcher.core.labelling.judging.formats import FORMATS
+from batcher.core.labelling.judging.formats import FORMAT_CHECKER
 from batcher.core.labelling.labels import Labels
 from batcher.core.labelling.references import SchemaError
 from batcher.outputs.labels import arrow_type
@@ -80,7 +80,7 @@ def test_the_adapted_schema_takes_what_the_users_does(made: Made, data: Any) -> 
     """Keys that it does not name aside, of which these values have none."""
     labels = labels_of(made)
     value = data.draw(made.right)
-    checker = jsonschema.Draft202012Validator(labels.adapted.schema, format_checker=FORMATS)
+    checker = jsonschema.Draft202012Validator(labels.adapted.schema, format_checker=FORMAT_CHECKER)
     assert checker.is_valid(value)
 
 

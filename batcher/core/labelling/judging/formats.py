@@ -27,7 +27,7 @@ def day(text: str) -> date:
 
 
 _CLOCK = r"[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?"
-_ZONE = r"([Zz]|[+-][0-9]{2}:[0-9]{2})"
+_ZONE = r"([Zz]|[+-]([01][0-9]|2[0-3]):[0-5][0-9])"
 _MOMENT = re.compile(rf"[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}[Tt]{_CLOCK}{_ZONE}")
 # RFC 3339 wants a zone here too; nobody who asks for the time in a text means it to be there.
 _TIME = re.compile(rf"{_CLOCK}{_ZONE}?")
@@ -88,8 +88,8 @@ def _checks(read: Callable[[str], object]) -> Callable[[object], bool]:
     return check
 
 
-FORMATS = jsonschema.FormatChecker(formats=())
+FORMAT_CHECKER = jsonschema.FormatChecker(formats=())
 """Checks texts only; every other value is in any format."""
 
 for _name, _read in _READERS.items():
-    FORMATS.checks(_name, raises=ValueError)(_checks(_read))
+    FORMAT_CHECKER.checks(_name, raises=ValueError)(_checks(_read))
