@@ -89,7 +89,7 @@ def _check_patterns(schema: Mapping[str, Any]) -> None:
             try:
                 with warnings.catch_warnings():
                     warnings.simplefilter("error")
-                    re.compile(pattern)
+                    re.compile(f"(?:{pattern})")  # what is known to re warns once only
             except (re.error, FutureWarning) as error:
                 raise SchemaError(f"the pattern {pattern!r} cannot be used: {error}") from None
         pending += subschemas(node)

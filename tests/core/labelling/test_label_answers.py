@@ -319,7 +319,8 @@ def test_many_mistakes_make_a_short_complaint() -> None:
 @pytest.mark.parametrize("text", ['{"a": "\\ud800"}', '{"\\ud800": 1}', "\ud800"])
 def test_what_cannot_be_sent_is_asked_again(text: str) -> None:
     """A lone surrogate in an answer ends in a request that can be sent, and not in a crash."""
-    labels = Labels.of({"properties": {"a": {"enum": ["x", "y"]}}})
+    closed = {"properties": {"a": {"enum": ["x", "y"]}}, "additionalProperties": False}
+    labels = Labels.of(closed)
     content = [{"type": "text", "text": text}]
     body = {"id": "m", "type": "message", "model": "m", "stop_reason": "end_turn", "usage": {}}
     message = parse_message(json.dumps({**body, "role": "assistant", "content": content}).encode())
