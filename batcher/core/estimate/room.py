@@ -5,7 +5,6 @@ that may fit is worth the try, and one that cannot is not.
 """
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from batcher.core.estimate.prompt import Prompt
@@ -15,16 +14,17 @@ from batcher.core.request.models import ModelFacts
 _SURE = 2.0
 _SAFE = 1.28  # nine in ten texts are no longer
 """Standard deviations of the estimate."""
-_MARGIN = 0.98
-_MOST_PER_BYTE = 2.5  # tokens that are estimated for a byte of text, on the safe side
+# Tokens that are estimated for a byte of text at most: 1.5 by its class of characters, and what the
+# safe side adds to that.
+_MOST_PER_BYTE = 2.5
 _OUTPUT_SHARE = 4
 
 
 @dataclass(frozen=True, slots=True)
 class Room:
-    """The tokens that a model takes in all, and those that are left for the prompt.
+    """The tokens that a prompt may have, by its model's context or by the job, and safely has.
 
-    ``prompt`` is what leaves room for ``max_tokens``, or for a quarter of the context when that is
+    ``prompt`` also leaves room for ``max_tokens``, or for a quarter of the context when that is
     less: an answer that reaches its end is cut off.
     """
 
@@ -32,10 +32,11 @@ class Room:
     prompt: int
 
     @classmethod
-    def of(cls, facts: ModelFacts, max_tokens: int) -> "Room":
-        """That of a request."""
-        window = facts.context_window
-        return cls(window, window - min(max_tokens, window // _OUTPUT_SHARE))
+    def of(cls, facts: ModelFacts, max_tokens: int, most: int | None = None) -> "Room":
+        """That of a request; ``most`` is what the job lets a prompt have."""
+        context = facts.context_window
+        window = context if most is None else min(most, context)
+        return cls(window, min(window, context - min(max_tokens, context // _OUTPUT_SHARE)))
 
     def surely_holds(self, body: bytes) -> bool:
         """Whether a request is so small that nobody needs to estimate its prompt."""
@@ -52,23 +53,6 @@ class Room:
         """Whether it is likely to be too long."""
         return prompt.total > self.window
 
-    def excess(self, prompt: Prompt) -> float:
-        """The share of a prompt's text that has to go for it to fit, on the safe side.
-
-        0 when it fits as it is, 1 when what is not text leaves no room.
-        """
-        safe = prompt.text.total * math.exp(_SAFE * prompt.text.sigma)
-        if prompt.counted + safe <= self.prompt or not safe:
-            return 0.0
-        return min(1.0, 1 - _MARGIN * max(0, self.prompt - prompt.counted) / safe)
-
-
-def cut_texts(values: Mapping[str, object], names: list[str], characters: int) -> dict[str, object]:
-    """Values without the last characters of their texts: of the longest first, then the next."""
-    cut = dict(values)
-    texts = {name: value for name in names if isinstance(value := cut.get(name), str)}
-    for name in sorted(texts, key=lambda one: -len(texts[one])):
-        kept = max(0, len(texts[name]) - characters)
-        characters -= len(texts[name]) - kept
-        cut[name] = texts[name][:kept]
-    return cut
+    def safe_tokens(self, prompt: Prompt) -> float:
+        """How many tokens a prompt has at most, in nine of ten texts."""
+        return prompt.counted + prompt.text.total * math.exp(_SAFE * prompt.text.sigma)

@@ -71,11 +71,16 @@ class Input(Section):
     on_empty: Literal["skip", "send"] = Field(
         "skip", description="What to do with a row whose prompt is empty or blank."
     )
+    max_prompt_tokens: Count | None = Field(
+        None,
+        description="The most tokens that a prompt may have, as estimated; default what the "
+        "model's context holds. Long prompts may cost more a token: see batcher prices MODEL.",
+    )
     on_too_long: Literal["fail", "truncate"] = Field(
         "fail",
-        description="What becomes of a row whose prompt does not fit into the model's context. "
-        "fail: it has failed; what may fit is sent, and not billed when it does not. truncate: "
-        "its longest column is cut until it fits, by an estimate on the safe side.",
+        description="What becomes of a row whose prompt is too long. fail: it has failed; what may "
+        "fit is sent, and not billed when it does not. truncate: its longest columns are cut until "
+        "it fits, by an estimate on the safe side.",
     )
 
 

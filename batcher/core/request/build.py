@@ -111,9 +111,14 @@ class RequestBuilder:
     @property
     def texts(self) -> frozenset[str] | None:
         """Those of them that may hold text which can be cut; None means any of them."""
-        used, spec = self.columns, self._spec
-        whole = {*spec.images, *spec.documents, spec.messages, spec.params, "params"}
-        return None if used is None else used - whole
+        return None if self.columns is None else self.columns - self.whole
+
+    @property
+    def whole(self) -> frozenset[str]:
+        """The columns that are read as something else than text."""
+        spec = self._spec
+        named = (*spec.images, *spec.documents, spec.messages, spec.params)
+        return frozenset(name for name in (*named, "params") if name is not None)
 
     @property
     def coverage(self) -> Fingerprint:

@@ -74,10 +74,11 @@ class Prepared:
         facts = self.prices.facts(request.model)
         if facts is None:
             return request
-        room = Room.of(facts, request.max_tokens)
+        room = Room.of(facts, request.max_tokens, self.loaded.job.input.max_prompt_tokens)
         if room.surely_holds(request.body):
             return request
-        fitting = Fitting(room, self.prompt_rule(request.model), self._made_of, self.builder.texts)
+        rule, builder = self.prompt_rule(request.model), self.builder
+        fitting = Fitting(room, rule, self._made_of, builder.texts, builder.whole)
         if self.loaded.job.input.on_too_long == "truncate":
             return fitting.cut(request, row.values)
         return fitting.checked(request)

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from batcher.core.estimate.fitting import Fitting
+from batcher.core.estimate.fitting import Fitting, level
 from batcher.core.estimate.prompt import PromptRule
-from batcher.core.estimate.room import Room, cut_texts
+from batcher.core.estimate.room import Room
 from batcher.core.job import Job
 from batcher.core.request.build import Request, RequestBuilder, Unsendable
 from batcher.core.template.template import Template
@@ -28,7 +28,7 @@ def fitting(prompt: str = PROMPT, max_tokens: int = 100) -> tuple[RequestBuilder
     )
     builder = RequestBuilder(job, system=None, prompt=Template(prompt, "p"))
     room = Room(WINDOW, WINDOW - max_tokens)
-    return builder, Fitting(room, RULE, builder.build, builder.texts)
+    return builder, Fitting(room, RULE, builder.build, builder.texts, builder.whole)
 
 
 def made(builder: RequestBuilder, values: dict[str, Any]) -> Request:
@@ -68,7 +68,7 @@ def test_it_is_refused_when_told_to_or_when_nothing_can_be_cut() -> None:
     refused = fit.checked(request)
     assert isinstance(refused, Unsendable)
     assert refused.error_type == "client.too_long"
-    assert "the model's context holds 2,000" in refused.reason
+    assert "may have 2,000" in refused.reason
     builder, fit = fitting("word " * 9_000 + "{{ text }}")
     assert isinstance(fit.cut(made(builder, {"text": "a"}), {"text": "a"}), Unsendable)
 
@@ -100,17 +100,71 @@ def test_whatever_is_cut_fits_and_is_made_of_beginnings(
         return
     found = fit.cut(request, values)
     assert isinstance(found, Request)
-    assert fit.room.excess(RULE.of(found.fields)) == 0
+    assert fit.room.safe_tokens(RULE.of(found.fields)) <= fit.room.prompt
     assert found == fit.cut(request, values)
     assert (found.note is None) == (found.body == request.body)
 
 
-@pytest.mark.parametrize("characters", [0, 3, 7, 10, 99])
-def test_characters_go_from_the_longest_first(characters: int) -> None:
-    """As many as were asked for, as far as there are any; what is no text stays."""
-    values = {"a": "aaaaaaa", "b": "bbb", "n": 5, "c": "untouched"}
-    cut = cut_texts(values, ["a", "b", "n"], characters)
-    assert (cut["n"], cut["c"]) == (5, "untouched")
-    assert len(str(cut["a"])) + len(str(cut["b"])) == max(0, 10 - characters)
-    if characters < 7:
-        assert cut["b"] == "bbb"
+@pytest.mark.parametrize(
+    ("lengths", "kept", "expected"),
+    [([10, 4, 7], 21, 10), ([10, 4, 7], 12, 4), ([10, 4, 7], 18, 7), ([5, 5, 5], 6, 2), ([], 0, 0)],
+)
+def test_the_longest_are_cut_first(lengths: list[int], kept: int, expected: int) -> None:
+    """To a common length; of equal ones none is spared, and none is deleted."""
+    assert level(lengths, kept) == expected
+    assert sum(min(length, expected) for length in lengths) <= kept
+
+
+def test_equal_texts_are_cut_alike() -> None:
+    """Three columns of the same length lose the same."""
+    builder, fit = fitting("{{ a }} {{ b }} {{ c }}")
+    values = dict.fromkeys("abc", "word " * 4000)
+    found = fit.cut(made(builder, values), values)
+    assert isinstance(found, Request)
+    words = found.fields["messages"][0]["content"].split()
+    assert found.note is not None
+    assert len({part.split(" was ")[1] for part in found.note.split("; ")}) == 1
+    assert len(words) > 600
+
+
+def test_columns_that_are_not_asked_about_are_left_alone() -> None:
+    """Also when a template could reach every column; the room is used."""
+    builder, fit = fitting('{{ row["a"] }} {{ row["b"] }}')
+    assert fit.texts is None
+    values = {"a": "word " * 5_000, "b": "short", "unused": "long " * 90_000}
+    found = fit.cut(made(builder, values), values)
+    assert isinstance(found, Request)
+    assert found.note is not None
+    assert "unused" not in found.note
+    assert fit.room.safe_tokens(RULE.of(found.fields)) > 0.9 * fit.room.prompt
+
+
+@pytest.mark.parametrize("words", [1_000, 4_000, 40_000])
+def test_a_long_template_leaves_little_and_no_row_fails_for_it(words: int) -> None:
+    """However long the row is, as much is kept as there is room for."""
+    builder, fit = fitting("word " * 700 + "{{ text }}")
+    values = {"text": "word " * words}
+    found = fit.cut(made(builder, values), values)
+    assert isinstance(found, Request)
+    assert 0.9 * fit.room.prompt < fit.room.safe_tokens(RULE.of(found.fields)) <= fit.room.prompt
+
+
+def test_what_may_fit_is_not_failed_for_being_cut() -> None:
+    """A template that is over the safe side by itself is sent, as without cutting."""
+    builder, fit = fitting("word " * 1_000 + "{{ text }}")
+    request = made(builder, {"text": "a"})
+    assert fit.room.safe_tokens(RULE.of(request.fields)) > fit.room.prompt
+    assert fit.cut(request, {"text": "a"}) == request
+
+
+@given(st.text(), st.integers(1, 30))
+def test_what_surely_fits_fits(text: str, times: int) -> None:
+    """Whatever its characters: nobody has to estimate it."""
+    builder, _ = fitting("{{ text }}")
+    request = builder.build({"text": text * times})
+    if isinstance(request, Request):
+        room = Room(400, 300)
+        prompt = RULE.of(request.fields)
+        if room.surely_holds(request.body):
+            assert room.safe_tokens(prompt) <= room.prompt
+            assert not room.cannot_hold(prompt)
