@@ -1,6 +1,6 @@
 """The rows of a job's input, read as a stream and as often as needed."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
 from typing import NoReturn, Protocol
@@ -15,7 +15,7 @@ from batcher.inputs.chunk import Chunk
 from batcher.inputs.files import FileStamp, find_files
 from batcher.inputs.formats import messages_batch
 from batcher.inputs.formats.jsonl import JsonlFiles
-from batcher.inputs.formats.parquet import ParquetFiles
+from batcher.inputs.formats.parquet import ParquetFiles, class_names
 from batcher.inputs.formats.plain_files import PlainFiles
 from batcher.inputs.selection import Selection
 
@@ -70,6 +70,11 @@ class Source:
     def schema(self) -> pa.Schema | None:
         """The Arrow schema of Parquet files, united by name, or of plain ones; None for JSONL."""
         return self._rows.schema
+
+    @property
+    def classes(self) -> Mapping[str, tuple[str, ...]]:
+        """The names that numbers stand for, by column, as Hugging Face's Parquet tells them."""
+        return {} if self.schema is None else class_names(self.schema)
 
     @property
     def columns(self) -> tuple[str, ...] | None:

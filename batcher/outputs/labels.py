@@ -10,7 +10,7 @@ from batcher.core.labelling.cells import cell
 from batcher.core.labelling.columns import ColumnType
 from batcher.core.labelling.judge import Valid
 from batcher.core.labelling.labels import Labels
-from batcher.core.quality.votes import vote, voted_fields
+from batcher.core.quality.votes import said_of, vote, voted_fields
 
 _TYPES: Mapping[str, pa.DataType] = {
     "boolean": pa.bool_(),
@@ -73,9 +73,9 @@ def vote_arrays(
     arrays = []
     rows = [values[first : first + samples] for first in range(0, len(values), samples)]
     for name in voted_fields(labels.columns):
-        said = ([None if value is None else value.get(name) for value in row] for row in rows)
+        said = ([said_of(value, name) for value in row] for row in rows)
         votes = [found for row in said for found in [vote(row)] * samples]
-        majority = [None if one is None else one.label for one in votes]
+        majority = [None if one is None else one.value for one in votes]
         shares = [None if one is None else one.agreement for one in votes]
         arrays += [_array(majority, labels.columns[name]), pa.array(shares, pa.float64())]
     return arrays

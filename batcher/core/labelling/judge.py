@@ -18,7 +18,6 @@ from batcher.core.labelling.judging.complaint import (
 from batcher.core.labelling.judging.formats import FORMAT_CHECKER
 from batcher.core.labelling.judging.rules import RULES
 from batcher.core.labelling.judging.spelling import respelt
-from batcher.core.labelling.references import resolved
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +49,6 @@ class Judge:
 
     def __init__(self, schema: Mapping[str, Any]) -> None:
         self._schema = schema
-        self._properties = resolved(schema, schema)["properties"]
         self._columns = columns_of(schema)
         self._names = property_names(schema)
         self._validator = RULES(schema, format_checker=FORMAT_CHECKER)
@@ -63,15 +61,6 @@ class Judge:
             return Invalid(f"- the answer: {_TOO_DEEP}", _TOO_DEEP)
         except ArithmeticError:
             return Invalid(f"- the answer has {_TOO_LARGE}", f"the answer: {_TOO_LARGE}")
-
-    def spelt(self, name: str, value: Any) -> Any:
-        """A value of one property with its choices spelt as in the schema, where that fits."""
-        return respelt(value, self._properties[name], self._validator)
-
-    def fits(self, name: str, value: Any) -> bool:
-        """Whether a value, spelt so, is right for one property."""
-        validator: Any = self._validator
-        return bool(validator.evolve(schema=self._properties[name]).is_valid(value))
 
     def _judge(self, value: Any) -> Valid | Invalid:
         normal = value

@@ -20,11 +20,12 @@ from batcher.core.quality.report import (
     drift_lines,
     number_lines,
 )
-from batcher.core.quality.votes import Agreement, vote_by_field, voted_fields
+from batcher.core.quality.votes import Agreement, said_of, vote_by_field, voted_fields
 
 _CONFIDENCE = "confidence"
 
 _MOST_CLASSES = 1_000
+_NUMBERS = ("int64", "double")
 
 Labelled = Mapping[str, Any] | None
 """A checked answer; None where there is no valid one."""
@@ -43,8 +44,9 @@ class Tally:
     gold: Gold | None = None
     then: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     is_whole: bool = True
-    compared: Comparison | Numbers = field(init=False)
-    single: Comparison | Numbers = field(init=False)
+    compared: Comparison = field(init=False)
+    single: Comparison = field(init=False)
+    numbers: Numbers = field(default_factory=Numbers)
     confidence: Confidence = field(default_factory=Confidence)
     agreement: dict[str, Agreement] = field(default_factory=dict)
     classes: dict[str, Counter[str]] = field(default_factory=dict)
@@ -53,10 +55,9 @@ class Tally:
     _confidence: str | None = field(init=False)
 
     def __post_init__(self) -> None:
-        is_number = self.gold is not None and self.gold.kind.kind == "double"
-        self.compared, self.single = (
-            (Numbers(), Numbers()) if is_number else (Comparison(), Comparison())
-        )
+        # What is no choice is content: it has an accuracy, and no classes that are told.
+        is_open = self.gold is None or not self.gold.has_classes
+        self.compared, self.single = Comparison(is_open=is_open), Comparison(is_open=is_open)
         self._voted = voted_fields(self.columns)
         ends = (name for name in self.columns if name.lower().endswith(_CONFIDENCE))
         self._confidence = next(ends, None)
@@ -84,11 +85,11 @@ class Tally:
             return answers[0] or {}
         known = [one for one in answers if one is not None]
         votes = vote_by_field(known, self._voted)
-        return {name: one.label for name, one in votes.items()}
+        return {name: one.value for name, one in votes.items()}
 
     def _agree(self, answers: Sequence[Labelled]) -> None:
         for name in self._voted:
-            said = [None if one is None else one.get(name) for one in answers]
+            said = [said_of(one, name) for one in answers]
             self.agreement.setdefault(name, Agreement()).add(said)
 
     def _compare(
@@ -99,22 +100,27 @@ class Tally:
         Several numbers are held against it by their mean.
         """
         right = gold.value(cell)
-        said = [None if one is None else one.get(gold.field) for one in answers]
-        label = labels.get(gold.field)
-        if isinstance(self.compared, Numbers) and len(said) > 1:
+        said = [None if one is None else gold.label(one.get(gold.field)) for one in answers]
+        if gold.kind.kind in _NUMBERS:
             numbers = [found for one in said if (found := number_of(one)) is not None]
-            label = fmean(numbers) if numbers else None
-        self.compared.add(right, label)
+            self.numbers.add(right, fmean(numbers) if numbers else None)
+        if gold.kind.kind == "double":
+            return
+        self.compared.add(right, gold.label(labels.get(gold.field)))
         if len(said) > 1:
             for one in said:
                 self.single.add(right, one)
+        self._hold_confidence(right, said, answers)
+
+    def _hold_confidence(
+        self, right: object, said: Sequence[object], answers: Sequence[Labelled]
+    ) -> None:
         stated = self._confidence
-        if right is None or stated is None or isinstance(self.compared, Numbers):
+        if right is None or stated is None:
             return
-        for answer in answers:
+        for one, answer in zip(said, answers, strict=True):
             if answer is not None and answer.get(stated) is not None:
-                is_right = name_of(answer.get(gold.field)) == name_of(right)
-                self.confidence.add(answer[stated], is_right=is_right)
+                self.confidence.add(answer[stated], is_right=name_of(one) == name_of(right))
 
     def drifts(self) -> dict[str, Drift]:
         """How far the new labels of each field are from those of the last whole run."""
@@ -133,20 +139,26 @@ class Tally:
         }
         if self.gold is not None:
             told["gold"] = {"column": self.gold.column, "field": self.gold.field}
-            told["gold"] |= self.compared.as_json()
-            if self.agreement:
+            told["gold"] |= self._compared_json()
+            if self.agreement and self.gold.kind.kind != "double":
                 told["gold"]["of_single_answers"] = self.single.as_json()
             if self.confidence.total or self.confidence.unusable:
                 told["confidence"] = self.confidence.as_json()
         return told
 
+    def _compared_json(self) -> dict[str, Any]:
+        """Of numbers how far they are off, of all but fractions how often they are right."""
+        assert self.gold is not None  # noqa: S101 - who asks has looked
+        told = {} if self.gold.kind.kind == "double" else self.compared.as_json()
+        return told | (self.numbers.as_json() if self.gold.kind.kind in _NUMBERS else {})
+
     def lines(self) -> Iterator[str]:
         """What is said of it at the end of a run."""
         if self.gold is not None:
-            if isinstance(self.compared, Numbers):
-                yield from number_lines(self.gold.field, self.compared)
-            else:
+            if self.gold.kind.kind != "double":
                 yield from comparison_lines(self.gold.field, self.compared)
+            if self.gold.kind.kind in _NUMBERS:
+                yield from number_lines(self.gold.field, self.numbers)
             if self.confidence.total:
                 yield from confidence_lines(self._confidence or _CONFIDENCE, self.confidence)
         for name, agreement in self.agreement.items():

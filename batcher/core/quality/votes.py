@@ -13,18 +13,34 @@ MOST_NAMES = 50_000
 _VOTED = {"boolean", "int64", "string", "enum", "date"}
 
 
+class _Null:
+    """What a valid answer says that leaves a field empty: a vote for nothing, and not no vote."""
+
+    def __str__(self) -> str:
+        return "null"
+
+
+NULL = _Null()
+
+
 @dataclass(frozen=True, slots=True)
 class Vote:
     """What the answers of one row come to.
 
-    ``label`` is what most of them say, as it was said first. It is None on a tie: any rule for one
-    (the first in the schema, a coin) would hide that the model does not know, and favour a class.
+    ``label`` is what most of them say, as it was said first, or NULL. It is None on a tie: any rule
+    for one (the first in the schema, a coin) would hide that the model does not know, and favour a
+    class.
     ``agreement`` is the share of answers that say it, of a tie that of each side.
     """
 
     label: Any
     agreement: float
     answers: int
+
+    @property
+    def value(self) -> Any:
+        """What most of them say, as a column holds it."""
+        return None if self.label is NULL else self.label
 
     @property
     def is_tie(self) -> bool:
@@ -44,6 +60,14 @@ def vote(labels: Sequence[object]) -> Vote | None:
     return Vote(None if is_tie else said, most / answers, answers)
 
 
+def said_of(answer: Mapping[str, object] | None, name: str) -> object:
+    """What an answer says of a field: NULL for nothing; None of an answer that is not valid."""
+    if answer is None:
+        return None
+    value = answer.get(name)
+    return NULL if value is None else value
+
+
 def voted_fields(columns: Mapping[str, ColumnType]) -> tuple[str, ...]:
     """The fields of an answer that can be voted on.
 
@@ -56,11 +80,11 @@ def voted_fields(columns: Mapping[str, ColumnType]) -> tuple[str, ...]:
 def vote_by_field(
     answers: Sequence[Mapping[str, object]], fields: Sequence[str]
 ) -> dict[str, Vote]:
-    """Vote on each field for itself; a field that no answer has is left out.
+    """Vote on each field for itself; all answers are valid ones.
 
     The majority's labels of two fields may never have been said together.
     """
-    votes = ((name, vote([answer.get(name) for answer in answers])) for name in fields)
+    votes = ((name, vote([said_of(answer, name) for answer in answers])) for name in fields)
     return {name: found for name, found in votes if found is not None}
 
 

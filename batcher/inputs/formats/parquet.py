@@ -1,5 +1,6 @@
 """Reads Parquet files in bounded memory and keeps their exact types."""
 
+import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +16,7 @@ from batcher.inputs.formats.json_line import shown_key
 from batcher.inputs.formats.python_values import python_values
 
 _MAGIC = b"PAR1"
+_HUGGING_FACE = b"huggingface"
 # A batch is cut so that rows of average width for their row group stay below this.
 _CHUNK_BYTES = 16 * 2**20
 _BUFFER_BYTES = 2**18
@@ -100,6 +102,7 @@ def _chunk(batch: pa.RecordBatch, schema: pa.Schema, first: Place, ordinal: int)
 
 def _union(files: Sequence[FileStamp]) -> pa.Schema:
     types: dict[str, tuple[pa.DataType, str]] = {}
+    metadata: dict[bytes, bytes] = {}
     for file in files:
         with _open(file) as parquet:
             schema = parquet.schema_arrow
@@ -115,7 +118,22 @@ def _union(files: Sequence[FileStamp]) -> pa.Schema:
                     hint="Write the files again with one type, or read them as two jobs.",
                 )
             types[field.name] = (merged, first if merged == known else file.name)
-    return pa.schema([pa.field(name, kind) for name, (kind, _) in types.items()])
+        metadata.setdefault(_HUGGING_FACE, (schema.metadata or {}).get(_HUGGING_FACE, b"{}"))
+    return pa.schema([pa.field(name, kind) for name, (kind, _) in types.items()], metadata)
+
+
+def class_names(schema: pa.Schema) -> dict[str, tuple[str, ...]]:
+    """The names that numbers stand for, by column: Hugging Face's ``ClassLabel``."""
+    try:
+        told = json.loads((schema.metadata or {}).get(_HUGGING_FACE, b"{}"))
+        features = told.get("info", {}).get("features", {})
+        return {
+            name: tuple(map(str, feature["names"]))
+            for name, feature in features.items()
+            if isinstance(feature, dict) and feature.get("_type") == "ClassLabel"
+        }
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return {}  # somebody else's metadata, which is theirs to write as they like
 
 
 def _merged(first: pa.DataType, second: pa.DataType) -> pa.DataType | None:

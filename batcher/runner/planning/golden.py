@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass, field
 
-from batcher.core.quality.gold import Gold
+from batcher.core.quality.gold import STRANGER, Gold
 from batcher.core.row import BadRow, Row
 from batcher.errors import Problem
-from batcher.inputs.job_file.jobfile import LoadedJob
+from batcher.runner.planning.prepare import Prepared
 from batcher.runner.planning.remarked import Remarked
 
 
@@ -17,19 +17,16 @@ class GoldColumn:
     strangers: Remarked = field(default_factory=Remarked)
 
     @classmethod
-    def of(cls, loaded: LoadedJob) -> "GoldColumn | None":
+    def of(cls, prepared: Prepared) -> "GoldColumn | None":
         """That of a job; None without one."""
-        labels, said = loaded.labels, loaded.job.labels
-        if labels is None or said.gold is None:
-            return None
-        return cls(Gold.of(labels, said.gold, said.gold_field))
+        gold = prepared.gold
+        return None if gold is None else cls(gold)
 
     def see(self, row: Row | BadRow) -> None:
         """Look at a row of the input."""
         if isinstance(row, BadRow):
             return
-        right = self.gold.value(row.values.get(self.gold.column))
-        if right is not None and not self.gold.is_possible(right):
+        if self.gold.value(row.values.get(self.gold.column)) is STRANGER:
             self.strangers.add(row.place)
 
     def warning(self) -> Problem | None:

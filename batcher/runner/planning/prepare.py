@@ -18,6 +18,7 @@ from batcher.core.labelling.repair import most_growth
 from batcher.core.money.bound import Bound, UnboundedError, WorstCase, worst_case
 from batcher.core.money.exact import total
 from batcher.core.money.prices import PriceTable
+from batcher.core.quality.gold import Gold
 from batcher.core.request.attachment import Attachment
 from batcher.core.request.build import Request, RequestBuilder, Unsendable
 from batcher.core.request.refusals import Refusal, refusals
@@ -52,6 +53,15 @@ class Prepared:
     def samples(self) -> int:
         """How many answers each row gets."""
         return self.loaded.job.request.samples
+
+    @property
+    def gold(self) -> Gold | None:
+        """The right labels that answers are compared with; None when the job has none."""
+        labels, said = self.loaded.labels, self.loaded.job.labels
+        if labels is None or said.gold is None:
+            return None
+        classes = self.source.classes.get(said.gold, ())
+        return Gold.of(labels, said.gold, said.gold_field, classes)
 
     @property
     def asks_simulator(self) -> bool:

@@ -145,7 +145,7 @@ class _Survey:
         columns = (*(job.output.keep or ()), self._id, job.labels.gold)
         self._unseen = {name for name in columns if name is not None} if is_jsonl else set()
         self._has_rows = False
-        self._gold = GoldColumn.of(prepared.loaded)
+        self._gold = GoldColumn.of(prepared)
 
     @property
     def reads_all(self) -> bool:

@@ -7,7 +7,6 @@ from typing import Any
 
 import pyarrow as pa
 
-from batcher.core.quality.gold import Gold
 from batcher.core.quality.tally import Labelled, Tally
 from batcher.core.row import BadRow, Row
 from batcher.runner.planning.prepare import Prepared
@@ -34,12 +33,11 @@ class Quality:
         Only what a whole run answers is compared with what the last whole run did: a retry and a
         part of the input are no fair sample.
         """
-        labels, said = prepared.loaded.labels, prepared.loaded.job.labels
+        labels = prepared.loaded.labels
         if labels is None:
             return None
-        gold = None if said.gold is None else Gold.of(labels, said.gold, said.gold_field)
         last_run_id, then = _last_told(prepared, run_id)
-        tally = Tally(labels.columns, gold, then, is_whole=is_whole)
+        tally = Tally(labels.columns, prepared.gold, then, is_whole=is_whole)
         return cls(tally, prepared.samples, last_run_id)
 
     def see(

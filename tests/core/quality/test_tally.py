@@ -1,5 +1,7 @@
 """Rows are what figures count, gold is read as answers are, and drift is of new labels only."""
 
+import json
+from datetime import UTC, date, datetime
 from random import Random
 from typing import Any
 
@@ -7,10 +9,14 @@ import pytest
 
 from batcher.core.labelling.fields import schema_of_fields
 from batcher.core.labelling.labels import Labels
-from batcher.core.quality.gold import Gold
+from batcher.core.quality.gold import STRANGER, Gold
 from batcher.core.quality.tally import Tally
+from batcher.core.quality.votes import NULL, Vote, said_of, vote
 
-FIELDS = "label: Billing|delivery|other, urgent bool, score float, confidence float"
+FIELDS = (
+    "label: Billing|delivery|other, urgent bool, score float, confidence float, stars int, "
+    "day? date, moment datetime, note text"
+)
 
 
 def tally(fields: str = FIELDS, about: str = "label", **more: Any) -> Tally:
@@ -28,15 +34,22 @@ def tally(fields: str = FIELDS, about: str = "label", **more: Any) -> Tally:
         ("urgent", 1, True),
         ("urgent", "no", False),
         ("score", "0.5", 0.5),
+        ("stars", "1152921504606846977", 1152921504606846977),
+        ("stars", 4.0, 4),
+        ("day", date(2026, 1, 2), "2026-01-02"),
+        ("day", datetime(2026, 1, 2, tzinfo=UTC), "2026-01-02"),
+        ("moment", datetime(2026, 1, 2, 8, tzinfo=UTC), "2026-01-02T09:00:00+01:00"),
+        ("moment", "2026-01-02 08:00:00", "2026-01-02T08:00:00Z"),
     ],
 )
 def test_gold_is_read_as_answers_are(about: str, gold: object, answer: object) -> None:
-    """Other capitals, and truth values and numbers as texts, are the same label."""
+    """Other capitals, values as texts, and times of other types or zones are the same label."""
     found = tally(about=about)
     found.add(gold, [{about: answer}], is_new=True)
     told = found.as_json()["gold"]
     assert told["rows"] == 1
-    assert told.get("mean_absolute_error") == 0 or told["accuracy"]["value"] == 1
+    assert told.get("mean_absolute_error", 0) == 0
+    assert "accuracy" not in told or told["accuracy"]["value"] == 1
 
 
 @pytest.mark.parametrize("gold", [None, "", "  ", float("nan")])
@@ -104,7 +117,52 @@ def test_drift_is_of_new_labels_only() -> None:
 
 
 def test_gold_that_is_no_choice_is_told_apart() -> None:
-    """It is compared as it is, and no answer can be it."""
-    gold = Gold.of(Labels.of(schema_of_fields("why text, label: a|b")), "truth")
-    assert gold.field == "label"
-    assert [gold.is_possible(gold.value(cell)) for cell in ("c", "A", "b")] == [False, True, True]
+    """It counts as wrong, under a name that is not the row's own."""
+    found = tally()
+    for gold in ("private words", "billing"):
+        found.add(gold, [{"label": "Billing"}], is_new=True)
+    told = found.as_json()["gold"]
+    assert told["accuracy"]["value"] == 0.5
+    assert [STRANGER, "Billing", 1] in told["confusion"]
+    assert "private" not in json.dumps(found.as_json()) + "".join(found.lines())
+
+
+def test_content_is_no_class() -> None:
+    """Of a field of free text there is an accuracy, and nothing of what it says."""
+    found = tally(about="note")
+    for gold in ("private words", "secret words"):
+        found.add(gold, [{"note": "private words"}], is_new=True)
+    assert found.as_json()["gold"]["accuracy"]["value"] == 0.5
+    told = json.dumps(found.as_json()) + "".join(found.lines())
+    assert "private" not in told
+    assert "secret" not in told
+
+
+def test_whole_numbers_are_right_or_wrong_and_off() -> None:
+    """How often, and by how much; which they were is content."""
+    found = tally(about="stars")
+    for gold, said in [(5, 5), (4, 2)]:
+        found.add(gold, [{"stars": said}], is_new=True)
+    told = found.as_json()["gold"]
+    assert (told["accuracy"]["value"], told["mean_absolute_error"]) == (0.5, 1.0)
+    assert [line.split()[0] for line in found.lines() if line[:1].strip()] == ["stars:", "stars:"]
+
+
+def test_choices_of_numbers_and_numbers_for_choices() -> None:
+    """Choices may look like numbers, and a column of numbers may stand for names."""
+    labels = Labels.of(schema_of_fields("stars: 1|2|3"))
+    gold = Gold.of(labels, "truth")
+    assert [gold.value(cell) for cell in (2, 2.0, "3", 4)] == ["2", "2", "3", STRANGER]
+    labels = Labels.of(schema_of_fields("animal: cat|dog"))
+    gold = Gold.of(labels, "truth", classes=["Cat", "dog"])
+    assert [gold.value(cell) for cell in (0, 1, -1, "dog")] == ["cat", "dog", None, "dog"]
+
+
+def test_nothing_is_a_vote() -> None:
+    """Four valid answers that leave a field empty outvote one that does not."""
+    found = tally(about="day")
+    answers = [*[{"label": "other", "day": None}] * 4, {"label": "other", "day": "2026-01-01"}]
+    found.add(None, answers, is_new=True)
+    assert vote([said_of(one, "day") for one in answers]) == Vote(NULL, 0.8, 5)
+    assert vote([NULL, NULL, "x"]).value is None  # type: ignore[union-attr]
+    assert found.as_json()["votes"]["day"]["mean_share"] == 0.8

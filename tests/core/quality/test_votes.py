@@ -110,11 +110,13 @@ def test_fields_are_voted_on_one_by_one() -> None:
         {"label": "b", "stars": 5},
     ]
     found = vote_by_field(answers, fields)
-    assert {name: one.label for name, one in found.items()} == {
+    assert {name: one.value for name, one in found.items()} == {
         "label": "a",
         "stars": 5,
-        "is_spam": True,
+        "is_spam": None,
+        "day": None,
     }
+    assert (found["is_spam"].answers, found["day"].agreement) == (3, 1.0)
 
 
 def test_krippendorffs_published_example() -> None:
