@@ -86,6 +86,10 @@ def _money(record: Any) -> Iterator[str]:
     ]
     if in_vain:
         yield f"waste  {'; '.join(in_vain)}"
+    repairs = record["repairs"]
+    if repairs["attempts"]:
+        text = f"{rounded_text(Decimal(repairs['usd']))} for {_attempts(repairs['attempts'])}"
+        yield f"repairs {text} that asked again with a complaint"
     for line in record["checkpoint"]["bill"]:
         if line["kind"] == UNEXPLAINED:
             yield (

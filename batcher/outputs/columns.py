@@ -1,5 +1,6 @@
 """The columns that batcher adds to the input's, and how a stretch of results fills them."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -69,9 +70,13 @@ class Layout:
         return sorted(self._our_names() & set(self.kept.names))
 
     def label_clashes(self) -> list[str]:
-        """Labels that bear the name of a kept column or one of ours."""
+        """Labels that bear the name of a kept column, of one of ours, or of another label.
+
+        Whatever the capitals: DuckDB and others would take one of them for the other.
+        """
         labels = () if self.labels is None else self.labels.columns
-        return sorted(set(labels) & (self._our_names() | set(self.kept.names)))
+        names = Counter(name.casefold() for name in (*self.kept.names, *self._our_names(), *labels))
+        return sorted(name for name in labels if names[name.casefold()] > 1)
 
     def fill(
         self,

@@ -10,7 +10,15 @@ from batcher.core.money.pinned import PinnedPrices, digest_of
 from batcher.core.money.statement import BillLine, statement
 from batcher.runner.planning.prepare import Prepared
 from batcher.runner.planning.survey import WithCheckpoint
-from batcher.store.bill import Waste, begin_run, charges, price_tables, waste
+from batcher.store.bill import (
+    Repairs,
+    Waste,
+    begin_run,
+    charges,
+    price_tables,
+    repairs,
+    waste,
+)
 from batcher.store.checkpoint import Checkpoint
 from batcher.store.lock import Holder
 from batcher.store.plans import RunSums, sum_up
@@ -19,10 +27,11 @@ from batcher.store.records import RunStart
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """What was billed, line by line, and what of it was wasted."""
+    """What was billed, line by line, what of it was wasted, and what asked again."""
 
     bill: tuple[BillLine, ...]
     waste: Waste
+    repairs: Repairs
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,4 +84,8 @@ def close_books(checkpoint: Checkpoint, run_id: str, *, has_results: bool) -> Bo
 def _account(
     checkpoint: Checkpoint, tables: Mapping[str, PinnedPrices], run_id: str | None
 ) -> Account:
-    return Account(statement(charges(checkpoint, run_id), tables), waste(checkpoint, run_id))
+    return Account(
+        statement(charges(checkpoint, run_id), tables),
+        waste(checkpoint, run_id),
+        repairs(checkpoint, run_id),
+    )

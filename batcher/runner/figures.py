@@ -114,6 +114,10 @@ def _totals_json(totals: dict[str, Any], account: Account) -> dict[str, Any]:
         "tokens": {kind: totals[kind] for kind in TOKEN_KINDS},
         "bill": [{**asdict(line), "usd": exact_text(line.usd)} for line in account.bill],
         "waste": _waste_json(totals, account.waste),
+        "repairs": {
+            "attempts": account.repairs.attempts,
+            "usd": exact_text(account.repairs.usd),
+        },
     }
 
 

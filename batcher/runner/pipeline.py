@@ -55,6 +55,7 @@ from batcher.store.retries import note_replacements
 from batcher.store.writer import Writer
 
 _SIMULATED_LATENCY = 0.05
+_SIMULATED_VARIETY = 0.25
 
 
 def run_job(
@@ -202,7 +203,8 @@ class _Run:
         if not self.prepared.asks_simulator:
             yield api
             return
-        with running_simulator(_SIMULATED_LATENCY) as url:
+        variety = _SIMULATED_VARIETY if self.prepared.samples > 1 else 0.0
+        with running_simulator(_SIMULATED_LATENCY, variety) as url:
             yield api.model_copy(update={"base_url": url, "auth": "x-api-key"})
 
     def _send(

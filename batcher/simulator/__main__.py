@@ -32,6 +32,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--refusal-rate", type=float, help="share of requests refused")
     made.add_argument("--invalid-rate", type=float, help="share of structured answers that break")
     made.add_argument("--careless-rate", type=float, help="share that mind no description")
+    made.add_argument("--variety-rate", type=float, help="share that differ when asked again")
     made.add_argument("--right-rate", type=float, help="share of answers that are the truth")
     made.add_argument("--truth", metavar="FILE", help="the right fields by a line of the prompt")
     made.add_argument("--bad-key-prefix", help="keys that start with it get a 401")

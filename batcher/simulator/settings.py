@@ -10,6 +10,7 @@ from typing import Any
 from batcher.simulator.faults.fault import Fault
 
 UNLIMITED = 1_000_000_000
+_RATES = ("refusal_rate", "invalid_rate", "careless_rate", "variety_rate", "right_rate")
 MAX_BODY_BYTES = 32 * 1024 * 1024
 
 
@@ -20,8 +21,8 @@ class Settings:
     ``latency`` scales all waiting: 0 answers at once, 1 takes about ``ttft_s`` seconds to the
     first token and then writes ``tokens_per_s``. Limits are per minute and group of models;
     ``burst`` is the share of a minute's worth that may be used at once. ``models`` restricts
-    what is offered. ``invalid_rate``, ``careless_rate``, ``right_rate`` and ``truth`` are those of
-    ``Mind``.
+    what is offered. ``invalid_rate``, ``careless_rate``, ``variety_rate``, ``right_rate`` and
+    ``truth`` are those of ``Mind``.
     ``keep_requests`` keeps an entry for each request in memory, for tests.
     """
 
@@ -38,6 +39,7 @@ class Settings:
     refusal_rate: float = 0.0
     invalid_rate: float = 0.0
     careless_rate: float = 0.0
+    variety_rate: float = 0.0
     right_rate: float = 1.0
     truth: Path | None = None
     faults: tuple[Fault, ...] = ()
@@ -58,7 +60,7 @@ class Settings:
         for name in ("tokens_per_s", "burst"):
             if getattr(self, name) <= 0:
                 raise ValueError(f"{name} must be positive")
-        for name in ("refusal_rate", "invalid_rate", "careless_rate", "right_rate"):
+        for name in _RATES:
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"{name} must lie between 0 and 1")
 

@@ -29,6 +29,14 @@ class Waste:
     repeated_usd: Decimal
 
 
+@dataclass(frozen=True, slots=True)
+class Repairs:
+    """Billed attempts that asked again with a complaint, and their exact USD."""
+
+    attempts: int
+    usd: Decimal
+
+
 def begin_run(checkpoint: Checkpoint, started: RunStart, prices: str) -> None:
     """Record that a run begins, with the text of the price table whose digest it names."""
     known = dict(checkpoint.rows(_BILL["tables"]))
@@ -71,6 +79,11 @@ def usage_of(row: Mapping[str, Any]) -> Usage:
         cache_creation_1h_input_tokens=row["cache_creation_1h_input_tokens"] or 0,
         cache_read_input_tokens=row["cache_read_input_tokens"] or 0,
     )
+
+
+def repairs(checkpoint: Checkpoint, run_id: str | None = None) -> Repairs:
+    """What asking again with complaints came to, in one run or in all."""
+    return Repairs(**checkpoint.row(_BILL["repairs"], run_id=run_id))
 
 
 def waste(checkpoint: Checkpoint, run_id: str | None = None) -> Waste:

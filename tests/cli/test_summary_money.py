@@ -24,6 +24,7 @@ def said(sent: int = 10, **changes: Any) -> list[str]:
         "tokens": {"input_tokens": 1, "output_tokens": 1, "cache_read_input_tokens": 0},
         "is_simulated": False,
         "waste": wasted(),
+        "repairs": {"attempts": 0, "usd": "0"},
         "checkpoint": {"bill": []},
     }
     halt = Halt(6, "budget reached", None)
@@ -68,6 +69,13 @@ def test_waste_is_said_when_there_is_some() -> None:
     )
     free = wasted(failed=3)
     assert not [line for line in said(waste=free) if line.startswith("waste")]
+
+
+def test_repairs_are_said_apart() -> None:
+    """They are no waste where the row got its answer by them."""
+    assert not [line for line in said() if line.startswith("repairs")]
+    repairs = {"attempts": 3, "usd": "0.25"}
+    assert "repairs $0.25 for 3 attempts that asked again with a complaint" in said(repairs=repairs)
 
 
 def test_a_bill_that_does_not_add_up_is_a_warning() -> None:

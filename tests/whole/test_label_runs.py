@@ -73,20 +73,60 @@ def test_labels_become_typed_columns(tmp_path: Path) -> None:
 
 
 def test_invalid_answers_are_asked_again_and_billed(tmp_path: Path) -> None:
-    """One in twenty breaks the schema: at least 99.5 % of rows end valid, to the ledger's cent."""
+    """One in twenty breaks the schema: at least 99.5 % of rows end valid, to the ledger's cent.
+
+    What was asked again is told apart, attempt by attempt.
+    """
     server = Server("--invalid-rate", "0.05", "--latency", "0.01")
     job = Job(tmp_path, server).write(rows(800), more=FIELDS)
-    job.run("--set", "limits.max_failed=0.01")
+    said = job.run("--set", "limits.max_failed=0.01")
     table, ledger, record = job.table(), server.ledger(), record_of(job)
     valid = table.column("_status").to_pylist().count("succeeded")
     assert valid >= 0.995 * 800
     assert table.column("label").null_count == 800 - valid
-    assert ledger["answered"] > 820
+    again = ledger["answered"] - 800
+    assert again == sum(table.column("_attempts").to_pylist()) - 800
+    assert 20 <= again <= 70
+    assert record["repairs"]["attempts"] == again
+    assert f"for {again} attempts that asked again with a complaint" in said
     assert Decimal(record["usd"]["spent"]) == Decimal(ledger["cost_usd"])
-    assert Decimal(record["waste"]["repeated_usd"]) > 0
-    assert record["waste"]["attempts"]["repeated"] >= ledger["answered"] - 800 - 5
+    assert 0 < Decimal(record["repairs"]["usd"]) < Decimal(record["usd"]["spent"]) / 4
     paid = sum(Decimal(str(usd)) for usd in table.column("_cost_usd").to_pylist())
     assert paid == Decimal(ledger["cost_usd"])
+    server.close()
+
+
+def test_every_repair_counts(tmp_path: Path) -> None:
+    """Half of the answers break: a quarter of the rows is left after one repair, then an eighth."""
+    server = Server("--invalid-rate", "0.5")
+    left = []
+    for repairs in (0, 1, 2):
+        (tmp_path / str(repairs)).mkdir()
+        job = Job(tmp_path / str(repairs), server)
+        job.write(rows(200), more=f"{FIELDS}repairs = {repairs}\n").run(code=3)
+        left.append(job.table().column("_status").to_pylist().count("invalid"))
+    assert all(abs(found - 200 * 0.5**n) < 28 for n, found in enumerate(left, 1)), left
+    server.close()
+
+
+def test_choices_are_spelt_as_in_the_schema(tmp_path: Path) -> None:
+    """Whatever capitals the API answers in: in the column, in the vote and against gold."""
+    server = Server("--careless-rate", "1")
+    fields = '[labels]\nfields = "label: Billing|delivery|OTHER"\ngold = "truth"\n'
+    given = [{"n": n, "text": f"thing {n}", "truth": "billing"} for n in range(40)]
+    ask = 'prompt = "Classify: {{ text }}"\nsamples = 3\n'
+    job = Job(tmp_path, server).write(given, request=ask, more=fields)
+    job.run()
+    table = job.table()
+    said = [json.loads(text)["label"] for text in table.column("_text").to_pylist()]
+    spelt = table.column("label").to_pylist()
+    assert any(one != other for one, other in zip(said, spelt, strict=True))
+    assert set(spelt) <= {"Billing", "delivery", "OTHER"}
+    assert set(table.column("_majority_label").to_pylist()) <= {*spelt, None}
+    assert set(table.column("_status").to_pylist()) == {"succeeded"}
+    gold = record_of(job)["quality"]["gold"]
+    right = table.column("_majority_label").to_pylist()[::3].count("Billing")
+    assert gold["accuracy"]["value"] * gold["rows"] == pytest.approx(right)
     server.close()
 
 
@@ -100,7 +140,9 @@ def test_invalid_answers_may_be_kept_or_fail(what: str, code: int, tmp_path: Pat
     table = job.table()
     assert set(table.column("_status").to_pylist()) == {"invalid"}
     assert set(table.column("_error_type").to_pylist()) == {"client.invalid_label"}
-    assert "lacks reasons" in table.column("_error_message")[0].as_py()
+    reasons = " ".join(table.column("_error_message").to_pylist())
+    assert "lacks reasons" in reasons
+    assert "must be an object" in reasons or "of type object" in reasons
     assert table.column("label").null_count == 30
     server.close()
 
@@ -155,19 +197,22 @@ def test_truncated_is_not_invalid(tmp_path: Path) -> None:
     server.close()
 
 
-@pytest.mark.parametrize("via", ["tool", "text"])
-def test_servers_without_structured_output(via: str, tmp_path: Path) -> None:
-    """A strict tool, or JSON found in the text: what the answers hold ends in the same columns."""
+@pytest.mark.parametrize(
+    ("via", "asked"), [("tool", "tools"), ("text", "system"), ("auto", "output_config")]
+)
+def test_servers_without_structured_output(via: str, asked: str, tmp_path: Path) -> None:
+    """A strict tool, or JSON found in the text: the answers end in the same typed columns."""
     server = Server()
-    job = Job(tmp_path, server).write(
-        rows(12), more=f'{FIELDS}via = "{via}"\non_invalid = "keep"\n'
-    )
+    fields = '[labels]\nfields = "label: a|b|c, score float"\nrepairs = 6\n'
+    job = Job(tmp_path, server).write(rows(12), more=f'{fields}via = "{via}"\n')
     job.run()
     body = json.loads(job.command("show", "1", "--json"))["request"]
-    assert "format" not in body.get("output_config", {})
-    assert ("tools" in body) is (via == "tool")
-    assert ("JSON Schema" in json.dumps(body.get("system", ""))) is (via == "text")
-    assert "label" in job.table().column_names
+    assert {key for key in ("tools", "system", "output_config") if key in body} == {asked}
+    found = job.table().to_pylist()
+    assert {row["_status"] for row in found} == {"succeeded"}
+    for row in found:
+        assert row["_text"].count(f'"label": "{row["label"]}"') == 1
+        assert row["_text"].count(f'"score": {row["score"]:g}') == 1
     server.close()
 
 
@@ -293,22 +338,35 @@ def test_check_finds_gold_that_no_answer_can_have(tmp_path: Path) -> None:
     assert "private" not in warning["message"]
 
 
-def test_a_name_that_is_taken_is_said(tmp_path: Path) -> None:
-    """A label called as an input column is a mistake in check, before anything is sent."""
-    job = Job(tmp_path, None).write(rows(3), more='[labels]\nfields = "text, label: a|b"\n')
-    assert "the label 'text' bears the name" in job.run(code=2)
+@pytest.mark.parametrize(
+    "fields", ["text, label: a|b", "TEXT", "label, LABEL", "_status", "_majority_label, label"]
+)
+def test_a_name_that_is_taken_is_said(fields: str, tmp_path: Path) -> None:
+    """A label called as an input column, a vote or another label is a mistake in check."""
+    ask = 'prompt = "Classify: {{ text }}"\nsamples = 2\n'
+    job = Job(tmp_path, None)
+    job.write(rows(3), request=ask, more=f'[labels]\nfields = "{fields}"\n')
+    command = [sys.executable, "-m", "batcher", "check", str(job.path), "--simulate"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "bears the name of another column" in done.stderr
 
 
 def test_check_says_what_is_enforced_by_whom(tmp_path: Path) -> None:
     """A bound that the API refuses is checked by us."""
-    number = {"type": "number", "minimum": 0, "maximum": 1}
+    number = {"type": "number", "minimum": 0, "maximum": 1, "scroe": 1}
     schema = {"type": "object", "required": ["score"], "properties": {"score": number}}
     (tmp_path / "schema.json").write_text(json.dumps(schema))
     job = Job(tmp_path, None).write(rows(3), more='[labels]\nschema = "schema.json"\n')
     job.path.write_text(job.path.read_text().replace("[api]", '[api]\nauth = "none"'))
     said = job.command("check")
     assert "score double" in said
+    assert "held to by the API: names, types, choices and required keys" in said
     assert "checked by us, not by the API: score: at most 1" in said
+    assert "scroe is no keyword" in said
+    told = json.loads(job.command("check", "--json"))["labels"]
+    assert told["checked_by_us"] == ["score: at least 0", "score: at most 1"]
+    assert told["columns"] == {"score": "double"}
 
 
 @pytest.mark.skipif(not PACKAGES.exists(), reason="the full table of Debian packages is not here")

@@ -16,7 +16,7 @@ SHAPE = {
     "plan", "rows", "usd", "attempts", "checkpoint", "tokens", "latency_s", "ttft_s",
     "output_tokens_per_s", "pace", "models", "errors", "output", "versions", "prices_date",
     "overrides", "price_overrides", "price_overrides_date", "reason", "bill", "quality", "waste",
-    "limits",
+    "limits", "repairs",
 }  # fmt: skip
 
 

@@ -4,6 +4,7 @@ import json
 import re
 import sys
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -80,6 +81,23 @@ def told(row: dict[str, Any], name: str, kind: str) -> Any:
     return value.isoformat() if kind in ("date", "timestamp") else value
 
 
+def in_our_capitals(answer: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any]:
+    """An answer with its choices as the schema has them: the API vouches for no capitals."""
+    choices = re.findall(r'"((?:[^"\\\\]|\\\\.)*)"', json.dumps(schema, ensure_ascii=False))
+    spelt = {json.loads(f'"{one}"').swapcase(): json.loads(f'"{one}"') for one in choices}
+    return {
+        key: spelt.get(one, one) if isinstance(one, str) and one not in spelt.values() else one
+        for key, one in answer.items()
+    }
+
+
+def spelt(value: Any, kind: str) -> Any:
+    """A moment as a column tells it, and all else as it was answered."""
+    if kind != "timestamp" or value is None:
+        return value
+    return datetime.fromisoformat(value).astimezone(UTC).isoformat()
+
+
 def without_nulls(value: Any) -> Any:
     """What is not there and what is null are alike in a column."""
     if isinstance(value, dict):
@@ -114,16 +132,17 @@ def test_a_schema_goes_all_the_way(
     right = jsonschema.Draft202012Validator(case.schema, format_checker=jsonschema.FormatChecker())
     for row in rows:
         if row["_status"] == "succeeded":
-            value = json.loads(row["_text"])
+            value = in_our_capitals(json.loads(row["_text"]), case.schema)
             right.validate(value)
             for column, kind in case.columns.items():
-                if kind != "timestamp":
-                    found = without_nulls(told(row, column, kind))
-                    assert found == without_nulls(value.get(column)), column
+                found = without_nulls(told(row, column, kind))
+                assert found == without_nulls(spelt(value.get(column), kind)), column
         else:
             assert row["_status"] == "invalid"
             assert all(row[column] is None for column in case.columns)
     valid = sum(row["_status"] == "succeeded" for row in rows)
+    # An entry that has to be in a list is no bound that the simulator reads.
+    assert valid >= (0 if name == "an entry that must be there" else ROWS - 3)
     assert code == (0 if valid == ROWS else 3)
     assert after["answered"] - before["answered"] == sum(row["_attempts"] for row in rows)
     spent = Decimal(after["cost_usd"]) - Decimal(before["cost_usd"])

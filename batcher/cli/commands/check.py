@@ -12,6 +12,7 @@ from batcher.cli.messages import print_json, say, show_error, show_problem, tell
 from batcher.cli.options import job_argument, json_option, load, set_option, simulate_option, typed
 from batcher.core.job.mistake import Key, dotted
 from batcher.core.job.reading import given_keys
+from batcher.core.labelling.labels import Labels
 from batcher.core.money.display import exact_text, rounded_text
 from batcher.errors import JobFileError, Problem
 from batcher.inputs.job_file.jobfile import LoadedJob
@@ -123,6 +124,7 @@ def _labels(prepared: Prepared) -> Iterator[str]:
         return
     columns = ", ".join(f"{name} {column.kind}" for name, column in labels.columns.items())
     yield f"labels   {columns}, asked for by {_WAYS[labels.via]}"
+    yield f"labels   held to by the API: {labels.held_by_api()}"
     for said in labels.enforced():
         yield f"labels   checked by us, not by the API: {said}"
     for said in labels.adapted.remarks:
@@ -181,11 +183,22 @@ def _for_programs(checked: Checked, loaded: LoadedJob) -> dict[str, Any]:
         if plan is None
         else {"largest_bytes": plan.largest_body, "mean_bytes": plan.mean_body},
         "models": {} if plan is None else dict(plan.models),
+        "labels": None if loaded.labels is None else _labels_json(loaded.labels),
         "prices_date": checked.prepared and checked.prepared.prices.as_of.isoformat(),
         "state": str(checked.workspace.state),
         "output": str(checked.workspace.output),
         "held_by": checked.held_by,
         "sources": dict(loaded.sources),
+    }
+
+
+def _labels_json(labels: Labels) -> dict[str, Any]:
+    return {
+        "columns": {name: column.kind for name, column in labels.columns.items()},
+        "via": labels.via,
+        "held_to_by_api": labels.held_by_api(),
+        "checked_by_us": list(labels.enforced()),
+        "remarks": list(labels.adapted.remarks),
     }
 
 

@@ -26,6 +26,7 @@ _OPTIONS: tuple[tuple[str, Any, str], ...] = (
     ("--refusal-rate", click.FloatRange(0, 1), "Share of requests refused."),
     ("--invalid-rate", click.FloatRange(0, 1), "Share of structured answers that break."),
     ("--careless-rate", click.FloatRange(0, 1), "Share of them that mind no description."),
+    ("--variety-rate", click.FloatRange(0, 1), "Share that differ when the same is asked again."),
     ("--right-rate", click.FloatRange(0, 1), "Share of answers that are the truth."),
     ("--truth", _FILE, 'JSON lines {"line": ..., "value": {...}}: the truth by a prompt line.'),
     ("--bad-key-prefix", str, "Keys that start with it get a 401."),

@@ -82,6 +82,13 @@ class Labels:
         except NoValueError as error:
             return Invalid(f"- {error}", str(error))
 
+    def held_by_api(self) -> str:
+        """What the API holds the model to, in words."""
+        if self.via == "text":
+            return "nothing: the server is only asked for it"
+        what = "names, types, choices and required keys"
+        return what if self.via == "format" else f"{what}, when the model calls the tool"
+
     def enforced(self) -> tuple[str, ...]:
         """What the API does not hold the model to and we check, in words."""
         if self.via == "text":

@@ -72,8 +72,10 @@ def layout_of(prepared: Prepared, plan: Plan) -> Layout:
     )
     if doubled := layout.label_clashes():
         raise ConfigurationError(
-            f"the label {doubled[0]!r} bears the name of a column of the input or of bookkeeping",
-            hint="call it otherwise in [labels], or leave the column out of output.keep",
+            f"the label {doubled[0]!r} bears the name of another column of the output, "
+            "capitals aside",
+            hint="call it otherwise in the schema or fields of [labels], or leave an input column "
+            "out with output.keep",
         )
     clashes = layout.clashes()
     if clashes:

@@ -11,14 +11,15 @@ _END_S = 10
 
 
 @contextmanager
-def running_simulator(latency: float) -> Iterator[str]:
+def running_simulator(latency: float, variety: float = 0.0) -> Iterator[str]:
     """Start a simulator on a free port and yield its address; it ends with this process.
 
-    ``latency`` scales its answering times: 1 is life-like, 0 is at once. It has a session of its
-    own, so that a Ctrl-C does not end it before the run has drained.
+    ``latency`` scales its answering times: 1 is life-like, 0 is at once. ``variety`` is how often
+    it answers otherwise when the same is asked again, as for several samples. It has a session of
+    its own, so that a Ctrl-C does not end it before the run has drained.
     """
     command = [sys.executable, "-m", "batcher.simulator", "--port", "0", "--exit-with-parent"]
-    command += ["--latency", str(latency)]
+    command += ["--latency", str(latency), "--variety-rate", str(variety)]
     with subprocess.Popen(  # noqa: S603 - our own module
         command,
         stdin=subprocess.PIPE,

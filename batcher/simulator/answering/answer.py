@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from batcher.simulator.answering.dice import Dice
+from batcher.simulator.answering.in_words import in_prose, schema_in_words
 from batcher.simulator.answering.mind import Mind
 from batcher.simulator.answering.structure import as_text
 from batcher.simulator.answering.text import reply, sentence
@@ -57,12 +58,15 @@ class Asked:
     mind: Mind
 
 
-def answer(body: Json, model: Model, key: str, seed: int, mind: Mind, room: int) -> Answer:
-    """Give the only answer this seed has for this body.
+def answer(  # noqa: PLR0913, PLR0917 - what an answer depends on
+    body: Json, model: Model, key: str, seed: int, mind: Mind, room: int, times: int = 0
+) -> Answer:
+    """Give the answer this seed has for this body, asked so many times before.
 
     ``key`` names the body without cache marks; ``room`` is what the context window has left.
     """
-    dice = Dice(seed, "answer", key)
+    again = (str(times),) if mind.varies(seed, key, times) else ()
+    dice = Dice(seed, "answer", key, *again)
     if body["max_tokens"] == 0:
         return Answer((), "max_tokens", 0)
     prompt = last_user_text(body)
@@ -146,6 +150,10 @@ def _block(asked: Asked, dice: Dice) -> Json:
         return _text(
             as_text(asked.mind.structured(output_format["schema"], user_texts(asked.body), dice))
         )
+    schema = schema_in_words(asked.body)
+    if schema is not None:
+        made = asked.mind.structured(schema, user_texts(asked.body), dice)
+        return _text(in_prose(as_text(made), dice))
     return _text(reply(asked.prompt, dice))
 
 

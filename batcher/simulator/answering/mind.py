@@ -18,13 +18,16 @@ class Mind:
     """``truth`` has the right fields of an answer by a line of the prompt.
 
     A structured answer is right at ``right_rate`` where the truth is known, and at ``invalid_rate``
-    it breaks its schema. At ``careless_rate`` it keeps to its schema, but not to what descriptions
-    in it ask for. ``refusal_rate`` of all requests are refused.
+    it breaks its schema: a key is missing, a value is of another type, or it is no object at all.
+    At ``careless_rate`` it keeps to its schema, but not to what descriptions in it ask for, and
+    minds no capitals in choices. At ``variety_rate`` an answer comes out otherwise when the same is
+    asked again. ``refusal_rate`` of all requests are refused.
     """
 
     refusal_rate: float = 0.0
     invalid_rate: float = 0.0
     careless_rate: float = 0.0
+    variety_rate: float = 0.0
     right_rate: float = 1.0
     truth: Mapping[str, Mapping[str, Any]] = field(default_factory=dict, repr=False)
 
@@ -44,9 +47,17 @@ class Mind:
         known = self._known(prompt)
         if known is not None and isinstance(made, dict):
             made = self._told(read, made, known, dice)
+        if is_careless:
+            made = _in_other_capitals(made, schema, dice)
         if dice.chance(self.invalid_rate) and isinstance(made, dict) and made:
-            made.pop(dice.pick(sorted(made)))
+            return _broken(made, dice)
         return made
+
+    def varies(self, seed: int, key: str, times: int) -> bool:
+        """Whether the answer to what was asked so many times before is another one now."""
+        if not times or not self.variety_rate:
+            return False
+        return Dice(seed, "varies", key, str(times)).chance(self.variety_rate)
 
     def _known(self, prompt: str) -> Mapping[str, Any] | None:
         if not self.truth:
@@ -65,3 +76,27 @@ class Mind:
                 break
             made = value(schema, dice)
         return made
+
+
+def _broken(made: dict[str, Any], dice: Dice) -> Any:
+    name = dice.pick(sorted(made))
+    match dice.below(3):
+        case 0:
+            return {key: one for key, one in made.items() if key != name}
+        case 1:
+            return {**made, name: {"odd": True}}
+        case _:
+            return "I would rather say it in words."
+
+
+def _in_other_capitals(made: Any, schema: Mapping[str, Any], dice: Dice) -> Any:
+    """Some choices in capitals: the API does not vouch for them."""
+    properties = schema.get("properties") or {}
+    if not isinstance(made, dict):
+        return made
+    return {
+        key: one.swapcase()
+        if isinstance(one, str) and "enum" in properties.get(key, {}) and dice.chance(0.5)
+        else one
+        for key, one in made.items()
+    }

@@ -122,7 +122,9 @@ class _Writer:
 
     def _string(self, schema: Schema, name: str) -> str:
         if "pattern" in schema:
-            return matching(schema["pattern"], self._dice)
+            text = matching(schema["pattern"], self._dice)
+            is_open = not schema["pattern"].endswith("$")
+            return text.ljust(schema.get("minLength", 0) * is_open, "x")
         if "format" in schema:
             return _formatted(schema["format"], self._dice)
         long = any(word in name.lower() for word in ("summary", "why", "explanation", "comment"))

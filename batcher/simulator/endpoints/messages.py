@@ -87,7 +87,9 @@ def _admit(service: Service, exchange: Exchange, body: Body) -> Job:
     service.cache.begin(plan, now)
     settings = service.settings
     room = model.context_window - tokens
-    said = answer(body.value, model, body.unmarked_key, settings.seed, service.mind, room)
+    key = body.unmarked_key
+    times = service.asked_before(key)
+    said = answer(body.value, model, key, settings.seed, service.mind, room, times)
     limits.charge_output(said.output_tokens)
     return Job(body, model, said, plan, _usage(body.value, model, plan, said))
 

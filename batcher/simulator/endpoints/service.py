@@ -4,6 +4,7 @@ import itertools
 import json
 import secrets
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -34,6 +35,7 @@ class Service:
             settings.refusal_rate,
             settings.invalid_rate,
             settings.careless_rate,
+            settings.variety_rate,
             settings.right_rate,
             Mind.truth_in(settings.truth),
         )
@@ -41,10 +43,18 @@ class Service:
         late = [fault for fault in settings.faults if not fault.is_early]
         self.early_schedule = Schedule(early, settings.seed)
         self.schedule = Schedule(late, settings.seed)
+        self._asked: Counter[str] = Counter()
         self._limits: dict[str, Limits] = {}
         # Ids differ between processes, so that nothing can lean on them.
         self._process = secrets.token_hex(4)
         self._ids = itertools.count(1)
+
+    def asked_before(self, key: str) -> int:
+        """How often a body was asked so far; counted only where that makes a difference."""
+        if not self.mind.variety_rate:
+            return 0
+        self._asked[key] += 1
+        return self._asked[key] - 1
 
     def new_id(self, prefix: str) -> str:
         """Make an id that no other answer of any simulator has."""

@@ -36,6 +36,17 @@ SELECT count(*) FILTER (WHERE NOT is_repeated) AS failed, coalesce(sum(cost_usd)
        count(*) FILTER (WHERE is_repeated) AS repeated, coalesce(sum(cost_usd) FILTER (WHERE is_repeated), 0) AS repeated_usd
 FROM lost;
 
+-- name: repairs
+-- Billed attempts that asked again with a complaint: those after an answer that was not the last word.
+WITH asked AS (
+    SELECT a.run_id, o.billing, o.cost_usd,
+           lag(o.status = 'invalid' AND NOT o.is_final, 1, false) OVER (PARTITION BY o.fingerprint ORDER BY o.attempt_id) AS is_repair
+    FROM outcomes o JOIN attempts a USING (attempt_id)
+    WHERE o.fingerprint IN (SELECT fingerprint FROM outcomes WHERE status = 'invalid')
+)
+SELECT count(*) AS attempts, coalesce(sum(cost_usd), 0) AS usd FROM asked
+WHERE is_repair AND billing = 'billed' AND ($run_id IS NULL OR run_id = $run_id);
+
 -- name: tables
 -- The price tables that some run used.
 SELECT digest, prices FROM price_tables;

@@ -13,7 +13,7 @@ from batcher.core.labelling.cells import cell
 from batcher.core.labelling.columns import ColumnType
 from batcher.core.labelling.judge import Invalid, Judge, Valid
 from batcher.core.labelling.judging.formats import FORMAT_CHECKER
-from batcher.core.labelling.labels import TOOL_NAME, Labels
+from batcher.core.labelling.labels import TOOL_NAME, Labels, way_of
 from batcher.core.labelling.repair import repaired
 from batcher.core.request.canonical import canonical_json
 from batcher.simulator.billing.catalogue import models
@@ -275,6 +275,20 @@ def test_formats(name: str, good: list[str], bad: list[str]) -> None:
     assert [one for one in good if not FORMAT_CHECKER.conforms(one, name)] == []
     assert [one for one in bad if FORMAT_CHECKER.conforms(one, name)] == []
     assert FORMAT_CHECKER.conforms(5, name)
+
+
+@pytest.mark.parametrize(
+    ("said", "model", "way"),
+    [
+        ("auto", "claude-haiku-5-5", "format"),
+        ("auto", "qwen3-8b", "text"),
+        ("tool", "claude-haiku-5-5", "tool"),
+        ("format", "qwen3-8b", "format"),
+    ],
+)
+def test_the_way_is_the_jobs_or_the_models(said: Any, model: str, way: str) -> None:
+    """Models of others have no structured output that anybody promised."""
+    assert way_of(said, model) == way
 
 
 def judged(schema: dict[str, Any], value: Any) -> bool:
