@@ -98,6 +98,28 @@ def test_images_cost_what_was_estimated(kind: str, model: str, tmp_path: Path) -
     assert with_images - plain == pytest.approx(patches, rel=0.005)
 
 
+def test_a_folder_of_images_costs_what_was_estimated(tmp_path: Path) -> None:
+    """As a table of them does."""
+    server, tokens = Server(), []
+    for sizes in (SIZES[:1], SIZES):
+        folder = tmp_path / str(len(sizes))
+        (folder / "photos").mkdir(parents=True)
+        for n, size in enumerate(sizes):
+            (folder / f"photos/{n}.png").write_bytes(picture(size))
+        job = Job(folder, server)
+        ask = 'prompt = "What is it?"\nimages = ["file"]\n'
+        job.write(input='path = "photos"\n', request=ask, more=LABELS.partition("gold")[0])
+        before, expected = paid(server), estimated(job)["expected"]
+        job.run()
+        tokens.append((expected, paid(server) - before))
+    server.close()
+    (one, paid_one), (all_of, paid_all) = tokens
+    first, *others = (image_tokens(*size, "high") for size in SIZES)
+    text = paid_one - first
+    assert paid_all - paid_one == sum(others) + text * len(others)
+    assert all_of - one == pytest.approx(paid_all - paid_one, rel=0.03)
+
+
 def test_a_folder_of_images_is_an_input(job: Job, server: Server) -> None:
     """Each file is a row, with its own label; one that is no image does not stop the others."""
     (job.folder / "photos").mkdir()

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
 from random import Random
@@ -14,6 +15,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from whole_runs import SHARED, Job, Server, kill, wait_for
+
+from batcher.inputs.job_file.jobfile import load_job
 
 PACKAGES = SHARED / "debian_packages.parquet"
 ROOT = Path(__file__).parents[2]
@@ -369,29 +372,61 @@ def test_check_says_what_is_enforced_by_whom(tmp_path: Path) -> None:
     assert told["columns"] == {"score": "double"}
 
 
-@pytest.mark.skipif(not PACKAGES.exists(), reason="the full table of Debian packages is not here")
-def test_the_main_job_finds_how_often_it_is_right(tmp_path: Path) -> None:
+def packages_made() -> list[dict[str, Any]]:
+    """Twenty packages of each section that the job names."""
+    labels = load_job(ROOT / "jobs/debian_sections/job.toml").labels
+    assert labels is not None
+    sections = labels.schema["properties"]["label"]["enum"]
+    return [
+        {"package": f"{section}-tool-{n}", "description": f"a tool, number {n}", "section": section}
+        for n in range(20)
+        for section in sections
+    ]
+
+
+def packages_real() -> list[dict[str, Any]]:
+    """Up to twenty-six real packages of each section."""
+    if not PACKAGES.exists():
+        pytest.skip("the full table of Debian packages is not here")
+    seen: Counter[str] = Counter()
+    found = []
+    for row in pq.read_table(PACKAGES, columns=["package", "description", "section"]).to_pylist():
+        seen[row["section"]] += 1
+        if seen[row["section"]] <= 26:
+            found.append(row)
+    return found
+
+
+@pytest.mark.parametrize("packages", [packages_made, packages_real])
+def test_the_main_job_finds_how_often_it_is_right(
+    packages: Callable[[], list[dict[str, Any]]], tmp_path: Path
+) -> None:
     """58 sections, the real one as gold: the table finds the rate that the simulator was given."""
-    packages = pq.read_table(PACKAGES, columns=["package", "section"]).slice(0, 1_500).to_pylist()
+    given = packages()
     truth = tmp_path / "truth.jsonl"
     lines = [
-        {"line": f"Package: {one['package']}", "value": {"label": one["section"]}}
-        for one in packages
+        {"line": f"Package: {one['package']}", "value": {"label": one["section"]}} for one in given
     ]
     truth.write_text("".join(json.dumps(one) + "\n" for one in lines))
-    server = Server("--truth", str(truth), "--right-rate", "0.7")
+    pq.write_table(pa.Table.from_pylist(given), tmp_path / "packages.parquet")
+    server = Server("--truth", str(truth), "--right-rate", "0.7", "--seed", "2")
     job = Job(tmp_path, server)
     job.path = ROOT / "jobs/debian_sections/job.toml"
-    given = {
-        "input.path": PACKAGES.resolve(),
+    changed = {
+        "input.path": tmp_path / "packages.parquet",
         "job.state": tmp_path / "runs/job",
         "output.path": tmp_path / "out.parquet",
         "api.base_url": server.url,
     }
-    sets = [word for key, value in given.items() for word in ("--set", f"{key}={value}")]
-    said = job.run("--limit", "1500", *sets)
+    said = job.run(*(word for key, to in changed.items() for word in ("--set", f"{key}={to}")))
     gold = record_of(job)["quality"]["gold"]
-    assert gold["rows"] == 1_500
+    assert (gold["rows"], gold["classes_total"]) == (len(given), 58)
     assert gold["accuracy"]["low"] <= 0.7 <= gold["accuracy"]["high"]
-    assert "kappa" in said
+    answers = job.table().column("label").to_pylist()
+    pairs = Counter((one["section"], label) for one, label in zip(given, answers, strict=True))
+    assert {(wanted, found): n for wanted, found, n in gold["confusion"]} == pairs
+    right = sum(n for (wanted, found), n in pairs.items() if wanted == found)
+    assert gold["accuracy"]["value"] == right / len(given)
+    for word in ("quality  label: accuracy", "kappa", "precision", "taken for", "run.json"):
+        assert word in said
     server.close()

@@ -36,6 +36,8 @@ def comparison_lines(name: str, found: Comparison) -> Iterator[str]:
     yield from _missing(found)
     yield from _table(found.classes())
     yield from _confusions(found)
+    if len(found.names) > _CLASSES_SHOWN:
+        yield "  all classes and confusions: quality.gold in run.json"
 
 
 def _missing(found: Comparison | Numbers) -> Iterator[str]:

@@ -36,12 +36,12 @@ def compared(classes: int, rows: int = 2_000, missing: int = 0) -> Comparison:
 
 @pytest.mark.parametrize("classes", [1, 3, 10, 58])
 def test_a_comparison_fits_a_terminal(classes: int) -> None:
-    """No line is longer than 80 characters, and there are at most 27, however many classes."""
+    """No line is longer than 80 characters, and there are at most 28, however many classes."""
     lines = list(
         comparison_lines("a field with quite a long name of its own", compared(classes, missing=12))
     )
     assert max(map(len, lines)) <= 80
-    assert len(lines) <= 27
+    assert len(lines) <= 28
 
 
 def test_the_headline_has_the_figures() -> None:
@@ -73,7 +73,8 @@ def test_the_worst_classes_come_first() -> None:
     assert [line.split("  ")[1].strip() for line in table[:12]] == [one.name for one in worst[:12]]
     assert f"  and 46 more, F1 {worst[12].f1:.3f} or better" in lines
     left = sum(number for _, _, number in list(found.confusions())[5:])
-    assert lines[-1].startswith(f"  and {left:,} more rows, ")
+    assert lines[-2].startswith(f"  and {left:,} more rows, ")
+    assert lines[-1] == "  all classes and confusions: quality.gold in run.json"
 
 
 def test_a_figure_that_nothing_says_is_a_dash() -> None:
