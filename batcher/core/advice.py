@@ -59,6 +59,8 @@ CANNOT_BE_ASKED = frozenset(
         "client.bad_id",
         "client.duplicate_id",
         "client.bad_image",
+        "client.bad_document",
+        "client.too_long",
         "client.template",
         "client.too_large",
         "client.refused_by_model",

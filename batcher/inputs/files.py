@@ -114,6 +114,21 @@ def find_files(path: str, folder: Path) -> tuple[Family, tuple[FileStamp, ...]]:
     return next(iter(families)), tuple(FileStamp.of(file, root) for file in paths)
 
 
+def root_of(path: str, folder: Path) -> Path:
+    """The folder that paths of plain files are told from: the part of ``path`` that is no pattern.
+
+    It does not depend on which files there are, so that what a row is called stays.
+    """
+    target = Path(os.path.abspath(folder / path))  # noqa: PTH100
+    if target.is_dir():
+        return target
+    fixed = target.parent
+    if not os.path.lexists(target):
+        while glob.has_magic(str(fixed)):
+            fixed = fixed.parent
+    return fixed
+
+
 def _matches(path: str, target: Path, root: Path) -> list[Path]:
     try:
         if target.is_dir():
@@ -191,4 +206,6 @@ def _unreadable(name: str, error: Exception) -> InputError:
 
 
 def _name(path: Path, folder: Path) -> str:
-    return str(path.relative_to(folder) if path.is_relative_to(folder) else path)
+    """A path as it is shown: what is no Unicode in it is replaced."""
+    shown = path.relative_to(folder) if path.is_relative_to(folder) else path
+    return os.fsencode(shown).decode("utf-8", "replace")

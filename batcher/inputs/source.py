@@ -1,5 +1,6 @@
 """The rows of a job's input, read as a stream and as often as needed."""
 
+import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
@@ -12,7 +13,7 @@ from batcher.core.nearest import nearest
 from batcher.core.row import Row
 from batcher.errors import InputError
 from batcher.inputs.chunk import Chunk
-from batcher.inputs.files import FileStamp, find_files
+from batcher.inputs.files import FileStamp, find_files, root_of
 from batcher.inputs.formats import messages_batch
 from batcher.inputs.formats.jsonl import JsonlFiles
 from batcher.inputs.formats.parquet import ParquetFiles, class_names
@@ -34,12 +35,16 @@ class _Format(Protocol):
 class Source:
     """An input: its files, its columns and its rows.
 
-    ``files`` were stamped when it was opened; each pass over ``chunks`` checks a file's stamp as
-    it comes to it. Not for use by two threads at once.
+    ``root`` is the folder that rows name other files in. ``files`` were stamped when it was opened;
+    each pass over ``chunks`` checks a file's stamp as it comes to it. Not for use by two threads at
+    once.
     """
 
-    def __init__(self, spec: Input, files: tuple[FileStamp, ...], rows: _Format) -> None:
+    def __init__(
+        self, spec: Input, files: tuple[FileStamp, ...], rows: _Format, root: Path | None = None
+    ) -> None:
         self.files = files
+        self.root = root or Path(os.path.commonpath([file.path.parent for file in files]))
         self._rows = rows
         self._is_messages_batch = spec.format == "messages-batch"
         self._selection = Selection(spec)
@@ -64,7 +69,10 @@ class Source:
                 f'format = "messages-batch" needs JSONL, and the input is {family}',
                 hint="For a Parquet column that holds whole requests set [request] params.",
             )
-        return cls(spec, files, ParquetFiles(files) if is_table else PlainFiles(files))
+        if is_table:
+            return cls(spec, files, ParquetFiles(files))
+        root = root_of(spec.path, folder)
+        return cls(spec, files, PlainFiles(files, root), root)
 
     @property
     def schema(self) -> pa.Schema | None:

@@ -99,6 +99,31 @@ def test_a_table_fills_absent_keys_with_null() -> None:
     assert second["content"] == [{"type": "tool_use", "input": {"a": None}}]
 
 
+@pytest.mark.parametrize(
+    ("request_keys", "values", "is_skipped"),
+    [
+        ({"prompt": "Which topic?\n{{ c }}"}, {"c": " \n"}, True),
+        ({"prompt": "Which topic?\n{{ c }} {{ d }}"}, {"c": "", "d": "x"}, False),
+        ({"prompt": "Which topic?\n{{ c }}"}, {"c": 0}, False),
+        ({"prompt": "Tell a joke."}, {"c": ""}, False),
+        ({"prompt": "Which topic?", "messages": "c"}, {"c": []}, True),
+        (
+            {"prompt": "Which topic?", "messages": "c"},
+            {"c": [{"role": "user", "content": "x"}]},
+            False,
+        ),
+    ],
+)
+def test_a_row_with_nothing_to_ask_about_is_skipped(
+    request_keys: dict[str, str], values: dict[str, object], is_skipped: bool
+) -> None:
+    """The words of the prompt itself are no row; sent it is when the job says so."""
+    found = builder(request_keys).build(values)
+    assert (isinstance(found, Unsendable) and found.is_skipped) is is_skipped
+    sent = builder(request_keys, on_empty="send").build(values)
+    assert isinstance(sent, Request)
+
+
 def test_a_prompt_beside_messages_is_the_last_turn() -> None:
     """With what is attached before its text."""
     chat = [{"role": "user", "content": "hi"}, {"role": "assistant", "content": "hello"}]
@@ -157,6 +182,12 @@ def test_a_request_may_be_as_large_as_the_api_takes() -> None:
     assert too_large.error_type == "client.too_large"
 
 
+def turn(content: object, **more: object) -> list[dict[str, object]]:
+    """A conversation of one turn."""
+    return [{"role": "user", "content": content, **more}]
+
+
+NAN, HUGE = (f'[{{"role":"user","content":[{one}]}}]' for one in ("NaN", "1e999"))
 DEEP = "[" * 101 + "]" * 101
 
 
@@ -169,11 +200,14 @@ DEEP = "[" * 101 + "]" * 101
         pytest.param({"messages": "c"}, [], "at least one", id="messages empty"),
         pytest.param({"messages": "c"}, ["SECRET"], "role and a content", id="message a text"),
         pytest.param({"messages": "c"}, [{"role": "user"}], "role and a content", id="no content"),
-        pytest.param({"messages": "c"}, [{"content": b"SECRET"}], "not valid JSON", id="bytes"),
-        pytest.param({"messages": "c"}, [{"content": date(2026, 1, 1)}], "not valid", id="date"),
+        pytest.param({"messages": "c"}, turn([b"SECRET"]), "not valid JSON", id="bytes"),
+        pytest.param({"messages": "c"}, turn([date(2026, 1, 1)]), "not valid", id="date"),
+        pytest.param({"messages": "c"}, turn(b"SECRET"), "a text or an array", id="no text"),
+        pytest.param({"messages": "c"}, turn("a", role="SECRET"), "the role user,", id="role"),
+        pytest.param({"messages": "c"}, turn("a", SECRET=1), "a key besides", id="key"),
         pytest.param({"messages": "c"}, "[NaN]", "role and a content", id="NaN"),
-        pytest.param({"messages": "c"}, '[{"content":NaN}]', "not valid JSON", id="NaN inside"),
-        pytest.param({"messages": "c"}, '[{"content":1e999}]', "not valid JSON", id="1e999"),
+        pytest.param({"messages": "c"}, NAN, "not valid JSON", id="NaN in"),
+        pytest.param({"messages": "c"}, HUGE, "not valid JSON", id="1e999"),
         pytest.param({"messages": "c"}, DEEP, "nested more than 100", id="deep"),
         pytest.param({"messages": "c"}, "[" * 700 + "]" * 700, "nested", id="deeper"),
         pytest.param({"messages": "c"}, "[" * 10**5, "not valid JSON", id="too deep to read"),

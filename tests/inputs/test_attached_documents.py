@@ -44,6 +44,7 @@ def test_bytes_tell_what_a_document_is(
         ("../secret.pdf", "out of the input's folder"),
         ("https://secret.example/a.pdf", "URLs are never fetched"),
         ("secret.pdf", "does not exist"),
+        ("in.pdf", "its name says that it is a PDF"),
         (7, "must be a path, bytes, or a struct"),
         (b"a" * (MAX_BYTES + 1), "more than"),
     ],
@@ -53,6 +54,7 @@ def test_a_bad_document_says_why(value: object, reason: str, tmp_path: Path) -> 
     root = tmp_path / "root"
     root.mkdir()
     (tmp_path / "secret.pdf").write_bytes(PDF)
+    (root / "in.pdf").write_text("<html>secret</html>")
     with pytest.raises(BadAttachment, match=r".") as caught:
         load_document(value, root)
     assert reason in str(caught.value)

@@ -70,7 +70,7 @@ def plan_of(wanted: bytes) -> Any:
     """A plan that wants these, and marks nothing for the prompt cache."""
     to_send = bytearray(wanted)
     return SimpleNamespace(
-        to_send=to_send, repairs={0: 2}, columns=frozenset({"c"}), sharing=Sharing()
+        to_send=to_send, repairs={0: 2}, names=None, columns=frozenset({"c"}), sharing=Sharing()
     )
 
 

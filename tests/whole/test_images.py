@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from PIL import Image
-from whole_runs import Job, Server
+from whole_runs import Job, Server, wait_for
 
 from batcher.core.request.image_size import image_tokens
 
@@ -138,6 +138,28 @@ def test_a_folder_of_images_is_an_input(job: Job, server: Server) -> None:
     (job.folder / "photos/another.png").write_bytes(picture((90, 90)))
     assert "8 rows, 6 known, 1 new" in job.run(code=3)
     assert "no picture" not in said
+
+
+def test_an_image_that_changes_is_not_paid_for_as_another(tmp_path: Path) -> None:
+    """Between planning and sending: the run stops, and the next one asks what is there then."""
+    server = Server("--latency", "0.3")
+    job = Job(tmp_path, server)
+    rows = [{"n": n, "image": f"{n}.png"} for n in range(300)]
+    for row in rows:
+        (job.folder / row["image"]).write_bytes(picture((30, 30 + row["n"] % 50)))
+    ask = 'prompt = "What is {{ n }}?"\nimages = ["image"]\n'
+    run = job.write(rows, request=ask, limits="concurrency = 4\n").start()
+    wait_for(server, 3)
+    (job.folder / "299.png").write_bytes(picture((400, 400)))
+    _, said = run.communicate(timeout=200)
+    assert run.returncode == 1
+    assert "a file that a row names changed" in said
+    before = server.ledger()["answered"]
+    assert before < 300
+    job.run("--set", "limits.concurrency=64")
+    assert set(job.table().column("_status").to_pylist()) == {"succeeded"}
+    assert server.ledger()["answered"] == 300, "nothing was asked twice, or as it was before"
+    server.close()
 
 
 def test_a_path_out_of_the_folder_is_refused(job: Job, server: Server) -> None:

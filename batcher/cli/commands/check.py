@@ -61,6 +61,8 @@ def command(
         tell(line)
     for warning in [*_bad_rows(checked), *checked.warnings]:
         say(f"warning  {warning}")
+        if isinstance(warning, Problem) and warning.hint:
+            say(f"hint     {warning.hint}")
     for problem in checked.problems:
         show_problem(str(problem), problem.hint)
     return _end(checked, job, is_simulated=is_simulated)

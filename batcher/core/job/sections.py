@@ -69,7 +69,8 @@ class Input(Section):
         "while there is one.",
     )
     on_empty: Literal["skip", "send"] = Field(
-        "skip", description="What to do with a row whose prompt is empty or blank."
+        "skip",
+        description="What to do with a row whose prompt is blank, or is about blank columns only.",
     )
     max_prompt_tokens: Count | None = Field(
         None,

@@ -131,6 +131,9 @@ def budget_reached(
     """
     cap = f"{rounded_text(standing.cap)}{' a day' if is_daily else ''}"
     message = f"the budget is reached: {rounded_text(standing.spent)} of {cap} are spent"
+    if not standing.used:
+        largest = rounded_text(unsent.largest_usd)
+        message = f"the budget of {cap} is too small: one request alone may cost up to {largest}"
     if standing.unknown:
         message += f", {rounded_text(standing.unknown)} may have been billed unseen and are held"
     about = unsent.basis.value.format(rounded_text(unsent.usd))

@@ -18,6 +18,7 @@ from batcher.core.request.canonical import (
     member,
     messages_member,
 )
+from batcher.core.request.shape import shape_problem
 from batcher.core.template.template import Template
 from batcher.errors import TemplateError
 
@@ -157,7 +158,7 @@ class RequestBuilder:
         return self._named(fields, content_name((used, [one.data for one in attached])))
 
     def _named(self, fields: dict[str, Any], content: Fingerprint) -> Request | Unsendable:
-        problem = _shape_problem(fields)
+        problem = shape_problem(fields)
         if problem is not None:
             return Unsendable("client.bad_row", problem)
         try:
@@ -203,11 +204,27 @@ class RequestBuilder:
             turns = _json_column(values, self._spec.messages, list)
         if self._prompt is not None:
             prompt = self._prompt.render(values)
-            if self._skips_empty and not prompt.strip():
-                return Unsendable("client.empty", "the prompt is empty", is_skipped=True)
+            if self._skips_empty and (
+                not prompt.strip() or not (turns or attached or self._has_text(values))
+            ):
+                return Unsendable("client.empty", "there is nothing to ask about", is_skipped=True)
             turns = [*turns, {"role": "user", "content": _content(prompt, attached)}]
         fields["messages"] = turns
         return fields
+
+    def _has_text(self, values: Mapping[str, object]) -> bool:
+        """Whether a column that the prompt is about holds more than blanks.
+
+        A prompt about no column of its own is about the conversation, if there is one.
+        """
+        prompt = self._prompt
+        if prompt is None or prompt.uses_row:
+            return True
+        names = prompt.names()
+        if not names:
+            return self._spec.messages is None
+        held = (values.get(name) for name in names)
+        return any(not isinstance(value, str) or value.strip() for value in held)
 
 
 def _with_instruction(system: str | list[Any] | None, instruction: str) -> str | list[Any]:
@@ -265,19 +282,3 @@ def _without_nulls(value: Any) -> Any:
     if isinstance(value, list):
         return [_without_nulls(item) for item in value]
     return value
-
-
-def _shape_problem(fields: Mapping[str, Any]) -> str | None:
-    """Say why the API would not take these fields as a request, as far as all models agree."""
-    model, max_tokens, messages = (fields.get(key) for key in ("model", "max_tokens", "messages"))
-    if not isinstance(model, str) or not model:
-        return "the request names no model"
-    if not isinstance(max_tokens, int) or isinstance(max_tokens, bool) or max_tokens < 0:
-        return "the request's max_tokens must be a whole number"
-    if not isinstance(messages, list) or not messages:
-        return "the request's messages must be an array with at least one entry"
-    if not all(isinstance(message, Mapping) and "content" in message for message in messages):
-        return "every message must be an object with a role and a content"
-    if "stream" in fields:
-        return "the request must not say stream; api.stream decides"
-    return None

@@ -8,6 +8,7 @@ from batcher.inputs.attached.images import is_image, load_image
 
 # A whole request may have 32 MB, and base64 makes 4 bytes of every 3.
 MAX_BYTES = 24 * 2**20
+_NO_TEXTS = (".pdf", ".jpg", ".jpeg", ".png", ".gif", ".webp")
 _PDF_WITHIN = 1_024  # some programs write a few bytes before the mark
 
 
@@ -23,7 +24,12 @@ def load_document(value: object, root: Path) -> Attachment:
     start = data[:_PDF_WITHIN].find(b"%PDF-")
     if start >= 0:
         return Attachment(PDF, data[start:])
-    return load_image(data, root) if is_image(data) else _plain_text(data)
+    if is_image(data):
+        return load_image(data, root)
+    path = value.get("path") if isinstance(value, dict) else value
+    if isinstance(path, str) and path.lower().endswith(_NO_TEXTS):
+        raise BadAttachment("its name says that it is a PDF or an image, and its bytes do not")
+    return _plain_text(data)
 
 
 def load_text(value: object) -> Attachment:

@@ -18,6 +18,7 @@ from batcher.runner.planning.sharing import prefix_records
 from batcher.store.records import PlanRecord, PrefixRecord
 
 _LOOKED_AT = 2_000
+NAME_BYTES = 16
 
 
 class Items:
@@ -26,7 +27,8 @@ class Items:
     ``models`` counts the requests of each model; ``rows_digest`` names the values that requests are
     made from, ``requests_digest`` the requests, both whatever the order. ``refused`` is what every
     request would be refused for, ``warnings`` what is worth a word, by its text. ``long_rows`` are
-    those that hardly fit into their model's context.
+    those that hardly fit into their model's context. ``names`` are the fingerprints of all items,
+    one after another, where rows name files.
     """
 
     def __init__(self, prepared: Prepared) -> None:
@@ -42,6 +44,9 @@ class Items:
         self.rows_digest = Digest()
         self.requests_digest = Digest()
         self.long_rows = LongRows()
+        # What lies in files may change between two looks at them, and is paid for as it is then.
+        spec = prepared.loaded.job.request
+        self.names: bytearray | None = bytearray() if spec.images or spec.documents else None
         self.largest_body = 0
         self.body_bytes = 0
         self.count = 0
@@ -72,6 +77,7 @@ class Items:
             why = (status.value, request.error_type, request.reason)
         for sample, name in enumerate(names):
             self.count = row.ordinal * samples + sample + 1
+            self._keep(name)
             yield PlanRecord(
                 self.count - 1,
                 row.ordinal,
@@ -99,6 +105,12 @@ class Items:
         """What the requests made since the last call begin with."""
         taken, self._prefixes = self._prefixes, []
         return taken
+
+    def _keep(self, name: bytes | None) -> None:
+        """Remember how an item's request is called, where files may change that."""
+        if self.names is not None:
+            self.names += bytes(NAME_BYTES * (self.count - 1) - len(self.names))
+            self.names += name or bytes(NAME_BYTES)
 
     def _note(self, request: Request, first_item: int) -> tuple[WorstCase | None, Decimal | None]:
         """Note what a request adds to the whole; return its bounds, and that of its repairs."""

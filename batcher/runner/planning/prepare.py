@@ -1,13 +1,11 @@
 """A job with everything that is needed to ask what it asks: input, requests, prices, paths."""
 
-import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
 from functools import partial
 from itertools import accumulate, islice, repeat
-from pathlib import Path
 
 from batcher.core.cache.prefix import Namer
 from batcher.core.estimate.fitting import Fitting
@@ -45,7 +43,6 @@ class Prepared:
     builder: RequestBuilder
     bound: Bound | None
     prefixes: Namer | None
-    attached_root: Path
     today: date
     prompt_rules: dict[str, PromptRule] = field(default_factory=dict, repr=False)
 
@@ -101,7 +98,7 @@ class Prepared:
 
     def _attached(self, values: Mapping[str, object]) -> list[Attachment] | Unsendable:
         """Load documents, then images: what rows share comes first."""
-        spec, root = self.loaded.job.request, self.attached_root
+        spec, root = self.loaded.job.request, self.source.root
         loads: list[tuple[str, str, Callable[[object], Attachment]]] = [
             *((name, "client.bad_document", load_text) for name in spec.text_documents),
             *(
@@ -214,7 +211,6 @@ def prepare(loaded: LoadedJob, *, is_simulated: bool, today: date) -> Prepared:
         builder=builder,
         bound=_shared_bound(builder, prices),
         prefixes=Namer(prices, job.cache.ttl or "5m") if job.cache.mode == "auto" else None,
-        attached_root=Path(os.path.commonpath([stamp.path.parent for stamp in source.files])),
         today=today,
     )
     source.require(sorted(_named_columns(prepared)))

@@ -69,6 +69,7 @@ def plan_retry(
         counts=counts,
         to_send=to_send,
         repairs={},
+        names=form.names,
         sharing=sharing,
         columns=columns,
         refused=form.refused,

@@ -50,16 +50,17 @@ class Plan:
 
     ``to_send`` has a byte for each item of the input: 0, or 1 + the attempts of its request that
     may have been billed unseen. ``repairs`` has, for the few items that had any, how often their
-    answer was not what the job wants before a run ended. ``schema`` holds the kept columns.
-    ``columns`` are those that another pass over the input has to read; None means all. ``bad`` are
-    the first bad rows, ``refused`` is what every request would be refused for. ``rows_digest`` and
-    ``requests_digest`` are those of ``Items``, as is ``sigma``. ``sharing`` says what is marked for
-    the prompt cache.
+    answer was not what the job wants before a run ended. ``names`` is that of ``Items``, ``schema``
+    holds the kept columns. ``columns`` are those that another pass over the input has to read; None
+    means all. ``bad`` are the first bad rows, ``refused`` is what every request would be refused
+    for. ``rows_digest`` and ``requests_digest`` are those of ``Items``, as is ``sigma``.
+    ``sharing`` says what is marked for the prompt cache.
     """
 
     counts: PlanCounts
     to_send: bytearray = field(repr=False)
     repairs: Mapping[int, int] = field(repr=False)
+    names: bytearray | None = field(repr=False)
     schema: pa.Schema
     largest_body: int
     body_bytes: int
@@ -198,6 +199,7 @@ class _Survey:
             counts=counts,
             to_send=to_send,
             repairs=repairs,
+            names=items.names,
             schema=schema,
             largest_body=items.largest_body,
             body_bytes=items.body_bytes,

@@ -13,6 +13,7 @@ from batcher.core.money.bound import WorstCase
 from batcher.core.request.build import Request, Unsendable
 from batcher.core.row import BadRow
 from batcher.errors import InputError
+from batcher.runner.planning.items import NAME_BYTES
 from batcher.runner.planning.prepare import Prepared
 from batcher.runner.planning.survey import Plan
 from batcher.runner.sending.gathering import Gathering
@@ -145,6 +146,7 @@ def errands(
             outgoing, prefixes = _outgoing(prepared, request, levels)
             bound = prepared.bound_of(request, is_marked=bool(prefixes))
             for sample in wanted_samples:
+                _check_name(plan, first + sample, request.fingerprints[sample])
                 yield Errand(
                     first + sample,
                     request.fingerprints[sample],
@@ -165,6 +167,15 @@ def _outgoing(
         prefixes = prepared.prefixes.of(request).at(levels)
     body = marked(request.fields, prefixes.levels) if prefixes.levels else request.body
     return Outgoing(request.model, request.max_tokens, body), prefixes.names
+
+
+def _check_name(plan: Plan, item: int, name: bytes) -> None:
+    """Send nothing but what was planned: a file that a row names may have changed."""
+    if plan.names is not None and name != plan.names[NAME_BYTES * item : NAME_BYTES * (item + 1)]:
+        raise InputError(
+            "a file that a row names changed while it was in use",
+            hint="run the same command again when nothing writes to it any more",
+        )
 
 
 def _unchanged(request: Request | Unsendable | None) -> Request:
