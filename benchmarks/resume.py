@@ -37,7 +37,7 @@ from batcher.core.request.build import Request
 from batcher.core.row import Row
 from batcher.inputs.job_file.jobfile import load_job
 from batcher.runner.planning.prepare import Prepared, prepare
-from batcher.runner.planning.survey import comparison_of, make_plan
+from batcher.runner.planning.survey.surveying import comparison_of, make_plan
 from batcher.store.checkpoint import Checkpoint
 from batcher.store.plans import note_seen
 from batcher.store.records import Intent, OutcomeRecord, RunEnd, RunStart

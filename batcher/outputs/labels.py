@@ -8,7 +8,7 @@ import pyarrow as pa
 from batcher.core.answers.message import UnreadableMessage, parse_message
 from batcher.core.labelling.cells import cell
 from batcher.core.labelling.columns import ColumnType
-from batcher.core.labelling.judge import Valid
+from batcher.core.labelling.judging.judge import Valid
 from batcher.core.labelling.labels import Labels
 from batcher.core.quality.votes import said_of, vote, voted_fields
 

@@ -9,7 +9,7 @@ from batcher import __version__
 from batcher.core.money.pinned import PinnedPrices, digest_of
 from batcher.core.money.statement import BillLine, statement
 from batcher.runner.planning.prepare import Prepared
-from batcher.runner.planning.survey import WithCheckpoint
+from batcher.runner.planning.survey.surveying import WithCheckpoint
 from batcher.store.bill import (
     Repairs,
     Waste,

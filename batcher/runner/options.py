@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from batcher.core.pace.halt import Halt
 from batcher.inputs.job_file.jobfile import LoadedJob
-from batcher.runner.planning.approval import Approval
+from batcher.runner.planning.consent.approval import Approval
 from batcher.runner.reading.export import Exported
 
 

@@ -23,9 +23,7 @@ from batcher.runner.books import close_books, open_books
 from batcher.runner.events import Events
 from batcher.runner.notifying import Notifier
 from batcher.runner.options import RunOptions, RunResult
-from batcher.runner.planning.estimating import estimate_plan
-from batcher.runner.planning.piloting import draw, only
-from batcher.runner.planning.preflight import (
+from batcher.runner.planning.consent.preflight import (
     ask,
     check_change,
     check_plan,
@@ -34,10 +32,12 @@ from batcher.runner.planning.preflight import (
     planning_line,
     smaller_question,
 )
+from batcher.runner.planning.cost.estimating import estimate_plan
+from batcher.runner.planning.cost.spending import open_budget
+from batcher.runner.planning.part.piloting import draw, only
+from batcher.runner.planning.part.retrying import plan_retry, retry_line
 from batcher.runner.planning.prepare import Prepared, prepare
-from batcher.runner.planning.retrying import plan_retry, retry_line
-from batcher.runner.planning.spending import open_budget
-from batcher.runner.planning.survey import Plan, comparison_of, make_plan
+from batcher.runner.planning.survey.surveying import Plan, comparison_of, make_plan
 from batcher.runner.planning.workspace import Workspace, new_run_id
 from batcher.runner.reading.export import Exported, Target, export_parquet, layout_of
 from batcher.runner.reading.quality import Quality

@@ -17,7 +17,7 @@ from virtual_time import now, run
 from batcher.api.key import Secret
 from batcher.core.answers.answer import Answer, NoAnswer
 from batcher.core.job import API
-from batcher.runner.planning.counting import CONNECTIONS, Counter, Counts, count_prompts
+from batcher.runner.planning.cost.counting import CONNECTIONS, Counter, Counts, count_prompts
 from batcher.simulator import Settings, run_in_thread
 
 SECRET = "the patient's name is Ottilie"

@@ -17,7 +17,7 @@ from batcher.core.money.display import exact_text, rounded_text
 from batcher.errors import JobFileError, Problem
 from batcher.inputs.job_file.jobfile import LoadedJob
 from batcher.runner.figures import plan_json
-from batcher.runner.planning.preflight import about_text, planning_line
+from batcher.runner.planning.consent.preflight import about_text, planning_line
 from batcher.runner.planning.prepare import Prepared
 from batcher.runner.reading.checking import Checked, check_job
 

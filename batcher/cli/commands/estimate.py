@@ -24,7 +24,7 @@ from batcher.outputs.atomic import write_text
 from batcher.runner.figures import dollars_json, plan_json
 from batcher.runner.options import RunOptions
 from batcher.runner.pipeline import run_job
-from batcher.runner.planning.approval import plan_to_save
+from batcher.runner.planning.consent.approval import plan_to_save
 from batcher.runner.reading.estimating import Estimated, estimate_job
 
 _LEAST_PILOT = 10

@@ -21,7 +21,7 @@ from batcher.cli.running import (
 )
 from batcher.inputs.job_file.jobfile import LoadedJob
 from batcher.runner.options import Retrying, RunOptions
-from batcher.runner.planning.retrying import check_changes
+from batcher.runner.planning.part.retrying import check_changes
 
 
 @click.command(

@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from batcher.core.labelling.joining import choices
-from batcher.core.labelling.references import (
+from batcher.core.labelling.schemas.joining import choices
+from batcher.core.labelling.schemas.references import (
     SchemaError,
     alternatives,
     is_null,

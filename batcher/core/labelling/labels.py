@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from batcher.core.answers.message import Message
-from batcher.core.labelling.adapt import Adapted, adapt
-from batcher.core.labelling.answer import NoValueError, value_of
+from batcher.core.labelling.asking.adapt import Adapted, adapt
 from batcher.core.labelling.columns import ColumnType, columns_of
-from batcher.core.labelling.judge import Invalid, Judge, Valid
-from batcher.core.labelling.schema import check_schema
+from batcher.core.labelling.judging.answer import NoValueError, value_of
+from batcher.core.labelling.judging.judge import Invalid, Judge, Valid
+from batcher.core.labelling.schemas.schema import check_schema
 
 Via = Literal["format", "tool", "text"]
 

@@ -8,7 +8,7 @@ from typing import Any, Literal
 from batcher.core.answers.message import Message
 from batcher.core.answers.outcome import Outcome, Status, Verdict
 from batcher.core.answers.strict_json import load
-from batcher.core.labelling.judge import Valid
+from batcher.core.labelling.judging.judge import Valid
 from batcher.core.labelling.labels import TOOL_NAME, Labels, Via
 
 OnInvalid = Literal["retry", "keep", "fail"]

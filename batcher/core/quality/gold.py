@@ -7,9 +7,9 @@ from typing import Any
 
 from batcher.core.labelling.cells import cell as cell_of
 from batcher.core.labelling.columns import ColumnType
-from batcher.core.labelling.joining import choices
 from batcher.core.labelling.labels import Labels
-from batcher.core.labelling.references import alternatives, resolved
+from batcher.core.labelling.schemas.joining import choices
+from batcher.core.labelling.schemas.references import alternatives, resolved
 from batcher.core.quality.names import name_of
 
 _TRUE_OR_FALSE = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}

@@ -6,10 +6,10 @@ from typing import Any
 
 from batcher.core.job import Job
 from batcher.core.job.mistake import Key, Mistake
-from batcher.core.labelling.fields import FieldsError, schema_of_fields
 from batcher.core.labelling.labels import Labels, way_of
-from batcher.core.labelling.references import SchemaError
-from batcher.core.labelling.schema import schema_of_json
+from batcher.core.labelling.schemas.fields import FieldsError, schema_of_fields
+from batcher.core.labelling.schemas.references import SchemaError
+from batcher.core.labelling.schemas.schema import schema_of_json
 from batcher.core.nearest import nearest
 from batcher.core.quality.gold import Gold
 

@@ -15,10 +15,10 @@ from batcher.inputs.job_file.jobfile import LoadedJob
 from batcher.inputs.price_table import load_price_table
 from batcher.inputs.source import Source
 from batcher.runner.notifying import notice_problems
-from batcher.runner.planning.estimating import estimate_plan
-from batcher.runner.planning.preflight import changed, check_plan
+from batcher.runner.planning.consent.preflight import changed, check_plan
+from batcher.runner.planning.cost.estimating import estimate_plan
 from batcher.runner.planning.prepare import Prepared, prepare
-from batcher.runner.planning.survey import Plan, make_plan
+from batcher.runner.planning.survey.surveying import Plan, make_plan
 from batcher.runner.planning.workspace import Workspace
 from batcher.runner.reading.beginnings import found_or_empty
 from batcher.runner.reading.export import layout_of

@@ -16,7 +16,7 @@ from batcher.core.row import BadRow, Row
 from batcher.errors import ConfigurationError
 from batcher.inputs.job_file.jobfile import LoadedJob
 from batcher.runner.planning.prepare import Prepared, prepare
-from batcher.runner.planning.survey import Plan, WithCheckpoint, make_plan
+from batcher.runner.planning.survey.surveying import Plan, WithCheckpoint, make_plan
 from batcher.runner.planning.workspace import Workspace
 from batcher.store.checkpoint import FILE_NAME, Checkpoint
 from batcher.store.lock import Holder, Lock

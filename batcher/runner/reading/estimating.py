@@ -17,13 +17,13 @@ from batcher.core.job import API
 from batcher.core.money.budget import Standing
 from batcher.errors import ConfigurationError
 from batcher.inputs.job_file.jobfile import LoadedJob
-from batcher.runner.planning.counting import count_prompts
-from batcher.runner.planning.estimating import estimate_plan
-from batcher.runner.planning.piloting import draw, only
-from batcher.runner.planning.preflight import changed, check_plan
+from batcher.runner.planning.consent.preflight import changed, check_plan
+from batcher.runner.planning.cost.counting import count_prompts
+from batcher.runner.planning.cost.estimating import estimate_plan
+from batcher.runner.planning.cost.spending import open_budget
+from batcher.runner.planning.part.piloting import draw, only
 from batcher.runner.planning.prepare import Prepared, prepare
-from batcher.runner.planning.spending import open_budget
-from batcher.runner.planning.survey import Plan, WithCheckpoint, make_plan
+from batcher.runner.planning.survey.surveying import Plan, WithCheckpoint, make_plan
 from batcher.runner.reading.beginnings import found_or_empty
 from batcher.runner.reading.export import layout_of
 from batcher.runner.sending.feed import errands

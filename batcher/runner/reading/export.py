@@ -18,7 +18,7 @@ from batcher.outputs.labels import values_of
 from batcher.outputs.parquet import ParquetOutput, clear_leftovers
 from batcher.outputs.seal import Seal, SealedFile, read_seal
 from batcher.runner.planning.prepare import Prepared
-from batcher.runner.planning.survey import Plan, WithCheckpoint
+from batcher.runner.planning.survey.surveying import Plan, WithCheckpoint
 from batcher.runner.reading.quality import Quality
 from batcher.store.plans import (
     body_bytes,

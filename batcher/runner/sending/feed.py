@@ -13,9 +13,9 @@ from batcher.core.money.bound import WorstCase
 from batcher.core.request.build import Request, Unsendable
 from batcher.core.row import BadRow
 from batcher.errors import InputError
-from batcher.runner.planning.items import NAME_BYTES
 from batcher.runner.planning.prepare import Prepared
-from batcher.runner.planning.survey import Plan
+from batcher.runner.planning.survey.items import NAME_BYTES
+from batcher.runner.planning.survey.surveying import Plan
 from batcher.runner.sending.gathering import Gathering
 
 GROUP_REQUESTS = 64

@@ -19,7 +19,7 @@ from batcher.core.pace.halt import Basis, Halt, HaltWatch, Unsent, budget_reache
 from batcher.core.pace.retrying.retry import RetryPolicy
 from batcher.errors import BatcherError, CheckpointError, InputError
 from batcher.runner.planning.prepare import Prepared
-from batcher.runner.planning.survey import Plan
+from batcher.runner.planning.survey.surveying import Plan
 from batcher.runner.sending.feed import Feed
 from batcher.runner.sending.labelling import Labelling
 from batcher.runner.sending.live import run_live

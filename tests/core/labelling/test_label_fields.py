@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batcher.core.labelling.fields import FieldsError, schema_of_fields
 from batcher.core.labelling.labels import Labels
+from batcher.core.labelling.schemas.fields import FieldsError, schema_of_fields
 
 
 @pytest.mark.parametrize(

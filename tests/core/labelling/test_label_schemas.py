@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 from schemas_made import CASES, IMPOSSIBLE
 
-from batcher.core.labelling.adapt import adapt
+from batcher.core.labelling.asking.adapt import adapt
 from batcher.core.labelling.columns import ColumnType, column_type, columns_of
 from batcher.core.labelling.labels import Labels
-from batcher.core.labelling.references import SchemaError
-from batcher.core.labelling.schema import schema_of_json
+from batcher.core.labelling.schemas.references import SchemaError
+from batcher.core.labelling.schemas.schema import schema_of_json
 from batcher.core.request.refusals import refusals
 from batcher.simulator.validation.schema import check_schemas
 

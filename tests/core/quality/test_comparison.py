@@ -15,8 +15,8 @@ from sklearn import metrics
 from sklearn.exceptions import UndefinedMetricWarning
 
 from batcher.core.quality import comparison
-from batcher.core.quality.comparison import Comparison
-from batcher.core.quality.interval import wilson
+from batcher.core.quality.figures.comparison import Comparison
+from batcher.core.quality.figures.interval import wilson
 from batcher.core.quality.names import name_of
 
 CLASSES = st.sampled_from(["a", "b", "c", "rare", "true"])

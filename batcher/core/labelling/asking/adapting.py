@@ -14,8 +14,8 @@ from batcher.core.labelling.asking.words import (
     unknown_keywords,
     worded,
 )
-from batcher.core.labelling.joining import ALSO, choices, is_impossible
-from batcher.core.labelling.references import (
+from batcher.core.labelling.schemas.joining import ALSO, choices, is_impossible
+from batcher.core.labelling.schemas.references import (
     SchemaError,
     alternatives,
     is_null,

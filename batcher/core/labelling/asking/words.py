@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from batcher.core.labelling.joining import ALSO, ANNOTATIONS
+from batcher.core.labelling.schemas.joining import ALSO, ANNOTATIONS
 
 WORDS = {
     "minimum": "at least {}",

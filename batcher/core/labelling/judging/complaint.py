@@ -7,7 +7,7 @@ from typing import Any
 from jsonschema.exceptions import ValidationError, best_match
 
 from batcher.core.labelling.asking.words import WORDS, worded
-from batcher.core.labelling.references import subschemas
+from batcher.core.labelling.schemas.references import subschemas
 
 _MOST = 8
 _QUOTED_CHARACTERS = 100

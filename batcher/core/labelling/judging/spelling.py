@@ -5,8 +5,8 @@ from typing import Any
 
 from jsonschema.protocols import Validator
 
-from batcher.core.labelling.joining import choices
-from batcher.core.labelling.references import alternatives, resolved
+from batcher.core.labelling.schemas.joining import choices
+from batcher.core.labelling.schemas.references import alternatives, resolved
 
 
 def respelt(value: Any, schema: Any, whole: Validator) -> Any:

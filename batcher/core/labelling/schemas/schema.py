@@ -9,7 +9,12 @@ from typing import Any
 import jsonschema
 
 from batcher.core.answers.strict_json import load
-from batcher.core.labelling.references import SchemaError, check_references, resolved, subschemas
+from batcher.core.labelling.schemas.references import (
+    SchemaError,
+    check_references,
+    resolved,
+    subschemas,
+)
 from batcher.core.nearest import nearest
 
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"

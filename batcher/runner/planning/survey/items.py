@@ -12,9 +12,9 @@ from batcher.core.money.bound import WorstCase
 from batcher.core.request.build import Request, Unsendable
 from batcher.core.row import BadRow, Row
 from batcher.errors import Problem
-from batcher.runner.planning.long_rows import LongRows
 from batcher.runner.planning.prepare import Prepared
-from batcher.runner.planning.sharing import prefix_records
+from batcher.runner.planning.survey.long_rows import LongRows
+from batcher.runner.planning.survey.sharing import prefix_records
 from batcher.store.records import PlanRecord, PrefixRecord
 
 _LOOKED_AT = 2_000

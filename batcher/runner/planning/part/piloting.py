@@ -5,8 +5,8 @@ from dataclasses import replace
 from functools import partial
 
 from batcher.runner.planning.prepare import Prepared
-from batcher.runner.planning.sharing import find_sharing
-from batcher.runner.planning.survey import Plan, WithCheckpoint
+from batcher.runner.planning.survey.sharing import find_sharing
+from batcher.runner.planning.survey.surveying import Plan, WithCheckpoint
 from batcher.store.estimates import drawn, worst_of
 
 _ROWS_A_CLASS = 5

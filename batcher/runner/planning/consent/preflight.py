@@ -8,7 +8,7 @@ from batcher.core.plan import PlanCounts
 from batcher.errors import ConfigurationError, ConfirmationError, JobFileError, Problem
 from batcher.outputs.parquet import read_metadata
 from batcher.runner.planning.prepare import Prepared
-from batcher.runner.planning.survey import Plan
+from batcher.runner.planning.survey.surveying import Plan
 from batcher.runner.ui import Ui
 
 

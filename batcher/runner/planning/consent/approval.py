@@ -14,7 +14,7 @@ from batcher.core.money.prices import Rates
 from batcher.core.saved_plan import SavedPlan, changes, digest_of, shown
 from batcher.errors import ConfigurationError, PlanChangedError
 from batcher.runner.planning.prepare import Prepared
-from batcher.runner.planning.survey import Plan
+from batcher.runner.planning.survey.surveying import Plan
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,8 +9,8 @@ from batcher.core.money.exact import product, total
 from batcher.errors import ConfigurationError
 from batcher.inputs.job_file.jobfile import LoadedJob
 from batcher.runner.planning.prepare import Prepared
-from batcher.runner.planning.sharing import find_sharing
-from batcher.runner.planning.survey import Plan, WithCheckpoint, make_plan
+from batcher.runner.planning.survey.sharing import find_sharing
+from batcher.runner.planning.survey.surveying import Plan, WithCheckpoint, make_plan
 from batcher.store.retries import Retries, find_retries, keep_other_form
 
 _CHANGEABLE = ("request", "limits", "retry")

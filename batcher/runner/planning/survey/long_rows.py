@@ -9,7 +9,7 @@ from batcher.core.request.build import Request
 from batcher.core.request.models import ModelFacts
 from batcher.core.row import Place
 from batcher.errors import Problem
-from batcher.runner.planning.remarked import Remarked
+from batcher.runner.planning.survey.remarked import Remarked
 
 
 @dataclass(slots=True)

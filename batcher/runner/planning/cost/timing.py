@@ -12,7 +12,7 @@ from batcher.core.pace.groups import limit_group
 from batcher.core.pace.limits.kinds import Amounts, Kind
 from batcher.core.pace.limits.own import own_limits
 from batcher.runner.planning.prepare import Prepared
-from batcher.runner.planning.survey import Plan
+from batcher.runner.planning.survey.surveying import Plan
 from batcher.store.estimates import Figures
 
 # What is assumed of answers as long as none was timed; models differ by more than a factor of two.

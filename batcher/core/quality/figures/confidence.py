@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-from batcher.core.quality.numbers import number_of
+from batcher.core.quality.figures.numbers import number_of
 
 BINS = 10
 

@@ -8,9 +8,9 @@ from functools import partial
 from batcher.core.estimate.estimate import Estimate, Terms, estimate, output_ranges
 from batcher.core.estimate.evidence import Answered, Bucket, Counted, Evidence
 from batcher.core.estimate.pricing import CachedTokens
+from batcher.runner.planning.cost.timing import expected_duration
 from batcher.runner.planning.prepare import Prepared
-from batcher.runner.planning.survey import Plan, WithCheckpoint
-from batcher.runner.planning.timing import expected_duration
+from batcher.runner.planning.survey.surveying import Plan, WithCheckpoint
 from batcher.store.estimates import figures
 
 

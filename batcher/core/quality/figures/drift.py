@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from batcher.core.quality.chance import p_value
+from batcher.core.quality.figures.chance import p_value
 
 _RARE = 0.01
 _LEAST_MOVED = 0.02

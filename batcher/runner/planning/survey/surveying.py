@@ -15,10 +15,10 @@ from batcher.errors import ConfigurationError, Problem
 from batcher.inputs.chunk import Chunk
 from batcher.inputs.column_types import ColumnTypes
 from batcher.inputs.json_types import is_json_text
-from batcher.runner.planning.golden import GoldColumn
-from batcher.runner.planning.items import Items
 from batcher.runner.planning.prepare import Prepared
-from batcher.runner.planning.sharing import Sharing, find_sharing
+from batcher.runner.planning.survey.golden import GoldColumn
+from batcher.runner.planning.survey.items import Items
+from batcher.runner.planning.survey.sharing import Sharing, find_sharing
 from batcher.store.checkpoint import Checkpoint
 from batcher.store.plans import (
     Comparison,

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from batcher.core.labelling.asking.adapting import Adapting
-from batcher.core.labelling.references import SchemaError
+from batcher.core.labelling.schemas.references import SchemaError
 
 MOST_OPTIONAL = 24
 MOST_UNIONS = 16

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from batcher.core.quality.interval import Share, wilson
+from batcher.core.quality.figures.interval import Share, wilson
 from batcher.core.quality.names import LONGEST_NAME, name_of
 
 MOST_PAIRS = 50_000

@@ -6,7 +6,7 @@ from batcher.core.quality.gold import STRANGER, Gold
 from batcher.core.row import BadRow, Row
 from batcher.errors import Problem
 from batcher.runner.planning.prepare import Prepared
-from batcher.runner.planning.remarked import Remarked
+from batcher.runner.planning.survey.remarked import Remarked
 
 
 @dataclass(slots=True)

@@ -4,7 +4,13 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import unquote
 
-from batcher.core.labelling.joining import ANNOTATIONS, IMPOSSIBLE, choices, is_impossible, joined
+from batcher.core.labelling.schemas.joining import (
+    ANNOTATIONS,
+    IMPOSSIBLE,
+    choices,
+    is_impossible,
+    joined,
+)
 
 _MAPS = ("properties", "patternProperties", "dependentSchemas")
 _DEFINITIONS = ("$defs", "definitions")

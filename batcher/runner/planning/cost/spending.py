@@ -8,7 +8,7 @@ from batcher.core.money.bound import Bound, UnboundedError
 from batcher.core.money.budget import Budget, Standing
 from batcher.errors import ConfigurationError
 from batcher.runner.planning.prepare import Prepared
-from batcher.runner.planning.survey import Plan, WithCheckpoint
+from batcher.runner.planning.survey.surveying import Plan, WithCheckpoint
 from batcher.store.budget import counted
 
 DAY = timedelta(hours=24)

@@ -1,0 +1,1 @@
+"""Plans of which only a part is sent: a pilot, and the rows that failed."""
