@@ -14,7 +14,7 @@ from scipy.stats import binomtest
 from sklearn import metrics
 from sklearn.exceptions import UndefinedMetricWarning
 
-from batcher.core.quality import comparison
+from batcher.core.quality.figures import comparison
 from batcher.core.quality.figures.comparison import Comparison
 from batcher.core.quality.figures.interval import wilson
 from batcher.core.quality.names import name_of
