@@ -101,6 +101,12 @@ def test_numbers_are_exact() -> None:
         ),
         ({"request": {"stream": True}}, ["request.stream: request.stream is not yours to set"]),
         (
+            {"input": {"on_too_long": "truncate"}, "request": {"prompt": None, "messages": "m"}},
+            [
+                ('input.on_too_long: input.on_too_long = "truncate" does nothing without a prompt'),
+            ],
+        ),
+        (
             {"request": {"temprature": 1}},
             ["request.temprature: there is no key request.temprature"],
         ),

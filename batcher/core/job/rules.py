@@ -96,6 +96,14 @@ def _attached(job: Job) -> Iterator[Mistake]:
             )
 
 
+def _too_long(job: Job) -> Iterator[Mistake]:
+    request = job.request
+    has_prompt = request.prompt is not None or request.prompt_file is not None
+    if job.input.on_too_long == "truncate" and not has_prompt:
+        message = 'input.on_too_long = "truncate" does nothing without a prompt'
+        yield Mistake(("input", "on_too_long"), message, "Conversations and requests are not cut.")
+
+
 def _parameters(job: Job) -> Iterator[Mistake]:
     for name in job.request.parameters:
         if name not in PARAMETERS:
@@ -196,6 +204,6 @@ def _notify(job: Job) -> Iterator[Mistake]:
 
 
 _RULES: tuple[Callable[[Job], Iterator[Mistake]], ...] = (
-    *(_one_question, _whole_requests, _labels, _attached, _parameters, _system_blocks),
+    *(_one_question, _whole_requests, _labels, _attached, _too_long, _parameters, _system_blocks),
     *(_output, _server, _headers, _cache, _notify),
 )
