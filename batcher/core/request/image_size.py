@@ -7,6 +7,7 @@ keeping its proportions; each side is rounded up to whole patches.
 
 import base64
 import binascii
+import re
 import struct
 from collections.abc import Callable, Mapping
 from typing import Any, Literal
@@ -19,7 +20,9 @@ MOST_TOKENS: Mapping[Tier, int] = {"standard": 1_568, "high": 4_784}
 """The most that one image costs."""
 
 _JPEG_BARE = frozenset({0x01, *range(0xD0, 0xD9)})  # markers without a length behind them
-_HEAD = 65_536  # base64 characters; a JPEG may have its size behind a long preview
+# Base64 characters; a JPEG may have its size behind previews and colour profiles.
+_HEAD, _LONG_HEAD = 65_536, 2_097_152
+_JPEG = "/9j/"
 
 
 def image_tokens(width: int, height: int, tier: Tier) -> int:
@@ -47,14 +50,19 @@ def tokens_of_source(source: object, tier: Tier) -> int | None:
 
 def pixels(head: bytes) -> tuple[int, int] | None:
     """Width and height of a PNG, JPEG, GIF or WebP by its beginning; None when that is silent."""
-    for magic, read in _READERS:
-        if head.startswith(magic):
+    for magic, _, read in _READERS:
+        if magic.match(head):
             try:
                 size = read(head)
             except (struct.error, IndexError):
                 return None
             return size if size is not None and min(size) > 0 else None
     return None
+
+
+def media_type(head: bytes) -> str | None:
+    """What an image is by its beginning; None for what is none that the API takes."""
+    return next((kind for magic, kind, _ in _READERS if magic.match(head)), None)
 
 
 def _fits(width: int, height: int, edge: int, tier: Tier) -> bool:
@@ -75,7 +83,7 @@ def _head(source: Mapping[str, Any]) -> bytes:
     if not isinstance(data, str):
         return b""
     try:
-        return base64.b64decode(data[:_HEAD])
+        return base64.b64decode(data[: _LONG_HEAD if data.startswith(_JPEG) else _HEAD])
     except (binascii.Error, ValueError):
         return b""
 
@@ -129,9 +137,9 @@ def _webp(head: bytes) -> tuple[int, int] | None:
     return None
 
 
-_READERS: tuple[tuple[bytes, Callable[[bytes], tuple[int, int] | None]], ...] = (
-    (b"\x89PNG\r\n\x1a\n", _png),
-    (b"\xff\xd8", _jpeg),
-    (b"GIF8", _gif),
-    (b"RIFF", _webp),
+_READERS: tuple[tuple[re.Pattern[bytes], str, Callable[[bytes], tuple[int, int] | None]], ...] = (
+    (re.compile(rb"\x89PNG\r\n\x1a\n"), "image/png", _png),
+    (re.compile(rb"\xff\xd8\xff"), "image/jpeg", _jpeg),
+    (re.compile(rb"GIF8[79]a"), "image/gif", _gif),
+    (re.compile(rb"RIFF....WEBP", re.DOTALL), "image/webp", _webp),
 )

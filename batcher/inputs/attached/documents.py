@@ -4,7 +4,7 @@ from pathlib import Path
 
 from batcher.core.request.attachment import PDF, PLAIN_TEXT, Attachment
 from batcher.inputs.attached.file import BadAttachment, attached_bytes
-from batcher.inputs.attached.images import is_image, load_image
+from batcher.inputs.attached.images import image_of
 
 # A whole request may have 32 MB, and base64 makes 4 bytes of every 3.
 MAX_BYTES = 24 * 2**20
@@ -19,13 +19,12 @@ def load_document(value: object, root: Path) -> Attachment:
     Raises ``BadAttachment`` for everything else and for what is larger than the API takes.
     """
     data = attached_bytes(value, root, what="document", most=MAX_BYTES)
-    if len(data) > MAX_BYTES:
-        raise BadAttachment(f"the document has more than {MAX_BYTES:,} bytes (32 MB as base64)")
     start = data[:_PDF_WITHIN].find(b"%PDF-")
     if start >= 0:
         return Attachment(PDF, data[start:])
-    if is_image(data):
-        return load_image(data, root)
+    image = image_of(data)
+    if image is not None:
+        return image
     path = value.get("path") if isinstance(value, dict) else value
     if isinstance(path, str) and path.lower().endswith(_NO_TEXTS):
         raise BadAttachment("its name says that it is a PDF or an image, and its bytes do not")

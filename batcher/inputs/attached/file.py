@@ -17,17 +17,22 @@ def attached_bytes(value: object, root: Path, *, what: str, most: int) -> bytes:
     """Read what a column holds: a path inside ``root``, bytes, or a struct of both.
 
     Nothing outside ``root`` is read, whatever links there are, and URLs are never fetched. ``what``
-    is what it is to be, such as an image. At most ``most`` bytes and one are read.
-    Raises ``BadAttachment`` for everything else.
+    is what it is to be, such as an image.
+    Raises ``BadAttachment`` for everything else, and for more than ``most`` bytes.
     """
     if isinstance(value, dict) and value and value.keys() <= {"bytes", "path"}:
         # The struct that Hugging Face datasets has for images: either may be null.
         inner = value.get("bytes")
         value = value.get("path") if inner is None else inner
+    data = None
     if isinstance(value, bytes | bytearray | memoryview):
-        return bytes(value)
-    if isinstance(value, str):
-        return _read(value, root, what, most)
+        data = bytes(value)
+    elif isinstance(value, str):
+        data = _read(value, root, what, most)
+    if data is not None and len(data) > most:
+        raise BadAttachment(f"the {what} has more than {most:,} bytes")
+    if data is not None:
+        return data
     if value is None:
         raise BadAttachment(f"there is no {what} (null)")
     raise BadAttachment(f"the {what} must be a path, bytes, or a struct of bytes and path")

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from batcher.core.request.attachment import Attachment
-from batcher.core.request.image_size import pixels
+from batcher.core.request.image_size import media_type, pixels
 from batcher.inputs.attached.file import BadAttachment, attached_bytes
 
 # The API's documentation: 10 MB of base64 for one image. Base64 makes 4 bytes of every 3.
@@ -19,32 +19,21 @@ def load_image(value: object, root: Path) -> Attachment:
     The media type is told from the bytes: JPEG, PNG, GIF or WebP.
     Raises ``BadAttachment`` for everything else and for what is larger than the API takes.
     """
-    data = attached_bytes(value, root, what="image", most=MAX_BYTES)
-    if len(data) > MAX_BYTES:
-        raise BadAttachment(f"the image has more than {MAX_BYTES:,} bytes (10 MB as base64)")
-    media_type = _media_type(data)
-    if media_type is None:
+    found = image_of(attached_bytes(value, root, what="image", most=MAX_BYTES))
+    if found is None:
         raise BadAttachment("not a JPEG, PNG, GIF or WebP image")
-    size = pixels(data)
+    return found
+
+
+def image_of(data: bytes) -> Attachment | None:
+    """Take bytes for an image; None when they are none, ``BadAttachment`` when it is too large."""
+    kind, size = media_type(data), pixels(data)
+    if kind is None:
+        return None
+    if len(data) > MAX_BYTES:
+        raise BadAttachment(f"the image has more than {MAX_BYTES:,} bytes")
     if size is not None and max(size) > LONGEST_SIDE:
         raise BadAttachment(
             f"the image is {max(size):,} pixels long; the API takes {LONGEST_SIDE:,}"
         )
-    return Attachment(media_type, data)
-
-
-def is_image(data: bytes) -> bool:
-    """Whether bytes begin as an image that the API takes."""
-    return _media_type(data) is not None
-
-
-def _media_type(data: bytes) -> str | None:
-    if data.startswith(b"\xff\xd8\xff"):
-        return "image/jpeg"
-    if data.startswith(b"\x89PNG\r\n\x1a\n"):
-        return "image/png"
-    if data.startswith((b"GIF87a", b"GIF89a")):
-        return "image/gif"
-    if data.startswith(b"RIFF") and data[8:12] == b"WEBP":
-        return "image/webp"
-    return None
+    return Attachment(kind, data)

@@ -1,5 +1,6 @@
 """Holds answers against the job's labels, and makes the request that asks again."""
 
+import asyncio
 import json
 from dataclasses import dataclass, replace
 
@@ -12,6 +13,9 @@ from batcher.core.pace.retrying.retry import History
 from batcher.core.request.canonical import canonical_json
 from batcher.runner.planning.prepare import Prepared
 from batcher.runner.sending.feed import Errand
+
+_LONG = 16_384
+"""Characters of an answer that are judged in a thread; fewer take about a millisecond."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,9 +35,15 @@ class Labelling:
             return None
         return cls(labels, said.on_invalid, said.repairs, prepared.bound)
 
-    def judge(self, outcome: Outcome, history: History) -> Outcome:
-        """Say whether an answer is what the job wants, and is asked again when it is not."""
-        return judged(outcome, self.labels, self.on_invalid, self.repairs - history.repairs)
+    async def judge(self, outcome: Outcome, history: History) -> Outcome:
+        """Say whether an answer is what the job wants, and is asked again when it is not.
+
+        A long one takes its time, and holds nobody up meanwhile.
+        """
+        left, message = self.repairs - history.repairs, outcome.message
+        if message is None or len(message.text) + len(message.tool_input or "") < _LONG:
+            return judged(outcome, self.labels, self.on_invalid, left)
+        return await asyncio.to_thread(judged, outcome, self.labels, self.on_invalid, left)
 
     def asking_again(self, errand: Errand, message: Message, complaint: str) -> Errand:
         """The errand with one complaint more, and the bound of what that costs."""

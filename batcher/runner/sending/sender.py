@@ -83,7 +83,7 @@ class Sender:
             if outcome.message is not None:
                 lease.begun()
         if around.labelling is not None:
-            outcome = around.labelling.judge(outcome, history)
+            outcome = await around.labelling.judge(outcome, history)
         billed = self._bill(errand, outcome, body)
         is_within = around.purse.settle(errand.worst_case_usd, billed.cost_usd)
         decision = decide(outcome, history.after(outcome), around.policy, around.random())

@@ -115,3 +115,14 @@ def test_a_png_that_does_not_begin_with_its_header_has_no_size() -> None:
 def test_an_unreadable_size_is_not_guessed(source: object) -> None:
     """What cannot be told from the request is None, never a number."""
     assert tokens_of_source(source, "high") is None
+
+
+def test_the_size_of_a_photo_stands_behind_its_previews() -> None:
+    """Half a megabyte of them is looked through."""
+    sink = io.BytesIO()
+    Image.new("RGB", (640, 480)).save(sink, "JPEG")
+    plain = sink.getvalue()
+    segment = b"\xff\xe1" + (60_000).to_bytes(2, "big") + bytes(59_998)
+    data = plain[:2] + segment * 8 + plain[2:]
+    source = {"type": "base64", "data": base64.b64encode(data).decode()}
+    assert tokens_of_source(source, "high") == image_tokens(640, 480, "high")

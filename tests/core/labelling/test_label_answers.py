@@ -16,6 +16,7 @@ from batcher.core.labelling.judging.judge import Invalid, Judge, Valid
 from batcher.core.labelling.labels import TOOL_NAME, Labels, way_of
 from batcher.core.labelling.repair import repaired
 from batcher.core.request.canonical import canonical_json
+from batcher.core.request.structured_output import FORMATS
 from batcher.simulator.billing.catalogue import models
 from batcher.simulator.validation.message import check_message
 
@@ -341,6 +342,11 @@ def test_what_cannot_be_sent_is_asked_again(text: str) -> None:
     found = labels.judged(message)
     assert isinstance(found, Invalid)
     assert b"does not fit" in canonical_json(repaired(FIELDS, message, found.complaint))
+
+
+def test_every_format_that_the_api_holds_to_is_checked() -> None:
+    """And no other: of those it is said that nobody checks them."""
+    assert set(FORMAT_CHECKER.checkers) == FORMATS
 
 
 def test_cells() -> None:

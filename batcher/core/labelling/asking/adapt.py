@@ -12,9 +12,8 @@ from typing import Any
 
 from batcher.core.labelling.asking.adapting import Adapting
 from batcher.core.labelling.schemas.references import SchemaError
+from batcher.core.request.structured_output import MOST_OPTIONAL, MOST_UNIONS
 
-MOST_OPTIONAL = 24
-MOST_UNIONS = 16
 _MOST_NAMED = 5
 
 

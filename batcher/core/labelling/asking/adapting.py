@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from batcher.core.labelling.asking.exactly import exactly, is_scalar
-from batcher.core.labelling.asking.patterns import FORMATS, is_simple
+from batcher.core.labelling.asking.patterns import is_simple
 from batcher.core.labelling.asking.words import (
     KEYWORDS,
     rules_of_any,
@@ -24,6 +24,7 @@ from batcher.core.labelling.schemas.references import (
     resolved,
 )
 from batcher.core.nearest import nearest
+from batcher.core.request.structured_output import FORMATS
 
 _KEPT = ("$comment", "title", "default", "examples")
 _DEFINITION = re.compile(r"#/\$defs/([\w-]+)")

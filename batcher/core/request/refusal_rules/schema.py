@@ -6,11 +6,9 @@ from typing import Any
 
 from batcher.core.request.refusal_rules.asked import Asked, Refusal, error, warning
 from batcher.core.request.refusal_rules.schema_references import is_recursive
+from batcher.core.request.structured_output import FORMATS, MOST_OPTIONAL, MOST_UNIONS
 
 _TYPES = frozenset({"object", "array", "string", "integer", "number", "boolean", "null"})
-_FORMATS = frozenset(
-    {"date-time", "time", "date", "duration", "email", "hostname", "uri", "ipv4", "ipv6", "uuid"}
-)
 _REFUSED = frozenset(
     {
         "exclusiveMaximum",
@@ -53,8 +51,6 @@ _HARD_PATTERN = re.compile(r"\(\?[=!<]|\\[1-9]|\\k|\\[bB]")
 _TOOL_NAME = re.compile(r"[a-zA-Z0-9_-]{1,128}")
 _TRIGGERS = frozenset({"reasoning", "thinking", "trace"})
 _MOST_STRICT_TOOLS = 20
-_MOST_OPTIONAL = 24
-_MOST_UNIONS = 16
 
 
 def answer_format(asked: Asked) -> Iterator[Refusal]:
@@ -89,10 +85,10 @@ def schemas(asked: Asked) -> Iterator[Refusal]:
         optional += sum(_optional(node) for _, node in nodes)
         unions += sum("anyOf" in node or isinstance(node.get("type"), list) for _, node in nodes)
     last = next(reversed(found), "")
-    if optional > _MOST_OPTIONAL:
-        yield error(last, f"{optional} optional properties; at most {_MOST_OPTIONAL} are possible")
-    if unions > _MOST_UNIONS:
-        yield error(last, f"{unions} union types; at most {_MOST_UNIONS} are possible")
+    if optional > MOST_OPTIONAL:
+        yield error(last, f"{optional} optional properties; at most {MOST_OPTIONAL} are possible")
+    if unions > MOST_UNIONS:
+        yield error(last, f"{unions} union types; at most {MOST_UNIONS} are possible")
 
 
 def _schemas(asked: Asked) -> Iterator[tuple[str, Mapping[str, Any]]]:
@@ -167,8 +163,8 @@ def _values(path: str, node: Mapping[str, Any]) -> Iterator[Refusal]:
     pattern, form, values = node.get("pattern"), node.get("format"), node.get("enum")
     if isinstance(pattern, str) and _HARD_PATTERN.search(pattern):
         yield error(f"{path}.pattern", "lookaround, backreferences and \\b are not supported")
-    if form is not None and not (isinstance(form, str) and form in _FORMATS):
-        yield error(f"{path}.format", f"must be one of {', '.join(sorted(_FORMATS))}")
+    if form is not None and not (isinstance(form, str) and form in FORMATS):
+        yield error(f"{path}.format", f"must be one of {', '.join(sorted(FORMATS))}")
     if isinstance(values, list) and any(isinstance(value, list | dict) for value in values):
         yield error(f"{path}.enum", "may hold only strings, numbers, booleans and null")
 
