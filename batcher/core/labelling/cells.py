@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from batcher.core.labelling.columns import ColumnType, Kind
-from batcher.core.labelling.judging.formats import day, moment
+from batcher.core.labelling.schemas.formats import day, moment
 
 _INT64 = 2**63
 

@@ -11,10 +11,10 @@ from batcher.core.answers.message import Message, parse_message
 from batcher.core.labelling.cells import cell
 from batcher.core.labelling.columns import ColumnType
 from batcher.core.labelling.judging.answer import NoValueError, value_in, value_of
-from batcher.core.labelling.judging.formats import FORMAT_CHECKER
 from batcher.core.labelling.judging.judge import Invalid, Judge, Valid
 from batcher.core.labelling.labels import TOOL_NAME, Labels, way_of
 from batcher.core.labelling.repair import repaired
+from batcher.core.labelling.schemas.formats import FORMAT_CHECKER
 from batcher.core.request.canonical import canonical_json
 from batcher.core.request.structured_output import FORMATS
 from batcher.simulator.billing.catalogue import models

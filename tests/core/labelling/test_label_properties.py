@@ -13,9 +13,9 @@ from test_label_schemas import refused
 from batcher.core.labelling.asking.adapt import adapt
 from batcher.core.labelling.cells import cell
 from batcher.core.labelling.judging.answer import value_in
-from batcher.core.labelling.judging.formats import FORMAT_CHECKER
 from batcher.core.labelling.judging.judge import Invalid, Valid
 from batcher.core.labelling.labels import Labels
+from batcher.core.labelling.schemas.formats import FORMAT_CHECKER
 from batcher.core.labelling.schemas.references import SchemaError
 from batcher.outputs.labels import arrow_type
 from batcher.simulator.answering.dice import Dice

@@ -15,9 +15,9 @@ from batcher.core.labelling.judging.complaint import (
     property_names,
     reason,
 )
-from batcher.core.labelling.judging.formats import FORMAT_CHECKER
 from batcher.core.labelling.judging.rules import RULES
 from batcher.core.labelling.judging.spelling import respelt
+from batcher.core.labelling.schemas.formats import FORMAT_CHECKER
 
 
 @dataclass(frozen=True, slots=True)
