@@ -106,12 +106,12 @@ def confidence_lines(name: str, found: Confidence) -> Iterator[str]:
         return
     yield (
         f"{shortened(name)}: off by {percent(error)} from how often answers are right "
-        f"({found.total:,} rows)"
+        f"({found.total:,} answers)"
     )
     if found.unusable:
         yield f"  not counted: {found.unusable:,} that are no number from 0 to 1"
     yield ""
-    yield f"  {'confidence':>10}  {'right':>7}  {'rows':>9}"
+    yield f"  {'confidence':>10}  {'right':>7}  {'answers':>9}"
     for one in found.bins():
         yield f"  {one.confidence:10.3f}  {percent(one.accuracy):>7}  {one.rows:9,}"
 
@@ -133,7 +133,7 @@ def agreement_lines(name: str, found: Agreement) -> Iterator[str]:
         return
     yield f"{shortened(name)}: answers agree by {percent(share)} over {found.rows:,} rows"
     alpha = "not defined" if found.alpha is None else f"{found.alpha:.3f}"
-    yield f"  {found.unanimous:,} unanimous, {found.ties:,} ties (no label), alpha {alpha}"
+    yield f"  {found.unanimous:,} unanimous, {found.ties:,} tie{'' if found.ties == 1 else 's'} (no label), alpha {alpha}"
     if found.single:
         yield f"  not counted: {found.single:,} rows with a single answer"
 

@@ -129,14 +129,14 @@ def test_numbers_votes_and_confidence_in_words() -> None:
     ]
     assert list(agreement_lines("label", agreement)) == [
         "label: answers agree by 72.2 % over 3 rows",
-        "  1 unanimous, 1 ties (no label), alpha 0.067",
+        "  1 unanimous, 1 tie (no label), alpha 0.067",
         "  not counted: 1 rows with a single answer",
     ]
     assert list(confidence_lines("confidence", confidence)) == [
-        "confidence: off by 43.3 % from how often answers are right (3 rows)",
+        "confidence: off by 43.3 % from how often answers are right (3 answers)",
         "  not counted: 1 that are no number from 0 to 1",
         "",
-        "  confidence    right       rows",
+        "  confidence    right    answers",
         "       0.400    0.0 %          1",
         "       0.950   50.0 %          2",
     ]
