@@ -79,3 +79,15 @@ def test_the_budget_that_would_do_is_above_the_one_that_did_not(
     assert enough > cap
     assert Standing(enough, spent, unknown).available >= largest
     assert enough % CENT == 0
+
+
+def test_a_budget_that_is_too_small_for_one_request_says_so() -> None:
+    """Nothing is spent of it, and nothing ever would be."""
+    standing = Standing(Decimal("0.50"), Decimal(0), Decimal(0))
+    unsent = Unsent(4, Decimal("0.004"), Basis.ESTIMATE, Decimal("0.9"))
+    halt = budget_reached(standing, unsent, is_daily=False, plan_cap_usd=None)
+    assert halt.message.startswith(
+        "the budget of $0.50 is too small: one request alone may cost up to $0.90; 4 rows are left"
+    )
+    assert halt.max_cost_usd is not None
+    assert halt.max_cost_usd > Decimal("0.9")
