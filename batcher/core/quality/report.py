@@ -133,7 +133,8 @@ def agreement_lines(name: str, found: Agreement) -> Iterator[str]:
         return
     yield f"{shortened(name)}: answers agree by {percent(share)} over {found.rows:,} rows"
     alpha = "not defined" if found.alpha is None else f"{found.alpha:.3f}"
-    yield f"  {found.unanimous:,} unanimous, {found.ties:,} tie{'' if found.ties == 1 else 's'} (no label), alpha {alpha}"
+    ties = f"{found.ties:,} tie{'' if found.ties == 1 else 's'}"
+    yield f"  {found.unanimous:,} unanimous, {ties} (no label), alpha {alpha}"
     if found.single:
         yield f"  not counted: {found.single:,} rows with a single answer"
 

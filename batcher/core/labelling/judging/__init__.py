@@ -1,1 +1,1 @@
-"""How answers are held against the user's schema: found, spelt, judged, and what is told of them."""
+"""How answers are held against the user's schema: found, spelt, judged, complained of."""
