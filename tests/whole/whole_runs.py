@@ -15,6 +15,7 @@ from typing import Any, ClassVar
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+import pytest
 
 from batcher.cli.main import main
 
@@ -36,24 +37,20 @@ class Said:
 
 
 def batcher(*words: object, key: str | None = None) -> Said:
-    """Run a command in this process as if it were typed, with a key or without."""
-    out, err = io.StringIO(), io.StringIO()
-    argv, mask, before = sys.argv, os.umask(0o022), os.environ.pop("ANTHROPIC_API_KEY", None)
-    sys.argv = ["batcher", *map(str, words)]
-    if key is not None:
-        os.environ["ANTHROPIC_API_KEY"] = key
-    try:
-        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-            main()
-        code = 0
-    except SystemExit as ended:
-        code = int(ended.code or 0)
-    finally:
-        sys.argv = argv
-        os.umask(mask)
-        os.environ.pop("ANTHROPIC_API_KEY", None)
-        if before is not None:
-            os.environ["ANTHROPIC_API_KEY"] = before
+    """Run a command in this process as if it were typed, with a key of its own if one is given."""
+    out, err, code = io.StringIO(), io.StringIO(), 0
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "argv", ["batcher", *map(str, words)])
+        if key is not None:
+            patch.setenv("ANTHROPIC_API_KEY", key)
+        mask = os.umask(0o022)
+        try:
+            with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+                main()
+        except SystemExit as ended:
+            code = int(ended.code or 0)
+        finally:
+            os.umask(mask)
     return Said(code, out.getvalue(), err.getvalue())
 
 
