@@ -94,8 +94,8 @@ class Workspace:
 
 
 def new_run_id(now: datetime) -> str:
-    """Name a run so that names sort by time."""
-    return f"{now:%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
+    """Name a run so that names sort by time, also those of runs within one second."""
+    return f"{now:%Y%m%dT%H%M%S.%fZ}-{secrets.token_hex(3)}"
 
 
 def _check_ours(folder: Path) -> None:

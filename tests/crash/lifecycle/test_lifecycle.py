@@ -64,7 +64,7 @@ def retry(job: Job, event: Retry) -> None:
 
 # Making a failure simpler would take longer than an ordinary test may.
 @settings(
-    max_examples=10,
+    max_examples=7,
     deadline=None,
     phases=[Phase.reuse, Phase.generate],
     suppress_health_check=FIXTURES,

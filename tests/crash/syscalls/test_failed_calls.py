@@ -31,7 +31,7 @@ def hold(scene: Scene, all_struck: Iterable[Struck]) -> Counter[str]:
 def test_a_sample_of_failing_calls_breaks_no_promise(tmp_path: Path) -> None:
     """Some calls of the creation, of commits and of a checkpoint, the faults by turns."""
     bench = Bench(tmp_path)
-    for scene, step in (CREATION, 8), (filling(FIRST_CHECKPOINT), 13):
+    for scene, step in (CREATION, 12), (filling(FIRST_CHECKPOINT), 21):
         hold(scene, bench.strike(scene, bench.faults(scene)[::step]))
 
 

@@ -48,7 +48,7 @@ def hold(tallies: list[Tally]) -> None:
 
 def test_nothing_acknowledged_is_lost_in_a_sample_of_power_cuts(stories: list[Story]) -> None:
     """Some states of every story, on both kinds of disks: all there, or there after the doctor."""
-    hold(cut(stories, draws=1, share=0.015))
+    hold(cut(stories, draws=1, share=0.01))
 
 
 @pytest.mark.crash
