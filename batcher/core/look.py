@@ -4,7 +4,6 @@ import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 _ID_NAMES = ("id", "_id", "custom_id", "uuid", "guid", "key", "name", "url", "path")
 _TEXT_NAMES = (
@@ -177,7 +176,7 @@ def _lengths(columns: Sequence[str], rows: Sequence[Values]) -> Iterator[tuple[s
 
 def free_name(wanted: str, taken: Sequence[str]) -> str:
     """A name for a label that no column of the input has, whatever its capitals."""
-    names: set[Any] = {name.casefold() for name in taken}
+    names = {name.casefold() for name in taken}
     name = wanted
     while name.casefold() in names:
         name = f"predicted_{name}"

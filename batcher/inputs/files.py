@@ -11,7 +11,7 @@ from typing import Literal
 
 from batcher.errors import InputError
 
-Family = Literal["JSONL", "Parquet", "other files"]
+Family = Literal["JSONL", "Parquet", "plain files"]
 """How a file's rows are read; of the others each is a row itself."""
 
 JSONL_ENDINGS = tuple(
@@ -82,7 +82,7 @@ def family(path: Path) -> Family | None:
         return "JSONL"
     if name.endswith(PARQUET_ENDINGS):
         return "Parquet"
-    return "other files" if name.endswith(PAGE_ENDINGS + TEXT_ENDINGS) else None
+    return "plain files" if name.endswith(PAGE_ENDINGS + TEXT_ENDINGS) else None
 
 
 def find_files(path: str, folder: Path) -> tuple[Family, tuple[FileStamp, ...]]:

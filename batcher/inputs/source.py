@@ -63,13 +63,12 @@ class Source:
         family, files = find_files(spec.path, folder)
         if family == "JSONL":
             return cls(spec, files, JsonlFiles(files))
-        is_table = family == "Parquet"
         if spec.format == "messages-batch":
             raise InputError(
                 f'format = "messages-batch" needs JSONL, and the input is {family}',
-                hint="For a Parquet column that holds whole requests set [request] params.",
+                hint="For a column that holds whole requests set [request] params.",
             )
-        if is_table:
+        if family == "Parquet":
             return cls(spec, files, ParquetFiles(files))
         root = root_of(spec.path, folder)
         return cls(spec, files, PlainFiles(files, root), root)

@@ -54,7 +54,7 @@ def recorded(job: Job) -> tuple[int, int]:
         return connection.execute(query).fetchall()[0]
 
 
-@pytest.mark.parametrize("how", [pytest.param("slowly", marks=pytest.mark.slow), "at once"])
+@pytest.mark.parametrize("how", ["slowly", "at once"])
 def test_a_disk_that_fills_while_it_sends(how: str, disk: Path, tmp_path: Path) -> None:
     """Exit 1 says so; no answer is lost; with room again the same command completes the job."""
     server = Server("--latency", "0.02")

@@ -48,7 +48,7 @@ def warm() -> Iterator["subprocess.Popen[str]"]:
         process.stdin.close()
 
 
-@pytest.mark.parametrize("times", [12, pytest.param(500, marks=pytest.mark.crash)])
+@pytest.mark.parametrize("times", [20, pytest.param(500, marks=pytest.mark.crash)])
 @pytest.mark.timeout(3600)
 def test_terminated_at_any_instant(
     times: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

@@ -25,18 +25,21 @@ class Room:
     """The tokens that a prompt may have, by its model's context or by the job, and safely has.
 
     ``prompt`` also leaves room for ``max_tokens``, or for a quarter of the context when that is
-    less: an answer that reaches its end is cut off.
+    less: an answer that reaches its end is cut off. ``is_own``: the job drew the line. No server
+    refuses what is over it, so that the estimate itself decides.
     """
 
     window: int
     prompt: int
+    is_own: bool = False
 
     @classmethod
     def of(cls, facts: ModelFacts, max_tokens: int, most: int | None = None) -> "Room":
         """That of a request; ``most`` is what the job lets a prompt have."""
         context = facts.context_window
         window = context if most is None else min(most, context)
-        return cls(window, min(window, context - min(max_tokens, context // _OUTPUT_SHARE)))
+        prompt = min(window, context - min(max_tokens, context // _OUTPUT_SHARE))
+        return cls(window, prompt, is_own=window < context)
 
     def surely_holds(self, body: bytes) -> bool:
         """Whether a request is so small that nobody needs to estimate its prompt."""
@@ -46,8 +49,9 @@ class Room:
         return len(body) * _MOST_PER_BYTE + images <= self.prompt
 
     def cannot_hold(self, prompt: Prompt) -> bool:
-        """Whether it is too long even if the estimate is far too high."""
-        return prompt.total * math.exp(-_SURE * prompt.sigma) > self.window
+        """Whether it is too long: for the context, even if the estimate is far too high."""
+        sure = 0.0 if self.is_own else _SURE
+        return prompt.total * math.exp(-sure * prompt.sigma) > self.window
 
     def may_not_hold(self, prompt: Prompt) -> bool:
         """Whether it is likely to be too long."""

@@ -1,18 +1,23 @@
 """A prompt that cannot fit is no request, or is cut until it does; what may fit is sent."""
 
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import batcher
 from batcher.core.estimate.fitting import Fitting, level
 from batcher.core.estimate.prompt import PromptRule
 from batcher.core.estimate.room import Room
 from batcher.core.job import Job
+from batcher.core.money.prices import PriceTable
 from batcher.core.request.build import Request, RequestBuilder, Unsendable
 from batcher.core.template.template import Template
 
+TABLE = PriceTable.parse((Path(batcher.__file__).parent / "data" / "models.json").read_text())
 WINDOW = 2_000
 RULE = PromptRule("claude-haiku-5-5", None)
 PROMPT = "About {{ title }}:\n{{ text }}\nWhich topic?"
@@ -147,6 +152,18 @@ def test_a_long_template_leaves_little_and_no_row_fails_for_it(words: int) -> No
     found = fit.cut(made(builder, values), values)
     assert isinstance(found, Request)
     assert 0.9 * fit.room.prompt < fit.room.safe_tokens(RULE.of(found.fields)) <= fit.room.prompt
+
+
+def test_a_line_that_the_job_draws_is_kept() -> None:
+    """No server refuses what is over it: it would be paid for."""
+    builder, fit = fitting()
+    request = made(builder, {"title": "a", "text": "word " * 1_100})
+    assert fit.checked(request) == request
+    facts = TABLE.facts("claude-haiku-5-5")
+    assert facts is not None
+    own = replace(fit, room=Room.of(facts, 100, WINDOW))
+    assert isinstance(own.checked(request), Unsendable)
+    assert not Room.of(facts, 100).is_own
 
 
 def test_what_may_fit_is_not_failed_for_being_cut() -> None:

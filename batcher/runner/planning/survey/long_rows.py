@@ -32,8 +32,7 @@ class LongRows:
             self.cut.problem(
                 "is",
                 "are",
-                "too long for the model's context and cut to fit; _error_message of the output "
-                "says how much is left",
+                "too long and cut to fit; _error_message of the output says how much is left",
             ),
             self.doubtful.problem(
                 "is",
