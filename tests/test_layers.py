@@ -33,8 +33,8 @@ IMPURE = {
 }  # fmt: skip
 PURE = ("urllib.parse.", "pathlib.Pure")
 
-# Imports that still close a cycle of folders. Remove an entry when its import is gone (or change its
-# names when a folder is renamed); add none. The list must become empty.
+# Imports that still close a cycle of folders. Remove an entry when its import is gone (or change
+# its names when a folder is renamed); add none. The list must become empty.
 KNOWN_EDGES = {
     ("batcher.core.labelling", "batcher.core.request"),
     ("batcher.core.money", "batcher.core.cache"),
