@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from batcher.core.cache.marks import Level, is_marked, markable, marked, with_ttl
 from batcher.core.request.canonical import canonical_json
-from batcher.simulator.validation.marks import check_marks
+from batcher.simulator.validation.breakpoints import check_marks
 
 TEXT = st.text(max_size=8)
 BLOCK = st.one_of(

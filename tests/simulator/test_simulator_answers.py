@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from simulator_bodies import Client, body_of
 
-from batcher.simulator.answering.dice import Dice
-from batcher.simulator.answering.text import offered_options
+from batcher.simulator.model.seeded_random import Dice
+from batcher.simulator.model.text import offered_options
 
 Start = Callable[..., Client]
 MARK = {"type": "ephemeral"}

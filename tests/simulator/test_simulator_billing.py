@@ -11,10 +11,10 @@ import pytest
 from PIL import Image
 from simulator_bodies import Client, body_of
 
-from batcher.simulator.billing.catalogue import models
 from batcher.simulator.billing.images import dimensions, image_tokens
 from batcher.simulator.billing.ledger import Ledger, exact
-from batcher.simulator.billing.prompt import text_tokens
+from batcher.simulator.billing.model_table import models
+from batcher.simulator.billing.prompt_tokens import text_tokens
 from batcher.simulator.billing.usage import Usage, price
 
 Start = Callable[..., Client]

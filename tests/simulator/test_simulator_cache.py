@@ -7,8 +7,8 @@ import pytest
 from simulator_bodies import Client, body_of
 
 from batcher.simulator import Fault
-from batcher.simulator.billing.cache import Plan, PromptCache
-from batcher.simulator.billing.prompt import Segment
+from batcher.simulator.billing.prompt_cache import Plan, PromptCache
+from batcher.simulator.billing.prompt_tokens import Segment
 
 Start = Callable[..., Client]
 

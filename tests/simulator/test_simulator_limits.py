@@ -5,8 +5,8 @@ from collections.abc import Callable
 import pytest
 from simulator_bodies import Client, body_of
 
-from batcher.simulator.billing.limits import Limits
-from batcher.simulator.errors import ApiError
+from batcher.simulator.api_error import ApiError
+from batcher.simulator.billing.rate_limits import Limits
 
 Start = Callable[..., Client]
 START = 1_700_000_000.0

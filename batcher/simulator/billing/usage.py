@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from batcher.simulator.billing.catalogue import Model, Rates
+from batcher.simulator.billing.model_table import Model, Rates
 
 PER_MILLION = Decimal("0.000001")
 US_ONLY = Decimal("1.1")

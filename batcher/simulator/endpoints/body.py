@@ -5,8 +5,8 @@ import json
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
-from batcher.simulator.billing.prompt import canonical
-from batcher.simulator.errors import ApiError
+from batcher.simulator.api_error import ApiError
+from batcher.simulator.billing.prompt_tokens import canonical
 from batcher.simulator.wire.connection import Request
 
 MARK = b'"cache_control"'

@@ -1,7 +1,7 @@
 """The simulator's own endpoints, for tests: what it received and what it billed."""
 
+from batcher.simulator.api_error import ApiError
 from batcher.simulator.endpoints.service import Service, as_json
-from batcher.simulator.errors import ApiError
 from batcher.simulator.wire.connection import Exchange
 
 

@@ -5,19 +5,19 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from batcher.simulator.answering.answer import Answer, answer
-from batcher.simulator.answering.dice import Dice
-from batcher.simulator.billing.cache import Plan
-from batcher.simulator.billing.catalogue import Model
+from batcher.simulator.api_error import ApiError
 from batcher.simulator.billing.ledger import Entry
-from batcher.simulator.billing.prompt import Segment, prompt_tokens, segments
+from batcher.simulator.billing.model_table import Model
+from batcher.simulator.billing.prompt_cache import Plan
+from batcher.simulator.billing.prompt_tokens import Segment, prompt_tokens, segments
 from batcher.simulator.billing.usage import Usage, price
 from batcher.simulator.endpoints.body import Body, read_body
 from batcher.simulator.endpoints.service import Service, as_json
-from batcher.simulator.errors import ApiError
 from batcher.simulator.faults.damage import damage_message, send_damaged
 from batcher.simulator.faults.failure import api_error, fail
 from batcher.simulator.faults.fault import Fault
+from batcher.simulator.model.answer import Answer, answer
+from batcher.simulator.model.seeded_random import Dice
 from batcher.simulator.validation.headers import betas, version
 from batcher.simulator.validation.message import check_message
 from batcher.simulator.wire.connection import Exchange

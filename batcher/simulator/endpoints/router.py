@@ -3,13 +3,13 @@
 import hashlib
 from collections.abc import Awaitable, Callable
 
+from batcher.simulator.api_error import ApiError
 from batcher.simulator.billing.ledger import Entry
-from batcher.simulator.endpoints.catalogue import get_model, list_models
 from batcher.simulator.endpoints.control import control
+from batcher.simulator.endpoints.count_tokens import count_tokens
 from batcher.simulator.endpoints.messages import create_message
+from batcher.simulator.endpoints.models import get_model, list_models
 from batcher.simulator.endpoints.service import Service
-from batcher.simulator.endpoints.tokens import count_tokens
-from batcher.simulator.errors import ApiError
 from batcher.simulator.validation.headers import check_headers
 from batcher.simulator.wire.connection import Exchange
 

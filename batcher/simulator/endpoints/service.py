@@ -8,13 +8,13 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from batcher.simulator.answering.mind import Mind
-from batcher.simulator.billing.cache import PromptCache
-from batcher.simulator.billing.catalogue import Model, models
+from batcher.simulator.api_error import ApiError
 from batcher.simulator.billing.ledger import Ledger
-from batcher.simulator.billing.limits import Limits
-from batcher.simulator.errors import ApiError
+from batcher.simulator.billing.model_table import Model, models
+from batcher.simulator.billing.prompt_cache import PromptCache
+from batcher.simulator.billing.rate_limits import Limits
 from batcher.simulator.faults.schedule import Schedule
+from batcher.simulator.model.behaviour import Mind
 from batcher.simulator.settings import Settings
 
 COUNT_TOKENS = "count_tokens"

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any
 
-from batcher.simulator.errors import ApiError
+from batcher.simulator.api_error import ApiError
 from batcher.simulator.faults.fault import Fault
 from batcher.simulator.wire.connection import Exchange
 from batcher.simulator.wire.events import event

@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from batcher.simulator.errors import ApiError
+from batcher.simulator.api_error import ApiError
 from batcher.simulator.faults.fault import Fault
 from batcher.simulator.wire.connection import Exchange
 

@@ -3,8 +3,8 @@
 from collections import Counter
 from collections.abc import Sequence
 
-from batcher.simulator.answering.dice import Dice
 from batcher.simulator.faults.fault import Fault
+from batcher.simulator.model.seeded_random import Dice
 
 
 class Schedule:

@@ -4,8 +4,8 @@ import base64
 import binascii
 from typing import Any
 
+from batcher.simulator.api_error import ApiError
 from batcher.simulator.billing.images import dimensions, media_type
-from batcher.simulator.errors import ApiError
 from batcher.simulator.validation.shape import (
     Shape,
     anything,

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from batcher.simulator.errors import ApiError
+from batcher.simulator.api_error import ApiError
 
 NEWEST = "2026-10-21"
 VERSIONS = ("2023-01-01", "2023-06-01", NEWEST)

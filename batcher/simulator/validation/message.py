@@ -3,9 +3,9 @@
 from collections.abc import Callable
 from typing import Any
 
-from batcher.simulator.billing.catalogue import Model
+from batcher.simulator.billing.model_table import Model
+from batcher.simulator.validation.breakpoints import check_marks
 from batcher.simulator.validation.content import ROLES, cache_control, text_blocks
-from batcher.simulator.validation.marks import check_marks
 from batcher.simulator.validation.rules import check_rules
 from batcher.simulator.validation.shape import (
     Shape,

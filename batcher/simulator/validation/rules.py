@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from batcher.simulator.billing.catalogue import Model
+from batcher.simulator.billing.model_table import Model
 from batcher.simulator.validation.headers import NEWEST
-from batcher.simulator.validation.schema import check_output_schema, check_strict_tools
+from batcher.simulator.validation.output_schema import check_output_schema, check_strict_tools
 from batcher.simulator.validation.shape import refuse
 
 Json = dict[str, Any]

@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from batcher.simulator.errors import ApiError
+from batcher.simulator.api_error import ApiError
 
 Shape = Callable[[Any, str], None]
 REQUIRED = "Field required"

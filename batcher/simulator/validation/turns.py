@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from batcher.simulator.billing.catalogue import Model
+from batcher.simulator.billing.model_table import Model
 from batcher.simulator.validation.content import BLANK
 from batcher.simulator.validation.headers import NEWEST
 from batcher.simulator.validation.shape import refuse

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import h11
 
-from batcher.simulator.errors import ApiError
+from batcher.simulator.api_error import ApiError
 
 MOST_HEADER_BYTES = 65_536
 LINGER_ZERO = struct.pack("ii", 1, 0)

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from batcher.core.cache.marks import Level
 from batcher.core.estimate.prompt import PromptRule, pdf_pages
-from batcher.simulator.billing.catalogue import models
-from batcher.simulator.billing.prompt import prompt_tokens, segments
+from batcher.simulator.billing.model_table import models
+from batcher.simulator.billing.prompt_tokens import prompt_tokens, segments
 
 MODEL = "claude-haiku-5-5"
 TOOL = {"name": "look", "description": "Looks it up.", "input_schema": {"type": "object"}}

@@ -17,7 +17,7 @@ from batcher.core.labelling.repair import repaired
 from batcher.core.labelling.schemas.formats import FORMAT_CHECKER
 from batcher.core.request.canonical import canonical_json
 from batcher.core.request.structured_output import FORMATS
-from batcher.simulator.billing.catalogue import models
+from batcher.simulator.billing.model_table import models
 from batcher.simulator.validation.message import check_message
 
 

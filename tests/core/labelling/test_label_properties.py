@@ -18,9 +18,9 @@ from batcher.core.labelling.labels import Labels
 from batcher.core.labelling.schemas.formats import FORMAT_CHECKER
 from batcher.core.labelling.schemas.references import SchemaError
 from batcher.outputs.labels import arrow_type
-from batcher.simulator.answering.dice import Dice
-from batcher.simulator.answering.structure import value as simulated
-from batcher.simulator.validation.schema import check_schemas
+from batcher.simulator.model.schema_value import value as simulated
+from batcher.simulator.model.seeded_random import Dice
+from batcher.simulator.validation.output_schema import check_schemas
 
 often = settings(
     max_examples=150,

@@ -13,7 +13,7 @@ from batcher.core.labelling.labels import Labels
 from batcher.core.labelling.schemas.references import SchemaError
 from batcher.core.labelling.schemas.schema import schema_of_json
 from batcher.core.request.refusals import refusals
-from batcher.simulator.validation.schema import check_schemas
+from batcher.simulator.validation.output_schema import check_schemas
 
 
 def named(column: ColumnType) -> str:

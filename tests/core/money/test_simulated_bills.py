@@ -13,9 +13,9 @@ from tables import TABLE
 from batcher.core.cache.marks import Level, markable, marked, with_ttl
 from batcher.core.money.bound import worst_case
 from batcher.core.request.canonical import canonical_json
-from batcher.simulator.billing.cache import PromptCache
-from batcher.simulator.billing.catalogue import models
-from batcher.simulator.billing.prompt import prompt_tokens, segments
+from batcher.simulator.billing.model_table import models
+from batcher.simulator.billing.prompt_cache import PromptCache
+from batcher.simulator.billing.prompt_tokens import prompt_tokens, segments
 from batcher.simulator.billing.usage import Usage, price
 
 LIVE = sorted({model.id for model in models().values() if model.is_live})

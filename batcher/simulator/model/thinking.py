@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from batcher.simulator.answering.dice import Dice
-from batcher.simulator.answering.text import sentences
-from batcher.simulator.billing.catalogue import Model
+from batcher.simulator.billing.model_table import Model
+from batcher.simulator.model.seeded_random import Dice
+from batcher.simulator.model.text import sentences
 
 TYPICAL_TOKENS = {"low": 20, "medium": 45, "high": 90, "xhigh": 180, "max": 360}
 

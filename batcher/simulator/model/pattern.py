@@ -8,7 +8,7 @@ and no back-references. An open-ended quantifier repeats at most three times mor
 import re
 import string
 
-from batcher.simulator.answering.dice import Dice
+from batcher.simulator.model.seeded_random import Dice
 
 DIGITS = string.digits
 LETTERS = string.ascii_letters + string.digits + "_"

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Sequence
 
-from batcher.simulator.answering.dice import Dice
+from batcher.simulator.model.seeded_random import Dice
 
 OPENINGS = (
     "In short,", "Overall,", "On balance,", "Judging by the text,", "At first sight,",

@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from batcher.simulator.answering.dice import Dice
+from batcher.simulator.model.seeded_random import Dice
 
 _NAMED = "JSON Schema"
 

@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from batcher.simulator.answering.dice import Dice
-from batcher.simulator.answering.mind import Mind
-from batcher.simulator.answering.told import minded
+from batcher.simulator.model.behaviour import Mind
+from batcher.simulator.model.description_bounds import minded
+from batcher.simulator.model.seeded_random import Dice
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
 """POST /v1/messages/count_tokens: free, and knows nothing of the cache."""
 
 from batcher.simulator.billing.ledger import Entry
-from batcher.simulator.billing.prompt import prompt_tokens, segments
+from batcher.simulator.billing.prompt_tokens import prompt_tokens, segments
 from batcher.simulator.endpoints.body import read_body
 from batcher.simulator.endpoints.service import COUNT_TOKENS, Service, as_json
 from batcher.simulator.validation.headers import betas, version

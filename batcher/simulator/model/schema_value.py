@@ -9,9 +9,9 @@ import json
 import math
 from typing import Any
 
-from batcher.simulator.answering.dice import Dice
-from batcher.simulator.answering.pattern import matching
-from batcher.simulator.answering.text import sentence, words
+from batcher.simulator.model.pattern import matching
+from batcher.simulator.model.seeded_random import Dice
+from batcher.simulator.model.text import sentence, words
 
 Schema = dict[str, Any]
 DEEPEST = 12

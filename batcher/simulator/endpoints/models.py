@@ -3,10 +3,10 @@
 from typing import Any
 from urllib.parse import parse_qs
 
-from batcher.simulator.billing.catalogue import Model, models
+from batcher.simulator.api_error import ApiError
 from batcher.simulator.billing.ledger import Entry
+from batcher.simulator.billing.model_table import Model, models
 from batcher.simulator.endpoints.service import Service, as_json
-from batcher.simulator.errors import ApiError
 from batcher.simulator.wire.connection import Exchange
 
 DEFAULT_PAGE = 20

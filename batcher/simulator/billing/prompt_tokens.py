@@ -16,8 +16,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from batcher.simulator.billing.catalogue import Model
 from batcher.simulator.billing.images import SNIFFED, dimensions, image_tokens
+from batcher.simulator.billing.model_table import Model
 
 REQUEST_TOKENS = 4
 MESSAGE_TOKENS = 3

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
 
-from batcher.simulator.errors import ApiError
+from batcher.simulator.api_error import ApiError
 
 
 @lru_cache(maxsize=1_024)

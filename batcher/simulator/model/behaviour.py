@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from batcher.simulator.answering.dice import Dice
-from batcher.simulator.answering.structure import value
-from batcher.simulator.answering.told import minded
+from batcher.simulator.model.description_bounds import minded
+from batcher.simulator.model.schema_value import value
+from batcher.simulator.model.seeded_random import Dice
 
 _TRIES = 20
 

@@ -9,14 +9,14 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from batcher.simulator.answering.dice import Dice
-from batcher.simulator.answering.in_words import in_prose, schema_in_words
-from batcher.simulator.answering.mind import Mind
-from batcher.simulator.answering.structure import as_text
-from batcher.simulator.answering.text import reply, sentence
-from batcher.simulator.answering.thinking import is_thinking, thinking_block, thinking_tokens
-from batcher.simulator.billing.catalogue import Model
-from batcher.simulator.billing.prompt import text_tokens
+from batcher.simulator.billing.model_table import Model
+from batcher.simulator.billing.prompt_tokens import text_tokens
+from batcher.simulator.model.behaviour import Mind
+from batcher.simulator.model.schema_in_prompt import in_prose, schema_in_words
+from batcher.simulator.model.schema_value import as_text
+from batcher.simulator.model.seeded_random import Dice
+from batcher.simulator.model.text import reply, sentence
+from batcher.simulator.model.thinking import is_thinking, thinking_block, thinking_tokens
 
 Json = dict[str, Any]
 

@@ -10,7 +10,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from batcher.simulator.billing.prompt import Segment, canonical
+from batcher.simulator.billing.prompt_tokens import Segment, canonical
 
 LOOK_BACK = 20
 LIFETIME_S = {"5m": 300.0, "1h": 3600.0}

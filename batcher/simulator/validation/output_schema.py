@@ -4,10 +4,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from batcher.simulator.answering.dice import Dice
-from batcher.simulator.answering.pattern import matching
-from batcher.simulator.answering.structure import resolve
-from batcher.simulator.errors import ApiError
+from batcher.simulator.api_error import ApiError
+from batcher.simulator.model.pattern import matching
+from batcher.simulator.model.schema_value import resolve
+from batcher.simulator.model.seeded_random import Dice
 from batcher.simulator.validation.shape import (
     Shape,
     anything,
