@@ -41,7 +41,7 @@ types: install
 	$(BIN)/mypy
 
 schemas: install ## write schemas/*.json from the code that reads job files
-	$(BIN)/python -c 'from batcher.core.job.schema import schema_text as t; print(t(), end="")' \
+	$(BIN)/python -c 'from batcher.core.job.job_schema import schema_text as t; print(t(), end="")' \
 	  > schemas/job.schema.json
 
 docs: install ## write the generated parts of README.md and ARCHITECTURE.md

@@ -35,9 +35,9 @@ import pyarrow.parquet as pq
 from batcher import __version__
 from batcher.core.request.build import Request
 from batcher.core.row import Row
-from batcher.inputs.job_file.jobfile import load_job
-from batcher.runner.planning.prepare import Prepared, prepare
-from batcher.runner.planning.survey.surveying import comparison_of, make_plan
+from batcher.inputs.job_file.load import load_job
+from batcher.runner.job_context import Prepared, prepare
+from batcher.runner.planning.planner import comparison_of, make_plan
 from batcher.store.checkpoint import Checkpoint
 from batcher.store.plans import note_seen
 from batcher.store.records import Intent, OutcomeRecord, RunEnd, RunStart

@@ -16,7 +16,7 @@ from batcher.api.body import Body
 from batcher.api.faults import body_fault, no_answer
 from batcher.api.key import Secret
 from batcher.api.transport import TransportFactory, transport_factory
-from batcher.core.answers.answer import Answer, NoAnswer
+from batcher.core.answers.response import Answer, NoAnswer
 from batcher.core.job import API
 from batcher.errors import ConfigurationError
 

@@ -38,7 +38,7 @@ from collections.abc import Iterator
 
 import httpx
 
-from batcher.core.answers.answer import NoAnswer
+from batcher.core.answers.response import NoAnswer
 
 _NEVER_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError)
 # The first class that fits names the type. The texts are ours: the exceptions' own may quote.

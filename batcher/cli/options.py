@@ -9,7 +9,7 @@ import click
 
 from batcher.errors import ConfigurationError
 from batcher.inputs.files import family
-from batcher.inputs.job_file.jobfile import LoadedJob, load_job
+from batcher.inputs.job_file.load import LoadedJob, load_job
 
 F = TypeVar("F", bound=Callable[..., Any])
 

@@ -15,7 +15,7 @@ from batcher.cli.terminal import TerminalUi
 from batcher.core.pace.duration import seconds_of
 from batcher.core.pace.halt import Halt
 from batcher.errors import ConfigurationError
-from batcher.inputs.job_file.jobfile import LoadedJob
+from batcher.inputs.job_file.load import LoadedJob
 from batcher.runner.options import RunOptions
 from batcher.runner.pipeline import run_job
 

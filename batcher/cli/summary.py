@@ -9,7 +9,7 @@ from batcher.cli.messages import printable
 from batcher.core.money.display import rounded_text
 from batcher.core.money.statement import UNEXPLAINED
 from batcher.runner.options import RunResult
-from batcher.runner.reading.export import Exported
+from batcher.runner.writing.output import Exported
 
 _WASTE = {
     "failed": "of rows without a good answer",

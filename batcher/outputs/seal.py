@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from batcher.outputs.atomic import write_json
-from batcher.outputs.parquet import count_rows
+from batcher.outputs.parquet_output import count_rows
 
 FILE_NAME = "output.json"
 

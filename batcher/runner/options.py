@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from batcher.core.pace.halt import Halt
-from batcher.inputs.job_file.jobfile import LoadedJob
-from batcher.runner.planning.consent.approval import Approval
-from batcher.runner.reading.export import Exported
+from batcher.inputs.job_file.load import LoadedJob
+from batcher.runner.planning.saved_plan import Approval
+from batcher.runner.writing.output import Exported
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,12 +18,14 @@ from batcher.core.money.budget import Budget, Standing
 from batcher.core.money.display import rounded_text
 from batcher.core.pace.halt import Halt
 from batcher.errors import CheckpointError, InputError
-from batcher.inputs.job_file.jobfile import LoadedJob
-from batcher.runner.books import close_books, open_books
-from batcher.runner.events import Events
-from batcher.runner.notifying import Notifier
+from batcher.inputs.job_file.load import LoadedJob
+from batcher.runner.job_context import Prepared, prepare
 from batcher.runner.options import RunOptions, RunResult
-from batcher.runner.planning.consent.preflight import (
+from batcher.runner.planning.budget import open_budget
+from batcher.runner.planning.estimate import estimate_plan
+from batcher.runner.planning.pilot import draw, only
+from batcher.runner.planning.planner import Plan, comparison_of, make_plan
+from batcher.runner.planning.preflight import (
     ask,
     check_change,
     check_plan,
@@ -32,20 +34,18 @@ from batcher.runner.planning.consent.preflight import (
     planning_line,
     smaller_question,
 )
-from batcher.runner.planning.cost.estimating import estimate_plan
-from batcher.runner.planning.cost.spending import open_budget
-from batcher.runner.planning.part.piloting import draw, only
-from batcher.runner.planning.part.retrying import plan_retry, retry_line
-from batcher.runner.planning.prepare import Prepared, prepare
-from batcher.runner.planning.survey.surveying import Plan, comparison_of, make_plan
-from batcher.runner.planning.workspace import Workspace, new_run_id
-from batcher.runner.reading.export import Exported, Target, export_parquet, layout_of
-from batcher.runner.reading.quality import Quality
-from batcher.runner.record import RunIdentity, RunRecord
+from batcher.runner.planning.retry import plan_retry, retry_line
+from batcher.runner.record.accounting import close_books, open_books
+from batcher.runner.record.events import Events
+from batcher.runner.record.notify import Notifier
+from batcher.runner.record.status_file import RunIdentity, RunRecord
 from batcher.runner.sending.run import Ended, LiveRun, send_all
-from batcher.runner.sending.simulated import running_simulator
 from batcher.runner.signals import Terminated, exit_code_of, raising
+from batcher.runner.simulator_process import running_simulator
 from batcher.runner.ui import Ui
+from batcher.runner.workspace import Workspace, new_run_id
+from batcher.runner.writing.output import Exported, Target, export_parquet, layout_of
+from batcher.runner.writing.quality import Quality
 from batcher.store.budget import release_unseen
 from batcher.store.checkpoint import Checkpoint
 from batcher.store.lock import Holder, Lock

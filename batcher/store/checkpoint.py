@@ -28,9 +28,9 @@ from batcher.store.database import (
     sync_folder,
     unwritable,
 )
+from batcher.store.migrations import MIGRATIONS, SCHEMA_VERSION, TABLES
 from batcher.store.queries import queries, script
 from batcher.store.records import Record, to_arrow
-from batcher.store.schema import MIGRATIONS, SCHEMA_VERSION, TABLES
 from batcher.store.watermark import Watermark
 
 FILE_NAME = "checkpoint.duckdb"

@@ -11,8 +11,8 @@ from pathlib import Path
 
 from batcher.errors import CheckpointError
 from batcher.store.checkpoint import Checkpoint
+from batcher.store.disk_space import Ballast, disk_full, is_full
 from batcher.store.records import Record
-from batcher.store.room import Ballast, disk_full, is_full
 
 
 class Committer:

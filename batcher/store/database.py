@@ -9,7 +9,7 @@ from pathlib import Path
 import duckdb
 
 from batcher.errors import CheckpointError, DamageError
-from batcher.store.room import disk_full, is_full
+from batcher.store.disk_space import disk_full, is_full
 
 MEMORY_BYTES = 64 << 20
 _SETTINGS = {

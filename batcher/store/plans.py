@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from batcher.core.money.display import exact_text
 from batcher.core.money.exact import product, total
-from batcher.core.plan import PlanCounts
+from batcher.core.plan_counts import PlanCounts
 from batcher.store.checkpoint import Checkpoint
 from batcher.store.queries import queries
 from batcher.store.records import PlanRecord, PrefixRecord, unpacked

@@ -20,8 +20,8 @@ from batcher.errors import CheckpointError
 from batcher.store import CHECKPOINT_THREAD
 from batcher.store.checkpoint import Checkpoint
 from batcher.store.committer import Committer
+from batcher.store.disk_space import Ballast
 from batcher.store.records import Record
-from batcher.store.room import Ballast
 
 T = TypeVar("T")
 

@@ -14,7 +14,7 @@ from fault_server import BODY, CANARY, DEAF, HANG, KEEP, RESET, FaultServer, ans
 
 from batcher.api.client import MessagesClient
 from batcher.api.key import Secret
-from batcher.core.answers.answer import Answer
+from batcher.core.answers.response import Answer
 from batcher.core.job import API
 
 Certified = tuple[ssl.SSLContext, Path]

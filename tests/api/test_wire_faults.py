@@ -19,7 +19,7 @@ from fault_server import (
 )
 
 from batcher.api.body import Body
-from batcher.core.answers.answer import Answer, NoAnswer
+from batcher.core.answers.response import Answer, NoAnswer
 
 HEAD = b"HTTP/1.1 200 OK\r\n"
 CHUNKED = HEAD + b"transfer-encoding: chunked\r\n\r\n"

@@ -13,8 +13,8 @@ import pytest
 from commanding import JOB, Command, write_job
 
 from batcher.errors import ConfigurationError
-from batcher.outputs.jsonl import LinesOutput, batch_result_lines, json_lines
-from batcher.runner.reading import exporting
+from batcher.outputs.jsonl_output import LinesOutput, batch_result_lines, json_lines
+from batcher.runner.writing import export as exporting
 
 
 def test_parquet_again_is_the_output(done: Path, batcher: Command, tmp_path: Path) -> None:

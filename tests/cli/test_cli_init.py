@@ -11,8 +11,8 @@ from commanding import Command
 from PIL import Image
 
 from batcher.core.job import Job
-from batcher.inputs.job_file.jobfile import load_job
-from batcher.runner.reading.looking import look_at, placeholder
+from batcher.inputs.job_file.load import load_job
+from batcher.runner.commands.inspect import look_at, placeholder
 
 
 def test_init_runs_at_once(tmp_path: Path, batcher: Command) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from commanding import Command
 
-from batcher.runner.reading.liveness import Here, Process, find_process, state_of
+from batcher.runner.commands.liveness import Here, Process, find_process, state_of
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 

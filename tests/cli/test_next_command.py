@@ -7,10 +7,10 @@ import pytest
 
 from batcher.cli.running import next_command, with_cap
 from batcher.core.pace.halt import Halt
-from batcher.core.saved_plan import SavedPlan
+from batcher.core.plan_file import SavedPlan
 from batcher.errors import ConfigurationError
 from batcher.runner.options import RunOptions
-from batcher.runner.planning.consent.approval import Approval
+from batcher.runner.planning.saved_plan import Approval
 
 JOB = Path("my job.toml")
 NEEDED = Halt(6, "the budget is reached", None, Decimal("12.30"))

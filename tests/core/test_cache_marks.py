@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from batcher.core.cache.marks import Level, is_marked, markable, marked, with_ttl
+from batcher.core.cache.marks import Level, markable, marked, with_ttl
+from batcher.core.request.cache_control import is_marked
 from batcher.core.request.canonical import canonical_json
 from batcher.simulator.validation.breakpoints import check_marks
 

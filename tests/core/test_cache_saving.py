@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import batcher
+from batcher.core.money.cache_saving import saving
 from batcher.core.money.cost import UnpricedError, cost
 from batcher.core.money.prices import PriceTable
-from batcher.core.money.saving import saving
 from batcher.core.money.usage import Usage
 
 TABLE = PriceTable.parse((Path(batcher.__file__).parent / "data" / "models.json").read_text())

@@ -9,10 +9,10 @@ import jsonschema
 import pytest
 
 from batcher.core.job import Job
+from batcher.core.job.job_schema import job_schema, schema_text
 from batcher.core.job.known_keys import section_keys
 from batcher.core.job.parameters import PARAMETERS
 from batcher.core.job.reading import read_job
-from batcher.core.job.schema import job_schema, schema_text
 
 SCHEMA_FILE = Path(__file__).parents[2] / "schemas" / "job.schema.json"
 

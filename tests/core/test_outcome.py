@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from batcher.api import faults
-from batcher.core.answers.answer import Answer, NoAnswer
 from batcher.core.answers.outcome import Billing, Outcome, Status, Verdict, classify
+from batcher.core.answers.response import Answer, NoAnswer
 
 FINAL, RETRY, HALT = Verdict.FINAL, Verdict.RETRY, Verdict.HALT
 BILLED, FREE, UNKNOWN = Billing.BILLED, Billing.FREE, Billing.UNKNOWN

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batcher.core.saved_plan import SavedPlan, changes, digest_of
+from batcher.core.plan_file import SavedPlan, changes, digest_of
 from batcher.errors import ConfigurationError
 
 PLAN = SavedPlan(

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batcher.core.digest import Digest
-from batcher.core.saved_plan import SavedPlan, changes, digest_of, shown
+from batcher.core.plan_file import SavedPlan, changes, digest_of, shown
 from batcher.errors import ConfigurationError
 
 PLAN = SavedPlan(

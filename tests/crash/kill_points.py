@@ -37,11 +37,11 @@ _CLOSE = "batcher.store.checkpoint:Checkpoint.close"
 _RENAME = "pathlib:Path.rename"
 _MIGRATE = "batcher.store.checkpoint:migrate"
 _WATERMARK = "batcher.store.watermark:Watermark.write"
-_PUT_IN_PLACE = "batcher.outputs.parquet:put_in_place"
-_SYNC_FILE = "batcher.outputs.parquet:sync_file"
-_FLUSH = "batcher.outputs.parquet:ParquetOutput._flush"
+_PUT_IN_PLACE = "batcher.outputs.parquet_output:put_in_place"
+_SYNC_FILE = "batcher.outputs.parquet_output:sync_file"
+_FLUSH = "batcher.outputs.parquet_output:ParquetOutput._flush"
 _SEAL = "batcher.outputs.seal:Seal.write"
-_WRITE_JSON = "batcher.runner.record:write_json"
+_WRITE_JSON = "batcher.runner.record.status_file:write_json"
 _WRITER_CLOSE = "batcher.store.writer:Writer.close"
 
 # Within a stage in this order: the later ones are only come to when the earlier ones are passed.
@@ -76,7 +76,7 @@ POINTS = (
     Point("checkpoint", "before", SQL, "CHECKPOINT c", most=2),
     Point("checkpoint", "during", SQL, "CHECKPOINT c", most=2, lasts_s=0.02),
     Point("checkpoint", "after", SQL, "CHECKPOINT c", most=2),
-    Point("output", "before", "batcher.outputs.parquet:ParquetOutput.write"),
+    Point("output", "before", "batcher.outputs.parquet_output:ParquetOutput.write"),
     Point("output", "during", _FLUSH, lasts_s=0.01),
     Point("output", "before", _SYNC_FILE),
     Point("output", "after", _SYNC_FILE),

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from batcher.core.request.attachment import Attachment
-from batcher.inputs.attached.documents import MAX_BYTES, load_document, load_text
-from batcher.inputs.attached.file import BadAttachment
+from batcher.inputs.attachments.attached_file import BadAttachment
+from batcher.inputs.attachments.documents import MAX_BYTES, load_document, load_text
 
 PDF = b"%PDF-1.7\n1 0 obj<</Type /Page>>endobj"
 

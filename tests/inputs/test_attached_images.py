@@ -11,8 +11,8 @@ from PIL import Image as Pillow
 
 from batcher.core.request.attachment import Attachment
 from batcher.core.request.image_size import pixels
-from batcher.inputs.attached.file import BadAttachment
-from batcher.inputs.attached.images import MAX_BASE64_BYTES, MAX_BYTES, load_image
+from batcher.inputs.attachments.attached_file import BadAttachment
+from batcher.inputs.attachments.images import MAX_BASE64_BYTES, MAX_BYTES, load_image
 
 SIZE = (300, 7)
 

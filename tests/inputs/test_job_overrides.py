@@ -7,7 +7,7 @@ from textwrap import dedent
 import pytest
 
 from batcher.errors import JobFileError
-from batcher.inputs.job_file.jobfile import LoadedJob, load_job
+from batcher.inputs.job_file.load import LoadedJob, load_job
 
 PLAIN = """
     [input]

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from results_made import SENT, answered, body, table, unasked
 
-from batcher.outputs.columns import BOOKKEEPING, Layout, repeat_rows
+from batcher.outputs.result_columns import BOOKKEEPING, Layout, repeat_rows
 
 KEPT = pa.schema([("name", pa.string()), ("n", pa.int64())])
 LAYOUT = Layout(KEPT, "_", keeps_text=True)

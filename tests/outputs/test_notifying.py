@@ -11,13 +11,13 @@ import pytest
 from webhook_server import SECRET, Webhook
 
 from batcher.errors import BatcherError, DamageError, InputError
-from batcher.inputs.job_file.jobfile import LoadedJob, load_job
-from batcher.runner import notifying
-from batcher.runner.events import FILE_NAME, Events
-from batcher.runner.notifying import Notifier, notice_problems
-from batcher.runner.planning.workspace import Workspace
-from batcher.runner.record import RunIdentity
+from batcher.inputs.job_file.load import LoadedJob, load_job
+from batcher.runner.record import notify as notifying
+from batcher.runner.record.events import FILE_NAME, Events
+from batcher.runner.record.notify import Notifier, notice_problems
+from batcher.runner.record.status_file import RunIdentity
 from batcher.runner.signals import Terminated
+from batcher.runner.workspace import Workspace
 
 JOB = """
 [input]

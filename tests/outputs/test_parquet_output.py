@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from batcher.outputs.parquet import ParquetOutput, read_metadata
+from batcher.outputs.parquet_output import ParquetOutput, read_metadata
 
 ENOUGH_TO_FLUSH = {None: 20_000, 3: 20}
 SCHEMA = pa.schema([("n", pa.int64()), ("text", pa.string())])

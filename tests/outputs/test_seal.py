@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from batcher.outputs.parquet import ParquetOutput
+from batcher.outputs.parquet_output import ParquetOutput
 from batcher.outputs.seal import FILE_NAME, Seal, read_seal
 
 TABLE = pa.table({"x": list(range(1000))})

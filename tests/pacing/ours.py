@@ -5,11 +5,11 @@ from random import Random
 
 from strategy import Job, Known, Reply
 
-from batcher.core.answers.answer import Answer, NoAnswer
 from batcher.core.answers.outcome import Billing, Outcome, Status, Verdict, classify
+from batcher.core.answers.response import Answer, NoAnswer
 from batcher.core.money.usage import Usage
 from batcher.core.pace.pace import Leave, Need, Pace, Returned
-from batcher.core.pace.retrying.retry import History, Retry, RetryPolicy, decide
+from batcher.core.pace.retry import History, Retry, RetryPolicy, decide
 
 POLICY = RetryPolicy(attempts=20, max_wait_s=60.0, unknown_attempts=3)
 SUCCEEDED = Outcome(Status.SUCCEEDED, Verdict.FINAL, Billing.BILLED)

@@ -13,18 +13,18 @@ from typing import Any
 from virtual_time import now
 
 import batcher
-from batcher.core.answers.answer import Answer, NoAnswer
+from batcher.core.answers.response import Answer, NoAnswer
 from batcher.core.job import Limits
 from batcher.core.money.bound import WorstCase
 from batcher.core.money.budget import Budget
 from batcher.core.money.prices import PriceTable
-from batcher.core.pace.retrying.retry import RetryPolicy
+from batcher.core.pace.retry import RetryPolicy
 from batcher.errors import CheckpointError
+from batcher.runner.sending.budget_gate import Purse
+from batcher.runner.sending.cache_gate import Warming
+from batcher.runner.sending.context import Surroundings, Tried
 from batcher.runner.sending.feed import Errand, Outgoing
-from batcher.runner.sending.pacer import Pacer
-from batcher.runner.sending.purse import Purse
-from batcher.runner.sending.surroundings import Surroundings, Tried
-from batcher.runner.sending.warming import Warming
+from batcher.runner.sending.rate_gate import Pacer
 from batcher.store.records import Intent, OutcomeRecord, Record
 
 MODEL = "claude-haiku-5-5"

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from batcher.runner.events import FILE_NAME, Events
+from batcher.runner.record.events import FILE_NAME, Events
 
 NOON = datetime(2026, 1, 2, 12, 0, 0, 123456, tzinfo=UTC)
 

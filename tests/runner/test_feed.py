@@ -15,7 +15,7 @@ from batcher.core.money.bound import WorstCase
 from batcher.core.request.build import Request, Unsendable
 from batcher.core.row import BadRow, Place, Row
 from batcher.errors import InputError
-from batcher.runner.planning.survey.sharing import Sharing
+from batcher.runner.planning.shared_prefixes import Sharing
 from batcher.runner.sending.feed import GROUP_BYTES, GROUP_REQUESTS, Errand, Feed, errands
 
 CHUNK = 5

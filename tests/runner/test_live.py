@@ -7,7 +7,7 @@ import pytest
 from sending import COMMIT_S, LATENCY_S, FakeApi, FakeRecorder, Stage, errand, failed
 from virtual_time import now, run
 
-from batcher.core.answers.answer import Answer
+from batcher.core.answers.response import Answer
 from batcher.core.job import Limits
 from batcher.core.pace.limiter import Limiter
 from batcher.errors import CheckpointError, InputError

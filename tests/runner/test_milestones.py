@@ -9,8 +9,8 @@ import pytest
 
 from batcher.core.money.budget import Standing
 from batcher.core.pace.halt import Halt, HaltWatch
-from batcher.runner.events import FILE_NAME, Events
-from batcher.runner.milestones import Milestones
+from batcher.runner.record.events import FILE_NAME, Events
+from batcher.runner.record.milestones import Milestones
 from batcher.runner.sending.progress import Progress
 from batcher.runner.ui import Snapshot
 

@@ -11,9 +11,9 @@ from sending import LOST, PRICES, UNSENT, errand, failed, good
 from batcher.core.answers.outcome import Billing, classify
 from batcher.core.money.bill import FREE, Bill, bill
 from batcher.core.pace.halt import HaltWatch
-from batcher.core.pace.retrying.retry import Retry, Stop
+from batcher.core.pace.retry import Retry, Stop
+from batcher.runner.sending.context import Tried
 from batcher.runner.sending.progress import Progress
-from batcher.runner.sending.surroundings import Tried
 
 COST = bill(classify(good()).message, "claude-haiku-5-5", PRICES)
 

@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
-from batcher.runner.planning.workspace import new_run_id
+from batcher.runner.workspace import new_run_id
 
 
 def test_names_sort_by_time() -> None:

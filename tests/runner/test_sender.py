@@ -23,12 +23,12 @@ from sending import (
 )
 from virtual_time import now, run
 
-from batcher.core.answers.answer import Answer, NoAnswer
 from batcher.core.answers.outcome import Status
+from batcher.core.answers.response import Answer, NoAnswer
 from batcher.core.job import Limits
-from batcher.core.pace.retrying.retry import Retry, Stop
+from batcher.core.pace.retry import Retry, Stop
+from batcher.runner.sending.context import Tried
 from batcher.runner.sending.sender import Sender
-from batcher.runner.sending.surroundings import Tried
 
 
 def played(*script: Answer | NoAnswer, unknown: int = 0) -> tuple[Stage, Tried | None]:

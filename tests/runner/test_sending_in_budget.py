@@ -23,13 +23,13 @@ from sending import (
 )
 from virtual_time import now, run
 
-from batcher.core.answers.answer import Answer, NoAnswer
 from batcher.core.answers.outcome import classify
+from batcher.core.answers.response import Answer, NoAnswer
 from batcher.core.job import Limits
 from batcher.core.money.bill import bill
 from batcher.core.money.budget import Budget, Standing
 from batcher.core.pace.limiter import Limiter
-from batcher.core.pace.retrying.retry import Stop
+from batcher.core.pace.retry import Stop
 from batcher.runner.sending.feed import Errand
 from batcher.runner.sending.live import run_live
 from batcher.store.records import Intent, OutcomeRecord, Record

@@ -15,8 +15,8 @@ from records_made import NOW, count, intent, name, opened, outcome, run
 from batcher.errors import CheckpointError
 from batcher.store import checkpoint as checkpoint_module
 from batcher.store.checkpoint import FILE_NAME, Checkpoint, migrate
+from batcher.store.migrations import SCHEMA_VERSION
 from batcher.store.records import packed, unpacked
-from batcher.store.schema import SCHEMA_VERSION
 
 
 def test_create_leaves_only_a_whole_file(tmp_path: Path) -> None:

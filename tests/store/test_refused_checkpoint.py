@@ -9,7 +9,7 @@ from records_made import count, intent, opened, outcome
 
 from batcher.errors import CheckpointError
 from batcher.store.checkpoint import FILE_NAME, Checkpoint
-from batcher.store.schema import SCHEMA_VERSION
+from batcher.store.migrations import SCHEMA_VERSION
 
 LOG = f"{FILE_NAME}.wal"
 RECORDS = 40

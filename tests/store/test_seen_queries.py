@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from records_made import count, intent, name, opened, outcome, plan_row
 from seen_model import ALLOWANCE, NIGHTS, ROW, Diary, Item, Night
 
-from batcher.core.plan import PlanCounts
+from batcher.core.plan_counts import PlanCounts
 from batcher.store.checkpoint import Checkpoint
 from batcher.store.plans import (
     Comparison,

@@ -11,7 +11,7 @@ import duckdb
 import pytest
 from whole_runs import Job, Server, wait_for
 
-from batcher.store.room import free_bytes
+from batcher.store.disk_space import free_bytes
 
 MIB = 1 << 20
 ROWS = [{"id": f"r{n}", "text": f"[[tokens:700]] number {n}"} for n in range(1500)]

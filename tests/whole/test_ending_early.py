@@ -37,9 +37,11 @@ main()
     ("where", "method"),
     [
         pytest.param("batcher.store.writer.Writer", "call", id="planning"),
-        pytest.param("batcher.outputs.parquet.ParquetOutput", "write", id="writing the output"),
-        pytest.param("batcher.outputs.parquet.ParquetOutput", "finish", id="its rename"),
-        pytest.param("batcher.runner.record.RunRecord", "ended", id="the record"),
+        pytest.param(
+            "batcher.outputs.parquet_output.ParquetOutput", "write", id="writing the output"
+        ),
+        pytest.param("batcher.outputs.parquet_output.ParquetOutput", "finish", id="its rename"),
+        pytest.param("batcher.runner.record.status_file.RunRecord", "ended", id="the record"),
         pytest.param("batcher.store.writer.Writer", "close", id="closing"),
     ],
 )

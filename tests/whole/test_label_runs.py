@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 import pytest
 from whole_runs import SHARED, Job, Server, kill, wait_for
 
-from batcher.inputs.job_file.jobfile import load_job
+from batcher.inputs.job_file.load import load_job
 
 PACKAGES = SHARED / "debian_packages.parquet"
 ROOT = Path(__file__).parents[2]

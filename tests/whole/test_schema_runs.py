@@ -17,7 +17,7 @@ from schemas_made import CASES
 from whole_runs import Job, Server
 
 from batcher.cli.main import main
-from batcher.core.labelling.labels import Labels
+from batcher.core.labels.labels import Labels
 
 ROWS = 24
 Command = Callable[..., tuple[int, str]]

@@ -12,14 +12,14 @@ from batcher.cli.messages import print_json, say, show_error, show_problem, tell
 from batcher.cli.options import job_argument, json_option, load, set_option, simulate_option, typed
 from batcher.core.job.mistake import Key, dotted
 from batcher.core.job.reading import given_keys
-from batcher.core.labelling.labels import Labels
+from batcher.core.labels.labels import Labels
 from batcher.core.money.display import exact_text, rounded_text
 from batcher.errors import JobFileError, Problem
-from batcher.inputs.job_file.jobfile import LoadedJob
-from batcher.runner.figures import plan_json
-from batcher.runner.planning.consent.preflight import about_text, planning_line
-from batcher.runner.planning.prepare import Prepared
-from batcher.runner.reading.checking import Checked, check_job
+from batcher.inputs.job_file.load import LoadedJob
+from batcher.runner.commands.check import Checked, check_job
+from batcher.runner.job_context import Prepared
+from batcher.runner.planning.preflight import about_text, planning_line
+from batcher.runner.record.run_json import plan_json
 
 _LONGEST_VALUE = 40
 _WAYS = {

@@ -12,7 +12,7 @@ import click
 from batcher.cli.messages import print_json, say, tell
 from batcher.cli.options import job_argument, json_option, load, set_option, simulate_option, typed
 from batcher.core.money.display import exact_text, rounded_text
-from batcher.runner.reading.doctor import Diagnosis, diagnose
+from batcher.runner.commands.doctor import Diagnosis, diagnose
 from batcher.store.repair.rescue import Unseen
 
 

@@ -19,13 +19,13 @@ from batcher.core.estimate.estimate import Choice, Estimate, Timing
 from batcher.core.estimate.spread import Spread
 from batcher.core.money.display import exact_text, rounded_text
 from batcher.errors import ConfigurationError
-from batcher.inputs.job_file.jobfile import LoadedJob
+from batcher.inputs.job_file.load import LoadedJob
 from batcher.outputs.atomic import write_text
-from batcher.runner.figures import dollars_json, plan_json
+from batcher.runner.commands.estimate import Estimated, estimate_job
 from batcher.runner.options import RunOptions
 from batcher.runner.pipeline import run_job
-from batcher.runner.planning.consent.approval import plan_to_save
-from batcher.runner.reading.estimating import Estimated, estimate_job
+from batcher.runner.planning.saved_plan import plan_to_save
+from batcher.runner.record.run_json import dollars_json, plan_json
 
 _LEAST_PILOT = 10
 _BAD_SHOWN = 3

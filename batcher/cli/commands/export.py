@@ -8,8 +8,8 @@ import click
 from batcher.cli.messages import print_json, say
 from batcher.cli.options import job_argument, json_option, load, set_option, simulate_option, typed
 from batcher.errors import ConfigurationError
-from batcher.runner.reading.checkpoint import reading
-from batcher.runner.reading.exporting import Format, Written, default_path, write_export
+from batcher.runner.commands.export import Format, Written, default_path, write_export
+from batcher.runner.commands.results import reading
 
 _FORMATS = ("parquet", "jsonl", "messages-batch")
 

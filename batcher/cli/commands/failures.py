@@ -8,9 +8,9 @@ import click
 
 from batcher.cli.messages import print_json, say, tell
 from batcher.cli.options import job_argument, json_option, load, set_option, simulate_option, typed
-from batcher.core.advice import CANNOT_BE_ASKED, advice
+from batcher.core.failure_advice import CANNOT_BE_ASKED, advice
 from batcher.core.money.display import exact_text, rounded_text
-from batcher.runner.reading.checkpoint import failure_groups, reading
+from batcher.runner.commands.results import failure_groups, reading
 
 
 @click.command(

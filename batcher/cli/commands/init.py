@@ -12,10 +12,10 @@ import click
 from batcher.cli.job_draft import MAX_TOKENS, MODEL, draft
 from batcher.cli.messages import printable, say
 from batcher.cli.options import typed
-from batcher.core.look import Look, free_name
+from batcher.core.input_profile import Look, free_name
 from batcher.errors import BatcherError, ConfigurationError
 from batcher.inputs.files import family
-from batcher.runner.reading.looking import look_at, placeholder
+from batcher.runner.commands.inspect import look_at, placeholder
 
 _QUESTIONS = (
     "Where is my parcel? It should have come on Monday.",

@@ -19,9 +19,9 @@ from batcher.cli.running import (
     with_cap,
     yes_option,
 )
-from batcher.inputs.job_file.jobfile import LoadedJob
+from batcher.inputs.job_file.load import LoadedJob
 from batcher.runner.options import Retrying, RunOptions
-from batcher.runner.planning.part.retrying import check_changes
+from batcher.runner.planning.retry import check_changes
 
 
 @click.command(

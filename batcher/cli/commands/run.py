@@ -20,7 +20,7 @@ from batcher.cli.running import (
     yes_option,
 )
 from batcher.runner.options import RunOptions
-from batcher.runner.planning.consent.approval import read_approval
+from batcher.runner.planning.saved_plan import read_approval
 
 
 @click.command(

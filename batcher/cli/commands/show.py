@@ -15,7 +15,8 @@ from batcher.core.money.display import exact_text
 from batcher.core.request.build import Request
 from batcher.core.row import Row
 from batcher.errors import ConfigurationError
-from batcher.runner.reading.checkpoint import (
+from batcher.runner.commands.explain_cost import CostExplained, PricesUsed, explain_cost, wasted
+from batcher.runner.commands.results import (
     Reading,
     RowFound,
     find_row,
@@ -24,7 +25,6 @@ from batcher.runner.reading.checkpoint import (
     reading,
     recorded_cost,
 )
-from batcher.runner.reading.explaining import CostExplained, PricesUsed, explain_cost, wasted
 
 _LONGEST_SHOWN = 4_000
 _WASTE = {

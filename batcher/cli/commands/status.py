@@ -11,9 +11,9 @@ from batcher.cli.messages import print_json, say, tell
 from batcher.cli.options import json_option, load, set_option, simulate_option, typed
 from batcher.cli.status_lines import status_lines
 from batcher.cli.watching import watch
-from batcher.runner.planning.workspace import Workspace
-from batcher.runner.reading.checkpoint import has_state
-from batcher.runner.reading.status import GOES_ON, follow, read_status
+from batcher.runner.commands.results import has_state
+from batcher.runner.commands.status import GOES_ON, follow, read_status
+from batcher.runner.workspace import Workspace
 
 # Two folders down is enough for a folder of jobs, and quick wherever it is typed.
 _PLACES = ("runs/*/status.json", "*/runs/*/status.json", "*/*/runs/*/status.json")

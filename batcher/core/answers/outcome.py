@@ -10,7 +10,6 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from enum import StrEnum
 
-from batcher.core.answers.answer import Answer, NoAnswer
 from batcher.core.answers.message import (
     ApiError,
     Message,
@@ -18,6 +17,7 @@ from batcher.core.answers.message import (
     parse_error,
     parse_message,
 )
+from batcher.core.answers.response import Answer, NoAnswer
 from batcher.core.answers.strict_json import load
 
 

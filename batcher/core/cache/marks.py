@@ -3,19 +3,17 @@
 from collections.abc import Iterator, Mapping, Sequence
 from enum import IntFlag
 from functools import lru_cache
-from typing import Any, Literal
+from typing import Any
 
+from batcher.core.request.cache_control import KEY, ONE_HOUR
 from batcher.core.request.canonical import canonical_json_of, member
-
-TTL = Literal["5m", "1h"]
+from batcher.core.usage_fields import TTL
 
 # Thinking and empty text cannot bear a mark; of a block nobody knows yet it is not known.
 _MARKABLE = frozenset({"document", "image", "search_result", "text", "tool_result", "tool_use"})
 
 _MARK = {"cache_control": {"type": "ephemeral"}}
-_KEY = b'"cache_control":'
-_FIVE_MINUTES = _KEY + b'{"type":"ephemeral"}'
-_ONE_HOUR = _KEY + b'{"ttl":"1h","type":"ephemeral"}'
+_FIVE_MINUTES = KEY + b'{"type":"ephemeral"}'
 
 
 class Level(IntFlag):
@@ -24,15 +22,6 @@ class Level(IntFlag):
     NONE = 0
     SYSTEM = 1
     MESSAGES = 2
-
-
-def is_marked(body: bytes) -> bool:
-    """Whether a body in canonical JSON has the key of a mark anywhere.
-
-    In a text it would be escaped. Data of a tool that has such a key counts, too: such a request
-    is better left alone.
-    """
-    return _KEY in body
 
 
 def markable(fields: Mapping[str, Any]) -> Level:
@@ -73,7 +62,7 @@ def with_ttl(body: bytes, ttl: TTL) -> bytes:
 
     One lifetime for both keeps the rule that longer marks come first.
     """
-    return body if ttl == "5m" else body.replace(_FIVE_MINUTES, _ONE_HOUR)
+    return body if ttl == "5m" else body.replace(_FIVE_MINUTES, ONE_HOUR)
 
 
 def shared_messages(messages: Sequence[Any]) -> list[Any]:

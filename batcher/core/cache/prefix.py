@@ -7,11 +7,13 @@ from functools import reduce
 from operator import or_
 from typing import Any
 
-from batcher.core.cache.marks import TTL, Level, is_marked, markable, shared_messages
+from batcher.core.cache.marks import Level, markable, shared_messages
 from batcher.core.money.exact import product, total
 from batcher.core.money.prices import PriceTable
 from batcher.core.request.build import Request
+from batcher.core.request.cache_control import is_marked
 from batcher.core.request.canonical import canonical_json
+from batcher.core.usage_fields import TTL
 
 USES_TO_PAY = {"5m": 2, "1h": 3}
 """From how many uses on an entry costs less than none at the API's multiples (write 1.25 or 2

@@ -4,8 +4,8 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from batcher.core.pace.kinds import Amounts, Kind
 from batcher.core.pace.limiter import Limiter
-from batcher.core.pace.limits.kinds import Amounts, Kind
 
 FIRST_WINDOW = 8.0
 """How many requests leave once the first was answered; see ``core.pace.concurrency.window``."""

@@ -11,6 +11,7 @@ from batcher.core.estimate.predict import LEAST_ANSWERS, predict
 from batcher.core.estimate.pricing import LONG, CachedTokens, Delivery, model_of, weights
 from batcher.core.estimate.spread import NOTHING, Spread
 from batcher.core.money.prices import PriceTable
+from batcher.core.usage_fields import TTL
 
 _PLACES = Decimal("0.000001")
 
@@ -112,7 +113,7 @@ class Terms:
     prices: PriceTable
     settings: Mapping[str, Any]
     cached: Mapping[str, CachedTokens]
-    ttl: Literal["5m", "1h"]
+    ttl: TTL
     worst_usd: Decimal | None
 
 

@@ -8,6 +8,7 @@ from typing import Any, Literal
 from batcher.core.estimate.evidence import Weights
 from batcher.core.money.cost import US_MULTIPLIER
 from batcher.core.money.prices import ModelPrices, Rates, RatesName
+from batcher.core.usage_fields import TTL
 
 Delivery = Literal["live", "batch"]
 
@@ -56,7 +57,7 @@ def weights(
     delivery: Delivery,
     *,
     is_long: bool,
-    ttl: Literal["5m", "1h"] = "5m",
+    ttl: TTL = "5m",
 ) -> Weights:
     """What one token of prompt and one of output cost in USD, at the mean of a group.
 
@@ -80,7 +81,7 @@ def weights(
     )
 
 
-def _of_prompt(rates: Rates, tokens: CachedTokens, ttl: Literal["5m", "1h"]) -> tuple[float, float]:
+def _of_prompt(rates: Rates, tokens: CachedTokens, ttl: TTL) -> tuple[float, float]:
     """The mean rate of a live token of prompt, and how far misses may move it."""
     plain, from_cache = float(rates.input), float(rates.cache_read)
     write = float(rates.cache_write_1h if ttl == "1h" else rates.cache_write_5m)

@@ -1,6 +1,7 @@
 """What a job file says, as frozen values: one class a section."""
 
 from batcher.core.job.job import Job
+from batcher.core.job.money_sections import Budget, PriceOverride, Prices
 from batcher.core.job.sections import (
     API,
     SIMULATOR,
@@ -12,7 +13,6 @@ from batcher.core.job.sections import (
     Request,
     Retry,
 )
-from batcher.core.job.spending import Budget, PriceOverride, Prices
 
 __all__ = [
     "API",

@@ -2,7 +2,8 @@
 
 from pydantic import Field
 
-from batcher.core.job.labelling import Labels
+from batcher.core.job.labels_section import Labels
+from batcher.core.job.money_sections import Budget, Prices
 from batcher.core.job.sections import (
     API,
     Cache,
@@ -14,7 +15,6 @@ from batcher.core.job.sections import (
     Retry,
     Section,
 )
-from batcher.core.job.spending import Budget, Prices
 
 
 class About(Section):

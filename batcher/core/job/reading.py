@@ -9,8 +9,8 @@ from pydantic import BaseModel, ValidationError
 from batcher.core.job.job import Job
 from batcher.core.job.mistake import Key, Mistake
 from batcher.core.job.parameters import PARAMETERS, as_json
+from batcher.core.job.pydantic_messages import mistakes_of
 from batcher.core.job.rules import problems
-from batcher.core.job.wording import mistakes_of
 
 # Stands in for a key that must be there, so that the other rules can be checked as well.
 _PLACEHOLDERS: Mapping[Key, Any] = {("input",): {"path": "?"}, ("input", "path"): "?"}

@@ -8,6 +8,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
+from batcher.core.usage_fields import TTL
+
 
 def _exact(value: object) -> object:
     """Let a number be written without a fraction; a string is still no number."""
@@ -229,7 +231,7 @@ class Cache(Section):
         description="auto: what many requests begin with is marked where that pays, and they are "
         "sent together. off: only marks of your own are sent.",
     )
-    ttl: Literal["5m", "1h"] | None = Field(
+    ttl: TTL | None = Field(
         None, description="How long it keeps what is not used; default 5m, 1h where that is short."
     )
 

@@ -3,14 +3,14 @@
 from collections.abc import Collection
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Literal
 
 from batcher.core.answers.message import Message
+from batcher.core.money.cache_saving import saving
 from batcher.core.money.cost import UnpricedError, cost, is_free_refusal, rates_name
 from batcher.core.money.exact import total
 from batcher.core.money.prices import ModelPrices, PriceTable, UnknownModelError
-from batcher.core.money.saving import saving
 from batcher.core.money.usage import Usage, UsageError, parse_usage
+from batcher.core.usage_fields import TTL
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ def bill(
     asked_model: str,
     table: PriceTable,
     free_fields: Collection[str] = (),
-    cache_ttl: Literal["5m", "1h"] = "5m",
+    cache_ttl: TTL = "5m",
 ) -> Bill:
     """Price a message by the model that answered.
 

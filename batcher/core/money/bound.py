@@ -8,12 +8,13 @@ from decimal import Decimal
 from functools import lru_cache
 from typing import Any
 
-from batcher.core.cache.marks import TTL, is_marked
 from batcher.core.money.cost import US_MULTIPLIER, USD_PER_WEB_SEARCH
 from batcher.core.money.exact import per_million, product, total
 from batcher.core.money.prices import ModelPrices, Rates
+from batcher.core.request.cache_control import is_marked
 from batcher.core.request.contents import contents_of
 from batcher.core.request.image_size import Tier
+from batcher.core.usage_fields import TTL
 from batcher.errors import ConfigurationError
 
 # Upper bounds on what the server adds to a prompt unseen, in tokens. The largest published

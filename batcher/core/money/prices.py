@@ -11,6 +11,7 @@ from typing import Any, Literal
 from batcher.core.job import PriceOverride
 from batcher.core.money.exact import MAX_RATE, MAX_RATE_DECIMALS, decimals, product
 from batcher.core.request.models import ModelFacts, model_facts
+from batcher.core.usage_fields import TTL
 from batcher.errors import ConfigurationError
 
 _WRITE_5M = Decimal("1.25")
@@ -58,7 +59,7 @@ class Rates:
         """Multiply each rate."""
         return Rates(*(product(getattr(self, field.name), factor) for field in fields(self)))
 
-    def dearest_input(self, marks: Literal["5m", "1h"] | None) -> Decimal:
+    def dearest_input(self, marks: TTL | None) -> Decimal:
         """The most a token of the prompt can cost when the longest cache mark lives so long."""
         possible = [self.input, self.cache_read]
         if marks is not None:

@@ -3,9 +3,9 @@
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Literal
 
 from batcher.core.money.exact import MAX_COUNT
+from batcher.core.usage_fields import TTL
 
 MIXED = "mixed"
 
@@ -95,7 +95,7 @@ class Usage:
 def parse_usage(
     raw: Mapping[str, object],
     *,
-    cache_ttl: Literal["5m", "1h"] = "5m",
+    cache_ttl: TTL = "5m",
     free_fields: Collection[str] = (),
 ) -> Usage:
     """Read the ``usage`` object of a response; ``UsageError`` rather than a guess.
@@ -163,7 +163,7 @@ def _is_free(path: str, free_fields: Collection[str]) -> bool:
     return any(path == free or path.startswith(f"{free}.") for free in free_fields)
 
 
-def _cache_writes(raw: Mapping[str, object], cache_ttl: Literal["5m", "1h"]) -> tuple[int, int]:
+def _cache_writes(raw: Mapping[str, object], cache_ttl: TTL) -> tuple[int, int]:
     whole = _count(raw, "cache_creation_input_tokens")
     written_5m = _count(raw, "cache_creation.ephemeral_5m_input_tokens")
     written_1h = _count(raw, "cache_creation.ephemeral_1h_input_tokens")
@@ -176,7 +176,7 @@ def _cache_writes(raw: Mapping[str, object], cache_ttl: Literal["5m", "1h"]) -> 
 
 
 def _check_iterations(
-    raw: Mapping[str, object], cache_ttl: Literal["5m", "1h"], free_fields: Collection[str]
+    raw: Mapping[str, object], cache_ttl: TTL, free_fields: Collection[str]
 ) -> None:
     entries = raw.get("iterations")
     if entries is None:
@@ -195,7 +195,7 @@ def _check_iterations(
 def _agrees(
     entry: Mapping[str, object],
     raw: Mapping[str, object],
-    cache_ttl: Literal["5m", "1h"],
+    cache_ttl: TTL,
     free_fields: Collection[str],
 ) -> bool:
     """Whether what an iteration says is what the top level says; it may leave things unsaid."""

@@ -2,7 +2,7 @@
 
 from enum import StrEnum
 
-from batcher.core.pace.limits.kinds import Kind
+from batcher.core.pace.kinds import Kind
 
 
 class Limiter(StrEnum):

@@ -5,15 +5,15 @@ from dataclasses import dataclass, field
 
 from batcher.core.answers.outcome import Billing, Outcome, Verdict
 from batcher.core.money.usage import Usage
-from batcher.core.pace.concurrency.breaker import Breaker
-from batcher.core.pace.concurrency.window import Window
+from batcher.core.pace.circuit_breaker import Breaker
+from batcher.core.pace.headers import Report, reports
+from batcher.core.pace.kinds import Amounts, Kind
 from batcher.core.pace.limiter import Limiter
-from batcher.core.pace.limits.bucket import TokenBucket
-from batcher.core.pace.limits.estimate import Estimate, counted
-from batcher.core.pace.limits.headers import Report, reports
-from batcher.core.pace.limits.kinds import Amounts, Kind
-from batcher.core.pace.limits.observed import ObservedLimit
-from batcher.core.pace.retrying.quota import RetryQuota
+from batcher.core.pace.observed_limit import ObservedLimit
+from batcher.core.pace.quota import RetryQuota
+from batcher.core.pace.token_bucket import TokenBucket
+from batcher.core.pace.usage_average import Estimate, counted
+from batcher.core.pace.window import Window
 
 ALONE_S = 10.0
 """How long the first request goes alone: answers that take longer are no reason to stand still."""

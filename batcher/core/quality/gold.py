@@ -5,11 +5,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime
 from typing import Any
 
-from batcher.core.labelling.cells import cell as cell_of
-from batcher.core.labelling.columns import ColumnType
-from batcher.core.labelling.labels import Labels
-from batcher.core.labelling.schemas.joining import choices
-from batcher.core.labelling.schemas.references import alternatives, resolved
+from batcher.core.labels.cell_values import cell as cell_of
+from batcher.core.labels.label_columns import ColumnType
+from batcher.core.labels.labels import Labels
+from batcher.core.labels.schema.merging import choices
+from batcher.core.labels.schema.references import alternatives, resolved
 from batcher.core.quality.names import name_of
 
 _TRUE_OR_FALSE = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}

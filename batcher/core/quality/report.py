@@ -2,10 +2,10 @@
 
 from collections.abc import Iterator
 
-from batcher.core.quality.figures.comparison import ClassFigures, Comparison
-from batcher.core.quality.figures.confidence import Confidence
-from batcher.core.quality.figures.drift import Drift
-from batcher.core.quality.figures.numbers import Numbers
+from batcher.core.quality.confidence import Confidence
+from batcher.core.quality.drift import Drift
+from batcher.core.quality.gold_comparison import ClassFigures, Comparison
+from batcher.core.quality.numbers import Numbers
 from batcher.core.quality.votes import Agreement
 
 _CLASSES_SHOWN = 12

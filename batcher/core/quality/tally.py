@@ -6,13 +6,13 @@ from dataclasses import dataclass, field
 from statistics import fmean
 from typing import Any
 
-from batcher.core.labelling.columns import ColumnType
-from batcher.core.quality.figures.comparison import Comparison
-from batcher.core.quality.figures.confidence import Confidence
-from batcher.core.quality.figures.drift import Drift, drift
-from batcher.core.quality.figures.numbers import Numbers, number_of
+from batcher.core.labels.label_columns import ColumnType
+from batcher.core.quality.confidence import Confidence
+from batcher.core.quality.drift import Drift, drift
 from batcher.core.quality.gold import Gold
+from batcher.core.quality.gold_comparison import Comparison
 from batcher.core.quality.names import name_of
+from batcher.core.quality.numbers import Numbers, number_of
 from batcher.core.quality.report import (
     agreement_lines,
     comparison_lines,

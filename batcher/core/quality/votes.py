@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from batcher.core.labelling.columns import ColumnType
+from batcher.core.labels.label_columns import ColumnType
 from batcher.core.quality.names import LONGEST_NAME, name_of
 
 MOST_NAMES = 50_000

@@ -7,7 +7,7 @@ from itertools import chain
 from typing import Any
 
 from batcher.core.job import Job
-from batcher.core.labelling.labels import Labels
+from batcher.core.labels.labels import Labels
 from batcher.core.request.attachment import Attachment
 from batcher.core.request.canonical import (
     Fingerprint,

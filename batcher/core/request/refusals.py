@@ -9,7 +9,7 @@ from batcher.core.request.refusal_rules import body as about_body
 from batcher.core.request.refusal_rules import model as about_model
 from batcher.core.request.refusal_rules.asked import Asked, Refusal
 from batcher.core.request.refusal_rules.cache import cache_marks
-from batcher.core.request.refusal_rules.schema import answer_format, schemas
+from batcher.core.request.refusal_rules.output_schema import answer_format, schemas
 
 __all__ = ["Refusal", "refusals"]
 

@@ -7,16 +7,17 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
-from batcher.core.cache.marks import TTL, Level, marked, with_ttl
+from batcher.core.cache.marks import Level, marked, with_ttl
 from batcher.core.cache.prefix import NO_PREFIXES
 from batcher.core.money.bound import WorstCase
 from batcher.core.request.build import Request, Unsendable
 from batcher.core.row import BadRow
+from batcher.core.usage_fields import TTL
 from batcher.errors import InputError
-from batcher.runner.planning.prepare import Prepared
-from batcher.runner.planning.survey.items import NAME_BYTES
-from batcher.runner.planning.survey.surveying import Plan
-from batcher.runner.sending.gathering import Gathering
+from batcher.runner.job_context import Prepared
+from batcher.runner.planning.items import NAME_BYTES
+from batcher.runner.planning.planner import Plan
+from batcher.runner.sending.group_by_prefix import Gathering
 
 GROUP_REQUESTS = 64
 GROUP_BYTES = 8 << 20

@@ -3,9 +3,9 @@
 import asyncio
 from dataclasses import dataclass, field
 
+from batcher.runner.sending.context import Surroundings
 from batcher.runner.sending.feed import Feed
 from batcher.runner.sending.sender import Sender
-from batcher.runner.sending.surroundings import Surroundings
 
 
 async def run_live(feed: Feed, surroundings: Surroundings) -> None:

@@ -10,8 +10,9 @@ from batcher.core.answers.outcome import Billing, Status, Verdict
 from batcher.core.money.display import rounded_text
 from batcher.core.money.exact import total
 from batcher.core.pace.halt import Halt, HaltWatch
-from batcher.core.pace.retrying.retry import Retry
-from batcher.runner.sending.surroundings import Tried
+from batcher.core.pace.retry import Retry
+from batcher.core.usage_fields import TOKEN_FIELDS
+from batcher.runner.sending.context import Tried
 
 
 @dataclass(slots=True)
@@ -119,15 +120,5 @@ class Progress:
         usage = tried.bill.usage
         if usage is None:
             return
-        for kind in TOKEN_KINDS:
+        for kind in TOKEN_FIELDS:
             self.tokens[kind] = self.tokens.get(kind, 0) + (getattr(usage, kind) or 0)
-
-
-TOKEN_KINDS = (
-    "input_tokens",
-    "cache_creation_5m_input_tokens",
-    "cache_creation_1h_input_tokens",
-    "cache_read_input_tokens",
-    "output_tokens",
-    "thinking_tokens",
-)

@@ -16,22 +16,22 @@ from batcher.core.job import API
 from batcher.core.money.budget import Budget
 from batcher.core.money.display import rounded_text
 from batcher.core.pace.halt import Basis, Halt, HaltWatch, Unsent, budget_reached
-from batcher.core.pace.retrying.retry import RetryPolicy
+from batcher.core.pace.retry import RetryPolicy
 from batcher.errors import BatcherError, CheckpointError, InputError
-from batcher.runner.planning.prepare import Prepared
-from batcher.runner.planning.survey.surveying import Plan
+from batcher.runner.job_context import Prepared
+from batcher.runner.planning.planner import Plan
+from batcher.runner.sending.budget_gate import Purse
+from batcher.runner.sending.cache_gate import Warming
+from batcher.runner.sending.context import Surroundings
 from batcher.runner.sending.feed import Feed
-from batcher.runner.sending.labelling import Labelling
+from batcher.runner.sending.label_check import Labelling
 from batcher.runner.sending.live import run_live
-from batcher.runner.sending.pacer import Pacer
 from batcher.runner.sending.progress import Progress
-from batcher.runner.sending.purse import Purse
-from batcher.runner.sending.surroundings import Surroundings
+from batcher.runner.sending.rate_gate import Pacer
 from batcher.runner.sending.ticker import Ticker
-from batcher.runner.sending.warming import Warming
 from batcher.runner.signals import draining
 from batcher.runner.ui import Snapshot, Ui
-from batcher.store.room import LOG_BYTES, disk_full, free_bytes
+from batcher.store.disk_space import LOG_BYTES, disk_full, free_bytes
 from batcher.store.writer import Writer
 
 

@@ -3,20 +3,20 @@
 import asyncio
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Literal
 
 import tenacity
 
-from batcher.core.answers.answer import Answer, NoAnswer
 from batcher.core.answers.outcome import Billing, Outcome, Verdict, classify
+from batcher.core.answers.response import Answer, NoAnswer
 from batcher.core.money.bill import FREE, Bill, bill
 from batcher.core.pace.limiter import Limiter
 from batcher.core.pace.pace import Leave, Need, Returned
-from batcher.core.pace.retrying.retry import Decision, History, Retry, Stop, decide
+from batcher.core.pace.retry import Decision, History, Retry, Stop, decide
+from batcher.core.usage_fields import TTL
+from batcher.runner.sending.cache_gate import Lease
+from batcher.runner.sending.context import Surroundings, Tried
 from batcher.runner.sending.feed import Errand
-from batcher.runner.sending.pacer import rest
-from batcher.runner.sending.surroundings import Surroundings, Tried
-from batcher.runner.sending.warming import Lease
+from batcher.runner.sending.rate_gate import rest
 from batcher.store.records import Intent, OutcomeRecord
 
 UNREAD_BYTES = 64 << 10
@@ -151,7 +151,7 @@ class Sender:
         if outcome.message is None:
             return FREE
         around, free = self._with, self._with.free_usage_fields
-        cache_ttl: Literal["5m", "1h"] = "1h" if b'"ttl":"1h"' in body else "5m"
+        cache_ttl: TTL = "1h" if b'"ttl":"1h"' in body else "5m"
         return bill(outcome.message, errand.request.model, around.prices, free, cache_ttl)
 
     def _goes_on(self, tried: Tried | None) -> bool:

@@ -7,18 +7,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from batcher.core.pace.halt import Halt
+from batcher.core.usage_fields import PROMPT_FIELDS
+from batcher.runner.sending.context import Surroundings
 from batcher.runner.sending.progress import Progress
-from batcher.runner.sending.surroundings import Surroundings
 from batcher.runner.ui import Snapshot, Ui
 
 _TICK_S = 1.0
 _RATE_WINDOW_S = 30.0
-_PROMPT_KINDS = (
-    "input_tokens",
-    "cache_creation_5m_input_tokens",
-    "cache_creation_1h_input_tokens",
-    "cache_read_input_tokens",
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +63,7 @@ class Ticker:
     def _snapshot(self, rate: float) -> Snapshot:
         progress, tokens = self.progress, self.progress.tokens
         read = tokens.get("cache_read_input_tokens", 0)
-        prompt = sum(tokens.get(kind, 0) for kind in _PROMPT_KINDS)
+        prompt = sum(tokens.get(kind, 0) for kind in PROMPT_FIELDS)
         left = progress.to_send - progress.done
         return Snapshot(
             total=progress.to_send,

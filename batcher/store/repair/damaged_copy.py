@@ -11,8 +11,8 @@ from typing import Concatenate, ParamSpec, TypeVar
 
 from batcher.errors import CheckpointError
 from batcher.store.checkpoint import FILE_NAME
-from batcher.store.repair.mending import Finding, log_of, mend, take_as_it_is
-from batcher.store.repair.reader import prepare
+from batcher.store.repair.damaged_reader import prepare
+from batcher.store.repair.file_repair import Finding, log_of, mend, take_as_it_is
 
 P = ParamSpec("P")
 T = TypeVar("T")

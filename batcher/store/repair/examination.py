@@ -7,11 +7,11 @@ from pathlib import Path
 
 from batcher.errors import CheckpointError
 from batcher.store.checkpoint import FILE_NAME
+from batcher.store.migrations import SCHEMA_VERSION, TABLES
 from batcher.store.repair.damaged_copy import DamagedCopy
-from batcher.store.repair.mending import TAKEN, Finding, log_of
-from batcher.store.repair.reader import Stored, read_tables, read_version
+from batcher.store.repair.damaged_reader import Stored, read_tables, read_version
+from batcher.store.repair.file_repair import TAKEN, Finding, log_of
 from batcher.store.repair.rescue import TableState, Unseen, rescue, survey
-from batcher.store.schema import SCHEMA_VERSION, TABLES
 from batcher.store.watermark import Watermark
 
 

@@ -18,10 +18,10 @@ import pyarrow.compute as pc
 
 from batcher.errors import CheckpointError
 from batcher.store.checkpoint import Checkpoint
+from batcher.store.migrations import TABLES
 from batcher.store.queries import queries
 from batcher.store.repair.damaged_copy import DamagedCopy
-from batcher.store.repair.reader import Span, Stored, read_rows
-from batcher.store.schema import TABLES
+from batcher.store.repair.damaged_reader import Span, Stored, read_rows
 
 ANSWER_LOST = "client.answer_lost"
 """The error type of an outcome that was paid for and whose answer a damage took."""

@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import batcher
-from batcher.core.estimate.fitting import Fitting, level
+from batcher.core.estimate.context_fitting import Fitting, level
+from batcher.core.estimate.context_window import Room
 from batcher.core.estimate.prompt import PromptRule
-from batcher.core.estimate.room import Room
 from batcher.core.job import Job
 from batcher.core.money.prices import PriceTable
 from batcher.core.request.build import Request, RequestBuilder, Unsendable

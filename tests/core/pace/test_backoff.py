@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batcher.core.pace.retrying.backoff import full_jitter_s, obeyed_s
+from batcher.core.pace.backoff import full_jitter_s, obeyed_s
 
 UNIT = st.floats(0, 1, exclude_max=True)
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batcher.core.pace.limits.bucket import TokenBucket
+from batcher.core.pace.token_bucket import TokenBucket
 
 # (seconds since the caller before, units)
 CALLS = st.lists(st.tuples(st.floats(0, 30), st.floats(0.1, 200)), min_size=1, max_size=40)

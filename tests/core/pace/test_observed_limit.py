@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batcher.core.pace.limits.headers import Report, reports
-from batcher.core.pace.limits.kinds import Kind
-from batcher.core.pace.limits.observed import ObservedLimit
+from batcher.core.pace.headers import Report, reports
+from batcher.core.pace.kinds import Kind
+from batcher.core.pace.observed_limit import ObservedLimit
 
 
 def limit(remaining: float = 1_000, per_minute: float = 1_000) -> ObservedLimit:

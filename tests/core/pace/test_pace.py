@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from batcher.core.answers.answer import Answer, NoAnswer
 from batcher.core.answers.outcome import Billing, Outcome, Status, Verdict, classify
+from batcher.core.answers.response import Answer, NoAnswer
 from batcher.core.money.usage import Usage
-from batcher.core.pace.groups import limit_group
+from batcher.core.pace.kinds import Kind
 from batcher.core.pace.limiter import Limiter
-from batcher.core.pace.limits.kinds import Kind
+from batcher.core.pace.model_groups import limit_group
 from batcher.core.pace.pace import ALONE_S, SPREAD_S, Hold, Leave, Need, Pace, Returned
 
 NEED = Need(300, 100)

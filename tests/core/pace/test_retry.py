@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batcher.core.answers.outcome import Billing, Outcome, Status, Verdict
-from batcher.core.pace.retrying.retry import Decision, History, Retry, RetryPolicy, Stop, decide
+from batcher.core.pace.retry import Decision, History, Retry, RetryPolicy, Stop, decide
 
 POLICY = RetryPolicy(attempts=3, max_wait_s=60.0, unknown_attempts=2)
 PASSING = {"status": Status.ERRORED, "verdict": Verdict.RETRY, "billing": Billing.FREE}

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batcher.core.answers.answer import Answer
 from batcher.core.answers.outcome import Billing, Outcome, classify, retry_after_s
+from batcher.core.answers.response import Answer
 
 
 def judged(status: int, **headers: str) -> Outcome:

@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batcher.core.pace.concurrency.breaker import FAILURES, Breaker
-from batcher.core.pace.concurrency.window import Window
-from batcher.core.pace.retrying.quota import EARNED, TOKENS, RetryQuota
+from batcher.core.pace.circuit_breaker import FAILURES, Breaker
+from batcher.core.pace.quota import EARNED, TOKENS, RetryQuota
+from batcher.core.pace.window import Window
 
 EVENTS = st.lists(st.tuples(st.sampled_from(["ok", "429", "500"]), st.floats(0, 3)), max_size=200)
 

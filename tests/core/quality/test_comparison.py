@@ -14,9 +14,9 @@ from scipy.stats import binomtest
 from sklearn import metrics
 from sklearn.exceptions import UndefinedMetricWarning
 
-from batcher.core.quality.figures import comparison
-from batcher.core.quality.figures.comparison import Comparison
-from batcher.core.quality.figures.interval import wilson
+from batcher.core.quality import gold_comparison as comparison
+from batcher.core.quality.gold_comparison import Comparison
+from batcher.core.quality.interval import wilson
 from batcher.core.quality.names import name_of
 
 CLASSES = st.sampled_from(["a", "b", "c", "rare", "true"])

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from batcher.core.quality.figures.confidence import Confidence
+from batcher.core.quality.confidence import Confidence
 
 ROWS = st.lists(st.tuples(st.floats(0, 1), st.booleans()), max_size=60)
 

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from scipy.spatial.distance import jensenshannon
 from scipy.stats import chi2, chi2_contingency
 
-from batcher.core.quality.figures.chance import chi_square_survival, p_value
-from batcher.core.quality.figures.drift import Drift, drift
+from batcher.core.quality.chance import chi_square_survival, p_value
+from batcher.core.quality.drift import Drift, drift
 
 COUNTS = st.dictionaries(st.sampled_from("abcdef"), st.integers(0, 500))
 

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import mean_absolute_error
 
-from batcher.core.quality.figures.numbers import Numbers, number_of
+from batcher.core.quality.numbers import Numbers, number_of
 
 
 def compared(pairs: Sequence[tuple[object, object]]) -> Numbers:

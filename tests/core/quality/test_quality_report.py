@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batcher.core.quality.figures.comparison import Comparison
-from batcher.core.quality.figures.confidence import Confidence
-from batcher.core.quality.figures.drift import drift
-from batcher.core.quality.figures.numbers import Numbers
+from batcher.core.quality.confidence import Confidence
+from batcher.core.quality.drift import drift
+from batcher.core.quality.gold_comparison import Comparison
+from batcher.core.quality.numbers import Numbers
 from batcher.core.quality.report import (
     agreement_lines,
     comparison_lines,

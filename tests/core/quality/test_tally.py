@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from batcher.core.labelling.labels import Labels
-from batcher.core.labelling.schemas.fields import schema_of_fields
+from batcher.core.labels.labels import Labels
+from batcher.core.labels.schema.fields import schema_of_fields
 from batcher.core.quality.gold import STRANGER, Gold
 from batcher.core.quality.tally import Tally
 from batcher.core.quality.votes import NULL, Vote, said_of, vote

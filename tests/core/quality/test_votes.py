@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from batcher.core.labelling.columns import columns_of
+from batcher.core.labels.label_columns import columns_of
 from batcher.core.quality import votes
 from batcher.core.quality.votes import Agreement, vote, vote_by_field, voted_fields
 

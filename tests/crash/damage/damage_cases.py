@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from damaging import LOG, STATE, content_of, copy_of, random_damage, verdict_on
 
-from batcher.outputs.parquet import ParquetOutput
+from batcher.outputs.parquet_output import ParquetOutput
 from batcher.outputs.seal import Seal, read_seal
 from batcher.store.checkpoint import FILE_NAME
 

@@ -14,8 +14,8 @@ import pyarrow as pa
 
 from batcher.errors import CheckpointError
 from batcher.store.checkpoint import FILE_NAME, Checkpoint
+from batcher.store.migrations import TABLES
 from batcher.store.records import Intent, OutcomeRecord, Record, RunStart
-from batcher.store.schema import TABLES
 
 NOW = datetime(2026, 11, 22, 10, tzinfo=UTC)
 LOG = f"{FILE_NAME}.wal"

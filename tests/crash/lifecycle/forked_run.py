@@ -23,7 +23,7 @@ import pandas as _pandas  # noqa: F401 - DuckDB looks for it in every process, w
 from batcher.cli import main
 from batcher.cli.commands import retry as _retry  # noqa: F401 - so that forked commands have it
 from batcher.cli.commands import run as _run  # noqa: F401
-from batcher.core.answers.answer import Answer, NoAnswer
+from batcher.core.answers.response import Answer, NoAnswer
 from batcher.runner.sending import run as sending
 from batcher.store.checkpoint import Checkpoint
 

@@ -1,1 +1,0 @@
-"""How answers are held against the user's schema: found, spelt, judged, complained of."""

@@ -1,0 +1,1 @@
+"""A JSON Schema for labels: read, checked, and adapted to what the API takes."""

@@ -1,1 +1,0 @@
-"""How many attempts may be in flight, and when none may."""

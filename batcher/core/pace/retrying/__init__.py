@@ -1,1 +1,0 @@
-"""What follows an attempt that failed in passing."""

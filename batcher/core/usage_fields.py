@@ -1,0 +1,17 @@
+"""The kinds of tokens that the API counts, and how long an entry of its prompt cache can live."""
+
+from typing import Literal
+
+TTL = Literal["5m", "1h"]
+"""The lifetimes of an entry of the prompt cache."""
+
+PROMPT_FIELDS = (
+    "input_tokens",
+    "cache_creation_5m_input_tokens",
+    "cache_creation_1h_input_tokens",
+    "cache_read_input_tokens",
+)
+"""The fields of a usage that add up to the tokens of the prompt."""
+
+TOKEN_FIELDS = (*PROMPT_FIELDS, "output_tokens", "thinking_tokens")
+"""All token fields of a usage; thinking tokens are a part of the output tokens."""

@@ -1,0 +1,96 @@
+"""The columns of typed labels: their Arrow types, and the arrays that answers fill."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import pyarrow as pa
+
+from batcher.core.answers.message import UnreadableMessage, parse_message
+from batcher.core.labels.cell_values import cell
+from batcher.core.labels.label_columns import ColumnType
+from batcher.core.labels.labels import Labels
+from batcher.core.labels.validation import Valid
+from batcher.core.quality.votes import said_of, vote, voted_fields
+
+_TYPES: Mapping[str, pa.DataType] = {
+    "boolean": pa.bool_(),
+    "int64": pa.int64(),
+    "double": pa.float64(),
+    "string": pa.string(),
+    "enum": pa.dictionary(pa.int32(), pa.string()),
+    "date": pa.date32(),
+    "timestamp": pa.timestamp("us", tz="UTC"),
+    "json": pa.string(),
+}
+
+
+def arrow_type(column: ColumnType, *, is_inner: bool = False) -> pa.DataType:
+    """The type of a column; inside of lists and structs choices are plain texts."""
+    if column.kind == "list":
+        assert column.item is not None  # noqa: S101 - every list has one
+        return pa.list_(arrow_type(column.item, is_inner=True))
+    if column.kind == "struct":
+        fields = column.fields
+        return pa.struct([(name, arrow_type(inner, is_inner=True)) for name, inner in fields])
+    return pa.string() if is_inner and column.kind == "enum" else _TYPES[column.kind]
+
+
+def label_fields(labels: Labels) -> list[pa.Field]:
+    """The columns of a job's labels, in the order of its schema."""
+    return [pa.field(name, arrow_type(column)) for name, column in labels.columns.items()]
+
+
+def values_of(
+    labels: Labels, statuses: Sequence[str | None], bodies: Sequence[bytes | None]
+) -> Iterator[Mapping[str, Any] | None]:
+    """The value of each answer, spelt as the schema does; None for rows without a valid one."""
+    for status, body in zip(statuses, bodies, strict=True):
+        yield _value(labels, body) if status == "succeeded" and body is not None else None
+
+
+def label_arrays(labels: Labels, values: Sequence[Mapping[str, Any] | None]) -> list[pa.Array]:
+    """Fill the columns; what a value does not say is null."""
+    return [
+        _array([None if value is None else value.get(name) for value in values], column)
+        for name, column in labels.columns.items()
+    ]
+
+
+def vote_fields(labels: Labels, prefix: str) -> list[pa.Field]:
+    """The columns of what several answers to a row vote for: the label of most, and their share."""
+    fields = []
+    for name in voted_fields(labels.columns):
+        kind = arrow_type(labels.columns[name])
+        fields.append(pa.field(f"{prefix}majority_{name}", kind))
+        fields.append(pa.field(f"{prefix}agreement_{name}", pa.float64()))
+    return fields
+
+
+def vote_arrays(
+    labels: Labels, values: Sequence[Mapping[str, Any] | None], samples: int
+) -> list[pa.Array]:
+    """Fill those columns, alike for all answers to a row; a tie has no majority."""
+    arrays = []
+    rows = [values[first : first + samples] for first in range(0, len(values), samples)]
+    for name in voted_fields(labels.columns):
+        said = ([said_of(value, name) for value in row] for row in rows)
+        votes = [found for row in said for found in [vote(row)] * samples]
+        majority = [None if one is None else one.value for one in votes]
+        shares = [None if one is None else one.agreement for one in votes]
+        arrays += [_array(majority, labels.columns[name]), pa.array(shares, pa.float64())]
+    return arrays
+
+
+def _array(values: Sequence[Any], column: ColumnType) -> pa.Array:
+    cells, kind = [cell(value, column) for value in values], arrow_type(column)
+    if column.kind == "enum":
+        return pa.array(cells, pa.string()).dictionary_encode().cast(kind)
+    return pa.array(cells, kind)
+
+
+def _value(labels: Labels, body: bytes) -> Mapping[str, Any] | None:
+    try:
+        found = labels.judged(parse_message(body))
+    except UnreadableMessage:
+        return None
+    return found.value if isinstance(found, Valid) else None

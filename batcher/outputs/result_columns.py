@@ -1,0 +1,167 @@
+"""The columns that batcher adds to the input's, and how a stretch of results fills them."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from batcher.core.answers.message import UnreadableMessage, parse_message
+from batcher.core.labels.labels import Labels
+from batcher.outputs.label_arrays import label_arrays, label_fields, vote_arrays, vote_fields
+
+BOOKKEEPING: tuple[tuple[str, pa.DataType], ...] = (
+    ("id", pa.string()),
+    ("row", pa.int64()),
+    ("sample", pa.int32()),
+    ("status", pa.string()),
+    ("text", pa.string()),
+    ("thinking", pa.string()),
+    ("stop_reason", pa.string()),
+    ("model", pa.string()),
+    ("delivery", pa.string()),
+    ("input_tokens", pa.int64()),
+    ("cache_creation_5m_input_tokens", pa.int64()),
+    ("cache_creation_1h_input_tokens", pa.int64()),
+    ("cache_read_input_tokens", pa.int64()),
+    ("output_tokens", pa.int64()),
+    ("thinking_tokens", pa.int64()),
+    ("cost_usd", pa.float64()),
+    ("shared", pa.bool_()),
+    ("attempts", pa.int32()),
+    ("started_at", pa.timestamp("us", tz="UTC")),
+    ("latency_s", pa.float64()),
+    ("ttft_s", pa.float64()),
+    ("error_type", pa.string()),
+    ("error_message", pa.string()),
+    ("request_id", pa.string()),
+    ("message_id", pa.string()),
+    ("fingerprint", pa.string()),
+    ("run_id", pa.string()),
+)
+_TEXT = ("text", "thinking")
+_TOKENS = tuple(name for name, _ in BOOKKEEPING if name.endswith("_tokens"))
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Which columns an output has: the kept ones first, the labels, then ours with a prefix.
+
+    Where a row has several answers (``samples``), ours begin with what their labels vote for.
+    """
+
+    kept: pa.Schema
+    prefix: str
+    keeps_text: bool
+    labels: Labels | None = None
+    samples: int = 1
+
+    @property
+    def schema(self) -> pa.Schema:
+        """The output's schema; the same whatever the answers are."""
+        ours = [pa.field(self.prefix + name, kind) for name, kind in self._ours()]
+        labels = [] if self.labels is None else label_fields(self.labels)
+        return pa.schema([*self.kept, *labels, *self._votes(), *ours])
+
+    def clashes(self) -> list[str]:
+        """Kept columns that bear one of our names."""
+        return sorted(self._our_names() & set(self.kept.names))
+
+    def label_clashes(self) -> list[str]:
+        """Labels that bear the name of a kept column, of one of ours, or of another label.
+
+        Whatever the capitals: DuckDB and others would take one of them for the other.
+        """
+        labels = () if self.labels is None else self.labels.columns
+        names = Counter(name.casefold() for name in (*self.kept.names, *self._our_names(), *labels))
+        return sorted(name for name in labels if names[name.casefold()] > 1)
+
+    def fill(
+        self,
+        kept: pa.Table,
+        results: pa.Table,
+        values: Sequence[Mapping[str, Any] | None] = (),
+    ) -> pa.Table:
+        """Join kept columns with results, both one row for each item in order.
+
+        ``values`` are those of the labels, when there are any; all answers of a row are there.
+        """
+        found = _values(results, parses_text=self.keeps_text)
+        ours = [found[name].cast(kind) for name, kind in self._ours()]
+        columns = [kept.column(name).cast(self.kept.field(name).type) for name in self.kept.names]
+        labels, votes = [], []
+        if self.labels is not None:
+            labels = label_arrays(self.labels, values)
+            votes = vote_arrays(self.labels, values, self.samples) if self.samples > 1 else []
+        return pa.Table.from_arrays([*columns, *labels, *votes, *ours], schema=self.schema)
+
+    def _our_names(self) -> set[str]:
+        ours = {self.prefix + name for name, _ in self._ours()}
+        return ours | {vote.name for vote in self._votes()}
+
+    def _votes(self) -> list[pa.Field]:
+        if self.labels is None or self.samples == 1:
+            return []
+        return vote_fields(self.labels, self.prefix)
+
+    def _ours(self) -> list[tuple[str, pa.DataType]]:
+        return [column for column in BOOKKEEPING if self.keeps_text or column[0] not in _TEXT]
+
+
+def _values(results: pa.Table, *, parses_text: bool) -> dict[str, pa.Array]:
+    """Our columns from a stretch of results, whose columns are those of the store's query."""
+    shared = pc.fill_null(results.column("is_shared"), fill_value=False)
+    unsent = pc.is_null(results.column("status"))
+    values = {name: results.column(name) for name in results.column_names}
+    values["row"] = pc.add(results.column("ordinal"), 1)
+    values["status"] = pc.fill_null(results.column("status"), "errored")
+    values["error_type"] = pc.if_else(unsent, _unsent_types(results), results.column("error_type"))
+    values["delivery"] = pc.if_else(
+        pc.is_null(results.column("attempt_id")), pa.scalar(None, pa.string()), "live"
+    )
+    values["shared"] = shared
+    values["attempts"] = pc.fill_null(results.column("attempts"), 0)
+    values["started_at"] = results.column("first_sent_at")
+    # What an earlier row paid for costs nothing here, so that each column sums to the bill.
+    values["cost_usd"] = pc.if_else(shared, 0.0, _cost(results))
+    for name in _TOKENS:
+        values[name] = pc.if_else(pc.and_(shared, pc.is_valid(values[name])), 0, values[name])
+    if parses_text:
+        texts = [_texts(body) for body in results.column("body").to_pylist()]
+        values["text"] = pa.array([text for text, _ in texts], pa.string())
+        values["thinking"] = pa.array([thinking for _, thinking in texts], pa.string())
+    return values
+
+
+def _cost(results: pa.Table) -> pa.Array:
+    """The billed dollars of a row: 0 when nothing was sent, null when a part is not known."""
+    # Arrow's own cast is not the nearest double: 0.000222 would become 0.00022200000000000003.
+    decimals = results.column("cost_usd").to_pylist()
+    known = pa.array([float(usd or 0) for usd in decimals], pa.float64())
+    is_unpriced = pc.greater(pc.fill_null(results.column("unpriced"), 0), 0)
+    return pc.if_else(is_unpriced, pa.scalar(None, pa.float64()), known)
+
+
+def _unsent_types(results: pa.Table) -> pa.Array:
+    tried = pc.greater(pc.fill_null(results.column("attempts"), 0), 0)
+    return pc.if_else(tried, "client.fate_unknown", "client.not_sent")
+
+
+def _texts(body: bytes | None) -> tuple[str | None, str | None]:
+    if body is None:
+        return None, None
+    try:
+        message = parse_message(body)
+    except UnreadableMessage:
+        return None, None
+    # A forced tool call is the answer of servers and models without structured output.
+    return message.text or message.tool_input, message.thinking or None
+
+
+def repeat_rows(table: pa.Table, times: int) -> pa.Table:
+    """Repeat each row of a table, for rows that have several answers."""
+    if times == 1:
+        return table
+    return table.take([row for row in range(table.num_rows) for _ in range(times)])

@@ -1,0 +1,111 @@
+"""How the recorded cost of an attempt comes about, by the prices that its run used."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from typing import Any, Literal
+
+from batcher.core.answers.message import Message
+from batcher.core.money.bill import prices_of
+from batcher.core.money.cost import (
+    CostLine,
+    UnpricedError,
+    difference,
+    explain,
+    is_free_refusal,
+    rates_name,
+)
+from batcher.core.money.pinned import PinnedPrices
+from batcher.core.money.prices import UnknownModelError
+from batcher.core.money.statement import Charge, itemised
+from batcher.core.money.usage import UsageError, parse_usage
+from batcher.runner.commands.results import Reading
+from batcher.runner.job_context import Prepared
+from batcher.store.bill import price_tables, tables_of_runs, usage_of
+
+
+@dataclass(frozen=True, slots=True)
+class PricesUsed:
+    """Which prices explain a cost.
+
+    ``date`` is that of the table, or of the job file's own price where ``is_override``; None when
+    the job file gives none. ``is_pinned``: they are those that the run used; else those of today.
+    """
+
+    date: date | None
+    is_override: bool
+    rates: str
+    is_pinned: bool
+
+
+@dataclass(frozen=True, slots=True)
+class CostExplained:
+    """The terms of a cost; ``problem`` says why there are none.
+
+    ``unexplained_usd`` is what the recorded cost is above their sum.
+    """
+
+    lines: tuple[CostLine, ...]
+    prices: PricesUsed | None = None
+    unexplained_usd: Decimal = Decimal(0)
+    problem: str | None = None
+
+
+def explain_cost(
+    read: Reading, attempt: Mapping[str, Any], message: Message | None
+) -> CostExplained:
+    """Itemise what a billed attempt cost; at today's prices where those of its run are lost."""
+    digests = read.with_checkpoint(tables_of_runs)
+    table = read.with_checkpoint(price_tables).get(digests.get(attempt["run_id"], ""))
+    pinned = None if table is None else _by_its_own(table, attempt)
+    if pinned is not None:
+        return pinned
+    if message is None:
+        return CostExplained((), problem="its answer is no message")
+    return _by_todays(read.prepared, attempt, message)
+
+
+def wasted(
+    attempt: Mapping[str, Any], result: Mapping[str, Any]
+) -> Literal["failed", "repeated"] | None:
+    """Whether an attempt was billed in vain: its row has no good answer, or got it by another."""
+    if attempt["billing"] != "billed":
+        return None
+    if result["status"] != "succeeded":
+        return "failed"
+    return None if attempt["attempt_id"] == result["attempt_id"] else "repeated"
+
+
+def _by_its_own(table: PinnedPrices, attempt: Mapping[str, Any]) -> CostExplained | None:
+    if attempt["cost_usd"] is None or attempt["rates"] is None:
+        return None
+    answered, asked, rates = attempt["model"], attempt["asked_model"], attempt["rates"]
+    usd = attempt["cost_usd"]
+    charge = Charge(None, answered, asked, rates, usage_of(attempt), usd)
+    lines = itemised(charge, table)
+    if lines is None:
+        return None
+    is_override = table.model(answered, asked) in table.overridden
+    day = table.overrides_as_of if is_override else table.as_of
+    used = PricesUsed(day, is_override, rates, is_pinned=True)
+    return CostExplained(lines, used, difference(usd, lines))
+
+
+def _by_todays(prepared: Prepared, attempt: Mapping[str, Any], message: Message) -> CostExplained:
+    if message.usage is None:
+        return CostExplained((), problem="the answer reports no usage")
+    if is_free_refusal(message.stop_reason, message.stop_category, has_output=message.has_output):
+        return CostExplained((), problem="a refusal before any output is not billed")
+    said, asked = prepared.loaded.job.prices, attempt["asked_model"]
+    try:
+        usage = parse_usage(message.usage, free_fields=said.free_usage_fields)
+        prices = prices_of(message.model, asked, prepared.prices)
+        lines, rates = explain(usage, prices), rates_name(usage, prices)
+    except (UsageError, UnpricedError, UnknownModelError) as error:
+        return CostExplained((), problem=str(error))
+    day = said.as_of if prices.is_override else prepared.prices.as_of
+    used = PricesUsed(day, prices.is_override, rates, is_pinned=False)
+    cost = attempt["cost_usd"]
+    rest = Decimal(0) if cost is None else difference(cost, lines)
+    return CostExplained(lines, used, rest)

@@ -1,0 +1,48 @@
+"""Looks at an input to guess what a job for it would say."""
+
+import re
+from collections.abc import Sequence
+from itertools import chain, islice
+from pathlib import Path
+
+import pyarrow as pa
+
+from batcher.core.input_profile import Look, look_at_rows
+from batcher.core.job import Input
+from batcher.core.row import Row
+from batcher.errors import InputError
+from batcher.inputs.source import Source
+
+ROWS_LOOKED_AT = 2_000
+_IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_TAKEN = frozenset(
+    {
+        "row", "self", "range", "loop", "true", "false", "none", "not", "and", "or", "in", "is",
+        "if", "else",
+    }
+)  # fmt: skip
+
+
+def look_at(path: Path, labels: Sequence[str] = ()) -> Look:
+    """Read the first rows; raises InputError when there are none that can be read."""
+    source = Source.open(Input(path=path.name), path.parent)
+    entries = chain.from_iterable(chunk.rows for chunk in source.chunks(None))
+    rows = [row.values for row in islice(entries, ROWS_LOOKED_AT) if isinstance(row, Row)]
+    if not rows:
+        raise InputError(f"{path} has no row that can be read", hint="put rows into it first")
+    columns = source.columns or tuple(dict.fromkeys(name for row in rows for name in row))
+    structs = [
+        column.name
+        for column in source.schema or ()
+        if pa.types.is_struct(column.type)
+        and {inner.name for inner in column.type} == {"bytes", "path"}
+    ]
+    return look_at_rows(columns, rows, labels, structs)
+
+
+def placeholder(column: str) -> str:
+    """Write a column as a template names it."""
+    if _IDENTIFIER.fullmatch(column) and column not in _TAKEN:
+        return f"{{{{ {column} }}}}"
+    quoted = column.replace("\\", "\\\\").replace('"', '\\"')
+    return f'{{{{ row["{quoted}"] }}}}'

@@ -1,0 +1,218 @@
+"""Lets the API count the prompts of a few requests: free, bounded in time, and it may fail."""
+
+import asyncio
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import tenacity
+
+from batcher.api.client import MessagesClient
+from batcher.api.key import Secret
+from batcher.core.answers.outcome import Outcome, Verdict, classify
+from batcher.core.answers.response import Answer, NoAnswer
+from batcher.core.answers.strict_json import load
+from batcher.core.job import API
+from batcher.core.pace.backoff import full_jitter_s, obeyed_s
+from batcher.core.pace.halt import Halt, HaltWatch
+from batcher.core.request.canonical import canonical_json
+
+CONNECTIONS = 8
+"""How many counts are asked for at a time: fewer than any tier's own limit on them is made for."""
+
+LIMIT_S = 60.0
+"""How long counting may take as a whole."""
+
+_ATTEMPTS = 4
+_MOST_WAIT_S = 8.0
+_ATTEMPT_S = 20.0
+# All that the endpoint takes; the rest of a request does not change its prompt.
+_COUNTED = frozenset(
+    {
+        "cache_control",
+        "messages",
+        "model",
+        "output_config",
+        "speed",
+        "system",
+        "thinking",
+        "tool_choice",
+        "tools",
+    }
+)
+_ABSENT = frozenset({404, 405, 501})
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """The prompt tokens that the API counted, by the request's place in what was asked.
+
+    A request that the API would not count is left out. ``trouble`` says in a sentence why counting
+    ended early, or counted nothing; ``halt`` is there when the API refuses us as it would in a run.
+    """
+
+    tokens: Mapping[int, int]
+    trouble: str | None = None
+    halt: Halt | None = None
+
+
+def count_prompts(
+    api: API,
+    key: Secret | None,
+    requests: Sequence[Mapping[str, Any]],
+    random: Callable[[], float],
+    *,
+    limit_s: float = LIMIT_S,
+) -> Counts:
+    """Count the prompts of requests, given by their fields; at most ``limit_s`` seconds.
+
+    ``random`` is uniform in [0, 1), for the waits. Raises ConfigurationError for an address or a
+    header that must not be used.
+    """
+    if not requests:
+        return Counts({})
+    bodies = [
+        canonical_json({name: value for name, value in fields.items() if name in _COUNTED})
+        for fields in requests
+    ]
+    return asyncio.run(_count(api, key, bodies, random, limit_s))
+
+
+async def _count(
+    api: API,
+    key: Secret | None,
+    bodies: Sequence[bytes],
+    random: Callable[[], float],
+    limit_s: float,
+) -> Counts:
+    connections, timeout_s = min(CONNECTIONS, len(bodies)), min(_ATTEMPT_S, limit_s)
+    async with MessagesClient(api, key, connections=connections, timeout_s=timeout_s) as client:
+        return await Counter(client, connections, random, limit_s).count(bodies)
+
+
+class _GivenUpError(Exception):
+    """Counting is over; with a sentence, or because the API refuses us."""
+
+    def __init__(self, trouble: str | None, halt: Halt | None = None) -> None:
+        super().__init__(trouble or "refused")
+        self.trouble = trouble
+        self.halt = halt
+
+
+@dataclass(slots=True)
+class Counter:
+    """Counts over a client's connections.
+
+    Passing trouble is tried again a few times; what outlasts that is trouble of all, for which it
+    gives up. What was counted until then stays. Whom the server asks to wait, all wait.
+    """
+
+    client: MessagesClient
+    connections: int
+    random: Callable[[], float]
+    limit_s: float
+    _tokens: dict[int, int] = field(default_factory=dict, init=False)
+    _refusal: str | None = field(default=None, init=False)
+    _resume_at: float = field(default=0.0, init=False)
+    _ends_at: float = field(default=0.0, init=False)
+
+    async def count(self, bodies: Sequence[bytes]) -> Counts:
+        """Count each of these bodies of the endpoint; once for a counter."""
+        trouble = halt = None
+        waiting = iter(enumerate(bodies))
+        self._ends_at = asyncio.get_running_loop().time() + self.limit_s
+        workers = [
+            asyncio.create_task(self._work(slot, waiting)) for slot in range(self.connections)
+        ]
+        try:
+            async with asyncio.timeout_at(self._ends_at):
+                await asyncio.gather(*workers)
+        except TimeoutError:
+            trouble = f"counting took longer than {self.limit_s:.0f} s"
+        except _GivenUpError as why:
+            trouble, halt = why.trouble, why.halt
+        finally:
+            for worker in workers:
+                worker.cancel()
+            await asyncio.gather(*workers, return_exceptions=True)
+        if trouble is None and halt is None and self._refusal and not self._tokens:
+            trouble = f"the API would count none of the {len(bodies)} requests: {self._refusal}"
+        return Counts(self._tokens, trouble, halt)
+
+    async def _work(self, slot: int, waiting: Iterator[tuple[int, bytes]]) -> None:
+        for place, body in waiting:
+            counted = await self._counted(slot, body)
+            if isinstance(counted, int):
+                self._tokens[place] = counted
+            else:
+                self._refusal = counted.error_type
+
+    async def _counted(self, slot: int, body: bytes) -> int | Outcome:
+        """Try until it is counted or refused for good; gives up after a few attempts."""
+        retrier = tenacity.AsyncRetrying(
+            retry=tenacity.retry_if_result(_is_passing),
+            wait=self._wait_s,
+            stop=tenacity.stop_after_attempt(_ATTEMPTS),
+            retry_error_callback=_give_up,
+        )
+        counted: int | Outcome = await retrier(self._attempt, slot, body)
+        return counted
+
+    async def _attempt(self, slot: int, body: bytes) -> int | Outcome:
+        loop = asyncio.get_running_loop()
+        while (wait_s := self._resume_at - loop.time()) > 0:  # noqa: ASYNC110 - a time, no event
+            await asyncio.sleep(wait_s)
+        judged = _judged(await self.client.count_tokens(slot, body))
+        if isinstance(judged, Outcome) and judged.retry_after_s:
+            resume_at = loop.time() + judged.retry_after_s
+            if resume_at >= self._ends_at:
+                raise _GivenUpError(
+                    f"the server asks to wait {judged.retry_after_s:.0f} s before it counts more"
+                )
+            self._resume_at = max(self._resume_at, resume_at)
+        return judged
+
+    def _wait_s(self, state: tenacity.RetryCallState) -> float:
+        outcome = _outcome_of(state)
+        if outcome.retry_after_s:
+            return obeyed_s(outcome.retry_after_s, self.random())
+        return full_jitter_s(state.attempt_number, _MOST_WAIT_S, self.random())
+
+
+def _judged(result: Answer | NoAnswer) -> int | Outcome:
+    """Read a count, or say what came instead; raises _GivenUpError for what no retry mends."""
+    if isinstance(result, Answer) and result.status == 200 and result.fault is None:
+        return _count_in(result.body)
+    outcome = classify(result)
+    if isinstance(result, Answer) and (result.status in _ABSENT or 300 <= result.status < 400):
+        raise _GivenUpError(f"the server does not count tokens (HTTP {result.status})")
+    if outcome.verdict is Verdict.HALT:
+        raise _GivenUpError(None, HaltWatch(0.0, 0.0).see(outcome, 0.0))
+    return outcome
+
+
+def _count_in(body: bytes) -> int:
+    try:
+        tokens = load(body)["input_tokens"]
+    except (ValueError, TypeError, KeyError):
+        tokens = None
+    if type(tokens) is not int or tokens < 0:
+        raise _GivenUpError("the server's answer holds no count of tokens")
+    return tokens
+
+
+def _is_passing(counted: int | Outcome) -> bool:
+    return isinstance(counted, Outcome) and counted.verdict is Verdict.RETRY
+
+
+def _outcome_of(state: tenacity.RetryCallState) -> Outcome:
+    assert state.outcome is not None  # noqa: S101 - tenacity asks after an attempt
+    outcome = state.outcome.result()
+    assert isinstance(outcome, Outcome)  # noqa: S101 - only these are tried again
+    return outcome
+
+
+def _give_up(state: tenacity.RetryCallState) -> int:
+    """End it, in our words or the API's names: its sentences may quote a prompt."""
+    outcome = _outcome_of(state)
+    raise _GivenUpError(f"counting failed {_ATTEMPTS} times with {outcome.error_type}")

@@ -1,0 +1,59 @@
+"""Estimates what a plan will cost from its text and from what is recorded; sends nothing."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
+
+from batcher.core.estimate.estimate import Estimate, Terms, estimate, output_ranges
+from batcher.core.estimate.evidence import Answered, Bucket, Counted, Evidence
+from batcher.core.estimate.pricing import CachedTokens
+from batcher.runner.job_context import Prepared
+from batcher.runner.planning.planner import Plan, WithCheckpoint
+from batcher.runner.planning.run_duration import expected_duration
+from batcher.store.estimates import figures
+
+
+def estimate_plan(
+    prepared: Prepared,
+    plan: Plan,
+    with_checkpoint: WithCheckpoint,
+    counted: Sequence[Counted] = (),
+) -> Estimate:
+    """Estimate what sending a plan that was just made will cost, use and take.
+
+    ``counted`` are those of its requests whose prompts the API has counted.
+    """
+    items = [item for item, mark in enumerate(plan.to_send) if mark]
+    is_shared = bool(plan.sharing.levels)
+    found = with_checkpoint(partial(figures, items=items, is_shared=is_shared))
+    buckets = tuple(Bucket(**row) for row in found.buckets)
+    settings = prepared.builder.settings if prepared.builder.is_fixed else {}
+    evidence = Evidence(
+        buckets=buckets,
+        answered=tuple(Answered(**row) for row in found.answered),
+        counted=tuple(counted),
+        outputs=output_ranges(_mean_most(buckets), settings, prepared.prices),
+        sigma=plan.sigma,
+    )
+    job = prepared.loaded.job
+    cached = {row["group"]: CachedTokens(0.0, row["read"], row["written"]) for row in found.cached}
+    terms = Terms(
+        prices=prepared.prices,
+        settings=settings,
+        cached=cached,
+        ttl=job.cache.ttl or "5m",
+        worst_usd=plan.counts.worst_case_usd,
+    )
+    made = estimate(evidence, terms)
+    return replace(made, duration=expected_duration(prepared, plan, made, found))
+
+
+def _mean_most(buckets: Sequence[Bucket]) -> dict[str, int]:
+    """The mean ``max_tokens`` of each group."""
+    requests: dict[str, int] = defaultdict(int)
+    most: dict[str, int] = defaultdict(int)
+    for bucket in buckets:
+        requests[bucket.group] += bucket.requests
+        most[bucket.group] += bucket.most_output
+    return {group: round(most[group] / requests[group]) for group in most}

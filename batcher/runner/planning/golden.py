@@ -1,0 +1,39 @@
+"""Looks through the gold column for labels that no answer can have."""
+
+from dataclasses import dataclass, field
+
+from batcher.core.quality.gold import STRANGER, Gold
+from batcher.core.row import BadRow, Row
+from batcher.errors import Problem
+from batcher.runner.job_context import Prepared
+from batcher.runner.planning.row_warnings import Remarked
+
+
+@dataclass(slots=True)
+class GoldColumn:
+    """Counts the gold labels that are none of a field's choices: these rows can never be right."""
+
+    gold: Gold
+    strangers: Remarked = field(default_factory=Remarked)
+
+    @classmethod
+    def of(cls, prepared: Prepared) -> "GoldColumn | None":
+        """That of a job; None without one."""
+        gold = prepared.gold
+        return None if gold is None else cls(gold)
+
+    def see(self, row: Row | BadRow) -> None:
+        """Look at a row of the input."""
+        if isinstance(row, BadRow):
+            return
+        if self.gold.value(row.values.get(self.gold.column)) is STRANGER:
+            self.strangers.add(row.place)
+
+    def warning(self) -> Problem | None:
+        """What there is to say of them; it quotes nothing of the rows."""
+        return self.strangers.problem(
+            "has",
+            "have",
+            f"a label in {self.gold.column!r} that is none of the choices of "
+            f"{self.gold.field!r}: no answer can be right there",
+        )

@@ -1,1 +1,0 @@
-"""Plans of which only a part is sent: a pilot, and the rows that failed."""

@@ -1,0 +1,245 @@
+"""The planning pass: reads the input once, names every request, sends nothing."""
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Protocol, TypeVar
+
+import pyarrow as pa
+
+from batcher.core.digest import Digest
+from batcher.core.plan_counts import PlanCounts
+from batcher.core.row import Row
+from batcher.errors import ConfigurationError, Problem
+from batcher.inputs.chunk import Chunk
+from batcher.inputs.column_types import ColumnTypes
+from batcher.inputs.json_types import is_json_text
+from batcher.runner.job_context import Prepared
+from batcher.runner.planning.golden import GoldColumn
+from batcher.runner.planning.items import Items
+from batcher.runner.planning.shared_prefixes import Sharing, find_sharing
+from batcher.store.checkpoint import Checkpoint
+from batcher.store.plans import (
+    Comparison,
+    add_prefixes,
+    add_to_plan,
+    bad_rows,
+    begin_plan,
+    finish_plan,
+    items_to_send,
+    mark_duplicate_ids,
+)
+from batcher.store.records import PlanRecord
+
+_SHOWN_BAD_ROWS = 20
+
+T = TypeVar("T")
+
+
+class WithCheckpoint(Protocol):
+    """Does some work with the checkpoint wherever its thread is, and returns what it returned."""
+
+    def __call__(self, work: Callable[[Checkpoint], T], /) -> T:
+        """Do it now."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a run would do.
+
+    ``to_send`` has a byte for each item of the input: 0, or 1 + the attempts of its request that
+    may have been billed unseen. ``repairs`` has, for the few items that had any, how often their
+    answer was not what the job wants before a run ended. ``names`` is that of ``Items``, ``schema``
+    holds the kept columns. ``columns`` are those that another pass over the input has to read; None
+    means all. ``bad`` are the first bad rows, ``refused`` is what every request would be refused
+    for. ``rows_digest`` and ``requests_digest`` are those of ``Items``, as is ``sigma``.
+    ``sharing`` says what is marked for the prompt cache.
+    """
+
+    counts: PlanCounts
+    to_send: bytearray = field(repr=False)
+    repairs: Mapping[int, int] = field(repr=False)
+    names: bytearray | None = field(repr=False)
+    schema: pa.Schema
+    largest_body: int
+    body_bytes: int
+    models: Counter[str]
+    columns: frozenset[str] | None
+    bad: tuple[Problem, ...]
+    refused: tuple[Problem, ...]
+    warnings: tuple[Problem, ...]
+    rows_digest: Digest
+    requests_digest: Digest
+    sigma: float
+    sharing: Sharing = field(default_factory=Sharing)
+
+    @property
+    def mean_body(self) -> int:
+        """The mean size of all requests in bytes."""
+        requests = self.models.total()
+        return round(self.body_bytes / requests) if requests else 0
+
+
+def make_plan(
+    prepared: Prepared,
+    with_checkpoint: WithCheckpoint,
+    rows_read: Callable[[int], None] = lambda _: None,
+) -> Plan:
+    """Read the whole input once and compare it with the checkpoint; ``rows_read`` hears how far.
+
+    Raises ConfigurationError for a model without a price, and for an input that changes.
+    """
+    survey = _Survey(prepared)
+    with_checkpoint(begin_plan)
+    rows = 0
+    for chunk in prepared.source.chunks(None if survey.reads_all else survey.columns):
+        records = list(survey.records(chunk))
+        with_checkpoint(partial(add_to_plan, records=records))
+        with_checkpoint(partial(add_prefixes, records=survey.items.take_prefixes()))
+        rows += len(chunk.rows)
+        rows_read(rows)
+    return survey.finish(with_checkpoint)
+
+
+def comparison_of(prepared: Prepared) -> Comparison:
+    """How a job's input is held against what is recorded."""
+    job = prepared.loaded.job
+    return Comparison(
+        allowance=job.retry.unknown_attempts,
+        has_ids=job.input.id is not None or job.input.format == "messages-batch",
+        coverage=prepared.builder.coverage,
+        keeps_answers=job.request.on_change == "keep",
+        is_part=job.input.limit is not None or job.input.sample is not None,
+    )
+
+
+def kept_columns(prepared: Prepared, columns: pa.Schema | None) -> tuple[str, ...] | None:
+    """The input columns the output keeps; None means all that turn up, which only JSONL needs."""
+    job = prepared.loaded.job
+    if job.output.keep is not None:
+        return job.output.keep
+    if job.input.format == "messages-batch":
+        return ()
+    if columns is None:
+        return None
+    request = job.request
+    heavy = {*request.images, *request.documents}
+    return tuple(
+        column.name
+        for column in columns
+        if column.name not in (request.messages, request.params)
+        and (column.name not in heavy or pa.types.is_string(column.type))
+    )
+
+
+class _Survey:
+    """What one pass over the input finds out."""
+
+    def __init__(self, prepared: Prepared) -> None:
+        self._prepared = prepared
+        self.items = Items(prepared)
+        self._keep = kept_columns(prepared, prepared.source.schema)
+        self._types = ColumnTypes(self._keep)
+        job, is_jsonl = prepared.loaded.job, prepared.source.columns is None
+        self._id = job.input.id if job.input.format == "rows" else None
+        columns = (*(job.output.keep or ()), self._id, job.labels.gold)
+        self._unseen = {name for name in columns if name is not None} if is_jsonl else set()
+        self._has_rows = False
+        self._gold = GoldColumn.of(prepared)
+
+    @property
+    def reads_all(self) -> bool:
+        """Whether every column is needed."""
+        return self._keep is None or self._prepared.builder.columns is None
+
+    @property
+    def columns(self) -> frozenset[str]:
+        """The columns that are needed, when not all are."""
+        names = set(self._keep or ()) | (self._prepared.builder.columns or frozenset())
+        job = self._prepared.loaded.job
+        if job.input.format == "messages-batch":
+            names.add("custom_id")
+        names.update(name for name in (job.input.id, job.labels.gold) if name is not None)
+        return frozenset(names)
+
+    def records(self, chunk: Chunk) -> Iterator[PlanRecord]:
+        """Name the requests of one chunk."""
+        self._types.see(chunk)
+        self._look_for_named(chunk)
+        for row in chunk.rows:
+            if self._gold is not None:
+                self._gold.see(row)
+            yield from self.items.of(row)
+
+    def finish(self, with_checkpoint: WithCheckpoint) -> Plan:
+        """Compare all requests with what is recorded."""
+        self._prepared.source.check_unchanged()
+        items = self.items
+        if self._gold is not None and (strange := self._gold.warning()):
+            items.warnings[strange.message] = strange
+        items.warnings |= {one.message: one for one in items.long_rows.warnings()}
+        names = [stamp.name for stamp in self._prepared.source.files]
+        comparison = comparison_of(self._prepared)
+        with_checkpoint(lambda c: mark_duplicate_ids(c, names))
+        counts = with_checkpoint(lambda c: finish_plan(c, comparison))
+        found = with_checkpoint(lambda c: bad_rows(c, _SHOWN_BAD_ROWS))
+        sends = with_checkpoint(lambda c: items_to_send(c, comparison.allowance))
+        to_send, repairs = bytearray(items.count), dict[int, int]()
+        for batch in sends.to_batches(max_chunksize=10_000):
+            for item, unknown, number in zip(*(c.to_pylist() for c in batch.columns), strict=True):
+                to_send[item] = 1 + min(unknown, 254)
+                if number:
+                    repairs[item] = number
+        sharing = with_checkpoint(
+            lambda c: find_sharing(self._prepared, c, sends.column("item"), len(to_send))
+        )
+        schema = self._schema()
+        return Plan(
+            counts=counts,
+            to_send=to_send,
+            repairs=repairs,
+            names=items.names,
+            schema=schema,
+            largest_body=items.largest_body,
+            body_bytes=items.body_bytes,
+            models=items.models,
+            columns=None if self.reads_all else self.columns,
+            bad=tuple(Problem(reason, names[file], line) for file, line, _, reason in found),
+            refused=tuple(items.refused),
+            warnings=tuple(items.warnings.values()),
+            rows_digest=items.rows_digest,
+            requests_digest=items.requests_digest,
+            sigma=items.sigma,
+            sharing=sharing,
+        )
+
+    def _look_for_named(self, chunk: Chunk) -> None:
+        """Note which columns the job names turn up; Parquet's are known from the start."""
+        for row in chunk.rows:
+            if not self._unseen:
+                return
+            if isinstance(row, Row):
+                self._has_rows = True
+                self._unseen -= row.values.keys()
+
+    def _schema(self) -> pa.Schema:
+        for name in (self._id, self._prepared.loaded.job.labels.gold):
+            if name is not None and self._has_rows and name in self._unseen:
+                self._prepared.source.refuse_unseen(name)
+        if self._unseen and self.items.models:
+            raise ConfigurationError(
+                f"no row has the column {', '.join(sorted(self._unseen))}, which output.keep names",
+                hint="see output.keep and the input's columns",
+            )
+        schema = self._types.schema()
+        for column in schema:
+            if is_json_text(column):
+                self.items.warnings[column.name] = Problem(
+                    f"the column {column.name!r} holds values of several kinds, or too large ones; "
+                    "it is kept as JSON text"
+                )
+        if self._keep is None:
+            keep = kept_columns(self._prepared, schema) or ()
+            schema = pa.schema([schema.field(name) for name in keep])
+        return schema

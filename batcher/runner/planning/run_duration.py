@@ -1,0 +1,89 @@
+"""How long a run will take: from the limits that are known, and how fast answers came."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from batcher.core.estimate.duration import Duration, KnownLimit, Work, duration
+from batcher.core.estimate.estimate import Estimate, Timing
+from batcher.core.estimate.spread import Spread
+from batcher.core.pace.kinds import Amounts, Kind
+from batcher.core.pace.model_groups import limit_group
+from batcher.core.pace.own_limits import own_limits
+from batcher.runner.job_context import Prepared
+from batcher.runner.planning.planner import Plan
+from batcher.store.estimates import Figures
+
+# What is assumed of answers as long as none was timed; models differ by more than a factor of two.
+_FIRST_TOKEN_S = 1.0
+_TOKENS_A_SECOND = 60.0
+_SLOWEST = 2.5  # times the mean
+
+
+def expected_duration(
+    prepared: Prepared, plan: Plan, estimate: Estimate, figures: Figures
+) -> Timing | None:
+    """Estimate how long a live run takes; None when there is nothing to send."""
+    if not estimate.requests:
+        return None
+    told = _learnt(prepared, plan)
+    limits = _tightest(told, _own(prepared))
+    concurrency = prepared.loaded.job.limits.concurrency
+
+    def at(prompt: float, output: float) -> Duration:
+        """Play a run through whose requests use so many tokens together."""
+        requests = estimate.requests
+        uncached = max(0.0, prompt - estimate.read_tokens)
+        latency_s = figures.latency_s or _FIRST_TOKEN_S + output / requests / _TOKENS_A_SECOND
+        slowest_s = figures.slowest_s or _SLOWEST * latency_s
+        each = Amounts(uncached / requests, output / requests)
+        return duration(Work(requests, each, latency_s, slowest_s, concurrency), limits)
+
+    prompt, output = estimate.prompt_tokens, estimate.output_tokens
+    expected = at(prompt.expected, output.expected)
+    ends = Spread(
+        expected.seconds,
+        at(prompt.low, output.low).seconds,
+        at(prompt.high, output.high).seconds,
+    )
+    worst = at(prompt.high, float(estimate.most_output_tokens))
+    is_measured = figures.latency_s is not None
+    return Timing(ends, worst.seconds, expected.limiter.value, bool(told), is_measured)
+
+
+def _own(prepared: Prepared) -> dict[Kind, KnownLimit]:
+    """The job's own limits."""
+    buckets = own_limits(prepared.loaded.job.limits, 0.0)
+    return {kind: KnownLimit(one.per_minute, one.capacity) for kind, one in buckets.items()}
+
+
+def _learnt(prepared: Prepared, plan: Plan) -> dict[Kind, KnownLimit]:
+    """What the last run learnt of the limits of the model that most requests ask."""
+    if not plan.models:
+        return {}
+    group = limit_group(plan.models.most_common(1)[0][0])
+    for path in sorted(prepared.workspace.state.glob("*/run.json"), reverse=True):
+        found = _limits_in(path).get(group)
+        if found:
+            return {Kind(kind): KnownLimit(*map(float, pair)) for kind, pair in found.items()}
+    return {}
+
+
+def _limits_in(path: Path) -> Mapping[str, Any]:
+    """The limits in a run's record; nothing in one that was damaged or never had any."""
+    try:
+        limits = json.loads(path.read_bytes()).get("limits")
+    except (OSError, ValueError, AttributeError):
+        return {}
+    return limits if isinstance(limits, dict) else {}
+
+
+def _tightest(*sources: Mapping[Kind, KnownLimit]) -> dict[Kind, KnownLimit]:
+    """Of limits on the same thing the lower one."""
+    limits: dict[Kind, KnownLimit] = {}
+    for source in sources:
+        for kind, limit in source.items():
+            if kind not in limits or limit.per_minute < limits[kind].per_minute:
+                limits[kind] = limit
+    return limits

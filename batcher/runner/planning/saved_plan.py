@@ -1,0 +1,108 @@
+"""The saved plan of a job: made from a plan, read from a file, and held against a new plan."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from datetime import datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from batcher import __version__
+from batcher.core.estimate.estimate import Dollars
+from batcher.core.money.display import exact_text
+from batcher.core.money.prices import Rates
+from batcher.core.plan_file import SavedPlan, changes, digest_of, shown
+from batcher.errors import ConfigurationError, PlanChangedError
+from batcher.runner.job_context import Prepared
+from batcher.runner.planning.planner import Plan
+
+
+@dataclass(frozen=True, slots=True)
+class Approval:
+    """A plan that somebody agreed to, and the file that says so."""
+
+    path: Path
+    plan: SavedPlan
+
+    @property
+    def cap_usd(self) -> Decimal | None:
+        """The most that the job may ever spend under it."""
+        return None if self.plan.cap_usd is None else Decimal(self.plan.cap_usd)
+
+    def check(self, prepared: Prepared, plan: Plan, now: datetime) -> None:
+        """Raise PlanChangedError, naming what changed, unless this is what was agreed to."""
+        found = changes(self.plan, plan_to_save(prepared, plan, now, None, None))
+        if found:
+            listed = "\n".join(f"  {change}" for change in found)
+            raise PlanChangedError(
+                f"{self.path} no longer fits; nothing was sent\n{listed}",
+                hint="look at what it would cost now, and save that: batcher estimate "
+                f"{prepared.loaded.path} --out {self.path}",
+            )
+
+
+def read_approval(path: Path) -> Approval:
+    """Read a plan file; ConfigurationError when it cannot be read or is none."""
+    try:
+        return Approval(path, SavedPlan.from_json(path.read_text("utf-8")))
+    except ConfigurationError as error:
+        raise ConfigurationError(f"{path}: {error.message}", hint=error.hint) from None
+    except (OSError, UnicodeDecodeError) as error:
+        why = getattr(error, "strerror", None) or "it is no text"
+        raise ConfigurationError(
+            f"{path} cannot be read: {why}", hint="batcher estimate JOB --out FILE writes a plan"
+        ) from None
+
+
+def plan_to_save(
+    prepared: Prepared,
+    plan: Plan,
+    now: datetime,
+    cap_usd: Decimal | None,
+    estimate: Dollars | None,
+) -> SavedPlan:
+    """Describe a plan so that a later one can be held against it."""
+    expected: dict[str, str | None] = {}
+    if estimate is not None:
+        for name in ("expected", "low", "high", "worst"):
+            usd = getattr(estimate, name)
+            expected[name] = None if usd is None else exact_text(usd)
+    return SavedPlan(
+        job=str(prepared.loaded.job.job.name),
+        created=now.isoformat(timespec="seconds"),
+        version=__version__,
+        row_count=plan.counts.rows,
+        rows=plan.rows_digest.hex,
+        requests=plan.requests_digest.hex,
+        form=_form(prepared),
+        prices={model: _rates(prepared, model) for model in sorted(plan.models)},
+        cap_usd=None if cap_usd is None else exact_text(cap_usd),
+        estimate=expected,
+    )
+
+
+def _form(prepared: Prepared) -> dict[str, str]:
+    """What requests are made by, besides the rows."""
+    loaded = prepared.loaded
+    request = loaded.job.request
+    form = {"samples": str(request.samples)}
+    for name, text in (("prompt", loaded.prompt), ("system prompt", loaded.system)):
+        if text is not None:
+            form[name] = digest_of(text if isinstance(text, str) else shown(text))
+    parameters: Mapping[str, Any] = {
+        **{name: getattr(request, name) for name in ("model", "max_tokens", "messages", "params")},
+        **request.parameters,
+    }
+    for name, value in parameters.items():
+        if value is None:
+            continue
+        if name == "output_config" and isinstance(value, Mapping) and value.get("format"):
+            form["schema of the answer"] = digest_of(shown(value["format"]))
+            value = {key: part for key, part in value.items() if key != "format"}  # noqa: PLW2901
+        form[name] = shown(value)
+    return form
+
+
+def _rates(prepared: Prepared, model: str) -> dict[str, str]:
+    rates = prepared.prices.model(model).standard
+    return {field.name: exact_text(getattr(rates, field.name)) for field in fields(Rates)}

@@ -1,1 +1,0 @@
-"""Whatever reads a checkpoint back: the output, and the commands that only look."""

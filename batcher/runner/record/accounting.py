@@ -1,0 +1,91 @@
+"""The books of a run: opened with the prices that it uses, closed with what it was billed."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+
+from batcher import __version__
+from batcher.core.money.pinned import PinnedPrices, digest_of
+from batcher.core.money.statement import BillLine, statement
+from batcher.runner.job_context import Prepared
+from batcher.runner.planning.planner import WithCheckpoint
+from batcher.store.bill import (
+    Repairs,
+    Waste,
+    begin_run,
+    charges,
+    price_tables,
+    repairs,
+    waste,
+)
+from batcher.store.checkpoint import Checkpoint
+from batcher.store.lock import Holder
+from batcher.store.plans import RunSums, sum_up
+from batcher.store.records import RunStart
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """What was billed, line by line, what of it was wasted, and what asked again."""
+
+    bill: tuple[BillLine, ...]
+    waste: Waste
+    repairs: Repairs
+
+
+@dataclass(frozen=True, slots=True)
+class Books:
+    """What a run came to, and the checkpoint that it leaves."""
+
+    sums: RunSums
+    run: Account
+    checkpoint: Account
+
+
+def open_books(
+    prepared: Prepared,
+    sending: Prepared,
+    run_id: str,
+    started: datetime,
+    with_checkpoint: WithCheckpoint,
+) -> None:
+    """Record that a run begins to send, and every price in force, before anything is paid for.
+
+    ``sending`` is the job as its requests are made and priced.
+    """
+    holder = Holder.this_process(started)
+    pinned = PinnedPrices.of(sending.prices, sending.loaded.job.prices.as_of).text
+    run = RunStart(
+        run_id=run_id,
+        started_at=started,
+        pid=holder.pid,
+        host=holder.host,
+        boot_id=holder.boot_id,
+        version=__version__,
+        origin=prepared.origin,
+        job_digest=prepared.loaded.digest,
+        prices_as_of=prepared.prices.as_of.isoformat(),
+        prices_digest=digest_of(pinned),
+    )
+    with_checkpoint(partial(begin_run, started=run, prices=pinned))
+
+
+def close_books(checkpoint: Checkpoint, run_id: str, *, has_results: bool) -> Books:
+    """Add everything up; ``has_results`` as for ``sum_up``."""
+    tables = price_tables(checkpoint)
+    return Books(
+        sums=sum_up(checkpoint, run_id, has_results=has_results),
+        run=_account(checkpoint, tables, run_id),
+        checkpoint=_account(checkpoint, tables, None),
+    )
+
+
+def _account(
+    checkpoint: Checkpoint, tables: Mapping[str, PinnedPrices], run_id: str | None
+) -> Account:
+    return Account(
+        statement(charges(checkpoint, run_id), tables),
+        waste(checkpoint, run_id),
+        repairs(checkpoint, run_id),
+    )

@@ -1,0 +1,166 @@
+"""Tells whoever the job file names how a run ended."""
+
+import asyncio
+import shlex
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import partial
+from types import TracebackType
+from typing import Any
+
+import httpx
+
+from batcher.api.address import is_loopback
+from batcher.api.transport import transport_factory
+from batcher.core.job import Job
+from batcher.core.notice import Event, NotDelivered, Notice, event_of
+from batcher.errors import BatcherError, Problem
+from batcher.inputs.job_file.load import LoadedJob
+from batcher.outputs.notices.command import run_command
+from batcher.outputs.notices.webhook import Sleep, post
+from batcher.runner.record.events import Events
+from batcher.runner.record.status_file import RunIdentity, code_of, next_of
+from batcher.runner.signals import Terminated
+from batcher.runner.workspace import Workspace
+
+_NEXT = {0: "status", 3: "failures"}
+
+
+@dataclass(slots=True)
+class Notifier:
+    """Delivers a notice as a job's [notify] section says, when the context it makes is left.
+
+    ``record`` is the content of run.json, set by whoever ran to the end; left with an error, the
+    notice tells of that. ``say`` tells the user one line. Nothing that goes wrong with a notice
+    changes how the run ended.
+    """
+
+    loaded: LoadedJob
+    workspace: Workspace
+    identity: RunIdentity
+    environ: Mapping[str, str]
+    events: Events
+    say: Callable[[str], None]
+    sleep: Sleep = asyncio.sleep
+    record: Mapping[str, Any] | None = field(default=None, init=False)
+
+    def __enter__(self) -> "Notifier":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if error is not None:
+            self._tell({}, code_of(error), next_of(error))
+        elif self.record is not None:
+            exit_code = self.record["exit_code"]
+            self._tell(self.record, exit_code, _NEXT.get(exit_code, "run"))
+
+    @property
+    def job(self) -> Job:
+        """The job the notice is about."""
+        return self.loaded.job
+
+    def _tell(self, record: Mapping[str, Any], exit_code: int, then: str) -> None:
+        event = event_of(exit_code)
+        if event is None or event not in self.job.notify.on:
+            return
+        notice = self._notice(event, record, exit_code, then)
+        for way, deliver in self._ways(notice):
+            reason = _failure(deliver)
+            if reason is not None:
+                self.say(f"warning  nobody was told by the {way}: {reason}")
+                self.events.tell("notice_failed", way=way, reason=reason)
+
+    def _notice(self, event: Event, record: Mapping[str, Any], exit_code: int, then: str) -> Notice:
+        flag = ["--simulate"] if self.workspace.is_simulated else []
+        return Notice(
+            event=event,
+            job=self.job.job.name or self.loaded.path.stem,
+            run_id=self.identity.run_id,
+            exit_code=exit_code,
+            state=str(self.workspace.state.resolve()),
+            rows=record.get("rows"),
+            usd=record.get("usd"),
+            started=self.identity.started,
+            ended=datetime.now(UTC),
+            next=shlex.join(["batcher", then, str(self.loaded.path), *flag]),
+        )
+
+    def _ways(self, notice: Notice) -> Iterator[tuple[str, Callable[[], None]]]:
+        notify = self.job.notify
+        if notify.webhook_env is not None:
+            yield "webhook", partial(self._post, notify.webhook_env, notice)
+        if notify.command is not None:
+            yield "command", partial(self._run, notify.command, notice)
+
+    def _post(self, webhook_env: str, notice: Notice) -> None:
+        for name in _unset(self.job, self.environ):
+            raise NotDelivered(f"{name} is not set")
+        url = _address(self.environ[webhook_env].strip(), webhook_env)
+        token_env = self.job.notify.token_env
+        token = None if token_env is None else self.environ[token_env].strip()
+        asyncio.run(_post(url, token, notice, self.sleep))
+
+    def _run(self, command: str, notice: Notice) -> None:
+        environ = dict(self.environ)
+        environ.pop(self.job.api.key_env, None)
+        more = {"BATCHER_EVENT": notice.event, "BATCHER_EXIT_CODE": str(notice.exit_code)}
+        run_command(command, notice.content(), environ | more)
+
+
+def notice_problems(job: Job, environ: Mapping[str, str]) -> tuple[Problem, ...]:
+    """Say what a notice would fail for already now, for ``batcher check`` to warn of."""
+    problems = [
+        Problem(f"nobody will be told: {name} is not set", hint=f"export {name}=...")
+        for name in _unset(job, environ)
+    ]
+    webhook_env = job.notify.webhook_env
+    if webhook_env is not None and not problems:
+        try:
+            _address(environ[webhook_env].strip(), webhook_env)
+        except NotDelivered as error:
+            problems.append(Problem(f"nobody will be told: {error}"))
+    return tuple(problems)
+
+
+def _unset(job: Job, environ: Mapping[str, str]) -> list[str]:
+    names = (job.notify.webhook_env, job.notify.token_env)
+    return [name for name in names if name is not None and not environ.get(name, "").strip()]
+
+
+def _address(text: str, name: str) -> httpx.URL:
+    """Parse the webhook's address; what is wrong with it is said without repeating it."""
+    try:
+        url = httpx.URL(text)
+    except (httpx.InvalidURL, ValueError):
+        raise NotDelivered(f"{name} does not hold an address") from None
+    if url.scheme not in ("http", "https") or not url.host:
+        raise NotDelivered(f"{name} does not hold an https address")
+    if url.scheme == "http" and not is_loopback(url.host):
+        raise NotDelivered(f"{name} must hold an https address: a notice does not go in the clear")
+    return url
+
+
+async def _post(url: httpx.URL, token: str | None, notice: Notice, sleep: Sleep) -> None:
+    async with transport_factory(url)() as transport:
+        await post(transport, url, token, notice.content(), sleep)
+
+
+def _failure(deliver: Callable[[], None]) -> str | None:
+    """Try to deliver; say why it failed, without a word of what was being sent or where to."""
+    try:
+        deliver()
+    except NotDelivered as error:
+        return str(error)
+    except BatcherError as error:  # of the proxy's or the certificates' settings
+        return error.message
+    except (KeyboardInterrupt, Terminated):
+        return "interrupted"
+    except Exception as error:  # noqa: BLE001 - whatever it is, the run has ended as it has
+        return f"unexpected {type(error).__name__}"
+    return None

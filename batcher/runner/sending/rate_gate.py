@@ -1,0 +1,161 @@
+"""The queue of attempts that want to leave; when they may is decided in ``core.pace``."""
+
+import asyncio
+import contextlib
+import math
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from batcher.core.job import Limits
+from batcher.core.pace.limiter import Limiter
+from batcher.core.pace.model_groups import limit_group
+from batcher.core.pace.own_limits import own_limits
+from batcher.core.pace.pace import Leave, Need, Pace, Returned
+
+_AHEAD = 8
+_SHORTEST_S = 0.001  # a wait below the clock's resolution would be over before it began
+
+
+class Pacer:
+    """Shared by all workers; lets each attempt through in its turn, retries before new requests.
+
+    The models that share the API's limits share a lane, with a pace of its own. ``clock`` gives
+    monotonic seconds, ``random`` is uniform in [0, 1). When ``stopping`` is set nobody leaves any
+    more.
+    """
+
+    def __init__(
+        self,
+        limits: Limits,
+        most_rest_s: float,
+        stopping: asyncio.Event,
+        clock: Callable[[], float],
+        random: Callable[[], float],
+    ) -> None:
+        self._cap = limits.concurrency
+        self._most_rest_s = most_rest_s
+        self._own = own_limits(limits, clock())
+        self._stopping = stopping
+        self._clock = clock
+        self._random = random
+        self._lanes: dict[str, _Lane] = {}
+        self._watching: asyncio.Task[None] | None = None
+
+    async def admit(self, model: str, need: Need) -> Leave | None:
+        """Wait until an attempt may leave; None when the run is stopping."""
+        if self._stopping.is_set():
+            return None
+        self._watching = self._watching or asyncio.create_task(self._turn_away())
+        return await self._lane(model).enter(need)
+
+    def returned(self, model: str, leave: Leave, came: Returned) -> None:
+        """Tell what came of an attempt that was let through."""
+        lane = self._lane(model)
+        lane.pace.returned(leave, came, self._clock(), self._random())
+        lane.pump()
+
+    @property
+    def wanted(self) -> int:
+        """How many workers there is use for: what may be in flight, and some that come next."""
+        # The feed asks from its thread, while a model that is new may add a lane.
+        windows = sum(int(lane.pace.window_size) for lane in tuple(self._lanes.values()))
+        return min(self._cap, windows + _AHEAD)
+
+    @property
+    def learnt(self) -> dict[str, dict[str, tuple[float, float]]]:
+        """The API's limits by group of models, as ``Pace.learnt``."""
+        return {
+            group: {kind.value: told for kind, told in lane.pace.learnt.items()}
+            for group, lane in self._lanes.items()
+        }
+
+    @property
+    def limiter(self) -> Limiter | None:
+        """What holds up the longer queue; None when nobody waits."""
+        lane = max(self._lanes.values(), key=lambda lane: lane.waiting, default=None)
+        return lane.limiter if lane is not None and lane.waiting else None
+
+    def _lane(self, model: str) -> "_Lane":
+        group = limit_group(model)
+        if group not in self._lanes:
+            pace = Pace(self._cap, self._most_rest_s, self._own)
+            self._lanes[group] = _Lane(pace, self._clock, self._stopping)
+        return self._lanes[group]
+
+    async def _turn_away(self) -> None:
+        await self._stopping.wait()
+        for lane in self._lanes.values():
+            lane.close()
+
+
+@dataclass(frozen=True, slots=True)
+class _Waiter:
+    need: Need
+    turn: "asyncio.Future[Leave | None]"
+
+
+@dataclass(slots=True)
+class _Lane:
+    """Those who wait for one pace: two queues, each in the order of arrival."""
+
+    pace: Pace
+    clock: Callable[[], float]
+    stopping: asyncio.Event
+    limiter: Limiter = Limiter.RAMPING
+    _fresh: deque[_Waiter] = field(default_factory=deque)
+    _retries: deque[_Waiter] = field(default_factory=deque)
+    _timer: asyncio.TimerHandle | None = None
+
+    @property
+    def waiting(self) -> int:
+        """How many want to leave."""
+        return len(self._fresh) + len(self._retries)
+
+    async def enter(self, need: Need) -> Leave | None:
+        """Wait for the turn."""
+        waiter = _Waiter(need, asyncio.get_running_loop().create_future())
+        queue = self._retries if need.is_retry else self._fresh
+        queue.append(waiter)
+        self.pump()
+        return await waiter.turn
+
+    def pump(self) -> None:
+        """Let everybody leave who may, and come back when the next one may."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        while not self.stopping.is_set() and (queue := self._next_queue()):
+            if queue[0].turn.done():  # cancelled
+                queue.popleft()
+                continue
+            decision = self.pace.ask(queue[0].need, self.clock())
+            if isinstance(decision, Leave):
+                queue.popleft().turn.set_result(decision)
+                continue
+            self.limiter = decision.limiter
+            if math.isfinite(decision.seconds):
+                loop = asyncio.get_running_loop()
+                self._timer = loop.call_later(max(decision.seconds, _SHORTEST_S), self.pump)
+            return
+
+    def close(self) -> None:
+        """Turn away everybody."""
+        for queue in (self._fresh, self._retries):
+            while queue:
+                waiter = queue.popleft()
+                if not waiter.turn.done():
+                    waiter.turn.set_result(None)
+
+    def _next_queue(self) -> deque[_Waiter] | None:
+        """Whose turn it is: a retry's as long as they are no more than their share."""
+        if self._retries and (self.pace.allows_retry or not self._fresh):
+            return self._retries
+        return self._fresh or None
+
+
+async def rest(seconds: float, stopping: asyncio.Event) -> None:
+    """Wait so long, or until ``stopping`` is set."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await stopping.wait()

@@ -1,0 +1,108 @@
+"""Where one job's state and output lie."""
+
+import os
+import secrets
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from batcher.errors import CheckpointError, ConfigurationError
+from batcher.inputs.job_file.load import LoadedJob
+from batcher.outputs.atomic import check_replaceable, sync_folder
+
+
+@dataclass(frozen=True, slots=True)
+class Workspace:
+    """The folder of a job's state and the path of its output.
+
+    A simulated run has its own of both, so that made-up answers never mix with real ones.
+    """
+
+    state: Path
+    output: Path
+    is_folder: bool
+    is_simulated: bool
+
+    @classmethod
+    def of(cls, loaded: LoadedJob, *, is_simulated: bool) -> "Workspace":
+        """Work out the paths; touches nothing."""
+        name = loaded.job.job.name or loaded.path.stem
+        state = loaded.folder / (loaded.job.job.state or f"runs/{name}")
+        output = loaded.folder / (loaded.job.output.path or f"{name}.out.parquet")
+        is_folder = output.suffix != ".parquet"
+        if is_simulated:
+            state = state.with_name(f"{state.name}.simulated")
+            stem = output.name if is_folder else output.stem
+            output = output.with_name(f"{stem}.simulated{'' if is_folder else '.parquet'}")
+        return cls(state, output, is_folder, is_simulated)
+
+    @property
+    def status(self) -> Path:
+        """The file a running job keeps up to date for ``batcher status``."""
+        return self.state / "status.json"
+
+    def check_apart(self, folder: Path, files: Iterable[Path]) -> None:
+        """Refuse an output that is, or is going to be, among the files of the input.
+
+        ``folder`` is the input's path: every file in it is read when it is a folder.
+        """
+        output = self.output.resolve()
+        is_inside = folder.is_dir() and output.parent == folder.resolve() and not self.is_folder
+        found = (file.resolve() for file in files)
+        if is_inside or any(output == file or output in file.parents for file in found):
+            raise ConfigurationError(
+                f"the output {self.output} would be read as a part of the input",
+                hint="set output.path to another folder, or narrow input.path",
+            )
+
+    def create(self) -> None:
+        """Make the state folder, for the owner only; everything in it holds users' data."""
+        os.umask(0o077)
+        new = [folder for folder in (self.state, *self.state.parents) if not folder.exists()]
+        try:
+            self.state.mkdir(parents=True, exist_ok=True)
+            for folder in new:
+                sync_folder(folder.parent)
+            self.output.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise CheckpointError(
+                f"{self.state}: {error.strerror}", hint="make it writable, or set job.state"
+            ) from None
+
+    def check_output(self) -> None:
+        """See before anything is paid for that the output can be written where it is wanted."""
+        folder = self.output.parent
+        try:
+            check_replaceable(self.output)
+            probe = folder / f".{self.output.name}.probe"
+            probe.touch()
+            probe.unlink(missing_ok=True)
+        except OSError as error:
+            raise ConfigurationError(
+                f"the output cannot be written: {folder}: {error.strerror}",
+                hint="make the folder writable, or set output.path",
+            ) from None
+        if self.output.is_dir() is not self.is_folder and self.output.exists():
+            kind = "a file" if self.is_folder else "a folder"
+            raise ConfigurationError(
+                f"output.path is {kind}, not what the job file says: {self.output}",
+                hint="move it away, or set output.path (a name in .parquet is one file)",
+            )
+        if self.is_folder and self.output.exists():
+            _check_ours(self.output)
+
+
+def new_run_id(now: datetime) -> str:
+    """Name a run so that names sort by time, also those of runs within one second."""
+    return f"{now:%Y%m%dT%H%M%S.%fZ}-{secrets.token_hex(3)}"
+
+
+def _check_ours(folder: Path) -> None:
+    """Refuse to replace a folder that holds anything but an earlier output."""
+    for path in folder.iterdir():
+        if not (path.name.startswith("part-") and path.suffix == ".parquet"):
+            raise ConfigurationError(
+                f"output.path holds something that batcher did not write: {path}",
+                hint="set output.path to a new folder; a run replaces the whole of it",
+            )

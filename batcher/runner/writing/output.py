@@ -1,0 +1,202 @@
+"""The third pass over the input: joined with the results, it is the output."""
+
+import contextlib
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from batcher.core.quality.tally import Tally
+from batcher.core.request.canonical import content_name
+from batcher.errors import ConfigurationError
+from batcher.outputs.label_arrays import values_of
+from batcher.outputs.parquet_output import ParquetOutput, clear_leftovers
+from batcher.outputs.result_columns import Layout, repeat_rows
+from batcher.outputs.seal import Seal, SealedFile, read_seal
+from batcher.runner.job_context import Prepared
+from batcher.runner.planning.planner import Plan, WithCheckpoint
+from batcher.runner.writing.quality import Quality
+from batcher.store.plans import (
+    body_bytes,
+    count_open,
+    count_statuses,
+    output_totals,
+    read_results,
+    results_digest,
+)
+
+OUTPUT_VERSION = 1
+_STRETCH_BYTES = 16 << 20
+_STRETCH_ROWS = 4_096
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where an output goes, and the run that it is of."""
+
+    path: Path
+    run_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Exported:
+    """What was written or found as it should be; another run may still answer ``open_rows``.
+
+    ``quality`` is there when the job has labels and the output was written by a run.
+    """
+
+    path: Path
+    rows: int
+    cost_usd: Decimal
+    by_status: dict[str, int]
+    open_rows: int
+    is_unchanged: bool
+    files: tuple[SealedFile, ...]
+    quality: Tally | None = None
+
+
+def layout_of(prepared: Prepared, plan: Plan) -> Layout:
+    """The output's columns; raises ConfigurationError when a kept column bears one of our names."""
+    output = prepared.loaded.job.output
+    labels = prepared.loaded.labels
+    layout = Layout(
+        plan.schema,
+        output.prefix,
+        keeps_text=output.keep_text,
+        labels=labels,
+        samples=prepared.samples,
+    )
+    if doubled := layout.label_clashes():
+        raise ConfigurationError(
+            f"the label {doubled[0]!r} bears the name of another column of the output, "
+            "capitals aside",
+            hint="call it otherwise in the schema or fields of [labels], or leave an input column "
+            "out with output.keep",
+        )
+    clashes = layout.clashes()
+    if clashes:
+        raise ConfigurationError(
+            f"the input has a column {clashes[0]!r}, which is the name of a bookkeeping column",
+            hint='set output.prefix to something else, such as "batcher_", or leave the column out '
+            "of output.keep",
+        )
+    return layout
+
+
+def export_parquet(
+    prepared: Prepared,
+    plan: Plan,
+    with_checkpoint: WithCheckpoint,
+    target: Target,
+    rows_read: Callable[[int], None] = lambda _: None,
+    quality: Quality | None = None,
+) -> Exported:
+    """Write every item with its result, in input order; nothing when that already stands there.
+
+    Begin the results first; ``rows_read`` hears how many rows of the input are written, and
+    ``quality`` sees them.
+    """
+    layout, path = layout_of(prepared, plan), target.path
+    output = prepared.loaded.job.output
+    by_status = with_checkpoint(count_statuses)
+    sums = with_checkpoint(output_totals)
+    content = [with_checkpoint(results_digest), _files_digest(prepared)]
+    metadata = {
+        **_metadata(prepared, target.run_id),
+        "rows": plan.counts.items,
+        "by_status": by_status,
+        "totals": sums,
+        "content": content,
+    }
+    labels = prepared.loaded.job.labels
+    made_from = {
+        "schema_version": OUTPUT_VERSION,
+        "content": content,
+        "columns": layout.schema.to_string(),
+        "rows_per_file": output.rows_per_file,
+        "gold": [labels.gold, labels.gold_field],
+    }
+    state, is_own = prepared.workspace.state, path == prepared.workspace.output
+    seal = read_seal(state) if is_own else None
+    clear_leftovers(path)
+    is_unchanged = seal is not None and seal.is_of(made_from) and not seal.broken(path)
+    if seal is None or not is_unchanged:
+        parts = None if path.suffix == ".parquet" else output.rows_per_file
+        with ParquetOutput(path, layout.schema, rows_per_file=parts) as file:
+            rows = 0
+            for table in result_tables(prepared, plan, with_checkpoint, layout, quality):
+                file.write(table)
+                rows += table.num_rows
+                rows_read(rows // prepared.samples)
+            file.finish(metadata)
+        seal = Seal.of(path, made_from)
+        if is_own:
+            with contextlib.suppress(OSError):  # without a seal it is written once more, no worse
+                seal.write(state)
+    cost = Decimal(sums["cost_usd"])
+    allowance = prepared.loaded.job.retry.unknown_attempts
+    still_open = with_checkpoint(partial(count_open, allowance=allowance))
+    found = None if is_unchanged or quality is None else quality.tally
+    return Exported(
+        path, plan.counts.items, cost, by_status, still_open, is_unchanged, seal.files, found
+    )
+
+
+def _metadata(prepared: Prepared, run_id: str) -> dict[str, Any]:
+    """What an output says of the job that it is of."""
+    return {
+        "schema_version": OUTPUT_VERSION,
+        "job": prepared.loaded.job.job.name,
+        "job_digest": prepared.loaded.digest,
+        "run_id": run_id,
+        "is_simulated": prepared.asks_simulator,
+        "prices_as_of": prepared.prices.as_of.isoformat(),
+    }
+
+
+def _files_digest(prepared: Prepared) -> str:
+    """Names the input's files as they are; there may be hundreds of thousands."""
+    files = [(file.name, file.size, file.mtime_ns) for file in prepared.source.files]
+    return content_name(files).hex()
+
+
+def result_tables(
+    prepared: Prepared,
+    plan: Plan,
+    with_checkpoint: WithCheckpoint,
+    layout: Layout,
+    quality: Quality | None = None,
+) -> Iterator[pa.Table]:
+    """The rows of the output, a stretch at a time; call ``begin_results`` first.
+
+    ``quality`` sees the value of each row beside what its gold column says.
+    """
+    samples = prepared.samples
+    names = tuple(plan.schema.names)
+    for chunk in prepared.source.chunks(plan.columns, _STRETCH_ROWS):
+        kept = repeat_rows(chunk.table(names, plan.schema), samples)
+        rows = [row for row in chunk.rows for _ in range(samples)]
+        items = [row.ordinal * samples + n % samples for n, row in enumerate(rows)]
+        span = partial(body_bytes, first=items[0], last=items[-1])
+        step = max(1, len(chunk.rows) // (1 + with_checkpoint(span) // _STRETCH_BYTES)) * samples
+        for start in range(0, len(items), step):
+            part = items[start : start + step]
+            results = with_checkpoint(partial(read_results, first=part[0], last=part[-1]))
+            values = label_values(prepared, results)
+            if quality is not None:
+                quality.see(rows[start : start + step], values, results)
+            yield layout.fill(kept.slice(start, len(part)), results, values)
+    prepared.source.check_unchanged()
+
+
+def label_values(prepared: Prepared, results: pa.Table) -> list[Mapping[str, Any] | None]:
+    """The checked values of a stretch of results; nothing when the job has no labels."""
+    labels = prepared.loaded.labels
+    if labels is None:
+        return []
+    columns = (results.column(name).to_pylist() for name in ("status", "body"))
+    return list(values_of(labels, *columns))

@@ -1,0 +1,75 @@
+"""How good the labels of a run are, seen row by row while the output is written."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import pyarrow as pa
+
+from batcher.core.quality.tally import Labelled, Tally
+from batcher.core.row import BadRow, Row
+from batcher.runner.job_context import Prepared
+
+
+@dataclass(slots=True)
+class Quality:
+    """Feeds a tally from stretches of an output.
+
+    New are the answers of runs after ``last_run_id``, the last one that told of its labels: those
+    of a run that was killed count with the one that resumes it.
+    """
+
+    tally: Tally
+    samples: int
+    last_run_id: str = ""
+    _answers: list[Labelled] = field(default_factory=list)
+    _is_new: bool = False
+
+    @classmethod
+    def of(cls, prepared: Prepared, run_id: str, *, is_whole: bool) -> "Quality | None":
+        """That of a job with labels; None without. ``run_id`` is the run whose end it is.
+
+        Only what a whole run answers is compared with what the last whole run did: a retry and a
+        part of the input are no fair sample.
+        """
+        labels = prepared.loaded.labels
+        if labels is None:
+            return None
+        last_run_id, then = _last_told(prepared, run_id)
+        tally = Tally(labels.columns, prepared.gold, then, is_whole=is_whole)
+        return cls(tally, prepared.samples, last_run_id)
+
+    def see(
+        self, rows: Sequence[Row | BadRow], values: Sequence[Labelled], results: pa.Table
+    ) -> None:
+        """Take the items of a stretch into account, each with its row and its checked value."""
+        runs, shared = (results.column(name).to_pylist() for name in ("run_id", "is_shared"))
+        for row, value, run_id, is_shared in zip(rows, values, runs, shared, strict=True):
+            self._answers.append(value)
+            self._is_new |= not is_shared and (run_id or "") > self.last_run_id
+            if len(self._answers) < self.samples:
+                continue
+            self.tally.add(self._gold(row), self._answers, is_new=self._is_new)
+            self._answers, self._is_new = [], False
+
+    def _gold(self, row: Row | BadRow) -> object:
+        if self.tally.gold is None or isinstance(row, BadRow):
+            return None
+        return row.values.get(self.tally.gold.column)
+
+
+def _last_told(prepared: Prepared, run_id: str) -> tuple[str, Mapping[str, Mapping[str, int]]]:
+    """The last run before this one that told of its labels, and what the last whole one had new."""
+    last = ""
+    for path in sorted(prepared.workspace.state.glob("*/run.json"), reverse=True):
+        if path.parent.name >= run_id:
+            continue
+        try:
+            told: Any = json.loads(path.read_bytes())["quality"]["new_classes"]
+        except (OSError, ValueError, KeyError, TypeError):
+            continue
+        last = last or path.parent.name
+        if isinstance(told, dict) and told:
+            return last, told
+    return last, {}

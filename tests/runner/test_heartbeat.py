@@ -1,0 +1,54 @@
+"""A pulse beats at once, again and again, and not once more when it was stopped."""
+
+import threading
+
+from batcher.runner.record.heartbeat import Pulse
+
+
+def test_it_beats_until_it_is_stopped() -> None:
+    """After ``stop`` its thread is gone, so nothing can beat any more."""
+    beats: list[int] = []
+    enough = threading.Event()
+
+    def beat() -> None:
+        beats.append(1)
+        if len(beats) >= 3:
+            enough.set()
+
+    pulse = Pulse(beat, every_s=0.001)
+    pulse.start()
+    assert enough.wait(10)
+    pulse.stop()
+    assert not any(thread.name == "pulse" for thread in threading.enumerate())
+
+
+def test_it_stops_at_once_between_two_beats() -> None:
+    """Whoever stops it does not wait for the next one."""
+    beaten = threading.Event()
+    pulse = Pulse(beaten.set, every_s=3600)
+    pulse.start()
+    assert beaten.wait(10)
+    pulse.stop()
+    pulse.stop()
+
+
+def test_a_full_disk_is_skipped() -> None:
+    """A beat that cannot write does not end the others."""
+    beats: list[int] = []
+    enough = threading.Event()
+
+    def beat() -> None:
+        beats.append(1)
+        if len(beats) < 3:
+            raise OSError(28, "No space left on device")
+        enough.set()
+
+    pulse = Pulse(beat, every_s=0.001)
+    pulse.start()
+    assert enough.wait(10)
+    pulse.stop()
+
+
+def test_stopping_what_never_began_is_nothing() -> None:
+    """A run that fails before its first beat has nothing to stop."""
+    Pulse(lambda: None).stop()
