@@ -1,42 +1,23 @@
 """Where requests go: the server's address, and the proxy on the way to it."""
 
-import ipaddress
 import re
 import urllib.request
 
 import httpx
 
+from batcher.core.job.server import address_problem, is_authority, is_loopback
 from batcher.errors import ConfigurationError
 
-_HAS_SCHEME = re.compile(r"[a-z][a-z0-9]*://")
+_HAS_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 
 
 def server_address(base_url: str) -> httpx.URL:
-    """Parse the server's address, refusing one where a key would not be safe.
-
-    Only https, except on this machine; no user, query or fragment. Raises ConfigurationError.
-    """
-    try:
-        url = httpx.URL(base_url.rstrip("/"))
-    except (httpx.InvalidURL, ValueError):
-        raise _refused("is not an address") from None
-    if url.scheme not in {"http", "https"} or not url.host:
-        raise _refused("must look like https://host")
-    if url.userinfo or url.query or url.fragment:
-        raise _refused("may not hold a user, a query or a fragment")
-    if url.scheme == "http" and not is_loopback(url.host):
-        raise _refused("must be https: a key and prompts do not travel in the clear")
-    return url
-
-
-def is_loopback(host: str) -> bool:
-    """Whether a host is this machine, by its name or number alone."""
-    if host == "localhost" or host.endswith(".localhost"):
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
+    """Parse the server's address; raises ConfigurationError for one that may not be used."""
+    problem = address_problem(base_url)
+    if problem is not None:
+        hint = 'such as "https://api.anthropic.com"'
+        raise ConfigurationError(f"api.base_url {problem}", hint=hint)
+    return httpx.URL(base_url.rstrip("/"))
 
 
 def proxy_for(url: httpx.URL) -> httpx.Proxy | None:
@@ -44,20 +25,19 @@ def proxy_for(url: httpx.URL) -> httpx.Proxy | None:
 
     Raises ConfigurationError for a proxy of a kind that is not supported.
     """
-    if is_loopback(url.host):
+    if is_loopback(url.raw_host.decode("ascii")):  # host would decode xn--, and fail at some
         return None
     proxies = urllib.request.getproxies()
     proxy = proxies.get(url.scheme) or proxies.get("all")
     if not proxy or urllib.request.proxy_bypass(url.netloc.decode("ascii")):
         return None
     address = proxy if _HAS_SCHEME.match(proxy) else f"http://{proxy}"
-    if not address.startswith(("http://", "https://")):
+    scheme, _, rest = address.partition("://")
+    if scheme.lower() not in {"http", "https"}:
         raise ConfigurationError("the proxy of the environment is not an http or https proxy")
+    if not is_authority(rest.partition("/")[0].rpartition("@")[2]):
+        raise ConfigurationError("the proxy of the environment is not an address")
     try:
         return httpx.Proxy(address)
     except (httpx.InvalidURL, ValueError):
         raise ConfigurationError("the proxy of the environment is not an address") from None
-
-
-def _refused(why: str) -> ConfigurationError:
-    return ConfigurationError(f"[api] base_url {why}", hint='such as "https://api.anthropic.com"')

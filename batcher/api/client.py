@@ -1,7 +1,6 @@
 """The Messages API over HTTP: one attempt in, what it brought back out; no policy, no retries."""
 
 import asyncio
-import re
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from types import TracebackType
@@ -18,30 +17,12 @@ from batcher.api.key import Secret
 from batcher.api.transport import TransportFactory, transport_factory
 from batcher.core.answers.response import Answer, NoAnswer
 from batcher.core.job import API
+from batcher.core.job.server import header_mistakes
 from batcher.errors import ConfigurationError
 
 MAX_BODY_BYTES = 32 * 1024 * 1024
 _CONNECT_TIMEOUT_S = 10.0
 _AFTER_STREAM_S = 2.0  # how long a finished stream may take to say that its connection is free
-
-_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,256}")
-_HEADER_VALUE = re.compile(r"[\x20-\x7e]{0,8192}")
-_OUR_HEADERS = frozenset(
-    {
-        "accept-encoding",
-        "anthropic-version",
-        "authorization",
-        "connection",
-        "content-encoding",
-        "content-length",
-        "content-type",
-        "cookie",
-        "host",
-        "proxy-authorization",
-        "transfer-encoding",
-        "x-api-key",
-    }
-)
 
 
 def _unheard() -> None:
@@ -252,12 +233,9 @@ def _headers(api: API, key: Secret | None, server: httpx.URL) -> list[tuple[byte
         "user-agent": f"batcher/{__version__}",
         "anthropic-version": api.version,
     }
-    for name, value in api.headers.items():
-        if not _HEADER_NAME.fullmatch(name) or not _HEADER_VALUE.fullmatch(value):
-            raise ConfigurationError("[api] headers has a header that HTTP does not allow")
-        if name.lower() in _OUR_HEADERS:
-            raise ConfigurationError(f"[api] headers may not set {name.lower()}")
-        headers[name.lower()] = value
+    for mistake in header_mistakes(api.headers):
+        raise ConfigurationError(mistake.message, hint=mistake.hint)
+    headers |= {name.lower(): value for name, value in api.headers.items()}
     if key is not None and api.auth != "none":
         is_bearer = api.auth == "bearer"
         name = "authorization" if is_bearer else "x-api-key"

@@ -1,17 +1,16 @@
 """The API key: where it comes from, and a box that never shows it."""
 
 import hmac
-import re
 import shlex
 import subprocess
 from collections.abc import Mapping
 from typing import NoReturn
 
 from batcher.core.job import API
+from batcher.core.job.server import is_sendable_key
 from batcher.errors import ConfigurationError
 
 _COMMAND_TIMEOUT_S = 30
-_PRINTABLE = re.compile(r"[\x21-\x7e]{1,8192}")
 
 
 class Secret:
@@ -56,7 +55,7 @@ def read_key(api: API, environ: Mapping[str, str]) -> Secret | None:
     key = value.strip()
     if not key:
         raise ConfigurationError(f"{source} is not set", hint=_how_to_set(api))
-    if _PRINTABLE.fullmatch(key) is None:
+    if not is_sendable_key(key):
         raise ConfigurationError(
             f"the key from {source} has spaces, line breaks or characters outside ASCII",
             hint="copy the key again, alone and without quotes",

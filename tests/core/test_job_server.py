@@ -29,22 +29,71 @@ def messages(**sections: dict[str, Any]) -> list[str]:
     ("address", "words"),
     [
         ("https://api.example.com/v1", None),
+        ("HTTPS://API.example.com./v1/", None),
+        ("https://192.0.2.1:8443", None),
+        ("https://xn--bcher-kva.example", None),
         ("http://localhost:8080", None),
+        ("http://LOCALHOST", None),
         ("http://127.0.0.1:1", None),
         ("http://[::1]:1", None),
         ("simulator", None),
         ("http://example.com", "must be https"),
         ("http://localhost.example.com", "must be https"),
+        ("http://127.0.0.1.example.com", "must be https"),
+        ("http://[2001:db8::1]", "must be https"),
         ("ftp://example.com", "must look like"),
         ("example.com", "must look like"),
+        (" https://example.com", "must look like"),
         ("https://", "must look like"),
+        ("Simulator", "must look like"),
         ("https://user:word@example.com", "may not hold a user"),
-        ("https://example.com?a=b", "may not hold a user"),
+        ("https://@example.com", "may not hold a user"),
+        ("https://example.com?a=b", "may not hold a query"),
+        ("https://example.com?", "may not hold a query"),
+        ("https://example.com/v1#", "may not hold a query or a fragment"),
+        ("https://b\u00fccher.example", "must have an ASCII host"),
         ("https://example.com:99999", "is not an address"),
+        ("https://example.com:0", "is not an address"),
+        ("https://example.com:+80", "is not an address"),
         ("https://[::1", "is not an address"),
+        ("https://[fe80::1%25eth0]", "is not an address"),
+        ("https://2001:db8::1", "is not an address"),
+        ("https://256.1.1.1", "is not an address"),
+        ("https://127.1", "is not an address"),
+        ("https://a..b", "is not an address"),
+        ("https://a b", "is not an address"),
+        ("https://ho\nst", "is not an address"),
+        ("https://host\\x", "is not an address"),
+        ("https://example.com/a b", "is not an address"),
+        (f"https://{'a' * 64}.example", "is not an address"),
     ],
 )
 def test_the_server_is_one_a_key_is_safe_with(address: str, words: str | None) -> None:
     """Only https, this machine or the simulator."""
     found = messages(api={"base_url": address})
-    assert found == [] if words is None else words in found[0]
+    assert [words is None or words in one for one in found] == [True] * (words is not None)
+
+
+@pytest.mark.parametrize(
+    ("headers", "words"),
+    [
+        ({"anthropic-beta": "a, b", "X-Trace": ""}, None),
+        ({"X-Api-Key": "k"}, "may not hold a key"),
+        ({"Proxy-Authorization": "k"}, "may not hold a key"),
+        ({"Transfer-Encoding": "chunked"}, "batcher manages the connection"),
+        ({"keep-alive": "5"}, "batcher manages the connection"),
+        ({"content-encoding": "gzip"}, "batcher sets it"),
+        ({"X-A": "1", "x-a": "1"}, "holds x-a twice"),
+        ({"x:": "1"}, "has a name that is not a header's"),
+        ({"": "1"}, "has a name that is not a header's"),
+        ({"x" * 257: "1"}, "has a name that is not a header's"),
+        ({"x-a": "tab\t"}, "may hold printable ASCII only"),
+        ({"x-a": " blank"}, "may hold printable ASCII only"),
+        ({"x-a": "blank "}, "may hold printable ASCII only"),
+        ({"x-a": "x" * 8193}, "may hold printable ASCII only"),
+    ],
+)
+def test_a_header_is_one_that_can_be_sent(headers: dict[str, str], words: str | None) -> None:
+    """No key, nothing that batcher sets itself, and only what HTTP can carry."""
+    found = messages(api={"headers": headers})
+    assert [words is None or words in one for one in found] == [True] * (words is not None)

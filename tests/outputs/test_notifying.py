@@ -138,10 +138,10 @@ def test_what_nobody_asked_for_is_not_told(
     ("address", "reason"),
     [
         pytest.param("", "HOOK is not set", id="unset"),
-        pytest.param(f"http://hooks.example/{SECRET}", "must hold an https address", id="clear"),
-        pytest.param(f"file:///{SECRET}", "does not hold an https address", id="no-web"),
-        pytest.param(f"https://h:no-port/{SECRET}", "does not hold an address", id="no-address"),
-        pytest.param(f"{SECRET} and more", "does not hold an https address", id="words"),
+        pytest.param(f"http://hooks.example/{SECRET}", "must be https", id="clear"),
+        pytest.param(f"file:///{SECRET}", "must look like https://host", id="no-web"),
+        pytest.param(f"https://h:no-port/{SECRET}", "is not an address", id="no-address"),
+        pytest.param(f"{SECRET} and more", "must look like https://host", id="words"),
         pytest.param(f"http://127.0.0.1:1/{SECRET}", "cannot be reached", id="nobody"),
     ],
 )
@@ -236,5 +236,5 @@ def test_a_check_says_what_a_notice_lacks(tmp_path: Path) -> None:
         "nobody will be told: HOOK is not set", "nobody will be told: TOKEN is not set"
     ]  # fmt: skip
     (problem,) = notice_problems(job, {"HOOK": f"ftp://{SECRET}", "TOKEN": "t"})
-    assert str(problem) == "nobody will be told: HOOK does not hold an https address"
+    assert str(problem) == "nobody will be told: HOOK must look like https://host"
     assert notice_problems(job, {"HOOK": "https://hooks.example/x", "TOKEN": "t"}) == ()

@@ -1,23 +1,15 @@
 """What the keys of a job must be to each other, beyond what each is by itself."""
 
-import ipaddress
-import re
 from collections.abc import Callable, Iterator
 from pathlib import PurePosixPath
-from urllib.parse import urlsplit
 
 from batcher.core.job.job import Job
 from batcher.core.job.known_keys import unknown_key
 from batcher.core.job.mistake import Mistake
 from batcher.core.job.parameters import PARAMETERS
-from batcher.core.job.sections import Request
+from batcher.core.job.sections import SIMULATOR, Request
+from batcher.core.job.server import address_problem, header_mistakes
 
-_SECRET_HEADERS = frozenset({"authorization", "x-api-key", "proxy-authorization", "cookie"})
-_OUR_HEADERS = frozenset(
-    {"accept-encoding", "anthropic-version", "connection", "content-length", "content-type", "host"}
-)
-_HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
-_HEADER_VALUE = re.compile(r"[\x20-\x7e]*")
 _WAYS = ("prompt", "prompt_file", "messages", "params")
 
 
@@ -141,50 +133,11 @@ def _output(job: Job) -> Iterator[Mistake]:
 
 
 def _server(job: Job) -> Iterator[Mistake]:
-    if job.api.base_url == "simulator":
-        return
-    problem = _address_problem(job.api.base_url)
-    if problem:
-        yield Mistake(("api", "base_url"), f"api.base_url {problem}")
-
-
-def _address_problem(address: str) -> str | None:
-    try:
-        parts = urlsplit(address)
-        host, _ = parts.hostname, parts.port
-    except ValueError:
-        return "is not an address"
-    if parts.scheme not in {"http", "https"} or not host:
-        return 'must look like https://host, or be "simulator"'
-    if parts.username is not None or parts.query or parts.fragment:
-        return "may not hold a user, a query or a fragment"
-    if parts.scheme == "http" and not _is_loopback(host):
-        return "must be https: a key and prompts do not travel in the clear"
-    return None
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost" or host.endswith(".localhost"):
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
-def _headers(job: Job) -> Iterator[Mistake]:
-    for name, value in job.api.headers.items():
-        key = ("api", "headers", name)
-        if name.lower() in _SECRET_HEADERS:
-            message = "api.headers may not hold a key: a job file is shared and kept"
-            yield Mistake(key, message, "Set api.key_env or api.key_command, and api.auth.")
-        elif name.lower() in _OUR_HEADERS:
-            hint = "Set api.version." if name.lower() == "anthropic-version" else None
-            yield Mistake(key, f"api.headers may not hold {name.lower()}: batcher sets it", hint)
-        elif not _HEADER_NAME.fullmatch(name):
-            yield Mistake(("api", "headers"), "api.headers has a name that is not a header's")
-        elif not _HEADER_VALUE.fullmatch(value):
-            yield Mistake(key, f"api.headers.{name} may hold printable ASCII only")
+    problem = None if job.api.base_url == SIMULATOR else address_problem(job.api.base_url)
+    if problem is not None:
+        hint = f'Such as "https://api.anthropic.com", or "{SIMULATOR}".'
+        yield Mistake(("api", "base_url"), f"api.base_url {problem}", hint)
+    yield from header_mistakes(job.api.headers)
 
 
 def _cache(job: Job) -> Iterator[Mistake]:
@@ -205,5 +158,5 @@ def _notify(job: Job) -> Iterator[Mistake]:
 
 _RULES: tuple[Callable[[Job], Iterator[Mistake]], ...] = (
     *(_one_question, _whole_requests, _labels, _attached, _too_long, _parameters, _system_blocks),
-    *(_output, _server, _headers, _cache, _notify),
+    *(_output, _server, _cache, _notify),
 )

@@ -22,9 +22,10 @@ def run_command(
     What it prints is dropped. Raises NotDelivered when it cannot be started, fails, or takes longer
     than ``timeout_s``: it is then killed.
     """
+    words = split_command(command)
     try:
         done = subprocess.run(  # noqa: S603 - the user's own command, split without a shell
-            shlex.split(command),
+            words,
             env=dict(environ),
             input=json.dumps(content, default=str).encode(),
             stdout=subprocess.DEVNULL,
@@ -36,7 +37,18 @@ def run_command(
         raise NotDelivered(f"the command took more than {timeout_s:g} s") from None
     except OSError as error:
         raise NotDelivered(f"the command cannot be started ({type(error).__name__})") from None
-    except (ValueError, IndexError):
-        raise NotDelivered("the command line is empty, or its quotes are not closed") from None
+    except ValueError:
+        raise NotDelivered("the command line holds a NUL character") from None
     if done.returncode != 0:
         raise NotDelivered(f"the command failed with exit status {done.returncode}")
+
+
+def split_command(command: str) -> list[str]:
+    """Split a command line into its words; raises NotDelivered when it has none."""
+    try:
+        words = shlex.split(command)
+    except ValueError:
+        words = []
+    if not words or not words[0]:
+        raise NotDelivered("the command line is empty, or its quotes are not closed")
+    return words

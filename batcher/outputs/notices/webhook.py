@@ -2,18 +2,17 @@
 
 import asyncio
 import json
-import re
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 import httpx
 
+from batcher.core.job.server import is_sendable_key
 from batcher.core.notice import NotDelivered
 
 TRIES = 3
 TIMEOUT_S = 10.0
 _BACKOFF_S = 1.0
-_TOKEN = re.compile(r"[\x21-\x7e]{1,8192}")
 
 Sleep = Callable[[float], Awaitable[None]]
 
@@ -43,11 +42,16 @@ async def post(
         await sleep(_BACKOFF_S * 2 ** (number - 1))
 
 
+def check_token(token: str) -> None:
+    """Raise NotDelivered for a token that no header can carry."""
+    if not is_sendable_key(token):
+        raise NotDelivered("the token has spaces, line breaks or characters outside ASCII")
+
+
 def _request(url: httpx.URL, token: str | None, content: Mapping[str, Any]) -> httpx.Request:
     headers = {"content-type": "application/json", "user-agent": "batcher", "accept": "*/*"}
     if token is not None:
-        if _TOKEN.fullmatch(token) is None:
-            raise NotDelivered("the token has spaces, line breaks or characters outside ASCII")
+        check_token(token)
         headers["authorization"] = f"Bearer {token}"
     body = json.dumps(content, ensure_ascii=False, default=str).encode("utf-8", "replace")
     return httpx.Request("POST", url, headers=headers, content=body)

@@ -11,14 +11,14 @@ from typing import Any
 
 import httpx
 
-from batcher.api.address import is_loopback
-from batcher.api.transport import transport_factory
+from batcher.api.transport import TransportFactory, transport_factory
 from batcher.core.job import Job
+from batcher.core.job.server import address_problem
 from batcher.core.notice import Event, NotDelivered, Notice, event_of
 from batcher.errors import BatcherError, Problem
 from batcher.inputs.job_file.load import LoadedJob
-from batcher.outputs.notices.command import run_command
-from batcher.outputs.notices.webhook import Sleep, post
+from batcher.outputs.notices.command import run_command, split_command
+from batcher.outputs.notices.webhook import Sleep, check_token, post
 from batcher.runner.record.events import Events
 from batcher.runner.record.status_file import RunIdentity, code_of, next_of
 from batcher.runner.signals import Terminated
@@ -94,17 +94,12 @@ class Notifier:
     def _ways(self, notice: Notice) -> Iterator[tuple[str, Callable[[], None]]]:
         notify = self.job.notify
         if notify.webhook_env is not None:
-            yield "webhook", partial(self._post, notify.webhook_env, notice)
+            yield "webhook", partial(self._post, notice)
         if notify.command is not None:
             yield "command", partial(self._run, notify.command, notice)
 
-    def _post(self, webhook_env: str, notice: Notice) -> None:
-        for name in _unset(self.job, self.environ):
-            raise NotDelivered(f"{name} is not set")
-        url = _address(self.environ[webhook_env].strip(), webhook_env)
-        token_env = self.job.notify.token_env
-        token = None if token_env is None else self.environ[token_env].strip()
-        asyncio.run(_post(url, token, notice, self.sleep))
+    def _post(self, notice: Notice) -> None:
+        asyncio.run(_post(_webhook(self.job, self.environ), notice, self.sleep))
 
     def _run(self, command: str, notice: Notice) -> None:
         environ = dict(self.environ)
@@ -119,13 +114,41 @@ def notice_problems(job: Job, environ: Mapping[str, str]) -> tuple[Problem, ...]
         Problem(f"nobody will be told: {name} is not set", hint=f"export {name}=...")
         for name in _unset(job, environ)
     ]
-    webhook_env = job.notify.webhook_env
-    if webhook_env is not None and not problems:
-        try:
-            _address(environ[webhook_env].strip(), webhook_env)
-        except NotDelivered as error:
-            problems.append(Problem(f"nobody will be told: {error}"))
-    return tuple(problems)
+    steps: list[Callable[[], object]] = []
+    if job.notify.webhook_env is not None and not problems:
+        steps.append(partial(_webhook, job, environ))
+    if job.notify.command is not None:
+        steps.append(partial(split_command, job.notify.command))
+    reasons = [reason for step in steps if (reason := _failure(step)) is not None]
+    return (*problems, *(Problem(f"nobody will be told: {reason}") for reason in reasons))
+
+
+@dataclass(frozen=True, slots=True)
+class _Webhook:
+    """Where a notice is posted; the address and the token are secrets."""
+
+    url: httpx.URL = field(repr=False)
+    token: str | None = field(repr=False)
+    open_transport: TransportFactory = field(repr=False)
+
+
+def _webhook(job: Job, environ: Mapping[str, str]) -> _Webhook:
+    """Read the webhook of a job from the environment.
+
+    Raises NotDelivered for a variable that is not set, or whose address or token cannot be used,
+    and ConfigurationError for the proxy's or the certificates' settings. Neither repeats a secret.
+    """
+    for name in _unset(job, environ):
+        raise NotDelivered(f"{name} is not set")
+    address, token_env = environ[str(job.notify.webhook_env)].strip(), job.notify.token_env
+    problem = address_problem(address, takes_query=True)
+    if problem is not None:
+        raise NotDelivered(f"{job.notify.webhook_env} {problem}")
+    token = None if token_env is None else environ[token_env].strip()
+    if token is not None:
+        check_token(token)
+    url = httpx.URL(address)
+    return _Webhook(url, token, transport_factory(url))
 
 
 def _unset(job: Job, environ: Mapping[str, str]) -> list[str]:
@@ -133,25 +156,12 @@ def _unset(job: Job, environ: Mapping[str, str]) -> list[str]:
     return [name for name in names if name is not None and not environ.get(name, "").strip()]
 
 
-def _address(text: str, name: str) -> httpx.URL:
-    """Parse the webhook's address; what is wrong with it is said without repeating it."""
-    try:
-        url = httpx.URL(text)
-    except (httpx.InvalidURL, ValueError):
-        raise NotDelivered(f"{name} does not hold an address") from None
-    if url.scheme not in ("http", "https") or not url.host:
-        raise NotDelivered(f"{name} does not hold an https address")
-    if url.scheme == "http" and not is_loopback(url.host):
-        raise NotDelivered(f"{name} must hold an https address: a notice does not go in the clear")
-    return url
+async def _post(webhook: _Webhook, notice: Notice, sleep: Sleep) -> None:
+    async with webhook.open_transport() as transport:
+        await post(transport, webhook.url, webhook.token, notice.content(), sleep)
 
 
-async def _post(url: httpx.URL, token: str | None, notice: Notice, sleep: Sleep) -> None:
-    async with transport_factory(url)() as transport:
-        await post(transport, url, token, notice.content(), sleep)
-
-
-def _failure(deliver: Callable[[], None]) -> str | None:
+def _failure(deliver: Callable[[], object]) -> str | None:
     """Try to deliver; say why it failed, without a word of what was being sent or where to."""
     try:
         deliver()

@@ -1,0 +1,140 @@
+"""The rules of addresses, headers and keys: what can be sent, and where it is safe to send it.
+
+Job files, the API client and notices all use these functions, so that they agree. Nothing here
+repeats an address, a header's value or a key: each of them may be a secret.
+"""
+
+import ipaddress
+import re
+from collections.abc import Iterator, Mapping
+
+from batcher.core.job.mistake import Mistake
+
+_HOST_LABEL = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?")
+_IPV6 = re.compile(r"\[([0-9A-Fa-f:.]+)\]")
+_PORT = re.compile(r"[0-9]{0,5}")
+_REST = re.compile(r"[\x21-\x7e]{0,4096}")
+
+_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,256}")
+_HEADER_VALUE = re.compile(r"(?:[\x21-\x7e](?:[\x20-\x7e]{0,8190}[\x21-\x7e])?)?")
+_KEY = re.compile(r"[\x21-\x7e]{1,8192}")
+_KEY_HEADERS = frozenset({"authorization", "cookie", "proxy-authorization", "x-api-key"})
+_OUR_HEADERS = frozenset(
+    {
+        "accept-encoding",
+        "anthropic-version",
+        "content-encoding",
+        "content-length",
+        "content-type",
+        "host",
+    }
+)
+# RFC 9110, section 7.6.1, with what such headers announce.
+_CONNECTION_HEADERS = frozenset(
+    {
+        "connection",
+        "expect",
+        "keep-alive",
+        "proxy-connection",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+    }
+)
+
+
+def address_problem(address: str, *, takes_query: bool = False) -> str | None:
+    """Say why nothing may be sent to an address, or None: only https, except on this machine.
+
+    The words follow the name of the key or variable that holds the address.
+    """
+    scheme, _, rest = address.partition("://")
+    if scheme.lower() not in {"http", "https"} or not rest.strip("/"):
+        return "must look like https://host"
+    authority = re.split("[/?#]", rest, maxsplit=1)[0]
+    if "@" in authority:
+        return "may not hold a user"
+    if not takes_query and ("?" in rest or "#" in rest):
+        return "may not hold a query or a fragment"
+    if not authority.isascii():
+        return "must have an ASCII host: write other letters as xn--..."
+    if not is_authority(authority) or not _REST.fullmatch(rest):
+        return "is not an address"
+    if scheme.lower() == "http" and not is_loopback(_host(authority)):
+        return "must be https: nothing is sent unencrypted"
+    return None
+
+
+def is_authority(text: str) -> bool:
+    """Whether a text is a host, or host:port, that a connection can be opened to."""
+    host = _host(text)
+    port = text[len(host) :].removeprefix(":")
+    has_port = len(text) > len(host)
+    if has_port and (text[len(host)] != ":" or not _PORT.fullmatch(port)):
+        return False
+    return _is_host(host) and (not port or 0 < int(port) < 65_536)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host is this machine, by its name or number alone; IPv6 with or without []."""
+    if host.lower() == "localhost" or host.lower().endswith(".localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
+def header_mistakes(headers: Mapping[str, str]) -> Iterator[Mistake]:
+    """Find the headers of a job that must not or cannot be sent."""
+    seen: set[str] = set()
+    for name, value in headers.items():
+        key = ("api", "headers", name)
+        lower = name.lower()
+        if not _HEADER_NAME.fullmatch(name):
+            yield Mistake(("api", "headers"), "api.headers has a name that is not a header's")
+        elif lower in _KEY_HEADERS:
+            message = "api.headers may not hold a key: a job file is shared and kept"
+            yield Mistake(key, message, "Set api.key_env or api.key_command, and api.auth.")
+        elif lower in _OUR_HEADERS:
+            hint = "Set api.version." if lower == "anthropic-version" else None
+            yield Mistake(key, f"api.headers may not hold {lower}: batcher sets it", hint)
+        elif lower in _CONNECTION_HEADERS:
+            message = f"api.headers may not hold {lower}: batcher manages the connection"
+            yield Mistake(key, message)
+        elif lower in seen:
+            yield Mistake(key, f"api.headers holds {lower} twice, in different letter case")
+        elif not _HEADER_VALUE.fullmatch(value):
+            hint = "It may have 8,192 characters and neither begins nor ends with a space."
+            yield Mistake(key, f"api.headers.{name} may hold printable ASCII only", hint)
+        seen.add(lower)
+
+
+def is_sendable_key(text: str) -> bool:
+    """Whether a header can carry a key or token: 1 to 8,192 characters of ASCII, no spaces."""
+    return _KEY.fullmatch(text) is not None
+
+
+def _host(authority: str) -> str:
+    """Return the host of an authority; an IPv6 address keeps its brackets."""
+    if authority.startswith("["):
+        return authority[: authority.find("]") + 1]
+    return authority.partition(":")[0]
+
+
+def _is_host(host: str) -> bool:
+    if ipv6 := _IPV6.fullmatch(host):
+        return _is_ip(ipv6[1])
+    labels = host.removesuffix(".").split(".")
+    if labels[-1].isdigit():
+        return _is_ip(host.removesuffix("."))
+    return len(host) <= 253 and all(_HOST_LABEL.fullmatch(label) for label in labels)
+
+
+def _is_ip(text: str) -> bool:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True
