@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 from whole_runs import Job, Server, batcher
 
-from batcher.inputs.job_file.jobfile import load_job
+from batcher.inputs.job_file.load import load_job
 
 HERE = Path(__file__).parent
 JOB_FILES = sorted((HERE / "jobs_0.6").glob("*.toml"))
