@@ -14,7 +14,7 @@ from commanding import JOB, Command, write_job
 
 from batcher.errors import ConfigurationError
 from batcher.outputs.jsonl_output import LinesOutput, batch_result_lines, json_lines
-from batcher.runner.writing import export as exporting
+from batcher.runner.commands import export as exporting
 
 
 def test_parquet_again_is_the_output(done: Path, batcher: Command, tmp_path: Path) -> None:

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from batcher.runner.reading import status as reading
 from commanding import Command, write_job
 
 from batcher.cli import watching
 from batcher.cli.commands import status as status_command
+from batcher.runner.commands import status as reading
 from batcher.runner.commands.liveness import find_process
 from batcher.runner.commands.status import follow
 from batcher.store.lock import Holder
