@@ -1,6 +1,8 @@
 """What all tests need."""
 
+import os
 import signal
+import sys
 
 from hypothesis import settings
 
@@ -12,3 +14,8 @@ settings.load_profile("untimed")
 # tests start would inherit that, and rightly not heed a signal they were told to ignore.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+# The commands that tests start would compile batcher again and again: an environment that forbids
+# to write byte code (as containers often do) makes the slowest tests a third slower.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
