@@ -4,8 +4,10 @@ import hashlib
 import io
 import json
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
@@ -16,6 +18,7 @@ from batcher.simulator.billing.ledger import Ledger, exact
 from batcher.simulator.billing.model_table import models
 from batcher.simulator.billing.prompt_tokens import text_tokens
 from batcher.simulator.billing.usage import Usage, price
+from batcher.simulator.endpoints import control
 
 Start = Callable[..., Client]
 
@@ -171,3 +174,24 @@ def test_ledger_books_once() -> None:
     ledger.close(entry)
     ledger.close(entry)
     assert (ledger.totals()["answered"], ledger.totals()["in_flight"]) == (1, 0)
+
+
+def test_a_client_can_wait_for_the_ledger(simulate: Start) -> None:
+    """Totals come when they reach what the query says, not before; another query is ignored."""
+    client = simulate(latency=1, ttft_s=0.3)
+
+    def wait(query: str) -> dict[str, Any]:
+        return client.http.get(f"/_simulator/ledger?{query}").json()
+
+    assert wait("answered=0&cost_usd=9&written=x&nonsense")["requests"] == 0
+    with ThreadPoolExecutor() as threads:
+        sent = threads.submit(client.send, body_of())
+        assert wait("in_flight=1")["answered"] == 0
+        assert wait("answered=1")["answered"] == 1
+        assert sent.result().status_code == 200
+
+
+def test_no_client_waits_for_ever(simulate: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After a while the totals come as they are."""
+    monkeypatch.setattr(control, "LONGEST_WAIT_S", 0.01)
+    assert simulate().http.get("/_simulator/ledger?answered=1").json()["answered"] == 0

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from test_main_job import agrees_with_ledger, rows
 from test_nightly import keys
-from whole_runs import Job, Server
+from whole_runs import Job, Server, wait_for
 
 
 def retry(job: Job, *arguments: str, code: int = 0) -> str:
@@ -102,8 +102,8 @@ def test_a_retry_that_was_killed_is_the_same_command_again(tmp_path: Path) -> No
         stderr=subprocess.DEVNULL,
         env={**os.environ, "ANTHROPIC_API_KEY": "test-key"},
     )
-    while server.ledger()["answered"] < 33:
-        assert process.poll() is None
+    wait_for(server, 33)
+    assert process.poll() is None
     process.kill()
     process.wait()
     retry(job, *more)

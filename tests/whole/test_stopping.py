@@ -48,8 +48,7 @@ def test_a_second_ctrl_c_gives_up_and_says_what_it_may_cost(tmp_path: Path) -> N
     server = Server("--fault", "hang:after_n=30")
     job = Job(tmp_path, server)
     process = job.write(rows(100)).start()
-    while server.ledger()["in_flight"] < 16:
-        pass
+    wait_for(server, 16, "in_flight")
     process.send_signal(signal.SIGINT)
     assert "in flight" in process.stderr.readline() + process.stderr.readline()
     process.send_signal(signal.SIGINT)

@@ -67,9 +67,9 @@ class Server:
         self.running.append(self)
         self.url = self._process.stdout.readline().removeprefix("listening on ").strip()
 
-    def ledger(self) -> dict[str, Any]:
+    def ledger(self, query: str = "") -> dict[str, Any]:
         """What it received and billed so far."""
-        with urllib.request.urlopen(f"{self.url}/_simulator/ledger") as answer:
+        with urllib.request.urlopen(f"{self.url}/_simulator/ledger{query}") as answer:
             return json.load(answer)
 
     def entries(self) -> list[dict[str, Any]]:
@@ -160,10 +160,10 @@ class Job:
         return json.loads(pq.read_metadata(self.output).metadata[b"batcher"])
 
 
-def wait_for(server: Server, answered: int) -> None:
-    """Return when the simulator has answered so many requests."""
+def wait_for(server: Server, count: int, name: str = "answered") -> None:
+    """Return when a total of the simulator's ledger is at least ``count``."""
     deadline = time.monotonic() + 600
-    while server.ledger()["answered"] < answered:
+    while server.ledger(f"?{name}={count}")[name] < count:  # the simulator responds when it is
         assert time.monotonic() < deadline, "the run does not get anywhere"
 
 

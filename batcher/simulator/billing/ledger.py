@@ -4,6 +4,7 @@ Memory stays flat however many requests come: only totals are kept, unless ``kee
 The optional file gets one JSON line for each request when its exchange is over.
 """
 
+import asyncio
 import json
 from collections import Counter
 from collections.abc import Iterator
@@ -92,10 +93,12 @@ class Ledger:
         self._written = 0
         self._closed = 0
         self._cost = Decimal(0)
+        self._changed = asyncio.Event()
 
     def open(self, endpoint: str, now: float) -> Entry:
         """Note a request the moment it has arrived."""
         self._received[endpoint] += 1
+        self._changed.set()
         entry = Entry(self._received.total(), now, endpoint)
         if self._keeps_entries:
             self.entries.append(entry)
@@ -111,6 +114,7 @@ class Ledger:
         if entry.endpoint != "messages":
             return
         self._closed += 1
+        self._changed.set()
         self._by_status["none" if entry.status is None else str(entry.status)] += 1
         self._by_outcome[entry.outcome] += 1
         if entry.usage is None:
@@ -140,6 +144,12 @@ class Ledger:
             "cost_usd": exact(self._cost),
             "other_requests": self._received.total() - requests,
         }
+
+    async def wait_until(self, name: str, count: int) -> None:
+        """Return when one of the totals that are numbers is at least ``count``."""
+        while self.totals()[name] < count:
+            self._changed.clear()
+            await self._changed.wait()
 
     def lines(self) -> Iterator[str]:
         """Write the kept entries as JSON lines."""
