@@ -1,6 +1,6 @@
-"""A Messages server on loopback that behaves like the real one, and breaks on demand.
+"""A Messages server on loopback that behaves like the real one, and fails on demand.
 
-Imports nothing of the rest of batcher, so that one misreading of the API cannot hide in both.
+It imports nothing else of batcher, so that one wrong reading of the API cannot hide in both.
 """
 
 from batcher.simulator.billing.ledger import Entry, Ledger

@@ -16,44 +16,59 @@ from batcher.simulator.settings import Settings, load
 
 
 def parser() -> argparse.ArgumentParser:
-    """Build the options; each one overrides the settings file."""
-    made = argparse.ArgumentParser("batcher.simulator", description=__doc__)
-    made.add_argument("--settings", type=Path, metavar="FILE", help="a TOML or JSON file")
-    made.add_argument("--host", help="the address to listen on (default 127.0.0.1)")
-    made.add_argument("--port", type=int, help="0 picks a free one")
-    made.add_argument("--seed", type=int, help="answers, faults and delays follow from it")
-    made.add_argument("--latency", type=float, help="0 answers at once, 1 is life-like")
-    made.add_argument("--ttft-s", type=float, help="typical seconds to the first token")
-    made.add_argument("--tokens-per-s", type=float, help="typical speed from there")
-    made.add_argument("--requests-per-minute", type=int, help="limit of each group of models")
-    made.add_argument("--input-tokens-per-minute", type=int)
-    made.add_argument("--output-tokens-per-minute", type=int)
-    made.add_argument("--burst", type=float, help="share of a minute's limit usable at once")
-    made.add_argument("--refusal-rate", type=float, help="share of requests refused")
-    made.add_argument("--invalid-rate", type=float, help="share of structured answers that break")
-    made.add_argument("--careless-rate", type=float, help="share that mind no description")
-    made.add_argument("--variety-rate", type=float, help="share that differ when asked again")
-    made.add_argument("--right-rate", type=float, help="share of answers that are the truth")
-    made.add_argument("--truth", metavar="FILE", help="the right fields by a line of the prompt")
-    made.add_argument("--bad-key-prefix", help="keys that start with it get a 401")
-    made.add_argument("--ledger", type=Path, metavar="FILE", help="append a line for each request")
-    made.add_argument("--keep-requests", action="store_true", default=None)
-    made.add_argument(
+    """Return the option parser; each option overrides the settings file."""
+    program = argparse.ArgumentParser("batcher.simulator", description=__doc__)
+    program.add_argument(
+        "--settings",
+        type=Path,
+        metavar="FILE",
+        help="a TOML or JSON file with any of these settings",
+    )
+    program.add_argument("--host", help="the address to listen on (default 127.0.0.1)")
+    program.add_argument("--port", type=int, help="0 picks a free port")
+    program.add_argument("--seed", type=int, help="decides answers, faults and delays")
+    program.add_argument("--latency", type=float, help="0 responds at once, 1 is realistic")
+    program.add_argument("--ttft-s", type=float, help="typical seconds to the first token")
+    program.add_argument(
+        "--tokens-per-s", type=float, help="typical output speed after the first token"
+    )
+    program.add_argument("--requests-per-minute", type=int, help="limit for each group of models")
+    program.add_argument("--input-tokens-per-minute", type=int)
+    program.add_argument("--output-tokens-per-minute", type=int)
+    program.add_argument("--burst", type=float, help="share of a limit that can be used at once")
+    program.add_argument("--refusal-rate", type=float, help="share of refused requests")
+    program.add_argument(
+        "--invalid-rate", type=float, help="share of structured answers that break the schema"
+    )
+    program.add_argument(
+        "--careless-rate", type=float, help="share of answers that ignore field descriptions"
+    )
+    program.add_argument(
+        "--variety-rate", type=float, help="share of repeated requests with a new answer"
+    )
+    program.add_argument("--right-rate", type=float, help="share of right answers; needs --truth")
+    program.add_argument("--truth", metavar="FILE", help="right answers by a line of the prompt")
+    program.add_argument("--bad-key-prefix", help="keys with this prefix get a 401")
+    program.add_argument(
+        "--ledger", type=Path, metavar="FILE", help="append a line for each request to this file"
+    )
+    program.add_argument("--keep-requests", action="store_true", default=None)
+    program.add_argument(
         "--fault",
         action="append",
         dest="faults",
         type=_fault,
         metavar="KIND[:KEY=VALUE,...]",
-        help="what goes wrong, such as overloaded:rate=0.05 or 500:first_n=3; may be repeated",
+        help="a fault, such as overloaded:rate=0.05 or 500:first_n=3; may be repeated",
     )
-    made.add_argument(
-        "--exit-with-parent", action="store_true", help="end when standard input is closed"
+    program.add_argument(
+        "--exit-with-parent", action="store_true", help="stop when standard input is closed"
     )
-    return made
+    return program
 
 
 def _fault(text: str) -> Fault:
-    """Let argparse pass on what is wrong, which it does with no other error."""
+    """Parse a fault; argparse shows the message of this exception only."""
     try:
         return Fault.parse(text)
     except ValueError as error:
@@ -61,15 +76,15 @@ def _fault(text: str) -> Fault:
 
 
 def settings_of(options: argparse.Namespace) -> Settings:
-    """Lay the options over the settings file."""
-    given = {key: value for key, value in vars(options).items() if value is not None}
-    path = given.pop("settings", None)
-    given.pop("exit_with_parent")
-    return (Settings() if path is None else load(path)).changed(given)
+    """Return the settings of the file, overridden by the options."""
+    values = {key: value for key, value in vars(options).items() if value is not None}
+    path = values.pop("settings", None)
+    values.pop("exit_with_parent")
+    return (Settings() if path is None else load(path)).changed(values)
 
 
-async def serve(settings: Settings, *, exits_with_parent: bool) -> None:
-    """Listen, say where, and go on until a signal or the end of standard input."""
+async def serve(simulator: Simulator, *, exits_with_parent: bool) -> None:
+    """Listen, print the address, and serve until a signal or the end of standard input."""
     loop = asyncio.get_running_loop()
     stopped = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -77,7 +92,7 @@ async def serve(settings: Settings, *, exits_with_parent: bool) -> None:
             loop.add_signal_handler(number, stopped.set)
     if exits_with_parent:
         threading.Thread(target=_wait_for_parent, args=(loop, stopped), daemon=True).start()
-    async with Simulator(settings) as simulator:
+    async with simulator:
         sys.stdout.write(f"listening on {simulator.url}\n")
         sys.stdout.flush()
         await stopped.wait()
@@ -91,14 +106,14 @@ def _wait_for_parent(loop: asyncio.AbstractEventLoop, stopped: asyncio.Event) ->
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run until told to stop; 2 for settings that make no sense."""
+    """Serve until stopped; return 2 for invalid settings."""
     options = parser().parse_args(arguments)
     try:
-        settings = settings_of(options)
+        simulator = Simulator(settings_of(options))
     except (ValueError, OSError) as error:
         sys.stderr.write(f"batcher.simulator: {error}\n")
         return 2
-    asyncio.run(serve(settings, exits_with_parent=options.exit_with_parent))
+    asyncio.run(serve(simulator, exits_with_parent=options.exit_with_parent))
     return 0
 
 

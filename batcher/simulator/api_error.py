@@ -1,4 +1,4 @@
-"""The API's error bodies."""
+"""An error in the shape of the API's error bodies."""
 
 import json
 from collections.abc import Mapping
@@ -35,7 +35,7 @@ MESSAGES = {
 
 
 class ApiError(Exception):
-    """An answer other than 200 in the API's error shape."""
+    """A response other than 200 in the API's error shape."""
 
     def __init__(
         self,
@@ -53,17 +53,17 @@ class ApiError(Exception):
         super().__init__(self.message)
 
     def as_json(self, request_id: str) -> dict[str, Any]:
-        """Make the whole body."""
+        """Return the whole body."""
         error: dict[str, Any] = {"type": self.type, "message": self.message}
         if self.code is not None:
             error["details"] = {"error_code": self.code}
         return {"type": "error", "error": error, "request_id": request_id}
 
     def body(self, request_id: str) -> bytes:
-        """Make the whole body as bytes."""
+        """Return the whole body as bytes."""
         return json.dumps(self.as_json(request_id)).encode()
 
 
 def error_type(status: int) -> str:
-    """Name the type that goes with a status; other client errors share the type of 400."""
+    """Return the error type of a status; other client errors have the type of status 400."""
     return TYPES.get(status, "invalid_request_error" if status < 500 else "api_error")

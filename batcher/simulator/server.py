@@ -1,4 +1,4 @@
-"""The simulator as a server: inside an event loop, or in a thread of its own."""
+"""The simulator as a server, in an event loop or in its own thread."""
 
 import asyncio
 import threading
@@ -20,7 +20,7 @@ BACKLOG = 1_024
 class Simulator:
     """An asynchronous context manager that listens while it is open.
 
-    Leaving it cuts the exchanges in progress; each is booked in the ledger all the same.
+    Leaving it cuts off the requests in progress; the ledger still records each of them.
     """
 
     def __init__(self, settings: Settings | None = None) -> None:
@@ -39,21 +39,21 @@ class Simulator:
 
     @property
     def ledger(self) -> Ledger:
-        """What was received and billed; while it runs, only for its own event loop."""
+        """The record of all requests; while the server runs, only its event loop may read it."""
         return self.service.ledger
 
     def totals(self) -> dict[str, Any]:
-        """Return the ledger's totals, from any thread, with every answer sent so far booked."""
-        self._settle()
+        """Return the ledger's totals with all responses sent so far; callable from any thread."""
+        self._wait_for_ledger()
         return self.ledger.totals()
 
     def entries(self) -> tuple[Entry, ...]:
-        """Return the entries of all requests so far, likewise; needs ``keep_requests``."""
-        self._settle()
+        """Return the ledger's entries so far; callable from any thread; needs ``keep_requests``."""
+        self._wait_for_ledger()
         return tuple(self.ledger.entries)
 
-    def _settle(self) -> None:
-        # A client may read its answer before the handler that wrote it has come to its end.
+    def _wait_for_ledger(self) -> None:
+        # A client may have read a response before the handler that wrote it has finished.
         loop = self._loop
         if loop is None or not loop.is_running() or threading.get_ident() == self._thread:
             return
@@ -87,8 +87,8 @@ class Simulator:
         self.ledger.end()
 
     def _connection(self) -> Connection:
-        most_bytes = self.settings.max_body_bytes
-        return Connection(self._handle, self._live, most_bytes, partial(cuts_off, self.service))
+        max_bytes = self.settings.max_body_bytes
+        return Connection(self._handle, self._live, max_bytes, partial(cuts_off, self.service))
 
     async def _handle(self, exchange: Exchange) -> None:
         await answer_request(self.service, exchange)
@@ -96,7 +96,7 @@ class Simulator:
 
 @contextmanager
 def run_in_thread(settings: Settings | None = None) -> Iterator[Simulator]:
-    """Run a simulator on an event loop in a thread of its own until the block ends."""
+    """Run a simulator in its own thread and event loop until the block ends."""
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, name="simulator", daemon=True)
     thread.start()

@@ -1,4 +1,4 @@
-"""How a simulator is set up: in code, from a TOML or JSON file, or from the command line."""
+"""The settings of a simulator: from code, a TOML or JSON file, or the command line."""
 
 import json
 import tomllib
@@ -16,14 +16,17 @@ MAX_BODY_BYTES = 32 * 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Everything that decides how a simulator behaves.
+    """The settings of a simulator.
 
-    ``latency`` scales all waiting: 0 answers at once, 1 takes about ``ttft_s`` seconds to the
-    first token and then writes ``tokens_per_s``. Limits are per minute and group of models;
-    ``burst`` is the share of a minute's worth that may be used at once. ``models`` restricts
-    what is offered. ``invalid_rate``, ``careless_rate``, ``variety_rate``, ``right_rate`` and
-    ``truth`` are those of ``Mind``.
-    ``keep_requests`` keeps an entry for each request in memory, for tests.
+    - ``latency`` scales all waiting times. 0 responds at once. 1 takes about ``ttft_s`` seconds to
+      the first token, then writes ``tokens_per_s``.
+    - The limits per minute hold for each group of models; ``burst`` is the share of such a limit
+      that can be used at once.
+    - ``refusal_rate``, ``invalid_rate``, ``careless_rate``, ``variety_rate`` and ``right_rate`` are
+      the rates of ``Behaviour``. ``truth`` is the file of its answer key (see ``AnswerKey``).
+    - ``models`` are the ids of the offered models; empty offers all.
+    - ``ledger`` is a file that gets a line for each request. ``keep_requests`` keeps an entry for
+      each request in memory, for tests.
     """
 
     host: str = "127.0.0.1"
@@ -62,31 +65,31 @@ class Settings:
                 raise ValueError(f"{name} must be positive")
         for name in _RATES:
             if not 0 <= getattr(self, name) <= 1:
-                raise ValueError(f"{name} must lie between 0 and 1")
+                raise ValueError(f"{name} must be between 0 and 1")
 
     def changed(self, changes: Mapping[str, Any]) -> "Settings":
-        """Copy with other values; ValueError names a key or a value that does not fit."""
+        """Return a copy with other values; raise ValueError for an unknown key or a bad value."""
         known = {field.name for field in fields(self)}
         unknown = sorted(set(changes) - known)
         if unknown:
             raise ValueError(
                 f"unknown setting {unknown[0]!r}; known are {', '.join(sorted(known))}"
             )
-        made = dict(changes)
-        if "faults" in made:
-            made["faults"] = tuple(
-                fault if isinstance(fault, Fault) else Fault.read(fault) for fault in made["faults"]
+        values = dict(changes)
+        if "faults" in values:
+            values["faults"] = tuple(
+                fault if isinstance(fault, Fault) else Fault.read(fault)
+                for fault in values["faults"]
             )
-        if "models" in made:
-            made["models"] = tuple(made["models"])
+        if "models" in values:
+            values["models"] = tuple(values["models"])
         for name in ("ledger", "truth"):
-            if made.get(name) is not None:
-                made[name] = Path(made[name])
-        return replace(self, **made)
+            if values.get(name) is not None:
+                values[name] = Path(values[name])
+        return replace(self, **values)
 
 
 def load(path: Path) -> Settings:
-    """Read a ``.toml`` or ``.json`` file that holds the fields at its top level."""
-    data = path.read_bytes()
-    read = tomllib.loads if path.suffix == ".toml" else json.loads
-    return Settings().changed(read(data.decode()))
+    """Read the settings from a ``.toml`` or ``.json`` file with the same names."""
+    parse = tomllib.loads if path.suffix == ".toml" else json.loads
+    return Settings().changed(parse(path.read_text("utf-8")))

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from batcher.core.cache.marks import Level, markable, marked, with_ttl
 from batcher.core.request.cache_control import is_marked
 from batcher.core.request.canonical import canonical_json
-from batcher.simulator.validation.breakpoints import check_marks
+from batcher.simulator.validation.breakpoints import check_breakpoints
 
 TEXT = st.text(max_size=8)
 BLOCK = st.one_of(
@@ -63,7 +63,7 @@ def test_marks_change_nothing_but_the_marks(fields: dict[str, Any], levels: Leve
     assert meaning(sent) == json.loads(canonical_json(meaning(fields)))
     assert body == canonical_json(sent)
     assert body.count(b'"cache_control":') == (levels & markable(fields)).bit_count()
-    check_marks(sent)
+    check_breakpoints(sent)
 
 
 @settings(deadline=None)

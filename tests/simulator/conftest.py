@@ -1,4 +1,4 @@
-"""What the tests of the simulator share: servers on free ports."""
+"""Fixtures for the tests of the simulator: servers on free ports."""
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -12,12 +12,12 @@ from batcher.simulator import Settings, run_in_thread
 
 @pytest.fixture
 def simulate() -> Iterator[Callable[..., Client]]:
-    """Start simulators with any settings; they end with the test."""
+    """Return a function that starts simulators with any settings; they stop after the test."""
     with ExitStack() as stack:
 
         def start(**settings: Any) -> Client:
-            made = Settings(**({"keep_requests": True} | settings))
-            client = Client(stack.enter_context(run_in_thread(made)))
+            simulator = run_in_thread(Settings(**({"keep_requests": True} | settings)))
+            client = Client(stack.enter_context(simulator))
             stack.enter_context(client.http)
             return client
 
@@ -26,7 +26,7 @@ def simulate() -> Iterator[Callable[..., Client]]:
 
 @pytest.fixture(scope="module")
 def shared() -> Iterator[Client]:
-    """One simulator for all tests of a file that leave nothing behind."""
+    """One simulator for all tests of a module that do not change its state."""
     with run_in_thread(Settings(seed=1)) as simulator:
         client = Client(simulator)
         with client.http:

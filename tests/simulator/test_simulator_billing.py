@@ -1,4 +1,4 @@
-"""Prices, tokens and the ledger, to the token and to the last digit."""
+"""Token counts, prices and the ledger, exact to the token and the last digit."""
 
 import hashlib
 import io
@@ -37,12 +37,12 @@ PRICES = [
 
 @pytest.mark.parametrize(("model", "usage", "expected"), PRICES)
 def test_price(model: str, usage: Usage, expected: str) -> None:
-    """Each kind of token has its price; the long-prompt tier starts above its threshold."""
+    """Each kind of token has its price; long-prompt prices hold above the threshold."""
     assert price(models()[model], usage) == Decimal(expected)
 
 
 def test_cache_prices_are_multiples() -> None:
-    """Writing costs 1.25 and 2 times the input price on every live model's every rate card."""
+    """Cache writes cost 1.25 and 2 times the input price, for all rates of all live models."""
     cards = [
         card
         for model in models().values()
@@ -69,7 +69,7 @@ TEXTS = [("", 0, 0), ("a", 1, 1), ("a" * 34, 10, 14), ("é" * 17, 10, 14), ("a" 
 
 @pytest.mark.parametrize(("text", "old", "new"), TEXTS)
 def test_text_tokens(text: str, old: int, new: int) -> None:
-    """3.4 and 2.5 UTF-8 bytes a token, rounded up."""
+    """A token is 3.4 or 2.5 UTF-8 bytes; the count is rounded up."""
     assert (text_tokens(text, "old"), text_tokens(text, "new")) == (old, new)
 
 
@@ -86,7 +86,7 @@ IMAGES = [
 
 @pytest.mark.parametrize(("width", "height", "standard", "high"), IMAGES)
 def test_image_tokens(width: int, height: int, standard: int, high: int) -> None:
-    """The examples of the API's documentation come out."""
+    """The examples of the API's documentation have the documented counts."""
     assert image_tokens(width, height, "standard") == standard
     assert image_tokens(width, height, "high") == high
 
@@ -96,7 +96,7 @@ def test_image_tokens(width: int, height: int, standard: int, high: int) -> None
     {"format": "GIF"}, {"format": "WEBP"}, {"format": "WEBP", "lossless": True},
 ], ids=str)  # fmt: skip
 def test_dimensions(options: dict[str, object]) -> None:
-    """Width and height are read from the header of each kind of image."""
+    """Width and height are read from the header of each image format."""
     file = io.BytesIO()
     Image.new("RGB", (123, 45), "red").save(file, **options)
     assert dimensions(file.getvalue()) == (123, 45)
@@ -104,7 +104,7 @@ def test_dimensions(options: dict[str, object]) -> None:
 
 
 def test_ledger_adds_up(simulate: Start) -> None:
-    """Totals are the sums of the entries, and the entries are what the answers said."""
+    """Totals are the sums of the entries, and the entries agree with the responses."""
     client = simulate(seed=4, refusal_rate=0.2)
     answers = [client.message(f"row {n}", model=m) for n in range(15)
                for m in ("claude-haiku-5-5", "claude-opus-5-5", "claude-haiku-4-5")]  # fmt: skip
@@ -127,7 +127,7 @@ def test_ledger_adds_up(simulate: Start) -> None:
 
 
 def test_free_refusals(simulate: Start) -> None:
-    """A refusal before any output is free in some categories, though its tokens are shown."""
+    """A refusal before any output is free in some categories, but its tokens are shown."""
     client = simulate()
     for category, is_free in (("cyber", True), ("bio", False)):
         for number in range(12):
@@ -137,8 +137,8 @@ def test_free_refusals(simulate: Start) -> None:
             assert (entry.cost == 0) == (is_free and not message["content"])
 
 
-def test_entries_are_named_by_their_body(simulate: Start) -> None:
-    """The key is the documented hash of the canonical body without ``stream``."""
+def test_the_key_of_an_entry_is_a_hash_of_the_body(simulate: Start) -> None:
+    """It is the documented hash of the canonical body without ``stream``."""
     client = simulate()
     client.send(body_of("é"))
     client.send(body_of("é", stream=True))
@@ -152,7 +152,7 @@ def test_entries_are_named_by_their_body(simulate: Start) -> None:
 
 
 def test_ledger_file(simulate: Start, tmp_path: Path) -> None:
-    """The file can be read while the server runs, and goes on growing in the next one."""
+    """The file can be read while the server runs, and the next server appends to it."""
     path = tmp_path / "ledger.jsonl"
     for expected in (1, 2):
         client = simulate(ledger=path, keep_requests=False)
@@ -165,8 +165,8 @@ def test_ledger_file(simulate: Start, tmp_path: Path) -> None:
     assert client.simulator.entries() == ()
 
 
-def test_ledger_books_once() -> None:
-    """Closing an entry twice counts it once."""
+def test_a_closed_entry_counts_once() -> None:
+    """Closing an entry a second time does nothing."""
     ledger = Ledger()
     entry = ledger.open("messages", 0.0)
     assert ledger.totals()["in_flight"] == 1
@@ -177,7 +177,7 @@ def test_ledger_books_once() -> None:
 
 
 def test_a_client_can_wait_for_the_ledger(simulate: Start) -> None:
-    """Totals come when they reach what the query says, not before; another query is ignored."""
+    """The totals are sent when they reach the number in the query; other queries are ignored."""
     client = simulate(latency=1, ttft_s=0.3)
 
     def wait(query: str) -> dict[str, Any]:
@@ -185,13 +185,13 @@ def test_a_client_can_wait_for_the_ledger(simulate: Start) -> None:
 
     assert wait("answered=0&cost_usd=9&written=x&nonsense")["requests"] == 0
     with ThreadPoolExecutor() as threads:
-        sent = threads.submit(client.send, body_of())
+        response = threads.submit(client.send, body_of())
         assert wait("in_flight=1")["answered"] == 0
         assert wait("answered=1")["answered"] == 1
-        assert sent.result().status_code == 200
+        assert response.result().status_code == 200
 
 
-def test_no_client_waits_for_ever(simulate: Start, monkeypatch: pytest.MonkeyPatch) -> None:
-    """After a while the totals come as they are."""
+def test_a_client_does_not_wait_forever(simulate: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After the longest wait, the totals are sent as they are."""
     monkeypatch.setattr(control, "LONGEST_WAIT_S", 0.01)
     assert simulate().http.get("/_simulator/ledger?answered=1").json()["answered"] == 0

@@ -1,4 +1,4 @@
-"""The prompt cache: what is written, what is read, and when."""
+"""The prompt cache: what is written and read, and when."""
 
 from collections.abc import Callable
 from typing import Any
@@ -14,12 +14,12 @@ Start = Callable[..., Client]
 
 
 def block(tokens: int, ttl: str | None = None, value: str = "x") -> Segment:
-    """Make a segment."""
+    """Return a segment."""
     return Segment(tokens, ttl, value)
 
 
-def ask(cache: PromptCache, segments: list[Segment], now: float, minimum: int = 512) -> Plan:
-    """Make one whole request."""
+def send(cache: PromptCache, segments: list[Segment], now: float, minimum: int = 512) -> Plan:
+    """Pass one whole request through the cache."""
     plan = cache.plan(segments, "model", minimum, now)
     cache.begin(plan, now)
     cache.answered(plan)
@@ -27,7 +27,7 @@ def ask(cache: PromptCache, segments: list[Segment], now: float, minimum: int = 
 
 
 def split(plan: Plan) -> tuple[int, int, int, int]:
-    """Return uncached, read, written for 5 minutes, written for an hour."""
+    """Return the tokens that are uncached, read, written for 5 minutes and for an hour."""
     return plan.uncached, plan.read, plan.write_5m, plan.write_1h
 
 
@@ -35,12 +35,12 @@ def test_write_then_read() -> None:
     """The second request reads what the first one wrote, up to the breakpoint."""
     cache = PromptCache()
     prompt = [block(600, "5m"), block(10)]
-    assert split(ask(cache, prompt, 0)) == (10, 0, 600, 0)
-    assert split(ask(cache, [prompt[0], block(20, value="other row")], 1)) == (20, 600, 0, 0)
+    assert split(send(cache, prompt, 0)) == (10, 0, 600, 0)
+    assert split(send(cache, [prompt[0], block(20, value="other row")], 1)) == (20, 600, 0, 0)
 
 
 def test_not_before_the_first_response_has_begun() -> None:
-    """Parallel requests each pay the write until the first response begins."""
+    """Parallel requests all pay for the write until the first response begins."""
     cache = PromptCache()
     prompt = [block(600, "5m")]
     first = cache.plan(prompt, "model", 512, 0)
@@ -52,52 +52,52 @@ def test_not_before_the_first_response_has_begun() -> None:
 
 @pytest.mark.parametrize(("ttl", "lifetime"), [("5m", 300), ("1h", 3600)])
 def test_lifetime_and_renewal(ttl: str, lifetime: int) -> None:
-    """An entry lives from the start of the request that wrote or last read it."""
+    """The lifetime starts with the request that wrote the entry, and again with each read."""
     cache = PromptCache()
     prompt = [block(600, ttl)]
-    ask(cache, prompt, 0)
-    assert ask(cache, prompt, lifetime - 1).read == 600
-    assert ask(cache, prompt, 2 * lifetime - 2).read == 600
-    assert ask(cache, prompt, 3 * lifetime - 1).read == 0
+    send(cache, prompt, 0)
+    assert send(cache, prompt, lifetime - 1).read == 600
+    assert send(cache, prompt, 2 * lifetime - 2).read == 600
+    assert send(cache, prompt, 3 * lifetime - 1).read == 0
 
 
 def test_minimum() -> None:
-    """A prefix below the model's minimum is not cached, without an error."""
+    """A prefix below the model's minimum is not cached; that is no error."""
     cache = PromptCache()
-    assert split(ask(cache, [block(511, "5m")], 0)) == (511, 0, 0, 0)
-    assert split(ask(cache, [block(511, "5m"), block(1, "5m")], 0)) == (0, 0, 512, 0)
+    assert split(send(cache, [block(511, "5m")], 0)) == (511, 0, 0, 0)
+    assert split(send(cache, [block(511, "5m"), block(1, "5m")], 0)) == (0, 0, 512, 0)
 
 
 def test_any_change_before_the_breakpoint_misses() -> None:
-    """The prefix must be the same, in the same space."""
+    """Only an equal prefix in the same space is read."""
     cache = PromptCache()
-    ask(cache, [block(600, "5m", "a")], 0)
-    assert ask(cache, [block(600, "5m", "b")], 1).read == 0
+    send(cache, [block(600, "5m", "a")], 0)
+    assert send(cache, [block(600, "5m", "b")], 1).read == 0
     assert cache.plan([block(600, "5m", "a")], "other model", 512, 1).read == 0
 
 
 def test_mixed_lifetimes_split_the_write() -> None:
-    """Up to the highest hit is read, from there to the last 1 h mark 1 h, the rest 5 m."""
+    """Tokens up to the last hit are read, then written for 1 h up to the last 1 h breakpoint."""
     cache = PromptCache()
     prompt = [block(600, "1h", "tools"), block(700, "1h", "system"), block(800, "5m", "shots")]
-    assert split(ask(cache, prompt[:1], 0)) == (0, 0, 0, 600)
-    assert split(ask(cache, [*prompt, block(9)], 1)) == (9, 600, 800, 700)
-    assert split(ask(cache, [*prompt, block(5)], 2)) == (5, 2_100, 0, 0)
+    assert split(send(cache, prompt[:1], 0)) == (0, 0, 0, 600)
+    assert split(send(cache, [*prompt, block(9)], 1)) == (9, 600, 800, 700)
+    assert split(send(cache, [*prompt, block(5)], 2)) == (5, 2_100, 0, 0)
 
 
 @pytest.mark.parametrize(("between", "read"), [(19, 600), (20, 0)])
 def test_look_back(between: int, read: int) -> None:
-    """A breakpoint finds an older entry within 20 blocks, itself included."""
+    """A breakpoint finds an older entry within 20 blocks, its own block included."""
     cache = PromptCache()
-    ask(cache, [block(600, "5m")], 0)
+    send(cache, [block(600, "5m")], 0)
     middle = [block(1, value=f"{n}") for n in range(between - 1)]
-    plan = ask(cache, [block(600), *middle, block(1, "5m", "last")], 1)
+    plan = send(cache, [block(600), *middle, block(1, "5m", "last")], 1)
     assert plan.read == read
     assert plan.uncached + plan.read + plan.write_5m == 600 + between
 
 
 def test_over_the_wire(simulate: Start) -> None:
-    """Usage shows write, then read, split by lifetime; the ledger prices both."""
+    """Usage shows a write, then a read, by lifetime; the ledger prices both."""
     client = simulate()
     rubric = {"type": "text", "text": "rubric " * 400,
               "cache_control": {"type": "ephemeral", "ttl": "1h"}}  # fmt: skip
@@ -115,8 +115,8 @@ def test_over_the_wire(simulate: Start) -> None:
     assert usage("row 3", output_config={"effort": "low"})["cache_read_input_tokens"] == 0
 
 
-def test_automatic_mark(simulate: Start) -> None:
-    """A top-level mark caches up to the last block, whatever its form."""
+def test_automatic_breakpoint(simulate: Start) -> None:
+    """``cache_control`` at the top level caches up to the last block, also a plain string."""
     client = simulate()
     long = body_of("word " * 400, cache_control={"type": "ephemeral"})
     first, second = (client.send(long).json()["usage"] for _ in range(2))
@@ -125,7 +125,7 @@ def test_automatic_mark(simulate: Start) -> None:
 
 
 def test_a_refused_request_writes_nothing(simulate: Start) -> None:
-    """What fails before the model answers leaves no entry."""
+    """A request that fails before the model answers leaves no entry."""
     client = simulate(faults=(Fault("overloaded", times=1),))
     long = body_of("word " * 400, cache_control={"type": "ephemeral"})
     assert client.send(long).status_code == 529

@@ -1,4 +1,4 @@
-"""Faults as a client on the wire sees them, and when they strike."""
+"""Faults as a client sees them, and which requests they hit."""
 
 import http.client
 import json
@@ -29,30 +29,30 @@ ERRORS = [
 ]
 
 
-@pytest.mark.parametrize(("fault", "status", "code", "waits"), ERRORS, ids=str)
+@pytest.mark.parametrize(("fault", "status", "code", "has_retry_after"), ERRORS, ids=str)
 def test_api_errors(
-    simulate: Start, fault: Fault, status: int, code: str | None, waits: bool
+    simulate: Start, fault: Fault, status: int, code: str | None, has_retry_after: bool
 ) -> None:
-    """Each error has its status, code and wait, and is not billed."""
+    """Each error has its status, code and ``retry-after``, and is not billed."""
     client = simulate(faults=(fault,))
     response = client.send(body_of())
     error = response.json()["error"]
     assert response.status_code == status
     assert error.get("details", {}).get("error_code") == code
-    assert ("retry-after" in response.headers) == waits
+    assert ("retry-after" in response.headers) == has_retry_after
     assert client.totals["answered"] == 0
     assert client.totals["by_outcome"] == {fault.kind: 1}
 
 
-def test_own_spend_limit_words(simulate: Start) -> None:
-    """A limit somebody set is known by the start of its message only."""
+def test_own_spend_limit_message(simulate: Start) -> None:
+    """A spend limit that the customer has set is recognised by the start of its message."""
     response = simulate(faults=(Fault("own_spend_limit"),)).send(body_of())
     message = response.json()["error"]["message"]
     assert message.startswith("You have reached your specified API usage limits")
 
 
-def test_odd_answers(simulate: Start) -> None:
-    """HTML, a redirect and an error under status 200 are what they say."""
+def test_unexpected_responses(simulate: Start) -> None:
+    """HTML, a redirect, an error with status 200, bytes that are not JSON, a wrong type."""
     kinds = ("server_error_html", "redirect", "error_200", "junk", "wrong_content_type")
     client = simulate(faults=tuple(Fault(kind, match=kind) for kind in kinds))
     html, redirect, error, junk, typed = (client.send(body_of(kind)) for kind in kinds)
@@ -73,7 +73,7 @@ BREAKING = ["reset_in_request", "reset_before", "reset_billed", "reset_mid_body"
 @pytest.mark.parametrize("kind", BREAKING)
 @pytest.mark.parametrize("is_stream", [False, True])
 def test_broken_connections(simulate: Start, kind: str, is_stream: bool) -> None:
-    """The answer is billed if the model gave it, and never counts as written."""
+    """The request is billed if it was answered; the response never counts as written."""
     client = simulate(faults=(Fault(kind, times=1),))
     with pytest.raises((httpx.ReadError, httpx.RemoteProtocolError)):
         client.send(body_of(stream=is_stream))
@@ -84,7 +84,7 @@ def test_broken_connections(simulate: Start, kind: str, is_stream: bool) -> None
 
 
 def test_reset_in_request_does_not_wait_for_the_body(simulate: Start) -> None:
-    """The connection breaks while a large body is on its way, and free endpoints are spared."""
+    """The connection breaks while a large body is being sent; free endpoints are not affected."""
     client = simulate(faults=(Fault("reset_in_request", match="user"),))
     with pytest.raises((httpx.WriteError, httpx.ReadError, httpx.RemoteProtocolError)):
         client.send(body_of("x" * 20_000_000))
@@ -92,8 +92,8 @@ def test_reset_in_request_does_not_wait_for_the_body(simulate: Start) -> None:
     assert client.totals["requests"] == 1
 
 
-def test_a_reset_after_the_answer_comes_too_late(simulate: Start) -> None:
-    """The client has everything by then; the connection is gone all the same."""
+def test_a_reset_after_the_whole_response(simulate: Start) -> None:
+    """The client has the whole response when the connection is reset."""
     client = simulate(faults=(Fault("reset_after"),))
     url = httpx.URL(client.simulator.url)
     with closing(http.client.HTTPConnection(url.host, url.port, timeout=10)) as connection:
@@ -105,8 +105,8 @@ def test_a_reset_after_the_answer_comes_too_late(simulate: Start) -> None:
     assert client.totals["answered"] == 1
 
 
-def test_half_json_arrives_as_a_whole_body(simulate: Start) -> None:
-    """Only its content tells that something is missing."""
+def test_half_json_arrives_as_a_complete_body(simulate: Start) -> None:
+    """Only the JSON shows that something is missing."""
     client = simulate(faults=(Fault("half_json"),))
     response = client.send(body_of())
     assert (response.status_code, response.content[:7]) == (200, b'{"id": ')
@@ -116,7 +116,7 @@ def test_half_json_arrives_as_a_whole_body(simulate: Start) -> None:
 
 @pytest.mark.parametrize("is_stream", [False, True])
 def test_stall(simulate: Start, is_stream: bool) -> None:
-    """Half of the body comes, and then nothing until the client leaves."""
+    """Half of the body arrives, then nothing until the client disconnects."""
     client = simulate(faults=(Fault("stall"),))
     body = body_of(stream=is_stream)
     with client.http.stream("POST", "/v1/messages", json=body, timeout=0.2) as response:
@@ -130,8 +130,8 @@ def test_stall(simulate: Start, is_stream: bool) -> None:
 
 
 @pytest.mark.parametrize("kind", ["giant_header", "endless_header"])
-def test_headers_beyond_all_measure(simulate: Start, kind: str) -> None:
-    """They go on until the client has had enough, and the answer is billed."""
+def test_oversized_headers(simulate: Start, kind: str) -> None:
+    """The headers go on until the client gives up; the request is billed."""
     client = simulate(faults=(Fault(kind),))
     with pytest.raises(httpx.RemoteProtocolError):
         client.send(body_of())
@@ -141,7 +141,7 @@ def test_headers_beyond_all_measure(simulate: Start, kind: str) -> None:
 
 
 def test_half_of_the_body_arrives(simulate: Start) -> None:
-    """A truncated body is a real half: status, headers and the beginning."""
+    """A truncated response has its status, its headers and the beginning of its body."""
     client = simulate(faults=(Fault("truncated"),))
     with client.http.stream("POST", "/v1/messages", json=body_of()) as response:
         assert response.status_code == 200
@@ -154,7 +154,7 @@ def test_half_of_the_body_arrives(simulate: Start) -> None:
 
 
 def test_hang(simulate: Start) -> None:
-    """No answer comes; when the client leaves, it is booked as billed but not written."""
+    """No response comes; the ledger records the request as billed, but not written."""
     client = simulate(faults=(Fault("hang"),))
     with pytest.raises(httpx.ReadTimeout):
         client.send(body_of(), timeout=0.1)
@@ -166,7 +166,7 @@ def test_hang(simulate: Start) -> None:
 
 
 def test_slow_body(simulate: Start) -> None:
-    """The body trickles, but is whole."""
+    """The body arrives slowly, but completely."""
     client = simulate(faults=(Fault("slow_body", seconds=0.1),))
     response = client.send(body_of())
     assert response.elapsed.total_seconds() >= 0.08
@@ -175,7 +175,7 @@ def test_slow_body(simulate: Start) -> None:
 
 
 def test_gzip_bomb(simulate: Start) -> None:
-    """A small body unpacks to far more than it should."""
+    """A small body unpacks to a very large one."""
     client = simulate(faults=(Fault("gzip_bomb", size=5_000_000),))
     with client.http.stream("POST", "/v1/messages", json=body_of()) as response:
         assert int(response.headers["content-length"]) < 50_000
@@ -183,12 +183,12 @@ def test_gzip_bomb(simulate: Start) -> None:
 
 
 def events(response: httpx.Response) -> list[str]:
-    """Name a stream's events."""
+    """Return the names of a stream's events."""
     return [line[7:] for line in response.text.splitlines() if line.startswith("event: ")]
 
 
 def test_broken_streams(simulate: Start) -> None:
-    """A stream may end without message_stop, or with an error event."""
+    """A stream ends without message_stop, or with an error event."""
     faults = (Fault("stream_cut", match="cut"), Fault("stream_error", match="error"))
     client = simulate(faults=faults)
     assert events(client.send(body_of("cut", stream=True)))[-1] == "message_delta"
@@ -196,8 +196,8 @@ def test_broken_streams(simulate: Start) -> None:
     assert events(client.send(body_of("fine", stream=True)))[-1] == "message_stop"
 
 
-def test_odd_usage(simulate: Start) -> None:
-    """Usage may be missing, empty or know a kind of token that nobody knows, streamed or not."""
+def test_damaged_usage(simulate: Start) -> None:
+    """Usage is missing, is empty or has an unknown token kind, streamed or not."""
     kinds = ("usage_missing", "usage_empty", "usage_unknown")
     client = simulate(faults=tuple(Fault(kind, match=kind) for kind in kinds))
     assert "usage" not in client.message("usage_missing")
@@ -217,7 +217,7 @@ def test_usage_unknown_reaches_the_stream(simulate: Start) -> None:
 
 
 def hits(schedule: Schedule, keys: list[str], body: bytes = b"") -> str:
-    """Which of some requests are hit."""
+    """Return a mark for each request: x if a fault hits it."""
     return "".join("x" if schedule.next(key, body) else "." for key in keys)
 
 
@@ -233,19 +233,19 @@ WHEN = [
 
 
 @pytest.mark.parametrize(("fault", "expected"), WHEN, ids=str)
-def test_when(fault: Fault, expected: str) -> None:
-    """Rules pick requests by number, by how many they have hit, and by the body."""
+def test_which_requests_are_hit(fault: Fault, expected: str) -> None:
+    """Rules select requests by number, by earlier hits and by the body."""
     assert hits(Schedule((fault,), 0), [str(n) for n in range(8)], b"yes") == expected
 
 
 def test_attempts_of_one_body() -> None:
-    """A rule limited to the first attempts lets later ones of the same body pass."""
+    """A rule for the first attempts does not hit later attempts of the same body."""
     schedule = Schedule((Fault("overloaded", attempts=2),), 0)
     assert hits(schedule, ["a", "a", "b", "a", "b", "b"]) == "xxx.x."
 
 
 def test_rate_is_decided_by_the_body() -> None:
-    """The same rows fail in whatever order they come."""
+    """The same rows fail in any order."""
     keys = [str(number) for number in range(400)]
 
     def failing(order: list[str]) -> set[str]:
@@ -256,8 +256,8 @@ def test_rate_is_decided_by_the_body() -> None:
     assert 50 <= len(failing(keys)) <= 110
 
 
-def test_retry_has_a_new_chance() -> None:
-    """Each fault rolls the dice anew for its body; a body once let through stays so."""
+def test_a_retry_has_a_new_chance() -> None:
+    """Each hit of a body changes its next random number; a body that has passed always passes."""
     schedule = Schedule((Fault("overloaded", rate=0.5),), 9)
     runs = [hits(schedule, [str(number)] * 20) for number in range(50)]
     assert all(run.rstrip(".") == "x" * run.count("x") for run in runs)
@@ -266,14 +266,14 @@ def test_retry_has_a_new_chance() -> None:
 
 
 def test_first_rule_wins() -> None:
-    """Of several rules that apply, the first one decides."""
+    """If several rules apply, the first one wins."""
     schedule = Schedule((Fault("status", status=500, times=1), Fault("overloaded")), 0)
     chosen = [schedule.next("a", b"") for _ in range(2)]
     assert [fault.kind for fault in chosen if fault] == ["status", "overloaded"]
 
 
 def test_parse() -> None:
-    """The command line's form reads into the same values."""
+    """The form of the command line gives the same faults."""
     assert Fault.parse("529") == Fault("status", status=529)
     assert Fault.parse("hang") == Fault("hang")
     assert Fault.parse("rate_limit:rate=0.1,retry_after_s=none,times=3") == Fault(
@@ -285,13 +285,13 @@ def test_parse() -> None:
     "text", ["earthquake", "hang:rate=2", "hang:colour=1", "700", "hang:rate=x"]
 )
 def test_parse_refuses(text: str) -> None:
-    """A fault that makes no sense is a ValueError."""
+    """An invalid fault is a ValueError."""
     with pytest.raises(ValueError, match=r"fault|rate|could not convert|status"):
         Fault.parse(text)
 
 
 def test_every_kind_is_documented() -> None:
-    """The module's table names every kind there is."""
+    """The table in the module's docstring has every kind."""
     import batcher.simulator.faults.fault as module  # noqa: PLC0415 - its docstring is the subject
 
     for kind in KINDS:

@@ -1,4 +1,4 @@
-"""Rate limits: three buckets a group of models, refilled continuously."""
+"""Rate limits: three token buckets for each group of models, refilled continuously."""
 
 from collections.abc import Callable
 
@@ -14,14 +14,14 @@ START = 1_700_000_000.0
 
 def refusal(limits: Limits, tokens: int, now: float) -> ApiError:
     """Return the 429 that a request gets."""
-    with pytest.raises(ApiError) as caught:
+    with pytest.raises(ApiError) as error:
         limits.admit(tokens, now)
-    assert caught.value.status == 429
-    return caught.value
+    assert error.value.status == 429
+    return error.value
 
 
 def test_requests_refill_continuously() -> None:
-    """After the burst, one more request fits each 60/limit seconds, not at the next minute."""
+    """After the burst, one more request passes every 60/limit seconds, not once a minute."""
     limits = Limits((60, 10**9, 10**9), burst=1 / 30, now=START)
     limits.admit(0, START)
     limits.admit(0, START)
@@ -31,7 +31,7 @@ def test_requests_refill_continuously() -> None:
 
 
 def test_input_tokens() -> None:
-    """Input is taken when the request starts; the wait is exact, rounded up to seconds."""
+    """Input is charged at the start of the request; the wait is exact, in whole seconds."""
     limits = Limits((10**6, 6_000, 10**9), burst=1, now=START)
     limits.admit(6_000, START)
     error = refusal(limits, 250, START)
@@ -41,8 +41,8 @@ def test_input_tokens() -> None:
     limits.admit(250, START + 2.5)
 
 
-def test_output_goes_into_debt() -> None:
-    """Output is charged as produced, whatever ``max_tokens`` was, and holds the next one back."""
+def test_output_can_exceed_the_bucket() -> None:
+    """Produced output is charged, not ``max_tokens``; the next request waits for the refill."""
     limits = Limits((10**6, 10**9, 600), burst=1, now=START)
     limits.admit(1, START)
     limits.charge_output(700)
@@ -50,14 +50,14 @@ def test_output_goes_into_debt() -> None:
     limits.admit(1, START + 10.2)
 
 
-def test_more_than_the_bucket_holds() -> None:
-    """A request larger than the limit never passes, and says so with a wait."""
+def test_a_request_above_the_limit() -> None:
+    """It never passes; each refusal has a ``retry-after``."""
     limits = Limits((100, 1_000, 1_000), burst=1, now=START)
     assert int(refusal(limits, 1_001, START + 600).headers["retry-after"]) >= 1
 
 
 def test_headers() -> None:
-    """Limit, what remains (tokens in thousands) and when it is full again, for all four."""
+    """They show limit, remaining amount (tokens in thousands) and time of full refill."""
     limits = Limits((60, 100_000, 10_000), burst=1, now=START)
     limits.admit(40_600, START)
     limits.charge_output(5_400)
@@ -79,7 +79,7 @@ def test_headers() -> None:
 
 
 def test_over_the_wire(simulate: Start) -> None:
-    """A model over its limit answers 429, unbilled; another group of models does not care."""
+    """A model above its limit returns an unbilled 429; other groups of models are not affected."""
     client = simulate(requests_per_minute=2)
     statuses = [client.send(body_of()).status_code for _ in range(3)]
     assert statuses == [200, 200, 429]
@@ -93,7 +93,7 @@ def test_over_the_wire(simulate: Start) -> None:
 
 
 def test_cache_reads_do_not_count(simulate: Start) -> None:
-    """What is read from the cache is not taken from the input bucket."""
+    """Tokens read from the cache are not charged to the input bucket."""
     client = simulate(input_tokens_per_minute=1_500)
     long = body_of("word " * 500, cache_control={"type": "ephemeral"})
     assert [client.send(long).status_code for _ in range(5)] == [200] * 5
@@ -101,7 +101,7 @@ def test_cache_reads_do_not_count(simulate: Start) -> None:
 
 
 def test_unlimited_by_default(shared: Client) -> None:
-    """Without limits the headers are there all the same."""
+    """Without limits, the headers are still sent."""
     response = shared.send(body_of())
     assert int(response.headers["anthropic-ratelimit-requests-remaining"]) > 10**8
     assert response.headers["anthropic-organization-id"]

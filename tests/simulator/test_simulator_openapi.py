@@ -1,4 +1,4 @@
-"""Replies and accepted requests against the API's published description, where it is at hand."""
+"""Responses and accepted requests match the API's published description, if it is available."""
 
 import json
 import os
@@ -26,12 +26,12 @@ pytestmark = pytest.mark.skipif(
 
 @cache
 def description() -> dict[str, Any]:
-    """Read the whole description."""
+    """Return the whole description."""
     return json.loads(DESCRIPTION.read_bytes())
 
 
 def check(name: str, value: Any) -> None:
-    """Hold a value against one of the description's schemas."""
+    """Validate a value against one of the description's schemas."""
     schema = {"$ref": f"#/components/schemas/{name}", "components": description()["components"]}
     jsonschema.Draft202012Validator(schema).validate(value)
 
@@ -48,14 +48,14 @@ REQUESTS: list[dict[str, Any]] = [
 
 @pytest.mark.parametrize("changes", REQUESTS, ids=lambda changes: "-".join(changes) or "plain")
 def test_messages(shared: Client, changes: dict[str, Any]) -> None:
-    """What is accepted and what is answered fits the description."""
+    """An accepted request and its response match the description."""
     body = body_of(**changes)
     check("CreateMessageParams", body)
     check("Message", shared.send(body).json())
 
 
 def test_events(shared: Client) -> None:
-    """Each event of a stream fits the description."""
+    """Each event of a stream matches the description."""
     response = shared.send(body_of(stream=True, tools=[TOOL], tool_choice={"type": "any"}))
     data = [line[6:] for line in response.text.splitlines() if line.startswith("data: ")]
     for line in data:
@@ -66,7 +66,7 @@ def test_events(shared: Client) -> None:
 
 
 def test_errors(simulate: Start) -> None:
-    """Error bodies fit the description."""
+    """Error bodies match the description."""
     client = simulate(faults=(Fault("overloaded", match="529"), Fault("rate_limit", match="429")))
     for prompt in ("529", "429"):
         check("ErrorResponse", client.send(body_of(prompt)).json())
@@ -74,5 +74,5 @@ def test_errors(simulate: Start) -> None:
 
 
 def test_models(shared: Client) -> None:
-    """The catalogue fits the description."""
+    """The list of models matches the description."""
     check("ListResponse_ModelInfo_", shared.http.get("/v1/models").json())

@@ -19,7 +19,7 @@ from batcher.simulator.__main__ import main, parser, settings_of
 
 @contextmanager
 def program(*options: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
-    """Start the program on a free port; yield it and its address."""
+    """Start the program on a free port; yield the process and its address."""
     command = [sys.executable, "-m", "batcher.simulator", "--port", "0", *options]
     with subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
@@ -32,16 +32,16 @@ def program(*options: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
             process.kill()
 
 
-def ask(url: str, **changes: Any) -> dict[str, Any]:
-    """Ask for one message."""
+def send(url: str, **changes: Any) -> dict[str, Any]:
+    """Return the message that answers one request."""
     return httpx.post(f"{url}/v1/messages", json=body_of(**changes), headers=HEADERS).json()
 
 
-def test_ends_with_its_parent(tmp_path: Path) -> None:
-    """It says where it listens, answers, and ends cleanly when standard input closes."""
+def test_stops_with_its_parent(tmp_path: Path) -> None:
+    """It prints its address, answers, and stops cleanly when standard input is closed."""
     path = tmp_path / "ledger.jsonl"
     with program("--seed", "3", "--ledger", str(path), "--exit-with-parent") as (process, url):
-        assert ask(url)["type"] == "message"
+        assert send(url)["type"] == "message"
         process.stdin.close()
         assert process.wait(10) == 0
         assert process.stderr.read() == ""
@@ -49,8 +49,8 @@ def test_ends_with_its_parent(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_ends_by_signal(number: int) -> None:
-    """Both signals end it cleanly, also with a client connected."""
+def test_stops_at_a_signal(number: int) -> None:
+    """Both signals stop it cleanly, also with a client connected."""
     with program() as (process, url), httpx.Client(base_url=url, headers=HEADERS) as client:
         assert client.get("/v1/models").status_code == 200
         process.send_signal(number)
@@ -58,8 +58,8 @@ def test_ends_by_signal(number: int) -> None:
         assert process.stderr.read() == ""
 
 
-def test_options_lie_over_the_file(tmp_path: Path) -> None:
-    """The file gives the settings and an option overrides its own key only."""
+def test_options_override_the_file(tmp_path: Path) -> None:
+    """An option overrides its own key of the settings file only."""
     path = tmp_path / "simulator.toml"
     path.write_text(
         'seed = 4\nlatency = 0.5\nmodels = ["claude-haiku-5-5"]\n'
@@ -86,8 +86,8 @@ WRONG = ["latency = -1", "burst = 0", "refusal_rate = 2", "requests_per_minute =
 
 
 @pytest.mark.parametrize("text", WRONG)
-def test_senseless_settings(tmp_path: Path, text: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """Settings that make no sense end the program with 2 and a sentence."""
+def test_invalid_settings(tmp_path: Path, text: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Invalid settings end the program with exit code 2 and a message."""
     path = tmp_path / "simulator.toml"
     path.write_text(text)
     assert main(["--settings", str(path)]) == 2
@@ -95,7 +95,7 @@ def test_senseless_settings(tmp_path: Path, text: str, capsys: pytest.CaptureFix
 
 
 def test_every_setting_has_an_option() -> None:
-    """What a file can set, the command line can set too, but for three that only tests need."""
+    """The command line can set what a file can set, except three settings that only tests need."""
     options = set(vars(parser().parse_args([])))
     fields = set(Settings.__dataclass_fields__)
     assert fields - options == {"models", "max_body_bytes", "organization_id"}

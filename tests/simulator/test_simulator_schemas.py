@@ -1,4 +1,4 @@
-"""Structured output: which schemas are refused, and that answers keep to the others."""
+"""Structured output: which schemas are refused, and that answers match the accepted ones."""
 
 import json
 from typing import Any
@@ -9,13 +9,13 @@ from simulator_bodies import Client, body_of
 
 
 def record(**properties: Any) -> dict[str, Any]:
-    """Make a closed object whose properties are all required."""
+    """Return the schema of a closed object whose properties are all required."""
     return {"type": "object", "additionalProperties": False, "properties": properties,
             "required": list(properties)}  # fmt: skip
 
 
-def asking(schema: Any) -> dict[str, Any]:
-    """Make the change that asks for a schema."""
+def with_schema(schema: Any) -> dict[str, Any]:
+    """Return the change to a body that requests a schema."""
     return {"output_config": {"format": {"type": "json_schema", "schema": schema}}}
 
 
@@ -46,32 +46,35 @@ SCHEMAS: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("name", SCHEMAS)
-def test_answers_keep_to_the_schema(shared: Client, name: str) -> None:
-    """Whatever the seed and the row choose, a strict validator accepts the answer."""
+def test_answers_match_the_schema(shared: Client, name: str) -> None:
+    """A strict validator accepts the answer to every row."""
     schema = SCHEMAS[name]
     check = jsonschema.Draft202012Validator(
         schema, format_checker=jsonschema.Draft202012Validator.FORMAT_CHECKER
     )
     for row in range(12):
-        message = shared.message(f"row {row}", max_tokens=4_000, **asking(schema))
+        message = shared.message(f"row {row}", max_tokens=4_000, **with_schema(schema))
         assert [block["type"] for block in message["content"]] == ["thinking", "text"]
         check.validate(json.loads(message["content"][1]["text"]))
 
 
 def test_required_keys_come_first(shared: Client) -> None:
-    """Keys follow the schema, but required before optional."""
+    """Keys are in the schema's order, but required keys precede optional ones."""
     schema = record(a={"type": "null"}, b={"type": "null"}) | {"required": ["b"]}
-    texts = {shared.message(f"{row}", **asking(schema))["content"][1]["text"] for row in range(20)}
+    texts = {
+        shared.message(f"{row}", **with_schema(schema))["content"][1]["text"] for row in range(20)
+    }
     assert texts == {'{"b": null}', '{"b": null, "a": null}'}
 
 
 def test_every_choice_occurs(shared: Client) -> None:
-    """Rows spread over all values of an enum."""
+    """Answers cover all values of an enum."""
     schema = SCHEMAS["enum"]
-    chosen = {
-        shared.message(f"row {row}", **asking(schema))["content"][1]["text"] for row in range(30)
+    answers = {
+        shared.message(f"row {row}", **with_schema(schema))["content"][1]["text"]
+        for row in range(30)
     }
-    assert len(chosen) == 3
+    assert len(answers) == 3
 
 
 REFUSED: dict[str, tuple[Any, str]] = {
@@ -108,15 +111,15 @@ REFUSED: dict[str, tuple[Any, str]] = {
 
 @pytest.mark.parametrize("name", REFUSED)
 def test_refused_schemas(shared: Client, name: str) -> None:
-    """What the grammar compiler cannot do is a 400 before anything is billed."""
-    schema, words = REFUSED[name]
-    status, _, message = shared.refused(body_of(**asking(schema)))
+    """A schema that the grammar compiler does not support is a 400; nothing is billed."""
+    schema, expected = REFUSED[name]
+    status, _, message = shared.refused(body_of(**with_schema(schema)))
     assert status == 400
-    assert words in message
+    assert expected in message
 
 
 def test_strict_tools_follow_the_same_rules(shared: Client) -> None:
-    """A strict tool's schema is refused like an output schema, a loose one is not."""
+    """The schema of a strict tool is refused like an output schema; other tools accept it."""
     schema = {"type": "object", "properties": {"n": {"type": "integer", "minimum": 3}},
               "required": ["n"]}  # fmt: skip
     tool = {"name": "t", "input_schema": schema}
@@ -126,8 +129,8 @@ def test_strict_tools_follow_the_same_rules(shared: Client) -> None:
     assert message["content"][-1]["input"]["n"] >= 3
 
 
-def test_bounds_of_loose_tools(shared: Client) -> None:
-    """Input of a tool that is not strict keeps to bounds and lengths all the same."""
+def test_bounds_of_tools_that_are_not_strict(shared: Client) -> None:
+    """Their input still obeys bounds and lengths."""
     schema = {"type": "object", "required": ["i", "n", "s", "l"], "properties": {
         "i": {"type": "integer", "minimum": 7, "maximum": 9},
         "n": {"type": "number", "exclusiveMinimum": 0, "maximum": 0.5},
@@ -143,15 +146,15 @@ def test_bounds_of_loose_tools(shared: Client) -> None:
         jsonschema.validate(message["content"][-1]["input"], schema)
 
 
-def test_loose_tool_beyond_us(shared: Client) -> None:
-    """A loose tool whose schema cannot be followed gets empty input, not a broken server."""
-    endless = {"type": "object", "properties": {"a": {"$ref": "#"}}, "required": ["a"]}
-    odd = {
+def test_a_tool_with_an_unsupported_schema(shared: Client) -> None:
+    """A tool that is not strict and has such a schema gets empty input; the server goes on."""
+    recursive = {"type": "object", "properties": {"a": {"$ref": "#"}}, "required": ["a"]}
+    external = {
         "type": "object",
         "properties": {"a": {"$ref": "https://example.com"}},
         "required": ["a"],
     }
-    for schema in (endless, odd):
+    for schema in (recursive, external):
         tool = {"name": "t", "input_schema": schema}
         message = shared.message(tools=[tool], tool_choice={"type": "any"})
         assert message["content"][-1]["input"] == {}

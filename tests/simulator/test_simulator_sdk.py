@@ -1,4 +1,4 @@
-"""The official SDK cannot tell the simulator from the API."""
+"""The official SDK works with the simulator as with the API."""
 
 from collections.abc import Iterator
 
@@ -13,13 +13,13 @@ USER = [{"role": "user", "content": "Which one of: red, green, blue?"}]
 
 @pytest.fixture
 def sdk() -> Iterator[anthropic.Anthropic]:
-    """Connect the SDK to a simulator without faults."""
+    """An SDK client of a simulator without faults."""
     with run_in_thread(Settings(seed=3)) as simulator, client_of(simulator.url) as client:
         yield client
 
 
 def client_of(url: str, **options: object) -> anthropic.Anthropic:
-    """Make an SDK client that does not retry."""
+    """Return an SDK client that does not retry."""
     return anthropic.Anthropic(**({"api_key": "sk", "base_url": url, "max_retries": 0} | options))
 
 
@@ -34,7 +34,7 @@ def test_message(sdk: anthropic.Anthropic) -> None:
 
 
 def test_stream_equals_message(sdk: anthropic.Anthropic) -> None:
-    """A stream folds into the very message that the same body gets unstreamed."""
+    """A stream gives the same message as the same body without streaming."""
     plain = sdk.messages.create(**body_of("Tell me a story."))
     with sdk.messages.stream(**body_of("Tell me a story.")) as stream:
         kinds = [event.type for event in stream]
@@ -48,7 +48,7 @@ def test_stream_equals_message(sdk: anthropic.Anthropic) -> None:
 
 
 def test_stream_of_tool_use(sdk: anthropic.Anthropic) -> None:
-    """Tool input arrives in fragments that make up JSON."""
+    """Tool input arrives in fragments that form JSON together."""
     tool = {
         "name": "label",
         "input_schema": {"type": "object", "properties": {"x": {"type": "integer"}},
@@ -75,17 +75,17 @@ def test_structured_output_parses(sdk: anthropic.Anthropic) -> None:
 
 
 def test_count_tokens_is_what_is_billed(sdk: anthropic.Anthropic) -> None:
-    """Counting beforehand gives the input tokens of the message."""
+    """Counting a prompt gives the input tokens that its message is billed for."""
     counted = sdk.messages.count_tokens(model="claude-haiku-5-5", messages=USER, system="Be brief.")
     message = sdk.messages.create(**body_of(USER[0]["content"], system="Be brief."))
     assert counted.input_tokens == message.usage.input_tokens
 
 
 def test_models(sdk: anthropic.Anthropic) -> None:
-    """The catalogue pages through all live models, and one can be asked for by its alias."""
-    every = list(sdk.models.list(limit=7))
-    assert len(every) == len({model.id for model in every}) > 14
-    assert all(model.lifecycle in ("active", "deprecated") for model in every)
+    """The list has all live models over several pages; one model can be read by its alias."""
+    models = list(sdk.models.list(limit=7))
+    assert len(models) == len({model.id for model in models}) > 14
+    assert all(model.lifecycle in ("active", "deprecated") for model in models)
     haiku = sdk.models.retrieve("claude-haiku-4-5")
     assert haiku.id == "claude-haiku-4-5-20251001"
     assert haiku.display_name == "Claude Haiku 4.5"
@@ -95,7 +95,7 @@ def test_models(sdk: anthropic.Anthropic) -> None:
 
 
 def test_both_credentials(sdk: anthropic.Anthropic) -> None:
-    """A key as x-api-key and a token as bearer are both let in."""
+    """A key in x-api-key and a bearer token are both accepted."""
     url = str(sdk.base_url)
     for options in ({"default_headers": {"x-api-key": "sk"}}, {"auth_token": "t", "api_key": None}):
         with client_of(url, **options) as client:
@@ -121,7 +121,7 @@ ERRORS = [
 
 @pytest.mark.parametrize(("fault", "status", "kind", "name"), ERRORS, ids=[e[0] for e in ERRORS])
 def test_each_error_class(fault: str, status: int, kind: type[Exception], name: str) -> None:
-    """Each status raises the SDK's exception for it, with the API's type in the body."""
+    """Each status raises its SDK exception, with the API's error type in the body."""
     settings = Settings(faults=(Fault.parse(fault),))
     with run_in_thread(settings) as simulator, client_of(simulator.url) as client:
         with pytest.raises(kind) as caught:
@@ -132,7 +132,7 @@ def test_each_error_class(fault: str, status: int, kind: type[Exception], name: 
 
 
 def test_sdk_retries_into_an_answer() -> None:
-    """A fault limited to the first attempts lets the SDK's own retries succeed."""
+    """With a fault on the first attempt only, the SDK's own retries succeed."""
     faults = (Fault("rate_limit", attempts=1, retry_after_s=0.01), Fault("overloaded", attempts=1))
     with (
         run_in_thread(Settings(faults=faults)) as simulator,
@@ -145,7 +145,7 @@ def test_sdk_retries_into_an_answer() -> None:
 
 
 def test_timeout_and_reset() -> None:
-    """A hang is the SDK's timeout and a reset its connection error."""
+    """A hang raises the SDK's timeout, a reset its connection error."""
     faults = (Fault("hang", match="slow"), Fault("reset_before", match="broken"))
     with (
         run_in_thread(Settings(faults=faults)) as simulator,

@@ -1,4 +1,4 @@
-"""What the simulator refuses, with the API's status, type and words."""
+"""What the simulator refuses, with the API's status, error type and message."""
 
 import base64
 import copy
@@ -12,11 +12,11 @@ from simulator_bodies import HEADERS, Client, body_of
 OLD = "claude-haiku-4-5"
 OLD_VERSION = {"anthropic-version": "2023-06-01"}
 TOOL = {"name": "t", "input_schema": {"type": "object", "properties": {}}}
-MARK = {"type": "ephemeral"}
+EPHEMERAL = {"type": "ephemeral"}
 
 
 def image(kind: str = "PNG", size: tuple[int, int] = (3, 3), media_type: str | None = None) -> Any:
-    """Make a block with a real image."""
+    """Return a block with a real image."""
     file = io.BytesIO()
     Image.new("RGB", size).save(file, kind)
     data = base64.b64encode(file.getvalue()).decode()
@@ -25,18 +25,18 @@ def image(kind: str = "PNG", size: tuple[int, int] = (3, 3), media_type: str | N
 
 
 def user(*blocks: Any) -> dict[str, Any]:
-    """Make a change that replaces the messages by one with these blocks."""
+    """Return the change that replaces the messages by one with these blocks."""
     return {"messages": [{"role": "user", "content": list(blocks)}]}
 
 
 def marked(ttl: str = "5m") -> dict[str, Any]:
-    """Make a text block with a breakpoint."""
-    return {"type": "text", "text": "x", "cache_control": MARK | {"ttl": ttl}}
+    """Return a text block with a breakpoint."""
+    return {"type": "text", "text": "x", "cache_control": EPHEMERAL | {"ttl": ttl}}
 
 
 CALL = {"role": "assistant",
         "content": [{"type": "tool_use", "id": "a", "name": "t", "input": {}}]}  # fmt: skip
-ASK = {"role": "user", "content": "hi"}
+HELLO = {"role": "user", "content": "hi"}
 
 REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "no model": ({"model": None}, "model: Field required"),
@@ -45,7 +45,7 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "unknown key": ({"colour": 1}, "colour: Extra inputs are not permitted"),
     "beta key": ({"context_management": {}}, "context_management: Extra inputs"),
     "unknown nested key": (
-        {"messages": [ASK | {"name": "x"}]}, "messages.0.name: Extra inputs are not permitted"),
+        {"messages": [HELLO | {"name": "x"}]}, "messages.0.name: Extra inputs are not permitted"),
     "unknown block key": (
         user({"type": "text", "text": "x", "id": 1}), "messages.0.content.0.id: Extra inputs"),
     "text as max_tokens": ({"max_tokens": "5"}, "max_tokens: Input should be a valid integer"),
@@ -56,7 +56,7 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "messages no list": ({"messages": "hi"}, "messages: Input should be a valid list"),
     "bad role": ({"messages": [{"role": "bot", "content": "x"}]},
                  "messages.0.role: Input should be 'user', 'assistant' or 'system'"),
-    "assistant first": ({"messages": [{"role": "assistant", "content": "x"}, ASK]},
+    "assistant first": ({"messages": [{"role": "assistant", "content": "x"}, HELLO]},
                         "first message"),
     "empty content": ({"messages": [{"role": "user", "content": ""}]}, "non-empty content"),
     "blank content": ({"messages": [{"role": "user", "content": " \n"}]}, "non-whitespace"),
@@ -76,7 +76,7 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
         "type": "base64", "media_type": "application/pdf", "data": "aGk="}}), "PDF"),
     "temperature": ({"temperature": 1.0}, "`temperature` is not supported in version"),
     "top_k": ({"top_k": 5}, "`top_k` is not supported in version"),
-    "prefill": ({"messages": [ASK, {"role": "assistant", "content": "A"}]}, "message prefill"),
+    "prefill": ({"messages": [HELLO, {"role": "assistant", "content": "A"}]}, "message prefill"),
     "manual thinking": ({"thinking": {"type": "enabled", "budget_tokens": 1024}},
                         '"thinking.type.enabled" is not supported for this model'),
     "adaptive on old": ({"model": OLD, "thinking": {"type": "adaptive"}},
@@ -101,7 +101,7 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "two tools": ({"tools": [TOOL, TOOL]}, "Tool names must be unique"),
     "tool name": ({"tools": [TOOL | {"name": "a b"}]}, "tools.0.name: String should match"),
     "tool schema": ({"tools": [TOOL | {"input_schema": {"type": "string"}}]}, "'object'"),
-    "result missing": ({"tools": [TOOL], "messages": [ASK, CALL, ASK]},
+    "result missing": ({"tools": [TOOL], "messages": [HELLO, CALL, HELLO]},
                        "messages.1: `tool_use` ids were found without `tool_result`"),
     "stray result": (user({"type": "tool_result", "tool_use_id": "z"}), "unexpected `tool_use_id`"),
     "stop_sequences": ({"stop_sequences": "x"}, "stop_sequences: Input should be a valid list"),
@@ -112,26 +112,26 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "geo on old": ({"model": OLD, "inference_geo": "us"}, "inference_geo: not supported"),
     "fast": ({"speed": "fast"}, "speed: 'fast' is not supported on claude-haiku-5-5"),
     "fast without beta": ({"model": "claude-opus-5", "speed": "fast"}, "fast-mode-2026-02-01"),
-    "cache ttl": ({"cache_control": MARK | {"ttl": "2h"}}, "Input should be '5m' or '1h'"),
+    "cache ttl": ({"cache_control": EPHEMERAL | {"ttl": "2h"}}, "Input should be '5m' or '1h'"),
     "five breakpoints": (user(*[marked()] * 5), "A maximum of 4 blocks with cache_control"),
     "four and automatic": (user(*[marked()] * 4, {"type": "text", "text": "y"})
-                           | {"cache_control": MARK}, "A maximum of 4 blocks"),
+                           | {"cache_control": EPHEMERAL}, "A maximum of 4 blocks"),
     "long after short": (user(marked(), marked("1h")), "ttl='1h' cache_control block must not"),
-    "automatic other ttl": (user(marked("1h")) | {"cache_control": MARK}, "another ttl"),
+    "automatic other ttl": (user(marked("1h")) | {"cache_control": EPHEMERAL}, "another ttl"),
     "cited by user": (user({"type": "text", "text": "x", "citations": [{}]}), "citations"),
     "prewarm stream": ({"max_tokens": 0, "stream": True}, "stream"),
-    "prompt too long": ({"model": OLD, "messages": [ASK | {"content": "x" * 700_000}]},
+    "prompt too long": ({"model": OLD, "messages": [HELLO | {"content": "x" * 700_000}]},
                         "prompt is too long: 205890 tokens > 200000 maximum"),
 }  # fmt: skip
 
 
 @pytest.mark.parametrize("name", REFUSED)
 def test_refused(shared: Client, name: str) -> None:
-    """Each mistake is a 400 that says where and what, in the API's words."""
-    changes, words = REFUSED[name]
+    """Each mistake is a 400 that names the place and the problem, in the API's words."""
+    changes, expected = REFUSED[name]
     status, kind, message = shared.refused(body_of(**changes))
     assert (status, kind) == (400, "invalid_request_error")
-    assert words in message
+    assert expected in message
 
 
 ACCEPTED: dict[str, dict[str, Any]] = {
@@ -140,10 +140,10 @@ ACCEPTED: dict[str, dict[str, Any]] = {
     "webp": user(image("WEBP")),
     "gif": user(image("GIF")),
     "four breakpoints": user(marked("1h"), marked("1h"), marked(), marked()),
-    "automatic same ttl": user(marked(), marked(), marked(), marked()) | {"cache_control": MARK},
-    "system blocks": {"system": [{"type": "text", "text": "x", "cache_control": MARK}]},
-    "system role": {"messages": [ASK, {"role": "system", "content": "Be brief."}, ASK]},
-    "tool round": {"tools": [TOOL], "messages": [ASK, CALL, {"role": "user", "content": [
+    "automatic same ttl": user(*[marked()] * 4) | {"cache_control": EPHEMERAL},
+    "system blocks": {"system": [{"type": "text", "text": "x", "cache_control": EPHEMERAL}]},
+    "system role": {"messages": [HELLO, {"role": "system", "content": "Be brief."}, HELLO]},
+    "tool round": {"tools": [TOOL], "messages": [HELLO, CALL, {"role": "user", "content": [
         {"type": "tool_result", "tool_use_id": "a", "content": "ok"}]}]},
     "prewarm": {"max_tokens": 0},
     "nulls": {"cache_control": None, "metadata": {"user_id": None}, "output_config": {}},
@@ -157,19 +157,19 @@ ACCEPTED: dict[str, dict[str, Any]] = {
 
 @pytest.mark.parametrize("name", ACCEPTED)
 def test_accepted(shared: Client, name: str) -> None:
-    """What the API accepts is not refused."""
+    """The simulator accepts what the API accepts."""
     assert shared.send(body_of(**ACCEPTED[name])).status_code == 200
 
 
 def test_older_version(shared: Client) -> None:
-    """Under the older version sampling depends on the model, and prefill too."""
+    """In the older API version, sampling and prefill depend on the model."""
     old = {"model": OLD, "temperature": 0.3}
     assert shared.send(body_of(**old), headers=OLD_VERSION).status_code == 200
     assert shared.send(body_of(temperature=1), headers=OLD_VERSION).status_code == 200
     assert shared.send(body_of(temperature=0.3), headers=OLD_VERSION).status_code == 400
     both = old | {"top_p": 0.5}
     assert "cannot both" in shared.refused(body_of(**both), headers=OLD_VERSION)[2]
-    prefill = {"model": OLD, "messages": [ASK, {"role": "assistant", "content": "A:"}]}
+    prefill = {"model": OLD, "messages": [HELLO, {"role": "assistant", "content": "A:"}]}
     assert shared.send(body_of(**prefill)).status_code == 200
     prefill["messages"][1]["content"] = "A: "
     assert "trailing whitespace" in shared.refused(body_of(**prefill))[2]
@@ -185,12 +185,12 @@ HEADER_CASES = [
 ]
 
 
-@pytest.mark.parametrize(("headers", "status", "words"), HEADER_CASES)
-def test_headers(shared: Client, headers: dict[str, str], status: int, words: str) -> None:
+@pytest.mark.parametrize(("headers", "status", "expected"), HEADER_CASES)
+def test_headers(shared: Client, headers: dict[str, str], status: int, expected: str) -> None:
     """Keys, versions and betas are checked before the body."""
     code, _, message = shared.refused(body_of(), headers=headers)
     assert code == status
-    assert words in message
+    assert expected in message
 
 
 @pytest.mark.parametrize("missing", HEADERS)
@@ -205,7 +205,7 @@ def test_required_headers(shared: Client, missing: str) -> None:
 
 @pytest.mark.parametrize("body", [b"{", b"[]", b'{"a": NaN}', b'{"a": "\\ud800"}', b"\xff", b""])
 def test_no_json(shared: Client, body: bytes) -> None:
-    """What is not a JSON object in UTF-8 is a 400."""
+    """A body that is not a JSON object in UTF-8 is a 400."""
     headers = {"content-type": "application/json"}
     response = shared.http.post("/v1/messages", content=body, headers=headers)
     assert response.status_code == 400
@@ -214,12 +214,12 @@ def test_no_json(shared: Client, body: bytes) -> None:
 
 @pytest.mark.parametrize("model", ["claude-nobody-1", "claude-3-opus-20240229"])
 def test_unknown_model(shared: Client, model: str) -> None:
-    """A model that never was or is retired is a 404 that names it."""
+    """An unknown or retired model is a 404 with its name."""
     assert shared.refused(body_of(model=model)) == (404, "not_found_error", f"model: {model}")
 
 
 def test_unknown_paths(shared: Client) -> None:
-    """Other paths and methods answer 404 in the API's shape."""
+    """Other paths and methods get a 404 in the API's shape."""
     for method, path in (("POST", "/v1/messages/batches"), ("GET", "/v1/messages"), ("GET", "/")):
         response = shared.http.request(method, path)
         assert response.status_code == 404
@@ -227,7 +227,7 @@ def test_unknown_paths(shared: Client) -> None:
 
 
 def test_count_tokens_has_no_max_tokens(shared: Client) -> None:
-    """The counting endpoint refuses what only a message has."""
+    """The endpoint refuses a key that only messages have."""
     response = shared.http.post("/v1/messages/count_tokens", json=body_of())
     assert response.json()["error"]["message"] == "max_tokens: Extra inputs are not permitted"
 
@@ -244,7 +244,7 @@ RICH = body_of(
         "type": "array", "items": {"const": 1}, "minItems": 1}}},
     metadata={"user_id": "u"},
     stop_sequences=["."],
-    messages=[ASK, CALL | {"content": [{"type": "text", "text": "A"}, *CALL["content"]]}, {
+    messages=[HELLO, CALL | {"content": [{"type": "text", "text": "A"}, *CALL["content"]]}, {
         "role": "user", "content": [
             {"type": "tool_result", "tool_use_id": "a", "content": [{"type": "text", "text": "r"}]},
             image(), marked()]}],
@@ -253,17 +253,17 @@ STRANGE = (None, True, 0, -1, 1.5, "", "x", [], {}, [None], [{}], {"type": "x"},
 
 
 def places(value: Any) -> list[tuple[Any, Any]]:
-    """List every container inside a value with each of its keys."""
+    """Return every container inside a value with each of its keys."""
     keys = list(value) if isinstance(value, dict) else range(len(value))
-    found = [(value, key) for key in keys]
-    for _, key in list(found):
+    pairs = [(value, key) for key in keys]
+    for key in keys:
         if isinstance(value[key], dict | list):
-            found += places(value[key])
-    return found
+            pairs += places(value[key])
+    return pairs
 
 
 def test_nothing_breaks_the_server(shared: Client) -> None:
-    """Whatever stands anywhere in a body, the answer is a message or a proper refusal."""
+    """A strange value anywhere in a body gives a message or a normal refusal."""
     assert shared.send(RICH).status_code == 200
     count = len(places(RICH))
     assert count > 60

@@ -1,4 +1,4 @@
-"""HTTP itself: keep-alive, pipelining, many connections, sizes, time and memory."""
+"""HTTP: keep-alive, pipelining, many connections, sizes, latency and memory."""
 
 import ast
 import asyncio
@@ -20,7 +20,7 @@ Start = Callable[..., Client]
 
 
 def raw(body: object, *, length: int | None = None) -> bytes:
-    """Write a request as bytes."""
+    """Return a request as bytes."""
     data = json.dumps(body).encode()
     lines = [
         "POST /v1/messages HTTP/1.1",
@@ -33,20 +33,20 @@ def raw(body: object, *, length: int | None = None) -> bytes:
 
 
 async def connect(simulator: Simulator) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-    """Open a bare connection."""
+    """Open a TCP connection to the simulator."""
     host, _, port = simulator.url.removeprefix("http://").partition(":")
     return await asyncio.open_connection(host, int(port))
 
 
 async def read_status(reader: asyncio.StreamReader) -> int:
-    """Read one whole answer with a content-length."""
+    """Read one whole response with a content-length; return its status."""
     head = (await reader.readuntil(b"\r\n\r\n")).decode().lower()
     await reader.readexactly(int(head.partition("content-length: ")[2].partition("\r\n")[0]))
     return int(head.split()[1])
 
 
 def run(scenario: Callable[[Simulator], object], **settings: object) -> object:
-    """Run a coroutine function against a simulator in the same loop."""
+    """Run a scenario against a simulator in the same event loop."""
 
     async def main() -> object:
         async with Simulator(Settings(**settings)) as simulator:
@@ -56,7 +56,7 @@ def run(scenario: Callable[[Simulator], object], **settings: object) -> object:
 
 
 def test_keep_alive_and_pipelining() -> None:
-    """Requests on one connection are answered in order, also when sent at once."""
+    """Requests on one connection are answered in order, even if sent at the same time."""
 
     async def scenario(simulator: Simulator) -> list[int]:
         reader, writer = await connect(simulator)
@@ -69,7 +69,7 @@ def test_keep_alive_and_pipelining() -> None:
 
 
 def test_request_in_small_pieces() -> None:
-    """A request may arrive byte by byte."""
+    """A request can arrive byte by byte."""
 
     async def scenario(simulator: Simulator) -> int:
         reader, writer = await connect(simulator)
@@ -83,23 +83,23 @@ def test_request_in_small_pieces() -> None:
     assert run(scenario) == 200
 
 
-def test_garbage_is_a_400() -> None:
-    """What is not HTTP is answered and the connection closed."""
+def test_bytes_that_are_not_http_are_a_400() -> None:
+    """They get an HTTP error and the connection is closed."""
 
     async def scenario(simulator: Simulator) -> bytes:
         reader, writer = await connect(simulator)
         writer.write(b"hello\r\n\r\n")
-        answer = await reader.read()
+        response = await reader.read()
         writer.close()
-        return answer
+        return response
 
     assert run(scenario).startswith(b"HTTP/1.1 400")
 
 
 def test_five_hundred_connections() -> None:
-    """500 clients at once are all answered, each request once in the ledger."""
+    """500 parallel clients are all answered; the ledger has each request once."""
 
-    async def one(simulator: Simulator, number: int) -> int:
+    async def client(simulator: Simulator, number: int) -> int:
         reader, writer = await connect(simulator)
         statuses = []
         for turn in range(2):
@@ -109,14 +109,14 @@ def test_five_hundred_connections() -> None:
         return statuses.count(200)
 
     async def scenario(simulator: Simulator) -> tuple[int, int]:
-        counts = await asyncio.gather(*(one(simulator, number) for number in range(500)))
+        counts = await asyncio.gather(*(client(simulator, number) for number in range(500)))
         return sum(counts), simulator.totals()["written"]
 
     assert run(scenario) == (1_000, 1_000)
 
 
 def test_too_large(simulate: Start) -> None:
-    """A body above the limit is a 413 and is not kept in memory."""
+    """A body above the limit is a 413, and the server goes on."""
     client = simulate(max_body_bytes=1_000)
     status, kind, _ = client.refused(body_of("x" * 2_000))
     assert (status, kind) == (413, "request_too_large")
@@ -124,7 +124,7 @@ def test_too_large(simulate: Start) -> None:
 
 
 def test_stream_is_chunked(simulate: Start) -> None:
-    """Server-sent events come chunked, without a length, named as such."""
+    """Server-sent events are sent chunked, with their content type and without a length."""
     response = simulate().send(body_of(stream=True))
     assert response.headers["content-type"] == "text/event-stream"
     assert "content-length" not in response.headers
@@ -133,15 +133,15 @@ def test_stream_is_chunked(simulate: Start) -> None:
 
 
 def test_latency(simulate: Start) -> None:
-    """The delay follows from the seed: the same body waits as long again, streamed in pieces."""
+    """With a latency, a response takes time, and a stream arrives in pieces."""
     client = simulate(latency=1, ttft_s=0.05, tokens_per_s=2_000)
     assert client.send(body_of()).elapsed.total_seconds() > 0.03
     with client.http.stream("POST", "/v1/messages", json=body_of(stream=True)) as response:
         assert len(list(response.iter_raw())) > 3
 
 
-def test_client_that_leaves_is_billed(simulate: Start) -> None:
-    """An answer nobody waited for is booked as billed, abandoned and not written."""
+def test_a_client_that_disconnects_is_billed(simulate: Start) -> None:
+    """The ledger records its request as billed, abandoned and not written."""
     client = simulate(latency=1, ttft_s=60)
     with pytest.raises(httpx.ReadTimeout):
         client.send(body_of(), timeout=0.05)
@@ -154,22 +154,22 @@ def test_client_that_leaves_is_billed(simulate: Start) -> None:
 
 
 @pytest.mark.parametrize("is_closing", [False, True])
-def test_written_means_taken_by_an_open_socket(is_closing: bool) -> None:
-    """An answer handed to a transport that is already closing does not count as written."""
+def test_written_means_accepted_by_an_open_socket(is_closing: bool) -> None:
+    """A response on a transport that is closing does not count as written."""
 
-    class Leaving:
+    class ClosingConnection:
         transport = SimpleNamespace(is_closing=lambda: is_closing)
 
         async def send(self, *events: object) -> None:
-            """Swallow."""
+            """Do nothing."""
 
-    exchange = Exchange(Request("POST", "/", "", {}, b""), Leaving())
+    exchange = Exchange(Request("POST", "/", "", {}, b""), ClosingConnection())
     asyncio.run(exchange.reply(200, {}, b""))
     assert exchange.is_written is not is_closing
 
 
-def test_leaving_books_what_is_in_flight() -> None:
-    """Closing the server books the exchanges it cuts."""
+def test_closing_the_server_records_requests_in_flight() -> None:
+    """The ledger has the requests that the server cut off."""
 
     async def main() -> dict[str, object]:
         async with Simulator(Settings(faults=(Fault("hang"),))) as simulator:
@@ -185,20 +185,20 @@ def test_leaving_books_what_is_in_flight() -> None:
 
 
 def test_memory_is_flat() -> None:
-    """Thousands of different requests leave nothing behind."""
+    """A thousand different requests leave nothing in memory."""
 
     async def scenario(simulator: Simulator) -> int:
         reader, writer = await connect(simulator)
 
-        async def ask(first: int, count: int) -> None:
+        async def send(first: int, count: int) -> None:
             for number in range(first, first + count):
                 writer.write(raw(body_of(f"row {number}")))
                 await read_status(reader)
 
-        await ask(0, 300)
+        await send(0, 300)
         tracemalloc.start()
         before = tracemalloc.get_traced_memory()[0]
-        await ask(300, 1_000)
+        await send(300, 1_000)
         grown = tracemalloc.get_traced_memory()[0] - before
         tracemalloc.stop()
         writer.close()
@@ -208,7 +208,7 @@ def test_memory_is_flat() -> None:
 
 
 def test_imports_nothing_of_batcher() -> None:
-    """The simulator shares no code with the rest, so one misreading cannot hide in both."""
+    """The simulator shares no code with the rest, so that one wrong reading cannot hide in both."""
     folder = Path(batcher.simulator.__file__).parent
     for path in folder.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):

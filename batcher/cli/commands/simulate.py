@@ -1,4 +1,4 @@
-"""batcher simulate: the simulator as a server, for rehearsals and other people's tests."""
+"""batcher simulate: the simulator as a server, for trial runs and the tests of other programs."""
 
 import signal
 import subprocess
@@ -15,27 +15,31 @@ from batcher.errors import ConfigurationError
 _FILE = click.Path(path_type=Path, dir_okay=False)
 _OPTIONS: tuple[tuple[str, Any, str], ...] = (
     ("--host", str, "The address to listen on; default 127.0.0.1."),
-    ("--seed", int, "Answers, faults and delays follow from it."),
-    ("--latency", click.FloatRange(min=0), "0, the default, answers at once; 1 is life-like."),
+    ("--seed", int, "Decides answers, faults and delays."),
+    ("--latency", click.FloatRange(min=0), "0, the default, responds at once; 1 is realistic."),
     ("--ttft-s", click.FloatRange(min=0), "Typical seconds to the first token."),
-    ("--tokens-per-s", click.FloatRange(min=0, min_open=True), "Typical speed from there."),
-    ("--requests-per-minute", click.IntRange(1), "Limit of each group of models."),
-    ("--input-tokens-per-minute", click.IntRange(1), "Likewise."),
-    ("--output-tokens-per-minute", click.IntRange(1), "Likewise."),
-    ("--burst", click.FloatRange(min=0), "Share of a minute's limit that may be used at once."),
-    ("--refusal-rate", click.FloatRange(0, 1), "Share of requests refused."),
-    ("--invalid-rate", click.FloatRange(0, 1), "Share of structured answers that break."),
-    ("--careless-rate", click.FloatRange(0, 1), "Share of them that mind no description."),
-    ("--variety-rate", click.FloatRange(0, 1), "Share that differ when the same is asked again."),
-    ("--right-rate", click.FloatRange(0, 1), "Share of answers that are the truth."),
-    ("--truth", _FILE, 'JSON lines {"line": ..., "value": {...}}: the truth by a prompt line.'),
-    ("--bad-key-prefix", str, "Keys that start with it get a 401."),
+    ("--tokens-per-s", click.FloatRange(min=0, min_open=True), "Typical output speed after that."),
+    ("--requests-per-minute", click.IntRange(1), "Limit for each group of models."),
+    ("--input-tokens-per-minute", click.IntRange(1), "Limit for each group of models."),
+    ("--output-tokens-per-minute", click.IntRange(1), "Limit for each group of models."),
+    ("--burst", click.FloatRange(min=0), "Share of a limit that can be used at once."),
+    ("--refusal-rate", click.FloatRange(0, 1), "Share of refused requests."),
+    ("--invalid-rate", click.FloatRange(0, 1), "Share of answers that break their schema."),
+    ("--careless-rate", click.FloatRange(0, 1), "Share of answers that ignore field descriptions."),
+    ("--variety-rate", click.FloatRange(0, 1), "Share of repeated requests with a new answer."),
+    ("--right-rate", click.FloatRange(0, 1), "Share of right answers; needs --truth."),
+    (
+        "--truth",
+        _FILE,
+        'Right answers as JSON lines: {"line": LINE OF THE PROMPT, "value": {...}}.',
+    ),
+    ("--bad-key-prefix", str, "Keys with this prefix get a 401."),
     ("--ledger", _FILE, "Append a line for each request to this file."),
-    ("--settings", _FILE, "A TOML or JSON file with any of these."),
+    ("--settings", _FILE, "A TOML or JSON file with any of these settings."),
 )
 
 
-def _passed_on(function: Any) -> Any:
+def _with_simulator_options(function: Any) -> Any:
     for name, kind, text in reversed(_OPTIONS):
         metavar = "TEXT" if kind is str else "FILE" if kind is _FILE else "N"
         function = click.option(name, type=kind, metavar=metavar, help=text)(function)
@@ -52,21 +56,20 @@ def _passed_on(function: Any) -> Any:
     type=click.IntRange(0, 65535),
     metavar="N",
     default=8089,
-    help="Where to listen; default 8089, 0 picks a free port.",
+    help="The port to listen on; default 8089, 0 picks a free port.",
 )
-@_passed_on
+@_with_simulator_options
 @click.option("--keep-requests", is_flag=True, help="Keep each request in memory, for tests.")
 @click.option(
     "--fault",
     multiple=True,
     metavar="KIND[:KEY=VALUE,...]",
-    help="What goes wrong, such as 500:first_n=3; may be repeated.",
+    help="A fault, such as 500:first_n=3; may be repeated.",
 )
 def command(**options: Any) -> int:
-    """Serve the Messages API on this computer, made up: no key, no cost, no network.
+    """Serve a simulated Messages API on this computer: no key, no cost, no network.
 
-    It prints where it listens and goes on until Ctrl-C. Any client can be pointed at it; it takes
-    any key.
+    It prints its address and runs until Ctrl-C. Any client can use that address, with any key.
     """
     arguments = ["--exit-with-parent", *_arguments(options)]
     with subprocess.Popen(  # noqa: S603 - our own module
@@ -80,14 +83,14 @@ def command(**options: Any) -> int:
             signal.signal(number, lambda *_: process.terminate())
         _introduce(process)
         assert process.stderr is not None  # noqa: S101 - a pipe
-        complaint = process.stderr.read()  # to the end; it goes on while its input is open
+        complaint = process.stderr.read()  # returns when the simulator exits
     if process.returncode not in (0, -signal.SIGINT, -signal.SIGTERM):
         raise _failed(complaint)
     return 0
 
 
 def _introduce(process: "subprocess.Popen[str]") -> None:
-    """Pass on where it listens, and say how to use it."""
+    """Print the address of the simulator and how to use it."""
     assert process.stdout is not None  # noqa: S101 - a pipe
     line = process.stdout.readline().strip()
     if line:
@@ -99,22 +102,22 @@ def _introduce(process: "subprocess.Popen[str]") -> None:
 
 
 def _failed(complaint: str) -> ConfigurationError:
-    """Say why it ended, from the last line it wrote."""
-    lines = complaint.strip().splitlines() or ["it ended without a word"]
+    """Return the error for a simulator that exited, with the last line that it wrote."""
+    lines = complaint.strip().splitlines() or ["it exited without a message"]
     reason = lines[-1].removeprefix("batcher.simulator: ").removeprefix("error: ")
     hint = "see batcher simulate --help"
     if "bind on address" in reason:
-        reason = f"the address cannot be listened on: {reason.rpartition(': ')[2]}"
+        reason = f"cannot listen on the address: {reason.rpartition(': ')[2]}"
         hint = "batcher simulate --port 0 takes a free port"
     return ConfigurationError(f"the simulator did not start: {reason}", hint=hint)
 
 
 def _arguments(options: dict[str, Any]) -> Iterator[str]:
-    """Write the options as the simulator's own program takes them."""
+    """Yield the options as arguments of the simulator's own program."""
     for name, value in options.items():
         flag = f"--{name.replace('_', '-')}"
         if isinstance(value, tuple):
-            yield from (f"{flag}={one}" for one in value)
+            yield from (f"{flag}={item}" for item in value)
         elif value is True:
             yield flag
         elif value is not None and value is not False:

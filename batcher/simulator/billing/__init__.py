@@ -1,1 +1,1 @@
-"""What a request costs: its tokens, the prompt cache, the prices and the ledger."""
+"""What a request costs and uses up: tokens, prompt cache, prices, rate limits, ledger."""

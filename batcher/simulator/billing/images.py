@@ -1,16 +1,16 @@
-"""The size of an image from its first bytes, and the tokens it costs."""
+"""The size of an image, read from its first bytes, and its tokens."""
 
 import struct
 
 PATCH = 28
 LONG_EDGE = {"standard": 1568, "high": 2576}
-MOST_TOKENS = {"standard": 1568, "high": 4784}
+MAX_TOKENS = {"standard": 1568, "high": 4784}
 SNIFFED = 65536
 JPEG_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 
 
 def media_type(head: bytes) -> str | None:
-    """Read the media type the bytes themselves claim, or None."""
+    """Return the media type of image bytes, or None for other bytes."""
     if head.startswith(b"\x89PNG\r\n\x1a\n"):
         return "image/png"
     if head.startswith(b"\xff\xd8"):
@@ -23,7 +23,7 @@ def media_type(head: bytes) -> str | None:
 
 
 def dimensions(data: bytes) -> tuple[int, int] | None:
-    """Read width and height in pixels, or None when the header does not tell."""
+    """Return width and height in pixels, or None when the header does not contain them."""
     readers = {"image/png": _png, "image/jpeg": _jpeg, "image/gif": _gif, "image/webp": _webp}
     reader = readers.get(media_type(data) or "")
     if reader is None:
@@ -36,10 +36,10 @@ def dimensions(data: bytes) -> tuple[int, int] | None:
 
 
 def image_tokens(width: int, height: int, tier: str) -> int:
-    """Count patches of 28 by 28 pixels after the largest downscale that fits the tier.
+    """Return the number of 28 by 28 pixel patches after the image is scaled down to the tier.
 
-    The aspect ratio is kept; the long edge is found by binary search, each side rounded up to
-    whole patches.
+    The aspect ratio is kept, and each side is rounded up to whole patches. The largest long edge
+    that fits is found by binary search.
     """
     low, high = 1, max(width, height)
     if not _fits(width, height, high, tier):
@@ -65,7 +65,7 @@ def _patches(width: int, height: int, long_edge: int) -> int:
 
 def _fits(width: int, height: int, long_edge: int, tier: str) -> bool:
     padded = -(-long_edge // PATCH) * PATCH
-    return padded <= LONG_EDGE[tier] and _patches(width, height, long_edge) <= MOST_TOKENS[tier]
+    return padded <= LONG_EDGE[tier] and _patches(width, height, long_edge) <= MAX_TOKENS[tier]
 
 
 def _png(data: bytes) -> tuple[int, int]:

@@ -1,7 +1,7 @@
-"""Everything the simulator received and everything it billed, for tests to compare with.
+"""The record of all requests received and billed, for tests to compare with.
 
-Memory stays flat however many requests come: only totals are kept, unless ``keep_entries``.
-The optional file gets one JSON line for each request when its exchange is over.
+Only totals are kept in memory, so it stays flat, unless ``keep_entries`` is set. The optional file
+gets one JSON line for each request when its exchange has ended.
 """
 
 import asyncio
@@ -21,10 +21,11 @@ from batcher.simulator.billing.usage import Usage
 class Entry:
     """One request.
 
-    ``key`` names the body: blake2b-16 over its canonical JSON without ``stream``; empty when it
-    was not JSON. ``outcome`` is ``answered``, the kind of fault, the error's type, or
-    ``abandoned``. ``usage`` and ``cost`` are set for everything the model answered, delivered or
-    not. ``is_written`` says whether the whole response reached the socket.
+    ``key`` identifies the body: blake2b-16 of its canonical JSON without ``stream``; it is empty
+    for a body that is not JSON. ``outcome`` is ``answered``, the kind of the fault, the type of the
+    error, or ``abandoned``. ``usage`` and ``cost`` are set for every answer of the model, even if
+    the client never received it. ``is_written`` says whether the whole response reached the
+    socket.
     """
 
     sequence: int
@@ -41,7 +42,7 @@ class Entry:
     is_closed: bool = field(default=False, repr=False)
 
     def as_json(self) -> dict[str, Any]:
-        """Make the line of the file and of the control endpoint; the cost is an exact string."""
+        """Return the entry for the file and the control endpoint; the cost is an exact string."""
         return {
             "sequence": self.sequence,
             "received_at": self.received_at,
@@ -58,7 +59,7 @@ class Entry:
 
 
 def tokens_by_kind(usage: Usage) -> dict[str, int]:
-    """Token counts under the names the API gives them."""
+    """Return the token counts under the API's names."""
     return {
         "input_tokens": usage.input,
         "cache_creation_5m_input_tokens": usage.write_5m,
@@ -70,13 +71,13 @@ def tokens_by_kind(usage: Usage) -> dict[str, int]:
 
 
 def exact(amount: Decimal) -> str:
-    """Every digit, no exponent, no trailing zeros."""
+    """Return an amount with every digit, without exponent and trailing zeros."""
     text = format(amount, "f")
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 class Ledger:
-    """Belongs to one event loop."""
+    """The totals and, on request, the entries of all requests; it belongs to one event loop."""
 
     def __init__(self, path: Path | None = None, *, keep_entries: bool = False) -> None:
         self.entries: list[Entry] = []
@@ -96,7 +97,7 @@ class Ledger:
         self._changed = asyncio.Event()
 
     def open(self, endpoint: str, now: float) -> Entry:
-        """Note a request the moment it has arrived."""
+        """Add a request that has just arrived."""
         self._received[endpoint] += 1
         self._changed.set()
         entry = Entry(self._received.total(), now, endpoint)
@@ -105,7 +106,7 @@ class Ledger:
         return entry
 
     def close(self, entry: Entry) -> None:
-        """Book a request whose exchange is over, however it ended; the second time is ignored."""
+        """Add a request to the totals when its exchange has ended; a second call does nothing."""
         if entry.is_closed:
             return
         entry.is_closed = True
@@ -126,10 +127,10 @@ class Ledger:
         self._tokens.update(tokens_by_kind(entry.usage))
 
     def totals(self) -> dict[str, Any]:
-        """Messages requests: how many came, how many the model answered, and what that cost.
+        """Return how many Messages requests arrived, how many were answered, and their cost.
 
-        ``written`` counts answers that reached the socket whole; ``other_requests`` are those to
-        the free endpoints.
+        ``written`` counts the responses that reached the socket as a whole. ``other_requests``
+        counts the requests to the free endpoints.
         """
         requests = self._received["messages"]
         return {
@@ -146,13 +147,13 @@ class Ledger:
         }
 
     async def wait_until(self, name: str, count: int) -> None:
-        """Return when one of the totals that are numbers is at least ``count``."""
+        """Wait until a total, such as ``answered``, is at least ``count``."""
         while self.totals()[name] < count:
             self._changed.clear()
             await self._changed.wait()
 
     def lines(self) -> Iterator[str]:
-        """Write the kept entries as JSON lines."""
+        """Return the kept entries as JSON lines."""
         return (json.dumps(entry.as_json()) + "\n" for entry in self.entries)
 
     def end(self) -> None:

@@ -1,7 +1,7 @@
-"""The models the simulator offers, read from its own table.
+"""The models that the simulator offers, read from its own table.
 
-The table was made from the same sources as the rest of this project but is a copy of its own:
-one misreading must not hide in both the client and the server that tests it.
+The table has the same sources as the model table of batcher, but is a separate copy: one wrong
+reading must not hide in both the client and the server that tests it.
 """
 
 import json
@@ -28,9 +28,9 @@ class Rates:
 class Model:
     """What one model accepts and charges.
 
-    ``thinking_types`` maps an accepted ``thinking.type`` to the highest effort it goes with, or
-    None. ``limit_group`` names the rate limit it shares. ``long_rates`` apply to the whole request
-    when its prompt has more than ``long_prompt_tokens`` tokens.
+    ``thinking_types`` maps each accepted ``thinking.type`` to the highest effort that it allows,
+    or to None. Models with the same ``limit_group`` share one rate limit. ``long_rates`` hold for
+    the whole request when its prompt has more than ``long_prompt_tokens`` tokens.
     """
 
     id: str
@@ -65,7 +65,7 @@ class Model:
 
     @property
     def is_live(self) -> bool:
-        """A retired model answers 404, like one that never was."""
+        """Whether the API still serves the model; a retired one is a 404, like an unknown one."""
         return self.state != "retired"
 
 
@@ -84,7 +84,7 @@ def _model(row: dict[str, Any]) -> Model:
 
 @cache
 def models() -> Mapping[str, Model]:
-    """Every model by id and by alias, retired ones too, newest first."""
+    """Return every model by id and by alias, newest first, retired ones included."""
     table = json.loads((Path(__file__).parent.parent / "models.json").read_bytes())
     rows = [_model(row) for row in table["models"]]
     return {row.id: row for row in rows} | {row.alias: row for row in rows if row.alias}

@@ -1,9 +1,9 @@
 """The API's prompt cache: what a request reads from it and what it writes into it.
 
 An entry is the hash of everything up to and including a block with a breakpoint. It can be read
-only once the response of the request that wrote it has begun; a lifetime counts from the start
-of the request that wrote or last read the entry. A read looks back over at most 20 blocks from
-each breakpoint. Prefixes shorter than the model's minimum are not cached, without an error.
+only when the response of the request that wrote it has begun. Its lifetime starts with the request
+that wrote it, and again with each request that reads it. A read looks back over at most 20 blocks
+from each breakpoint. Prefixes shorter than the model's minimum are not cached; that is no error.
 """
 
 import hashlib
@@ -14,7 +14,7 @@ from batcher.simulator.billing.prompt_tokens import Segment, canonical
 
 LOOK_BACK = 20
 LIFETIME_S = {"5m": 300.0, "1h": 3600.0}
-MOST_ENTRIES = 100_000
+MAX_ENTRIES = 100_000
 
 
 @dataclass(slots=True)
@@ -26,7 +26,7 @@ class _Entry:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How one prompt is billed, and the entries it renews and writes (prefix hash, lifetime)."""
+    """How one prompt is billed, and which entries it renews and writes (prefix hash, lifetime)."""
 
     uncached: int
     read: int
@@ -38,88 +38,89 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class _Position:
-    name: bytes
+    prefix_hash: bytes
     tokens: int
     ttl: str | None
 
 
 class PromptCache:
-    """All entries of one organisation; the oldest go first when there are too many."""
+    """All entries of one organisation; the oldest are removed when there are too many."""
 
     def __init__(self) -> None:
         self._entries: dict[bytes, _Entry] = {}
 
     def plan(self, segments: Sequence[Segment], space: object, minimum: int, now: float) -> Plan:
-        """Decide, changing nothing.
+        """Return how a prompt is billed; change nothing.
 
-        ``space`` is whatever else separates caches: the model, its speed and its settings.
+        ``space`` is what else separates caches: the model, its speed and its settings.
         """
         total = sum(segment.tokens for segment in segments)
         if not any(segment.ttl for segment in segments):
             return Plan(total, 0, 0, 0)
         prefix = _positions(segments, space)
-        marks = [
+        breakpoints = [
             index
             for index, position in enumerate(prefix)
             if position.ttl and position.tokens >= minimum
         ]
-        if not marks:
+        if not breakpoints:
             return Plan(total, 0, 0, 0)
-        hit = self._highest_hit(prefix, marks, now)
+        hit = self._last_hit(prefix, breakpoints, now)
         read = 0 if hit is None else prefix[hit].tokens
-        long = max((prefix[i].tokens for i in marks if prefix[i].ttl == "1h"), default=0)
-        end = prefix[marks[-1]].tokens
-        write_1h = max(0, long - read)
+        end_1h = max((prefix[i].tokens for i in breakpoints if prefix[i].ttl == "1h"), default=0)
+        end = prefix[breakpoints[-1]].tokens
         return Plan(
             uncached=total - max(end, read),
             read=read,
-            write_5m=max(0, end - max(read, long)),
-            write_1h=write_1h,
-            renewed=() if hit is None else (prefix[hit].name,),
+            write_5m=max(0, end - max(read, end_1h)),
+            write_1h=max(0, end_1h - read),
+            renewed=() if hit is None else (prefix[hit].prefix_hash,),
             written=tuple(
-                (prefix[i].name, prefix[i].ttl or "5m") for i in marks if hit is None or i > hit
+                (prefix[i].prefix_hash, prefix[i].ttl or "5m")
+                for i in breakpoints
+                if hit is None or i > hit
             ),
         )
 
     def begin(self, plan: Plan, now: float) -> None:
-        """Renew what the plan reads and note what it will write, not yet readable."""
-        for name in plan.renewed:
-            entry = self._entries[name]
+        """Renew the entries that the plan reads; add those that it writes, not yet readable."""
+        for prefix_hash in plan.renewed:
+            entry = self._entries[prefix_hash]
             entry.expires = now + LIFETIME_S[entry.ttl]
-        for name, ttl in plan.written:
-            known = self._entries.get(name)
-            if known is None or known.expires <= now:
-                self._entries.pop(name, None)
-                self._entries[name] = _Entry(ttl, now + LIFETIME_S[ttl])
-        while len(self._entries) > MOST_ENTRIES:
+        for prefix_hash, ttl in plan.written:
+            present = self._entries.get(prefix_hash)
+            if present is None or present.expires <= now:
+                self._entries.pop(prefix_hash, None)
+                self._entries[prefix_hash] = _Entry(ttl, now + LIFETIME_S[ttl])
+        while len(self._entries) > MAX_ENTRIES:
             del self._entries[next(iter(self._entries))]
 
     def answered(self, plan: Plan) -> None:
-        """Let what the plan writes be read: the first byte of its response has left."""
-        for name, _ in plan.written:
-            entry = self._entries.get(name)
+        """Make the entries that the plan writes readable; call it when its response begins."""
+        for prefix_hash, _ in plan.written:
+            entry = self._entries.get(prefix_hash)
             if entry is not None:
                 entry.is_ready = True
 
-    def _highest_hit(
-        self, prefix: Sequence[_Position], marks: Sequence[int], now: float
+    def _last_hit(
+        self, prefix: Sequence[_Position], breakpoints: Sequence[int], now: float
     ) -> int | None:
-        for mark in reversed(marks):
-            for index in range(mark, max(-1, mark - LOOK_BACK), -1):
-                entry = self._entries.get(prefix[index].name)
+        for breakpoint_index in reversed(breakpoints):
+            for index in range(breakpoint_index, max(-1, breakpoint_index - LOOK_BACK), -1):
+                entry = self._entries.get(prefix[index].prefix_hash)
                 if entry is not None and entry.is_ready and entry.expires > now:
                     return index
         return None
 
 
 def _positions(segments: Sequence[Segment], space: object) -> list[_Position]:
-    name = canonical(space)
+    prefix_hash = canonical(space)
     tokens = 0
     positions = []
     for segment in segments:
-        digest = hashlib.blake2b(name, digest_size=16)
+        digest = hashlib.blake2b(prefix_hash, digest_size=16)
         digest.update(canonical(segment.value))
-        name = digest.digest()
+        prefix_hash = digest.digest()
         tokens += segment.tokens
-        positions.append(_Position(name, tokens, segment.ttl))
+        positions.append(_Position(prefix_hash, tokens, segment.ttl))
     return positions

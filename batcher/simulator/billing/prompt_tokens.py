@@ -1,12 +1,12 @@
-"""A request's prompt as the row of segments that tokens and cache breakpoints are counted in.
+"""The segments of a prompt: the units in which tokens and cache breakpoints are counted.
 
-Tokens are estimated from UTF-8 bytes, for there is no public tokenizer: 3.4 bytes a token for
-the old family (Claude 4.6 and earlier), 2.5 for the new one, rounded up block by block, plus 4
-for the request, 3 for each message, the documented hidden prompt when there are tools, and 40
-for structured output. Images cost one token for each patch of 28 by 28 pixels; those behind a
-URL or a file id count as 1000 by 1000. A PDF page counts 2,250 for its text and 1,560 for its
-image. The estimate is off for languages whose letters take several bytes; what matters here is
-that it is the same every time.
+Tokens are estimated from UTF-8 bytes, because there is no public tokenizer: 3.4 bytes per token for
+the old family (Claude 4.6 and earlier), 2.5 for the new one, rounded up for each block. Then 4
+tokens are added per request, 3 per message, the documented hidden prompt when there are tools, and
+40 for structured output. An image costs one token for each patch of 28 by 28 pixels; an image
+behind a URL or a file id counts as 1000 by 1000 pixels. A PDF page counts 2,250 tokens for its text
+and 1,560 for its image. The estimate is inexact for languages whose letters take several bytes.
+That does no harm here: the same prompt always has the same count.
 """
 
 import base64
@@ -23,7 +23,7 @@ REQUEST_TOKENS = 4
 MESSAGE_TOKENS = 3
 FORMAT_TOKENS = 40
 PAGE_TOKENS = 2_250 + 1_560
-UNSEEN_SIDE = 1_000
+REMOTE_IMAGE_SIDE = 1_000
 
 Json = dict[str, Any]
 
@@ -32,7 +32,8 @@ Json = dict[str, Any]
 class Segment:
     """One tool, system block or message block.
 
-    ``ttl`` is set where a cache breakpoint stands; ``value`` is what the prefix hash covers.
+    ``ttl`` is the lifetime of a cache breakpoint, or None without one. ``value`` is what the prefix
+    hash covers.
     """
 
     tokens: int
@@ -41,7 +42,7 @@ class Segment:
 
 
 def canonical(value: object) -> bytes:
-    """JSON with sorted keys and no spaces, as UTF-8; ValueError for what JSON cannot hold."""
+    """Return JSON with sorted keys and no spaces, as UTF-8; raise ValueError if impossible."""
     text = json.dumps(
         value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
     )
@@ -49,18 +50,18 @@ def canonical(value: object) -> bytes:
 
 
 def text_tokens(text: str, tokenizer: str) -> int:
-    """Estimate a text by the family's bytes a token, rounded up."""
+    """Return the estimated tokens of a text, from its bytes."""
     size = len(text) if text.isascii() else len(text.encode(errors="surrogatepass"))
     return (size * 10 + 33) // 34 if tokenizer == "old" else (size * 2 + 4) // 5
 
 
 def prompt_tokens(segments: Iterable[Segment]) -> int:
-    """All input tokens of a request."""
+    """Return all input tokens of a request."""
     return sum(segment.tokens for segment in segments)
 
 
 def segments(body: Json, model: Model) -> list[Segment]:
-    """Lay out the prompt in the order that prefixes are built: tools, system, messages."""
+    """Return the segments in the order in which prefixes are built: tools, system, messages."""
     parts = [*_tools(body, model), *_system(body, model), *_messages(body, model)]
     automatic = body.get("cache_control")
     if automatic and parts:
@@ -69,8 +70,8 @@ def segments(body: Json, model: Model) -> list[Segment]:
     return parts
 
 
-def _ttl(mark: Json | None) -> str | None:
-    return None if mark is None else mark.get("ttl") or "5m"
+def _ttl(cache_control: Json | None) -> str | None:
+    return None if cache_control is None else cache_control.get("ttl") or "5m"
 
 
 def _tools(body: Json, model: Model) -> Iterator[Segment]:
@@ -120,7 +121,7 @@ def _segment(block: Json, model: Model, role: str, extra: int = 0) -> Segment:
 
 
 def block_tokens(block: Json, model: Model) -> int:
-    """Estimate one content block."""
+    """Return the estimated tokens of one content block."""
     match block["type"]:
         case "text":
             return text_tokens(block["text"], model.tokenizer)
@@ -150,12 +151,12 @@ def _image_tokens(source: Json, model: Model) -> int:
     size = None
     if source["type"] == "base64":
         size = dimensions(decoded_head(source["data"]))
-    width, height = size or (UNSEEN_SIDE, UNSEEN_SIDE)
+    width, height = size or (REMOTE_IMAGE_SIDE, REMOTE_IMAGE_SIDE)
     return image_tokens(width, height, model.image_tier)
 
 
 def decoded_head(data: str) -> bytes:
-    """Decode the first bytes of base64 text, enough for most image headers; empty if it cannot."""
+    """Return the first bytes of base64 text, enough for most image headers; empty if invalid."""
     try:
         return base64.b64decode(data[:SNIFFED])
     except (binascii.Error, ValueError):

@@ -1,4 +1,4 @@
-"""The three rate limits of each group of models, as token buckets with continuous refill."""
+"""The three rate limits of a group of models, as token buckets with continuous refill."""
 
 import math
 from dataclasses import dataclass
@@ -9,13 +9,13 @@ from batcher.simulator.api_error import ApiError
 
 
 @lru_cache(maxsize=1_024)
-def _written(second: int) -> str:
+def _rfc3339(second: int) -> str:
     return datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 @dataclass(slots=True)
 class Bucket:
-    """Refills at ``per_minute`` and holds at most ``capacity``; it may go into debt."""
+    """A token bucket: it gains ``per_minute``, up to ``capacity``; the level may be negative."""
 
     per_minute: int
     capacity: float
@@ -23,26 +23,26 @@ class Bucket:
     updated: float
 
     def refill(self, now: float) -> None:
-        """Bring the level up to date."""
-        grown = self.level + (now - self.updated) * self.per_minute / 60
-        self.level = min(self.capacity, grown)
+        """Add what came in since the last refill."""
+        gained = (now - self.updated) * self.per_minute / 60
+        self.level = min(self.capacity, self.level + gained)
         self.updated = now
 
     def wait_for(self, amount: float) -> float:
-        """Seconds until so much is there; until it is full for more than it can hold."""
+        """Return the seconds until the bucket holds ``amount``, or until it is full."""
         missing = min(amount, self.capacity) - self.level
         return max(0.0, missing * 60 / self.per_minute)
 
     def full_at(self) -> str:
-        """When it is full again, as RFC 3339 in whole seconds."""
-        at = self.updated + (self.capacity - self.level) * 60 / self.per_minute
-        return _written(math.ceil(at))
+        """Return when the bucket is full again: RFC 3339, whole seconds."""
+        seconds = self.updated + (self.capacity - self.level) * 60 / self.per_minute
+        return _rfc3339(math.ceil(seconds))
 
 
 class Limits:
-    """Requests, input tokens and output tokens a minute of one group of models.
+    """The limits of one group of models: requests, input tokens and output tokens per minute.
 
-    ``burst`` is the share of a minute's worth that a bucket holds.
+    ``burst`` is the capacity of a bucket as a share of its limit per minute.
     """
 
     def __init__(self, per_minute: tuple[int, int, int], burst: float, now: float) -> None:
@@ -53,18 +53,19 @@ class Limits:
         self._requests, self._input, self._output = requests, tokens_in, tokens_out
 
     def admit(self, input_tokens: int, now: float) -> None:
-        """Take one request and its uncached input, or raise a 429 that says how long to wait.
+        """Charge one request and its uncached input, or raise a 429 with ``retry-after``.
 
-        Output is charged when it is produced, so a request passes while that bucket is not empty.
+        Output is charged when it is produced, so a request is admitted if that bucket holds at
+        least one token.
         """
-        needs = (
+        charges = (
             (self._requests, 1, "requests"),
             (self._input, input_tokens, "input tokens"),
             (self._output, 1, "output tokens"),
         )
-        for bucket, _, _ in needs:
+        for bucket, _, _ in charges:
             bucket.refill(now)
-        for bucket, amount, name in needs:
+        for bucket, amount, name in charges:
             if amount > bucket.level:
                 wait = max(1, math.ceil(bucket.wait_for(amount)))
                 raise ApiError(
@@ -77,22 +78,22 @@ class Limits:
         self._input.level -= input_tokens
 
     def charge_output(self, tokens: int) -> None:
-        """Output that was produced; the bucket may go into debt."""
+        """Charge the output of an answer; the bucket may become negative."""
         self._output.level -= tokens
 
     def headers(self, now: float) -> dict[str, str]:
-        """Tell a client its limits and what remains of them."""
+        """Return the rate-limit headers: limit, remaining amount and time of full refill."""
         for bucket in (self._requests, self._input, self._output):
             bucket.refill(now)
-        made = {}
+        headers = {}
         for name, bucket in (
             ("requests", self._requests),
             ("input-tokens", self._input),
             ("output-tokens", self._output),
         ):
-            made.update(_headers(name, [bucket], 1 if name == "requests" else 1000))
-        made.update(_headers("tokens", [self._input, self._output], 1000))
-        return made
+            headers.update(_headers(name, [bucket], 1 if name == "requests" else 1000))
+        headers.update(_headers("tokens", [self._input, self._output], 1000))
+        return headers
 
 
 def _headers(name: str, buckets: list[Bucket], step: int) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""The token counts of one answer, kind by kind, and their exact price."""
+"""The token counts of one answer by kind, and their exact price."""
 
 from dataclasses import dataclass
 from decimal import Decimal
@@ -12,7 +12,7 @@ US_ONLY = Decimal("1.1")
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """What one answer used; ``output`` includes ``thinking``."""
+    """The token counts of one answer; ``output`` includes ``thinking``."""
 
     input: int
     output: int
@@ -25,11 +25,11 @@ class Usage:
 
     @property
     def prompt(self) -> int:
-        """All tokens of the prompt, however they were billed."""
+        """All tokens of the prompt, cached or not."""
         return self.input + self.write_5m + self.write_1h + self.read
 
     def as_json(self) -> dict[str, Any]:
-        """Make the ``usage`` object of a message."""
+        """Return the ``usage`` object of a message."""
         return {
             "input_tokens": self.input,
             "cache_creation_input_tokens": self.write_5m + self.write_1h,
@@ -48,7 +48,7 @@ class Usage:
 
 
 def rates_of(model: Model, usage: Usage) -> Rates:
-    """Choose the rate card in force: fast, long prompt, or standard."""
+    """Return the rates that apply: fast, long prompt, or standard."""
     if usage.speed == "fast" and model.fast_rates is not None:
         return model.fast_rates
     if (
@@ -61,7 +61,7 @@ def rates_of(model: Model, usage: Usage) -> Rates:
 
 
 def price(model: Model, usage: Usage) -> Decimal:
-    """Compute the exact cost in USD of one answer by a model called live."""
+    """Return the exact cost of one answer in USD, without batch discount."""
     rates = rates_of(model, usage)
     per_million = (
         usage.input * rates.input

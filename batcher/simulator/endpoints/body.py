@@ -1,4 +1,4 @@
-"""A request's JSON body and the names it goes by."""
+"""The JSON body of a request, and the hashes that identify it."""
 
 import hashlib
 import json
@@ -9,15 +9,16 @@ from batcher.simulator.api_error import ApiError
 from batcher.simulator.billing.prompt_tokens import canonical
 from batcher.simulator.wire.connection import Request
 
-MARK = b'"cache_control"'
-BLOCK = b'"type":"text"'
+BREAKPOINT = b'"cache_control"'
+TEXT_BLOCK = b'"type":"text"'
 
 
 @dataclass(frozen=True, slots=True)
 class Body:
-    """``key`` names the body without ``stream``; ``unmarked_key`` without cache marks too.
+    """A parsed body with two hashes.
 
-    The latter does not tell a text from the one block of text that a mark makes of it.
+    ``key`` covers the body without ``stream``. ``unmarked_key`` leaves out the cache breakpoints,
+    too, and is the same for a text and for one text block with that text.
     """
 
     value: dict[str, Any]
@@ -26,7 +27,7 @@ class Body:
 
 
 def read_body(request: Request) -> Body:
-    """Parse and name a body, or raise the API's error for one that is not a JSON object."""
+    """Parse and hash a body; raise the API's error for one that is not a JSON object."""
     if request.is_too_large:
         raise ApiError(413, "Request exceeds the maximum size")
     if not request.headers.get("content-type", "").startswith("application/json"):
@@ -38,25 +39,27 @@ def read_body(request: Request) -> Body:
         value = json.loads(request.body, parse_constant=_refuse_constant)
         if not isinstance(value, dict):
             raise ApiError(400, "The request body must be a JSON object.")
-        key = _name({k: v for k, v in value.items() if k != "stream"})
+        key = _hash({k: v for k, v in value.items() if k != "stream"})
     except (ValueError, RecursionError) as error:
         raise ApiError(400, f"The request body is not valid JSON: {error}") from error
-    if MARK not in request.body and BLOCK not in request.body.replace(b" ", b""):
+    if BREAKPOINT not in request.body and TEXT_BLOCK not in request.body.replace(b" ", b""):
         return Body(value, key, key)
     bare = unmarked({k: v for k, v in value.items() if k != "stream"})
-    return Body(value, key, _name(bare))
+    return Body(value, key, _hash(bare))
 
 
 def unmarked(body: dict[str, Any]) -> dict[str, Any]:
-    """Copy the body without its cache marks; keys of that name inside data are left alone."""
+    """Return the body without its cache breakpoints; data may have keys of the same name."""
     bare = {k: v for k, v in body.items() if k != "cache_control"}
     for name in ("tools", "system"):
         if name in bare:
             bare[name] = _blocks(bare[name])
     if isinstance(bare.get("messages"), list):
         bare["messages"] = [
-            m | {"content": _blocks(m.get("content"))} if isinstance(m, dict) else m
-            for m in bare["messages"]
+            message | {"content": _blocks(message.get("content"))}
+            if isinstance(message, dict)
+            else message
+            for message in bare["messages"]
         ]
     return bare
 
@@ -65,9 +68,9 @@ def _blocks(content: Any) -> Any:
     if not isinstance(content, list):
         return content
     if len(content) == 1 and isinstance(content[0], dict):
-        only = {k: v for k, v in content[0].items() if k != "cache_control"}
-        if only.keys() == {"type", "text"} and only["type"] == "text":
-            return only["text"]
+        block = {k: v for k, v in content[0].items() if k != "cache_control"}
+        if block.keys() == {"type", "text"} and block["type"] == "text":
+            return block["text"]
     return [_block(block) if isinstance(block, dict) else block for block in content]
 
 
@@ -78,7 +81,7 @@ def _block(block: dict[str, Any]) -> dict[str, Any]:
     return bare
 
 
-def _name(value: dict[str, Any]) -> str:
+def _hash(value: dict[str, Any]) -> str:
     return hashlib.blake2b(canonical(value), digest_size=16).hexdigest()
 
 

@@ -1,4 +1,4 @@
-"""The simulator's own endpoints, for tests: what it received and what it billed."""
+"""The simulator's own endpoints for tests: what it received and what it billed."""
 
 import asyncio
 from contextlib import suppress
@@ -14,10 +14,10 @@ COUNTS = ("requests", "in_flight", "answered", "written")
 
 
 async def control(service: Service, exchange: Exchange) -> None:
-    """GET /_simulator/ledger (totals) and /_simulator/ledger/requests (JSON lines).
+    """Answer /_simulator/ledger (totals) and /_simulator/ledger/requests (JSON lines).
 
-    With a query such as ``?answered=50`` the totals come as soon as there are at least 50 answers,
-    and after ten seconds in any case.
+    A query such as ``?answered=50`` delays the totals until 50 requests are answered, for at most
+    ``LONGEST_WAIT_S``.
     """
     match exchange.request.path:
         case "/_simulator/ledger":
@@ -34,7 +34,7 @@ async def control(service: Service, exchange: Exchange) -> None:
 
 
 async def _wait(service: Service, query: str) -> None:
-    """Wait until the totals are at least what the query says; ignore what is no count."""
+    """Wait until the totals reach the numbers in the query; ignore other parameters."""
     with suppress(TimeoutError):
         async with asyncio.timeout(LONGEST_WAIT_S):
             for name, count in parse_qsl(query):

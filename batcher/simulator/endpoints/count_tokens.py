@@ -1,4 +1,4 @@
-"""POST /v1/messages/count_tokens: free, and knows nothing of the cache."""
+"""POST /v1/messages/count_tokens: free of charge; ignores the prompt cache."""
 
 from batcher.simulator.billing.ledger import Entry
 from batcher.simulator.billing.prompt_tokens import prompt_tokens, segments
@@ -10,7 +10,7 @@ from batcher.simulator.wire.connection import Exchange
 
 
 async def count_tokens(service: Service, exchange: Exchange, entry: Entry) -> None:
-    """Answer the same estimate that a message with this prompt is billed by."""
+    """Answer the token count that a message with this prompt is billed for."""
     request = exchange.request
     body = read_body(request)
     entry.key = body.key

@@ -10,14 +10,14 @@ from batcher.simulator.endpoints.service import Service, as_json
 from batcher.simulator.wire.connection import Exchange
 
 DEFAULT_PAGE = 20
-MOST_A_PAGE = 1_000
+MAX_PAGE = 1_000
 EFFORTS = ("low", "medium", "high", "xhigh", "max")
 STRATEGIES = ("clear_thinking_20251015", "clear_tool_uses_20250919", "compact_20260112")
 THINKING = ("adaptive", "between_tools", "disabled", "enabled")
 
 
 async def get_model(service: Service, exchange: Exchange, entry: Entry) -> None:
-    """Answer one model by id or alias; retired ones stay in the catalogue."""
+    """Answer one model by its id or alias; retired models are included."""
     name = exchange.request.path.removeprefix("/v1/models/")
     model = models().get(name)
     if model is None or not _is_offered(service, model):
@@ -26,7 +26,7 @@ async def get_model(service: Service, exchange: Exchange, entry: Entry) -> None:
 
 
 async def list_models(service: Service, exchange: Exchange, entry: Entry) -> None:
-    """Answer a page of the catalogue, newest first."""
+    """Answer a page of the models, newest first."""
     query = parse_qs(exchange.request.query)
     states = query.get("lifecycle[]") or query.get("lifecycle") or ["active", "deprecated"]
     rows = [
@@ -61,7 +61,7 @@ def _page(rows: list[Model], query: dict[str, list[str]]) -> tuple[list[Model], 
 
 def _limit(query: dict[str, list[str]]) -> int:
     text = query.get("limit", [str(DEFAULT_PAGE)])[0]
-    if not text.isdigit() or not 1 <= int(text) <= MOST_A_PAGE:
+    if not text.isdigit() or not 1 <= int(text) <= MAX_PAGE:
         raise ApiError(400, "limit: Input should be between 1 and 1000")
     return int(text)
 
@@ -84,7 +84,7 @@ async def _reply(service: Service, exchange: Exchange, entry: Entry, value: dict
 
 
 def info(model: Model) -> dict[str, Any]:
-    """Make the ModelInfo object."""
+    """Return the API's ModelInfo object."""
     return {
         "type": "model",
         "id": model.id,
@@ -101,7 +101,7 @@ def info(model: Model) -> dict[str, Any]:
 
 
 def display_name(model: Model) -> str:
-    """Name ``claude-3-5-haiku-20241022`` Claude Haiku 3.5."""
+    """Return "Claude Haiku 3.5" for ``claude-3-5-haiku-20241022``."""
     parts = model.id.split("-")[1:]
     digits = [part for part in parts if part.isdigit() and len(part) < 8]
     return f"Claude {model.line.title()} {'.'.join(digits)}"
@@ -125,7 +125,7 @@ def _capabilities(model: Model) -> dict[str, Any]:
         "effort": {"supported": bool(model.effort_levels), **flags(EFFORTS, model.effort_levels)},
         "image_input": yes,
         "pdf_input": yes,
-        # The simulator runs no server tools, whatever the model could do.
+        # The simulator runs no server tools, even if the model could.
         "server_tools": {"supported": False, "code_execution": no, "web_search": no},
         "structured_outputs": yes if model.is_live else no,
         "thinking": {

@@ -1,4 +1,4 @@
-"""From a request to the endpoint that answers it, and every refusal to its error body."""
+"""Passes each request to its endpoint, and sends the error body of each refused one."""
 
 import hashlib
 from collections.abc import Awaitable, Callable
@@ -23,7 +23,7 @@ POSTS: dict[str, tuple[str, Endpoint]] = {
 
 
 async def answer_request(service: Service, exchange: Exchange) -> None:
-    """Answer anything that comes over the wire, and book it."""
+    """Answer one request and record it in the ledger."""
     request = exchange.request
     if request.path.startswith(CONTROL):
         await control(service, exchange)
@@ -38,7 +38,7 @@ async def answer_request(service: Service, exchange: Exchange) -> None:
 
 
 def cuts_off(service: Service, path: str, piece: bytes) -> bool:
-    """Whether a fault resets a request as its body begins to arrive; such a one is booked."""
+    """Whether a fault resets a request when its body begins to arrive; the ledger records it."""
     name, _ = _endpoint("POST", path)
     if name != "messages" or not service.early_schedule.has_faults:
         return False

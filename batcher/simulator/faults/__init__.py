@@ -1,1 +1,1 @@
-"""Failures on demand: which requests fail, and how."""
+"""Failures on demand: which requests fail, and how they fail."""

@@ -1,4 +1,4 @@
-"""Damage to an answer the model gave: on the wire, or in its usage."""
+"""Damage to a response that was generated: in its transport, or in its usage."""
 
 import asyncio
 import struct
@@ -16,13 +16,13 @@ JUNK = b"\x00\xff this is not the answer you are looking for"
 SLOW_PIECES = 10
 HEADER_PIECE = 16_384
 READING_S = 0.02
-"""A reset throws away what the client has not read yet: so long it may read first."""
+"""The client's time to read before a reset: a reset discards what it has not read yet."""
 GZIP_HEADER = b"\x1f\x8b\x08" + bytes(6) + b"\xff"
 UNKNOWN_KIND = {"hologram_tokens": 7}
 
 
 def damage_message(fault: Fault, message: dict[str, Any]) -> dict[str, Any]:
-    """Change the usage of a message, for the kinds that do that."""
+    """Return the message with the usage that the fault gives it."""
     match fault.kind:
         case "usage_missing":
             return {key: value for key, value in message.items() if key != "usage"}
@@ -37,7 +37,7 @@ def damage_message(fault: Fault, message: dict[str, Any]) -> dict[str, Any]:
 async def send_damaged(
     fault: Fault, exchange: Exchange, headers: Mapping[str, str], pieces: Sequence[bytes]
 ) -> None:
-    """Send the pieces of a body, or not, the way the fault says; ``headers`` fit the pieces."""
+    """Send the pieces of a body as the fault requires; ``headers`` fit the undamaged body."""
     body = b"".join(pieces)
     match fault.kind:
         case "junk":
@@ -47,7 +47,9 @@ async def send_damaged(
         case "wrong_content_type":
             await exchange.reply(200, {**headers, "content-type": "text/html"}, body)
         case "gzip_bomb":
-            await exchange.reply(200, {**headers, "content-encoding": "gzip"}, _packed(fault.size))
+            await exchange.reply(
+                200, {**headers, "content-encoding": "gzip"}, _gzipped_spaces(fault.size)
+            )
         case "stream_cut":
             await exchange.reply(200, headers, b"".join(pieces[:-1]))
         case "stream_error":
@@ -61,27 +63,29 @@ async def send_damaged(
 async def _send_broken(
     fault: Fault, exchange: Exchange, headers: Mapping[str, str], body: bytes
 ) -> None:
-    """Send a body over a connection that fails, or not."""
+    """Send a body, with a fault of the connection if there is one."""
     match fault.kind:
         case "hang":
             await exchange.until_gone()
         case "reset_billed":
             exchange.reset()
         case "reset_mid_body" | "truncated" | "stall":
-            await _half(fault, exchange, headers, body)
+            await _send_half(fault, exchange, headers, body)
         case "reset_after":
             await exchange.reply(200, headers, body)
             await asyncio.sleep(READING_S)
             exchange.reset()
         case "slow_body":
-            await _slowly(fault, exchange, headers, body)
+            await _send_slowly(fault, exchange, headers, body)
         case "giant_header" | "endless_header":
-            await _headed(fault, exchange)
+            await _send_headers(fault, exchange)
         case _:
             await exchange.reply(200, headers, body)
 
 
-async def _half(fault: Fault, exchange: Exchange, headers: Mapping[str, str], body: bytes) -> None:
+async def _send_half(
+    fault: Fault, exchange: Exchange, headers: Mapping[str, str], body: bytes
+) -> None:
     await exchange.begin(200, {**headers, "content-length": str(len(body))})
     await exchange.write(body[: len(body) // 2])
     match fault.kind:
@@ -94,8 +98,8 @@ async def _half(fault: Fault, exchange: Exchange, headers: Mapping[str, str], bo
             exchange.reset()
 
 
-async def _headed(fault: Fault, exchange: Exchange) -> None:
-    """Send headers that no client should take; it leaves, which ends this, or the size is sent."""
+async def _send_headers(fault: Fault, exchange: Exchange) -> None:
+    """Send headers that a client should refuse, up to the size or until it disconnects."""
     await exchange.write_raw(b"HTTP/1.1 200 OK\r\nx-padding: ")
     piece = b"y" * HEADER_PIECE
     if fault.kind == "endless_header":
@@ -108,7 +112,7 @@ async def _headed(fault: Fault, exchange: Exchange) -> None:
     exchange.cut()
 
 
-async def _slowly(
+async def _send_slowly(
     fault: Fault, exchange: Exchange, headers: Mapping[str, str], body: bytes
 ) -> None:
     await exchange.begin(200, {**headers, "content-length": str(len(body))})
@@ -120,13 +124,14 @@ async def _slowly(
 
 
 @cache
-def _packed(size: int) -> bytes:
-    """One gzip member that unpacks to at least so many spaces, made without packing them all."""
-    block, times = b" " * 1_000_000, -(-size // 1_000_000)
+def _gzipped_spaces(size: int) -> bytes:
+    """Return a gzip member that unpacks to at least ``size`` spaces, without packing them all."""
+    block, repeats = b" " * 1_000_000, -(-size // 1_000_000)
     packer = zlib.compressobj(9, wbits=-zlib.MAX_WBITS)
-    segment = packer.compress(block) + packer.flush(zlib.Z_FULL_FLUSH)  # refers to none before it
+    # After a full flush a segment refers to no earlier data, so it can be repeated.
+    segment = packer.compress(block) + packer.flush(zlib.Z_FULL_FLUSH)
     checksum = 0
-    for _ in range(times):
+    for _ in range(repeats):
         checksum = zlib.crc32(block, checksum)
-    ending = struct.pack("<II", checksum, len(block) * times % 2**32)
-    return GZIP_HEADER + segment * times + packer.flush() + ending
+    ending = struct.pack("<II", checksum, len(block) * repeats % 2**32)
+    return GZIP_HEADER + segment * repeats + packer.flush() + ending

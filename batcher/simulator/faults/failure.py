@@ -1,4 +1,4 @@
-"""Failures instead of an answer."""
+"""Failures that the client gets instead of an answer."""
 
 import json
 from collections.abc import Mapping
@@ -13,13 +13,13 @@ HTML = (
     b"<center><h1>500 Internal Server Error</h1></center>\r\n<hr><center>cloudflare</center>\r\n"
     b"</body>\r\n</html>\r\n"
 )
-ELSEWHERE = "http://example.invalid/v1/messages"
-OWN_LIMIT = (
+OTHER_HOST_URL = "http://example.invalid/v1/messages"
+OWN_SPEND_LIMIT = (
     "You have reached your specified API usage limits. "
     "You will regain access on 2026-12-01 at 00:00 UTC."
 )
 TOO_FAST = "Your organization's usage grew too fast; please ramp up gradually."
-SPENT = "Your organization has reached its monthly spend limit."
+SPEND_LIMIT = "Your organization has reached its monthly spend limit."
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,41 +27,41 @@ class _Kind:
     status: int
     message: str | None = None
     code: str | None = None
-    waits: bool = False
+    has_retry_after: bool = False
 
 
 ERRORS = {
-    "rate_limit": _Kind(429, waits=True),
+    "rate_limit": _Kind(429, has_retry_after=True),
     "rate_limit_bare": _Kind(429),
-    "ramp_limit": _Kind(429, TOO_FAST, "ramp_limit_exceeded", waits=True),
-    "spend_limit": _Kind(429, SPENT, "enforced_spend_limit_reached"),
-    "contract_spend_limit": _Kind(429, SPENT, "contract_spend_limit_reached"),
-    "own_spend_limit": _Kind(400, OWN_LIMIT),
+    "ramp_limit": _Kind(429, TOO_FAST, "ramp_limit_exceeded", has_retry_after=True),
+    "spend_limit": _Kind(429, SPEND_LIMIT, "enforced_spend_limit_reached"),
+    "contract_spend_limit": _Kind(429, SPEND_LIMIT, "contract_spend_limit_reached"),
+    "own_spend_limit": _Kind(400, OWN_SPEND_LIMIT),
     "overloaded": _Kind(529),
 }
 
 
 def api_error(fault: Fault) -> ApiError | None:
-    """Make the error a fault answers with, or None when it is of another sort."""
+    """Return the API error of a fault, or None for a fault that is no API error."""
     kind = _Kind(fault.status) if fault.kind == "status" else ERRORS.get(fault.kind)
     if kind is None:
         return None
     headers = {}
-    if kind.waits and fault.retry_after_s is not None:
+    if kind.has_retry_after and fault.retry_after_s is not None:
         headers["retry-after"] = f"{fault.retry_after_s:g}"
     message, code = fault.message or kind.message, fault.code or kind.code
     return ApiError(kind.status, message, code=code, headers=headers)
 
 
 async def fail(fault: Fault, exchange: Exchange, headers: Mapping[str, str]) -> int | None:
-    """Do what the fault says and return the status sent, if any; ``headers`` are the usual."""
+    """Fail as the fault requires; return the status sent, if any."""
     request_id = headers["request-id"]
     match fault.kind:
         case "server_error_html":
             await exchange.reply(500, {**headers, "content-type": "text/html"}, HTML)
             return 500
         case "redirect":
-            await exchange.reply(307, {**headers, "location": ELSEWHERE}, b"")
+            await exchange.reply(307, {**headers, "location": OTHER_HOST_URL}, b"")
             return 307
         case "error_200":
             body = json.dumps(ApiError(529).as_json(request_id)).encode()

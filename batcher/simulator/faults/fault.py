@@ -8,37 +8,37 @@ Kinds that answer with an error of the API, and bill nothing:
     ramp_limit             429 ramp_limit_exceeded, with ``retry-after``
     spend_limit            429 enforced_spend_limit_reached, without ``retry-after``
     contract_spend_limit   429 contract_spend_limit_reached
-    own_spend_limit        400 as for a limit somebody set
+    own_spend_limit        400 as for a spend limit that the customer has set
     overloaded             529
     server_error_html      500 with a page of HTML
 
 Kinds that break the transport or the shape, and bill nothing:
 
-    reset_in_request       reset as soon as the first of the request's body arrives
-    reset_before           the connection is reset instead of an answer
+    reset_in_request       the connection is reset when the request's body begins to arrive
+    reset_before           the connection is reset instead of a response
     redirect               307 to another host
     error_200              status 200 whose body is an error object
 
-Kinds that happen to an answer the model gave, and bill it:
+Kinds that damage the response to an answered request, which is billed:
 
-    hang                   no answer until the client leaves
-    reset_billed           reset instead of the answer that was made
-    reset_mid_body         reset after half of the body
-    reset_after            the whole answer, and then a reset
-    truncated              the connection closes after half of the body
-    half_json              half of the body, sent as if it were the whole
-    stall                  half of the body, then nothing until the client leaves
-    slow_body              the body comes in pieces spread over ``seconds``
+    hang                   no response until the client disconnects
+    reset_billed           a reset instead of the response
+    reset_mid_body         a reset after half of the body
+    reset_after            the whole response, then a reset
+    truncated              the connection is closed after half of the body
+    half_json              half of the body, sent as a complete one
+    stall                  half of the body, then nothing until the client disconnects
+    slow_body              the body in pieces, spread over ``seconds``
     giant_header           a header of ``size`` bytes before the body
-    endless_header         header after header until the client leaves
-    junk                   status 200 and bytes that are no JSON
-    wrong_content_type     the right answer named ``text/html``
+    endless_header         more and more headers until the client disconnects
+    junk                   status 200 and bytes that are not JSON
+    wrong_content_type     the right body with the content type ``text/html``
     gzip_bomb              status 200 and a small body that unpacks to ``size`` bytes
-    stream_cut             the stream ends properly, but without ``message_stop``
+    stream_cut             a stream that ends without ``message_stop``
     stream_error           an error event of ``status`` in the middle of the stream
-    usage_missing          an answer without its usage
-    usage_empty            an answer whose usage has no fields
-    usage_unknown          an answer whose usage has a token kind nobody knows
+    usage_missing          a message without usage
+    usage_empty            a message whose usage has no fields
+    usage_unknown          a message whose usage has an unknown token kind
 """
 
 from collections.abc import Mapping
@@ -65,13 +65,17 @@ KINDS = UNBILLED | BILLED
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """What goes wrong, and when.
+    """What goes wrong, and which requests it hits.
 
-    A request is hit when all conditions hold: it is not among the first ``after_n`` Messages
-    requests; it is among the next ``first_n``; it is each ``every_n``-th of those; fewer than
-    ``attempts`` faults of this rule have hit the same body; fewer than ``times`` have hit at all;
-    the raw body contains ``match``; and the dice of the seed, the body and its number of earlier
-    faults fall below ``rate``, so that a retry has a new chance.
+    A request is hit when all of these hold:
+
+    - it is not one of the first ``after_n`` Messages requests, but one of the next ``first_n``;
+    - of those, it is the first or every ``every_n``-th after it;
+    - this rule has hit the same body fewer than ``attempts`` times;
+    - this rule has hit fewer than ``times`` requests;
+    - the raw body contains ``match``;
+    - a random number, which follows from the seed, the body and the number of times that this rule
+      has hit it, is below ``rate``. A retry therefore has a new chance.
     """
 
     kind: str
@@ -96,25 +100,25 @@ class Fault:
                 + ", ".join(sorted(KINDS - {"status"}))
             )
         if not 0 <= self.rate <= 1:
-            raise ValueError("the rate of a fault must lie between 0 and 1")
+            raise ValueError("the rate of a fault must be between 0 and 1")
         if self.every_n < 1:
             raise ValueError("every_n must be at least 1")
         if not 400 <= self.status <= 599:
-            raise ValueError("the status of a fault must lie between 400 and 599")
+            raise ValueError("the status of a fault must be between 400 and 599")
 
     @property
     def is_billed(self) -> bool:
-        """Whether the model answers, and charges, before things go wrong."""
+        """Whether the request is answered and billed before the fault happens."""
         return self.kind in BILLED
 
     @property
     def is_early(self) -> bool:
-        """Whether it strikes before the request is whole, and knows no more than its beginning."""
+        """Whether it hits a request of which only the beginning has arrived."""
         return self.kind == "reset_in_request"
 
     @classmethod
     def read(cls, values: Mapping[str, Any]) -> "Fault":
-        """From a table of a settings file; ValueError names a key that does not exist."""
+        """Return the fault of a table in a settings file; raise ValueError for an unknown key."""
         known = [field.name for field in fields(cls)]
         unknown = sorted(set(values) - set(known))
         if unknown:
@@ -127,7 +131,7 @@ class Fault:
 
     @classmethod
     def parse(cls, text: str) -> "Fault":
-        """From ``KIND[:KEY=VALUE,...]`` as on the command line; a bare status is a kind too."""
+        """Return the fault of ``KIND[:KEY=VALUE,...]``; a status such as ``500`` is a kind, too."""
         kind, _, rest = text.partition(":")
         values: dict[str, Any] = {"kind": kind}
         if kind.isdigit():

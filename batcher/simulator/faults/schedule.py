@@ -1,16 +1,17 @@
-"""Which request is hit by which fault: decided by the seed, the body and its earlier faults."""
+"""Which fault hits which request: a function of the seed, the body and its earlier faults."""
 
 from collections import Counter
 from collections.abc import Sequence
 
 from batcher.simulator.faults.fault import Fault
-from batcher.simulator.model.seeded_random import Dice
+from batcher.simulator.model.seeded_random import SeededRandom
 
 
 class Schedule:
     """The fault rules and what they have hit so far; the first rule that applies wins.
 
-    Remembers only bodies that were hit, so memory grows with the faults, not with the requests.
+    It remembers only the bodies that were hit, so memory grows with the faults, not with the
+    requests.
     """
 
     def __init__(self, faults: Sequence[Fault], seed: int) -> None:
@@ -26,7 +27,7 @@ class Schedule:
         return bool(self._faults)
 
     def next(self, key: str, body: bytes) -> Fault | None:
-        """Count one more Messages request and say what goes wrong with it."""
+        """Count a Messages request and return the fault that hits it, if any."""
         number = self._received
         self._received += 1
         for rule, fault in enumerate(self._faults):
@@ -37,10 +38,10 @@ class Schedule:
         return None
 
     def _applies(self, rule: int, fault: Fault, number: int, key: str, body: bytes) -> bool:
-        counted = number - fault.after_n
-        if counted < 0 or counted % fault.every_n:
+        position = number - fault.after_n
+        if position < 0 or position % fault.every_n:
             return False
-        if fault.first_n is not None and counted >= fault.first_n:
+        if fault.first_n is not None and position >= fault.first_n:
             return False
         if fault.times is not None and self._hits[rule] >= fault.times:
             return False
@@ -51,4 +52,4 @@ class Schedule:
             return False
         if fault.rate == 1:
             return True
-        return Dice(self._seed, "fault", str(rule), key, str(hits)).chance(fault.rate)
+        return SeededRandom(self._seed, "fault", str(rule), key, str(hits)).chance(fault.rate)

@@ -1,1 +1,1 @@
-"""What the simulated model says: a function of the seed and the request, and of nothing else."""
+"""What the simulated model answers: a function of the seed and the request alone."""

@@ -1,27 +1,29 @@
-"""What the simulated model knows and how it errs, besides what the dice say."""
+"""How often the simulated model refuses, breaks rules, varies its answer and is right."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
-from batcher.simulator.model.description_bounds import minded
-from batcher.simulator.model.schema_value import value
-from batcher.simulator.model.seeded_random import Dice
+from batcher.simulator.model.answer_key import AnswerKey, Fields, KnownAnswer
+from batcher.simulator.model.description_bounds import with_described_bounds
+from batcher.simulator.model.schema_value import value_for
+from batcher.simulator.model.seeded_random import SeededRandom
 
 _TRIES = 20
 
 
 @dataclass(frozen=True, slots=True)
-class Mind:
-    """``truth`` has the right fields of an answer by a line of the prompt.
+class Behaviour:
+    """The rates of the simulated model, each a share from 0 to 1.
 
-    A structured answer is right at ``right_rate`` where the truth is known, and at ``invalid_rate``
-    it breaks its schema: a key is missing, a value is of another type, or it is no object at all.
-    At ``careless_rate`` it keeps to its schema, but not to what descriptions in it ask for, and
-    minds no capitals in choices. At ``variety_rate`` an answer comes out otherwise when the same is
-    asked again. ``refusal_rate`` of all requests are refused.
+    - ``refusal_rate``: share of all requests that are refused.
+    - ``invalid_rate``: share of structured answers that break their schema. A key is missing, a
+      value has another type, or the answer is not an object.
+    - ``careless_rate``: share of structured answers that follow the schema, but ignore its
+      descriptions and the upper and lower case of choices.
+    - ``variety_rate``: share of repeated requests whose answer is a new one.
+    - ``right_rate``: share of right answers, where the answer key has the right answer. Wrong
+      answers are picked from the key's ``mistakes``; without mistakes they are random.
     """
 
     refusal_rate: float = 0.0
@@ -29,74 +31,65 @@ class Mind:
     careless_rate: float = 0.0
     variety_rate: float = 0.0
     right_rate: float = 1.0
-    truth: Mapping[str, Mapping[str, Any]] = field(default_factory=dict, repr=False)
+    answer_key: AnswerKey = field(default_factory=AnswerKey)
 
-    @staticmethod
-    def truth_in(path: Path | None) -> Mapping[str, Mapping[str, Any]]:
-        """Read the truth from a file of JSON lines: ``{"line": ..., "value": {...}}``."""
-        if path is None:
-            return {}
-        entries = (json.loads(text) for text in path.read_text("utf-8").splitlines())
-        return {entry["line"]: entry["value"] for entry in entries}
-
-    def structured(self, schema: Mapping[str, Any], prompt: str, dice: Dice) -> Any:
-        """Answer by a schema: as the dice have it, right, wrong, or none of it."""
-        is_careless = self.careless_rate > 0 and dice.chance(self.careless_rate)
-        read = dict(schema) if is_careless else minded(dict(schema))
-        made = value(read, dice)
-        known = self._known(prompt)
-        if known is not None and isinstance(made, dict):
-            made = self._told(read, made, known, dice)
+    def structured(self, schema: Mapping[str, Any], prompt: str, rng: SeededRandom) -> Any:
+        """Return an answer to a request with a schema: right, wrong, careless or invalid."""
+        is_careless = self.careless_rate > 0 and rng.chance(self.careless_rate)
+        followed = dict(schema) if is_careless else with_described_bounds(dict(schema))
+        answer = value_for(followed, rng)
+        known = self.answer_key.find(prompt)
+        if known is not None and isinstance(answer, dict):
+            answer = self._right_or_wrong(followed, answer, known, rng)
         if is_careless:
-            made = _in_other_capitals(made, schema, dice)
-        if dice.chance(self.invalid_rate) and isinstance(made, dict) and made:
-            return _broken(made, dice)
-        return made
+            answer = _with_other_case(answer, schema, rng)
+        if rng.chance(self.invalid_rate) and isinstance(answer, dict) and answer:
+            return _broken(answer, rng)
+        return answer
 
-    def varies(self, seed: int, key: str, times: int) -> bool:
-        """Whether the answer to what was asked so many times before is another one now."""
-        if not times or not self.variety_rate:
+    def varies(self, seed: int, key: str, repetition: int) -> bool:
+        """Whether a repeated request gets a new answer; ``repetition`` is 0 for the first one."""
+        if not repetition or not self.variety_rate:
             return False
-        return Dice(seed, "varies", key, str(times)).chance(self.variety_rate)
+        return SeededRandom(seed, "varies", key, str(repetition)).chance(self.variety_rate)
 
-    def _known(self, prompt: str) -> Mapping[str, Any] | None:
-        if not self.truth:
-            return None
-        found = (self.truth.get(line) for line in prompt.splitlines())
-        return next((one for one in found if one is not None), None)
-
-    def _told(
-        self, schema: dict[str, Any], made: dict[str, Any], known: Mapping[str, Any], dice: Dice
+    def _right_or_wrong(
+        self, schema: dict[str, Any], answer: dict[str, Any], known: KnownAnswer, rng: SeededRandom
     ) -> dict[str, Any]:
-        """Tell the truth at its rate; else anything but it, if there is anything else."""
-        if dice.chance(self.right_rate):
-            return {**made, **{name: one for name, one in known.items() if name in made}}
+        if rng.chance(self.right_rate):
+            return _with_fields(answer, known.right)
+        if known.mistakes:
+            return _with_fields(answer, rng.pick(known.mistakes))
         for _ in range(_TRIES):
-            if any(made.get(name) != one for name, one in known.items()):
+            if any(answer.get(name) != value for name, value in known.right.items()):
                 break
-            made = value(schema, dice)
-        return made
+            answer = value_for(schema, rng)
+        return answer
 
 
-def _broken(made: dict[str, Any], dice: Dice) -> Any:
-    name = dice.pick(sorted(made))
-    match dice.below(3):
+def _with_fields(answer: dict[str, Any], fields: Fields) -> dict[str, Any]:
+    return {**answer, **{name: value for name, value in fields.items() if name in answer}}
+
+
+def _broken(answer: dict[str, Any], rng: SeededRandom) -> Any:
+    name = rng.pick(sorted(answer))
+    match rng.below(3):
         case 0:
-            return {key: one for key, one in made.items() if key != name}
+            return {key: value for key, value in answer.items() if key != name}
         case 1:
-            return {**made, name: {"odd": True}}
+            return {**answer, name: {"odd": True}}
         case _:
             return "I would rather say it in words."
 
 
-def _in_other_capitals(made: Any, schema: Mapping[str, Any], dice: Dice) -> Any:
-    """Some choices in capitals: the API does not vouch for them."""
+def _with_other_case(answer: Any, schema: Mapping[str, Any], rng: SeededRandom) -> Any:
+    """Swap the letter case of some choices: the API does not guarantee the case."""
     properties = schema.get("properties") or {}
-    if not isinstance(made, dict):
-        return made
+    if not isinstance(answer, dict):
+        return answer
     return {
-        key: one.swapcase()
-        if isinstance(one, str) and "enum" in properties.get(key, {}) and dice.chance(0.5)
-        else one
-        for key, one in made.items()
+        key: value.swapcase()
+        if isinstance(value, str) and "enum" in properties.get(key, {}) and rng.chance(0.5)
+        else value
+        for key, value in answer.items()
     }

@@ -1,7 +1,7 @@
-"""What descriptions in a schema ask for in words: bounds that structured output does not take.
+"""Bounds that the descriptions in a schema state in words.
 
-Clients move such bounds into descriptions for the model to read, as the official SDKs do, and a
-model mostly minds them.
+Structured output accepts no such bounds as keywords. Clients therefore move them into the
+descriptions, as the official SDKs do, and a model mostly follows them.
 """
 
 import re
@@ -9,7 +9,7 @@ from typing import Any
 
 Schema = dict[str, Any]
 
-_VALUES = ("enum", "const", "default", "examples")
+_LITERALS = ("enum", "const", "default", "examples")
 _NUMBER = r"(-?\d+(?:\.\d+)?(?:e[+-]?\d+)?)"
 _BOUNDS = tuple(
     (re.compile(pattern, re.IGNORECASE), keyword)
@@ -28,26 +28,29 @@ _BOUNDS = tuple(
 )
 
 
-def minded(schema: Any) -> Any:
-    """Read a schema with the bounds that its descriptions tell, at any depth."""
+def with_described_bounds(schema: Any) -> Any:
+    """Return the schema with the bounds of its descriptions added as keywords, at any depth."""
     if isinstance(schema, list):
-        return [minded(part) for part in schema]
+        return [with_described_bounds(part) for part in schema]
     if not isinstance(schema, dict):
         return schema
-    made = {key: value if key in _VALUES else minded(value) for key, value in schema.items()}
+    bounded = {
+        key: value if key in _LITERALS else with_described_bounds(value)
+        for key, value in schema.items()
+    }
     description = schema.get("description")
     if isinstance(description, str) and "const" not in schema:
-        made |= {k: v for k, v in _told(description).items() if k not in schema}
-    return made
+        bounded |= {k: v for k, v in _described_bounds(description).items() if k not in schema}
+    return bounded
 
 
-def _told(description: str) -> Schema:
-    found: Schema = {}
+def _described_bounds(description: str) -> Schema:
+    bounds: Schema = {}
     for pattern, keyword in _BOUNDS:
         match = pattern.search(description)
         if match is not None:
-            found[keyword] = keyword == "uniqueItems" or _number(match[1])
-    return found
+            bounds[keyword] = keyword == "uniqueItems" or _number(match[1])
+    return bounds
 
 
 def _number(text: str) -> int | float:

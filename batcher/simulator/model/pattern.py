@@ -1,14 +1,15 @@
 """Text that matches a simple regular expression.
 
-Understands what structured output allows in ``pattern``: literals, dots, classes, groups,
-alternatives, quantifiers, anchors and the escapes for digits, letters and spaces; no lookaround
-and no back-references. An open-ended quantifier repeats at most three times more than it must.
+Supports what structured output allows in ``pattern``: literals, dots, classes, groups,
+alternatives, quantifiers, anchors and the escapes for digits, letters and spaces. Lookaround and
+back-references are not supported. A quantifier without an upper end repeats at most three times
+more than its minimum.
 """
 
 import re
 import string
 
-from batcher.simulator.model.seeded_random import Dice
+from batcher.simulator.model.seeded_random import SeededRandom
 
 DIGITS = string.digits
 LETTERS = string.ascii_letters + string.digits + "_"
@@ -19,12 +20,9 @@ NEGATED = {"D": DIGITS, "W": LETTERS, "S": string.whitespace}
 _COUNT = re.compile(r"\{(\d*)(,?)(\d*)\}")
 
 
-def matching(pattern: str, dice: Dice) -> str:
-    """Make a text that the pattern accepts.
-
-    Raises ValueError for a construct outside the supported set.
-    """
-    reader = _Reader(pattern, dice)
+def text_matching(pattern: str, rng: SeededRandom) -> str:
+    """Return a random text that matches; raise ValueError for an unsupported construct."""
+    reader = _Reader(pattern, rng)
     text = reader.alternatives()
     if reader.position != len(pattern):
         raise ValueError("the pattern has an unbalanced parenthesis")
@@ -32,29 +30,29 @@ def matching(pattern: str, dice: Dice) -> str:
 
 
 class _Reader:
-    """Recursive descent: each rule reads its part of the pattern and returns a text for it."""
+    """A recursive descent parser: each method reads a part of the pattern and returns its text."""
 
-    def __init__(self, pattern: str, dice: Dice) -> None:
+    def __init__(self, pattern: str, rng: SeededRandom) -> None:
         self._pattern = pattern
-        self._dice = dice
+        self._rng = rng
         self.position = 0
 
     def _next(self) -> str:
         return self._pattern[self.position : self.position + 1]
 
     def _take(self) -> str:
-        taken = self._next()
-        if not taken:
+        char = self._next()
+        if not char:
             raise ValueError("the pattern ends too early")
         self.position += 1
-        return taken
+        return char
 
     def alternatives(self) -> str:
         options = [self._sequence()]
         while self._next() == "|":
             self._take()
             options.append(self._sequence())
-        return self._dice.pick(options)
+        return self._rng.pick(options)
 
     def _sequence(self) -> str:
         text = ""
@@ -71,15 +69,15 @@ class _Reader:
             return text
         after = self.position
         text = ""
-        for _ in range(self._dice.between(least, most)):
+        for _ in range(self._rng.between(least, most)):
             self.position = start
             text += self._atom()
         self.position = max(after, end)
         return text
 
     def _quantifier(self) -> tuple[int, int]:
-        simple = {"?": (0, 1), "*": (0, 3), "+": (1, 4)}.get(self._next())
-        if simple is not None:
+        bounds = {"?": (0, 1), "*": (0, 3), "+": (1, 4)}.get(self._next())
+        if bounds is not None:
             self._take()
         else:
             count = _COUNT.match(self._pattern, self.position)
@@ -87,10 +85,10 @@ class _Reader:
                 return 1, 1
             self.position = count.end()
             least = int(count[1] or 0)
-            simple = least, int(count[3]) if count[3] else least + 3 * bool(count[2])
+            bounds = least, int(count[3]) if count[3] else least + 3 * bool(count[2])
         if self._next() == "?":
             self._take()
-        return simple
+        return bounds
 
     def _atom(self) -> str:
         char = self._take()
@@ -98,13 +96,13 @@ class _Reader:
             case "(":
                 return self._group()
             case "[":
-                return self._dice.pick(self._class())
+                return self._rng.pick(self._class())
             case ".":
-                return self._dice.pick(ANY)
+                return self._rng.pick(ANY)
             case "^" | "$":
                 return ""
             case "\\":
-                return self._dice.pick(self._escape())
+                return self._rng.pick(self._escape())
             case _:
                 return char
 

@@ -1,4 +1,4 @@
-"""Seeded chance that is the same in every process and on every Python version."""
+"""Seeded random choices that are the same in every process and on every Python version."""
 
 import hashlib
 import random
@@ -8,11 +8,11 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
-class Dice:
-    """A stream of choices named by a seed and any number of words.
+class SeededRandom:
+    """A stream of random choices, identified by a seed and any number of names.
 
-    Only ``Random.random`` is used: its stream is promised to stay the same, that of ``choice``
-    and ``shuffle`` is not.
+    It calls ``Random.random`` only: Python promises to keep that stream stable, but not the
+    streams of ``choice`` and ``shuffle``.
     """
 
     __slots__ = ("_random",)
@@ -22,8 +22,8 @@ class Dice:
         digest = hashlib.blake2b(text, digest_size=16).digest()
         self._random = random.Random(int.from_bytes(digest)).random  # noqa: S311
 
-    def share(self) -> float:
-        """Draw a number from 0 up to, but without, 1."""
+    def fraction(self) -> float:
+        """Return a number from 0 (included) to 1 (excluded)."""
         return self._random()
 
     def chance(self, probability: float) -> bool:
@@ -31,13 +31,13 @@ class Dice:
         return self._random() < probability
 
     def below(self, end: int) -> int:
-        """Draw a whole number from 0 up to, but without, ``end``."""
+        """Return a whole number from 0 (included) to ``end`` (excluded)."""
         return int(self._random() * end)
 
     def between(self, low: int, high: int) -> int:
-        """Draw a whole number from ``low`` to ``high``, both included."""
+        """Return a whole number from ``low`` to ``high``, both included."""
         return low + self.below(high - low + 1)
 
     def pick(self, choices: Sequence[T]) -> T:
-        """Draw one of the choices, each as likely."""
+        """Return one of the choices; each is equally likely."""
         return choices[self.below(len(choices))]

@@ -1,9 +1,9 @@
-"""Short plausible text, and a choice among options the prompt itself offers."""
+"""Short plausible sentences, or one of the options that the prompt offers."""
 
 import re
 from collections.abc import Sequence
 
-from batcher.simulator.model.seeded_random import Dice
+from batcher.simulator.model.seeded_random import SeededRandom
 
 OPENINGS = (
     "In short,", "Overall,", "On balance,", "Judging by the text,", "At first sight,",
@@ -29,43 +29,44 @@ WORDS = (
     "amber", "basil", "cedar", "delta", "ember", "fjord", "grove", "heron", "indigo", "jasper",
     "kelp", "linen", "maple", "north", "ochre", "pearl", "quartz", "river", "slate", "tidal",
 )  # fmt: skip
-OPTIONS_SHOWN_WITHIN = 400
+OFFER_LENGTH = 400
+"""How many characters before the last " of" an offer may begin."""
 _OFFER = re.compile(
     r"(?:one|any|either) of(?: the following| these)?:?\s*([^\n.?!;]+)", re.IGNORECASE
 )
 _BETWEEN = re.compile(r"\s*(?:,\s*or\b|,|\||/|\bor\b)\s*", re.IGNORECASE)
 
 
-def sentences(dice: Dice, count: int) -> str:
-    """So many sentences."""
-    return " ".join(sentence(dice) for _ in range(count))
+def sentences(rng: SeededRandom, count: int) -> str:
+    """Return ``count`` sentences."""
+    return " ".join(sentence(rng) for _ in range(count))
 
 
-def sentence(dice: Dice) -> str:
-    """One sentence of about a dozen words."""
+def sentence(rng: SeededRandom) -> str:
+    """Return a sentence of about a dozen words."""
     parts = (OPENINGS, SUBJECTS, VERBS, OBJECTS, ENDINGS)
-    return " ".join(dice.pick(part) for part in parts)
+    return " ".join(rng.pick(part) for part in parts)
 
 
-def words(dice: Dice, count: int) -> str:
-    """So many words."""
-    return " ".join(dice.pick(WORDS) for _ in range(count))
+def words(rng: SeededRandom, count: int) -> str:
+    """Return ``count`` words."""
+    return " ".join(rng.pick(WORDS) for _ in range(count))
 
 
 def offered_options(prompt: str) -> Sequence[str]:
-    """Read the options of the last phrase like ``one of: a, b, c``; else nothing."""
+    """Return the options of the last phrase such as ``one of: a, b, c``; empty without one."""
     start = prompt.rfind(" of")
     if start < 0:
         return ()
-    found = list(_OFFER.finditer(prompt, max(0, start - OPTIONS_SHOWN_WITHIN)))
-    if not found:
+    offers = list(_OFFER.finditer(prompt, max(0, start - OFFER_LENGTH)))
+    if not offers:
         return ()
-    options = [part.strip(" \"'`*()[]") for part in _BETWEEN.split(found[-1][1])]
+    options = [part.strip(" \"'`*()[]") for part in _BETWEEN.split(offers[-1][1])]
     options = [option for option in options if option]
     return options if len(options) > 1 else ()
 
 
-def reply(prompt: str, dice: Dice) -> str:
-    """Say something as the model does without a schema."""
+def reply(prompt: str, rng: SeededRandom) -> str:
+    """Return an answer to a request without a schema."""
     options = offered_options(prompt)
-    return dice.pick(options) if options else sentences(dice, dice.between(1, 3))
+    return rng.pick(options) if options else sentences(rng, rng.between(1, 3))

@@ -1,1 +1,1 @@
-"""What the API refuses, and in which words."""
+"""Which requests the API refuses, with its error messages."""

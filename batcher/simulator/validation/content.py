@@ -22,7 +22,7 @@ from batcher.simulator.validation.shape import (
 )
 
 IMAGE_TYPES = ("image/jpeg", "image/png", "image/gif", "image/webp")
-MOST_IMAGE_BYTES = 10 * 1024 * 1024
+MAX_IMAGE_BYTES = 10 * 1024 * 1024
 LONGEST_SIDE = 8_000
 BLANK = "text content blocks must contain non-whitespace text"
 IDENTIFIER = r"^[a-zA-Z0-9_-]+$"
@@ -40,9 +40,9 @@ def _base64(data: str, path: str) -> bytes:
 def _image_source(value: Any, path: str) -> None:
     record({"media_type": one_of(*IMAGE_TYPES), "data": text(1)})(value, path)
     data = value["data"]
-    if len(data) > MOST_IMAGE_BYTES:
+    if len(data) > MAX_IMAGE_BYTES:
         raise refuse(
-            path, f"image exceeds 10 MB maximum: {len(data)} bytes > {MOST_IMAGE_BYTES} bytes"
+            path, f"image exceeds 10 MB maximum: {len(data)} bytes > {MAX_IMAGE_BYTES} bytes"
         )
     decoded = _base64(data, f"{path}.data")
     claimed = media_type(decoded)
@@ -70,7 +70,7 @@ def _pdf_source(value: Any, path: str) -> None:
 
 
 def _tool_result(value: Any, path: str) -> None:
-    # Looked up late: a result holds blocks.
+    # The blocks are looked up at the call, because ``BLOCKS`` itself contains this function.
     content = text_or(list_of(tagged({k: BLOCKS[k] for k in RESULT_BLOCKS})))
     record(
         {"tool_use_id": text(1, pattern=IDENTIFIER)},

@@ -6,7 +6,7 @@ from batcher.simulator.api_error import ApiError
 
 NEWEST = "2026-10-21"
 VERSIONS = ("2023-01-01", "2023-06-01", NEWEST)
-# Betas of the official SDK's list; the second half is accepted without effect.
+# The betas that the official SDK lists; the second half is accepted without effect.
 BETAS = frozenset(
     {
         "fast-mode-2026-02-01", "output-300k-2026-03-24", "context-management-2025-06-27",
@@ -25,25 +25,25 @@ BETAS = frozenset(
 
 
 def check_headers(headers: Mapping[str, str], bad_key_prefix: str) -> None:
-    """Refuse a missing or bad key, a missing or unknown version, and unknown betas."""
+    """Refuse a missing or invalid key, a missing or unknown version, and unknown betas."""
     _check_key(headers, bad_key_prefix)
-    given = headers.get("anthropic-version")
-    if given is None:
+    name = headers.get("anthropic-version")
+    if name is None:
         raise ApiError(400, "anthropic-version: header is required")
-    if given not in VERSIONS:
-        raise ApiError(400, f'anthropic-version: "{given}" is not a valid version')
+    if name not in VERSIONS:
+        raise ApiError(400, f'anthropic-version: "{name}" is not a valid version')
     unknown = sorted(betas(headers) - BETAS)
     if unknown:
         raise ApiError(400, f"Unexpected value(s) `{unknown[0]}` for the `anthropic-beta` header.")
 
 
 def version(headers: Mapping[str, str]) -> str:
-    """Read the version asked for."""
+    """Return the requested API version."""
     return headers["anthropic-version"]
 
 
 def betas(headers: Mapping[str, str]) -> frozenset[str]:
-    """Read the betas asked for."""
+    """Return the requested betas."""
     names = headers.get("anthropic-beta")
     return frozenset(n.strip() for n in names.split(",") if n.strip()) if names else frozenset()
 

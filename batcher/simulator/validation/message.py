@@ -1,10 +1,10 @@
-"""The shape of a Messages body and of a count_tokens body, checked before anything is counted."""
+"""Validates the body of a message and of a token count before anything is counted."""
 
 from collections.abc import Callable
 from typing import Any
 
 from batcher.simulator.billing.model_table import Model
-from batcher.simulator.validation.breakpoints import check_marks
+from batcher.simulator.validation.breakpoints import check_breakpoints
 from batcher.simulator.validation.content import ROLES, cache_control, text_blocks
 from batcher.simulator.validation.rules import check_rules
 from batcher.simulator.validation.shape import (
@@ -28,7 +28,7 @@ Json = dict[str, Any]
 FindModel = Callable[[str], Model]
 
 TOOL_NAME = r"^[a-zA-Z0-9_-]{1,128}$"
-MOST_MESSAGES = 100_000
+MAX_MESSAGES = 100_000
 EFFORTS = ("low", "medium", "high", "xhigh", "max")
 DISPLAYS = ("summarized", "omitted")
 
@@ -94,12 +94,12 @@ SHARED: dict[str, Shape] = {
     "cache_control": cache_control,
     "speed": nullable(one_of("standard", "fast")),
 }
-NEEDED: dict[str, Shape] = {
+REQUIRED: dict[str, Shape] = {
     "model": text(1, 256),
-    "messages": list_of(_message, most=MOST_MESSAGES),
+    "messages": list_of(_message, maximum=MAX_MESSAGES),
 }
 MESSAGE = record(
-    NEEDED | {"max_tokens": integer(0)},
+    REQUIRED | {"max_tokens": integer(0)},
     SHARED
     | {
         "stream": flag,
@@ -114,17 +114,17 @@ MESSAGE = record(
         "diagnostics": nullable(record({}, {"previous_message_id": nullable(text())})),
     },
 )
-COUNT = record(NEEDED, SHARED)
+COUNT = record(REQUIRED, SHARED)
 
 
 def check_message(body: Json, version: str, betas: frozenset[str], find: FindModel) -> Model:
-    """Return the model of a body that is in order; else raise the API's error."""
+    """Return the model of a valid body, or raise the API's error."""
     MESSAGE(body, "")
     return _check(body, version, betas, find)
 
 
 def check_count(body: Json, version: str, betas: frozenset[str], find: FindModel) -> Model:
-    """Do the same for count_tokens, which has no ``max_tokens`` to hold against the model."""
+    """Return the model of a valid count_tokens body, which has no ``max_tokens``."""
     COUNT(body, "")
     return _check(body, version, betas, find)
 
@@ -133,5 +133,5 @@ def _check(body: Json, version: str, betas: frozenset[str], find: FindModel) -> 
     model = find(body["model"])
     check_turns(body["messages"], model, version)
     check_rules(body, model, version, betas)
-    check_marks(body)
+    check_breakpoints(body)
     return model

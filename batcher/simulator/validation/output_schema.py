@@ -1,13 +1,13 @@
-"""Which JSON schemas structured output and strict tools accept."""
+"""The JSON schemas that structured output and strict tools accept."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from batcher.simulator.api_error import ApiError
-from batcher.simulator.model.pattern import matching
+from batcher.simulator.model.pattern import text_matching
 from batcher.simulator.model.schema_value import resolve
-from batcher.simulator.model.seeded_random import Dice
+from batcher.simulator.model.seeded_random import SeededRandom
 from batcher.simulator.validation.shape import (
     Shape,
     anything,
@@ -47,9 +47,9 @@ FORMATS = frozenset(
         "uuid",
     }
 )  # fmt: skip
-MOST_OPTIONAL = 24
-MOST_UNIONS = 16
-MOST_STRICT_TOOLS = 20
+MAX_OPTIONAL = 24
+MAX_UNIONS = 16
+MAX_STRICT_TOOLS = 20
 
 
 def check_output_schema(body: dict[str, Any]) -> None:
@@ -64,34 +64,34 @@ def check_output_schema(body: dict[str, Any]) -> None:
 def check_strict_tools(body: dict[str, Any]) -> None:
     """Check the schemas of all strict tools together."""
     strict = [
-        (f"tools.{place}.custom.input_schema", tool["input_schema"])
-        for place, tool in enumerate(body.get("tools") or ())
+        (f"tools.{index}.custom.input_schema", tool["input_schema"])
+        for index, tool in enumerate(body.get("tools") or ())
         if tool.get("strict")
     ]
-    if len(strict) > MOST_STRICT_TOOLS:
-        raise refuse("tools", f"too many strict tools: {len(strict)} > {MOST_STRICT_TOOLS}")
+    if len(strict) > MAX_STRICT_TOOLS:
+        raise refuse("tools", f"too many strict tools: {len(strict)} > {MAX_STRICT_TOOLS}")
     check_schemas(strict)
 
 
 def check_schemas(schemas: list[tuple[str, Schema]]) -> None:
-    """Refuse what the grammar compiler cannot do; the limits count over all schemas."""
+    """Refuse what the API's grammar compiler does not support; the limits cover all schemas."""
     optional = unions = 0
     for path, root in schemas:
-        inside = list(_walk(root, path))
-        for schema, is_part in inside:
+        schemas_inside = list(_walk(root, path))
+        for schema, is_part in schemas_inside:
             _check_one(schema, path)
             if not is_part and not VALUE_KEYWORDS & set(schema):
                 raise refuse(path, "Schema type is missing")
             names = schema.get("properties") or {}
             optional += len(set(names) - set(schema.get("required") or ()))
             unions += "anyOf" in schema or isinstance(schema.get("type"), list)
-        _References(root, path, {id(schema) for schema, _ in inside}).check(root, ())
-    if optional > MOST_OPTIONAL or unions > MOST_UNIONS:
+        _References(root, path, {id(schema) for schema, _ in schemas_inside}).check(root, ())
+    if optional > MAX_OPTIONAL or unions > MAX_UNIONS:
         raise ApiError(400, "Schema is too complex for compilation.")
 
 
 def _walk(schema: Any, path: str, *, is_part: bool = False) -> Iterator[tuple[Schema, bool]]:
-    """Every schema inside, and whether it is a part of an allOf, which need not have a type."""
+    """Yield every schema inside, and whether it is a part of an allOf, which needs no type."""
     mapping(schema, path)
     for keyword, value in schema.items():
         KEYWORDS.get(keyword, anything)(value, f"{path}.{keyword}")
@@ -148,7 +148,7 @@ def _check_values(schema: Schema, path: str) -> None:
 
 def _is_simple(pattern: Any) -> bool:
     try:
-        matching(pattern, Dice(0))
+        text_matching(pattern, SeededRandom(0))
     except (TypeError, ValueError):
         return False
     return True
@@ -156,37 +156,37 @@ def _is_simple(pattern: Any) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class _References:
-    """Follows every reference; one that leads back to itself cannot be compiled.
+    """Follows every reference and refuses a circular one.
 
-    ``known`` holds the identities of the schemas that were checked: a reference must lead to one.
+    ``checked`` holds the ``id()`` of each schema that was checked; a reference must lead to one.
     """
 
     root: Schema
     path: str
-    known: set[int]
+    checked: set[int]
 
-    def check(self, schema: Schema, seen: tuple[str, ...]) -> None:
+    def check(self, schema: Schema, followed: tuple[str, ...]) -> None:
         reference = schema.get("$ref")
         if reference is not None:
-            if reference in seen or reference == "#":
+            if reference in followed or reference == "#":
                 raise refuse(self.path, "Circular reference detected in schema definitions")
-            self.check(self._target(reference), (*seen, reference))
+            self.check(self._target(reference), (*followed, reference))
         inner = [*schema.get("properties", {}).values()]
         inner += [*schema.get("anyOf", ()), *schema.get("allOf", ())]
         inner += [schema["items"]] if "items" in schema else []
         for part in inner:
-            self.check(part, seen)
+            self.check(part, followed)
 
     def _target(self, reference: str) -> Schema:
         if not reference.startswith("#"):
             raise refuse(self.path, "Only internal $ref are supported")
         try:
-            found = resolve(self.root, reference)
+            target = resolve(self.root, reference)
         except (LookupError, TypeError):
-            found = None
-        if found is None or id(found) not in self.known:
+            target = None
+        if target is None or id(target) not in self.checked:
             raise refuse(self.path, f"Could not resolve reference '{reference}'")
-        return found
+        return target
 
 
 def _cites(body: dict[str, Any]) -> bool:

@@ -1,4 +1,4 @@
-"""What a model or a version refuses in a body of the right shape."""
+"""What a model or an API version refuses in a body of the right shape."""
 
 from typing import Any
 
@@ -9,38 +9,38 @@ from batcher.simulator.validation.shape import refuse
 
 Json = dict[str, Any]
 SAMPLING = ("temperature", "top_p", "top_k")
-# What passes under the older version on models that refuse sampling: the default values.
+# Values that a model without sampling accepts in the older version: the defaults.
 DEFAULTS: dict[str, tuple[float, ...]] = {"temperature": (1,), "top_p": (0.99, 1), "top_k": ()}
 GEOS = ("global", "us")
 EFFORTS = ("low", "medium", "high", "xhigh", "max")
-# Runs and bills as standard instead of refusing.
+# Runs and bills ``speed: fast`` as standard instead of refusing it.
 SILENTLY_STANDARD = "claude-opus-4-6"
 
 
 def check_rules(body: Json, model: Model, version: str, betas: frozenset[str]) -> None:
-    """Raise the API's error for the first thing refused."""
+    """Raise the API's error for the first violation."""
     _check_max_tokens(body, model)
     _check_sampling(body, model, version)
     _check_effort(body, model)
     _check_thinking(body, model)
     _check_tool_choice(body, model)
     _check_prefill(body, model)
-    _check_places(body, model, betas)
+    _check_geo_and_speed(body, model, betas)
     check_output_schema(body)
     check_strict_tools(body)
 
 
 def _check_max_tokens(body: Json, model: Model) -> None:
-    most = body.get("max_tokens")
-    if most is None:
+    max_tokens = body.get("max_tokens")
+    if max_tokens is None:
         return
-    if most > model.max_output:
+    if max_tokens > model.max_output:
         raise refuse(
             "max_tokens",
-            f"{most} > {model.max_output}, which is the maximum allowed number of output tokens "
-            f"for {model.id}",
+            f"{max_tokens} > {model.max_output}, which is the maximum allowed number of output "
+            f"tokens for {model.id}",
         )
-    if most == 0:
+    if max_tokens == 0:
         _check_prewarm(body)
 
 
@@ -52,8 +52,8 @@ def _check_prewarm(body: Json) -> None:
         "output_config.format": bool(config.get("format")),
         "tool_choice": _type(body, "tool_choice") in ("any", "tool"),
     }
-    for name, is_there in refused.items():
-        if is_there:
+    for name, is_present in refused.items():
+        if is_present:
             raise refuse("max_tokens", f"0 is not supported together with {name}")
 
 
@@ -63,11 +63,11 @@ def _type(body: Json, name: str) -> str | None:
 
 
 def _check_sampling(body: Json, model: Model, version: str) -> None:
-    given = [name for name in SAMPLING if name in body]
-    if given and version == NEWEST:
-        raise refuse(given[0], f"`{given[0]}` is not supported in version {NEWEST}")
+    names = [name for name in SAMPLING if name in body]
+    if names and version == NEWEST:
+        raise refuse(names[0], f"`{names[0]}` is not supported in version {NEWEST}")
     if not model.accepts_sampling:
-        for name in given:
+        for name in names:
             if body[name] not in DEFAULTS[name]:
                 raise refuse(name, f"`{name}` is not supported on {model.id}")
     if "temperature" in body and "top_p" in body:
@@ -140,7 +140,7 @@ def _check_prefill(body: Json, model: Model) -> None:
         raise refuse("messages", "final assistant content cannot end with trailing whitespace")
 
 
-def _check_places(body: Json, model: Model, betas: frozenset[str]) -> None:
+def _check_geo_and_speed(body: Json, model: Model, betas: frozenset[str]) -> None:
     geo = body.get("inference_geo")
     if geo is not None:
         if not model.accepts_inference_geo:

@@ -1,6 +1,6 @@
-"""A small language for the shape of JSON: each shape is a function that refuses what does not fit.
+"""Shapes of JSON values: each shape is a function that refuses values of another shape.
 
-A refusal is a 400 that starts with the path of the culprit, in the words the API uses.
+A refusal is a 400 in the API's words; it starts with the path of the refused value.
 """
 
 import re
@@ -15,53 +15,53 @@ EXTRA = "Extra inputs are not permitted"
 
 
 def refuse(path: str, message: str) -> ApiError:
-    """Make the error to raise for what stands at a path."""
+    """Return the error for the value at a path."""
     return ApiError(400, f"{path}: {message}" if path else message)
 
 
 def anything(value: object, path: str) -> None:
-    """Accept everything."""
+    """Accept every value."""
 
 
-def text(least: int = 0, most: int | None = None, pattern: str | None = None) -> Shape:
-    """Expect a string of a length in characters, matching a pattern."""
+def text(minimum: int = 0, maximum: int | None = None, pattern: str | None = None) -> Shape:
+    """Expect a string that matches a pattern, with a length in characters."""
     compiled = None if pattern is None else re.compile(pattern)
 
     def check(value: object, path: str) -> None:
         if not isinstance(value, str):
             raise refuse(path, "Input should be a valid string")
-        if len(value) < least:
-            raise refuse(path, f"String should have at least {_counted(least, 'character')}")
-        if most is not None and len(value) > most:
-            raise refuse(path, f"String should have at most {_counted(most, 'character')}")
+        if len(value) < minimum:
+            raise refuse(path, f"String should have at least {_counted(minimum, 'character')}")
+        if maximum is not None and len(value) > maximum:
+            raise refuse(path, f"String should have at most {_counted(maximum, 'character')}")
         if compiled is not None and compiled.search(value) is None:
             raise refuse(path, f"String should match pattern '{compiled.pattern}'")
 
     return check
 
 
-def integer(least: int | None = None) -> Shape:
+def integer(minimum: int | None = None) -> Shape:
     """Expect a whole number, not a boolean."""
 
     def check(value: object, path: str) -> None:
         if not isinstance(value, int) or isinstance(value, bool):
             raise refuse(path, "Input should be a valid integer")
-        if least is not None and value < least:
-            raise refuse(path, f"Input should be greater than or equal to {least}")
+        if minimum is not None and value < minimum:
+            raise refuse(path, f"Input should be greater than or equal to {minimum}")
 
     return check
 
 
-def number(least: float, most: float) -> Shape:
+def number(minimum: float, maximum: float) -> Shape:
     """Expect a number within bounds."""
 
     def check(value: object, path: str) -> None:
         if not isinstance(value, int | float) or isinstance(value, bool):
             raise refuse(path, "Input should be a valid number")
-        if value < least:
-            raise refuse(path, f"Input should be greater than or equal to {least:g}")
-        if value > most:
-            raise refuse(path, f"Input should be less than or equal to {most:g}")
+        if value < minimum:
+            raise refuse(path, f"Input should be greater than or equal to {minimum:g}")
+        if value > maximum:
+            raise refuse(path, f"Input should be less than or equal to {maximum:g}")
 
     return check
 
@@ -79,7 +79,7 @@ def mapping(value: object, path: str) -> None:
 
 
 def one_of(*allowed: str) -> Shape:
-    """Expect one of some strings."""
+    """Expect one of these strings."""
 
     def check(value: object, path: str) -> None:
         if value not in allowed:
@@ -98,16 +98,16 @@ def nullable(shape: Shape) -> Shape:
     return check
 
 
-def list_of(shape: Shape, least: int = 0, most: int | None = None) -> Shape:
-    """Expect an array whose items all have the shape."""
+def list_of(shape: Shape, minimum: int = 0, maximum: int | None = None) -> Shape:
+    """Expect an array with items of one shape."""
 
     def check(value: object, path: str) -> None:
         if not isinstance(value, list):
             raise refuse(path, "Input should be a valid list")
-        if len(value) < least:
-            raise refuse(path, f"List should have at least {_counted(least, 'item')}")
-        if most is not None and len(value) > most:
-            raise refuse(path, f"List should have at most {_counted(most, 'item')}")
+        if len(value) < minimum:
+            raise refuse(path, f"List should have at least {_counted(minimum, 'item')}")
+        if maximum is not None and len(value) > maximum:
+            raise refuse(path, f"List should have at most {_counted(maximum, 'item')}")
         for index, item in enumerate(value):
             shape(item, f"{path}.{index}")
 
@@ -145,7 +145,7 @@ def record(required: Mapping[str, Shape], optional: Mapping[str, Shape] | None =
 
 
 def tagged(shapes: Mapping[str, Shape]) -> Shape:
-    """Expect an object whose ``type`` says which shape it has; that shape need not know the key."""
+    """Expect an object whose ``type`` selects its shape; the shape does not list ``type``."""
 
     def check(value: object, path: str) -> None:
         mapping(value, path)

@@ -1,4 +1,4 @@
-"""The order of a conversation: who speaks first and last, and which results follow which calls."""
+"""The rules of a conversation: order of roles, contents, images and tool results."""
 
 from typing import Any
 
@@ -8,13 +8,13 @@ from batcher.simulator.validation.headers import NEWEST
 from batcher.simulator.validation.shape import refuse
 
 Json = dict[str, Any]
-MOST_IMAGES = 600
-MOST_IMAGES_SHORT_CONTEXT = 100
+MAX_IMAGES = 600
+MAX_IMAGES_SHORT_CONTEXT = 100
 SHORT_CONTEXT = 200_000
 
 
 def check_turns(messages: list[Json], model: Model, version: str) -> None:
-    """Refuse conversations the API refuses."""
+    """Raise the API's error for the first violation."""
     if not messages:
         raise refuse("messages", "at least one message is required")
     if messages[0]["role"] == "assistant":
@@ -42,11 +42,11 @@ def _check_content(index: int, message: Json, *, is_last: bool) -> None:
 
 
 def _check_newest(index: int, message: Json) -> None:
-    """Refuse what the version of October 2026 refuses."""
+    """Apply the rules that API version 2026-10-21 added."""
     if isinstance(message["content"], str):
         return
-    for place, block in enumerate(message["content"]):
-        path = f"messages.{index}.content.{place}"
+    for position, block in enumerate(message["content"]):
+        path = f"messages.{index}.content.{position}"
         if block["type"] == "document" and message["role"] == "assistant":
             raise refuse(path, "`document` blocks are not allowed in assistant messages")
         if block["type"] == "text" and message["role"] == "user" and block.get("citations"):
@@ -54,25 +54,25 @@ def _check_newest(index: int, message: Json) -> None:
 
 
 def _check_images(messages: list[Json], model: Model) -> None:
-    images = sum(
+    count = sum(
         block["type"] == "image"
         for message in messages
         if not isinstance(message["content"], str)
         for block in message["content"]
     )
-    short = model.context_window <= SHORT_CONTEXT
-    most = MOST_IMAGES_SHORT_CONTEXT if short else MOST_IMAGES
-    if images > most:
-        raise refuse("messages", f"too many images: {images} > {most} maximum")
+    is_short = model.context_window <= SHORT_CONTEXT
+    maximum = MAX_IMAGES_SHORT_CONTEXT if is_short else MAX_IMAGES
+    if count > maximum:
+        raise refuse("messages", f"too many images: {count} > {maximum} maximum")
 
 
 def _check_results(messages: list[Json]) -> None:
-    called: list[str] = []
+    call_ids: list[str] = []
     for index, message in enumerate(messages):
         content = message["content"]
         blocks = [] if isinstance(content, str) else content
-        results = [b["tool_use_id"] for b in blocks if b["type"] == "tool_result"]
-        missing = [name for name in called if name not in results]
+        results = [block["tool_use_id"] for block in blocks if block["type"] == "tool_result"]
+        missing = [call_id for call_id in call_ids if call_id not in results]
         if missing:
             raise refuse(
                 f"messages.{index - 1}",
@@ -80,12 +80,12 @@ def _check_results(messages: list[Json]) -> None:
                 f"{', '.join(missing)}. Each `tool_use` block must have a corresponding "
                 "`tool_result` block in the next message.",
             )
-        stray = [name for name in results if name not in called]
-        if stray:
+        unexpected = [call_id for call_id in results if call_id not in call_ids]
+        if unexpected:
             raise refuse(
                 f"messages.{index}.content.0",
-                f"unexpected `tool_use_id` found in `tool_result` blocks: {', '.join(stray)}. "
+                f"unexpected `tool_use_id` found in `tool_result` blocks: {', '.join(unexpected)}. "
                 "Each `tool_result` block must have a corresponding `tool_use` block in the "
                 "previous message.",
             )
-        called = [b["id"] for b in blocks if b["type"] == "tool_use"]
+        call_ids = [block["id"] for block in blocks if block["type"] == "tool_use"]

@@ -1,8 +1,8 @@
-"""One keep-alive connection: h11 reads and writes, asyncio carries the bytes.
+"""One keep-alive connection: h11 parses and writes HTTP, asyncio carries the bytes.
 
-A whole request is handed to a handler with an ``Exchange`` to answer on. A handler is cancelled
-when its client leaves, so it books what it owes in a ``finally``. A request whose body has only
-begun may be cut off by a ``Cutter``.
+A handler gets each whole request as an ``Exchange`` on which it responds. It is cancelled when its
+client disconnects, so it must update the ledger in a ``finally``. A ``Cutter`` may reset a request
+when its body begins to arrive.
 """
 
 import asyncio
@@ -16,14 +16,14 @@ import h11
 
 from batcher.simulator.api_error import ApiError
 
-MOST_HEADER_BYTES = 65_536
+MAX_HEADER_BYTES = 65_536
 LINGER_ZERO = struct.pack("ii", 1, 0)
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A whole request; header names are lower case. ``is_too_large``: the body was dropped."""
+    """A whole request, with header names in lower case; a body that is too large is dropped."""
 
     method: str
     path: str
@@ -35,13 +35,13 @@ class Request:
 
 Handler = Callable[["Exchange"], Awaitable[None]]
 Cutter = Callable[[str, bytes], bool]
-"""Whether to reset a request, by its path and the first piece of its body."""
+"""Decides from its path and the first piece of its body whether to reset a request."""
 
 
 class Exchange:
-    """One request and the ways to answer it, proper and improper.
+    """One request and the ways to respond to it, valid or broken.
 
-    ``is_written`` becomes true when the last byte of a proper answer has reached the socket.
+    ``is_written`` becomes true when the last byte of a valid response has reached the socket.
     """
 
     def __init__(self, request: Request, connection: "Connection") -> None:
@@ -51,35 +51,35 @@ class Exchange:
         self._connection = connection
 
     async def reply(self, status: int, headers: Mapping[str, str], body: bytes) -> None:
-        """Answer whole, in one write."""
-        lengthened = {**headers, "content-length": str(len(body))}
+        """Send a whole response in one write."""
+        all_headers = {**headers, "content-length": str(len(body))}
         await self._send(
-            h11.Response(status_code=status, headers=list(lengthened.items())),
+            h11.Response(status_code=status, headers=list(all_headers.items())),
             h11.Data(data=body),
             h11.EndOfMessage(),
         )
         self._finish()
 
     async def begin(self, status: int, headers: Mapping[str, str]) -> None:
-        """Send status and headers; without a content-length the body is chunked."""
+        """Send status and headers; without a content-length, the body is chunked."""
         await self._send(h11.Response(status_code=status, headers=list(headers.items())))
 
     async def write(self, data: bytes) -> None:
-        """Send a piece of the body, and wait until the socket has taken it."""
+        """Send a piece of the body and wait until the socket has accepted it."""
         await self._send(h11.Data(data=data))
 
     async def write_raw(self, data: bytes) -> None:
-        """Send bytes that need be no HTTP, and wait until the socket has taken them."""
+        """Send any bytes, valid HTTP or not, and wait until the socket has accepted them."""
         self.has_begun = True
         await self._connection.send_raw(data)
 
     async def end(self) -> None:
-        """Finish a body begun."""
+        """Finish the body."""
         await self._send(h11.EndOfMessage())
         self._finish()
 
     def cut(self) -> None:
-        """Close the connection in the middle of whatever was being said."""
+        """Close the connection in the middle of the response."""
         self._connection.transport.close()
 
     def reset(self) -> None:
@@ -87,11 +87,11 @@ class Exchange:
         self._connection.reset()
 
     async def until_gone(self) -> None:
-        """Say nothing until the client leaves, which cancels the handler."""
+        """Wait until the client disconnects, which cancels the handler."""
         await asyncio.get_running_loop().create_future()
 
     def _finish(self) -> None:
-        # A client that left a moment ago has not been noticed by more than the transport.
+        # If the client has just disconnected, only the transport knows it so far.
         self.is_written = not self._connection.transport.is_closing()
 
     async def _send(self, *events: h11.Response | h11.Data | h11.EndOfMessage) -> None:
@@ -105,13 +105,13 @@ class Connection(asyncio.Protocol):
     transport: asyncio.Transport
 
     def __init__(
-        self, handler: Handler, live: set["Connection"], most_bytes: int, cutter: Cutter
+        self, handler: Handler, live: set["Connection"], max_bytes: int, cutter: Cutter
     ) -> None:
         self._handler = handler
         self._cutter = cutter
         self._live = live
-        self._most_bytes = most_bytes
-        self._http = h11.Connection(h11.SERVER, MOST_HEADER_BYTES)
+        self._max_bytes = max_bytes
+        self._http = h11.Connection(h11.SERVER, MAX_HEADER_BYTES)
         self._head: h11.Request | None = None
         self._body = bytearray()
         self._is_too_large = False
@@ -120,44 +120,44 @@ class Connection(asyncio.Protocol):
 
     @property
     def task(self) -> asyncio.Task[None] | None:
-        """The handler at work, if any."""
+        """The running handler, if any."""
         return self._task
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Keep nothing in user space, so that written means taken by the socket."""
+        """Buffer nothing in this process, so that written bytes have reached the socket."""
         assert isinstance(transport, asyncio.Transport)  # noqa: S101
         transport.set_write_buffer_limits(high=0)
         self.transport = transport
         self._live.add(self)
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002
-        """Stop the handler: the client left, or we closed."""
+        """Cancel the handler: the client or the server has closed the connection."""
         self._live.discard(self)
         if self._task is not None:
             self._task.cancel()
 
     def pause_writing(self) -> None:
-        """Hold what follows: the socket takes no more for now."""
+        """Make writers wait, because the socket's buffer is full."""
         self._drained = asyncio.get_running_loop().create_future()
 
     def resume_writing(self) -> None:
-        """Go on: the socket has taken everything."""
+        """Let writers continue, because the socket has accepted everything."""
         if self._drained is not None and not self._drained.done():
             self._drained.set_result(None)
         self._drained = None
 
     def data_received(self, data: bytes) -> None:
-        """Read as far as the next whole request."""
+        """Read up to the next whole request."""
         self._http.receive_data(data)
         if self._task is None:
             self._read()
 
     async def send(self, *events: h11.Response | h11.Data | h11.EndOfMessage) -> None:
-        """Write events at once and wait for the socket."""
+        """Write events and wait until the socket has accepted them."""
         await self.send_raw(b"".join([self._http.send(event) or b"" for event in events]))
 
     async def send_raw(self, data: bytes) -> None:
-        """Write bytes and wait for the socket."""
+        """Write bytes and wait until the socket has accepted them."""
         self.transport.write(data)
         if self._drained is not None:
             await self._drained
@@ -176,14 +176,14 @@ class Connection(asyncio.Protocol):
             self._refuse(error)
 
     def _read_event(self, event: object) -> bool:
-        """Take one event; False when there is nothing more to read for now."""
+        """Process one event; return False when there is nothing more to read for now."""
         if isinstance(event, h11.Request):
             self._head, self._body, self._is_too_large = event, bytearray(), False
         elif isinstance(event, h11.Data):
             if not self._body and self._is_cut_off(event.data):
                 self.reset()
                 return False
-            self._take(event.data)
+            self._append(event.data)
         elif isinstance(event, h11.EndOfMessage):
             self._task = asyncio.get_running_loop().create_task(self._serve(self._request()))
             return False
@@ -192,8 +192,8 @@ class Connection(asyncio.Protocol):
             return False
         else:
             if self._http.they_are_waiting_for_100_continue:
-                go_on = h11.InformationalResponse(status_code=100, headers=[])
-                self.transport.write(self._http.send(go_on) or b"")
+                response = h11.InformationalResponse(status_code=100, headers=[])
+                self.transport.write(self._http.send(response) or b"")
             return False
         return True
 
@@ -202,8 +202,8 @@ class Connection(asyncio.Protocol):
         path = self._head.target.decode("ascii", "replace").partition("?")[0]
         return not self._is_too_large and self._cutter(path, bytes(data))
 
-    def _take(self, data: bytes | bytearray) -> None:
-        if len(self._body) + len(data) > self._most_bytes:
+    def _append(self, data: bytes | bytearray) -> None:
+        if len(self._body) + len(data) > self._max_bytes:
             self._is_too_large = True
             self._body.clear()
         elif not self._is_too_large:

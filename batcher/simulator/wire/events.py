@@ -5,18 +5,18 @@ from collections.abc import Iterator
 from typing import Any
 
 Json = dict[str, Any]
-CHARACTERS_A_DELTA = 40
+CHARACTERS_PER_DELTA = 40
 PROVISIONAL_OUTPUT_TOKENS = 1
 
 
 def event(payload: Json) -> bytes:
-    """One event, named by the type of its payload."""
+    """Return one event; the payload's type is its name."""
     data = json.dumps(payload, ensure_ascii=False)
     return f"event: {payload['type']}\ndata: {data}\n\n".encode(errors="surrogatepass")
 
 
 def stream(message: Json) -> Iterator[bytes]:
-    """All events of a message, in order."""
+    """Yield all events of a message in order."""
     yield event({"type": "message_start", "message": _start(message)})
     yield event({"type": "ping"})
     for index, block in enumerate(message["content"]):
@@ -74,5 +74,5 @@ def _block(index: int, block: Json) -> Iterator[bytes]:
 
 
 def _parts(text: str) -> Iterator[str]:
-    for start in range(0, len(text), CHARACTERS_A_DELTA):
-        yield text[start : start + CHARACTERS_A_DELTA]
+    for start in range(0, len(text), CHARACTERS_PER_DELTA):
+        yield text[start : start + CHARACTERS_PER_DELTA]

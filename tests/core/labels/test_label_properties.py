@@ -18,8 +18,8 @@ from batcher.core.labels.schema.references import SchemaError
 from batcher.core.labels.validation import Invalid, Valid
 from batcher.core.labels.value_in_answer import value_in
 from batcher.outputs.label_arrays import arrow_type
-from batcher.simulator.model.schema_value import value as simulated
-from batcher.simulator.model.seeded_random import Dice
+from batcher.simulator.model.schema_value import value_for
+from batcher.simulator.model.seeded_random import SeededRandom
 from batcher.simulator.validation.output_schema import check_schemas
 
 often = settings(
@@ -101,7 +101,7 @@ def test_the_api_takes_every_adapted_schema(made: Made) -> None:
 def test_no_rule_is_dropped_in_silence(made: Made, seed: int) -> None:
     """An answer by the adapted schema that is invalid breaks a rule that was said to be ours."""
     labels = labels_of(made)
-    answer = simulated(dict(labels.adapted.schema), Dice(seed))
+    answer = value_for(dict(labels.adapted.schema), SeededRandom(seed))
     found = labels.judge.judge(answer)
     event(type(found).__name__)
     if isinstance(found, Invalid):
