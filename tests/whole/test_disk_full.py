@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import duckdb
+import pyarrow as pa
 import pytest
 from whole_runs import Job, Server, wait_for
 
@@ -16,6 +17,7 @@ from batcher.store.disk_space import free_bytes
 MIB = 1 << 20
 ROWS = [{"id": f"r{n}", "text": f"[[tokens:700]] number {n}"} for n in range(1500)]
 LONG = ("--set", "request.max_tokens=900")
+FAST = (*LONG, "--set", "limits.concurrency=64")
 
 
 @pytest.fixture
@@ -38,12 +40,14 @@ def fill(disk: Path, leave: int) -> Path:
     return filler
 
 
-def undisturbed(folder: Path, server: Server) -> Job:
-    """The same job on a large disk."""
-    folder.mkdir()
-    job = Job(folder, server).write(ROWS)
-    job.run(*LONG)
-    return job
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> pa.Table:
+    """The output of the same job on a large disk, without what differs from run to run."""
+    server = Server()
+    job = Job(tmp_path_factory.mktemp("large"), server).write(ROWS)
+    job.run(*FAST)
+    server.close()
+    return job.lasting()
 
 
 def recorded(job: Job) -> tuple[int, int]:
@@ -55,7 +59,7 @@ def recorded(job: Job) -> tuple[int, int]:
 
 
 @pytest.mark.parametrize("how", ["slowly", "at once"])
-def test_a_disk_that_fills_while_it_sends(how: str, disk: Path, tmp_path: Path) -> None:
+def test_a_disk_that_fills_while_it_sends(how: str, disk: Path, undisturbed: pa.Table) -> None:
     """Exit 1 says so; no answer is lost; with room again the same command completes the job."""
     server = Server("--latency", "0.02")
     job = Job(disk, server).write(ROWS)
@@ -76,10 +80,9 @@ def test_a_disk_that_fills_while_it_sends(how: str, disk: Path, tmp_path: Path) 
     ledger = server.ledger()
     assert 0 < ledger["requests"] < len(ROWS)
     assert recorded(job) == (ledger["requests"], ledger["requests"])
-    job.run(*LONG)
+    job.run(*FAST)
     assert server.ledger()["requests"] == len(ROWS)
-    whole = undisturbed(tmp_path / "large", server)
-    assert job.lasting().equals(whole.lasting())
+    assert job.lasting().equals(undisturbed)
     server.close()
 
 

@@ -142,7 +142,7 @@ def test_a_folder_of_images_is_an_input(job: Job, server: Server) -> None:
 
 def test_an_image_that_changes_is_not_paid_for_as_another(tmp_path: Path) -> None:
     """Between planning and sending: the run stops, and the next one asks what is there then."""
-    server = Server("--latency", "0.3")
+    server = Server("--latency", "0.05")
     job = Job(tmp_path, server)
     rows = [{"n": n, "image": f"{n}.png"} for n in range(300)]
     for row in rows:
