@@ -19,7 +19,7 @@ import httpx
 from batcher.api.client import MessagesClient
 from batcher.api.key import Secret
 from batcher.api.transport import transport_factory
-from batcher.core.job import API
+from batcher.core.job import ApiSection
 
 CONCURRENCIES = (16, 64, 256)
 ROUNDS = 3
@@ -86,7 +86,7 @@ async def measure(send: Send, workers: int, requests: int) -> float:
 
 async def messages_client(url: str, workers: int, requests: int) -> float:
     """Measure what batcher uses."""
-    api = API(base_url=url)
+    api = ApiSection(base_url=url)
     async with MessagesClient(api, Secret("k"), connections=workers, timeout_s=60) as client:
         return await measure(lambda slot: client.send(slot, BODY), workers, requests)
 

@@ -16,7 +16,7 @@ from batcher.api.faults import body_fault, no_answer
 from batcher.api.key import Secret
 from batcher.api.transport import TransportFactory, transport_factory
 from batcher.core.answers.response import Answer, NoAnswer
-from batcher.core.job import API
+from batcher.core.job import ApiSection
 from batcher.core.job.server import header_mistakes
 from batcher.errors import ConfigurationError
 
@@ -41,7 +41,7 @@ class MessagesClient:
 
     def __init__(
         self,
-        api: API,
+        api: ApiSection,
         key: Secret | None,
         *,
         connections: int,
@@ -222,7 +222,7 @@ class _Reading:
         deadline.reschedule(min(silent_until, end))
 
 
-def _headers(api: API, key: Secret | None, server: httpx.URL) -> list[tuple[bytes, bytes]]:
+def _headers(api: ApiSection, key: Secret | None, server: httpx.URL) -> list[tuple[bytes, bytes]]:
     """Make the headers of every request; the job's own may not replace ours or be malformed."""
     headers = {
         "host": server.netloc.decode("ascii"),

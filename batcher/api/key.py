@@ -6,7 +6,7 @@ import subprocess
 from collections.abc import Mapping
 from typing import NoReturn
 
-from batcher.core.job import API
+from batcher.core.job import ApiSection
 from batcher.core.job.server import is_sendable_key
 from batcher.errors import ConfigurationError
 
@@ -40,7 +40,7 @@ class Secret:
         raise TypeError("a secret is not written anywhere")
 
 
-def read_key(api: API, environ: Mapping[str, str]) -> Secret | None:
+def read_key(api: ApiSection, environ: Mapping[str, str]) -> Secret | None:
     """Read the key from the command or the environment variable that the job names.
 
     None when the server wants no key. Raises ConfigurationError, which never repeats the key, the
@@ -92,7 +92,7 @@ def _command_error(what: str) -> ConfigurationError:
     )
 
 
-def _how_to_set(api: API) -> str:
+def _how_to_set(api: ApiSection) -> str:
     if api.key_command is not None:
         return "run the command by hand: it must print the key alone"
     return f"export {api.key_env}=...  (or batcher run JOB --simulate, which needs no key)"

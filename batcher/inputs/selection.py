@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator
 from decimal import Decimal
 
-from batcher.core.job import Input
+from batcher.core.job import InputSection
 from batcher.core.row import BadRow, Row
 from batcher.core.template.template import Expression
 from batcher.errors import TemplateError
@@ -21,7 +21,7 @@ class Selection:
     Raises ``TemplateError`` when ``where`` cannot be parsed.
     """
 
-    def __init__(self, spec: Input) -> None:
+    def __init__(self, spec: InputSection) -> None:
         self._where = None if spec.where is None else Expression(spec.where, "where")
         self._sample = None if spec.sample is None else _Sample(spec)
         self._limit = spec.limit
@@ -70,7 +70,7 @@ class _Sample:
     is named by its place. So a row stays chosen when others are added.
     """
 
-    def __init__(self, spec: Input) -> None:
+    def __init__(self, spec: InputSection) -> None:
         self._id = "custom_id" if spec.format == "messages-batch" else spec.id
         self._seed = b"%d\n" % spec.seed
         self._threshold = int((spec.sample or Decimal(1)) * 2**64)

@@ -8,7 +8,7 @@ from typing import NoReturn, Protocol
 
 import pyarrow as pa
 
-from batcher.core.job import Input
+from batcher.core.job import InputSection
 from batcher.core.nearest import nearest
 from batcher.core.row import Row
 from batcher.errors import InputError
@@ -41,7 +41,11 @@ class Source:
     """
 
     def __init__(
-        self, spec: Input, files: tuple[FileStamp, ...], rows: _Format, root: Path | None = None
+        self,
+        spec: InputSection,
+        files: tuple[FileStamp, ...],
+        rows: _Format,
+        root: Path | None = None,
     ) -> None:
         self.files = files
         self.root = root or Path(os.path.commonpath([file.path.parent for file in files]))
@@ -54,7 +58,7 @@ class Source:
         self.require(needed)
 
     @classmethod
-    def open(cls, spec: Input, folder: Path) -> "Source":
+    def open(cls, spec: InputSection, folder: Path) -> "Source":
         """Find the input's files; ``folder`` is the job file's.
 
         Raises ``InputError`` when there are none, or one cannot be read, and ``TemplateError``

@@ -13,7 +13,6 @@ from signal import SIGINT, SIGTERM
 from batcher import __version__
 from batcher.api.key import Secret, read_key
 from batcher.core.estimate.estimate import Estimate
-from batcher.core.job import API
 from batcher.core.money.budget import Budget, Standing
 from batcher.core.money.display import rounded_text
 from batcher.core.pace.halt import Halt
@@ -197,7 +196,7 @@ class _Run:
             self.writer.call(lambda checkpoint: note_replacements(checkpoint, self._run_id))
 
     @contextmanager
-    def _server(self) -> Iterator[API]:
+    def _server(self) -> Iterator[ApiSection]:
         """The API to talk to; the embedded simulator runs only while it is needed."""
         api = self.prepared.loaded.job.api
         if not self.prepared.asks_simulator:

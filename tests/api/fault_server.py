@@ -11,7 +11,7 @@ from typing import Any
 
 from batcher.api.client import MessagesClient
 from batcher.api.key import Secret
-from batcher.core.job import API
+from batcher.core.job import ApiSection
 
 CANARY = "sk-ant-canary-0123456789"
 BODY = b'{"max_tokens":5,"messages":[],"model":"m"}'
@@ -116,7 +116,7 @@ async def run_async(
     """Send the same request so many times."""
     async with server.running(tls):
         scheme = "http" if tls is None else "https"
-        settings = API(**{"base_url": f"{scheme}://127.0.0.1:{server.port}", **api})
+        settings = ApiSection(**{"base_url": f"{scheme}://127.0.0.1:{server.port}", **api})
         client = MessagesClient(
             settings,
             Secret(CANARY),

@@ -9,7 +9,7 @@ import pytest
 from fault_server import CANARY
 
 from batcher.api.key import Secret, read_key
-from batcher.core.job import API
+from batcher.core.job import ApiSection
 from batcher.errors import ConfigurationError
 
 
@@ -39,13 +39,13 @@ def test_secrets_are_equal_by_value() -> None:
 
 def test_the_key_comes_from_the_variable_that_the_job_names() -> None:
     """The variable is the job's choice; space around the key does not count."""
-    assert read_key(API(), {"ANTHROPIC_API_KEY": f" {CANARY}\n"}).reveal() == CANARY
-    assert read_key(API(key_env="OTHER"), {"OTHER": CANARY}).reveal() == CANARY
+    assert read_key(ApiSection(), {"ANTHROPIC_API_KEY": f" {CANARY}\n"}).reveal() == CANARY
+    assert read_key(ApiSection(key_env="OTHER"), {"OTHER": CANARY}).reveal() == CANARY
 
 
 def test_no_key_is_asked_for_where_none_is_wanted() -> None:
     """A server without keys needs neither variable nor command."""
-    api = API(auth="none", key_command=python("raise SystemExit(1)"))
+    api = ApiSection(auth="none", key_command=python("raise SystemExit(1)"))
     assert read_key(api, {}) is None
 
 
@@ -53,7 +53,7 @@ def test_no_key_is_asked_for_where_none_is_wanted() -> None:
 def test_a_missing_key_is_said_before_anything_is_sent(environ: dict[str, str]) -> None:
     """An unset or empty variable is exit code 2, with what to do."""
     with pytest.raises(ConfigurationError, match="ANTHROPIC_API_KEY is not set") as caught:
-        read_key(API(), environ)
+        read_key(ApiSection(), environ)
     assert caught.value.exit_code == 2
     assert "ANTHROPIC_API_KEY" in caught.value.hint
 
@@ -62,14 +62,16 @@ def test_a_missing_key_is_said_before_anything_is_sent(environ: dict[str, str]) 
 def test_a_key_that_no_header_can_carry_is_refused_unseen(key: str) -> None:
     """A mangled key is refused without repeating it."""
     with pytest.raises(ConfigurationError) as caught:
-        read_key(API(), {"ANTHROPIC_API_KEY": key})
+        read_key(ApiSection(), {"ANTHROPIC_API_KEY": key})
     assert CANARY not in f"{caught.value!r} {caught.value.hint}"
 
 
 def test_a_command_may_print_the_key() -> None:
     """The command's output is the key; it goes before the variable, which it does not see."""
     code = f"import os; print('{CANARY}' + str('ANTHROPIC_API_KEY' in os.environ))"
-    key = read_key(API(key_command=python(code)), {"ANTHROPIC_API_KEY": "other", "PATH": "/bin"})
+    key = read_key(
+        ApiSection(key_command=python(code)), {"ANTHROPIC_API_KEY": "other", "PATH": "/bin"}
+    )
     assert key.reveal() == f"{CANARY}False"
 
 
@@ -90,7 +92,7 @@ def test_a_command_that_fails_is_told_without_its_output(
 ) -> None:
     """Neither the command nor what it printed is in the error or on the terminal."""
     with pytest.raises(ConfigurationError) as caught:
-        read_key(API(key_command=command), {})
+        read_key(ApiSection(key_command=command), {})
     error = caught.value
     assert "key_command" in str(error)
     assert CANARY not in f"{error!r} {error.hint} {error.__cause__!r}"
@@ -103,10 +105,10 @@ def test_a_command_that_hangs_is_stopped(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr("batcher.api.key._COMMAND_TIMEOUT_S", 0.2)
     command = python(f"print('{CANARY}', flush=True); import time; time.sleep(60)")
     with pytest.raises(ConfigurationError, match="took more than"):
-        read_key(API(key_command=command), {})
+        read_key(ApiSection(key_command=command), {})
 
 
 def test_no_shell_reads_the_command() -> None:
     """Shell syntax in a command is plain text."""
     command = python("import sys; print('-'.join(sys.argv[1:]))") + " ; echo $HOME | cat"
-    assert read_key(API(key_command=command), {}).reveal() == ";-echo-$HOME-|-cat"
+    assert read_key(ApiSection(key_command=command), {}).reveal() == ";-echo-$HOME-|-cat"

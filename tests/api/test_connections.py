@@ -15,7 +15,7 @@ from fault_server import BODY, CANARY, DEAF, HANG, KEEP, RESET, FaultServer, ans
 from batcher.api.client import MessagesClient
 from batcher.api.key import Secret
 from batcher.core.answers.response import Answer
-from batcher.core.job import API
+from batcher.core.job import ApiSection
 
 Certified = tuple[ssl.SSLContext, Path]
 
@@ -172,7 +172,7 @@ def test_cancelling_closes_the_connection_and_frees_the_slot() -> None:
     async def run() -> Any:
         server = FaultServer([[HEAD + b"content-length: 9\r\n\r\n", HANG], [answered(b"{}")]])
         async with server.running():
-            api = API(base_url=f"http://127.0.0.1:{server.port}")
+            api = ApiSection(base_url=f"http://127.0.0.1:{server.port}")
             async with MessagesClient(api, Secret(CANARY), connections=1, timeout_s=1) as client:
                 first = asyncio.create_task(client.send(0, BODY))
                 await server.has_request.wait()
@@ -190,7 +190,7 @@ def test_cancelling_at_any_step_does_not_lose_the_slot() -> None:
     async def run() -> list[Any]:
         server = FaultServer([[answered(b"{}"), KEEP]])
         async with server.running():
-            api = API(base_url=f"http://127.0.0.1:{server.port}")
+            api = ApiSection(base_url=f"http://127.0.0.1:{server.port}")
             async with MessagesClient(api, Secret(CANARY), connections=1, timeout_s=1) as client:
                 results = []
                 for steps in range(60):
@@ -233,7 +233,7 @@ def test_a_transport_error_never_speaks_for_itself(
 
     async def run() -> Any:
         client = MessagesClient(
-            API(),
+            ApiSection(),
             Secret(CANARY),
             connections=1,
             timeout_s=1,
@@ -256,7 +256,7 @@ def test_a_body_that_was_not_asked_for_was_not_sent() -> None:
 
     async def run() -> Any:
         client = MessagesClient(
-            API(), Secret(CANARY), connections=1, timeout_s=1, open_transport=Broken
+            ApiSection(), Secret(CANARY), connections=1, timeout_s=1, open_transport=Broken
         )
         return await client.send(0, BODY)
 

@@ -12,7 +12,7 @@ from fault_server import BODY, CANARY, HANG, KEEP, RESET, Attempts, FaultServer,
 
 from batcher.api.client import MessagesClient
 from batcher.api.key import Secret
-from batcher.core.job import API
+from batcher.core.job import ApiSection
 from batcher.errors import ConfigurationError
 
 USAGE = {"input_tokens": 7, "output_tokens": 1, "service_tier": "standard"}
@@ -236,7 +236,7 @@ def test_the_small_siblings() -> None:
     async def run() -> list[tuple[bytes, bytes]]:
         server = FaultServer([[answered(b"{}"), KEEP]])
         async with server.running():
-            api = API(base_url=f"http://127.0.0.1:{server.port}/prefix/", stream=True)
+            api = ApiSection(base_url=f"http://127.0.0.1:{server.port}/prefix/", stream=True)
             async with MessagesClient(api, None, connections=1, timeout_s=1) as client:
                 await client.count_tokens(0, b'{"model":"m"}')
                 await client.list_models(0)
@@ -258,7 +258,7 @@ def test_slots_are_connections() -> None:
     async def run() -> tuple[list[Any], Any, int]:
         server = FaultServer([[HANG], [answered(b"{}"), KEEP]])
         async with server.running():
-            api = API(base_url=f"http://127.0.0.1:{server.port}")
+            api = ApiSection(base_url=f"http://127.0.0.1:{server.port}")
             async with MessagesClient(api, None, connections=2, timeout_s=0.3) as client:
                 held = asyncio.create_task(client.send(0, BODY))
                 await server.has_request.wait()
@@ -278,7 +278,7 @@ def test_a_mock_transport_will_do() -> None:
 
     async def run() -> Any:
         client = MessagesClient(
-            API(),
+            ApiSection(),
             Secret(CANARY),
             connections=1,
             timeout_s=1,
@@ -304,5 +304,5 @@ def test_a_mock_transport_will_do() -> None:
 def test_headers_that_are_ours_or_malformed_are_refused(headers: dict[str, str]) -> None:
     """The job file's headers can neither replace ours nor smuggle in others."""
     with pytest.raises(ConfigurationError) as caught:
-        MessagesClient(API(headers=headers), None, connections=1, timeout_s=1)
+        MessagesClient(ApiSection(headers=headers), None, connections=1, timeout_s=1)
     assert "injected" not in str(caught.value)

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from batcher.api.address import server_address
 from batcher.api.client import MessagesClient
-from batcher.core.job import API
+from batcher.core.job import ApiSection
 from batcher.core.job.reading import read_job
 from batcher.core.job.server import address_problem, is_loopback
 from batcher.errors import ConfigurationError
@@ -50,7 +50,7 @@ def client_of(address: str, named: dict[str, str]) -> MessagesClient | None:
     """Return the client that a run would send with, or None when it refuses."""
     try:
         return MessagesClient(
-            API(base_url=address, headers=named), None, connections=1, timeout_s=1
+            ApiSection(base_url=address, headers=named), None, connections=1, timeout_s=1
         )
     except ConfigurationError:
         return None

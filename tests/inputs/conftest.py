@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from batcher.core.job import Input
+from batcher.core.job import InputSection
 from batcher.inputs.source import Source
 
 Opener = Callable[..., Source]
@@ -19,6 +19,6 @@ def open_source(tmp_path: Path) -> Opener:
     def opened(path: str = "rows.jsonl", data: bytes | None = None, **spec: Any) -> Source:
         if data is not None:
             (tmp_path / path).write_bytes(data)
-        return Source.open(Input(path=path, **spec), tmp_path)
+        return Source.open(InputSection(path=path, **spec), tmp_path)
 
     return opened

@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from batcher.core.job import Input
+from batcher.core.job import InputSection
 from batcher.core.row import Place
 from batcher.errors import InputError
 from batcher.inputs import files
@@ -45,7 +45,7 @@ def test_files_are_found_in_order(tmp_path: Path, path: str, expected: list[str]
     lay_out(tmp_path, "data/b.jsonl", "data/a.ndjson", "data/.hidden.jsonl", "data/_part.jsonl")
     lay_out(tmp_path, "data/README.md", "data/deep/er/c.jsonl", "data/deep/d.jsonl")
     lay_out(tmp_path, "p2.parquet", "p10.parquet", "p1.parquet", "odd[1].jsonl", "odd1.jsonl")
-    source = Source.open(Input(path=path), tmp_path)
+    source = Source.open(InputSection(path=path), tmp_path)
     assert [stamp.name for stamp in source.files] == expected
     places = [row.place for chunk in source.chunks(None) for row in chunk.rows]
     assert places == [Place(name, 1) for name in expected]
@@ -55,7 +55,7 @@ def test_outside_the_folder_names_are_absolute(tmp_path: Path) -> None:
     """A file outside the job file's folder is named by its whole path."""
     lay_out(tmp_path, "data/a.jsonl", "job/x")
     for path in ("../data/a.jsonl", str(tmp_path / "data/a.jsonl"), str(tmp_path / "data/*.jsonl")):
-        source = Source.open(Input(path=path), tmp_path / "job")
+        source = Source.open(InputSection(path=path), tmp_path / "job")
         assert [stamp.name for stamp in source.files] == [str(tmp_path / "data/a.jsonl")]
 
 
@@ -88,7 +88,7 @@ def test_problem_is_named_with_advice(tmp_path: Path, path: str, message: str, h
     os.mkfifo(tmp_path / "pipe.jsonl")
     (tmp_path / "broken.jsonl").symlink_to("nowhere")
     with pytest.raises(InputError) as caught:
-        Source.open(Input(path=path), tmp_path)
+        Source.open(InputSection(path=path), tmp_path)
     assert message in caught.value.message
     assert hint in (caught.value.hint or "")
     assert caught.value.exit_code == 2
@@ -103,7 +103,7 @@ def test_forbidden_file_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
     monkeypatch.setattr(files.Path, "open", refuse)
     with pytest.raises(InputError, match=r"rows.jsonl may not be read") as caught:
-        Source.open(Input(path="rows.jsonl"), tmp_path)
+        Source.open(InputSection(path="rows.jsonl"), tmp_path)
     assert "permissions" in (caught.value.hint or "")
 
 
@@ -129,7 +129,7 @@ def _replace(path: Path) -> None:
 def test_change_is_noticed(tmp_path: Path, name: str, change: object) -> None:
     """A file that grew, was touched, replaced or removed stops the reading and is named."""
     lay_out(tmp_path, "a" + Path(name).suffix, name)
-    source = Source.open(Input(path="*" + Path(name).suffix), tmp_path)
+    source = Source.open(InputSection(path="*" + Path(name).suffix), tmp_path)
     source.check_unchanged()
     chunks = source.chunks(None)
     next(chunks)
@@ -144,7 +144,7 @@ def test_passes_are_equal(tmp_path: Path) -> None:
     """Every pass gives the same rows, numbered over all files, in chunks of the asked size."""
     (tmp_path / "a.jsonl").write_bytes(ROW * 5)
     (tmp_path / "b.jsonl").write_bytes(b"bad\n" + ROW * 3)
-    source = Source.open(Input(path="*.jsonl"), tmp_path)
+    source = Source.open(InputSection(path="*.jsonl"), tmp_path)
     passes = [[chunk.rows for chunk in source.chunks(None, 2)] for _ in range(2)]
     assert passes[0] == passes[1]
     assert [len(rows) for rows in passes[0]] == [2, 2, 1, 2, 2]
@@ -155,21 +155,21 @@ def test_passes_are_equal(tmp_path: Path) -> None:
 def test_missing_columns_are_suggested(tmp_path: Path) -> None:
     """A column that Parquet files lack is refused with the nearest name and the list of them."""
     pq.write_table(pa.table({"prompt": ["x"], "id": [1]}), tmp_path / "a.parquet")
-    source = Source.open(Input(path="a.parquet"), tmp_path)
+    source = Source.open(InputSection(path="a.parquet"), tmp_path)
     source.require(["prompt", "id"])
     with pytest.raises(InputError, match="no column promt") as caught:
         source.require(["promt", "id"])
     assert caught.value.hint == "Did you mean `prompt`? It has: prompt, id."
     with pytest.raises(InputError, match="no column key"):
-        Source.open(Input(path="a.parquet", id="key"), tmp_path)
+        Source.open(InputSection(path="a.parquet", id="key"), tmp_path)
     with pytest.raises(InputError, match="no column score"):
-        Source.open(Input(path="a.parquet", where="score > 1"), tmp_path)
+        Source.open(InputSection(path="a.parquet", where="score > 1"), tmp_path)
 
 
 def test_jsonl_has_no_columns_to_require(tmp_path: Path) -> None:
     """JSONL says nothing about its columns before it is read."""
     lay_out(tmp_path, "a.jsonl")
-    source = Source.open(Input(path="a.jsonl", id="nope"), tmp_path)
+    source = Source.open(InputSection(path="a.jsonl", id="nope"), tmp_path)
     source.require(["nope"])
     assert source.columns is None
     assert source.schema is None

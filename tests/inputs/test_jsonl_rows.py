@@ -10,7 +10,7 @@ import zstandard
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from batcher.core.job import Input
+from batcher.core.job import InputSection
 from batcher.core.row import BadRow, Place, Row
 from batcher.errors import InputError
 from batcher.inputs.formats import jsonl, lines
@@ -59,7 +59,7 @@ def read(tmp_path: Path, name: str = "rows.jsonl", data: bytes | None = None) ->
     """Return every entry of a file."""
     if data is not None:
         (tmp_path / name).write_bytes(data)
-    source = Source.open(Input(path=name), tmp_path)
+    source = Source.open(InputSection(path=name), tmp_path)
     return [row for chunk in source.chunks(None) for row in chunk.rows]
 
 
@@ -166,7 +166,7 @@ def test_empty_file_gives_nothing(tmp_path: Path, ending: str) -> None:
 def test_blank_lines_are_counted_and_keep_line_numbers(tmp_path: Path) -> None:
     """Blank lines are no rows, are counted afresh in each pass and count as lines."""
     (tmp_path / "rows.jsonl").write_bytes(b'\xef\xbb\xbf\n\n{"a": 1}\n \t\r\n{"a": 2}\n  ')
-    source = Source.open(Input(path="rows.jsonl"), tmp_path)
+    source = Source.open(InputSection(path="rows.jsonl"), tmp_path)
     for _ in range(2):
         rows = [row for chunk in source.chunks(None) for row in chunk.rows]
         assert [(row.ordinal, row.place.line) for row in rows] == [(0, 3), (1, 5)]
@@ -212,7 +212,7 @@ def test_long_rows_make_small_chunks(tmp_path: Path, monkeypatch: pytest.MonkeyP
     """A chunk ends early when its rows are large."""
     monkeypatch.setattr(jsonl, "_CHUNK_BYTES", 30)
     (tmp_path / "rows.jsonl").write_bytes(GOOD * 5)
-    source = Source.open(Input(path="rows.jsonl"), tmp_path)
+    source = Source.open(InputSection(path="rows.jsonl"), tmp_path)
     assert [len(chunk.rows) for chunk in source.chunks(None)] == [4, 4, 2]
 
 
@@ -234,7 +234,7 @@ def test_numbers_are_exact(tmp_path: Path) -> None:
 def test_only_wanted_columns_are_kept(tmp_path: Path) -> None:
     """A row holds the wanted columns it has and no other."""
     (tmp_path / "rows.jsonl").write_bytes(b'{"a": 1, "b": 2}\n{"b": 3}\n')
-    source = Source.open(Input(path="rows.jsonl"), tmp_path)
+    source = Source.open(InputSection(path="rows.jsonl"), tmp_path)
     (chunk,) = source.chunks(frozenset({"a", "c"}))
     assert [row.values for row in chunk.rows] == [{"a": 1}, {}]
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from batcher.core.job import Input
+from batcher.core.job import InputSection
 from batcher.core.row import Place, Row
 from batcher.errors import InputError
 from batcher.inputs.source import Source
@@ -12,7 +12,7 @@ from batcher.inputs.source import Source
 
 def rows(folder: Path, path: str, **keys: object) -> list[Row]:
     """All rows of an input."""
-    source = Source.open(Input.model_validate({"path": path, **keys}), folder)
+    source = Source.open(InputSection.model_validate({"path": path, **keys}), folder)
     assert source.columns == ("file",)
     found = [row for chunk in source.chunks(None, 2) for row in chunk.rows]
     assert all(isinstance(row, Row) for row in found)
@@ -53,7 +53,7 @@ def test_data_beside_images_is_the_input(tmp_path: Path) -> None:
     """Its rows name the images."""
     lay_out(tmp_path, "p/a.png")
     (tmp_path / "p/rows.jsonl").write_text('{"image": "a.png"}\n')
-    source = Source.open(Input(path="p"), tmp_path)
+    source = Source.open(InputSection(path="p"), tmp_path)
     assert [stamp.name for stamp in source.files] == ["p/rows.jsonl"]
 
 
@@ -70,7 +70,7 @@ def test_rows_are_selected(tmp_path: Path) -> None:
 def test_a_file_that_changes_is_said(tmp_path: Path) -> None:
     """Before it is sent as something else than was planned."""
     lay_out(tmp_path, "p/a.png")
-    source = Source.open(Input(path="p"), tmp_path)
+    source = Source.open(InputSection(path="p"), tmp_path)
     (tmp_path / "p/a.png").write_bytes(b"other")
     with pytest.raises(InputError, match=r"a\.png changed"):
         list(source.chunks(None))

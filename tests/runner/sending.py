@@ -14,7 +14,7 @@ from virtual_time import now
 
 import batcher
 from batcher.core.answers.response import Answer, NoAnswer
-from batcher.core.job import Limits
+from batcher.core.job import LimitsSection
 from batcher.core.money.bound import WorstCase
 from batcher.core.money.budget import Budget
 from batcher.core.money.prices import PriceTable
@@ -153,7 +153,7 @@ class Stage:
     api: FakeApi = field(default_factory=FakeApi)
     recorder: FakeRecorder = field(default_factory=FakeRecorder)
     watcher: FakeWatcher = field(default_factory=FakeWatcher)
-    limits: Limits = field(default_factory=Limits)
+    limits: LimitsSection = field(default_factory=LimitsSection)
     is_warm: bool = True
     budget: Budget | None = None
     least: Decimal = Decimal(0)

@@ -16,7 +16,7 @@ from virtual_time import now, run
 
 from batcher.api.key import Secret
 from batcher.core.answers.response import Answer, NoAnswer
-from batcher.core.job import API
+from batcher.core.job import ApiSection
 from batcher.runner.planning.count_tokens import CONNECTIONS, Counter, Counts, count_prompts
 from batcher.simulator import Settings, run_in_thread
 
@@ -33,7 +33,7 @@ LIMIT_S = 60.0
 
 def asked(url: str, *fields: dict[str, Any], key: str = "sk-test") -> Counts:
     """What a server counts; retries do not wait."""
-    api = API(base_url=url, auth="x-api-key")
+    api = ApiSection(base_url=url, auth="x-api-key")
     return count_prompts(api, Secret(key), fields, lambda: 0.0)
 
 
@@ -78,7 +78,7 @@ def test_what_is_counted_is_what_is_billed() -> None:
     ]
     with run_in_thread(Settings(seed=5)) as simulator:
         counts = asked(simulator.url, *requests)
-        headers = {"x-api-key": "sk-test", "anthropic-version": API().version}
+        headers = {"x-api-key": "sk-test", "anthropic-version": ApiSection().version}
         with httpx.Client(base_url=simulator.url, headers=headers) as client:
             billed = [
                 client.post("/v1/messages", json=one).json()["usage"]["input_tokens"]

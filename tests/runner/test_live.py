@@ -8,7 +8,7 @@ from sending import COMMIT_S, LATENCY_S, FakeApi, FakeRecorder, Stage, errand, f
 from virtual_time import now, run
 
 from batcher.core.answers.response import Answer
-from batcher.core.job import Limits
+from batcher.core.job import LimitsSection
 from batcher.core.pace.limiter import Limiter
 from batcher.errors import CheckpointError, InputError
 from batcher.runner.sending.feed import Errand
@@ -36,7 +36,7 @@ def test_a_run_sends_everything_once_within_its_concurrency() -> None:
     """The first goes alone, seven at once then; it returns when every outcome is on the disk."""
 
     async def main() -> None:
-        stage = Stage(limits=Limits(concurrency=7), is_warm=False)
+        stage = Stage(limits=LimitsSection(concurrency=7), is_warm=False)
         await run_live(FakeFeed(100), stage.around)
         assert sorted(number for number, _ in stage.api.sent) == list(range(100))
         assert stage.api.most_in_flight == 7
@@ -49,7 +49,7 @@ def test_a_stopped_run_drains() -> None:
     """What was in flight is recorded, nothing else is begun."""
 
     async def main() -> None:
-        stage = Stage(limits=Limits(concurrency=7))
+        stage = Stage(limits=LimitsSection(concurrency=7))
         running = asyncio.create_task(run_live(FakeFeed(100), stage.around))
         await asyncio.sleep(1.5)
         stage.stopping.set()
@@ -63,7 +63,7 @@ def test_an_input_that_fails_costs_no_answer() -> None:
     """What is in flight is awaited and recorded before the error is raised, as itself."""
 
     async def main() -> None:
-        stage = Stage(limits=Limits(concurrency=7))
+        stage = Stage(limits=LimitsSection(concurrency=7))
         with pytest.raises(InputError):
             await run_live(FakeFeed(100, fails_at=10), stage.around)
         assert len(stage.api.sent) == len(stage.recorder.outcomes) == 10
@@ -77,7 +77,7 @@ def test_a_failed_checkpoint_stops_the_run(fails_after: int) -> None:
     """No request leaves whose intent is not on the disk, and the error is the checkpoint's."""
 
     async def main() -> None:
-        stage = Stage(recorder=FakeRecorder(fails_after), limits=Limits(concurrency=4))
+        stage = Stage(recorder=FakeRecorder(fails_after), limits=LimitsSection(concurrency=4))
         with pytest.raises(CheckpointError, match="disk full"):
             await run_live(FakeFeed(1000), stage.around)
         assert len(stage.api.sent) == len(stage.recorder.intents)
@@ -91,7 +91,7 @@ def test_workers_come_as_the_pace_has_use_for_them() -> None:
     """A worker holds a request, which may be large: not a hundred of them while one is out."""
 
     async def main() -> None:
-        stage = Stage(limits=Limits(concurrency=100), is_warm=False)
+        stage = Stage(limits=LimitsSection(concurrency=100), is_warm=False)
         feed = FakeFeed(1000)
         running = asyncio.create_task(run_live(feed, stage.around))
         await asyncio.sleep(0.5)

@@ -12,7 +12,7 @@ from virtual_time import now, run
 
 from batcher.core.answers.outcome import Billing, Outcome, Status, Verdict, classify
 from batcher.core.answers.response import Answer
-from batcher.core.job import Limits
+from batcher.core.job import LimitsSection
 from batcher.core.money.usage import Usage
 from batcher.core.pace.limiter import Limiter
 from batcher.core.pace.pace import Leave, Need, Returned
@@ -25,7 +25,9 @@ FAILED = classify(Answer(529, {}, b"{}", 1.0))
 
 def pacer(window: float = 1_000.0, **limits: Any) -> Pacer:
     """A pacer on the running loop's clock, with a window that has grown."""
-    made = Pacer(Limits(concurrency=1_000, **limits), 60.0, asyncio.Event(), now, lambda: 0.5)
+    made = Pacer(
+        LimitsSection(concurrency=1_000, **limits), 60.0, asyncio.Event(), now, lambda: 0.5
+    )
     made._lane(MODEL).pace._window.size = window
     return made
 
@@ -258,7 +260,7 @@ def test_workers_are_wanted_as_the_window_grows() -> None:
     """What may be out, a few that come next, and never more than the job allows."""
 
     async def main() -> list[int]:
-        made = Pacer(Limits(concurrency=20), 60.0, asyncio.Event(), now, lambda: 0.5)
+        made = Pacer(LimitsSection(concurrency=20), 60.0, asyncio.Event(), now, lambda: 0.5)
         wanted = [made.wanted]
         for _ in range(30):
             made.returned(MODEL, await made.admit(MODEL, Need(3, 10)), good())

@@ -25,7 +25,7 @@ from virtual_time import now, run
 
 from batcher.core.answers.outcome import Status
 from batcher.core.answers.response import Answer, NoAnswer
-from batcher.core.job import Limits
+from batcher.core.job import LimitsSection
 from batcher.core.pace.retry import Retry, Stop
 from batcher.runner.sending.context import Tried
 from batcher.runner.sending.sender import Sender
@@ -261,7 +261,7 @@ def test_a_stop_ends_the_wait_for_a_limit() -> None:
     """Whoever had not left yet never leaves, and has no intent that would count as unknown."""
 
     async def main() -> None:
-        stage = Stage(limits=Limits(requests_per_minute=1))
+        stage = Stage(limits=LimitsSection(requests_per_minute=1))
         sending = [asyncio.create_task(Sender(n, stage.around).send(errand(n))) for n in range(3)]
         await asyncio.sleep(10)
         stage.stopping.set()

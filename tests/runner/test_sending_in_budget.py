@@ -25,7 +25,7 @@ from virtual_time import now, run
 
 from batcher.core.answers.outcome import classify
 from batcher.core.answers.response import Answer, NoAnswer
-from batcher.core.job import Limits
+from batcher.core.job import LimitsSection
 from batcher.core.money.bill import bill
 from batcher.core.money.budget import Budget, Standing
 from batcher.core.pace.limiter import Limiter
@@ -121,7 +121,7 @@ def test_whatever_comes_back_nothing_is_overspent_and_nothing_that_fits_is_left_
             for n, (_, worst, shares) in enumerate(rows)
         ]
         api = FakeApi({n: list(script) for n, (script, _, _) in enumerate(rows)})
-        limits = Limits(concurrency=concurrency)
+        limits = LimitsSection(concurrency=concurrency)
         stage = staged(COST * cap, errands, api, limits=limits)
         await run_live(Errands(errands), stage.around)
         ledger = stage.recorder
@@ -144,7 +144,7 @@ def test_hardly_anything_of_a_budget_that_binds_is_left_unused(shares: bool) -> 
     async def main() -> None:
         cap, prefixes = COST * 500, (PREFIX,) if shares else ()
         errands = [replace(errand(n, worst=COST * 10), prefixes=prefixes) for n in range(2_000)]
-        stage = staged(cap, errands, FakeApi(), limits=Limits(concurrency=64))
+        stage = staged(cap, errands, FakeApi(), limits=LimitsSection(concurrency=64))
         await run_live(Errands(errands), stage.around)
         assert cap * Decimal("0.97") <= used(stage) <= cap
         assert len(stage.api.sent) == 491  # the next may cost as much as ten
@@ -199,7 +199,7 @@ def test_a_stop_ends_the_wait_for_money() -> None:
 
     async def main() -> None:
         errands = [errand(n, worst=COST * 10) for n in range(20)]
-        stage = staged(COST * 15, errands, FakeApi(), limits=Limits(concurrency=8))
+        stage = staged(COST * 15, errands, FakeApi(), limits=LimitsSection(concurrency=8))
         running = asyncio.create_task(run_live(Errands(errands), stage.around))
         await asyncio.sleep(0.5)
         assert stage.around.purse.waiting > 0
@@ -218,7 +218,7 @@ def test_a_stop_gives_back_what_was_not_used() -> None:
 
     async def main() -> None:
         errands = [errand(n, worst=COST) for n in range(20)]
-        limits = Limits(concurrency=8, requests_per_minute=2)
+        limits = LimitsSection(concurrency=8, requests_per_minute=2)
         stage = staged(COST * 20, errands, FakeApi(), limits=limits)
         running = asyncio.create_task(run_live(Errands(errands), stage.around))
         await asyncio.sleep(0.5)
@@ -238,7 +238,7 @@ def test_a_leader_without_money_keeps_nobody_waiting() -> None:
         large = replace(errand(1, worst=COST * 50), prefixes=(PREFIX,))
         small = [replace(errand(n, worst=COST), prefixes=(PREFIX,)) for n in range(2, 8)]
         errands = [errand(0, worst=COST * 20), large, *small]
-        stage = staged(COST * 30, errands, FakeApi(), limits=Limits(concurrency=8))
+        stage = staged(COST * 30, errands, FakeApi(), limits=LimitsSection(concurrency=8))
         await run_live(Errands(errands), stage.around)
         assert sorted(number for number, _ in stage.api.sent) == [0, *range(2, 8)]
         assert stage.around.purse.largest_left_out == COST * 50

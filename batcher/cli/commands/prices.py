@@ -8,7 +8,7 @@ import click
 
 from batcher.cli.messages import print_json, say, tell
 from batcher.cli.options import json_option, load
-from batcher.core.job import Prices
+from batcher.core.job import PricesSection
 from batcher.core.money.display import exact_text
 from batcher.core.money.prices import ModelPrices, PriceTable
 from batcher.core.request.models import ModelFacts
@@ -113,7 +113,7 @@ def _tell_model(prices: ModelPrices) -> None:
         tell('inference_geo = "us": 1.1 times as much')
 
 
-def _tell_source(table: PriceTable, chosen: list[ModelPrices], own: Prices | None) -> None:
+def _tell_source(table: PriceTable, chosen: list[ModelPrices], own: PricesSection | None) -> None:
     tell(f"\nUSD per million tokens, checked {table.as_of.isoformat()}")
     tell(_SOURCE)
     names = [prices.id for prices in chosen if prices.is_override]

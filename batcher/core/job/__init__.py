@@ -1,31 +1,31 @@
 """What a job file says, as frozen values: one class a section."""
 
 from batcher.core.job.job import Job
-from batcher.core.job.money_sections import Budget, PriceOverride, Prices
+from batcher.core.job.money_sections import BudgetSection, PriceOverride, PricesSection
 from batcher.core.job.sections import (
-    API,
     SIMULATOR,
-    Cache,
-    Input,
-    Limits,
-    Notify,
-    Output,
-    Request,
-    Retry,
+    ApiSection,
+    CacheSection,
+    InputSection,
+    LimitsSection,
+    NotifySection,
+    OutputSection,
+    RequestSection,
+    RetrySection,
 )
 
 __all__ = [
-    "API",
     "SIMULATOR",
-    "Budget",
-    "Cache",
-    "Input",
+    "ApiSection",
+    "BudgetSection",
+    "CacheSection",
+    "InputSection",
     "Job",
-    "Limits",
-    "Notify",
-    "Output",
+    "LimitsSection",
+    "NotifySection",
+    "OutputSection",
     "PriceOverride",
-    "Prices",
-    "Request",
-    "Retry",
+    "PricesSection",
+    "RequestSection",
+    "RetrySection",
 ]

@@ -2,22 +2,22 @@
 
 from pydantic import Field
 
-from batcher.core.job.labels_section import Labels
-from batcher.core.job.money_sections import Budget, Prices
+from batcher.core.job.labels_section import LabelsSection
+from batcher.core.job.money_sections import BudgetSection, PricesSection
 from batcher.core.job.sections import (
-    API,
-    Cache,
-    Input,
-    Limits,
-    Notify,
-    Output,
-    Request,
-    Retry,
+    ApiSection,
+    CacheSection,
+    InputSection,
+    LimitsSection,
+    NotifySection,
+    OutputSection,
+    RequestSection,
+    RetrySection,
     Section,
 )
 
 
-class About(Section):
+class JobSection(Section):
     """[job]: what the job is called and where its state lies."""
 
     name: str | None = Field(
@@ -34,15 +34,15 @@ class About(Section):
 class Job(Section):
     """A job file's content, validated; relative paths in it count from the job file's folder."""
 
-    job: About = Field(default_factory=About)
-    input: Input
-    request: Request = Field(default_factory=Request)
-    labels: Labels = Field(default_factory=Labels)
-    output: Output = Field(default_factory=Output)
-    limits: Limits = Field(default_factory=Limits)
-    retry: Retry = Field(default_factory=Retry)
-    budget: Budget = Field(default_factory=Budget)
-    cache: Cache = Field(default_factory=Cache)
-    api: API = Field(default_factory=API)
-    prices: Prices = Field(default_factory=Prices)
-    notify: Notify = Field(default_factory=Notify)
+    job: JobSection = Field(default_factory=JobSection)
+    input: InputSection
+    request: RequestSection = Field(default_factory=RequestSection)
+    labels: LabelsSection = Field(default_factory=LabelsSection)
+    output: OutputSection = Field(default_factory=OutputSection)
+    limits: LimitsSection = Field(default_factory=LimitsSection)
+    retry: RetrySection = Field(default_factory=RetrySection)
+    budget: BudgetSection = Field(default_factory=BudgetSection)
+    cache: CacheSection = Field(default_factory=CacheSection)
+    api: ApiSection = Field(default_factory=ApiSection)
+    prices: PricesSection = Field(default_factory=PricesSection)
+    notify: NotifySection = Field(default_factory=NotifySection)

@@ -11,7 +11,7 @@ with warnings.catch_warnings():
     # The key is called schema as the job file's readers expect; pydantic's old method is not used.
     warnings.simplefilter("ignore", UserWarning)
 
-    class Labels(Section):
+    class LabelsSection(Section):
         """[labels]: which fields each answer has, and what becomes of answers that do not fit."""
 
         schema: str | None = Field(  # type: ignore[assignment]

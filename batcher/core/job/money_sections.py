@@ -28,7 +28,7 @@ class PriceOverride(Section):
     )
 
 
-class Prices(Section):
+class PricesSection(Section):
     """[prices]: what the price table does not know, or knows wrongly for this contract."""
 
     overrides: dict[str, PriceOverride] = Field(
@@ -42,7 +42,7 @@ class Prices(Section):
     )
 
 
-class Budget(Section):
+class BudgetSection(Section):
     """[budget]: how much may be spent, and from when on somebody is asked."""
 
     max_cost_usd: Dollars | None = Field(

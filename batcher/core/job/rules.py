@@ -7,7 +7,7 @@ from batcher.core.job.job import Job
 from batcher.core.job.known_keys import unknown_key
 from batcher.core.job.mistake import Mistake
 from batcher.core.job.parameters import PARAMETERS
-from batcher.core.job.sections import SIMULATOR, Request
+from batcher.core.job.sections import SIMULATOR, RequestSection
 from batcher.core.job.server import address_problem, header_mistakes
 
 _WAYS = ("prompt", "prompt_file", "messages", "params")
@@ -68,7 +68,7 @@ def _whole_requests(job: Job) -> Iterator[Mistake]:
                 yield Mistake(("request", name), f"request.{name} is missing")
         return
     for name in sorted(request.model_fields_set - {"samples", *_WAYS}):
-        if name in Request.model_fields or name in PARAMETERS:
+        if name in RequestSection.model_fields or name in PARAMETERS:
             message = f"request.{name} does nothing beside {source}"
             yield Mistake(("request", name), message, "Each row brings its whole request.")
     if job.input.format == "messages-batch" and job.input.id is not None:

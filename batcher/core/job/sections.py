@@ -31,7 +31,7 @@ class Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
 
-class Input(Section):
+class InputSection(Section):
     """[input]: which rows."""
 
     path: str = Field(
@@ -87,7 +87,7 @@ class Input(Section):
     )
 
 
-class Request(BaseModel):
+class RequestSection(BaseModel):
     """[request]: the Messages request made from a row; other Messages parameters pass through."""
 
     model_config = ConfigDict(frozen=True, extra="allow", strict=True)
@@ -154,7 +154,7 @@ class Request(BaseModel):
         return dict(self.__pydantic_extra__ or {})
 
 
-class Output(Section):
+class OutputSection(Section):
     """[output]: what is written, and where."""
 
     path: str | None = Field(
@@ -179,7 +179,7 @@ class Output(Section):
     )
 
 
-class Limits(Section):
+class LimitsSection(Section):
     """[limits]: how fast, how long, and how many failures are all right."""
 
     concurrency: Annotated[int, Field(ge=1, le=10_000)] = Field(
@@ -200,7 +200,7 @@ class Limits(Section):
     )
 
 
-class Retry(Section):
+class RetrySection(Section):
     """[retry]: what happens to an attempt that failed in passing."""
 
     attempts: Count = Field(
@@ -223,7 +223,7 @@ class Retry(Section):
     )
 
 
-class Cache(Section):
+class CacheSection(Section):
     """[cache]: the API's prompt cache."""
 
     mode: Literal["auto", "off"] = Field(
@@ -240,7 +240,7 @@ SIMULATOR = "simulator"
 """The ``base_url`` that stands for the embedded simulator."""
 
 
-class API(Section):
+class ApiSection(Section):
     """[api]: where requests go and as whom."""
 
     base_url: str = Field(
@@ -273,7 +273,7 @@ class API(Section):
     )
 
 
-class Notify(Section):
+class NotifySection(Section):
     """[notify]: who is told when a run has ended."""
 
     on: Annotated[tuple[Literal["finish", "failure", "budget"], ...], Field(strict=False)] = Field(

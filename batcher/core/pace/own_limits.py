@@ -1,11 +1,11 @@
 """The limits that a job sets itself, shared by all it sends."""
 
-from batcher.core.job import Limits
+from batcher.core.job import LimitsSection
 from batcher.core.pace.kinds import Kind
 from batcher.core.pace.token_bucket import TokenBucket
 
 
-def own_limits(limits: Limits, now: float) -> dict[Kind, TokenBucket]:
+def own_limits(limits: LimitsSection, now: float) -> dict[Kind, TokenBucket]:
     """Make a bucket for each limit that is set; it holds one second's worth."""
     per_minute = {
         Kind.REQUESTS: limits.requests_per_minute,

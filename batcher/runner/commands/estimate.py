@@ -13,7 +13,6 @@ from batcher.api.key import Secret, read_key
 from batcher.core.estimate.delivery_advice import Advice, advise
 from batcher.core.estimate.estimate import Estimate
 from batcher.core.estimate.evidence import Counted
-from batcher.core.job import API
 from batcher.core.money.budget import Standing
 from batcher.errors import ConfigurationError
 from batcher.inputs.job_file.load import LoadedJob
@@ -135,7 +134,9 @@ def _counted(
 
 
 @contextmanager
-def _server(prepared: Prepared, environ: Mapping[str, str]) -> Iterator[tuple[API, Secret | None]]:
+def _server(
+    prepared: Prepared, environ: Mapping[str, str]
+) -> Iterator[tuple[ApiSection, Secret | None]]:
     """The API to ask and the key for it; the embedded simulator runs only meanwhile."""
     api = prepared.loaded.job.api
     if prepared.asks_simulator:

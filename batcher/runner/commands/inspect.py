@@ -8,7 +8,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from batcher.core.input_profile import Look, look_at_rows
-from batcher.core.job import Input
+from batcher.core.job import InputSection
 from batcher.core.row import Row
 from batcher.errors import InputError
 from batcher.inputs.source import Source
@@ -25,7 +25,7 @@ _TAKEN = frozenset(
 
 def look_at(path: Path, labels: Sequence[str] = ()) -> Look:
     """Read the first rows; raises InputError when there are none that can be read."""
-    source = Source.open(Input(path=path.name), path.parent)
+    source = Source.open(InputSection(path=path.name), path.parent)
     entries = chain.from_iterable(chunk.rows for chunk in source.chunks(None))
     rows = [row.values for row in islice(entries, ROWS_LOOKED_AT) if isinstance(row, Row)]
     if not rows:

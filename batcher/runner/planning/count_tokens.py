@@ -12,7 +12,7 @@ from batcher.api.key import Secret
 from batcher.core.answers.outcome import Outcome, Verdict, classify
 from batcher.core.answers.response import Answer, NoAnswer
 from batcher.core.answers.strict_json import load
-from batcher.core.job import API
+from batcher.core.job import ApiSection
 from batcher.core.pace.backoff import full_jitter_s, obeyed_s
 from batcher.core.pace.halt import Halt, HaltWatch
 from batcher.core.request.canonical import canonical_json
@@ -57,7 +57,7 @@ class Counts:
 
 
 def count_prompts(
-    api: API,
+    api: ApiSection,
     key: Secret | None,
     requests: Sequence[Mapping[str, Any]],
     random: Callable[[], float],
@@ -79,7 +79,7 @@ def count_prompts(
 
 
 async def _count(
-    api: API,
+    api: ApiSection,
     key: Secret | None,
     bodies: Sequence[bytes],
     random: Callable[[], float],

@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from batcher.core.job import Limits
+from batcher.core.job import LimitsSection
 from batcher.core.pace.limiter import Limiter
 from batcher.core.pace.model_groups import limit_group
 from batcher.core.pace.own_limits import own_limits
@@ -27,7 +27,7 @@ class Pacer:
 
     def __init__(
         self,
-        limits: Limits,
+        limits: LimitsSection,
         most_rest_s: float,
         stopping: asyncio.Event,
         clock: Callable[[], float],

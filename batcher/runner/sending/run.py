@@ -12,7 +12,7 @@ from itertools import count
 
 from batcher.api.client import MessagesClient
 from batcher.api.key import Secret
-from batcher.core.job import API
+from batcher.core.job import ApiSection
 from batcher.core.money.budget import Budget
 from batcher.core.money.display import rounded_text
 from batcher.core.pace.halt import Basis, Halt, HaltWatch, Unsent, budget_reached
@@ -45,7 +45,7 @@ class LiveRun:
 
     prepared: Prepared
     plan: Plan
-    api: API
+    api: ApiSection
     key: Secret | None
     writer: Writer
     run_id: str
