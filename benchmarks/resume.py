@@ -36,7 +36,7 @@ from batcher import __version__
 from batcher.core.request.build import Request
 from batcher.core.row import Row
 from batcher.inputs.job_file.load import load_job
-from batcher.runner.job_context import Prepared, prepare
+from batcher.runner.job_context import JobContext, open_job
 from batcher.runner.planning.planner import comparison_of, make_plan
 from batcher.store.checkpoint import Checkpoint
 from batcher.store.plans import note_seen
@@ -164,17 +164,17 @@ def records_of(request: Request, attempt: int) -> tuple[Intent, OutcomeRecord]:
     return intent, outcome
 
 
-def requests_of(prepared: Prepared) -> Iterator[Request]:
+def requests_of(context: JobContext) -> Iterator[Request]:
     """Make every request of the job, in input order."""
-    for chunk in prepared.source.chunks(None):
+    for chunk in context.source.chunks(None):
         for row in chunk.rows:
             assert isinstance(row, Row)
-            request = prepared.request_of(row)
+            request = context.request_of(row)
             assert isinstance(request, Request)
             yield request
 
 
-def write_answers(prepared: Prepared, state: Path, missing: frozenset[int]) -> None:
+def write_answers(context: JobContext, state: Path, missing: frozenset[int]) -> None:
     """Record an answer for every row but the missing ones, as an earlier run would have."""
     state.mkdir()
     Checkpoint.create(state, version=__version__, now=THEN)
@@ -189,15 +189,15 @@ def write_answers(prepared: Prepared, state: Path, missing: frozenset[int]) -> N
         checkpoint.checkpoint_if_due()
         group.clear()
 
-    for ordinal, request in enumerate(requests_of(prepared)):
+    for ordinal, request in enumerate(requests_of(context)):
         if ordinal not in missing:
             group.append(records_of(request, ordinal + 1))
             if len(group) == GROUP_ROWS:
                 commit()
     if group:
         commit()
-    make_plan(prepared, lambda work: work(checkpoint))
-    note_seen(checkpoint, comparison_of(prepared))
+    make_plan(context, lambda work: work(checkpoint))
+    note_seen(checkpoint, comparison_of(context))
     checkpoint.commit({"run_ends": [RunEnd(RUN_ID, THEN, 0)]})
     checkpoint.close()
 
@@ -269,9 +269,9 @@ def build(folder: Path, url: str, options: argparse.Namespace) -> None:
     (folder / "job.toml").write_text(JOB.format(ending=ending, url=url, model=MODEL))
     if not (folder / "answered").exists():
         loaded = load_job(folder / "job.toml")
-        prepared = prepare(loaded, is_simulated=False, today=THEN.date())
+        context = open_job(loaded, is_simulated=False, today=THEN.date())
         missing = frozenset(random.Random(SEED).sample(range(options.rows), options.missing))
-        write_answers(prepared, folder / "answered", missing)
+        write_answers(context, folder / "answered", missing)
 
 
 def print_table(folder: Path, rounds: Sequence[tuple[Figures, Figures]]) -> None:

@@ -15,7 +15,7 @@ from batcher.api.body import Body
 from batcher.api.faults import body_fault, no_answer
 from batcher.api.key import Secret
 from batcher.api.transport import TransportFactory, transport_factory
-from batcher.core.answers.response import Answer, NoAnswer
+from batcher.core.answers.response import NoResponse, Response
 from batcher.core.job import ApiSection
 from batcher.core.job.server import header_mistakes
 from batcher.errors import ConfigurationError
@@ -65,7 +65,7 @@ class MessagesClient:
 
     async def send(
         self, slot: int, body: bytes, begun: Callable[[], None] = _unheard
-    ) -> Answer | NoAnswer:
+    ) -> Response | NoResponse:
         """Make one attempt with the JSON of a request, asking for a stream if the job says so.
 
         ``begun`` is told as soon as the first event of a stream is there, perhaps several times.
@@ -74,16 +74,16 @@ class MessagesClient:
             body = b'{"stream":true,' + body[1:]
         return await self._attempt(slot, "POST", self._messages, body, begun)
 
-    async def count_tokens(self, slot: int, body: bytes) -> Answer | NoAnswer:
+    async def count_tokens(self, slot: int, body: bytes) -> Response | NoResponse:
         """Ask for the input tokens of a request; free. ``body`` may hold only what is counted."""
         url = httpx.URL(f"{self._messages}/count_tokens")
         return await self._attempt(slot, "POST", url, body)
 
-    async def list_models(self, slot: int) -> Answer | NoAnswer:
+    async def list_models(self, slot: int) -> Response | NoResponse:
         """Ask for the models that are not retired; free."""
         return await self._attempt(slot, "GET", httpx.URL(f"{self._server}/v1/models?limit=1000"))
 
-    async def model(self, slot: int, model_id: str) -> Answer | NoAnswer:
+    async def model(self, slot: int, model_id: str) -> Response | NoResponse:
         """Ask for one model; free."""
         url = httpx.URL(f"{self._server}/v1/models/{quote(model_id, safe='')}")
         return await self._attempt(slot, "GET", url)
@@ -114,7 +114,7 @@ class MessagesClient:
         url: httpx.URL,
         body: bytes = b"",
         begun: Callable[[], None] = _unheard,
-    ) -> Answer | NoAnswer:
+    ) -> Response | NoResponse:
         started = time.perf_counter()
         content = _Content(body)
         request = httpx.Request(
@@ -203,10 +203,10 @@ class _Reading:
         finally:
             await self._stream.aclose()
 
-    def answer(self, started: float, fault: str | None) -> Answer:
+    def answer(self, started: float, fault: str | None) -> Response:
         """Make a value of what came."""
         body, fault = self._body.result(fault)
-        return Answer(
+        return Response(
             status=self._status,
             headers=self._headers,
             body=body,

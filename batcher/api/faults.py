@@ -1,6 +1,6 @@
 """What went wrong on the way, as the error types that users see.
 
-Before a status line (NoAnswer):
+Before a status line (NoResponse):
 
     client.dns              the host's name has no address                       never sent
     client.connect          refused, unreachable, or no TLS on the other side    never sent
@@ -38,7 +38,7 @@ from collections.abc import Iterator
 
 import httpx
 
-from batcher.core.answers.response import NoAnswer
+from batcher.core.answers.response import NoResponse
 
 _NEVER_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError)
 # The first class that fits names the type. The texts are ours: the exceptions' own may quote.
@@ -54,13 +54,13 @@ _TYPES: tuple[tuple[type[Exception], str, str], ...] = (
 )
 
 
-def no_answer(error: Exception, *, was_sent: bool, latency_s: float) -> NoAnswer:
+def no_answer(error: Exception, *, was_sent: bool, latency_s: float) -> NoResponse:
     """Name a failure that came before any status; ``was_sent``: the body was being written."""
     was_sent = was_sent and not isinstance(error, _NEVER_SENT)
     error_type, message = _named(error)
     if error_type == "client.timeout" and not was_sent:
         error_type, message = "client.connect_timeout", "no connection in time"
-    return NoAnswer(error_type, message, was_sent, latency_s, is_fatal=error_type == "client.tls")
+    return NoResponse(error_type, message, was_sent, latency_s, is_fatal=error_type == "client.tls")
 
 
 def body_fault(error: Exception, *, is_idle: bool) -> str:

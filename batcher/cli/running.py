@@ -41,7 +41,7 @@ max_cost_option = click.option(
 )
 release_option = click.option(
     "--release-unknown",
-    "releases_unseen",
+    "releases_unknown",
     is_flag=True,
     help="Hold nothing for attempts that may have been billed unseen: the API says they were not.",
 )

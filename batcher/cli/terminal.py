@@ -62,7 +62,7 @@ class TerminalUi:
                 say(plain_line(snapshot))
 
     def end(self) -> None:
-        """Leave the last state of the lines standing."""
+        """Leave the last state of the lines budget_state."""
         with contextlib.suppress(OSError):
             for bar in self._bars:
                 bar.close()

@@ -20,7 +20,7 @@ Values = Mapping[str, object]
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class InputProfile:
     """What the first rows suggest; the rest of the input may disagree.
 
     ``id`` is a column whose values all differ. ``texts`` are the columns that look like something
@@ -39,19 +39,19 @@ class Look:
     is_batch: bool = False
 
 
-def look_at_rows(
+def profile_rows(
     columns: Sequence[str],
     rows: Sequence[Values],
     labels: Sequence[str] = (),
     structs: Sequence[str] = (),
-) -> Look:
+) -> InputProfile:
     """Guess from rows, of which there is at least one.
 
     ``labels`` are those that the job is to choose from; ``structs`` columns are structs of bytes
     and path, as Hugging Face has them for images.
     """
     if set(columns) == {"custom_id", "params"} and not structs:
-        return Look(tuple(columns), len(rows), is_batch=True)
+        return InputProfile(tuple(columns), len(rows), is_batch=True)
     gold = next((name for name in columns if _is_gold(_known(rows, name), labels)), None)
     asked = _asked(columns, rows, structs)
     taken = {gold, *(name for names in asked.values() for name in names)}
@@ -60,7 +60,7 @@ def look_at_rows(
     texts = _texts([name for name in free if name != row_id], rows, has_asked=bool(asked))
     used = {*texts, *taken, row_id}
     left_out = tuple(name for name in columns if name not in used)
-    return Look(tuple(columns), len(rows), row_id, texts, asked, gold, left_out)
+    return InputProfile(tuple(columns), len(rows), row_id, texts, asked, gold, left_out)
 
 
 def _known(rows: Sequence[Values], name: str) -> list[object]:

@@ -1,4 +1,4 @@
-"""What a run would do, counted before it does anything."""
+"""Counts what a run would do, before it does anything."""
 
 from dataclasses import dataclass
 from decimal import Decimal
@@ -6,35 +6,36 @@ from decimal import Decimal
 
 @dataclass(frozen=True, slots=True)
 class PlanCounts:
-    """The planning line.
+    """The counts of the planning line.
 
-    ``items`` are the answers the input asks for (rows x samples). Each is one of: ``known`` (the
-    checkpoint has it), ``to_send``, ``shared`` (an earlier row asks the same), ``bad``,
-    ``skipped`` (nothing to ask), ``held`` (it may have been billed unseen too often to be sent
-    again). Of those to send ``tried`` were tried before, ``changed`` asked something else when
-    they were last seen, and the rest is ``new``. ``redone`` of those to send have an answer and ask
-    anew only because the job makes its requests differently now. ``gone`` rows were in an earlier
-    input. ``worst_case_usd`` bounds what sending costs, also if every attempt that may be made of
-    a request is billed; ``least_worst_case_usd`` is the least of their bounds of one attempt. Both
-    are None when nothing bounds it.
+    ``items`` are the answers that the input asks for (rows x samples). Each item is one of:
+    ``already_answered`` (the checkpoint has its response), ``to_send``, ``shared`` (an earlier row
+    makes the same request), ``bad``, ``skipped`` (nothing to ask), ``on_hold`` (too many of its
+    attempts have an unknown billing status). Of the items to send, ``attempted_before`` had an
+    attempt in an earlier run, ``changed`` made another request when they were last seen, and the
+    rest is ``new``. ``redone`` counts items to send that have an answer, and are sent only because
+    the job makes its requests differently now. ``removed`` counts rows of an earlier input that
+    are no longer there. ``worst_case_usd`` bounds the cost of sending, also when every permitted
+    attempt of every request is billed. ``least_worst_case_usd`` is the smallest bound of a single
+    attempt. Both are None when nothing bounds them.
     """
 
     rows: int
     items: int
-    known: int
+    already_answered: int
     to_send: int
     shared: int
     bad: int
     skipped: int
-    held: int
-    tried: int
+    on_hold: int
+    attempted_before: int
     changed: int
     redone: int
-    gone: int
+    removed: int
     worst_case_usd: Decimal | None
     least_worst_case_usd: Decimal | None
 
     @property
     def new(self) -> int:
-        """Those to send that were never seen before."""
-        return self.to_send - self.tried - self.changed
+        """Items to send that no earlier run has seen."""
+        return self.to_send - self.attempted_before - self.changed

@@ -110,7 +110,7 @@ class Source:
             return
         raise _no_column(missing, columns)
 
-    def refuse_unseen(self, name: str) -> NoReturn:
+    def refuse_unknown(self, name: str) -> NoReturn:
         """Raise ``InputError`` for a column that no row has, with those the first rows have."""
         rows = next(self.chunks(None), Chunk(())).rows
         values = (row.values for row in rows if isinstance(row, Row))

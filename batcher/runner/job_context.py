@@ -33,7 +33,7 @@ from batcher.runner.workspace import Workspace
 
 
 @dataclass(frozen=True, slots=True)
-class Prepared:
+class JobContext:
     """One job, ready to be planned; ``prefixes`` is None when the prompt cache is left alone."""
 
     loaded: LoadedJob
@@ -191,7 +191,7 @@ class Prepared:
         return Unsendable("client.bad_id", f"the id column '{column}' is {kind}")
 
 
-def prepare(loaded: LoadedJob, *, is_simulated: bool, today: date) -> Prepared:
+def open_job(loaded: LoadedJob, *, is_simulated: bool, today: date) -> JobContext:
     """Open everything a job names; raises ConfigurationError for what is wrong with any of it."""
     job = loaded.job
     system = loaded.system
@@ -203,7 +203,7 @@ def prepare(loaded: LoadedJob, *, is_simulated: bool, today: date) -> Prepared:
     )
     source = Source.open(job.input, loaded.folder)
     prices = load_price_table().with_overrides(job.prices.overrides)
-    prepared = Prepared(
+    context = JobContext(
         loaded=loaded,
         workspace=Workspace.of(loaded, is_simulated=is_simulated),
         source=source,
@@ -213,12 +213,12 @@ def prepare(loaded: LoadedJob, *, is_simulated: bool, today: date) -> Prepared:
         prefixes=Namer(prices, job.cache.ttl or "5m") if job.cache.mode == "auto" else None,
         today=today,
     )
-    source.require(sorted(_named_columns(prepared)))
+    source.require(sorted(_named_columns(context)))
     folder = loaded.folder / job.input.path
-    prepared.workspace.check_apart(folder, (stamp.path for stamp in source.files))
+    context.workspace.check_apart(folder, (stamp.path for stamp in source.files))
     if job.request.model is not None:
-        prepared.prices.model(job.request.model)
-    return prepared
+        context.prices.model(job.request.model)
+    return context
 
 
 def _shared_bound(builder: RequestBuilder, prices: PriceTable) -> Bound | None:
@@ -231,10 +231,10 @@ def _shared_bound(builder: RequestBuilder, prices: PriceTable) -> Bound | None:
         return None
 
 
-def _named_columns(prepared: Prepared) -> frozenset[str]:
+def _named_columns(context: JobContext) -> frozenset[str]:
     """The columns the job file names; all have to be there."""
-    job = prepared.loaded.job
-    names = set(prepared.builder.columns or ())
+    job = context.loaded.job
+    names = set(context.builder.columns or ())
     names.update(job.output.keep or ())
     names.update(name for name in (job.input.id, job.labels.gold) if name is not None)
     return frozenset(names)

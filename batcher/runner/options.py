@@ -26,7 +26,7 @@ class RunOptions:
 
     ``waits`` for another run to end; ``max_time_s`` counts from then. ``approval`` is the saved
     plan that it has to fit. ``pilot``: only so many rows are sent, and no output is written.
-    ``releases_unseen``: nothing is held any more for attempts that may have been billed unseen.
+    ``releases_unknown``: nothing is held any more for attempts that may have been billed unseen.
     """
 
     is_simulated: bool = False
@@ -37,7 +37,7 @@ class RunOptions:
     retrying: Retrying | None = None
     approval: Approval | None = None
     pilot: int | None = None
-    releases_unseen: bool = False
+    releases_unknown: bool = False
     command: str = "batcher run"
 
 

@@ -13,12 +13,13 @@ from signal import SIGINT, SIGTERM
 from batcher import __version__
 from batcher.api.key import Secret, read_key
 from batcher.core.estimate.estimate import Estimate
-from batcher.core.money.budget import Budget, Standing
+from batcher.core.job import ApiSection
+from batcher.core.money.budget import Budget, BudgetState
 from batcher.core.money.display import rounded_text
 from batcher.core.pace.halt import Halt
 from batcher.errors import CheckpointError, InputError
 from batcher.inputs.job_file.load import LoadedJob
-from batcher.runner.job_context import Prepared, prepare
+from batcher.runner.job_context import JobContext, open_job
 from batcher.runner.options import RunOptions, RunResult
 from batcher.runner.planning.budget import open_budget
 from batcher.runner.planning.estimate import estimate_plan
@@ -34,7 +35,7 @@ from batcher.runner.planning.preflight import (
     smaller_question,
 )
 from batcher.runner.planning.retry import plan_retry, retry_line
-from batcher.runner.record.accounting import close_books, open_books
+from batcher.runner.record.accounting import record_start, summarize
 from batcher.runner.record.events import Events
 from batcher.runner.record.notify import Notifier
 from batcher.runner.record.status_file import RunIdentity, RunRecord
@@ -45,7 +46,7 @@ from batcher.runner.ui import Ui
 from batcher.runner.workspace import Workspace, new_run_id
 from batcher.runner.writing.output import Exported, Target, export_parquet, layout_of
 from batcher.runner.writing.quality import Quality
-from batcher.store.budget import release_unseen
+from batcher.store.budget import release_unknown
 from batcher.store.checkpoint import Checkpoint
 from batcher.store.lock import Holder, Lock
 from batcher.store.plans import begin_results, note_seen
@@ -78,24 +79,24 @@ def run_job(
         closing(Events(workspace.state / identity.run_id, ui.say)) as events,
         Notifier(loaded, workspace, identity, environ, events, ui.say) as notifier,
     ):
-        prepared = prepare(loaded, is_simulated=options.is_simulated, today=now.date())
-        key = Secret("simulator") if prepared.asks_simulator else read_key(loaded.job.api, environ)
+        context = open_job(loaded, is_simulated=options.is_simulated, today=now.date())
+        key = Secret("simulator") if context.asks_simulator else read_key(loaded.job.api, environ)
         workspace.create()
         workspace.check_output()
         waiting = ui.say if options.waits else None
         asked = loaded if options.retrying is None else options.retrying.form
-        record = RunRecord(prepared, asked, identity, events)
+        record = RunRecord(context, asked, identity, events)
         holder = Holder.this_process(now)
         with Lock(workspace.state, holder, for_run=True, waiting=waiting), record:
             farewells.append(record.give_up)
             if options.waits:  # the input may have grown meanwhile
-                prepared = prepare(loaded, is_simulated=options.is_simulated, today=now.date())
+                context = open_job(loaded, is_simulated=options.is_simulated, today=now.date())
             max_time_s = options.max_time_s
             deadline = None if max_time_s is None else time.monotonic() + max_time_s
             create = partial(Checkpoint.create, version=__version__, now=now)
             with closing(Writer(workspace.state, create)) as writer:
                 record.count_commits(lambda: writer.records)
-                result = _Run(prepared, options, ui, writer, record, key, deadline).go()
+                result = _Run(context, options, ui, writer, record, key, deadline).go()
         notifier.record = result.record
         return result
 
@@ -104,7 +105,7 @@ def run_job(
 class _Run:
     """The steps of one run, while it holds the lock."""
 
-    prepared: Prepared
+    context: JobContext
     options: RunOptions
     ui: Ui
     writer: Writer
@@ -116,17 +117,17 @@ class _Run:
         sending, plan, estimate = self._plan()
         for warning in plan.warnings:
             self.ui.say(f"warning  {warning}")
-        layout_of(self.prepared, plan)
-        check_plan(plan, self.prepared)
+        layout_of(self.context, plan)
+        check_plan(plan, self.context)
         if self.options.approval is not None:
-            self.options.approval.check(self.prepared, plan, self.record.identity.started)
+            self.options.approval.check(self.context, plan, self.record.identity.started)
         budget = self._budget(plan)
-        standing = None if budget is None else budget.standing
-        self.record.planned(plan.counts, None if estimate is None else estimate.usd, standing)
+        budget_state = None if budget is None else budget.state
+        self.record.planned(plan.counts, None if estimate is None else estimate.usd, budget_state)
         with self.record.waiting():
-            check_change(plan, self.prepared, self.ui)
+            check_change(plan, self.context, self.ui)
             if not self.options.says_yes:
-                ask(self._questions(plan, estimate, standing), self.ui, self.options.command)
+                ask(self._questions(plan, estimate, budget_state), self.ui, self.options.command)
         self._note()
         ended = self._send(sending, plan, budget, estimate) if plan.counts.to_send else None
         return self._finish(plan, ended)
@@ -135,62 +136,62 @@ class _Run:
     def _run_id(self) -> str:
         return self.record.identity.run_id
 
-    def _plan(self) -> tuple[Prepared, Plan, Estimate | None]:
+    def _plan(self) -> tuple[JobContext, Plan, Estimate | None]:
         """Plan the run; return also the job as its requests are made, and what they may cost."""
-        prepared, retrying = self.prepared, self.options.retrying
+        context, retrying = self.context, self.options.retrying
         if retrying is None:
-            plan = make_plan(prepared, self.writer.call, self.record.rows_read)
+            plan = make_plan(context, self.writer.call, self.record.rows_read)
             if self.options.pilot is not None:
                 drawn = draw(plan, self.writer.call, self.options.pilot)
-                plan = only(plan, prepared, self.writer.call, drawn)
+                plan = only(plan, context, self.writer.call, drawn)
             estimate = None
             if plan.counts.to_send:
-                estimate = estimate_plan(prepared, plan, self.writer.call)
-            self.ui.say(planning_line(plan, prepared, estimate))
-            return prepared, plan, estimate
-        simulated = prepared.workspace.is_simulated
-        form = prepare(retrying.form, is_simulated=simulated, today=prepared.today)
+                estimate = estimate_plan(context, plan, self.writer.call)
+            self.ui.say(planning_line(plan, context, estimate))
+            return context, plan, estimate
+        simulated = context.workspace.is_simulated
+        form = open_job(retrying.form, is_simulated=simulated, today=context.today)
         rows_read = self.record.rows_read
-        plan, retries = plan_retry(prepared, form, self.writer.call, rows_read, retrying.only)
+        plan, retries = plan_retry(context, form, self.writer.call, rows_read, retrying.only)
         self.ui.say(retry_line(retries, plan.counts.bad))
         return form, plan, None
 
     def _budget(self, plan: Plan) -> Budget | None:
         """Open the budget, if there is one, after releasing what it holds where that is wanted."""
         started = self.record.identity.started
-        if self.options.releases_unseen:
-            number, usd = self.writer.call(lambda checkpoint: release_unseen(checkpoint, started))
+        if self.options.releases_unknown:
+            number, usd = self.writer.call(lambda checkpoint: release_unknown(checkpoint, started))
             self.ui.say(f"released {rounded_text(usd)} held for {number:,} attempts")
         approval = self.options.approval
         cap_usd = None if approval is None else approval.cap_usd
-        return open_budget(self.prepared, plan, self.writer.call, started, cap_usd)
+        return open_budget(self.context, plan, self.writer.call, started, cap_usd)
 
     def _questions(
-        self, plan: Plan, estimate: Estimate | None, budget: Standing | None
+        self, plan: Plan, estimate: Estimate | None, budget: BudgetState | None
     ) -> list[str]:
         """What somebody has to agree to first."""
-        asked = smaller_question(plan, self.prepared) if self.options.is_limited else []
+        asked = smaller_question(plan, self.context) if self.options.is_limited else []
         if plan.counts.to_send:
             origins = self.writer.call(Checkpoint.origins)
             asked += [
-                *origin_question(origins, self.prepared.origin),
+                *origin_question(origins, self.context.origin),
                 *self._money_question(plan, estimate, budget),
             ]
         return asked
 
     def _money_question(
-        self, plan: Plan, estimate: Estimate | None, budget: Standing | None
+        self, plan: Plan, estimate: Estimate | None, budget: BudgetState | None
     ) -> list[str]:
         if self.options.approval is not None:
             return []  # the plan was agreed to, and has not changed
-        asked = money_question(plan, self.prepared, estimate)
+        asked = money_question(plan, self.context, estimate)
         # Where nobody can be asked a budget is the answer.
         return asked if budget is None or self.ui.can_ask else []
 
     def _note(self) -> None:
         """Remember what the next run has to know, before anything is sent."""
         if self.options.retrying is None:
-            comparison = comparison_of(self.prepared)
+            comparison = comparison_of(self.context)
             self.writer.call(lambda checkpoint: note_seen(checkpoint, comparison))
         else:
             self.writer.call(lambda checkpoint: note_replacements(checkpoint, self._run_id))
@@ -198,25 +199,25 @@ class _Run:
     @contextmanager
     def _server(self) -> Iterator[ApiSection]:
         """The API to talk to; the embedded simulator runs only while it is needed."""
-        api = self.prepared.loaded.job.api
-        if not self.prepared.asks_simulator:
+        api = self.context.loaded.job.api
+        if not self.context.asks_simulator:
             yield api
             return
-        variety = _SIMULATED_VARIETY if self.prepared.samples > 1 else 0.0
+        variety = _SIMULATED_VARIETY if self.context.samples > 1 else 0.0
         with running_simulator(_SIMULATED_LATENCY, variety) as url:
             yield api.model_copy(update={"base_url": url, "auth": "x-api-key"})
 
     def _send(
-        self, sending: Prepared, plan: Plan, budget: Budget | None, estimate: Estimate | None
+        self, sending: JobContext, plan: Plan, budget: Budget | None, estimate: Estimate | None
     ) -> Ended:
         identity, approval = self.record.identity, self.options.approval
         with self.writer.ballast:
             self.record.sending()
             run_id, started = identity.run_id, identity.started
-            open_books(self.prepared, sending, run_id, started, self.writer.call)
+            record_start(self.context, sending, run_id, started, self.writer.call)
             with self._server() as api:
                 live = LiveRun(
-                    prepared=sending,
+                    context=sending,
                     plan=plan,
                     api=api,
                     key=self.key,
@@ -233,10 +234,10 @@ class _Run:
                 )
                 return asyncio.run(send_all(live))
 
-    def _give_up(self, exit_code: int, unseen_usd: Decimal) -> None:
+    def _give_up(self, exit_code: int, unknown_usd: Decimal) -> None:
         """Leave files in order when the process ends in the middle of sending."""
         self.writer.ballast.drop()
-        self.record.give_up(exit_code, unseen_usd)
+        self.record.give_up(exit_code, unknown_usd)
 
     def _finish(self, plan: Plan, ended: Ended | None) -> RunResult:
         progress = None if ended is None else ended.progress
@@ -258,21 +259,21 @@ class _Run:
         if ended is not None:
             end = RunEnd(self._run_id, datetime.now(UTC), code)
             self.writer.call(lambda checkpoint: checkpoint.commit({"run_ends": [end]}))
-        books = self.writer.call(
-            lambda checkpoint: close_books(checkpoint, self._run_id, has_results=has_results)
+        accounting = self.writer.call(
+            lambda checkpoint: summarize(checkpoint, self._run_id, has_results=has_results)
         )
-        content = self.record.ended(code, halt, books, exported, progress)
+        content = self.record.ended(code, halt, accounting, exported, progress)
         return RunResult(code, self._run_id, content, exported, halt)
 
     def _export(self, plan: Plan, *, has_sent: bool) -> tuple[Exported | None, Halt | None]:
         """Write the output; after a run that has sent, failing to is an ending like others."""
         self.record.writing()
-        path, call = self.prepared.workspace.output, self.writer.call
+        path, call = self.context.workspace.output, self.writer.call
         rows_read, target = self.record.rows_read, Target(path, self._run_id)
-        is_whole = self.options.retrying is None and not comparison_of(self.prepared).is_part
-        quality = Quality.of(self.prepared, self._run_id, is_whole=is_whole)
+        is_whole = self.options.retrying is None and not comparison_of(self.context).is_part
+        quality = Quality.of(self.context, self._run_id, is_whole=is_whole)
         try:
-            return export_parquet(self.prepared, plan, call, target, rows_read, quality), None
+            return export_parquet(self.context, plan, call, target, rows_read, quality), None
         except (InputError, CheckpointError) as error:
             if not has_sent:
                 raise
@@ -291,9 +292,9 @@ class _Run:
         if exported is None:
             return 0  # a pilot, which has no output
         fine = ["succeeded", "skipped"]
-        if self.prepared.loaded.job.labels.on_invalid == "keep":
+        if self.context.loaded.job.labels.on_invalid == "keep":
             fine.append("invalid")
         failed = plan.counts.items - sum(exported.by_status.get(status, 0) for status in fine)
-        if failed <= self.prepared.loaded.job.limits.max_failed * plan.counts.items:
+        if failed <= self.context.loaded.job.limits.max_failed * plan.counts.items:
             return 0
         return 5 if exported.open_rows else 3

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Protocol
 
-from batcher.core.money.budget import Standing
+from batcher.core.money.budget import BudgetState
 
 _PROJECT_FROM = 5
 _QUANTILE = 1.645
@@ -33,7 +33,7 @@ class Snapshot:
     limiter: str
     elapsed_s: float
     usd_deviation: float = 0.0
-    budget: Standing | None = None
+    budget: BudgetState | None = None
 
     @property
     def cap_usd(self) -> Decimal | None:

@@ -28,7 +28,7 @@ def counted(checkpoint: Checkpoint, since: datetime | None = None) -> Counted:
     return Counted(**checkpoint.row(_BUDGET["standing"], since=text))
 
 
-def release_unseen(checkpoint: Checkpoint, now: datetime) -> tuple[int, Decimal]:
+def release_unknown(checkpoint: Checkpoint, now: datetime) -> tuple[int, Decimal]:
     """Hold nothing any more for attempts that may have been billed unseen; how many, and how much.
 
     Only who holds the lock may: an attempt in flight has no outcome either.

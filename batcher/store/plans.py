@@ -39,13 +39,13 @@ class RunSums:
 
 
 @dataclass(frozen=True, slots=True)
-class Comparison:
+class InputComparison:
     """How an input is held against what is recorded.
 
     ``allowance`` is ``retry.unknown_attempts``. ``has_ids`` says that rows are known again by their
     ids, else by their content; ``coverage`` names the columns which that is made of, in 16 bytes.
     ``keeps_answers``: a row that would ask anew only because the job changed keeps its answer.
-    ``is_part``: the input is only a part, so that what is not in it is not gone.
+    ``is_part``: the input is only a part, so that what is not in it is not removed.
     """
 
     allowance: int
@@ -83,7 +83,7 @@ def mark_duplicate_ids(checkpoint: Checkpoint, files: Sequence[str]) -> None:
         checkpoint.with_table("marks", marks, _PLANNING["mark_bad"])
 
 
-def finish_plan(checkpoint: Checkpoint, comparison: Comparison) -> PlanCounts:
+def finish_plan(checkpoint: Checkpoint, comparison: InputComparison) -> PlanCounts:
     """Compare the plan with what is recorded."""
     ((items,),) = checkpoint.rows("SELECT count(*) FROM plan")
     checkpoint.make_room(items=items)
@@ -100,11 +100,11 @@ def finish_plan(checkpoint: Checkpoint, comparison: Comparison) -> PlanCounts:
         redone += unmatched
     checkpoint.execute(_PLANNING["create_answered"])
     counts = checkpoint.row(_PLANNING["count_plan"], allowance=comparison.allowance)
-    ((gone,),) = checkpoint.rows(_PLANNING["count_gone"])
-    gone = 0 if comparison.is_part else gone
+    ((removed,),) = checkpoint.rows(_PLANNING["count_removed"])
+    removed = 0 if comparison.is_part else removed
     worst, least = _worst_cases(checkpoint, comparison.allowance)
     return PlanCounts(
-        **counts, redone=redone, gone=gone, worst_case_usd=worst, least_worst_case_usd=least
+        **counts, redone=redone, removed=removed, worst_case_usd=worst, least_worst_case_usd=least
     )
 
 
@@ -123,7 +123,7 @@ def _worst_cases(checkpoint: Checkpoint, allowance: int) -> tuple[Decimal | None
     return worst, min((least for *_, least, _ in groups), default=None)
 
 
-def note_seen(checkpoint: Checkpoint, comparison: Comparison) -> None:
+def note_seen(checkpoint: Checkpoint, comparison: InputComparison) -> None:
     """Remember what the input asks now, for the next comparison; plan first."""
     checkpoint.add(
         _PLANNING["note_seen"], coverage=comparison.coverage.hex(), is_part=comparison.is_part
@@ -206,7 +206,7 @@ def count_statuses(checkpoint: Checkpoint) -> dict[str, int]:
 
 
 def count_open(checkpoint: Checkpoint, allowance: int) -> int:
-    """How many items another run would send again; ``allowance`` as in ``Comparison``."""
+    """How many items another run would send again; ``allowance`` as in ``InputComparison``."""
     ((number,),) = checkpoint.rows(_RESULTS["count_open"], allowance=allowance)
     return int(number)
 

@@ -14,7 +14,7 @@ from fault_server import BODY, CANARY, DEAF, HANG, KEEP, RESET, FaultServer, ans
 
 from batcher.api.client import MessagesClient
 from batcher.api.key import Secret
-from batcher.core.answers.response import Answer
+from batcher.core.answers.response import Response
 from batcher.core.job import ApiSection
 
 Certified = tuple[ssl.SSLContext, Path]
@@ -200,7 +200,7 @@ def test_cancelling_at_any_step_does_not_lose_the_slot() -> None:
                     cancelled.cancel()
                     await asyncio.wait([cancelled])
                     results.append(await client.send(0, BODY))
-                    if not isinstance(results[-1], Answer):
+                    if not isinstance(results[-1], Response):
                         break
                 return results
 

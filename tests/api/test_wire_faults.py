@@ -19,7 +19,7 @@ from fault_server import (
 )
 
 from batcher.api.body import Body
-from batcher.core.answers.response import Answer, NoAnswer
+from batcher.core.answers.response import NoResponse, Response
 
 HEAD = b"HTTP/1.1 200 OK\r\n"
 CHUNKED = HEAD + b"transfer-encoding: chunked\r\n\r\n"
@@ -57,7 +57,7 @@ def test_without_a_status_the_request_was_sent_and_unanswered(
 ) -> None:
     """Once the body left, a failure before a status is unknown, never "not sent"."""
     [result] = attempts(script, timeout_s=0.4)
-    assert isinstance(result, NoAnswer)
+    assert isinstance(result, NoResponse)
     assert (result.error_type, result.was_sent) == (error_type, True)
     assert not result.is_fatal
     assert "garbage" not in result.message
@@ -109,7 +109,7 @@ def test_a_body_that_failed_is_an_answer_with_a_fault(
 ) -> None:
     """A failure after the status keeps status and bytes, and says what is wrong."""
     [result] = attempts(script, timeout_s=0.4)
-    assert isinstance(result, Answer)
+    assert isinstance(result, Response)
     assert (result.status, result.fault) == (200, fault)
     if body is not None:
         assert result.body == body

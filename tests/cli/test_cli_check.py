@@ -18,7 +18,7 @@ def test_check_leaves_nothing_behind(fresh: Path, batcher: Command) -> None:
 def test_check_counts_what_is_recorded(done: Path, batcher: Command) -> None:
     """A job that has run has nothing more to send."""
     plan = batcher("check", done, "--simulate", "--json").json["plan"]
-    assert (plan["known"], plan["to_send"], plan["bad"]) == (3, 0, 1)
+    assert (plan["already_answered"], plan["to_send"], plan["bad"]) == (3, 0, 1)
 
 
 def test_check_measures_requests(fresh: Path, batcher: Command) -> None:

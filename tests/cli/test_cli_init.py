@@ -12,7 +12,7 @@ from PIL import Image
 
 from batcher.core.job import Job
 from batcher.inputs.job_file.load import load_job
-from batcher.runner.commands.inspect import look_at, placeholder
+from batcher.runner.commands.inspect import placeholder, profile_input
 
 
 def test_init_runs_at_once(tmp_path: Path, batcher: Command) -> None:
@@ -123,7 +123,7 @@ def test_init_survives_any_column_name(tmp_path: Path, batcher: Command, column:
 )
 def test_guessed_id(tmp_path: Path, rows: list[dict[str, object]], row_id: str | None) -> None:
     """Only a column that names each row is taken, the best name first."""
-    assert look_at(write_rows(tmp_path / "in.jsonl", *rows)).id == row_id
+    assert profile_input(write_rows(tmp_path / "in.jsonl", *rows)).id == row_id
 
 
 def test_placeholder() -> None:

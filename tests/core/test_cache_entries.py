@@ -4,12 +4,12 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from batcher.core.cache.entries import _MOST_REMEMBERED, Follow, Lead, Wait, Warmth
+from batcher.core.cache.entries import _MOST_REMEMBERED, CacheEntries, Follow, Lead, Wait
 
 A, B, C = b"a", b"b", b"c"
 
 
-def led(warmth: Warmth, *prefixes: bytes, at: float = 0.0) -> Lead:
+def led(warmth: CacheEntries, *prefixes: bytes, at: float = 0.0) -> Lead:
     """Lead to some prefixes and succeed."""
     said = warmth.ask(prefixes, at)
     assert isinstance(said, Lead), said
@@ -17,7 +17,7 @@ def led(warmth: Warmth, *prefixes: bytes, at: float = 0.0) -> Lead:
     return said
 
 
-def followed(warmth: Warmth, *prefixes: bytes, at: float = 0.0) -> Follow:
+def followed(warmth: CacheEntries, *prefixes: bytes, at: float = 0.0) -> Follow:
     """Read and have an answer."""
     said = warmth.ask(prefixes, at)
     assert isinstance(said, Follow), said
@@ -27,7 +27,7 @@ def followed(warmth: Warmth, *prefixes: bytes, at: float = 0.0) -> Follow:
 
 def test_one_leads_the_others_wait_and_then_follow() -> None:
     """The entry can be read only once the answer has begun."""
-    warmth = Warmth()
+    warmth = CacheEntries()
     said = warmth.ask((A,), 0.0)
     assert said == Lead((A,), "5m")
     assert warmth.ask((A,), 1.0) == Wait(A)
@@ -37,7 +37,7 @@ def test_one_leads_the_others_wait_and_then_follow() -> None:
 
 def test_a_leader_that_failed_leaves_the_lead_to_the_next() -> None:
     """Nothing was written."""
-    warmth = Warmth()
+    warmth = CacheEntries()
     said = warmth.ask((A,), 0.0)
     assert isinstance(said, Lead)
     warmth.failed(said)
@@ -46,7 +46,7 @@ def test_a_leader_that_failed_leaves_the_lead_to_the_next() -> None:
 
 def test_a_failure_takes_nothing_from_what_lives() -> None:
     """A request that led to the longer prefix only says nothing of the shorter one."""
-    warmth = Warmth()
+    warmth = CacheEntries()
     led(warmth, A)
     said = warmth.ask((A, B), 1.0)
     assert said == Lead((B,), "5m", read=A)
@@ -56,7 +56,7 @@ def test_a_failure_takes_nothing_from_what_lives() -> None:
 
 def test_the_first_of_all_leads_to_both_levels() -> None:
     """Others wait for the shorter prefix, then lead to their own longer ones beside each other."""
-    warmth = Warmth()
+    warmth = CacheEntries()
     said = warmth.ask((A, B), 0.0)
     assert said == Lead((A, B), "5m")
     assert warmth.ask((A, B), 1.0) == Wait(A)
@@ -69,7 +69,7 @@ def test_the_first_of_all_leads_to_both_levels() -> None:
 
 def test_a_lifetime_counts_from_the_start_of_the_last_request() -> None:
     """Writes and reads renew it; the end of an answer does not."""
-    warmth = Warmth("5m")
+    warmth = CacheEntries("5m")
     led(warmth, A, at=0.0)
     said = warmth.ask((A,), 270.0)
     assert said == Follow(A, "5m")
@@ -80,7 +80,7 @@ def test_a_lifetime_counts_from_the_start_of_the_last_request() -> None:
 
 def test_the_longer_read_renews_only_the_longer_entry() -> None:
     """The API looks for the longest hit."""
-    warmth = Warmth("5m")
+    warmth = CacheEntries("5m")
     led(warmth, A, B)
     followed(warmth, A, B, at=200.0)
     assert warmth.ask((A, B), 400.0) == Follow(B, "5m")
@@ -89,7 +89,7 @@ def test_the_longer_read_renews_only_the_longer_entry() -> None:
 
 def test_what_comes_back_too_late_is_written_for_an_hour() -> None:
     """Within an hour that would have saved a write; after more than an hour not even that."""
-    warmth = Warmth()
+    warmth = CacheEntries()
     assert led(warmth, A, at=0.0).ttl == "5m"
     assert led(warmth, A, at=1_000.0).ttl == "1h"
     assert warmth.ask((A,), 4_000.0) == Follow(A, "1h")
@@ -99,14 +99,14 @@ def test_what_comes_back_too_late_is_written_for_an_hour() -> None:
 def test_the_lifetime_that_the_job_sets_stays() -> None:
     """Whatever the pace."""
     for ttl in ("5m", "1h"):
-        warmth = Warmth(ttl)
+        warmth = CacheEntries(ttl)
         assert led(warmth, A).ttl == ttl
         assert led(warmth, A, at=3_595.0).ttl == ttl
 
 
 def test_memory_is_bounded() -> None:
     """The prefixes that were unused for longest are forgotten; one being written is not."""
-    warmth = Warmth()
+    warmth = CacheEntries()
     assert warmth.ask((A,), 0.0) == Lead((A,), "5m")
     for number in range(_MOST_REMEMBERED + 100):
         led(warmth, number.to_bytes(16, "big"), at=1.0)
@@ -117,7 +117,7 @@ def test_memory_is_bounded() -> None:
 
 def test_a_slow_answer_says_nothing_of_an_entry_written_anew() -> None:
     """Who read the old one long ago makes the new one neither ready nor younger."""
-    warmth = Warmth()
+    warmth = CacheEntries()
     led(warmth, A)
     slow = warmth.ask((A,), 0.0)
     assert isinstance(slow, Follow)
@@ -131,7 +131,7 @@ class Attempts(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.warmth = Warmth("5m")
+        self.warmth = CacheEntries("5m")
         self.now = 0.0
         self.flying: list[tuple[Lead | Follow, float]] = []
         self.used: dict[bytes, float] = {}
@@ -190,7 +190,7 @@ TestAttempts.settings = settings(max_examples=300, stateful_step_count=30, deadl
 
 def test_who_leads_renews_the_shorter_entry_that_it_reads() -> None:
     """A system prompt that only leaders read lives on as long as there are new documents."""
-    warmth = Warmth()
+    warmth = CacheEntries()
     said = warmth.ask((A, B), 0.0)
     warmth.begun(said, 0.0)
     for number in range(1, 60):

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from batcher.core.input_profile import free_name, look_at_rows
+from batcher.core.input_profile import free_name, profile_rows
 
 CHAT = [{"role": "user", "content": "hi"}]
 LONG = "The tenant shall pay in advance. " * 100
@@ -47,7 +47,7 @@ def test_columns_are_taken_for_what_they_hold(
     columns: dict[str, Any], expected: dict[str, Any]
 ) -> None:
     """Gold, conversations, files, shared texts and ids are told from their values."""
-    found = look_at_rows(list(columns), rows(**columns), ["good", "bad"])
+    found = profile_rows(list(columns), rows(**columns), ["good", "bad"])
     for name, value in expected.items():
         assert getattr(found, name) == value, name
     assert found.gold not in found.texts
@@ -56,7 +56,7 @@ def test_columns_are_taken_for_what_they_hold(
 
 def test_without_labels_nothing_is_gold() -> None:
     """Only the user knows what the labels are."""
-    assert look_at_rows(["x"], rows(x=["good", "bad"])).gold is None
+    assert profile_rows(["x"], rows(x=["good", "bad"])).gold is None
 
 
 def test_a_label_bears_no_name_that_is_taken() -> None:

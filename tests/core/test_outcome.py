@@ -8,7 +8,7 @@ import pytest
 
 from batcher.api import faults
 from batcher.core.answers.outcome import Billing, Outcome, Status, Verdict, classify
-from batcher.core.answers.response import Answer, NoAnswer
+from batcher.core.answers.response import NoResponse, Response
 
 FINAL, RETRY, HALT = Verdict.FINAL, Verdict.RETRY, Verdict.HALT
 BILLED, FREE, UNKNOWN = Billing.BILLED, Billing.FREE, Billing.UNKNOWN
@@ -31,7 +31,7 @@ def error(kind: str = "", text: str = "", code: str | None = None) -> bytes:
 def judged(status: int, body: bytes, fault: str | None = None, **headers: str) -> Outcome:
     """Classify an answer; header names with underscores."""
     named = {name.replace("_", "-"): value for name, value in headers.items()}
-    return classify(Answer(status, named, body, 1.0, fault=fault))
+    return classify(Response(status, named, body, 1.0, fault=fault))
 
 
 @pytest.mark.parametrize(
@@ -312,7 +312,7 @@ def test_without_an_answer(
     was_sent: bool, is_fatal: bool, verdict: Verdict, billing: Billing
 ) -> None:
     """What may have left may be billed; what certainly did not is free."""
-    outcome = classify(NoAnswer("client.connect", "refused", was_sent, 1.0, is_fatal))
+    outcome = classify(NoResponse("client.connect", "refused", was_sent, 1.0, is_fatal))
     assert (outcome.verdict, outcome.billing) == (verdict, billing)
     assert (outcome.error_type, outcome.error_message) == ("client.connect", "refused")
     assert outcome.is_unreachable
@@ -328,7 +328,7 @@ def test_every_fault_before_a_status(error_type: str) -> None:
     """The row is kept for another try, and unknown only if the request may have left."""
     was_sent = error_type.removeprefix("client.") not in NEVER_SENT
     is_fatal = error_type == "client.tls"
-    outcome = classify(NoAnswer(error_type, "why", was_sent, 1.0, is_fatal))
+    outcome = classify(NoResponse(error_type, "why", was_sent, 1.0, is_fatal))
     assert (outcome.status, outcome.error_type) == (Status.ERRORED, error_type)
     assert outcome.verdict is (HALT if is_fatal else RETRY)
     assert outcome.billing is (UNKNOWN if was_sent else FREE)

@@ -1,4 +1,4 @@
-"""Stand-ins for the API and the checkpoint, and errands to send between them."""
+"""Stand-ins for the API and the checkpoint, and requests to send between them."""
 
 import asyncio
 import json
@@ -13,18 +13,18 @@ from typing import Any
 from virtual_time import now
 
 import batcher
-from batcher.core.answers.response import Answer, NoAnswer
+from batcher.core.answers.response import NoResponse, Response
 from batcher.core.job import LimitsSection
 from batcher.core.money.bound import WorstCase
 from batcher.core.money.budget import Budget
 from batcher.core.money.prices import PriceTable
 from batcher.core.pace.retry import RetryPolicy
 from batcher.errors import CheckpointError
-from batcher.runner.sending.budget_gate import Purse
-from batcher.runner.sending.cache_gate import Warming
-from batcher.runner.sending.context import Surroundings, Tried
-from batcher.runner.sending.feed import Errand, Outgoing
-from batcher.runner.sending.rate_gate import Pacer
+from batcher.runner.sending.budget_gate import BudgetGate
+from batcher.runner.sending.cache_gate import CacheGate
+from batcher.runner.sending.context import AttemptResult, SendContext
+from batcher.runner.sending.feed import PendingRequest
+from batcher.runner.sending.rate_gate import RateGate
 from batcher.store.records import Intent, OutcomeRecord, Record
 
 MODEL = "claude-haiku-5-5"
@@ -34,7 +34,7 @@ COMMIT_S = 0.02
 LATENCY_S = 1.0
 
 
-def good(text: str = "ja", **headers: str) -> Answer:
+def good(text: str = "ja", **headers: str) -> Response:
     """A message."""
     message = {
         "id": "msg",
@@ -44,39 +44,43 @@ def good(text: str = "ja", **headers: str) -> Answer:
         "stop_reason": "end_turn",
         "usage": {"input_tokens": 100, "output_tokens": 10},
     }
-    return Answer(200, headers, json.dumps(message).encode(), LATENCY_S, ttft_s=0.5)
+    return Response(200, headers, json.dumps(message).encode(), LATENCY_S, ttft_s=0.5)
 
 
-def failed(status: int, **headers: str) -> Answer:
+def failed(status: int, **headers: str) -> Response:
     """An error."""
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     body = {"type": "error", "error": {"type": f"error_{status}", "message": "why"}}
-    return Answer(status, named, json.dumps(body).encode(), LATENCY_S)
+    return Response(status, named, json.dumps(body).encode(), LATENCY_S)
 
 
-LOST = NoAnswer("client.reset", "reset", was_sent=True, latency_s=LATENCY_S)
-UNSENT = NoAnswer("client.connect", "refused", was_sent=False, latency_s=LATENCY_S)
+LOST = NoResponse("client.reset", "reset", was_sent=True, latency_s=LATENCY_S)
+UNSENT = NoResponse("client.connect", "refused", was_sent=False, latency_s=LATENCY_S)
 
 
-def errand(number: int = 0, unknown: int = 0, worst: Decimal | None = Decimal("0.5")) -> Errand:
+def pending(
+    number: int = 0, unknown: int = 0, worst: Decimal | None = Decimal("0.5")
+) -> PendingRequest:
     """One request; its body tells which."""
     body = b"%d" % number
     name = number.to_bytes(16, "big")
     bound = None if worst is None else WorstCase(worst, 100)
-    return Errand(number, name, Outgoing(MODEL, 50, body), bound, unknown)
+    return PendingRequest(number, name, MODEL, 50, body, bound, unknown)
 
 
 @dataclass
 class FakeApi:
-    """Answers each errand from its own script, its last line for ever; notes when."""
+    """Answers each request from its own script, its last line for ever; notes when."""
 
-    scripts: dict[int, list[Answer | NoAnswer]] = field(default_factory=dict)
+    scripts: dict[int, list[Response | NoResponse]] = field(default_factory=dict)
     on_send: Callable[[int], None] = lambda _: None
     sent: list[tuple[int, float]] = field(default_factory=list)
     in_flight: int = 0
     most_in_flight: int = 0
 
-    async def send(self, _slot: int, body: bytes, _begun: Callable[[], None]) -> Answer | NoAnswer:
+    async def send(
+        self, _slot: int, body: bytes, _begun: Callable[[], None]
+    ) -> Response | NoResponse:
         """Take a second to answer."""
         number = int(body)
         self.on_send(number)
@@ -89,7 +93,7 @@ class FakeApi:
         return script.pop(0) if len(script) > 1 else script[0]
 
     def times(self, number: int = 0) -> list[float]:
-        """When an errand was sent."""
+        """When a request was sent."""
         return [when for sent, when in self.sent if sent == number]
 
 
@@ -131,16 +135,16 @@ class FakeRecorder:
 class FakeWatcher:
     """Notes what it was told, and when."""
 
-    tries: list[tuple[Tried, float]] = field(default_factory=list)
-    records: list[tuple[Tried, float]] = field(default_factory=list)
+    tries: list[tuple[AttemptResult, float]] = field(default_factory=list)
+    records: list[tuple[AttemptResult, float]] = field(default_factory=list)
 
-    def tried(self, tried: Tried) -> None:
+    def on_result(self, result: AttemptResult) -> None:
         """An attempt came back."""
-        self.tries.append((tried, now()))
+        self.tries.append((result, now()))
 
-    def recorded(self, tried: Tried) -> None:
+    def on_committed(self, result: AttemptResult) -> None:
         """It is on the disk."""
-        self.records.append((tried, now()))
+        self.records.append((result, now()))
 
 
 @dataclass
@@ -160,16 +164,16 @@ class Stage:
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
 
     def __post_init__(self) -> None:
-        self.around = Surroundings(
+        self.ctx = SendContext(
             client=self.api,
             recorder=self.recorder,
-            pacer=self._pacer(),
-            purse=Purse(self.budget, self.least, self.stopping, self.stopping.set),
-            warming=Warming(None, now),
+            rate_gate=self._pacer(),
+            budget_gate=BudgetGate(self.budget, self.least, self.stopping, self.stopping.set),
+            cache_gate=CacheGate(None, now),
             prices=PRICES,
             free_usage_fields=(),
             policy=POLICY,
-            labelling=None,
+            label_check=None,
             run_id="run",
             attempt_ids=count(1),
             random=lambda: 0.5,
@@ -177,8 +181,8 @@ class Stage:
             watcher=self.watcher,
         )
 
-    def _pacer(self) -> Pacer:
-        pacer = Pacer(self.limits, POLICY.max_wait_s, self.stopping, now, lambda: 0.5)
+    def _pacer(self) -> RateGate:
+        rate_gate = RateGate(self.limits, POLICY.max_wait_s, self.stopping, now, lambda: 0.5)
         if self.is_warm:
-            pacer._lane(MODEL).pace._window.size = 100.0
-        return pacer
+            rate_gate._lane(MODEL).pace._window.size = 100.0
+        return rate_gate

@@ -3,22 +3,22 @@
 import asyncio
 from decimal import Decimal
 
-from batcher.core.money.budget import Budget, Standing
-from batcher.runner.sending.budget_gate import Purse
+from batcher.core.money.budget import Budget, BudgetState
+from batcher.runner.sending.budget_gate import BudgetGate
 
 
-def purse(cap: str, least: str = "0.01") -> tuple[Purse, asyncio.Event]:
-    """A purse with so much in it."""
+def budget_gate(cap: str, least: str = "0.01") -> tuple[BudgetGate, asyncio.Event]:
+    """A budget gate with so much in it."""
     stopping = asyncio.Event()
-    budget = Budget(Standing(Decimal(cap), Decimal(0), Decimal(0)))
-    return Purse(budget, Decimal(least), stopping, stopping.set), stopping
+    budget = Budget(BudgetState(Decimal(cap), Decimal(0), Decimal(0)))
+    return BudgetGate(budget, Decimal(least), stopping, stopping.set), stopping
 
 
 def test_who_does_not_fit_waits_for_what_comes_back() -> None:
     """In the order of arrival: a small one behind does not overtake."""
 
     async def run() -> None:
-        ours, _ = purse("1")
+        ours, _ = budget_gate("1")
         assert await ours.reserve(Decimal("0.9"))
         large = asyncio.create_task(ours.reserve(Decimal("0.8")))
         small = asyncio.create_task(ours.reserve(Decimal("0.05")))
@@ -27,8 +27,8 @@ def test_who_does_not_fit_waits_for_what_comes_back() -> None:
         ours.settle(Decimal("0.9"), Decimal("0.1"))
         assert await large
         assert await small
-        assert ours.standing is not None
-        assert ours.standing.available == Decimal("0.05")
+        assert ours.state is not None
+        assert ours.state.available == Decimal("0.05")
 
     asyncio.run(run())
 
@@ -37,7 +37,7 @@ def test_what_never_fits_is_left_out_and_smaller_ones_go_on() -> None:
     """The run goes on as long as the least of what is left fits."""
 
     async def run() -> None:
-        ours, stopping = purse("1", least="0.3")
+        ours, stopping = budget_gate("1", least="0.3")
         assert not await ours.reserve(Decimal(2))
         assert not stopping.is_set()
         assert await ours.reserve(Decimal("0.8"))
@@ -53,7 +53,7 @@ def test_a_stop_turns_everybody_away() -> None:
     """Who waits when the run stops is not let go any more, nor whoever comes later."""
 
     async def run() -> None:
-        ours, stopping = purse("1")
+        ours, stopping = budget_gate("1")
         assert await ours.reserve(Decimal(1))
         waiting = asyncio.create_task(ours.reserve(Decimal("0.5")))
         await asyncio.sleep(0)
@@ -68,7 +68,7 @@ def test_who_was_cancelled_holds_nobody_up() -> None:
     """Its place in the queue is passed over."""
 
     async def run() -> None:
-        ours, _ = purse("1")
+        ours, _ = budget_gate("1")
         assert await ours.reserve(Decimal("0.9"))
         gone = asyncio.create_task(ours.reserve(Decimal("0.5")))
         next_one = asyncio.create_task(ours.reserve(Decimal("0.5")))
@@ -86,10 +86,10 @@ def test_without_a_budget_nobody_waits() -> None:
 
     async def run() -> None:
         stopping = asyncio.Event()
-        ours = Purse(None, Decimal(0), stopping, stopping.set)
+        ours = BudgetGate(None, Decimal(0), stopping, stopping.set)
         assert await ours.reserve(None)
         assert ours.settle(None, None)
-        assert ours.standing is None
+        assert ours.state is None
 
     asyncio.run(run())
 
@@ -98,7 +98,7 @@ def test_a_cost_above_its_bound_is_said() -> None:
     """So that the run can stop: no budget is safe with a wrong bound."""
 
     async def run() -> None:
-        ours, _ = purse("1")
+        ours, _ = budget_gate("1")
         assert await ours.reserve(Decimal("0.1"))
         assert not ours.settle(Decimal("0.1"), Decimal("0.2"))
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import pytest
 from virtual_time import now, run
 
-from batcher.runner.sending.cache_gate import Lease, Warming
+from batcher.runner.sending.cache_gate import CacheGate, CachePermit
 
 A, B, C = b"a", b"b", b"c"
 ANSWER_S = 10.0
@@ -17,24 +17,24 @@ class Worker:
     """Attempts against a server that begins to answer after two seconds and ends after ten."""
 
     def __init__(self) -> None:
-        self.warming = Warming(None, now)
+        self.cache_gate = CacheGate(None, now)
         self.stopping = asyncio.Event()
         self.sent: list[tuple[int, float, bool]] = []
         self.failures: set[int] = set()
 
-    async def send(self, number: int, prefixes: Sequence[bytes]) -> Lease | None:
+    async def send(self, number: int, prefixes: Sequence[bytes]) -> CachePermit | None:
         """One attempt, which fails when its number is among the failures."""
-        lease = await self.warming.admit(prefixes, self.stopping)
-        if lease is None:
+        cache_permit = await self.cache_gate.admit(prefixes, self.stopping)
+        if cache_permit is None:
             return None
-        with lease:
-            lease.leaves()
-            self.sent.append((number, now(), lease.leads))
+        with cache_permit:
+            cache_permit.leaves()
+            self.sent.append((number, now(), cache_permit.leads))
             await asyncio.sleep(BEGINS_S)
             if number not in self.failures:
-                lease.begun()
+                cache_permit.begun()
                 await asyncio.sleep(ANSWER_S - BEGINS_S)
-        return lease
+        return cache_permit
 
     async def all_at_once(self, *prefixes: Sequence[bytes]) -> None:
         """As many attempts, numbered from 0."""
@@ -48,7 +48,7 @@ def test_the_rest_follows_as_soon_as_the_answer_has_begun() -> None:
         worker = Worker()
         await worker.all_at_once((A,), (A,), (A,), ())
         assert worker.sent == [(0, 0.0, True), (3, 0.0, False), (1, 2.0, False), (2, 2.0, False)]
-        assert worker.warming.waiting == 0
+        assert worker.cache_gate.waiting == 0
 
     run(main())
 
@@ -89,9 +89,9 @@ def test_it_is_known_how_many_wait() -> None:
         worker = Worker()
         sending = asyncio.create_task(worker.all_at_once(*[(A,)] * 5))
         await asyncio.sleep(1.0)
-        assert worker.warming.waiting == 4
+        assert worker.cache_gate.waiting == 4
         await asyncio.sleep(2.0)
-        assert worker.warming.waiting == 0
+        assert worker.cache_gate.waiting == 0
         await sending
 
     run(main())
@@ -124,7 +124,7 @@ def test_a_cancelled_worker_holds_nobody_up(who: str) -> None:
         tasks[0 if who == "leader" else 1].cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         assert len(worker.sent) == (3 if who == "leader" else 2)
-        assert worker.warming.waiting == 0
+        assert worker.cache_gate.waiting == 0
 
     run(main())
 
@@ -133,13 +133,13 @@ def test_only_the_first_word_about_an_attempt_counts() -> None:
     """A stream that has begun has written the entry, whatever becomes of it."""
 
     async def main() -> None:
-        warming, stopping = Warming(None, now), asyncio.Event()
-        lease = await warming.admit((A,), stopping)
-        assert lease is not None
-        lease.begun()
-        lease.close()
-        lease.begun()
-        follower = await warming.admit((A,), stopping)
+        cache_gate, stopping = CacheGate(None, now), asyncio.Event()
+        cache_permit = await cache_gate.admit((A,), stopping)
+        assert cache_permit is not None
+        cache_permit.begun()
+        cache_permit.close()
+        cache_permit.begun()
+        follower = await cache_gate.admit((A,), stopping)
         assert follower is not None
         assert not follower.leads
 
@@ -150,20 +150,20 @@ def test_a_lifetime_counts_from_when_the_attempt_leaves() -> None:
     """What was paced for minutes after it was let through does not expire in between."""
 
     async def main() -> None:
-        warming, stopping = Warming(None, now), asyncio.Event()
-        lease = await warming.admit((A,), stopping)
-        assert lease is not None
+        cache_gate, stopping = CacheGate(None, now), asyncio.Event()
+        cache_permit = await cache_gate.admit((A,), stopping)
+        assert cache_permit is not None
         await asyncio.sleep(200.0)
-        lease.leaves()
-        lease.begun()
+        cache_permit.leaves()
+        cache_permit.begun()
         await asyncio.sleep(250.0)
-        again = await warming.admit((A,), stopping)
+        again = await cache_gate.admit((A,), stopping)
         assert again is not None
         assert (again.leads, again.ttl) == (False, "5m")
         again.leaves()
         again.begun()
         await asyncio.sleep(400.0)
-        late = await warming.admit((A,), stopping)
+        late = await cache_gate.admit((A,), stopping)
         assert late is not None
         assert (late.leads, late.ttl) == (True, "1h")
 

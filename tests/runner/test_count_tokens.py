@@ -15,7 +15,7 @@ import pytest
 from virtual_time import now, run
 
 from batcher.api.key import Secret
-from batcher.core.answers.response import Answer, NoAnswer
+from batcher.core.answers.response import NoResponse, Response
 from batcher.core.job import ApiSection
 from batcher.runner.planning.count_tokens import CONNECTIONS, Counter, Counts, count_prompts
 from batcher.simulator import Settings, run_in_thread
@@ -164,14 +164,14 @@ class Api:
     ``later_s`` is added for each connection before the last one.
     """
 
-    say: Callable[[int], Answer | NoAnswer]
+    say: Callable[[int], Response | NoResponse]
     latency_s: float = 1.0
     later_s: float = 0.0
     asked_at: list[float] = field(default_factory=list)
     in_flight: int = 0
     most: int = 0
 
-    async def count_tokens(self, slot: int, _body: bytes) -> Answer | NoAnswer:
+    async def count_tokens(self, slot: int, _body: bytes) -> Response | NoResponse:
         """Count, or not."""
         assert 0 <= slot < CONNECTIONS
         self.asked_at.append(now())
@@ -183,15 +183,15 @@ class Api:
         return said
 
 
-def counted(_: int = 0, tokens: int = 9) -> Answer:
+def counted(_: int = 0, tokens: int = 9) -> Response:
     """A count."""
-    return Answer(200, {}, b'{"input_tokens": %d}' % tokens, 1.0)
+    return Response(200, {}, b'{"input_tokens": %d}' % tokens, 1.0)
 
 
-def status(code: int, **headers: str) -> Answer:
+def status(code: int, **headers: str) -> Response:
     """An error."""
     named = {name.replace("_", "-"): value for name, value in headers.items()}
-    return Answer(code, named, b'{"error": {"type": "e"}}', 1.0)
+    return Response(code, named, b'{"error": {"type": "e"}}', 1.0)
 
 
 def count_in_virtual_time(api: Api, requests: int) -> tuple[Counts, float]:
@@ -220,7 +220,7 @@ def test_each_request_has_its_own_count() -> None:
 
 
 @pytest.mark.parametrize("trouble", [status(529), status(500), status(429)])
-def test_passing_trouble_passes(trouble: Answer) -> None:
+def test_passing_trouble_passes(trouble: Response) -> None:
     """Three failures of each request are outlasted."""
     api = Api(lambda n: trouble if n < 3 * CONNECTIONS else counted())
     counts, _ = count_in_virtual_time(api, CONNECTIONS)

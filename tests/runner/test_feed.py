@@ -16,14 +16,20 @@ from batcher.core.request.build import Request, Unsendable
 from batcher.core.row import BadRow, Place, Row
 from batcher.errors import InputError
 from batcher.runner.planning.shared_prefixes import Sharing
-from batcher.runner.sending.feed import GROUP_BYTES, GROUP_REQUESTS, Errand, Feed, errands
+from batcher.runner.sending.feed import (
+    GROUP_BYTES,
+    GROUP_REQUESTS,
+    Feed,
+    PendingRequest,
+    pending_requests,
+)
 
 CHUNK = 5
 
 
 @dataclass
 class FakeInput:
-    """A prepared job over numbered rows; counts how many rows were read."""
+    """A context job over numbered rows; counts how many rows were read."""
 
     rows: int
     samples: int = 1
@@ -74,16 +80,16 @@ def plan_of(wanted: bytes) -> Any:
     )
 
 
-def fed(made: FakeInput, wanted: bytes, takers: int = 1) -> list[Errand]:
-    """Take all errands, several takers at once."""
+def fed(made: FakeInput, wanted: bytes, takers: int = 1) -> list[PendingRequest]:
+    """Take all requests, several takers at once."""
 
-    async def main() -> list[Errand]:
+    async def main() -> list[PendingRequest]:
         feed = Feed(made, plan_of(wanted))
-        found: list[Errand] = []
+        found: list[PendingRequest] = []
 
         async def take() -> None:
-            while (errand := await feed.get()) is not None:
-                found.append(errand)
+            while (pending := await feed.get()) is not None:
+                found.append(pending)
                 await asyncio.sleep(0)
 
         try:
@@ -106,12 +112,12 @@ def test_only_what_is_wanted_comes_and_in_order(
     made = FakeInput(len(marks) // samples + 20, samples)
     found = fed(made, bytes(marks), takers)
     wanted = [item for item, mark in enumerate(marks) if mark]
-    assert [errand.item for errand in found] == wanted
-    for errand in found:
-        ordinal, sample = divmod(errand.item, samples)
-        assert errand.fingerprint == bytes([ordinal, sample])
-        assert errand.unknown_attempts == marks[errand.item] - 1
-        assert errand.worst_case_usd == Decimal(2)
+    assert [pending.item for pending in found] == wanted
+    for pending in found:
+        ordinal, sample = divmod(pending.item, samples)
+        assert pending.fingerprint == bytes([ordinal, sample])
+        assert pending.unknown_attempts == marks[pending.item] - 1
+        assert pending.worst_case_usd == Decimal(2)
 
 
 def test_reading_ends_with_the_last_wanted_row() -> None:
@@ -150,11 +156,11 @@ def test_a_row_that_changed_meanwhile(how: str) -> None:
 def test_a_bad_row_that_is_not_wanted_is_passed_over() -> None:
     """It was bad when the run was planned."""
     made = FakeInput(10, broken={7: "bad", 8: "unsendable"})
-    assert [errand.item for errand in fed(made, b"\1" * 7 + b"\0\0\1")] == [*range(7), 9]
+    assert [pending.item for pending in fed(made, b"\1" * 7 + b"\0\0\1")] == [*range(7), 9]
 
 
 def test_a_stop_does_not_wait_for_rows_far_ahead() -> None:
     """Once the run is stopping the input is not read on."""
     made = FakeInput(100)
-    assert list(errands(made, plan_of(b"\1" * 100), lambda: True)) == []
+    assert list(pending_requests(made, plan_of(b"\1" * 100), lambda: True)) == []
     assert made.read == CHUNK

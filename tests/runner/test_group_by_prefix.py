@@ -14,8 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from batcher.core.money.bound import WorstCase
-from batcher.runner.sending.feed import Errand, Outgoing
-from batcher.runner.sending.group_by_prefix import WINDOW_BYTES, Gathering, common_ends
+from batcher.runner.sending.feed import PendingRequest
+from batcher.runner.sending.group_by_prefix import WINDOW_BYTES, PrefixGrouping, common_ends
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,15 +45,15 @@ def asked(groups: list[int | None], shared: int = 5) -> list[Asked]:
 
 def gathering_of(ahead: int, window: int, size: int = 1, most_bytes: int = WINDOW_BYTES) -> Any:
     """A new one; ``ahead`` stays the same."""
-    return Gathering[Any](lambda: ahead, window, size, most_bytes)
+    return PrefixGrouping[Any](lambda: ahead, window, size, most_bytes)
 
 
 def gathered(
-    errands: list[Asked], ahead: int = 3, window: int = 10_000, size: int = 1
+    pending_requests: list[Asked], ahead: int = 3, window: int = 10_000, size: int = 1
 ) -> list[Asked]:
     """All of them in their new order."""
-    stream = gathering_of(ahead, window, size).run(errands)
-    return [errand for errand in stream if errand is not None]
+    stream = gathering_of(ahead, window, size).run(pending_requests)
+    return [pending for pending in stream if pending is not None]
 
 
 GROUPS = st.lists(st.none() | st.integers(0, 9), max_size=80)
@@ -65,11 +65,11 @@ def test_none_is_lost_or_changed_and_a_group_keeps_its_order(
     groups: list[int | None], ahead: int, window: int
 ) -> None:
     """Whatever the window: each comes once, as it went in, after those of its group before it."""
-    errands = asked(groups)
-    found = gathered(errands, ahead, window)
-    assert sorted(found, key=lambda errand: errand.number) == errands
-    for group in {errand.prefixes for errand in errands}:
-        numbers = [errand.number for errand in found if errand.prefixes == group]
+    requests = asked(groups)
+    found = gathered(requests, ahead, window)
+    assert sorted(found, key=lambda pending: pending.number) == requests
+    for group in {pending.prefixes for pending in requests}:
+        numbers = [pending.number for pending in found if pending.prefixes == group]
         assert numbers == sorted(numbers)
 
 
@@ -80,8 +80,8 @@ def test_groups_come_together_behind_their_leaders(groups: list[int], ahead: int
     found = gathered(asked(groups), ahead)
     seen: set[bytes] = set()
     followers = []
-    for errand in found:
-        (group,) = errand.prefixes
+    for pending in found:
+        (group,) = pending.prefixes
         if group in seen:
             followers.append(group)
         seen.add(group)
@@ -97,8 +97,8 @@ def test_leaders_come_ahead_of_their_followers(size: int, is_ordered: bool) -> N
     found = gathered(asked(groups), ahead=64, size=size)
     first: dict[bytes, int] = {}
     gaps = {}
-    for at, errand in enumerate(found):
-        (group,) = errand.prefixes
+    for at, pending in enumerate(found):
+        (group,) = pending.prefixes
         if group in first:
             gaps.setdefault(group, at - first[group])
         first.setdefault(group, at)
@@ -112,9 +112,9 @@ def test_one_group_streams_through() -> None:
     read = []
 
     def source() -> Iterator[Asked]:
-        for errand in asked([1, None, 1, 1]):
-            read.append(errand)
-            yield errand
+        for pending in asked([1, None, 1, 1]):
+            read.append(pending)
+            yield pending
 
     stream = gathering_of(3, 100).run(source())
     for number in range(4):
@@ -125,7 +125,7 @@ def test_one_group_streams_through() -> None:
 def test_leaders_do_not_wait_for_the_window() -> None:
     """Workers have something to do while it fills."""
     stream = gathering_of(3, 100).run(asked([0, 1, 2, 3]))
-    numbers = [None if errand is None else errand.number for errand in stream]
+    numbers = [None if pending is None else pending.number for pending in stream]
     assert numbers == [0, 1, None, 2, None, 3, None]
 
 
@@ -133,33 +133,33 @@ def test_leaders_do_not_wait_for_the_window() -> None:
 @given(st.lists(st.integers(0, 30), max_size=200), st.integers(0, 10), st.integers(2, 20))
 def test_the_window_bounds_what_is_held(groups: list[int], ahead: int, window: int) -> None:
     """By number, and by bytes."""
-    gathering = gathering_of(ahead, window, most_bytes=20_000)
-    for errand in gathering.run(asked(groups)):
-        if errand is not None:
-            assert gathering.held <= window + 2 * ahead + 1
-            assert gathering.held_bytes <= 20_000 + 2 * 1_000
-    assert (gathering.held, gathering.held_bytes) == (0, 0)
+    grouping = gathering_of(ahead, window, most_bytes=20_000)
+    for pending in grouping.run(asked(groups)):
+        if pending is not None:
+            assert grouping.held <= window + 2 * ahead + 1
+            assert grouping.held_bytes <= 20_000 + 2 * 1_000
+    assert (grouping.held, grouping.held_bytes) == (0, 0)
 
 
 def test_what_a_group_shares_is_held_once() -> None:
     """Questions about the same document take their own bytes only, and the count is honest."""
     document = b"d" * 50_000
 
-    def source() -> Iterator[Errand]:
+    def source() -> Iterator[PendingRequest]:
         for number in range(4_000):
             group = number % 200
             body = document + b"%d" % group + b"question %d" % number + document
             prefixes = (b"system".rjust(16), b"%16d" % group)
             name = number.to_bytes(16, "big")
             worst = WorstCase(Decimal(number), 5)
-            yield Errand(number, name, Outgoing("m", 5, body), worst, 0, prefixes)
+            yield PendingRequest(number, name, "m", 5, body, worst, 0, prefixes)
 
     tracemalloc.start()
-    gathering = gathering_of(64, 50_000, 20)
+    grouping = gathering_of(64, 50_000, 20)
     most = held = 0
-    for errand in gathering.run(source()):
-        if errand is None and gathering.held > held:
-            held, most = gathering.held, gathering.held_bytes
+    for pending in grouping.run(source()):
+        if pending is None and grouping.held > held:
+            held, most = grouping.held, grouping.held_bytes
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert held > 3_500
@@ -171,7 +171,7 @@ def test_a_wide_group_comes_in_parts() -> None:
     """When the window is full the oldest group goes, and its rest comes later."""
     groups = [n % 100 for n in range(1_000)]
     found = gathered(asked(groups), ahead=5, window=300)
-    assert Counter(errand.number for errand in found) == Counter(range(1_000))
+    assert Counter(pending.number for pending in found) == Counter(range(1_000))
     changes = sum(one.prefixes != other.prefixes for one, other in pairwise(found))
     assert changes < 700
 

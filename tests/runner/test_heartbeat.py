@@ -2,7 +2,7 @@
 
 import threading
 
-from batcher.runner.record.heartbeat import Pulse
+from batcher.runner.record.heartbeat import Heartbeat
 
 
 def test_it_beats_until_it_is_stopped() -> None:
@@ -15,7 +15,7 @@ def test_it_beats_until_it_is_stopped() -> None:
         if len(beats) >= 3:
             enough.set()
 
-    pulse = Pulse(beat, every_s=0.001)
+    pulse = Heartbeat(beat, every_s=0.001)
     pulse.start()
     assert enough.wait(10)
     pulse.stop()
@@ -25,7 +25,7 @@ def test_it_beats_until_it_is_stopped() -> None:
 def test_it_stops_at_once_between_two_beats() -> None:
     """Whoever stops it does not wait for the next one."""
     beaten = threading.Event()
-    pulse = Pulse(beaten.set, every_s=3600)
+    pulse = Heartbeat(beaten.set, every_s=3600)
     pulse.start()
     assert beaten.wait(10)
     pulse.stop()
@@ -43,7 +43,7 @@ def test_a_full_disk_is_skipped() -> None:
             raise OSError(28, "No space left on device")
         enough.set()
 
-    pulse = Pulse(beat, every_s=0.001)
+    pulse = Heartbeat(beat, every_s=0.001)
     pulse.start()
     assert enough.wait(10)
     pulse.stop()
@@ -51,4 +51,4 @@ def test_a_full_disk_is_skipped() -> None:
 
 def test_stopping_what_never_began_is_nothing() -> None:
     """A run that fails before its first beat has nothing to stop."""
-    Pulse(lambda: None).stop()
+    Heartbeat(lambda: None).stop()

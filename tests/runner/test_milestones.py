@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from batcher.core.money.budget import Standing
+from batcher.core.money.budget import BudgetState
 from batcher.core.pace.halt import Halt, HaltWatch
 from batcher.runner.record.events import FILE_NAME, Events
 from batcher.runner.record.milestones import Milestones
@@ -26,7 +26,7 @@ class Looks:
         self.progress = Progress(1000, HaltWatch(600, 0), lambda: None, lambda: 0.0)
 
     def look(
-        self, done: int = 0, limiter: str = "concurrency", budget: Standing | None = None
+        self, done: int = 0, limiter: str = "concurrency", budget: BudgetState | None = None
     ) -> list[dict[str, Any]]:
         """Look once, and return what was told because of it."""
         told = len(self._path.read_text().splitlines())
@@ -96,7 +96,7 @@ def test_a_halt_is_a_stop(looks: Looks) -> None:
 def test_how_much_of_the_budget_is_used_is_told_once(looks: Looks) -> None:
     """At half, four fifths and all of it, with what is held; of several steps only the last."""
     told = [
-        looks.look(budget=Standing(Decimal(10), Decimal(spent), Decimal(1), Decimal("0.25")))
+        looks.look(budget=BudgetState(Decimal(10), Decimal(spent), Decimal(1), Decimal("0.25")))
         for spent in ("3.9", "4", "6", "7.5", "8", "9")
     ]
     assert [[event["percent"] for event in events] for events in told] == [
@@ -113,5 +113,5 @@ def test_how_much_of_the_budget_is_used_is_told_once(looks: Looks) -> None:
 def test_a_budget_that_earlier_runs_have_used_is_told_at_once(looks: Looks) -> None:
     """Even one that was lowered since; without one there is nothing to tell."""
     assert looks.look() == []
-    used = Standing(Decimal(10), Decimal(12), Decimal(0))
+    used = BudgetState(Decimal(10), Decimal(12), Decimal(0))
     assert [event["percent"] for event in looks.look(budget=used)] == [100]

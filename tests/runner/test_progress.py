@@ -6,24 +6,26 @@ from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
-from sending import LOST, PRICES, UNSENT, errand, failed, good
+from sending import LOST, PRICES, UNSENT, failed, good, pending
 
 from batcher.core.answers.outcome import Billing, classify
 from batcher.core.money.bill import FREE, Bill, bill
 from batcher.core.pace.halt import HaltWatch
 from batcher.core.pace.retry import Retry, Stop
-from batcher.runner.sending.context import Tried
+from batcher.runner.sending.context import AttemptResult
 from batcher.runner.sending.progress import Progress
 
 COST = bill(classify(good()).message, "claude-haiku-5-5", PRICES)
 
 
-def attempt(result: Any, decision: Any = None, cost: Bill | None = None, **changes: Any) -> Tried:
+def attempt(
+    result: Any, decision: Any = None, cost: Bill | None = None, **changes: Any
+) -> AttemptResult:
     """What an answer came to."""
     outcome = classify(result)
     known = Bill(None, None) if outcome.billing is Billing.UNKNOWN else FREE
     billed = COST if outcome.message else known
-    return Tried(errand(**changes), outcome, cost or billed, decision or Stop("final"))
+    return AttemptResult(pending(**changes), outcome, cost or billed, decision or Stop("final"))
 
 
 class Stopper:
@@ -42,11 +44,11 @@ def progress(now: float = 0.0) -> tuple[Progress, Stopper]:
     return Progress(10, HaltWatch(600, 0.0), stop, lambda: now), stop
 
 
-def recorded(*attempts: Tried) -> Progress:
+def recorded(*attempts: AttemptResult) -> Progress:
     """Count these."""
     counts, _ = progress()
     for one in attempts:
-        counts.recorded(one)
+        counts.on_committed(one)
     return counts
 
 
@@ -93,16 +95,16 @@ def test_no_digit_is_lost(amounts: list[Decimal]) -> None:
 def test_nothing_counts_before_it_is_recorded() -> None:
     """Being tried is not being done."""
     counts, stop = progress()
-    counts.tried(attempt(good()))
+    counts.on_result(attempt(good()))
     assert (counts.sent, counts.done, counts.spent_usd, stop.times) == (0, 0, 0, 0)
 
 
 def test_a_reason_to_halt_stops_the_run_and_stays() -> None:
     """The first reason is the one that is told."""
     counts, stop = progress()
-    counts.tried(attempt(failed(401)))
+    counts.on_result(attempt(failed(401)))
     first = counts.halt
-    counts.tried(attempt(failed(403)))
+    counts.on_result(attempt(failed(403)))
     assert first is not None
     assert (first.exit_code, counts.halt, stop.times) == (4, first, 2)
 
@@ -110,7 +112,7 @@ def test_a_reason_to_halt_stops_the_run_and_stays() -> None:
 def test_an_answer_that_cannot_be_priced_stops_the_run() -> None:
     """Unknown is an error, never zero: exit 1, and what to do."""
     counts, stop = progress()
-    counts.tried(attempt(good(), cost=Bill(None, None, "usage field 'x' is new")))
+    counts.on_result(attempt(good(), cost=Bill(None, None, "usage field 'x' is new")))
     assert counts.halt is not None
     assert (counts.halt.exit_code, stop.times) == (1, 1)
     assert "usage field 'x' is new" in counts.halt.message
@@ -119,6 +121,6 @@ def test_an_answer_that_cannot_be_priced_stops_the_run() -> None:
 def test_an_attempt_whose_fate_is_unknown_does_not_stop_the_run() -> None:
     """It has no cost either, but that is counted as unknown."""
     counts, stop = progress()
-    counts.tried(attempt(LOST, Retry(1)))
-    counts.tried(attempt(replace(good(), fault="client.cut_short"), Retry(1)))
+    counts.on_result(attempt(LOST, Retry(1)))
+    counts.on_result(attempt(replace(good(), fault="client.cut_short"), Retry(1)))
     assert (counts.halt, stop.times) == (None, 0)

@@ -11,41 +11,41 @@ from sending import MODEL
 from virtual_time import now, run
 
 from batcher.core.answers.outcome import Billing, Outcome, Status, Verdict, classify
-from batcher.core.answers.response import Answer
+from batcher.core.answers.response import Response
 from batcher.core.job import LimitsSection
 from batcher.core.money.usage import Usage
 from batcher.core.pace.limiter import Limiter
-from batcher.core.pace.pace import Leave, Need, Returned
-from batcher.runner.sending.rate_gate import Pacer
+from batcher.core.pace.pace import AttemptCost, Completion, Permit
+from batcher.runner.sending.rate_gate import RateGate
 
 GOOD = Outcome(Status.SUCCEEDED, Verdict.FINAL, Billing.BILLED)
-REFUSED = classify(Answer(429, {}, b"{}", 1.0))
-FAILED = classify(Answer(529, {}, b"{}", 1.0))
+REFUSED = classify(Response(429, {}, b"{}", 1.0))
+FAILED = classify(Response(529, {}, b"{}", 1.0))
 
 
-def pacer(window: float = 1_000.0, **limits: Any) -> Pacer:
-    """A pacer on the running loop's clock, with a window that has grown."""
-    made = Pacer(
+def rate_gate(window: float = 1_000.0, **limits: Any) -> RateGate:
+    """A rate gate on the running loop's clock, with a window that has grown."""
+    made = RateGate(
         LimitsSection(concurrency=1_000, **limits), 60.0, asyncio.Event(), now, lambda: 0.5
     )
     made._lane(MODEL).pace._window.size = window
     return made
 
 
-def good(usage: Usage | None = None) -> Returned:
+def good(usage: Usage | None = None) -> Completion:
     """A clean answer."""
-    return Returned(GOOD, {}, usage or Usage(input_tokens=1, output_tokens=1), 1.0)
+    return Completion(GOOD, {}, usage or Usage(input_tokens=1, output_tokens=1), 1.0)
 
 
-async def admitted(made: Pacer, count: int, size: int = 3, most: int = 256) -> list[float]:
+async def admitted(made: RateGate, count: int, size: int = 3, most: int = 256) -> list[float]:
     """When each of so many attempts, all asking at once, may leave; they use what was thought."""
 
     async def one() -> float:
-        leave = await made.admit(MODEL, Need(size, most))
-        assert leave is not None
-        tokens_in, tokens_out = leave.amounts.input_tokens, leave.amounts.output_tokens
+        permit = await made.admit(MODEL, AttemptCost(size, most))
+        assert permit is not None
+        tokens_in, tokens_out = permit.amounts.input_tokens, permit.amounts.output_tokens
         usage = Usage(input_tokens=round(tokens_in), output_tokens=round(tokens_out))
-        made.returned(MODEL, leave, good(usage))
+        made.on_completion(MODEL, permit, good(usage))
         return now()
 
     return sorted(await asyncio.gather(*(one() for _ in range(count))))
@@ -55,7 +55,7 @@ def times(count: int, size: int = 3, most: int = 256, **limits: Any) -> list[flo
     """Admission times under limits, from a fresh start."""
 
     async def main() -> list[float]:
-        return await admitted(pacer(**limits), count, size, most)
+        return await admitted(rate_gate(**limits), count, size, most)
 
     return list(run(main()))
 
@@ -86,7 +86,7 @@ def test_the_limit_that_holds_the_queue_is_named() -> None:
     """For people who wonder why it is slow; nobody waits, nothing is named."""
 
     async def main() -> list[Limiter | None]:
-        made = pacer(requests_per_minute=6_000, input_tokens_per_minute=60)
+        made = rate_gate(requests_per_minute=6_000, input_tokens_per_minute=60)
         waiting = asyncio.create_task(admitted(made, 3, size=3))
         await asyncio.sleep(0.5)
         named = [made.limiter]
@@ -100,19 +100,19 @@ def test_the_window_holds_until_answers_come() -> None:
     """Two may be out; each answer lets the next one go, in the order of asking."""
 
     async def main() -> None:
-        made, order = pacer(window=2.0), []
+        made, order = rate_gate(window=2.0), []
 
-        async def one(number: int) -> Leave | None:
-            leave = await made.admit(MODEL, Need(3, 10))
+        async def one(number: int) -> Permit | None:
+            permit = await made.admit(MODEL, AttemptCost(3, 10))
             order.append(number)
-            return leave
+            return permit
 
         tasks = [asyncio.create_task(one(number)) for number in range(5)]
         await asyncio.sleep(1)
         assert order == [0, 1]
         made._lane(MODEL).pace._window.threshold = 0.0
         for task in tasks[:3]:
-            made.returned(MODEL, await task, good())
+            made.on_completion(MODEL, await task, good())
             await asyncio.sleep(0)
         assert order == [0, 1, 2, 3, 4]
 
@@ -123,14 +123,14 @@ def test_models_with_limits_of_their_own_do_not_wait_for_each_other() -> None:
     """A pause of one is none of the other's; models that share limits share it."""
 
     async def main() -> list[float]:
-        made = pacer()
+        made = rate_gate()
         for model in ("claude-opus-4-7", "claude-opus-5"):
             made._lane(model).pace._window.size = 10.0
-        leave = await made.admit("claude-opus-4-7", Need(3, 10))
-        made.returned("claude-opus-4-7", leave, Returned(REFUSED, {}, None, 1.0, 30.0))
+        permit = await made.admit("claude-opus-4-7", AttemptCost(3, 10))
+        made.on_completion("claude-opus-4-7", permit, Completion(REFUSED, {}, None, 1.0, 30.0))
         found = []
         for model in ("claude-opus-5", "claude-opus-4-8"):
-            assert await made.admit(model, Need(3, 10)) is not None
+            assert await made.admit(model, AttemptCost(3, 10)) is not None
             found.append(now())
         return found
 
@@ -141,14 +141,14 @@ def test_a_retry_goes_first_but_not_above_its_share() -> None:
     """Retries are let through before fresh requests while they have tokens left, then after."""
 
     async def main() -> list[str]:
-        made, order = pacer(window=1.0), []
+        made, order = rate_gate(window=1.0), []
         quota = made._lane(MODEL).pace._quota
-        leave = await made.admit(MODEL, Need(3, 10))
+        permit = await made.admit(MODEL, AttemptCost(3, 10))
 
         async def one(name: str, *, is_retry: bool) -> None:
-            leave = await made.admit(MODEL, Need(3, 10, is_retry))
+            permit = await made.admit(MODEL, AttemptCost(3, 10, is_retry))
             order.append(name)
-            made.returned(MODEL, leave, Returned(REFUSED, {}, None, 1.0))
+            made.on_completion(MODEL, permit, Completion(REFUSED, {}, None, 1.0))
 
         fresh = [asyncio.create_task(one(f"fresh {n}", is_retry=False)) for n in range(2)]
         await asyncio.sleep(0)
@@ -156,7 +156,7 @@ def test_a_retry_goes_first_but_not_above_its_share() -> None:
         await asyncio.sleep(0)
         quota.level = 1.0
         quota._lone = 1  # another one is on its way without a token
-        made.returned(MODEL, leave, Returned(REFUSED, {}, None, 1.0))
+        made.on_completion(MODEL, permit, Completion(REFUSED, {}, None, 1.0))
         await asyncio.gather(*fresh)
         quota.came_back(is_lone=True)
         made._lane(MODEL).pump()
@@ -170,11 +170,11 @@ def test_what_a_pause_held_up_does_not_leave_in_one_instant() -> None:
     """After the pause the limit holds as before it: a burst would only earn the next 429."""
 
     async def main() -> list[float]:
-        made = pacer(requests_per_minute=60)
-        leave = await made.admit(MODEL, Need(3, 10))
+        made = rate_gate(requests_per_minute=60)
+        permit = await made.admit(MODEL, AttemptCost(3, 10))
         waiting = asyncio.create_task(admitted(made, 20))
         await asyncio.sleep(0.5)
-        made.returned(MODEL, leave, Returned(REFUSED, {}, None, 1.0, 60.0))
+        made.on_completion(MODEL, permit, Completion(REFUSED, {}, None, 1.0, 60.0))
         return await waiting
 
     found = run(main())
@@ -196,14 +196,14 @@ def test_no_window_admits_more_than_the_limit(
     pauses: list[tuple[float, float]] = []
 
     async def main() -> list[float]:
-        made = pacer(requests_per_minute=per_minute)
-        tasks, first = [], await made.admit(MODEL, Need(3, 10))
+        made = rate_gate(requests_per_minute=per_minute)
+        tasks, first = [], await made.admit(MODEL, AttemptCost(3, 10))
         for gap, what in arrivals:
             await asyncio.sleep(gap)
             if what == "ask":
                 tasks.append(asyncio.create_task(admitted(made, 1)))
             elif first is not None:
-                made.returned(MODEL, first, Returned(REFUSED, {}, None, 1.0, pause_s))
+                made.on_completion(MODEL, first, Completion(REFUSED, {}, None, 1.0, pause_s))
                 pauses.append((now(), now() + pause_s))
                 first = None
         return [0.0, *sorted(when for (when,) in await asyncio.gather(*tasks))]
@@ -222,15 +222,15 @@ def test_no_window_admits_more_than_the_limit(
 def test_stopping_ends_every_wait(held_by: str) -> None:
     """Whoever waits is told at once that there is no leaving any more."""
 
-    async def main() -> tuple[list[Leave | None], float]:
-        made = pacer(requests_per_minute=1)
+    async def main() -> tuple[list[Permit | None], float]:
+        made = rate_gate(requests_per_minute=1)
         if held_by == "pause":
-            leave = await made.admit(MODEL, Need(3, 5))
-            made.returned(MODEL, leave, Returned(REFUSED, {}, None, 1.0, 1000.0))
+            permit = await made.admit(MODEL, AttemptCost(3, 5))
+            made.on_completion(MODEL, permit, Completion(REFUSED, {}, None, 1.0, 1000.0))
         if held_by == "nothing":
             made._stopping.set()
         await asyncio.sleep(0)
-        waiting = [asyncio.create_task(made.admit(MODEL, Need(3, 5))) for _ in range(3)]
+        waiting = [asyncio.create_task(made.admit(MODEL, AttemptCost(3, 5))) for _ in range(3)]
         await asyncio.sleep(2)
         made._stopping.set()
         return await asyncio.gather(*waiting), now()
@@ -244,11 +244,11 @@ def test_whoever_is_cancelled_does_not_hold_the_queue() -> None:
     """The next one gets the turn."""
 
     async def main() -> float:
-        made = pacer(requests_per_minute=60)
-        await made.admit(MODEL, Need(3, 5))
-        gone = asyncio.create_task(made.admit(MODEL, Need(3, 5)))
+        made = rate_gate(requests_per_minute=60)
+        await made.admit(MODEL, AttemptCost(3, 5))
+        gone = asyncio.create_task(made.admit(MODEL, AttemptCost(3, 5)))
         await asyncio.sleep(0.1)
-        waiting = asyncio.create_task(made.admit(MODEL, Need(3, 5)))
+        waiting = asyncio.create_task(made.admit(MODEL, AttemptCost(3, 5)))
         gone.cancel()
         assert await waiting is not None
         return now()
@@ -260,10 +260,10 @@ def test_workers_are_wanted_as_the_window_grows() -> None:
     """What may be out, a few that come next, and never more than the job allows."""
 
     async def main() -> list[int]:
-        made = Pacer(LimitsSection(concurrency=20), 60.0, asyncio.Event(), now, lambda: 0.5)
+        made = RateGate(LimitsSection(concurrency=20), 60.0, asyncio.Event(), now, lambda: 0.5)
         wanted = [made.wanted]
         for _ in range(30):
-            made.returned(MODEL, await made.admit(MODEL, Need(3, 10)), good())
+            made.on_completion(MODEL, await made.admit(MODEL, AttemptCost(3, 10)), good())
             wanted.append(made.wanted)
         return wanted
 
@@ -276,8 +276,8 @@ def test_cache_reads_do_not_count_against_the_input_limit() -> None:
     """Cache writes do, as the API's documentation has it."""
 
     async def main() -> list[float]:
-        made = pacer(input_tokens_per_minute=60)
-        leave = await made.admit(MODEL, Need(3, 5))
+        made = rate_gate(input_tokens_per_minute=60)
+        permit = await made.admit(MODEL, AttemptCost(3, 5))
         usage = Usage(
             input_tokens=1,
             output_tokens=1,
@@ -285,7 +285,7 @@ def test_cache_reads_do_not_count_against_the_input_limit() -> None:
             cache_creation_1h_input_tokens=5,
             cache_read_input_tokens=1_000,
         )
-        made.returned(MODEL, leave, good(usage))
+        made.on_completion(MODEL, permit, good(usage))
         return await admitted(made, 1)
 
     # 10 tokens used where 1 was taken: nine in debt, and the next waits until one is there.

@@ -17,27 +17,27 @@ from sending import (
     FakeApi,
     FakeRecorder,
     Stage,
-    errand,
     failed,
     good,
+    pending,
 )
 from virtual_time import now, run
 
 from batcher.core.answers.outcome import Status
-from batcher.core.answers.response import Answer, NoAnswer
+from batcher.core.answers.response import NoResponse, Response
 from batcher.core.job import LimitsSection
 from batcher.core.pace.retry import Retry, Stop
-from batcher.runner.sending.context import Tried
+from batcher.runner.sending.context import AttemptResult
 from batcher.runner.sending.sender import Sender
 
 
-def played(*script: Answer | NoAnswer, unknown: int = 0) -> tuple[Stage, Tried | None]:
-    """Send one errand that gets these answers."""
+def played(*script: Response | NoResponse, unknown: int = 0) -> tuple[Stage, AttemptResult | None]:
+    """Send one request that gets these answers."""
 
-    async def main() -> tuple[Stage, Tried | None]:
+    async def main() -> tuple[Stage, AttemptResult | None]:
         stage = Stage(FakeApi({0: list(script)}))
-        tried = await Sender(0, stage.around).send(errand(unknown=unknown))
-        await asyncio.gather(*stage.around.unrecorded)
+        tried = await Sender(0, stage.ctx).send(pending(unknown=unknown))
+        await asyncio.gather(*stage.ctx.unrecorded)
         return stage, tried
 
     return run(main())
@@ -53,7 +53,7 @@ def test_an_intent_is_durable_before_its_request_leaves() -> None:
             assert number in {int.from_bytes(i.fingerprint, "big") for i in recorder.intents}
 
         stage = Stage(FakeApi(on_send=check), recorder)
-        senders = [Sender(n, stage.around).send(errand(n)) for n in range(20)]
+        senders = [Sender(n, stage.ctx).send(pending(n)) for n in range(20)]
         await asyncio.gather(*senders)
         assert {when for _, when in stage.api.sent} == {COMMIT_S}
 
@@ -67,7 +67,7 @@ def test_an_answer_is_recorded_with_all_it_says() -> None:
     (intent,), (outcome,) = stage.recorder.intents, stage.recorder.outcomes
     assert (intent.attempt_id, intent.run_id, intent.model) == (1, "run", MODEL)
     assert intent.worst_case_usd == Decimal("0.5")
-    assert intent.fingerprint == outcome.fingerprint == errand().fingerprint
+    assert intent.fingerprint == outcome.fingerprint == pending().fingerprint
     assert (outcome.attempt_id, outcome.is_final, outcome.status) == (1, True, "succeeded")
     assert (outcome.billing, outcome.http_status, outcome.body) == ("billed", 200, answer.body)
     assert (outcome.request_id, outcome.message_id, outcome.model) == ("req_1", "msg", MODEL)
@@ -139,9 +139,9 @@ def test_a_429_pauses_everybody() -> None:
 
     async def main() -> Stage:
         stage = Stage(FakeApi({0: [failed(429, retry_after="30"), good()]}))
-        told = asyncio.create_task(Sender(0, stage.around).send(errand(0)))
+        told = asyncio.create_task(Sender(0, stage.ctx).send(pending(0)))
         await asyncio.sleep(2)
-        await asyncio.gather(*(Sender(n, stage.around).send(errand(n)) for n in range(1, 9)))
+        await asyncio.gather(*(Sender(n, stage.ctx).send(pending(n)) for n in range(1, 9)))
         await told
         return stage
 
@@ -155,9 +155,9 @@ def test_an_overload_that_says_how_long_pauses_everybody() -> None:
 
     async def main() -> Stage:
         stage = Stage(FakeApi({0: [failed(529, retry_after="30"), good()]}))
-        told = asyncio.create_task(Sender(0, stage.around).send(errand(0)))
+        told = asyncio.create_task(Sender(0, stage.ctx).send(pending(0)))
         await asyncio.sleep(2)
-        await Sender(1, stage.around).send(errand(1))
+        await Sender(1, stage.ctx).send(pending(1))
         await told
         return stage
 
@@ -169,9 +169,9 @@ def test_trouble_of_one_request_is_no_pause_for_others() -> None:
 
     async def main() -> Stage:
         stage = Stage(FakeApi({0: [failed(500, retry_after="30"), good()]}))
-        told = asyncio.create_task(Sender(0, stage.around).send(errand(0)))
+        told = asyncio.create_task(Sender(0, stage.ctx).send(pending(0)))
         await asyncio.sleep(2)
-        await Sender(1, stage.around).send(errand(1))
+        await Sender(1, stage.ctx).send(pending(1))
         assert now() < 4
         await told
         return stage
@@ -182,17 +182,17 @@ def test_trouble_of_one_request_is_no_pause_for_others() -> None:
 def test_concurrent_errands_keep_their_own_counts() -> None:
     """Each fails as often as its own script says, and gets its own answer."""
 
-    async def main() -> tuple[Stage, list[Tried | None]]:
+    async def main() -> tuple[Stage, list[AttemptResult | None]]:
         scripts = {n: [failed(500)] * (n % 6) + [good(f"answer {n}")] for n in range(60)}
         stage = Stage(FakeApi(scripts))
         return stage, await asyncio.gather(
-            *(Sender(n, stage.around).send(errand(n)) for n in range(60))
+            *(Sender(n, stage.ctx).send(pending(n)) for n in range(60))
         )
 
     stage, endings = run(main())
     sends = Counter(number for number, _ in stage.api.sent)
     for number, tried in enumerate(endings):
-        assert tried.errand.item == number
+        assert tried.pending.item == number
         assert sends[number] == min(number % 6 + 1, 4)
         if number % 6 < 4:
             assert tried.outcome.message.text == f"answer {number}"
@@ -205,26 +205,26 @@ def test_what_is_in_flight_is_known() -> None:
 
     async def main() -> None:
         stage = Stage()
-        senders = [Sender(n, stage.around).send(errand(n)) for n in (0, 1)]
-        senders.append(Sender(2, stage.around).send(errand(2, worst=None)))
+        senders = [Sender(n, stage.ctx).send(pending(n)) for n in (0, 1)]
+        senders.append(Sender(2, stage.ctx).send(pending(2, worst=None)))
         sending = asyncio.gather(*senders)
         await asyncio.sleep(0.5)
-        assert (stage.around.in_flight, stage.around.unseen_usd) == (3, Decimal(1))
+        assert (stage.ctx.in_flight, stage.ctx.unknown_usd) == (3, Decimal(1))
         await sending
         rates = PRICES.model(MODEL).standard
         cost = (100 * rates.input + 10 * rates.output) / 1_000_000
-        unrecorded = [len(stage.around.unrecorded), stage.around.unseen_usd]
-        assert (stage.around.in_flight, unrecorded) == (0, [3, 3 * cost])
-        await asyncio.gather(*stage.around.unrecorded)
-        assert (stage.around.unrecorded, stage.around.unseen_usd) == ({}, Decimal(0))
+        unrecorded = [len(stage.ctx.unrecorded), stage.ctx.unknown_usd]
+        assert (stage.ctx.in_flight, unrecorded) == (0, [3, 3 * cost])
+        await asyncio.gather(*stage.ctx.unrecorded)
+        assert (stage.ctx.unrecorded, stage.ctx.unknown_usd) == ({}, Decimal(0))
 
         def explode(_: int) -> None:
             raise ZeroDivisionError
 
         stage.api.on_send = explode
         with pytest.raises(ZeroDivisionError):
-            await Sender(0, stage.around).send(errand())
-        assert stage.around.in_flight == 0
+            await Sender(0, stage.ctx).send(pending())
+        assert stage.ctx.in_flight == 0
 
     run(main())
 
@@ -247,7 +247,7 @@ def test_a_stop_ends_the_wait_for_another_attempt(script: list[Any], stop_at: fl
 
     async def main() -> None:
         stage = Stage(FakeApi({0: script}))
-        sending = asyncio.create_task(Sender(0, stage.around).send(errand()))
+        sending = asyncio.create_task(Sender(0, stage.ctx).send(pending()))
         await asyncio.sleep(stop_at)
         stage.stopping.set()
         await sending
@@ -262,7 +262,7 @@ def test_a_stop_ends_the_wait_for_a_limit() -> None:
 
     async def main() -> None:
         stage = Stage(limits=LimitsSection(requests_per_minute=1))
-        sending = [asyncio.create_task(Sender(n, stage.around).send(errand(n))) for n in range(3)]
+        sending = [asyncio.create_task(Sender(n, stage.ctx).send(pending(n))) for n in range(3)]
         await asyncio.sleep(10)
         stage.stopping.set()
         endings = await asyncio.gather(*sending)
@@ -278,11 +278,11 @@ def test_a_stop_lets_what_is_in_flight_arrive() -> None:
 
     async def main() -> None:
         stage = Stage(FakeApi({0: [failed(500)]}))
-        sending = asyncio.create_task(Sender(0, stage.around).send(errand()))
+        sending = asyncio.create_task(Sender(0, stage.ctx).send(pending()))
         await asyncio.sleep(0.5)
         stage.stopping.set()
         tried = await sending
-        await asyncio.gather(*stage.around.unrecorded)
+        await asyncio.gather(*stage.ctx.unrecorded)
         assert tried is not None
         assert isinstance(tried.decision, Retry)
         assert (len(stage.api.sent), len(stage.recorder.outcomes)) == (1, 1)

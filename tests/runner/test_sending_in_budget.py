@@ -17,20 +17,20 @@ from sending import (
     FakeApi,
     FakeRecorder,
     Stage,
-    errand,
     failed,
     good,
+    pending,
 )
 from virtual_time import now, run
 
 from batcher.core.answers.outcome import classify
-from batcher.core.answers.response import Answer, NoAnswer
+from batcher.core.answers.response import NoResponse, Response
 from batcher.core.job import LimitsSection
 from batcher.core.money.bill import bill
-from batcher.core.money.budget import Budget, Standing
+from batcher.core.money.budget import Budget, BudgetState
 from batcher.core.pace.limiter import Limiter
 from batcher.core.pace.retry import Stop
-from batcher.runner.sending.feed import Errand
+from batcher.runner.sending.feed import PendingRequest
 from batcher.runner.sending.live import run_live
 from batcher.store.records import Intent, OutcomeRecord, Record
 
@@ -76,28 +76,30 @@ class Ledger(FakeRecorder):
 class Errands:
     """A feed of these."""
 
-    def __init__(self, errands: list[Errand]) -> None:
-        self._left = iter(errands)
+    def __init__(self, pending_requests: list[PendingRequest]) -> None:
+        self._left = iter(pending_requests)
 
-    async def get(self) -> Errand | None:
+    async def get(self) -> PendingRequest | None:
         """Give the next."""
         return next(self._left, None)
 
 
-def staged(cap: Decimal, errands: list[Errand], api: FakeApi, **more: Any) -> Stage:
+def staged(
+    cap: Decimal, pending_requests: list[PendingRequest], api: FakeApi, **more: Any
+) -> Stage:
     """A stage with so much money."""
-    least = min((e.worst_case_usd or Decimal(0) for e in errands), default=Decimal(0))
-    budget = Budget(Standing(cap, Decimal(0), Decimal(0)))
+    least = min((e.worst_case_usd or Decimal(0) for e in pending_requests), default=Decimal(0))
+    budget = Budget(BudgetState(cap, Decimal(0), Decimal(0)))
     return Stage(api, Ledger(), budget=budget, least=least, **more)
 
 
 def used(stage: Stage) -> Decimal:
     """What the budget says is gone."""
     assert stage.budget is not None
-    return stage.budget.standing.used
+    return stage.budget.state.used
 
 
-Script = list[Answer | NoAnswer]
+Script = list[Response | NoResponse]
 ATTEMPTS = st.sampled_from(
     [LOST, UNSENT, failed(500), failed(529), failed(429, retry_after="2"), good()]
 )
@@ -116,20 +118,20 @@ def test_whatever_comes_back_nothing_is_overspent_and_nothing_that_fits_is_left_
     """After any kill the disk holds no more than the cap; what was not sent did not fit."""
 
     async def main() -> None:
-        errands = [
-            replace(errand(n, worst=COST * worst), prefixes=(PREFIX,) if shares else ())
+        requests = [
+            replace(pending(n, worst=COST * worst), prefixes=(PREFIX,) if shares else ())
             for n, (_, worst, shares) in enumerate(rows)
         ]
         api = FakeApi({n: list(script) for n, (script, _, _) in enumerate(rows)})
         limits = LimitsSection(concurrency=concurrency)
-        stage = staged(COST * cap, errands, api, limits=limits)
-        await run_live(Errands(errands), stage.around)
+        stage = staged(COST * cap, requests, api, limits=limits)
+        await run_live(Errands(requests), stage.ctx)
         ledger = stage.recorder
         assert isinstance(ledger, Ledger)
         assert ledger.most <= COST * cap
         assert ledger.used == used(stage)
-        ended = {t.errand.item for t, _ in stage.watcher.tries if isinstance(t.decision, Stop)}
-        for one in errands:
+        ended = {t.pending.item for t, _ in stage.watcher.tries if isinstance(t.decision, Stop)}
+        for one in requests:
             if one.item not in ended:
                 assert one.worst_case_usd is not None
                 assert one.worst_case_usd > COST * cap - ledger.used
@@ -143,9 +145,9 @@ def test_hardly_anything_of_a_budget_that_binds_is_left_unused(shares: bool) -> 
 
     async def main() -> None:
         cap, prefixes = COST * 500, (PREFIX,) if shares else ()
-        errands = [replace(errand(n, worst=COST * 10), prefixes=prefixes) for n in range(2_000)]
-        stage = staged(cap, errands, FakeApi(), limits=LimitsSection(concurrency=64))
-        await run_live(Errands(errands), stage.around)
+        requests = [replace(pending(n, worst=COST * 10), prefixes=prefixes) for n in range(2_000)]
+        stage = staged(cap, requests, FakeApi(), limits=LimitsSection(concurrency=64))
+        await run_live(Errands(requests), stage.ctx)
         assert cap * Decimal("0.97") <= used(stage) <= cap
         assert len(stage.api.sent) == 491  # the next may cost as much as ten
 
@@ -156,10 +158,10 @@ def test_a_failure_that_costs_nothing_gives_back_all() -> None:
     """A budget for one attempt lets a request be tried until it is answered."""
 
     async def main() -> None:
-        errands = [errand(worst=COST)]
+        requests = [pending(worst=COST)]
         script: Script = [failed(500), UNSENT, failed(429), good()]
-        stage = staged(COST, errands, FakeApi({0: script}))
-        await run_live(Errands(errands), stage.around)
+        stage = staged(COST, requests, FakeApi({0: script}))
+        await run_live(Errands(requests), stage.ctx)
         assert used(stage) == COST
 
     run(main())
@@ -169,11 +171,11 @@ def test_exactly_enough_is_enough() -> None:
     """The last attempt may reserve the last of it."""
 
     async def main() -> None:
-        errands = [errand(n, worst=COST) for n in range(30)]
-        stage = staged(COST * 30, errands, FakeApi())
-        await run_live(Errands(errands), stage.around)
+        requests = [pending(n, worst=COST) for n in range(30)]
+        stage = staged(COST * 30, requests, FakeApi())
+        await run_live(Errands(requests), stage.ctx)
         assert used(stage) == COST * 30
-        assert not stage.around.purse.left_out
+        assert not stage.ctx.budget_gate.left_out
 
     run(main())
 
@@ -182,13 +184,13 @@ def test_an_unknown_fate_stays_held() -> None:
     """So that a second attempt of the same request needs as much again."""
 
     async def main() -> None:
-        errands = [errand(worst=COST * 4)]
-        stage = staged(COST * 7, errands, FakeApi({0: [LOST, good()]}))
-        await run_live(Errands(errands), stage.around)
+        requests = [pending(worst=COST * 4)]
+        stage = staged(COST * 7, requests, FakeApi({0: [LOST, good()]}))
+        await run_live(Errands(requests), stage.ctx)
         assert stage.budget is not None
-        assert stage.budget.standing.unknown == COST * 4
+        assert stage.budget.state.unknown == COST * 4
         assert len(stage.api.sent) == 1
-        assert stage.around.purse.left_out == 1
+        assert stage.ctx.budget_gate.left_out == 1
         assert stage.stopping.is_set()
 
     run(main())
@@ -198,13 +200,13 @@ def test_a_stop_ends_the_wait_for_money() -> None:
     """Who waits holds neither the pace nor the end of the run."""
 
     async def main() -> None:
-        errands = [errand(n, worst=COST * 10) for n in range(20)]
-        stage = staged(COST * 15, errands, FakeApi(), limits=LimitsSection(concurrency=8))
-        running = asyncio.create_task(run_live(Errands(errands), stage.around))
+        requests = [pending(n, worst=COST * 10) for n in range(20)]
+        stage = staged(COST * 15, requests, FakeApi(), limits=LimitsSection(concurrency=8))
+        running = asyncio.create_task(run_live(Errands(requests), stage.ctx))
         await asyncio.sleep(0.5)
-        assert stage.around.purse.waiting > 0
-        assert stage.around.limiter is Limiter.BUDGET
-        assert stage.around.pacer.limiter is None
+        assert stage.ctx.budget_gate.waiting > 0
+        assert stage.ctx.limiter is Limiter.BUDGET
+        assert stage.ctx.rate_gate.limiter is None
         stage.stopping.set()
         await running
         assert now() < 1.5
@@ -217,16 +219,16 @@ def test_a_stop_gives_back_what_was_not_used() -> None:
     """Of attempts that had their money, and waited for the pace."""
 
     async def main() -> None:
-        errands = [errand(n, worst=COST) for n in range(20)]
+        requests = [pending(n, worst=COST) for n in range(20)]
         limits = LimitsSection(concurrency=8, requests_per_minute=2)
-        stage = staged(COST * 20, errands, FakeApi(), limits=limits)
-        running = asyncio.create_task(run_live(Errands(errands), stage.around))
+        stage = staged(COST * 20, requests, FakeApi(), limits=limits)
+        running = asyncio.create_task(run_live(Errands(requests), stage.ctx))
         await asyncio.sleep(0.5)
         assert stage.budget is not None
-        assert stage.budget.standing.reserved == COST * 8
+        assert stage.budget.state.reserved == COST * 8
         stage.stopping.set()
         await running
-        assert stage.budget.standing.reserved == 0
+        assert stage.budget.state.reserved == 0
 
     run(main())
 
@@ -235,12 +237,12 @@ def test_a_leader_without_money_keeps_nobody_waiting() -> None:
     """It waits for what is in flight, is left out when it does not fit, and another one leads."""
 
     async def main() -> None:
-        large = replace(errand(1, worst=COST * 50), prefixes=(PREFIX,))
-        small = [replace(errand(n, worst=COST), prefixes=(PREFIX,)) for n in range(2, 8)]
-        errands = [errand(0, worst=COST * 20), large, *small]
-        stage = staged(COST * 30, errands, FakeApi(), limits=LimitsSection(concurrency=8))
-        await run_live(Errands(errands), stage.around)
+        large = replace(pending(1, worst=COST * 50), prefixes=(PREFIX,))
+        small = [replace(pending(n, worst=COST), prefixes=(PREFIX,)) for n in range(2, 8)]
+        requests = [pending(0, worst=COST * 20), large, *small]
+        stage = staged(COST * 30, requests, FakeApi(), limits=LimitsSection(concurrency=8))
+        await run_live(Errands(requests), stage.ctx)
         assert sorted(number for number, _ in stage.api.sent) == [0, *range(2, 8)]
-        assert stage.around.purse.largest_left_out == COST * 50
+        assert stage.ctx.budget_gate.largest_left_out == COST * 50
 
     run(main())

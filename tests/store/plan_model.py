@@ -8,12 +8,12 @@ from hypothesis import strategies as st
 from records_made import intent, name, outcome, plan_row
 
 from batcher.store.checkpoint import Checkpoint
-from batcher.store.plans import Comparison, add_to_plan, begin_plan
+from batcher.store.plans import InputComparison, add_to_plan, begin_plan
 from batcher.store.records import Intent, OutcomeRecord, PlanRecord
 
 FILES = ["a.jsonl", "b.jsonl"]
 ALLOWANCE = 2
-COMPARISON = Comparison(ALLOWANCE, True, name(0), False, False)
+COMPARISON = InputComparison(ALLOWANCE, True, name(0), False, False)
 KINDS = ["lost", "lost", "unknown", "passing", "passing", "final", "failed", "unpriced"]
 TOKENS = ("input_tokens", "cache_read_input_tokens", "output_tokens", "thinking_tokens")
 USD = st.decimals(0, 9, places=18)
@@ -112,7 +112,7 @@ class Known:
         return lost + sum(o.billing == "unknown" for o in self.outcomes)
 
     @property
-    def unseen_usd(self) -> Decimal | None:
+    def unknown_usd(self) -> Decimal | None:
         """What those may have been billed; None when one of them has no bound."""
         ended = {o.attempt_id for o in self.outcomes if o.billing != "unknown"}
         worst = [a.worst_case_usd for a in self.attempts if a.attempt_id not in ended]

@@ -22,7 +22,7 @@ from batcher.store.bill import (
     tables_of_runs,
     waste,
 )
-from batcher.store.budget import release_unseen
+from batcher.store.budget import release_unknown
 from batcher.store.checkpoint import Checkpoint
 from batcher.store.plans import totals
 from batcher.store.records import Intent, OutcomeRecord, RunStart
@@ -155,7 +155,7 @@ def test_released_attempts_are_no_longer_unknown(
     case.load(checkpoint)
     before = totals(checkpoint)
     assert (before["released"], before["released_usd"]) == (0, 0)
-    assert release_unseen(checkpoint, NOW) == (before["unknown"], before["unknown_usd"])
+    assert release_unknown(checkpoint, NOW) == (before["unknown"], before["unknown_usd"])
     checkpoint.commit({"attempts": [intent(99, run_id="a", worst_case_usd=worst)]})
     after = totals(checkpoint)
     assert (after["released"], after["released_usd"]) == (before["unknown"], before["unknown_usd"])

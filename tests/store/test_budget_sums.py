@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from records_made import NOW, intent, opened, outcome
 
-from batcher.store.budget import Counted, counted, release_unseen
+from batcher.store.budget import Counted, counted, release_unknown
 from batcher.store.checkpoint import Checkpoint
 
 WORST = Decimal("0.300000000000000001")
@@ -64,9 +64,9 @@ def test_what_was_released_is_held_no_more(tmp_path: Path) -> None:
     """What was billed stays, priced or not; the same attempts are released once."""
     with opened(tmp_path) as checkpoint:
         load(checkpoint, *FATES)
-        assert release_unseen(checkpoint, NOW) == (2, WORST * 2)
+        assert release_unknown(checkpoint, NOW) == (2, WORST * 2)
         assert counted(checkpoint) == Counted(COST, WORST, 0)
-        assert release_unseen(checkpoint, NOW) == (0, Decimal(0))
+        assert release_unknown(checkpoint, NOW) == (0, Decimal(0))
         load(checkpoint, "unknown")
         assert counted(checkpoint) == Counted(COST, WORST * 2, 0)
-        assert release_unseen(checkpoint, NOW) == (1, WORST)
+        assert release_unknown(checkpoint, NOW) == (1, WORST)

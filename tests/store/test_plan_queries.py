@@ -53,13 +53,13 @@ def test_planning(checkpoint: Checkpoint, case: Case) -> None:
     firsts, still_open, sends = model.firsts(), model.open(), model.to_send()
     assert counts.rows == len({record.ordinal for record in case.plan})
     assert counts.items == len(case.plan)
-    assert counts.known == len(firsts) - len(still_open)
+    assert counts.already_answered == len(firsts) - len(still_open)
     assert counts.to_send == len(sends)
-    assert counts.held == len(still_open) - len(sends)
+    assert counts.on_hold == len(still_open) - len(sends)
     assert counts.shared == sum(r.fingerprint is not None for r in model.plan) - len(firsts)
     assert counts.bad == sum(record.status == "errored" for record in model.plan)
     assert counts.skipped == sum(record.status == "skipped" for record in model.plan)
-    assert counts.tried == sum(bool(model.known(r.fingerprint).attempts) for r in sends)
+    assert counts.attempted_before == sum(bool(model.known(r.fingerprint).attempts) for r in sends)
     worst = [record.worst_case_usd for record in sends]
     times = [ALLOWANCE - model.known(record.fingerprint).unknown for record in sends]
     if None in worst:
@@ -68,7 +68,14 @@ def test_planning(checkpoint: Checkpoint, case: Case) -> None:
         most = sum((usd * n for usd, n in zip(worst, times, strict=True)), Decimal(0))
         assert counts.worst_case_usd == most
         assert counts.least_worst_case_usd == min(worst, default=None)
-    parts = (counts.known, counts.to_send, counts.shared, counts.bad, counts.skipped, counts.held)
+    parts = (
+        counts.already_answered,
+        counts.to_send,
+        counts.shared,
+        counts.bad,
+        counts.skipped,
+        counts.on_hold,
+    )
     assert sum(parts) == counts.items
     wanted = [(record.item, model.known(record.fingerprint).unknown) for record in sends]
     found = items_to_send(checkpoint, ALLOWANCE).to_pylist()
@@ -139,7 +146,7 @@ def test_sums(checkpoint: Checkpoint, case: Case) -> None:
         assert group["example_id"] == (members[0].id if is_named else number)
         paid = [model.known(r.fingerprint).cost for r in members if r.item in payers]
         assert group["cost_usd"] == sum(paid, Decimal(0))
-        unseen = [model.known(r.fingerprint).unseen_usd for r in members if r.item in payers]
+        unseen = [model.known(r.fingerprint).unknown_usd for r in members if r.item in payers]
         assert group["unknown_usd"] == (None if None in unseen else sum(unseen, Decimal(0)))
         assert group["is_final"] is all(record not in still_open for record in members)
 
@@ -231,5 +238,5 @@ def test_a_request_is_held_when_its_allowance_is_used_up(checkpoint: Checkpoint)
     Case([plan_row(0)], [intent(1), intent(2)], [unknown]).load(checkpoint)
     for allowance, (held, to_send) in {1: (1, 0), 2: (1, 0), 3: (0, 1)}.items():
         counts = finish_plan(checkpoint, replace(COMPARISON, allowance=allowance))
-        assert (counts.held, counts.to_send) == (held, to_send)
+        assert (counts.on_hold, counts.to_send) == (held, to_send)
         assert items_to_send(checkpoint, allowance).num_rows == to_send

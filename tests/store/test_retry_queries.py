@@ -130,7 +130,7 @@ def check_answers(checkpoint: Checkpoint, model: Retried) -> None:
     known = [model.known(record.fingerprint) for record in model.firsts()]
     failed = [one for one in known if getattr(one.shown, "status", None) != "succeeded"]
     unseen = sum((group["unknown_usd"] for group in failures(checkpoint)), Decimal(0))
-    assert unseen == sum((one.unseen_usd for one in failed), Decimal(0))
+    assert unseen == sum((one.unknown_usd for one in failed), Decimal(0))
 
 
 def retry_once(checkpoint: Checkpoint, model: Retried, retry: Retry) -> None:
@@ -272,4 +272,4 @@ def test_a_replacement_is_an_answer_to_keep(checkpoint: Checkpoint) -> None:
     add_to_plan(checkpoint, [plan_row(0, 2, id="x", content=name(7))])
     redone = finish_plan(checkpoint, COMPARISON).redone
     counts = finish_plan(checkpoint, replace(COMPARISON, keeps_answers=True))
-    assert (redone, counts.known, counts.to_send) == (1, 1, 0)
+    assert (redone, counts.already_answered, counts.to_send) == (1, 1, 0)

@@ -13,7 +13,7 @@ from seen_model import ALLOWANCE, NIGHTS, ROW, Diary, Item, Night
 from batcher.core.plan_counts import PlanCounts
 from batcher.store.checkpoint import Checkpoint
 from batcher.store.plans import (
-    Comparison,
+    InputComparison,
     add_to_plan,
     begin_plan,
     finish_plan,
@@ -47,10 +47,10 @@ def plan(checkpoint: Checkpoint, diary: Diary, night: Night, items: list[Item]) 
     mark_duplicate_ids(checkpoint, ["rows.jsonl"])
 
 
-def comparison(diary: Diary, night: Night) -> Comparison:
+def comparison(diary: Diary, night: Night) -> InputComparison:
     """How the night's input is held against the past."""
     keeps = night.consent == "keep"
-    return Comparison(ALLOWANCE, diary.has_ids, name(night.coverage), keeps, night.is_part)
+    return InputComparison(ALLOWANCE, diary.has_ids, name(night.coverage), keeps, night.is_part)
 
 
 def check_counts(diary: Diary, night: Night, items: list[Item], counts: PlanCounts) -> None:
@@ -60,13 +60,13 @@ def check_counts(diary: Diary, night: Night, items: list[Item], counts: PlanCoun
     changed = sum(diary.is_changed(item) for item in fresh)
     redone = diary.redone(night, items)
     assert counts.items == len(items)
-    assert counts.known == sum(item.asked in diary.finals for item in firsts)
+    assert counts.already_answered == sum(item.asked in diary.finals for item in firsts)
     assert counts.to_send == len(sends)
-    assert counts.tried == len(sends) - len(fresh)
+    assert counts.attempted_before == len(sends) - len(fresh)
     assert (counts.changed, counts.new) == (changed, len(fresh) - changed)
     unmatched = diary.unmatched(night, items)
     assert counts.redone == unmatched + (0 if night.consent == "keep" else len(redone))
-    assert counts.gone == (0 if night.is_part else len(diary.gone(items)))
+    assert counts.removed == (0 if night.is_part else len(diary.gone(items)))
 
 
 def send(checkpoint: Checkpoint, diary: Diary, night: Night, items: list[Item]) -> None:
@@ -135,7 +135,7 @@ def test_nights(checkpoint: Checkpoint, has_ids: bool, samples: int, nights: lis
         assert count(checkpoint, "rows_seen") == diary.noted
         plan(checkpoint, diary, night, items)
         again = finish_plan(checkpoint, how)
-        assert (again.changed, again.gone, again.redone) == (0, 0, 0)
+        assert (again.changed, again.removed, again.redone) == (0, 0, 0)
         note_seen(checkpoint, how)
         assert count(checkpoint, "rows_seen") == diary.noted
         send(checkpoint, diary, night, items)
@@ -160,5 +160,5 @@ def test_an_answer_that_is_kept(checkpoint: Checkpoint, nights: list[Any]) -> No
         kept = items or kept
     plan(checkpoint, diary, last, diary.items(last))
     counts = finish_plan(checkpoint, replace(comparison(diary, last), keeps_answers=True))
-    assert (counts.known, counts.to_send) == (1, 0)
+    assert (counts.already_answered, counts.to_send) == (1, 0)
     assert planned(checkpoint) == [name(kept[0].asked)]

@@ -1,4 +1,4 @@
-"""Runs that meet faults: the table of what should happen, a measured run, and its books."""
+"""Runs that meet faults: the table of what should happen, a measured run, and its bill."""
 
 import os
 import re
@@ -112,7 +112,7 @@ def measured(job: Job, *arguments: str) -> Ended:
     return Ended(process.returncode, said, usage.ru_maxrss / 1024)
 
 
-class Books:
+class Accounting:
     """What the checkpoint of a job says, and what its server says of its requests since ``first``.
 
     They can be read when the run is over, and the server sees soon after that it is.

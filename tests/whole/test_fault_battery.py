@@ -18,7 +18,7 @@ import pytest
 from fault_runs import (
     SHARES,
     TABLE,
-    Books,
+    Accounting,
     Case,
     cases,
     fault_server,
@@ -80,15 +80,15 @@ def test_some_requests_meet_every_passing_fault(
 ) -> None:
     """All faults at once, for 1 % and 30 % of the rows of each: every row is answered.
 
-    Each attempt ends as the table says, the books agree, and memory is that of a run in calm.
+    Each attempt ends as the table says, the bill agrees, and memory is that of a run in calm.
     """
     storms = {case.kind: case for case in PASSING if is_streamed in case.types}
     marks = [mark(kind, share) for share in (1, 30) for kind in storms]
     with closing(fault_server(*storms)) as job.server:
         ended = measured(write_job(job, marks, EACH, is_streamed=is_streamed))
         assert ended.code == 0, ended.said
-        books = Books(job)
-    books.check()
+        accounting = Accounting(job)
+    accounting.check()
     assert ended.peak_mib < calm_mib + MORE_MIB
     table = job.table()
     assert table["_status"].to_pylist() == ["succeeded"] * EACH * len(marks)
@@ -96,7 +96,7 @@ def test_some_requests_meet_every_passing_fault(
     mark_of = dict(names)
     ends = Counter(
         (mark_of[one["fingerprint"].hex], one["error_type"], one["billing"])
-        for one in books.failing()
+        for one in accounting.failing()
     )
     expected = {
         (mark(kind, share), name, case.billing)
@@ -127,9 +127,9 @@ def test_every_request_meets_a_fault(
     ended = measured(job)
     assert ended.code == case.code_of_every, ended.said
     assert ended.peak_mib < calm_mib + MORE_MIB
-    books = Books(job, first)
-    books.check()
-    types, failing = case.types[is_streamed], list(books.failing())
+    accounting = Accounting(job, first)
+    accounting.check()
+    types, failing = case.types[is_streamed], list(accounting.failing())
     assert {one["error_type"] for one in failing} <= types
     assert {one["billing"] for one in failing} <= {case.billing}
     assert _record(job)["exit_code"] == ended.code
@@ -139,7 +139,7 @@ def test_every_request_meets_a_fault(
     assert any(name in ended.said for name in types)
     assert not job.output.exists()
     # It stopped long before everything had been asked as often as it may be.
-    assert len(books.attempts) < 60 * 3
+    assert len(accounting.attempts) < 60 * 3
 
 
 @pytest.mark.parametrize(("case", "is_streamed"), grid(STOPPING))
@@ -153,14 +153,14 @@ def test_one_request_meets_a_fault_that_no_retry_mends(
     with closing(fault_server(case.kind)) as job.server:
         ended = measured(write_job(job, [mark(case.kind, 1)], 60, is_streamed=is_streamed))
         assert ended.code == case.code_of_some, ended.said
-        books = Books(job)
-        books.check()
-        assert [{one["error_type"]} for one in books.failing()] == [case.types[is_streamed]]
+        accounting = Accounting(job)
+        accounting.check()
+        assert [{one["error_type"]} for one in accounting.failing()] == [case.types[is_streamed]]
         if case.code_of_some == 4:
             assert measured(job).code == 0
-            books = Books(job)
-            books.check()
-            assert len(books.attempts) == 61
+            accounting = Accounting(job)
+            accounting.check()
+            assert len(accounting.attempts) == 61
     succeeded = 59 if case.code_of_some == 3 else 60
     assert job.table()["_status"].to_pylist().count("succeeded") == succeeded
 
@@ -172,11 +172,11 @@ def test_a_reset_after_the_answer(job: Job, server: Server, share: int) -> None:
     ended = measured(write_job(job, [mark("reset_after", share)], 60, is_streamed=False))
     assert ended.code == 0, ended.said
     assert job.table()["_status"].to_pylist() == ["succeeded"] * 60
-    books = Books(job, first)
-    failing = list(books.failing())
+    accounting = Accounting(job, first)
+    failing = list(accounting.failing())
     assert {(one["error_type"], one["billing"]) for one in failing} <= {("client.read", "unknown")}
-    books.check(unbooked=len(books.attempts) - len(books.entries))
-    assert 60 <= len(books.entries) <= len(books.attempts) == 60 + len(failing)
+    accounting.check(unbooked=len(accounting.attempts) - len(accounting.entries))
+    assert 60 <= len(accounting.entries) <= len(accounting.attempts) == 60 + len(failing)
 
 
 @pytest.mark.slow
@@ -184,16 +184,16 @@ def test_a_reset_after_the_answer(job: Job, server: Server, share: int) -> None:
 @pytest.mark.parametrize("share", SHARES[:-1])
 @pytest.mark.parametrize("case", PASSING, ids=lambda case: case.kind)
 def test_each_passing_fault_alone(job: Job, case: Case, share: int, is_streamed: bool) -> None:
-    """Every row is answered, each attempt ends as the table says, and the books agree."""
+    """Every row is answered, each attempt ends as the table says, and the bill agrees."""
     if is_streamed not in case.types:
         pytest.skip("only a stream can have it")
     with closing(fault_server(case.kind)) as job.server:
         ended = measured(write_job(job, [mark(case.kind, share)], 60, is_streamed=is_streamed))
         assert ended.code == 0, ended.said
-        books = Books(job)
-    books.check()
+        accounting = Accounting(job)
+    accounting.check()
     assert job.table()["_status"].to_pylist() == ["succeeded"] * 60
-    failing = list(books.failing())
+    failing = list(accounting.failing())
     assert {one["error_type"] for one in failing} <= case.types[is_streamed]
     assert {one["billing"] for one in failing} <= {case.billing}
     assert bool(failing) is bool(case.types[is_streamed])

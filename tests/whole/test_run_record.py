@@ -34,7 +34,7 @@ def test_a_run_leaves_its_record(job: Job, server: Server) -> None:
     assert Decimal(record["usd"]["spent"]) == Decimal(ledger["cost_usd"])
     assert record["tokens"] == ledger["tokens"]
     assert record["rows"] == {
-        "total": 21, "known": 0, "sent": 20, "succeeded": 20,
+        "total": 21, "already_answered": 0, "sent": 20, "succeeded": 20,
         "by_status": {"errored": 1, "succeeded": 20},
     }  # fmt: skip
     assert record["errors"] == [{"type": "client.template", "n": 1, "example_id": "21"}]

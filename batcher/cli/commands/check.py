@@ -17,7 +17,7 @@ from batcher.core.money.display import exact_text, rounded_text
 from batcher.errors import JobFileError, Problem
 from batcher.inputs.job_file.load import LoadedJob
 from batcher.runner.commands.check import Checked, check_job
-from batcher.runner.job_context import Prepared
+from batcher.runner.job_context import JobContext
 from batcher.runner.planning.preflight import about_text, planning_line
 from batcher.runner.record.run_json import plan_json
 
@@ -90,38 +90,38 @@ def _end(checked: Checked, job: Path, *, is_simulated: bool) -> int:
 
 def _lines(checked: Checked) -> Iterator[str]:
     """Yield what is known, a fact a line."""
-    plan, prepared = checked.plan, checked.prepared
-    if plan is None or prepared is None:
+    plan, context = checked.plan, checked.context
+    if plan is None or context is None:
         return
-    yield planning_line(plan, prepared, checked.estimate).replace("plan  ", "plan     ")
+    yield planning_line(plan, context, checked.estimate).replace("plan  ", "plan     ")
     if checked.held_by is not None:
         yield f"state    {checked.held_by}; its answers are not counted here"
     requests = sum(plan.models.values())
     sizes = f"largest {plan.largest_body:,} bytes, mean {plan.mean_body:,} bytes"
     yield f"requests {requests:,} rendered, {sizes}"
     for model, number in plan.models.most_common():
-        prices = prepared.prices.model(model)
+        prices = context.prices.model(model)
         per_mtok = (
             f"${exact_text(prices.standard.input)} in, ${exact_text(prices.standard.output)} out"
         )
-        source = prepared.prices.as_of.isoformat()
+        source = context.prices.as_of.isoformat()
         if prices.is_override:
-            day = prepared.loaded.job.prices.as_of
+            day = context.loaded.job.prices.as_of
             source = "the job file" + (f", {day.isoformat()}" if day else "")
         yield f"model    {model} for {number:,}: {per_mtok} per million tokens ({source})"
     if checked.estimate is not None:
         worst = plan.counts.worst_case_usd
         most = "nothing bounds it" if worst is None else f"at most {rounded_text(worst)}"
         yield f"cost     {about_text(checked.estimate.usd)}; {most}"
-    yield from _labels(prepared)
+    yield from _labels(context)
     output = checked.workspace.output
     fate = "will be replaced" if output.exists() else "is new"
     yield f"output   {os.path.relpath(output)} {fate}"
 
 
-def _labels(prepared: Prepared) -> Iterator[str]:
+def _labels(context: JobContext) -> Iterator[str]:
     """Yield the columns of the labels, what only we hold answers to, and what nobody does."""
-    labels = prepared.loaded.labels
+    labels = context.loaded.labels
     if labels is None:
         return
     columns = ", ".join(f"{name} {column.kind}" for name, column in labels.columns.items())
@@ -186,7 +186,7 @@ def _for_programs(checked: Checked, loaded: LoadedJob) -> dict[str, Any]:
         else {"largest_bytes": plan.largest_body, "mean_bytes": plan.mean_body},
         "models": {} if plan is None else dict(plan.models),
         "labels": None if loaded.labels is None else _labels_json(loaded.labels),
-        "prices_date": checked.prepared and checked.prepared.prices.as_of.isoformat(),
+        "prices_date": checked.context and checked.context.prices.as_of.isoformat(),
         "state": str(checked.workspace.state),
         "output": str(checked.workspace.output),
         "held_by": checked.held_by,

@@ -13,7 +13,7 @@ from batcher.cli.messages import print_json, say, tell
 from batcher.cli.options import job_argument, json_option, load, set_option, simulate_option, typed
 from batcher.core.money.display import exact_text, rounded_text
 from batcher.runner.commands.doctor import Diagnosis, diagnose
-from batcher.store.repair.rescue import Unseen
+from batcher.store.repair.rescue import Unknown
 
 
 @click.command(
@@ -87,7 +87,7 @@ def _losses(found: Diagnosis) -> Iterator[str]:
         yield _unseen(checkpoint.unseen)
 
 
-def _unseen(unseen: Unseen) -> str:
+def _unseen(unseen: Unknown) -> str:
     cost = f"up to {rounded_text(unseen.at_most_usd)}"
     more = f", and {unseen.unbounded:,} of them any sum" if unseen.unbounded else ""
     return f"{unseen.attempts:,} attempts have no outcome and may have cost {cost}{more}"

@@ -85,7 +85,7 @@ def command(
     )
     cap = _cap(found)
     if out is not None:
-        plan = plan_to_save(found.prepared, found.plan, datetime.now(UTC), cap, found.estimate.usd)
+        plan = plan_to_save(found.context, found.plan, datetime.now(UTC), cap, found.estimate.usd)
         _write(out, plan.to_json())
     if as_json:
         print_json(_for_programs(found))
@@ -135,9 +135,8 @@ def _write(path: Path, text: str) -> None:
 def _lines(found: Estimated) -> Iterator[str]:
     """Yield what is estimated, a fact a line."""
     counts, estimate = found.plan.counts, found.estimate
-    yield f"rows     {counts.rows:,}: {counts.known:,} known, {counts.to_send:,} to send" + _bad(
-        found
-    )
+    counted = f"{counts.already_answered:,} already answered, {counts.to_send:,} to send"
+    yield f"rows     {counts.rows:,}: {counted}{_bad(found)}"
     if found.held_by is not None:
         yield f"state    {found.held_by}; its answers are not counted here"
     if found.spent_usd:

@@ -54,7 +54,7 @@ def command(
     loaded = load(job, overrides)
     chosen = wanted or _format_of(out)
     with reading(loaded, is_simulated=is_simulated) as read:
-        path = out or default_path(read.prepared.workspace, chosen)
+        path = out or default_path(read.context.workspace, chosen)
         written = write_export(read, path, chosen, is_partial=is_partial)
     if as_json:
         print_json(_for_programs(written))

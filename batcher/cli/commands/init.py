@@ -12,10 +12,10 @@ import click
 from batcher.cli.job_draft import MAX_TOKENS, MODEL, draft
 from batcher.cli.messages import printable, say
 from batcher.cli.options import typed
-from batcher.core.input_profile import Look, free_name
+from batcher.core.input_profile import InputProfile, free_name
 from batcher.errors import BatcherError, ConfigurationError
 from batcher.inputs.files import family
-from batcher.runner.commands.inspect import look_at, placeholder
+from batcher.runner.commands.inspect import placeholder, profile_input
 
 _QUESTIONS = (
     "Where is my parcel? It should have come on Monday.",
@@ -150,7 +150,7 @@ def _for_input(path: Path, choices: tuple[str, ...]) -> int:
     if family(path) is None and not path.is_dir():
         hint = _FROM_CSV.format(path.name) if path.suffix.lower() == ".csv" else _INPUTS
         raise ConfigurationError(f"{path} is neither a folder nor an input", hint=hint)
-    look = look_at(path, choices)
+    look = profile_input(path, choices)
     job = _free_name(path)
     schema = job.with_name(_SCHEMA if job.name == "job.toml" else f"{job.stem}.{_SCHEMA}")
     named = wrap(f"Drafted from {path.name}, with the columns: {_listed(look.columns)}.", 96)
@@ -172,7 +172,7 @@ def _for_input(path: Path, choices: tuple[str, ...]) -> int:
     return 0
 
 
-def _tell(look: Look) -> None:
+def _tell(look: InputProfile) -> None:
     """Say what was seen, and what was made of it."""
     number = f"{len(look.columns):,} column{'' if len(look.columns) == 1 else 's'}"
     say(f"saw    {number}: {_listed(look.columns)}")
@@ -187,7 +187,7 @@ def _tell(look: Look) -> None:
 
 
 def _drafted(
-    path: Path, look: Look, choices: tuple[str, ...], schema: str
+    path: Path, look: InputProfile, choices: tuple[str, ...], schema: str
 ) -> tuple[dict[str, Any], dict[str, str]]:
     """Say what the job would be, and why."""
     shown = look.texts or (() if look.asked else look.columns[:1])

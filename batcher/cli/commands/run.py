@@ -54,7 +54,7 @@ def command(
     plan_file: Path | None,
     max_time: str | None,
     *,
-    releases_unseen: bool,
+    releases_unknown: bool,
     says_yes: bool,
     waits: bool,
     is_simulated: bool,
@@ -83,7 +83,7 @@ def command(
         waits=waits,
         max_time_s=seconds(max_time),
         approval=None if plan_file is None else read_approval(plan_file),
-        releases_unseen=releases_unseen,
+        releases_unknown=releases_unknown,
         command=again("run", job, flags),
     )
     return run_and_tell(loaded, options, Telling(quiet, as_json), job)

@@ -17,7 +17,7 @@ from batcher.core.answers.message import (
     parse_error,
     parse_message,
 )
-from batcher.core.answers.response import Answer, NoAnswer
+from batcher.core.answers.response import NoResponse, Response
 from batcher.core.answers.strict_json import load
 
 
@@ -115,9 +115,9 @@ _ENDINGS = {
 }
 
 
-def classify(result: Answer | NoAnswer) -> Outcome:
+def classify(result: Response | NoResponse) -> Outcome:
     """Judge what one attempt brought back."""
-    if isinstance(result, NoAnswer):
+    if isinstance(result, NoResponse):
         return _without_answer(result)
     if _is_success(result) and result.fault is None:
         return _of_message(result)
@@ -126,12 +126,12 @@ def classify(result: Answer | NoAnswer) -> Outcome:
     return _of_error(result, result.status)
 
 
-def _is_success(answer: Answer) -> bool:
+def _is_success(answer: Response) -> bool:
     # Only a 200 is documented, but any success may have been billed.
     return 200 <= answer.status < 300
 
 
-def _without_answer(result: NoAnswer) -> Outcome:
+def _without_answer(result: NoResponse) -> Outcome:
     billing = Billing.UNKNOWN if result.was_sent else Billing.FREE
     verdict = Verdict.HALT if result.is_fatal else Verdict.RETRY
     hint = (
@@ -149,7 +149,7 @@ def _without_answer(result: NoAnswer) -> Outcome:
     )
 
 
-def _of_message(answer: Answer) -> Outcome:
+def _of_message(answer: Response) -> Outcome:
     """Judge a whole answer of success."""
     try:
         message = parse_message(answer.body)
@@ -177,7 +177,7 @@ def _of_message(answer: Answer) -> Outcome:
     )
 
 
-def _of_broken_answer(answer: Answer) -> Outcome:
+def _of_broken_answer(answer: Response) -> Outcome:
     """Judge an answer whose transport failed after its status; a success may have been billed."""
     if answer.fault == "client.stream_error":
         return _of_error_in_200(answer)
@@ -186,7 +186,7 @@ def _of_broken_answer(answer: Answer) -> Outcome:
     return _of_error(answer, answer.status)
 
 
-def _of_error_in_200(answer: Answer) -> Outcome:
+def _of_error_in_200(answer: Response) -> Outcome:
     """Judge an error that came after a 200: what was streamed before it may be billed."""
     error = parse_error(answer.body)
     if not error.type:
@@ -205,7 +205,7 @@ def _unread(error_type: str, reason: str) -> Outcome:
     )
 
 
-def _of_error(answer: Answer, status: int) -> Outcome:
+def _of_error(answer: Response, status: int) -> Outcome:
     error = parse_error(answer.body)
     verdict, hint = _verdict_on(status, error, answer.headers.get("x-should-retry"))
     # A server in trouble is not thought to bill; that it cannot be known is said in the docs.
@@ -248,7 +248,7 @@ def _is_error_body(body: bytes) -> bool:
     return isinstance(content, dict) and content.get("type") == "error"
 
 
-def retry_after_s(answer: Answer) -> float | None:
+def retry_after_s(answer: Response) -> float | None:
     """How long the server asks to wait: ``retry-after-ms``, else seconds, else an HTTP date.
 
     A date is measured against the answer's own ``date``, not against a local clock that may be

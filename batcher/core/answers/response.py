@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class Response:
     """An HTTP answer.
 
     ``body`` is decoded from its content encoding. A streamed answer that ended properly is folded
@@ -31,7 +31,7 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
-class NoAnswer:
+class NoResponse:
     """The transport failed before any status line came back.
 
     ``was_sent`` is False only when the request certainly never left (no connection was made);

@@ -57,7 +57,7 @@ class _Entry:
         return self.is_ready and now < self.used_at + LIFETIME_S[self.ttl] - _MARGIN_S
 
 
-class Warmth:
+class CacheEntries:
     """The entries of one run by the names of their prefixes; times in seconds of any clock.
 
     ``ttl`` is that of the job. Without one an entry is written for five minutes, and for an hour

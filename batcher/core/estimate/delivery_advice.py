@@ -6,7 +6,7 @@ from decimal import Decimal
 
 from batcher.core.estimate.estimate import Estimate
 from batcher.core.estimate.predict import LEAST_ANSWERS
-from batcher.core.money.budget import Standing
+from batcher.core.money.budget import BudgetState
 from batcher.core.money.display import rounded_text
 
 
@@ -19,7 +19,7 @@ class Advice:
     affordable: int | None = None
 
 
-def advise(estimate: Estimate, budget: Standing | None, *, can_batch: bool) -> Advice:
+def advise(estimate: Estimate, budget: BudgetState | None, *, can_batch: bool) -> Advice:
     """Advise on an estimate; ``can_batch`` says whether this version sends batches."""
     affordable = None if budget is None else _affordable(estimate, budget)
     warnings = [*_about_rows(estimate), *_about_money(estimate, budget, affordable)]
@@ -42,7 +42,7 @@ def _choice(estimate: Estimate, *, can_batch: bool) -> str:
     return text
 
 
-def _affordable(estimate: Estimate, budget: Standing) -> int:
+def _affordable(estimate: Estimate, budget: BudgetState) -> int:
     """How many of the requests what is available will pay for, at the expected cost of each."""
     if estimate.usd.expected <= 0:
         return estimate.requests
@@ -64,7 +64,7 @@ def _about_rows(estimate: Estimate) -> Iterator[str]:
 
 
 def _about_money(
-    estimate: Estimate, budget: Standing | None, affordable: int | None
+    estimate: Estimate, budget: BudgetState | None, affordable: int | None
 ) -> Iterator[str]:
     if 0 < estimate.answers < LEAST_ANSWERS:
         yield f"{estimate.answers} answers are too few to learn from; {LEAST_ANSWERS} are needed"

@@ -7,7 +7,7 @@ from enum import Enum
 from batcher.core.money.exact import product, total
 
 
-class Affordable(Enum):
+class Reservation(Enum):
     """Whether an attempt may leave as far as money goes."""
 
     NOW = "now"  # and its worst case is reserved
@@ -16,7 +16,7 @@ class Affordable(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class BudgetState:
     """Where a budget stands, in exact USD: together never more than ``cap``.
 
     ``unknown`` is held for attempts that may have been billed unseen.
@@ -47,22 +47,22 @@ class Budget:
     dies: what was reserved is durable and counts as unknown from then on.
     """
 
-    def __init__(self, standing: Standing) -> None:
-        self._standing = standing
+    def __init__(self, budget_state: BudgetState) -> None:
+        self._state = budget_state
         self._in_flight = 0
 
     @property
-    def standing(self) -> Standing:
+    def state(self) -> BudgetState:
         """Where it stands now."""
-        return self._standing
+        return self._state
 
-    def reserve(self, worst: Decimal) -> Affordable:
+    def reserve(self, worst: Decimal) -> Reservation:
         """Ask for an attempt that costs at most ``worst`` USD."""
-        if worst > self._standing.available:
-            return Affordable.LATER if self._in_flight else Affordable.NEVER
+        if worst > self._state.available:
+            return Reservation.LATER if self._in_flight else Reservation.NEVER
         self._in_flight += 1
         self._change(reserved=worst)
-        return Affordable.NOW
+        return Reservation.NOW
 
     def settle(self, worst: Decimal, cost: Decimal | None) -> None:
         """Replace a reservation by what became of it; ValueError for a cost above its bound.
@@ -83,8 +83,8 @@ class Budget:
         unknown: Decimal = Decimal(0),
         reserved: Decimal = Decimal(0),
     ) -> None:
-        was = self._standing
-        self._standing = Standing(
+        was = self._state
+        self._state = BudgetState(
             was.cap,
             total([was.spent, spent]),
             total([was.unknown, unknown]),

@@ -5,7 +5,7 @@ from decimal import ROUND_UP, Decimal
 from enum import Enum
 
 from batcher.core.answers.outcome import Outcome, Status, Verdict
-from batcher.core.money.budget import Standing
+from batcher.core.money.budget import BudgetState
 from batcher.core.money.display import rounded_text
 from batcher.core.money.exact import total
 
@@ -123,29 +123,29 @@ class Unsent:
 
 
 def budget_reached(
-    standing: Standing, unsent: Unsent, *, is_daily: bool, plan_cap_usd: Decimal | None
+    budget: BudgetState, unsent: Unsent, *, is_daily: bool, plan_cap_usd: Decimal | None
 ) -> Halt:
     """Stop because nothing more fits into the budget, and say which one would do.
 
     ``plan_cap_usd`` is the cap of a saved plan, which no larger budget lifts.
     """
-    cap = f"{rounded_text(standing.cap)}{' a day' if is_daily else ''}"
-    message = f"the budget is reached: {rounded_text(standing.spent)} of {cap} are spent"
-    if not standing.used:
+    cap = f"{rounded_text(budget.cap)}{' a day' if is_daily else ''}"
+    message = f"the budget is reached: {rounded_text(budget.spent)} of {cap} are spent"
+    if not budget.used:
         largest = rounded_text(unsent.largest_usd)
         message = f"the budget of {cap} is too small: one request alone may cost up to {largest}"
-    if standing.unknown:
-        message += f", {rounded_text(standing.unknown)} may have been billed unseen and are held"
+    if budget.unknown:
+        message += f", {rounded_text(budget.unknown)} may have been billed unseen and are held"
     about = unsent.basis.value.format(rounded_text(unsent.usd))
     message += f"; {unsent.rows:,} rows are left, {about}"
-    enough = unsent.enough(standing.used)
+    enough = unsent.enough(budget.used)
     if plan_cap_usd is not None and enough > plan_cap_usd:
         hint = "the cap is that of the plan; to go on with them, save one with a larger cap"
     else:
         hint = "raise budget.max_cost_usd, or add --max-cost, to go on with them"
     if is_daily:
         hint += ", or wait: what was sent more than 24 hours before a run does not count"
-    if standing.unknown:
+    if budget.unknown:
         hint += (
             "; what is held can be released with --release-unknown when the API's console shows "
             "that it was not billed"

@@ -1,4 +1,4 @@
-"""When the next attempt may leave: every limit, the window, pauses and outages in one decision."""
+"""Decides when the next attempt may be sent, from limits, window, pauses and outages."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -23,7 +23,7 @@ SPREAD_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
-class Need:
+class AttemptCost:
     """An attempt that wants to leave; ``is_retry`` after a failure, not after a refusal (429)."""
 
     body_bytes: int
@@ -32,10 +32,10 @@ class Need:
 
 
 @dataclass(frozen=True, slots=True)
-class Leave:
+class Permit:
     """The attempt leaves now: what it is taken to use, and the marks of the limits' levels."""
 
-    need: Need
+    cost: AttemptCost
     amounts: Amounts
     marks: Mapping[Kind, float] = field(default_factory=dict)
     is_lone: bool = False
@@ -43,7 +43,7 @@ class Leave:
 
 
 @dataclass(frozen=True, slots=True)
-class Hold:
+class Delay:
     """It may not leave for so many seconds (infinite: not before an answer), and why."""
 
     seconds: float
@@ -51,7 +51,7 @@ class Hold:
 
 
 @dataclass(frozen=True, slots=True)
-class Returned:
+class Completion:
     """What came of an attempt, as far as the pace goes; ``retry_s`` is when it is tried again."""
 
     outcome: Outcome
@@ -71,7 +71,7 @@ class Returned:
 class Pace:
     """Decides for the attempts that share the API's limits: those of one model or group of models.
 
-    ``ask`` for the attempt that has waited longest; ``returned`` once for each that was let go.
+    Call ``ask`` for the attempt that has waited longest and ``on_completion`` once per permit.
     ``cap`` bounds what is in flight, ``most_rest_s`` the rest in an outage, and ``own`` are the
     job's own limits, which several may share.
     Nothing here waits, draws lots or looks at a clock: times are seconds of any monotonic one.
@@ -113,13 +113,13 @@ class Pace:
             for kind, limit in self._limits.items()
         }
 
-    def ask(self, need: Need, now: float) -> Leave | Hold:
+    def ask(self, cost: AttemptCost, now: float) -> Permit | Delay:
         """Let an attempt go and count it, or say how long it has to wait."""
         if self._alone_until is not None and now >= self._alone_until:
             self._window.start()
             self._alone_until = float("inf")
-        amounts = self._estimate.of(need.body_bytes, need.max_tokens)
-        hold = self._hold(need, amounts, now)
+        amounts = self._estimate.of(cost.body_bytes, cost.max_tokens)
+        hold = self._hold(cost, amounts, now)
         if hold is not None:
             return hold
         if self._alone_until is None:
@@ -130,48 +130,50 @@ class Pace:
         self.in_flight += 1
         self._outstanding += amounts.output_tokens
         self._next_at = max(self._next_at, now) + self._gap_s(now)
-        is_lone = need.is_retry and self._quota.take()
-        return Leave(need, amounts, marks, is_lone, self._breaker.leaves())
+        is_lone = cost.is_retry and self._quota.take()
+        return Permit(cost, amounts, marks, is_lone, self._breaker.leaves())
 
-    def returned(self, leave: Leave, came: Returned, now: float, random: float) -> None:
+    def on_completion(
+        self, permit: Permit, completion: Completion, now: float, random: float
+    ) -> None:
         """Learn from what came back; ``random`` is uniform in [0, 1)."""
         self._alone_until = float("inf")
         in_flight, self.in_flight = self.in_flight, self.in_flight - 1
-        self._outstanding -= leave.amounts.output_tokens
-        self._quota.came_back(is_lone=leave.is_lone)
-        self._breaker.came_back(is_probe=leave.is_probe)
-        unused = self._settle(leave, came, now)
-        told = reports(came.headers)
+        self._outstanding -= permit.amounts.output_tokens
+        self._quota.came_back(is_lone=permit.is_lone)
+        self._breaker.came_back(is_probe=permit.is_probe)
+        unused = self._settle(permit, completion, now)
+        told = reports(completion.headers)
         if Kind.REQUESTS in told and Kind.TOKENS not in told:
             self._limits.pop(Kind.TOKENS, None)  # it is no longer tighter than the two others
         for kind, report in told.items():
-            mark = leave.marks.get(kind)
+            mark = permit.marks.get(kind)
             self._see(kind, report, None if mark is None else mark + unused.get(kind, 0.0), now)
-        self._judge(came, told, in_flight, now, random)
-        if came.pause_s:
-            self._pause(came, now)
+        self._judge(completion, told, in_flight, now, random)
+        if completion.pause_s:
+            self._pause(completion, now)
 
-    def _hold(self, need: Need, amounts: Amounts, now: float) -> Hold | None:
+    def _hold(self, cost: AttemptCost, amounts: Amounts, now: float) -> Delay | None:
         """How long an attempt is held up, and by what first of all; None when nothing does."""
         limits = [
-            Hold(limit.wait_s(amounts.of(kind), now), Limiter.of(kind))
+            Delay(limit.wait_s(amounts.of(kind), now), Limiter.of(kind))
             for limits in (self._own, self._limits)
             for kind, limit in limits.items()
         ]
         holds = [
-            Hold(self._paused_until - now, self._pause_limiter),
-            Hold(self._breaker.wait_s(now), Limiter.OVERLOADED),
-            Hold(self._next_at - now, self._pause_limiter),
+            Delay(self._paused_until - now, self._pause_limiter),
+            Delay(self._breaker.wait_s(now), Limiter.OVERLOADED),
+            Delay(self._next_at - now, self._pause_limiter),
             *sorted(limits, key=lambda hold: -hold.seconds),
         ]
         # In an outage one at a time leaves anyway, whatever hangs.
         if not self._breaker.is_open and not self._window.has_room(self.in_flight):
             alone_until = self._alone_until or float("inf")
-            holds.append(Hold(alone_until - now, self._window_limiter))
-        if need.is_retry and not self.allows_retry:
-            holds.append(Hold(float("inf"), Limiter.OVERLOADED))
+            holds.append(Delay(alone_until - now, self._window_limiter))
+        if cost.is_retry and not self.allows_retry:
+            holds.append(Delay(float("inf"), Limiter.OVERLOADED))
         holds = [hold for hold in holds if hold.seconds > 0]
-        return Hold(max(hold.seconds for hold in holds), holds[0].limiter) if holds else None
+        return Delay(max(hold.seconds for hold in holds), holds[0].limiter) if holds else None
 
     @property
     def _window_limiter(self) -> Limiter:
@@ -182,21 +184,21 @@ class Pace:
         is_after_pause = now < self._paused_until + SPREAD_S
         return SPREAD_S / max(1.0, self._window.size) if is_after_pause else 0.0
 
-    def _settle(self, leave: Leave, came: Returned, now: float) -> dict[Kind, float]:
+    def _settle(self, permit: Permit, completion: Completion, now: float) -> dict[Kind, float]:
         """Give back what was taken and not used; of an attempt of unknown fate all stays taken."""
-        taken = leave.amounts
-        if came.usage is not None:
-            used = counted(came.usage)
-            self._estimate.learn(leave.need.body_bytes, used)
+        taken = permit.amounts
+        if completion.usage is not None:
+            used = counted(completion.usage)
+            self._estimate.learn(permit.cost.body_bytes, used)
             unused = {kind: taken.of(kind) - used.of(kind) for kind in Kind}
-        elif came.outcome.is_rate_limited or came.outcome.is_unsent:
+        elif completion.outcome.is_rate_limited or completion.outcome.is_unsent:
             unused = {kind: taken.of(kind) for kind in Kind}
         else:
             return {}
         for kind, bucket in self._own.items():
             if kind is not Kind.REQUESTS:  # it left, whatever the API made of it
                 bucket.give_back(unused[kind], now)
-        for kind in leave.marks.keys() & self._limits.keys():
+        for kind in permit.marks.keys() & self._limits.keys():
             self._limits[kind].bucket.give_back(unused[kind], now)
         return unused
 
@@ -209,9 +211,14 @@ class Pace:
         limit.see(report, mark, outstanding, now)
 
     def _judge(
-        self, came: Returned, told: Mapping[Kind, Report], in_flight: int, now: float, random: float
+        self,
+        completion: Completion,
+        told: Mapping[Kind, Report],
+        in_flight: int,
+        now: float,
+        random: float,
     ) -> None:
-        outcome = came.outcome
+        outcome = completion.outcome
         if outcome.is_rate_limited:
             self._window.refused(in_flight, now)
             for kind, report in told.items():
@@ -224,16 +231,16 @@ class Pace:
             if self._breaker.answered():
                 self._window.restart()
                 self._quota.fill()
-            latency_s = came.latency_s if outcome.billing is Billing.BILLED else None
+            latency_s = completion.latency_s if outcome.billing is Billing.BILLED else None
             self._window.answered(in_flight, latency_s, knows_limits=bool(told))
             self._quota.earn()
             for limit in self._limits.values():
                 limit.answered()
 
-    def _pause(self, came: Returned, now: float) -> None:
+    def _pause(self, completion: Completion, now: float) -> None:
         """Hold everybody, not only whose answer asked for it; a longer pause that runs stays."""
-        until = now + came.pause_s
+        until = now + completion.pause_s
         if until > self._paused_until:
             self._paused_until = self._next_at = until
-            is_refused = came.outcome.is_rate_limited
+            is_refused = completion.outcome.is_rate_limited
             self._pause_limiter = Limiter.REFUSED if is_refused else Limiter.OVERLOADED

@@ -30,7 +30,7 @@ class ClassFigures:
 
 
 @dataclass(slots=True)
-class Comparison:
+class GoldComparison:
     """Takes pairs of labels one by one, in bounded memory; classes are compared by their names.
 
     ``unlabelled`` rows have a gold label and no answer (or null for one), ``ungolden`` ones an

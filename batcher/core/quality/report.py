@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from batcher.core.quality.confidence import Confidence
 from batcher.core.quality.drift import Drift
-from batcher.core.quality.gold_comparison import ClassFigures, Comparison
+from batcher.core.quality.gold_comparison import ClassFigures, GoldComparison
 from batcher.core.quality.numbers import Numbers
 from batcher.core.quality.votes import Agreement
 
@@ -13,7 +13,7 @@ _CONFUSIONS_SHOWN = 5
 _NAME_WIDTH = 28
 
 
-def comparison_lines(name: str, found: Comparison) -> Iterator[str]:
+def comparison_lines(name: str, found: GoldComparison) -> Iterator[str]:
     """Say how labels compare with the gold column.
 
     The headline, the classes that do worst, and what was mixed up most often.
@@ -40,7 +40,7 @@ def comparison_lines(name: str, found: Comparison) -> Iterator[str]:
         yield "  all classes and confusions: quality.gold in run.json"
 
 
-def _missing(found: Comparison | Numbers) -> Iterator[str]:
+def _missing(found: GoldComparison | Numbers) -> Iterator[str]:
     """The rows that are in no figure."""
     if found.unlabelled:
         wanted = found.total + found.unlabelled
@@ -69,7 +69,7 @@ def _table(classes: list[ClassFigures]) -> Iterator[str]:
         yield f"  and {len(others):,} more, F1 {others[0].f1:.3f} or better"
 
 
-def _confusions(found: Comparison) -> Iterator[str]:
+def _confusions(found: GoldComparison) -> Iterator[str]:
     """What was taken for what, most often."""
     confused = list(found.confusions())
     if not confused:

@@ -10,7 +10,7 @@ from batcher.core.labels.label_columns import ColumnType
 from batcher.core.quality.confidence import Confidence
 from batcher.core.quality.drift import Drift, drift
 from batcher.core.quality.gold import Gold
-from batcher.core.quality.gold_comparison import Comparison
+from batcher.core.quality.gold_comparison import GoldComparison
 from batcher.core.quality.names import name_of
 from batcher.core.quality.numbers import Numbers, number_of
 from batcher.core.quality.report import (
@@ -44,8 +44,8 @@ class Tally:
     gold: Gold | None = None
     then: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     is_whole: bool = True
-    compared: Comparison = field(init=False)
-    single: Comparison = field(init=False)
+    compared: GoldComparison = field(init=False)
+    single: GoldComparison = field(init=False)
     numbers: Numbers = field(default_factory=Numbers)
     confidence: Confidence = field(default_factory=Confidence)
     agreement: dict[str, Agreement] = field(default_factory=dict)
@@ -57,7 +57,10 @@ class Tally:
     def __post_init__(self) -> None:
         # What is no choice is content: it has an accuracy, and no classes that are told.
         is_open = self.gold is None or not self.gold.has_classes
-        self.compared, self.single = Comparison(is_open=is_open), Comparison(is_open=is_open)
+        self.compared, self.single = (
+            GoldComparison(is_open=is_open),
+            GoldComparison(is_open=is_open),
+        )
         self._voted = voted_fields(self.columns)
         ends = (name for name in self.columns if name.lower().endswith(_CONFIDENCE))
         self._confidence = next(ends, None)

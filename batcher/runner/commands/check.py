@@ -15,7 +15,7 @@ from batcher.inputs.job_file.load import LoadedJob
 from batcher.inputs.price_table import load_price_table
 from batcher.inputs.source import Source
 from batcher.runner.commands.beginnings import found_or_empty
-from batcher.runner.job_context import Prepared, prepare
+from batcher.runner.job_context import JobContext, open_job
 from batcher.runner.planning.estimate import estimate_plan
 from batcher.runner.planning.planner import Plan, make_plan
 from batcher.runner.planning.preflight import changed, check_plan
@@ -28,14 +28,14 @@ from batcher.runner.writing.output import layout_of
 class Checked:
     """What a check found out; a run would start when there are no ``problems``.
 
-    ``plan`` and ``prepared`` are None when the job could not be planned. ``held_by`` says which run
+    ``plan`` and ``context`` are None when the job could not be planned. ``held_by`` says which run
     holds the checkpoint: what it has answered is then not counted.
     """
 
     problems: tuple[Problem, ...]
     warnings: tuple[Problem, ...]
     workspace: Workspace
-    prepared: Prepared | None = None
+    context: JobContext | None = None
     plan: Plan | None = None
     estimate: Estimate | None = None
     held_by: str | None = None
@@ -70,21 +70,21 @@ def check_job(loaded: LoadedJob, environ: Mapping[str, str], *, is_simulated: bo
         findings.attempt(partial(read_key, loaded.job.api, environ))
     findings.warnings += notice_problems(loaded.job, environ)
     findings.attempt(partial(_check_places, workspace))
-    prepared = plan = estimate = None
+    context = plan = estimate = None
     went_well = [findings.attempt(step) for step in _steps(loaded)]
     if all(went_well):
         today = datetime.now(UTC).date()
-        preparing = partial(prepare, loaded, is_simulated=is_simulated, today=today)
-        prepared = _result_of(findings, preparing)
-    if prepared is not None:
-        plan, estimate = _planned(prepared, findings)
-    if prepared is not None and plan is not None and (change := changed(plan, prepared)):
+        preparing = partial(open_job, loaded, is_simulated=is_simulated, today=today)
+        context = _result_of(findings, preparing)
+    if context is not None:
+        plan, estimate = _planned(context, findings)
+    if context is not None and plan is not None and (change := changed(plan, context)):
         findings.warnings.append(change)
     return Checked(
         tuple(dict.fromkeys(findings.problems)),
         tuple(dict.fromkeys(findings.warnings)),
         workspace,
-        prepared,
+        context,
         plan,
         estimate,
         findings.held_by,
@@ -107,21 +107,21 @@ def _check_prices(loaded: LoadedJob) -> None:
         table.model(loaded.job.request.model)
 
 
-def _result_of(findings: _Findings, preparing: Callable[[], Prepared]) -> Prepared | None:
-    made: list[Prepared] = []
+def _result_of(findings: _Findings, preparing: Callable[[], JobContext]) -> JobContext | None:
+    made: list[JobContext] = []
     findings.attempt(lambda: made.append(preparing()))
     return made[0] if made else None
 
 
-def _planned(prepared: Prepared, findings: _Findings) -> tuple[Plan | None, Estimate | None]:
+def _planned(context: JobContext, findings: _Findings) -> tuple[Plan | None, Estimate | None]:
     """Read and render every row, and hold the requests against what is recorded."""
     plans: list[tuple[Plan, Estimate | None]] = []
 
     def plan_it() -> None:
-        with found_or_empty(prepared.workspace) as found:
+        with found_or_empty(context.workspace) as found:
             findings.held_by = found.held_by
-            plan = make_plan(prepared, found.do)
-            estimate = estimate_plan(prepared, plan, found.do)
+            plan = make_plan(context, found.do)
+            estimate = estimate_plan(context, plan, found.do)
             plans.append((plan, estimate if plan.counts.to_send else None))
 
     findings.attempt(plan_it)
@@ -129,8 +129,8 @@ def _planned(prepared: Prepared, findings: _Findings) -> tuple[Plan | None, Esti
         return None, None
     ((plan, estimate),) = plans
     findings.warnings += plan.warnings
-    findings.attempt(partial(layout_of, prepared, plan))
-    findings.attempt(partial(check_plan, plan, prepared))
+    findings.attempt(partial(layout_of, context, plan))
+    findings.attempt(partial(check_plan, plan, context))
     return plan, estimate
 
 

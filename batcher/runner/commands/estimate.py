@@ -13,18 +13,19 @@ from batcher.api.key import Secret, read_key
 from batcher.core.estimate.delivery_advice import Advice, advise
 from batcher.core.estimate.estimate import Estimate
 from batcher.core.estimate.evidence import Counted
-from batcher.core.money.budget import Standing
+from batcher.core.job import ApiSection
+from batcher.core.money.budget import BudgetState
 from batcher.errors import ConfigurationError
 from batcher.inputs.job_file.load import LoadedJob
 from batcher.runner.commands.beginnings import found_or_empty
-from batcher.runner.job_context import Prepared, prepare
+from batcher.runner.job_context import JobContext, open_job
 from batcher.runner.planning.budget import open_budget
 from batcher.runner.planning.count_tokens import count_prompts
 from batcher.runner.planning.estimate import estimate_plan
 from batcher.runner.planning.pilot import draw, only
 from batcher.runner.planning.planner import Plan, WithCheckpoint, make_plan
 from batcher.runner.planning.preflight import changed, check_plan
-from batcher.runner.sending.feed import errands
+from batcher.runner.sending.feed import pending_requests
 from batcher.runner.simulator_process import running_simulator
 from batcher.runner.writing.output import layout_of
 from batcher.store.budget import counted as counted_money
@@ -42,11 +43,11 @@ class Estimated:
     has answered is then not counted.
     """
 
-    prepared: Prepared
+    context: JobContext
     plan: Plan
     estimate: Estimate
     spent_usd: Decimal
-    budget: Standing | None
+    budget: BudgetState | None
     advice: Advice
     notes: tuple[str, ...]
     held_by: str | None
@@ -66,27 +67,27 @@ def estimate_job(
     Raises ConfigurationError for what would keep a run from starting, but for what it would ask.
     """
     now = datetime.now(UTC)
-    prepared = prepare(loaded, is_simulated=is_simulated, today=now.date())
+    context = open_job(loaded, is_simulated=is_simulated, today=now.date())
     notes: list[str] = []
-    with found_or_empty(prepared.workspace) as found:
+    with found_or_empty(context.workspace) as found:
         with_checkpoint = found.do
-        plan = make_plan(prepared, with_checkpoint, rows_read)
-        layout_of(prepared, plan)
-        check_plan(plan, prepared)
-        estimate = estimate_plan(prepared, plan, with_checkpoint)
+        plan = make_plan(context, with_checkpoint, rows_read)
+        layout_of(context, plan)
+        check_plan(plan, context)
+        estimate = estimate_plan(context, plan, with_checkpoint)
         if estimate.basis == "text" and plan.counts.to_send and not is_offline:
-            sample = _sample(prepared, plan, with_checkpoint)
-            counts = _counted(prepared, environ, sample, notes)
+            sample = _sample(context, plan, with_checkpoint)
+            counts = _counted(context, environ, sample, notes)
             if counts:
-                estimate = estimate_plan(prepared, plan, with_checkpoint, counts)
-        budget = open_budget(prepared, plan, with_checkpoint, now, None)
+                estimate = estimate_plan(context, plan, with_checkpoint, counts)
+        budget = open_budget(context, plan, with_checkpoint, now, None)
         spent = counted_money(found.checkpoint)
-    if (change := changed(plan, prepared)) is not None:
+    if (change := changed(plan, context)) is not None:
         notes.append(change.message)
-    standing = None if budget is None else budget.standing
-    advice = advise(estimate, standing, can_batch=False)
+    budget_state = None if budget is None else budget.state
+    advice = advise(estimate, budget_state, can_batch=False)
     return Estimated(
-        prepared, plan, estimate, spent.spent, standing, advice, tuple(notes), found.held_by
+        context, plan, estimate, spent.spent, budget_state, advice, tuple(notes), found.held_by
     )
 
 
@@ -99,26 +100,26 @@ class _Sampled:
     fields: Mapping[str, Any]
 
 
-def _sample(prepared: Prepared, plan: Plan, with_checkpoint: WithCheckpoint) -> list[_Sampled]:
+def _sample(context: JobContext, plan: Plan, with_checkpoint: WithCheckpoint) -> list[_Sampled]:
     """Draw some of the requests to send, and make them."""
     items = sorted(draw(plan, with_checkpoint, _SAMPLE))
     rows = with_checkpoint(lambda checkpoint: predicted_of(checkpoint, items))
-    made = errands(prepared, only(plan, prepared, with_checkpoint, items))
+    made = pending_requests(context, only(plan, context, with_checkpoint, items))
     return [
-        _Sampled(row["group"], row["predicted"], json.loads(errand.body))
-        for row, errand in zip(rows, made, strict=True)
+        _Sampled(row["group"], row["predicted"], json.loads(pending.body))
+        for row, pending in zip(rows, made, strict=True)
     ]
 
 
 def _counted(
-    prepared: Prepared,
+    context: JobContext,
     environ: Mapping[str, str],
     sample: Sequence[_Sampled],
     notes: list[str],
 ) -> list[Counted]:
     """Have the API count them; what it did not is noted, and no reason to stop."""
     try:
-        with _server(prepared, environ) as (api, key):
+        with _server(context, environ) as (api, key):
             chance = Random().random  # noqa: S311 - for jitter
             counts = count_prompts(api, key, [one.fields for one in sample], chance)
     except ConfigurationError as error:
@@ -135,11 +136,11 @@ def _counted(
 
 @contextmanager
 def _server(
-    prepared: Prepared, environ: Mapping[str, str]
+    context: JobContext, environ: Mapping[str, str]
 ) -> Iterator[tuple[ApiSection, Secret | None]]:
     """The API to ask and the key for it; the embedded simulator runs only meanwhile."""
-    api = prepared.loaded.job.api
-    if prepared.asks_simulator:
+    api = context.loaded.job.api
+    if context.asks_simulator:
         with running_simulator(0.0) as url:
             changes = {"base_url": url, "auth": "x-api-key"}
             yield api.model_copy(update=changes), Secret("simulator")

@@ -21,7 +21,7 @@ from batcher.core.money.prices import UnknownModelError
 from batcher.core.money.statement import Charge, itemised
 from batcher.core.money.usage import UsageError, parse_usage
 from batcher.runner.commands.results import Reading
-from batcher.runner.job_context import Prepared
+from batcher.runner.job_context import JobContext
 from batcher.store.bill import price_tables, tables_of_runs, usage_of
 
 
@@ -63,7 +63,7 @@ def explain_cost(
         return pinned
     if message is None:
         return CostExplained((), problem="its answer is no message")
-    return _by_todays(read.prepared, attempt, message)
+    return _by_todays(read.context, attempt, message)
 
 
 def wasted(
@@ -92,19 +92,19 @@ def _by_its_own(table: PinnedPrices, attempt: Mapping[str, Any]) -> CostExplaine
     return CostExplained(lines, used, difference(usd, lines))
 
 
-def _by_todays(prepared: Prepared, attempt: Mapping[str, Any], message: Message) -> CostExplained:
+def _by_todays(context: JobContext, attempt: Mapping[str, Any], message: Message) -> CostExplained:
     if message.usage is None:
         return CostExplained((), problem="the answer reports no usage")
     if is_free_refusal(message.stop_reason, message.stop_category, has_output=message.has_output):
         return CostExplained((), problem="a refusal before any output is not billed")
-    said, asked = prepared.loaded.job.prices, attempt["asked_model"]
+    said, asked = context.loaded.job.prices, attempt["asked_model"]
     try:
         usage = parse_usage(message.usage, free_fields=said.free_usage_fields)
-        prices = prices_of(message.model, asked, prepared.prices)
+        prices = prices_of(message.model, asked, context.prices)
         lines, rates = explain(usage, prices), rates_name(usage, prices)
     except (UsageError, UnpricedError, UnknownModelError) as error:
         return CostExplained((), problem=str(error))
-    day = said.as_of if prices.is_override else prepared.prices.as_of
+    day = said.as_of if prices.is_override else context.prices.as_of
     used = PricesUsed(day, prices.is_override, rates, is_pinned=False)
     cost = attempt["cost_usd"]
     rest = Decimal(0) if cost is None else difference(cost, lines)

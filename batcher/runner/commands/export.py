@@ -45,7 +45,7 @@ def write_export(read: Reading, path: Path, wanted: Format, *, is_partial: bool)
     Raises ConfigurationError when rows are open and ``is_partial`` is not set, or when ``path``
     cannot be, or should not be, written.
     """
-    allowance = read.prepared.loaded.job.retry.unknown_attempts
+    allowance = read.context.loaded.job.retry.unknown_attempts
     still_open = read.with_checkpoint(partial(count_open, allowance=allowance))
     items = read.plan.counts.items
     if still_open and not is_partial:
@@ -57,7 +57,7 @@ def write_export(read: Reading, path: Path, wanted: Format, *, is_partial: bool)
     os.umask(0o077)  # an output holds users' data
     if wanted == "parquet":
         target = Target(path, last_run_id(read))
-        export_parquet(read.prepared, read.plan, read.with_checkpoint, target)
+        export_parquet(read.context, read.plan, read.with_checkpoint, target)
     else:
         with LinesOutput(path) as file:
             for lines in _lines(read, wanted):
@@ -68,27 +68,27 @@ def write_export(read: Reading, path: Path, wanted: Format, *, is_partial: bool)
 
 def _lines(read: Reading, wanted: Format) -> Iterator[Iterator[bytes]]:
     if wanted == "jsonl":
-        layout = layout_of(read.prepared, read.plan)
-        for table in result_tables(read.prepared, read.plan, read.with_checkpoint, layout):
+        layout = layout_of(read.context, read.plan)
+        for table in result_tables(read.context, read.plan, read.with_checkpoint, layout):
             yield json_lines(table)
         return
     for first in range(0, len(read.plan.to_send), _STRETCH):
         stretch = partial(read_results, first=first, last=first + _STRETCH - 1)
         yield batch_result_lines(
-            read.with_checkpoint(stretch), has_samples=read.prepared.samples > 1
+            read.with_checkpoint(stretch), has_samples=read.context.samples > 1
         )
 
 
 def _check_path(read: Reading, path: Path, wanted: Format) -> None:
     """Refuse a path that cannot be written, or that holds what the export is made from."""
     check_replaceable(path)
-    prepared, loaded = read.prepared, read.prepared.loaded
+    context, loaded = read.context, read.context.loaded
     request, whole = loaded.job.request, path.resolve()
     texts = [loaded.folder / name for name in (request.system_file, request.prompt_file) if name]
-    ours = [stamp.path for stamp in prepared.source.files] + [loaded.path, *texts]
+    ours = [stamp.path for stamp in context.source.files] + [loaded.path, *texts]
     if wanted != "parquet":
-        ours.append(prepared.workspace.output)
-    is_state = whole.is_relative_to(prepared.workspace.state.resolve())
+        ours.append(context.workspace.output)
+    is_state = whole.is_relative_to(context.workspace.state.resolve())
     if is_state or any(whole == one.resolve() for one in ours):
         raise ConfigurationError(
             f"{path} is part of the job and must not be overwritten", hint="choose another --out"
@@ -106,4 +106,4 @@ def _check_path(read: Reading, path: Path, wanted: Format) -> None:
         )
     if wanted == "parquet":
         is_folder = path.suffix != ".parquet"
-        replace(prepared.workspace, output=path, is_folder=is_folder).check_output()
+        replace(context.workspace, output=path, is_folder=is_folder).check_output()

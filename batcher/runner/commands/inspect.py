@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from batcher.core.input_profile import Look, look_at_rows
+from batcher.core.input_profile import InputProfile, profile_rows
 from batcher.core.job import InputSection
 from batcher.core.row import Row
 from batcher.errors import InputError
 from batcher.inputs.source import Source
 
-ROWS_LOOKED_AT = 2_000
+ROWS_PROFILED = 2_000
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _TAKEN = frozenset(
     {
@@ -23,11 +23,11 @@ _TAKEN = frozenset(
 )  # fmt: skip
 
 
-def look_at(path: Path, labels: Sequence[str] = ()) -> Look:
+def profile_input(path: Path, labels: Sequence[str] = ()) -> InputProfile:
     """Read the first rows; raises InputError when there are none that can be read."""
     source = Source.open(InputSection(path=path.name), path.parent)
     entries = chain.from_iterable(chunk.rows for chunk in source.chunks(None))
-    rows = [row.values for row in islice(entries, ROWS_LOOKED_AT) if isinstance(row, Row)]
+    rows = [row.values for row in islice(entries, ROWS_PROFILED) if isinstance(row, Row)]
     if not rows:
         raise InputError(f"{path} has no row that can be read", hint="put rows into it first")
     columns = source.columns or tuple(dict.fromkeys(name for row in rows for name in row))
@@ -37,7 +37,7 @@ def look_at(path: Path, labels: Sequence[str] = ()) -> Look:
         if pa.types.is_struct(column.type)
         and {inner.name for inner in column.type} == {"bytes", "path"}
     ]
-    return look_at_rows(columns, rows, labels, structs)
+    return profile_rows(columns, rows, labels, structs)
 
 
 def placeholder(column: str) -> str:

@@ -15,7 +15,7 @@ from batcher.core.request.build import Request, Unsendable
 from batcher.core.row import BadRow, Row
 from batcher.errors import ConfigurationError
 from batcher.inputs.job_file.load import LoadedJob
-from batcher.runner.job_context import Prepared, prepare
+from batcher.runner.job_context import JobContext, open_job
 from batcher.runner.planning.planner import Plan, WithCheckpoint, make_plan
 from batcher.runner.workspace import Workspace
 from batcher.store.checkpoint import FILE_NAME, Checkpoint
@@ -29,7 +29,7 @@ _IDS_LOOKED_AT = 20_000
 class Reading:
     """A job's input and its recorded results, joined; lives as long as ``reading`` is open."""
 
-    prepared: Prepared
+    context: JobContext
     plan: Plan
     with_checkpoint: WithCheckpoint
 
@@ -73,15 +73,15 @@ def reading(loaded: LoadedJob, *, is_simulated: bool) -> Iterator[Reading]:
             f"no run yet: {workspace.state} holds no checkpoint",
             hint=_first(loaded, is_simulated=is_simulated),
         )
-    prepared = prepare(loaded, is_simulated=is_simulated, today=datetime.now(UTC).date())
+    context = open_job(loaded, is_simulated=is_simulated, today=datetime.now(UTC).date())
     with opened_checkpoint(workspace) as checkpoint:
 
         def with_checkpoint(work: Any) -> Any:
             return work(checkpoint)
 
-        plan = make_plan(prepared, with_checkpoint)
+        plan = make_plan(context, with_checkpoint)
         with_checkpoint(begin_results)
-        yield Reading(prepared, plan, with_checkpoint)
+        yield Reading(context, plan, with_checkpoint)
 
 
 def failure_groups(read: Reading) -> list[dict[str, Any]]:
@@ -95,14 +95,14 @@ def find_row(read: Reading, row_id: str) -> RowFound | None:
     row = None if ordinal is None else _row_at(read, ordinal)
     if row is None:
         return None
-    samples = read.prepared.samples
+    samples = read.context.samples
     first = row.ordinal * samples
     table = read.with_checkpoint(partial(read_results, first=first, last=first + samples - 1))
     results = tuple(table.to_pylist())
     attempts = tuple(_attempts(read, result["fingerprint"]) for result in results)
     if isinstance(row, BadRow):
         return RowFound(row, Unsendable(row.error_type, row.reason), results, attempts)
-    return RowFound(row, read.prepared.request_of(row), results, attempts)
+    return RowFound(row, read.context.request_of(row), results, attempts)
 
 
 def _attempts(read: Reading, fingerprint: str | None) -> tuple[dict[str, Any], ...]:
@@ -111,11 +111,11 @@ def _attempts(read: Reading, fingerprint: str | None) -> tuple[dict[str, Any], .
     return tuple(read.with_checkpoint(partial(attempts_of, fingerprint=bytes.fromhex(fingerprint))))
 
 
-def nearest_ids(prepared: Prepared, row_id: str) -> list[str]:
+def nearest_ids(context: JobContext, row_id: str) -> list[str]:
     """Ids like this one, of the first 20,000 rows."""
     ids = []
-    for chunk in prepared.source.chunks(_id_columns(prepared)):
-        ids += [prepared.row_id(row) for row in chunk.rows if isinstance(row, Row)]
+    for chunk in context.source.chunks(_id_columns(context)):
+        ids += [context.row_id(row) for row in chunk.rows if isinstance(row, Row)]
         if len(ids) >= _IDS_LOOKED_AT:
             break
     names = [name for name in islice(ids, _IDS_LOOKED_AT) if isinstance(name, str)]
@@ -134,7 +134,7 @@ def message_of(attempt: dict[str, Any]) -> Message | None:
 
 def last_run_id(read: Reading) -> str:
     """The id of the latest run that sent anything; empty when none did."""
-    folders = read.prepared.workspace.state.glob("*/run.json")
+    folders = read.context.workspace.state.glob("*/run.json")
     return max((path.parent.name for path in folders), default="")
 
 
@@ -161,14 +161,14 @@ def _ordinal(read: Reading, row_id: str) -> int | None:
 
 
 def _row_at(read: Reading, ordinal: int) -> Row | BadRow | None:
-    for chunk in read.prepared.source.chunks(read.plan.columns):
+    for chunk in read.context.source.chunks(read.plan.columns):
         if chunk.rows[-1].ordinal >= ordinal:
             return next((row for row in chunk.rows if row.ordinal == ordinal), None)
     return None
 
 
-def _id_columns(prepared: Prepared) -> frozenset[str]:
-    job = prepared.loaded.job
+def _id_columns(context: JobContext) -> frozenset[str]:
+    job = context.loaded.job
     if job.input.format == "messages-batch":
         return frozenset({"custom_id"})
     return frozenset() if job.input.id is None else frozenset({job.input.id})

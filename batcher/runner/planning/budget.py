@@ -5,9 +5,9 @@ from decimal import Decimal
 from functools import partial
 
 from batcher.core.money.bound import Bound, UnboundedError
-from batcher.core.money.budget import Budget, Standing
+from batcher.core.money.budget import Budget, BudgetState
 from batcher.errors import ConfigurationError
-from batcher.runner.job_context import Prepared
+from batcher.runner.job_context import JobContext
 from batcher.runner.planning.planner import Plan, WithCheckpoint
 from batcher.store.budget import counted
 
@@ -15,7 +15,7 @@ DAY = timedelta(hours=24)
 
 
 def open_budget(
-    prepared: Prepared,
+    context: JobContext,
     plan: Plan,
     with_checkpoint: WithCheckpoint,
     started: datetime,
@@ -26,7 +26,7 @@ def open_budget(
     ``cap_usd`` is that of a saved plan; the smaller of both holds. Raises ConfigurationError when
     something of the plan, or of what is recorded, has no bound.
     """
-    said = prepared.loaded.job.budget
+    said = context.loaded.job.budget
     caps = [cap for cap in (said.max_cost_usd, cap_usd) if cap is not None]
     if not caps:
         return None
@@ -40,18 +40,18 @@ def open_budget(
         )
     if plan.counts.to_send and plan.counts.worst_case_usd is None:
         raise ConfigurationError(
-            f"a budget needs a bound of every request: {_unbounded(prepared)}",
+            f"a budget needs a bound of every request: {_unbounded(context)}",
             hint="change the request, or do without budget.max_cost_usd",
         )
-    return Budget(Standing(min(caps), found.spent, found.unknown))
+    return Budget(BudgetState(min(caps), found.spent, found.unknown))
 
 
-def _unbounded(prepared: Prepared) -> str:
+def _unbounded(context: JobContext) -> str:
     """Say what leaves requests unbounded, as far as it is the same for all."""
-    builder = prepared.builder
+    builder = context.builder
     if builder.is_fixed:
         try:
-            Bound(builder.settings, prepared.prices.model(str(builder.settings["model"])))
+            Bound(builder.settings, context.prices.model(str(builder.settings["model"])))
         except UnboundedError as error:
             return error.message
     return "some of them hold what nothing bounds"

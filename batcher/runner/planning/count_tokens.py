@@ -10,7 +10,7 @@ import tenacity
 from batcher.api.client import MessagesClient
 from batcher.api.key import Secret
 from batcher.core.answers.outcome import Outcome, Verdict, classify
-from batcher.core.answers.response import Answer, NoAnswer
+from batcher.core.answers.response import NoResponse, Response
 from batcher.core.answers.strict_json import load
 from batcher.core.job import ApiSection
 from batcher.core.pace.backoff import full_jitter_s, obeyed_s
@@ -179,12 +179,12 @@ class Counter:
         return full_jitter_s(state.attempt_number, _MOST_WAIT_S, self.random())
 
 
-def _judged(result: Answer | NoAnswer) -> int | Outcome:
+def _judged(result: Response | NoResponse) -> int | Outcome:
     """Read a count, or say what came instead; raises _GivenUpError for what no retry mends."""
-    if isinstance(result, Answer) and result.status == 200 and result.fault is None:
+    if isinstance(result, Response) and result.status == 200 and result.fault is None:
         return _count_in(result.body)
     outcome = classify(result)
-    if isinstance(result, Answer) and (result.status in _ABSENT or 300 <= result.status < 400):
+    if isinstance(result, Response) and (result.status in _ABSENT or 300 <= result.status < 400):
         raise _GivenUpError(f"the server does not count tokens (HTTP {result.status})")
     if outcome.verdict is Verdict.HALT:
         raise _GivenUpError(None, HaltWatch(0.0, 0.0).see(outcome, 0.0))

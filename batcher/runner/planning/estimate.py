@@ -8,14 +8,14 @@ from functools import partial
 from batcher.core.estimate.estimate import Estimate, Terms, estimate, output_ranges
 from batcher.core.estimate.evidence import Answered, Bucket, Counted, Evidence
 from batcher.core.estimate.pricing import CachedTokens
-from batcher.runner.job_context import Prepared
+from batcher.runner.job_context import JobContext
 from batcher.runner.planning.planner import Plan, WithCheckpoint
 from batcher.runner.planning.run_duration import expected_duration
 from batcher.store.estimates import figures
 
 
 def estimate_plan(
-    prepared: Prepared,
+    context: JobContext,
     plan: Plan,
     with_checkpoint: WithCheckpoint,
     counted: Sequence[Counted] = (),
@@ -28,25 +28,25 @@ def estimate_plan(
     is_shared = bool(plan.sharing.levels)
     found = with_checkpoint(partial(figures, items=items, is_shared=is_shared))
     buckets = tuple(Bucket(**row) for row in found.buckets)
-    settings = prepared.builder.settings if prepared.builder.is_fixed else {}
+    settings = context.builder.settings if context.builder.is_fixed else {}
     evidence = Evidence(
         buckets=buckets,
         answered=tuple(Answered(**row) for row in found.answered),
         counted=tuple(counted),
-        outputs=output_ranges(_mean_most(buckets), settings, prepared.prices),
+        outputs=output_ranges(_mean_most(buckets), settings, context.prices),
         sigma=plan.sigma,
     )
-    job = prepared.loaded.job
+    job = context.loaded.job
     cached = {row["group"]: CachedTokens(0.0, row["read"], row["written"]) for row in found.cached}
     terms = Terms(
-        prices=prepared.prices,
+        prices=context.prices,
         settings=settings,
         cached=cached,
         ttl=job.cache.ttl or "5m",
         worst_usd=plan.counts.worst_case_usd,
     )
     made = estimate(evidence, terms)
-    return replace(made, duration=expected_duration(prepared, plan, made, found))
+    return replace(made, duration=expected_duration(context, plan, made, found))
 
 
 def _mean_most(buckets: Sequence[Bucket]) -> dict[str, int]:

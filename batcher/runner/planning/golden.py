@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from batcher.core.quality.gold import STRANGER, Gold
 from batcher.core.row import BadRow, Row
 from batcher.errors import Problem
-from batcher.runner.job_context import Prepared
-from batcher.runner.planning.row_warnings import Remarked
+from batcher.runner.job_context import JobContext
+from batcher.runner.planning.row_warnings import RowWarnings
 
 
 @dataclass(slots=True)
@@ -14,12 +14,12 @@ class GoldColumn:
     """Counts the gold labels that are none of a field's choices: these rows can never be right."""
 
     gold: Gold
-    strangers: Remarked = field(default_factory=Remarked)
+    strangers: RowWarnings = field(default_factory=RowWarnings)
 
     @classmethod
-    def of(cls, prepared: Prepared) -> "GoldColumn | None":
+    def of(cls, context: JobContext) -> "GoldColumn | None":
         """That of a job; None without one."""
-        gold = prepared.gold
+        gold = context.gold
         return None if gold is None else cls(gold)
 
     def see(self, row: Row | BadRow) -> None:

@@ -12,7 +12,7 @@ from batcher.core.money.bound import WorstCase
 from batcher.core.request.build import Request, Unsendable
 from batcher.core.row import BadRow, Row
 from batcher.errors import Problem
-from batcher.runner.job_context import Prepared
+from batcher.runner.job_context import JobContext
 from batcher.runner.planning.long_rows import LongRows
 from batcher.runner.planning.shared_prefixes import prefix_records
 from batcher.store.records import PlanRecord, PrefixRecord
@@ -31,9 +31,9 @@ class Items:
     one after another, where rows name files.
     """
 
-    def __init__(self, prepared: Prepared) -> None:
-        self._prepared = prepared
-        self._files = {stamp.name: index for index, stamp in enumerate(prepared.source.files)}
+    def __init__(self, context: JobContext) -> None:
+        self._context = context
+        self._files = {stamp.name: index for index, stamp in enumerate(context.source.files)}
         self._prefixes: list[PrefixRecord] = []
         self._is_checked = False
         self._text = NO_TEXT
@@ -45,7 +45,7 @@ class Items:
         self.requests_digest = Digest()
         self.long_rows = LongRows()
         # What lies in files may change between two looks at them, and is paid for as it is then.
-        spec = prepared.loaded.job.request
+        spec = context.loaded.job.request
         self.names: bytearray | None = bytearray() if spec.images or spec.documents else None
         self.largest_body = 0
         self.body_bytes = 0
@@ -53,17 +53,17 @@ class Items:
 
     def of(self, row: Row | BadRow) -> Iterator[PlanRecord]:
         """Yield one record for each answer that a row asks for."""
-        row_id = self._prepared.row_id(row)
+        row_id = self._context.row_id(row)
         request = self._request_of(row, row_id)
-        samples = self._prepared.samples
+        samples = self._context.samples
         names: tuple[bytes | None, ...] = (None,) * samples
         content = group = predicted = most = bound = repairs = None
         why: tuple[str | None, str | None, str | None] = (None, None, None)
         if isinstance(request, Request):
             names, content, most = request.fingerprints, request.content, request.max_tokens
-            prompt = self._prepared.prompt_rule(request.model).of(request.fields)
+            prompt = self._context.prompt_rule(request.model).of(request.fields)
             predicted = prompt.total
-            prices = self._prepared.prices
+            prices = self._context.prices
             group = group_of(prices.model(request.model), request.model, predicted)
             self.long_rows.see(row.place, request, prompt, prices.facts(request.model))
             if request.note is not None:
@@ -119,37 +119,37 @@ class Items:
         self.rows_digest.add(request.content)
         for name in request.fingerprints:
             self.requests_digest.add(name)
-        records = prefix_records(self._prepared, request, first_item)
+        records = prefix_records(self._context, request, first_item)
         self._prefixes += records
-        bound = self._prepared.bound_of(request, is_marked=bool(records))
-        return bound, None if bound is None else self._prepared.repairs_of(bound)
+        bound = self._context.bound_of(request, is_marked=bool(records))
+        return bound, None if bound is None else self._context.repairs_of(bound)
 
     def _request_of(self, row: Row | BadRow, row_id: str | Unsendable) -> Request | Unsendable:
         if isinstance(row, BadRow):
             return Unsendable(row.error_type, row.reason)
         if isinstance(row_id, Unsendable):
             return row_id
-        request = self._prepared.request_of(row)
+        request = self._context.request_of(row)
         if isinstance(request, Unsendable):
             return request
         if request.model not in self.models:
-            self._prepared.prices.model(request.model)  # an unknown price stops everything here
+            self._context.prices.model(request.model)  # an unknown price stops everything here
         self.models[request.model] += 1
         return self._checked(request)
 
     def _checked(self, request: Request) -> Request | Unsendable:
         """Hold a request against what its model refuses: once for a job, or for each row."""
-        is_fixed = self._prepared.builder.is_fixed
-        if is_fixed and self._is_checked and self._prepared.loaded.job.request.messages is None:
+        is_fixed = self._context.builder.is_fixed
+        if is_fixed and self._is_checked and self._context.loaded.job.request.messages is None:
             return request
         self._is_checked = True
         errors = []
-        for refusal in self._prepared.refusals_of(request):
+        for refusal in self._context.refusals_of(request):
             if refusal.severity == "error":
                 errors.append(refusal)
             else:
-                self.warnings[refusal.message] = self._prepared.placed(refusal)
-        if errors and (not is_fixed or self._prepared.loaded.job.request.messages is not None):
+                self.warnings[refusal.message] = self._context.placed(refusal)
+        if errors and (not is_fixed or self._context.loaded.job.request.messages is not None):
             return Unsendable("client.refused_by_model", f"{errors[0].key}: {errors[0].message}")
-        self.refused += [self._prepared.placed(error) for error in errors]
+        self.refused += [self._context.placed(error) for error in errors]
         return request

@@ -9,15 +9,15 @@ from batcher.core.request.build import Request
 from batcher.core.request.models import ModelFacts
 from batcher.core.row import Place
 from batcher.errors import Problem
-from batcher.runner.planning.row_warnings import Remarked
+from batcher.runner.planning.row_warnings import RowWarnings
 
 
 @dataclass(slots=True)
 class LongRows:
     """Counts those of each kind."""
 
-    cut: Remarked = field(default_factory=Remarked)
-    doubtful: Remarked = field(default_factory=Remarked)
+    cut: RowWarnings = field(default_factory=RowWarnings)
+    doubtful: RowWarnings = field(default_factory=RowWarnings)
 
     def see(self, place: Place, request: Request, prompt: Prompt, facts: ModelFacts | None) -> None:
         """Look at a request and its estimated prompt."""

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 
-from batcher.runner.job_context import Prepared
+from batcher.runner.job_context import JobContext
 from batcher.runner.planning.planner import Plan, WithCheckpoint
 from batcher.runner.planning.shared_prefixes import find_sharing
 from batcher.store.estimates import drawn, worst_of
@@ -21,22 +21,22 @@ def draw(plan: Plan, with_checkpoint: WithCheckpoint, number: int) -> list[int]:
 
 
 def only(
-    plan: Plan, prepared: Prepared, with_checkpoint: WithCheckpoint, items: Sequence[int]
+    plan: Plan, context: JobContext, with_checkpoint: WithCheckpoint, items: Sequence[int]
 ) -> Plan:
     """The plan with nothing to send but some of its items; what they share is found anew."""
     to_send = bytearray(len(plan.to_send))
     for item in items:
         to_send[item] = plan.to_send[item]
-    attempts = prepared.loaded.job.retry.unknown_attempts
+    attempts = context.loaded.job.retry.unknown_attempts
     worst, least = with_checkpoint(partial(worst_of, items=items, attempts=attempts))
     counts = replace(
         plan.counts,
         to_send=len(items),
-        tried=0,
+        attempted_before=0,
         changed=0,
         redone=0,
         worst_case_usd=worst,
         least_worst_case_usd=least,
     )
-    sharing = with_checkpoint(lambda c: find_sharing(prepared, c, items, len(to_send)))
+    sharing = with_checkpoint(lambda c: find_sharing(context, c, items, len(to_send)))
     return replace(plan, counts=counts, to_send=to_send, sharing=sharing)

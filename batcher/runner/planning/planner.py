@@ -15,13 +15,13 @@ from batcher.errors import ConfigurationError, Problem
 from batcher.inputs.chunk import Chunk
 from batcher.inputs.column_types import ColumnTypes
 from batcher.inputs.json_types import is_json_text
-from batcher.runner.job_context import Prepared
+from batcher.runner.job_context import JobContext
 from batcher.runner.planning.golden import GoldColumn
 from batcher.runner.planning.items import Items
 from batcher.runner.planning.shared_prefixes import Sharing, find_sharing
 from batcher.store.checkpoint import Checkpoint
 from batcher.store.plans import (
-    Comparison,
+    InputComparison,
     add_prefixes,
     add_to_plan,
     bad_rows,
@@ -82,7 +82,7 @@ class Plan:
 
 
 def make_plan(
-    prepared: Prepared,
+    context: JobContext,
     with_checkpoint: WithCheckpoint,
     rows_read: Callable[[int], None] = lambda _: None,
 ) -> Plan:
@@ -90,10 +90,10 @@ def make_plan(
 
     Raises ConfigurationError for a model without a price, and for an input that changes.
     """
-    survey = _Survey(prepared)
+    survey = _Survey(context)
     with_checkpoint(begin_plan)
     rows = 0
-    for chunk in prepared.source.chunks(None if survey.reads_all else survey.columns):
+    for chunk in context.source.chunks(None if survey.reads_all else survey.columns):
         records = list(survey.records(chunk))
         with_checkpoint(partial(add_to_plan, records=records))
         with_checkpoint(partial(add_prefixes, records=survey.items.take_prefixes()))
@@ -102,21 +102,21 @@ def make_plan(
     return survey.finish(with_checkpoint)
 
 
-def comparison_of(prepared: Prepared) -> Comparison:
+def comparison_of(context: JobContext) -> InputComparison:
     """How a job's input is held against what is recorded."""
-    job = prepared.loaded.job
-    return Comparison(
+    job = context.loaded.job
+    return InputComparison(
         allowance=job.retry.unknown_attempts,
         has_ids=job.input.id is not None or job.input.format == "messages-batch",
-        coverage=prepared.builder.coverage,
+        coverage=context.builder.coverage,
         keeps_answers=job.request.on_change == "keep",
         is_part=job.input.limit is not None or job.input.sample is not None,
     )
 
 
-def kept_columns(prepared: Prepared, columns: pa.Schema | None) -> tuple[str, ...] | None:
+def kept_columns(context: JobContext, columns: pa.Schema | None) -> tuple[str, ...] | None:
     """The input columns the output keeps; None means all that turn up, which only JSONL needs."""
-    job = prepared.loaded.job
+    job = context.loaded.job
     if job.output.keep is not None:
         return job.output.keep
     if job.input.format == "messages-batch":
@@ -136,28 +136,28 @@ def kept_columns(prepared: Prepared, columns: pa.Schema | None) -> tuple[str, ..
 class _Survey:
     """What one pass over the input finds out."""
 
-    def __init__(self, prepared: Prepared) -> None:
-        self._prepared = prepared
-        self.items = Items(prepared)
-        self._keep = kept_columns(prepared, prepared.source.schema)
+    def __init__(self, context: JobContext) -> None:
+        self._context = context
+        self.items = Items(context)
+        self._keep = kept_columns(context, context.source.schema)
         self._types = ColumnTypes(self._keep)
-        job, is_jsonl = prepared.loaded.job, prepared.source.columns is None
+        job, is_jsonl = context.loaded.job, context.source.columns is None
         self._id = job.input.id if job.input.format == "rows" else None
         columns = (*(job.output.keep or ()), self._id, job.labels.gold)
         self._unseen = {name for name in columns if name is not None} if is_jsonl else set()
         self._has_rows = False
-        self._gold = GoldColumn.of(prepared)
+        self._gold = GoldColumn.of(context)
 
     @property
     def reads_all(self) -> bool:
         """Whether every column is needed."""
-        return self._keep is None or self._prepared.builder.columns is None
+        return self._keep is None or self._context.builder.columns is None
 
     @property
     def columns(self) -> frozenset[str]:
         """The columns that are needed, when not all are."""
-        names = set(self._keep or ()) | (self._prepared.builder.columns or frozenset())
-        job = self._prepared.loaded.job
+        names = set(self._keep or ()) | (self._context.builder.columns or frozenset())
+        job = self._context.loaded.job
         if job.input.format == "messages-batch":
             names.add("custom_id")
         names.update(name for name in (job.input.id, job.labels.gold) if name is not None)
@@ -174,13 +174,13 @@ class _Survey:
 
     def finish(self, with_checkpoint: WithCheckpoint) -> Plan:
         """Compare all requests with what is recorded."""
-        self._prepared.source.check_unchanged()
+        self._context.source.check_unchanged()
         items = self.items
         if self._gold is not None and (strange := self._gold.warning()):
             items.warnings[strange.message] = strange
         items.warnings |= {one.message: one for one in items.long_rows.warnings()}
-        names = [stamp.name for stamp in self._prepared.source.files]
-        comparison = comparison_of(self._prepared)
+        names = [stamp.name for stamp in self._context.source.files]
+        comparison = comparison_of(self._context)
         with_checkpoint(lambda c: mark_duplicate_ids(c, names))
         counts = with_checkpoint(lambda c: finish_plan(c, comparison))
         found = with_checkpoint(lambda c: bad_rows(c, _SHOWN_BAD_ROWS))
@@ -192,7 +192,7 @@ class _Survey:
                 if number:
                     repairs[item] = number
         sharing = with_checkpoint(
-            lambda c: find_sharing(self._prepared, c, sends.column("item"), len(to_send))
+            lambda c: find_sharing(self._context, c, sends.column("item"), len(to_send))
         )
         schema = self._schema()
         return Plan(
@@ -224,9 +224,9 @@ class _Survey:
                 self._unseen -= row.values.keys()
 
     def _schema(self) -> pa.Schema:
-        for name in (self._id, self._prepared.loaded.job.labels.gold):
+        for name in (self._id, self._context.loaded.job.labels.gold):
             if name is not None and self._has_rows and name in self._unseen:
-                self._prepared.source.refuse_unseen(name)
+                self._context.source.refuse_unknown(name)
         if self._unseen and self.items.models:
             raise ConfigurationError(
                 f"no row has the column {', '.join(sorted(self._unseen))}, which output.keep names",
@@ -240,6 +240,6 @@ class _Survey:
                     "it is kept as JSON text"
                 )
         if self._keep is None:
-            keep = kept_columns(self._prepared, schema) or ()
+            keep = kept_columns(self._context, schema) or ()
             schema = pa.schema([schema.field(name) for name in keep])
         return schema

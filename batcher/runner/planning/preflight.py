@@ -7,30 +7,30 @@ from batcher.core.money.display import rounded_text
 from batcher.core.plan_counts import PlanCounts
 from batcher.errors import ConfigurationError, ConfirmationError, JobFileError, Problem
 from batcher.outputs.parquet_output import read_metadata
-from batcher.runner.job_context import Prepared
+from batcher.runner.job_context import JobContext
 from batcher.runner.planning.planner import Plan
 from batcher.runner.ui import Ui
 
 
-def planning_line(plan: Plan, prepared: Prepared, estimate: Estimate | None) -> str:
+def planning_line(plan: Plan, context: JobContext, estimate: Estimate | None) -> str:
     """Say in one line what is known, new, shared, bad and to send."""
     counts = plan.counts
-    parts = [f"{counts.rows:,} rows", f"{counts.known:,} known"]
+    parts = [f"{counts.rows:,} rows", f"{counts.already_answered:,} already answered"]
     named = [
         (counts.new, "new"),
         (counts.changed, "changed"),
-        (counts.tried, "tried before"),
-        (counts.gone, "gone"),
+        (counts.attempted_before, "attempted before"),
+        (counts.removed, "removed"),
         (counts.shared, "shared"),
         (counts.bad, "bad"),
         (counts.skipped, "skipped"),
-        (counts.held, "held (may have been billed unseen too often)"),
+        (counts.on_hold, "on hold (billing status unknown too often)"),
     ]
-    always = ("new", "changed", "gone")
+    always = ("new", "changed", "removed")
     parts += [f"{number:,} {name}" for number, name in named if number or name in always]
     line = f"plan  {', '.join(parts)}; {counts.to_send:,} to send{_cost(counts, estimate)}"
-    if prepared.source.blank_lines:
-        line += f"\nplan  {prepared.source.blank_lines:,} blank lines passed over"
+    if context.source.blank_lines:
+        line += f"\nplan  {context.source.blank_lines:,} blank lines passed over"
     return line
 
 
@@ -48,23 +48,23 @@ def about_text(usd: Dollars) -> str:
     return f"about {rounded_text(usd.expected)} ({ends})"
 
 
-def check_change(plan: Plan, prepared: Prepared, ui: Ui) -> None:
+def check_change(plan: Plan, context: JobContext, ui: Ui) -> None:
     """Ask before rows that have an answer are asked again because the job changed.
 
     Raises ConfigurationError when nobody agrees, or is there to: --yes agrees to a cost, and not
     to paying again for what an edited prompt may have changed by mistake.
     """
-    change = changed(plan, prepared)
+    change = changed(plan, context)
     if change is None:
         return
-    keeps = prepared.loaded.job.request.on_change == "keep"
+    keeps = context.loaded.job.request.on_change == "keep"
     if keeps or not ui.confirm(f"{change.message}. Ask them again{_cost(plan.counts, None)}?"):
         raise ConfigurationError(f"{change.message}; nothing was sent", hint=change.hint)
 
 
-def changed(plan: Plan, prepared: Prepared) -> Problem | None:
+def changed(plan: Plan, context: JobContext) -> Problem | None:
     """Say that rows with an answer would be asked again, when the job does not decide that."""
-    redone, on_change = plan.counts.redone, prepared.loaded.job.request.on_change
+    redone, on_change = plan.counts.redone, context.loaded.job.request.on_change
     if not redone or on_change == "redo":
         return None
     if on_change == "keep":
@@ -81,7 +81,7 @@ def changed(plan: Plan, prepared: Prepared) -> Problem | None:
     )
 
 
-def check_plan(plan: Plan, prepared: Prepared) -> None:
+def check_plan(plan: Plan, context: JobContext) -> None:
     """Refuse a run that could only fail.
 
     Raises JobFileError for what every request would be refused for, ConfigurationError for an
@@ -95,7 +95,7 @@ def check_plan(plan: Plan, prepared: Prepared) -> None:
             "the input has no rows",
             hint="see input.path, input.where, input.sample and input.limit",
         )
-    stops = prepared.loaded.job.input.on_bad_row == "stop"
+    stops = context.loaded.job.input.on_bad_row == "stop"
     if counts.bad and (stops or counts.bad == counts.items):
         listed = "\n".join(f"  {problem}" for problem in plan.bad)
         more = counts.bad - len(plan.bad)
@@ -108,12 +108,12 @@ def check_plan(plan: Plan, prepared: Prepared) -> None:
         )
 
 
-def money_question(plan: Plan, prepared: Prepared, estimate: Estimate | None) -> list[str]:
+def money_question(plan: Plan, context: JobContext, estimate: Estimate | None) -> list[str]:
     """Ask before real money is spent, when it may well be more than the job lets pass unasked."""
     worst = plan.counts.worst_case_usd
     likely = worst if estimate is None else estimate.usd.high
-    allowed = prepared.loaded.job.budget.confirm_above_usd
-    if prepared.asks_simulator or (likely is not None and likely <= allowed):
+    allowed = context.loaded.job.budget.confirm_above_usd
+    if context.asks_simulator or (likely is not None and likely <= allowed):
         return []
     most = "nothing bounds it" if worst is None else f"at most {rounded_text(worst)}"
     cost = most if estimate is None else f"{about_text(estimate.usd)}; {most}"
@@ -126,9 +126,9 @@ def origin_question(origins: Sequence[str], origin: str) -> list[str]:
     return [f"The answers so far came from {others}; go on with {origin}?"] if others else []
 
 
-def smaller_question(plan: Plan, prepared: Prepared) -> list[str]:
+def smaller_question(plan: Plan, context: JobContext) -> list[str]:
     """Ask before the output of a try-out replaces a larger one."""
-    output = prepared.workspace.output
+    output = context.workspace.output
     found = read_metadata(output)
     rows = 0 if found is None else int(found.get("rows", 0))
     if rows <= plan.counts.items:

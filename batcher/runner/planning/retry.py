@@ -8,7 +8,7 @@ from batcher.core.money.display import rounded_text
 from batcher.core.money.exact import product, total
 from batcher.errors import ConfigurationError
 from batcher.inputs.job_file.load import LoadedJob
-from batcher.runner.job_context import Prepared
+from batcher.runner.job_context import JobContext
 from batcher.runner.planning.planner import Plan, WithCheckpoint, make_plan
 from batcher.runner.planning.shared_prefixes import find_sharing
 from batcher.store.retries import Retries, find_retries, keep_other_form
@@ -31,8 +31,8 @@ def check_changes(changed: LoadedJob) -> None:
 
 
 def plan_retry(
-    prepared: Prepared,
-    other: Prepared,
+    context: JobContext,
+    other: JobContext,
     with_checkpoint: WithCheckpoint,
     rows_read: Callable[[int], None],
     only: Sequence[str],
@@ -45,7 +45,7 @@ def plan_retry(
     """
     form = make_plan(other, with_checkpoint, rows_read)
     with_checkpoint(keep_other_form)
-    plan = make_plan(prepared, with_checkpoint, rows_read)
+    plan = make_plan(context, with_checkpoint, rows_read)
     retries = with_checkpoint(lambda checkpoint: find_retries(checkpoint, only))
     if only and not retries.by_type:
         _refuse_unknown(only, with_checkpoint(lambda checkpoint: find_retries(checkpoint, ())))
@@ -55,13 +55,13 @@ def plan_retry(
     counts = replace(
         plan.counts,
         to_send=retries.to_send,
-        tried=retries.to_send,
+        attempted_before=retries.to_send,
         changed=0,
         redone=0,
-        worst_case_usd=_at_most(retries, prepared.loaded.job.retry.unknown_attempts),
+        worst_case_usd=_at_most(retries, context.loaded.job.retry.unknown_attempts),
         least_worst_case_usd=retries.least_worst_case_usd,
     )
-    sharing = with_checkpoint(lambda c: find_sharing(prepared, c, retries.items, len(to_send)))
+    sharing = with_checkpoint(lambda c: find_sharing(context, c, retries.items, len(to_send)))
     whole = plan.columns is None or form.columns is None
     columns = None if whole else (plan.columns or frozenset()) | (form.columns or frozenset())
     retried = replace(

@@ -7,7 +7,7 @@ from batcher.errors import Problem
 
 
 @dataclass(slots=True)
-class Remarked:
+class RowWarnings:
     """Counts rows of one kind."""
 
     rows: int = 0

@@ -11,7 +11,7 @@ from batcher.core.estimate.spread import Spread
 from batcher.core.pace.kinds import Amounts, Kind
 from batcher.core.pace.model_groups import limit_group
 from batcher.core.pace.own_limits import own_limits
-from batcher.runner.job_context import Prepared
+from batcher.runner.job_context import JobContext
 from batcher.runner.planning.planner import Plan
 from batcher.store.estimates import Figures
 
@@ -22,14 +22,14 @@ _SLOWEST = 2.5  # times the mean
 
 
 def expected_duration(
-    prepared: Prepared, plan: Plan, estimate: Estimate, figures: Figures
+    context: JobContext, plan: Plan, estimate: Estimate, figures: Figures
 ) -> Timing | None:
     """Estimate how long a live run takes; None when there is nothing to send."""
     if not estimate.requests:
         return None
-    told = _learnt(prepared, plan)
-    limits = _tightest(told, _own(prepared))
-    concurrency = prepared.loaded.job.limits.concurrency
+    told = _learnt(context, plan)
+    limits = _tightest(told, _own(context))
+    concurrency = context.loaded.job.limits.concurrency
 
     def at(prompt: float, output: float) -> Duration:
         """Play a run through whose requests use so many tokens together."""
@@ -52,18 +52,18 @@ def expected_duration(
     return Timing(ends, worst.seconds, expected.limiter.value, bool(told), is_measured)
 
 
-def _own(prepared: Prepared) -> dict[Kind, KnownLimit]:
+def _own(context: JobContext) -> dict[Kind, KnownLimit]:
     """The job's own limits."""
-    buckets = own_limits(prepared.loaded.job.limits, 0.0)
+    buckets = own_limits(context.loaded.job.limits, 0.0)
     return {kind: KnownLimit(one.per_minute, one.capacity) for kind, one in buckets.items()}
 
 
-def _learnt(prepared: Prepared, plan: Plan) -> dict[Kind, KnownLimit]:
+def _learnt(context: JobContext, plan: Plan) -> dict[Kind, KnownLimit]:
     """What the last run learnt of the limits of the model that most requests ask."""
     if not plan.models:
         return {}
     group = limit_group(plan.models.most_common(1)[0][0])
-    for path in sorted(prepared.workspace.state.glob("*/run.json"), reverse=True):
+    for path in sorted(context.workspace.state.glob("*/run.json"), reverse=True):
         found = _limits_in(path).get(group)
         if found:
             return {Kind(kind): KnownLimit(*map(float, pair)) for kind, pair in found.items()}

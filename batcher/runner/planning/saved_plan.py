@@ -13,7 +13,7 @@ from batcher.core.money.display import exact_text
 from batcher.core.money.prices import Rates
 from batcher.core.plan_file import SavedPlan, changes, digest_of, shown
 from batcher.errors import ConfigurationError, PlanChangedError
-from batcher.runner.job_context import Prepared
+from batcher.runner.job_context import JobContext
 from batcher.runner.planning.planner import Plan
 
 
@@ -29,15 +29,15 @@ class Approval:
         """The most that the job may ever spend under it."""
         return None if self.plan.cap_usd is None else Decimal(self.plan.cap_usd)
 
-    def check(self, prepared: Prepared, plan: Plan, now: datetime) -> None:
+    def check(self, context: JobContext, plan: Plan, now: datetime) -> None:
         """Raise PlanChangedError, naming what changed, unless this is what was agreed to."""
-        found = changes(self.plan, plan_to_save(prepared, plan, now, None, None))
+        found = changes(self.plan, plan_to_save(context, plan, now, None, None))
         if found:
             listed = "\n".join(f"  {change}" for change in found)
             raise PlanChangedError(
                 f"{self.path} no longer fits; nothing was sent\n{listed}",
                 hint="look at what it would cost now, and save that: batcher estimate "
-                f"{prepared.loaded.path} --out {self.path}",
+                f"{context.loaded.path} --out {self.path}",
             )
 
 
@@ -55,7 +55,7 @@ def read_approval(path: Path) -> Approval:
 
 
 def plan_to_save(
-    prepared: Prepared,
+    context: JobContext,
     plan: Plan,
     now: datetime,
     cap_usd: Decimal | None,
@@ -68,22 +68,22 @@ def plan_to_save(
             usd = getattr(estimate, name)
             expected[name] = None if usd is None else exact_text(usd)
     return SavedPlan(
-        job=str(prepared.loaded.job.job.name),
+        job=str(context.loaded.job.job.name),
         created=now.isoformat(timespec="seconds"),
         version=__version__,
         row_count=plan.counts.rows,
         rows=plan.rows_digest.hex,
         requests=plan.requests_digest.hex,
-        form=_form(prepared),
-        prices={model: _rates(prepared, model) for model in sorted(plan.models)},
+        form=_form(context),
+        prices={model: _rates(context, model) for model in sorted(plan.models)},
         cap_usd=None if cap_usd is None else exact_text(cap_usd),
         estimate=expected,
     )
 
 
-def _form(prepared: Prepared) -> dict[str, str]:
+def _form(context: JobContext) -> dict[str, str]:
     """What requests are made by, besides the rows."""
-    loaded = prepared.loaded
+    loaded = context.loaded
     request = loaded.job.request
     form = {"samples": str(request.samples)}
     for name, text in (("prompt", loaded.prompt), ("system prompt", loaded.system)):
@@ -103,6 +103,6 @@ def _form(prepared: Prepared) -> dict[str, str]:
     return form
 
 
-def _rates(prepared: Prepared, model: str) -> dict[str, str]:
-    rates = prepared.prices.model(model).standard
+def _rates(context: JobContext, model: str) -> dict[str, str]:
+    rates = context.prices.model(model).standard
     return {field.name: exact_text(getattr(rates, field.name)) for field in fields(Rates)}

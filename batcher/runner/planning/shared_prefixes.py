@@ -8,20 +8,20 @@ import pyarrow as pa
 from batcher.core.cache.marks import Level
 from batcher.core.cache.prefix import USES_TO_PAY
 from batcher.core.request.build import Request
-from batcher.runner.job_context import Prepared
+from batcher.runner.job_context import JobContext
 from batcher.store.checkpoint import Checkpoint
 from batcher.store.plans import shared_prefixes
 from batcher.store.records import PrefixRecord
 
-WINDOW_ERRANDS = 50_000
-"""How many errands are held at most to bring together what shares a prefix."""
+WINDOW_REQUESTS = 50_000
+"""How many requests are held at most to bring together what shares a prefix."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sharing:
     """What is marked: ``levels`` has a byte for each item of the input, or is empty.
 
-    What shares its longest prefix comes together when so many errands as ``window`` are held; 0
+    What shares its longest prefix comes together when so many requests as ``window`` are held; 0
     when there is nothing to bring together. ``group_size`` is the mean number of those.
     """
 
@@ -34,45 +34,45 @@ class Sharing:
         return Level(self.levels[item]) if self.levels else Level.NONE
 
 
-def prefix_records(prepared: Prepared, request: Request, first_item: int) -> list[PrefixRecord]:
+def prefix_records(context: JobContext, request: Request, first_item: int) -> list[PrefixRecord]:
     """Name what a row's request begins with, once for each answer asked for."""
-    if prepared.prefixes is None:
+    if context.prefixes is None:
         return []
     found = [
-        (level, name, _tokens(prepared, request, level))
-        for level, name in prepared.prefixes.of(request)
+        (level, name, _tokens(context, request, level))
+        for level, name in context.prefixes.of(request)
     ]
     return [
         PrefixRecord(first_item + sample, level, name, tokens)
         for level, name, tokens in found
-        for sample in range(prepared.samples)
+        for sample in range(context.samples)
     ]
 
 
-def _tokens(prepared: Prepared, request: Request, level: Level) -> float:
+def _tokens(context: JobContext, request: Request, level: Level) -> float:
     """Estimate a prefix; 0 when it seems too short to be kept in the cache."""
-    tokens = prepared.prompt_rule(request.model).of_prefix(request.fields, level).total
-    facts = prepared.prices.facts(request.model)
+    tokens = context.prompt_rule(request.model).of_prefix(request.fields, level).total
+    facts = context.prices.facts(request.model)
     return 0.0 if facts is None or tokens < facts.min_cacheable_tokens else tokens
 
 
 def find_sharing(
-    prepared: Prepared, checkpoint: Checkpoint, items: Sequence[int] | pa.Array, length: int
+    context: JobContext, checkpoint: Checkpoint, items: Sequence[int] | pa.Array, length: int
 ) -> Sharing:
     """Count the uses of every prefix among the items to send; ``length`` is that of the input.
 
     Plan first. What is used too seldom to pay, or too far apart to be brought together, is not
     marked.
     """
-    if prepared.prefixes is None:
+    if context.prefixes is None:
         return Sharing()
-    uses = USES_TO_PAY[prepared.loaded.job.cache.ttl or "5m"]
-    found = shared_prefixes(checkpoint, items, least_uses=uses, window=WINDOW_ERRANDS)
+    uses = USES_TO_PAY[context.loaded.job.cache.ttl or "5m"]
+    found = shared_prefixes(checkpoint, items, least_uses=uses, window=WINDOW_REQUESTS)
     if not found.groups:
         return Sharing()
     levels = bytearray(length)
     for batch in found.marks.to_batches(max_chunksize=10_000):
         for item, level in zip(*(column.to_pylist() for column in batch.columns), strict=True):
             levels[item] = level
-    window = min(found.span, WINDOW_ERRANDS) if found.groups > 1 else 0
+    window = min(found.span, WINDOW_REQUESTS) if found.groups > 1 else 0
     return Sharing(levels, window, found.marks.num_rows // found.groups)

@@ -1,4 +1,4 @@
-"""The books of a run: opened with the prices that it uses, closed with what it was billed."""
+"""Accounting of a run: records its start with the prices in use, and sums up what was billed."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from functools import partial
 from batcher import __version__
 from batcher.core.money.pinned import PinnedPrices, digest_of
 from batcher.core.money.statement import BillLine, statement
-from batcher.runner.job_context import Prepared
+from batcher.runner.job_context import JobContext
 from batcher.runner.planning.planner import WithCheckpoint
 from batcher.store.bill import (
     Repairs,
@@ -35,7 +35,7 @@ class Account:
 
 
 @dataclass(frozen=True, slots=True)
-class Books:
+class Accounting:
     """What a run came to, and the checkpoint that it leaves."""
 
     sums: RunSums
@@ -43,9 +43,9 @@ class Books:
     checkpoint: Account
 
 
-def open_books(
-    prepared: Prepared,
-    sending: Prepared,
+def record_start(
+    context: JobContext,
+    sending: JobContext,
     run_id: str,
     started: datetime,
     with_checkpoint: WithCheckpoint,
@@ -63,18 +63,18 @@ def open_books(
         host=holder.host,
         boot_id=holder.boot_id,
         version=__version__,
-        origin=prepared.origin,
-        job_digest=prepared.loaded.digest,
-        prices_as_of=prepared.prices.as_of.isoformat(),
+        origin=context.origin,
+        job_digest=context.loaded.digest,
+        prices_as_of=context.prices.as_of.isoformat(),
         prices_digest=digest_of(pinned),
     )
     with_checkpoint(partial(begin_run, started=run, prices=pinned))
 
 
-def close_books(checkpoint: Checkpoint, run_id: str, *, has_results: bool) -> Books:
+def summarize(checkpoint: Checkpoint, run_id: str, *, has_results: bool) -> Accounting:
     """Add everything up; ``has_results`` as for ``sum_up``."""
     tables = price_tables(checkpoint)
-    return Books(
+    return Accounting(
         sums=sum_up(checkpoint, run_id, has_results=has_results),
         run=_account(checkpoint, tables, run_id),
         checkpoint=_account(checkpoint, tables, None),

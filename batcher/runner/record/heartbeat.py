@@ -7,7 +7,7 @@ from collections.abc import Callable
 EVERY_S = 1.0
 
 
-class Pulse:
+class Heartbeat:
     """Calls ``beat`` at once and then every ``every_s`` seconds until ``stop``.
 
     A beat that fails with OSError (a full disk) is skipped: the next one may succeed, and a reader

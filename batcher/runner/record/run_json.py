@@ -9,7 +9,7 @@ from batcher.core.estimate.estimate import Dollars
 from batcher.core.money.display import exact_text
 from batcher.core.plan_counts import PlanCounts
 from batcher.core.usage_fields import TOKEN_FIELDS
-from batcher.runner.record.accounting import Account, Books
+from batcher.runner.record.accounting import Account, Accounting
 from batcher.runner.sending.progress import Progress
 from batcher.runner.ui import Snapshot
 from batcher.store.bill import Waste
@@ -38,7 +38,7 @@ def progress_json(
     return {
         "rows": {
             "total": plan["items"],
-            "known": plan["known"],
+            "already_answered": plan["already_answered"],
             "sent": snapshot.done,
             "succeeded": by_status.get("succeeded", 0),
             "by_status": by_status,
@@ -62,23 +62,25 @@ def progress_json(
     }
 
 
-def ending_json(plan: Mapping[str, Any], books: Books, progress: Progress | None) -> dict[str, Any]:
+def ending_json(
+    plan: Mapping[str, Any], accounting: Accounting, progress: Progress | None
+) -> dict[str, Any]:
     """Say what a run and its checkpoint came to; ``progress`` is None when nothing was sent."""
-    sums = books.sums
-    totals = _totals_json(sums.run, books.run)
+    sums = accounting.sums
+    totals = _totals_json(sums.run, accounting.run)
     totals["usd"]["cache_saved"] = exact_text(
         Decimal(0) if progress is None else progress.saved_usd
     )
     return {
         "rows": {
             "total": plan["items"],
-            "known": plan["known"],
+            "already_answered": plan["already_answered"],
             "sent": sums.run["requests"],
             "succeeded": sums.by_status.get("succeeded", 0),
             "by_status": sums.by_status,
         },
         **totals,
-        "checkpoint": _totals_json(sums.checkpoint, books.checkpoint),
+        "checkpoint": _totals_json(sums.checkpoint, accounting.checkpoint),
         **_speed_json(sums.latency_s),
         "models": sums.models,
         "errors": sums.errors,

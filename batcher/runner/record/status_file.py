@@ -14,17 +14,17 @@ from typing import Any
 
 from batcher import __version__
 from batcher.core.estimate.estimate import Dollars
-from batcher.core.money.budget import Standing
+from batcher.core.money.budget import BudgetState
 from batcher.core.money.display import exact_text
 from batcher.core.pace.halt import Halt
 from batcher.core.plan_counts import PlanCounts
 from batcher.errors import BatcherError
 from batcher.inputs.job_file.load import LoadedJob
 from batcher.outputs.atomic import write_json
-from batcher.runner.job_context import Prepared
-from batcher.runner.record.accounting import Books
+from batcher.runner.job_context import JobContext
+from batcher.runner.record.accounting import Accounting
 from batcher.runner.record.events import Events
-from batcher.runner.record.heartbeat import Pulse
+from batcher.runner.record.heartbeat import Heartbeat
 from batcher.runner.record.milestones import Milestones
 from batcher.runner.record.run_json import dollars_json, ending_json, plan_json, progress_json
 from batcher.runner.sending.progress import Progress
@@ -57,11 +57,11 @@ class RunRecord:
     """
 
     def __init__(
-        self, prepared: Prepared, asked: LoadedJob, identity: RunIdentity, events: Events
+        self, context: JobContext, asked: LoadedJob, identity: RunIdentity, events: Events
     ) -> None:
         """Begin the record of a run whose requests are made as ``asked`` says."""
-        self._workspace = prepared.workspace
-        self._limits = prepared.loaded.job.limits
+        self._workspace = context.workspace
+        self._limits = context.loaded.job.limits
         self._events = events
         self._milestones = Milestones(events)
         self.identity = identity
@@ -69,16 +69,16 @@ class RunRecord:
         self._content: dict[str, Any] = {
             "schema_version": SCHEMA_VERSION,
             "run_id": identity.run_id,
-            "job": prepared.loaded.job.job.name,
+            "job": context.loaded.job.job.name,
             "state": "running",
             "exit_code": None,
             "reason": None,
             "started": _time(identity.started),
             "ended": None,
-            "is_simulated": prepared.asks_simulator,
+            "is_simulated": context.asks_simulator,
             "plan": None,
             "versions": {"batcher": __version__},
-            "prices_date": prepared.prices.as_of.isoformat(),
+            "prices_date": context.prices.as_of.isoformat(),
             "price_overrides": sorted(asked.job.prices.overrides),
             "price_overrides_date": day and day.isoformat(),
             "overrides": sorted(key for key, at in asked.sources.items() if at == "--set"),
@@ -91,7 +91,7 @@ class RunRecord:
         }
         self._moment: dict[str, Any] = {"phase": "planning", "rows_read": 0}
         self._committed: Callable[[], int | None] = _not_known
-        self._pulse = Pulse(self._write_status)
+        self._pulse = Heartbeat(self._write_status)
 
     def __enter__(self) -> "RunRecord":
         self._process["previous"] = _ending_in(self._workspace.status)
@@ -109,10 +109,10 @@ class RunRecord:
             return
         self._end_early(code_of(error), reason=_reason(error), next=next_of(error))
 
-    def give_up(self, exit_code: int, unseen_usd: Decimal = Decimal(0)) -> None:
+    def give_up(self, exit_code: int, unknown_usd: Decimal = Decimal(0)) -> None:
         """Say that the process ends now, in the middle of whatever it does.
 
-        ``unseen_usd`` is what may be billed besides what the last status knew of. To be called in
+        ``unknown_usd`` is what may be billed besides what the last status knew of. To be called in
         a thread of its own, which nobody waits for without end.
         """
         self._pulse.stop()
@@ -120,7 +120,7 @@ class RunRecord:
             return
         told = {key: self._moment[key] for key in ("rows", "usd", "tokens") if key in self._moment}
         if "usd" in told:
-            unknown = Decimal(told["usd"]["unknown"]) + unseen_usd
+            unknown = Decimal(told["usd"]["unknown"]) + unknown_usd
             told["usd"] = {**told["usd"], "unknown": exact_text(unknown)}
         self._end_early(exit_code, reason="stopped at once by a second signal", **told)
 
@@ -144,7 +144,7 @@ class RunRecord:
         self._moment = {**self._moment, "rows_read": rows}
 
     def planned(
-        self, counts: PlanCounts, estimate: Dollars | None, budget: Standing | None
+        self, counts: PlanCounts, estimate: Dollars | None, budget: BudgetState | None
     ) -> None:
         """Say what the run is going to do, what that is estimated to cost, and what it may."""
         money = {
@@ -183,7 +183,7 @@ class RunRecord:
         self,
         exit_code: int,
         halt: Halt | None,
-        books: Books,
+        accounting: Accounting,
         exported: Exported | None,
         progress: Progress | None,
     ) -> dict[str, Any]:
@@ -192,7 +192,7 @@ class RunRecord:
         Of one that sent something, or that tells of its labels, run.json is written, too.
         """
         self._pulse.stop()
-        figures = ending_json(self._content["plan"], books, progress)
+        figures = ending_json(self._content["plan"], accounting, progress)
         content = {
             **self._content,
             "state": "ended",

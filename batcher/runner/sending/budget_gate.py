@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from decimal import Decimal
 
-from batcher.core.money.budget import Affordable, Budget, Standing
+from batcher.core.money.budget import Budget, BudgetState, Reservation
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,7 +16,7 @@ class _Waiter:
 
 
 @dataclass(slots=True)
-class Purse:
+class BudgetGate:
     """Shared by all workers; lets each attempt reserve its worst case in its turn.
 
     Near the cap attempts wait until others in flight have come back and cost less than they might
@@ -35,9 +35,9 @@ class Purse:
     _watching: "asyncio.Task[None] | None" = None
 
     @property
-    def standing(self) -> Standing | None:
+    def state(self) -> BudgetState | None:
         """Where the budget stands; None without one."""
-        return None if self.budget is None else self.budget.standing
+        return None if self.budget is None else self.budget.state
 
     @property
     def waiting(self) -> int:
@@ -79,14 +79,14 @@ class Purse:
                 self._waiting.popleft()
                 continue
             said = self.budget.reserve(waiter.worst)
-            if said is Affordable.LATER:
+            if said is Reservation.LATER:
                 return
             self._waiting.popleft()
-            waiter.turn.set_result(said is Affordable.NOW)
-            if said is Affordable.NEVER:
+            waiter.turn.set_result(said is Reservation.NOW)
+            if said is Reservation.NEVER:
                 self.left_out += 1
                 self.largest_left_out = max(self.largest_left_out, waiter.worst)
-                if self.budget.standing.available < self.least:
+                if self.budget.state.available < self.least:
                     self.stop()
 
     async def _turn_away(self) -> None:

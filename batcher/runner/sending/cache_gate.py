@@ -5,33 +5,35 @@ from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Self
 
-from batcher.core.cache.entries import Follow, Lead, Wait, Warmth
+from batcher.core.cache.entries import CacheEntries, Follow, Lead, Wait
 from batcher.core.usage_fields import TTL
 
 
-class Warming:
+class CacheGate:
     """Shared by all workers; ``clock`` gives monotonic seconds, ``waiting`` counts who waits.
 
     ``ttl`` is that of the job, None when it leaves the choice.
     """
 
     def __init__(self, ttl: TTL | None, clock: Callable[[], float]) -> None:
-        self._warmth = Warmth(ttl)
+        self._warmth = CacheEntries(ttl)
         self._clock = clock
         self._waiters: dict[bytes, list[asyncio.Future[None]]] = {}
         self.waiting = 0
 
-    async def admit(self, prefixes: Sequence[bytes], stopping: asyncio.Event) -> "Lease | None":
+    async def admit(
+        self, prefixes: Sequence[bytes], stopping: asyncio.Event
+    ) -> "CachePermit | None":
         """Wait until an attempt with these prefixes may go; None when ``stopping`` is set.
 
-        A wait ends with the attempt that is waited for, however that ends: close every lease.
+        A wait ends with the attempt that is waited for, however that ends: close every permit.
         """
         while not stopping.is_set():
             if not prefixes:
-                return Lease(self, Lead((), "5m"))
+                return CachePermit(self, Lead((), "5m"))
             said = self._warmth.ask(prefixes, self._clock())
             if not isinstance(said, Wait):
-                return Lease(self, said)
+                return CachePermit(self, said)
             await self._wait(said.name)
         return None
 
@@ -65,17 +67,17 @@ class Warming:
                     woken.set_result(None)
 
 
-class Lease:
+class CachePermit:
     """What one attempt may do with the cache; use it in a ``with``, which ends it.
 
     ``ttl`` is how long its marks are to live. Say when it leaves (what it reads or writes lives
     from then on), and as soon as its answer has begun; without the latter it has failed.
     """
 
-    def __init__(self, warming: Warming, said: Lead | Follow) -> None:
-        self._warming = warming
+    def __init__(self, cache_gate: CacheGate, said: Lead | Follow) -> None:
+        self._warming = cache_gate
         self._said = said
-        self._started_at = warming.now()
+        self._started_at = cache_gate.now()
         self._has_ended = False
         self.ttl: TTL = said.ttl
 

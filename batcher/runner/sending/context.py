@@ -10,24 +10,26 @@ from operator import itemgetter
 from typing import Protocol
 
 from batcher.core.answers.outcome import Outcome
-from batcher.core.answers.response import Answer, NoAnswer
+from batcher.core.answers.response import NoResponse, Response
 from batcher.core.money.bill import Bill
 from batcher.core.money.exact import total
 from batcher.core.money.prices import PriceTable
 from batcher.core.pace.limiter import Limiter
 from batcher.core.pace.retry import Decision, RetryPolicy
-from batcher.runner.sending.budget_gate import Purse
-from batcher.runner.sending.cache_gate import Warming
-from batcher.runner.sending.feed import Errand
-from batcher.runner.sending.label_check import Labelling
-from batcher.runner.sending.rate_gate import Pacer
+from batcher.runner.sending.budget_gate import BudgetGate
+from batcher.runner.sending.cache_gate import CacheGate
+from batcher.runner.sending.feed import PendingRequest
+from batcher.runner.sending.label_check import LabelCheck
+from batcher.runner.sending.rate_gate import RateGate
 from batcher.store.records import Record
 
 
 class Client(Protocol):
     """Sends one attempt; the Messages client, or whatever stands in for it."""
 
-    async def send(self, slot: int, body: bytes, begun: Callable[[], None]) -> Answer | NoAnswer:
+    async def send(
+        self, slot: int, body: bytes, begun: Callable[[], None]
+    ) -> Response | NoResponse:
         """Send a request's bytes on a worker's own connection; ``begun`` is told of a stream."""
 
 
@@ -39,13 +41,13 @@ class Recorder(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Tried:
+class AttemptResult:
     """What one attempt came to, what it cost, what follows, and how much of it is kept.
 
     ``is_within_bound`` is False when it cost more than was thought possible.
     """
 
-    errand: Errand
+    pending: PendingRequest
     outcome: Outcome
     bill: Bill
     decision: Decision
@@ -56,15 +58,15 @@ class Tried:
 class Watcher(Protocol):
     """Is told of every attempt twice."""
 
-    def tried(self, tried: Tried) -> None:
+    def on_result(self, result: AttemptResult) -> None:
         """As soon as it has come back: here a run can be stopped."""
 
-    def recorded(self, tried: Tried) -> None:
+    def on_committed(self, result: AttemptResult) -> None:
         """Once it is on the disk: from here on it counts."""
 
 
 @dataclass(slots=True)
-class Surroundings:
+class SendContext:
     """What sending needs, made once for a run, and where the workers are.
 
     ``at_risk`` has the worst cost of each attempt in flight, ``unrecorded`` the cost of each that
@@ -75,13 +77,13 @@ class Surroundings:
 
     client: Client
     recorder: Recorder
-    pacer: Pacer
-    purse: Purse
-    warming: Warming
+    rate_gate: RateGate
+    budget_gate: BudgetGate
+    cache_gate: CacheGate
     prices: PriceTable
     free_usage_fields: tuple[str, ...]
     policy: RetryPolicy
-    labelling: Labelling | None
+    label_check: LabelCheck | None
     run_id: str
     attempt_ids: "count[int]"
     random: Callable[[], float]
@@ -103,24 +105,24 @@ class Surroundings:
 
         A queue of attempts names it. Without one it is where most of the workers are.
         """
-        held_up = self.pacer.limiter
+        held_up = self.rate_gate.limiter
         if held_up is not None:
             return held_up
-        if self.purse.waiting:
+        if self.budget_gate.waiting:
             return Limiter.BUDGET
         (limiter, resting) = max(self.resting.items(), key=itemgetter(1), default=("", 0))
         if resting > self.in_flight and not self.stopping.is_set():
             return Limiter(limiter)
         if self.has_last or self.stopping.is_set():
             return Limiter.DRAINING
-        if self.warming.waiting > self.in_flight:
+        if self.cache_gate.waiting > self.in_flight:
             return Limiter.WARMING
-        if self.in_flight < self.pacer.wanted // 2:
+        if self.in_flight < self.rate_gate.wanted // 2:
             return Limiter.DISK  # neither requests nor records come as fast as answers
         return Limiter.RAMPING
 
     @property
-    def unseen_usd(self) -> Decimal:
+    def unknown_usd(self) -> Decimal:
         """What may be billed without a record if the process ends now, as far as it is bounded."""
         unseen = [*self.at_risk.values(), *self.unrecorded.values()]
         return total(usd for usd in unseen if usd is not None)

@@ -14,10 +14,10 @@ from batcher.core.request.build import Request, Unsendable
 from batcher.core.row import BadRow
 from batcher.core.usage_fields import TTL
 from batcher.errors import InputError
-from batcher.runner.job_context import Prepared
+from batcher.runner.job_context import JobContext
 from batcher.runner.planning.items import NAME_BYTES
 from batcher.runner.planning.planner import Plan
-from batcher.runner.sending.group_by_prefix import Gathering
+from batcher.runner.sending.group_by_prefix import PrefixGrouping
 
 GROUP_REQUESTS = 64
 GROUP_BYTES = 8 << 20
@@ -26,26 +26,19 @@ AHEAD = 64
 
 
 @dataclass(frozen=True, slots=True)
-class Outgoing:
-    """What sending needs of a request; ``body`` has the cache marks, which live five minutes."""
+class PendingRequest:
+    """One request to send for one answer, and what happened to it in earlier runs.
 
-    model: str
-    max_tokens: int
-    body: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Errand:
-    """One request to send for one answer, and what it has been through in other runs.
-
-    ``unknown_attempts`` may have been billed unseen, ``repairs`` answers were not what is wanted.
-
-    ``prefixes`` names what is marked of it for the prompt cache, the shorter beginning first.
+    ``body`` holds the bytes to send, with cache marks that live five minutes. ``unknown_attempts``
+    counts attempts whose billing status is unknown, ``repairs`` answers that were invalid.
+    ``prefixes`` names the marked prefixes, the shorter one first.
     """
 
     item: int
     fingerprint: bytes
-    request: Outgoing
+    model: str
+    max_tokens: int
+    body: bytes
     worst: WorstCase | None
     unknown_attempts: int
     prefixes: tuple[bytes, ...] = ()
@@ -53,52 +46,47 @@ class Errand:
 
     @property
     def worst_case_usd(self) -> Decimal | None:
-        """The most that an attempt of it can cost; None when nothing bounds it."""
+        """The most that one attempt can cost; None when nothing bounds it."""
         return None if self.worst is None else self.worst.usd
 
-    @property
-    def body(self) -> bytes:
-        """The bytes that are sent, with marks that live five minutes."""
-        return self.request.body
+    def with_body(self, body: bytes) -> "PendingRequest":
+        """Return the same request with other bytes."""
+        return replace(self, body=body)
 
-    def with_body(self, body: bytes) -> "Errand":
-        """The same with other bytes."""
-        return replace(self, request=replace(self.request, body=body))
-
-    def body_living(self, ttl: TTL) -> bytes:
-        """The bytes that are sent, with marks that live so long."""
+    def body_with_ttl(self, ttl: TTL) -> bytes:
+        """Return the bytes to send, with marks that live as long as ``ttl`` says."""
         return with_ttl(self.body, ttl) if self.prefixes else self.body
 
 
 class Feed:
-    """Hands out errands, read and rendered in a thread, one group ahead.
+    """Hands out requests, read and rendered in a thread, one group ahead.
 
     They come in input order, but those that share a prefix come together, the first of them about
-    ``ahead`` errands before the others (twice the requests in flight: who leads has been answered
+    ``ahead`` requests before the others (twice the requests in flight: who leads has been answered
     by then). Memory is bounded by two groups (64 requests or 8 MiB each)
-    and by what ``Gathering`` holds, whatever the input's size.
+    and by what ``PrefixGrouping`` holds, whatever the input's size.
     """
 
     def __init__(
         self,
-        prepared: Prepared,
+        context: JobContext,
         plan: Plan,
         is_stopping: Callable[[], bool] = lambda: False,
         ahead: Callable[[], int] = lambda: AHEAD,
     ) -> None:
-        ordered: Iterator[Errand | None] = errands(prepared, plan, is_stopping)
+        ordered: Iterator[PendingRequest | None] = pending_requests(context, plan, is_stopping)
         sharing = plan.sharing
         if sharing.window:
-            gathering = Gathering[Errand](ahead, sharing.window, sharing.group_size)
-            ordered = gathering.run(errands(prepared, plan, is_stopping))
+            grouping = PrefixGrouping[PendingRequest](ahead, sharing.window, sharing.group_size)
+            ordered = grouping.run(pending_requests(context, plan, is_stopping))
         self._groups = _grouped(ordered)
-        self._ready: deque[Errand] = deque()
+        self._ready: deque[PendingRequest] = deque()
         self._executor = ThreadPoolExecutor(1, thread_name_prefix="feed")
         self._lock = asyncio.Lock()
         self._next = self._read_ahead()
 
-    async def get(self) -> Errand | None:
-        """Return the next errand, or None when there are no more."""
+    async def get(self) -> PendingRequest | None:
+        """Return the next request, or None when there are no more."""
         if self._ready:
             return self._ready.popleft()
         async with self._lock:
@@ -114,23 +102,23 @@ class Feed:
         """Stop reading."""
         self._executor.shutdown(wait=True, cancel_futures=True)
 
-    def _read_ahead(self) -> "asyncio.Future[list[Errand]]":
+    def _read_ahead(self) -> "asyncio.Future[list[PendingRequest]]":
         loop = asyncio.get_running_loop()
         return loop.run_in_executor(self._executor, next, self._groups, [])
 
 
-def errands(
-    prepared: Prepared, plan: Plan, is_stopping: Callable[[], bool] = lambda: False
-) -> Iterator[Errand]:
+def pending_requests(
+    context: JobContext, plan: Plan, is_stopping: Callable[[], bool] = lambda: False
+) -> Iterator[PendingRequest]:
     """Read the input again and make the requests that the plan wants sent, until stopping.
 
     The next one may stand millions of rows further on: a stop must not wait for it.
     """
-    wanted, samples = plan.to_send, prepared.samples
+    wanted, samples = plan.to_send, context.samples
     last = len(wanted) // samples - 1
     while last >= 0 and not any(wanted[last * samples : (last + 1) * samples]):
         last -= 1
-    for chunk in prepared.source.chunks(plan.columns):
+    for chunk in context.source.chunks(plan.columns):
         if is_stopping():
             return
         for row in chunk.rows:
@@ -139,19 +127,21 @@ def errands(
             marks = wanted[row.ordinal * samples : (row.ordinal + 1) * samples]
             if not any(marks):
                 continue
-            request = _unchanged(None if isinstance(row, BadRow) else prepared.request_of(row))
+            request = _unchanged(None if isinstance(row, BadRow) else context.request_of(row))
             first = row.ordinal * samples
             wanted_samples = [sample for sample in range(samples) if marks[sample]]
             # The answers to one request share its prefixes, so they are marked alike.
             levels = plan.sharing.of(first + wanted_samples[0])
-            outgoing, prefixes = _outgoing(prepared, request, levels)
-            bound = prepared.bound_of(request, is_marked=bool(prefixes))
+            body, prefixes = _marked_body(context, request, levels)
+            bound = context.bound_of(request, is_marked=bool(prefixes))
             for sample in wanted_samples:
                 _check_name(plan, first + sample, request.fingerprints[sample])
-                yield Errand(
+                yield PendingRequest(
                     first + sample,
                     request.fingerprints[sample],
-                    outgoing,
+                    request.model,
+                    request.max_tokens,
+                    body,
                     bound,
                     marks[sample] - 1,
                     prefixes,
@@ -159,15 +149,18 @@ def errands(
                 )
 
 
-def _outgoing(
-    prepared: Prepared, request: Request, levels: Level
-) -> tuple[Outgoing, tuple[bytes, ...]]:
-    """Mark a request for the cache where the plan wants it and it still can be."""
+def _marked_body(
+    context: JobContext, request: Request, levels: Level
+) -> tuple[bytes, tuple[bytes, ...]]:
+    """Mark a request for the cache where the plan says so and the request still has the place.
+
+    Return the bytes and the names of the marked prefixes.
+    """
     prefixes = NO_PREFIXES
-    if levels and prepared.prefixes is not None:
-        prefixes = prepared.prefixes.of(request).at(levels)
+    if levels and context.prefixes is not None:
+        prefixes = context.prefixes.of(request).at(levels)
     body = marked(request.fields, prefixes.levels) if prefixes.levels else request.body
-    return Outgoing(request.model, request.max_tokens, body), prefixes.names
+    return body, prefixes.names
 
 
 def _check_name(plan: Plan, item: int, name: bytes) -> None:
@@ -188,15 +181,15 @@ def _unchanged(request: Request | Unsendable | None) -> Request:
     return request
 
 
-def _grouped(all_errands: Iterator[Errand | None]) -> Iterator[list[Errand]]:
+def _grouped(all_requests: Iterator[PendingRequest | None]) -> Iterator[list[PendingRequest]]:
     """Make groups; None says that the next one may take a while."""
-    group: list[Errand] = []
+    group: list[PendingRequest] = []
     size = 0
-    for errand in all_errands:
-        if errand is not None:
-            group.append(errand)
-            size += len(errand.body)
-        if len(group) >= GROUP_REQUESTS or size >= GROUP_BYTES or (group and errand is None):
+    for pending in all_requests:
+        if pending is not None:
+            group.append(pending)
+            size += len(pending.body)
+        if len(group) >= GROUP_REQUESTS or size >= GROUP_BYTES or (group and pending is None):
             yield group
             group, size = [], 0
     if group:

@@ -7,12 +7,12 @@ from typing import Generic, Protocol, Self, TypeVar
 
 WINDOW_BYTES = 64 << 20
 
-# What an errand takes besides the bytes of its body.
+# What a request takes besides the bytes of its body.
 _OVERHEAD_BYTES = 768
 
 
 class Groupable(Protocol):
-    """An errand, as far as it matters here."""
+    """A request, as far as it matters here."""
 
     @property
     def prefixes(self) -> tuple[bytes, ...]:
@@ -31,9 +31,9 @@ E = TypeVar("E", bound=Groupable)
 
 @dataclass(slots=True)
 class _Held(Generic[E]):
-    """An errand without what the first body of its group begins and ends with, too."""
+    """A request without what the first body of its group begins and ends with, too."""
 
-    errand: E
+    pending: E
     start: int
     end: int
 
@@ -45,18 +45,18 @@ class _Group(Generic[E]):
     is_led: bool = False
 
 
-class Gathering(Generic[E]):
-    """Changes the order of errands: those of one group, by their longest prefix, come together.
+class PrefixGrouping(Generic[E]):
+    """Reorders requests so that those with the same longest prefix come together, as a group.
 
-    The first of a group, its leader, comes about ``ahead`` errands before the others, so that they
-    seldom wait for its answer. Groups come in the order of their leaders, errands of a group in
-    theirs, and errands without a prefix as they are read. Held are at most ``window`` errands, what
-    is ahead twice, and ``most_bytes``; what a group has in common is held once. A group that is
-    strewn wider comes in parts. The errands of the first group are passed on without delay, so one
-    group alone is never held.
+    The first request of a group, its leader, comes about ``ahead`` requests before the others, so
+    that the others seldom wait for its response. Groups come in the order of their leaders. The
+    requests of a group, and requests without a prefix, keep their order. At most ``window`` plus
+    twice ``ahead`` requests are in memory, and at most ``most_bytes`` bytes; what a group shares is
+    kept once. A group that is spread wider comes in parts. Requests of the first group pass without
+    delay, so a single group is never kept back.
 
-    ``group_size`` is what a group is expected to have: while the window fills for the first time,
-    the errands behind a leader are not known yet, and an entry whose readers come too late was
+    ``group_size`` is the expected size of a group: while the window fills for the first time, the
+    requests behind a leader are not known yet, and a cache entry whose readers come too late was
     written in vain.
     """
 
@@ -80,16 +80,16 @@ class Gathering(Generic[E]):
         self.held = 0
         self.held_bytes = 0
 
-    def run(self, errands: Iterable[E]) -> Iterator[E | None]:
-        """Give the errands in their new order; None where the next has to be waited for."""
-        for errand in errands:
-            group = errand.prefixes[-1] if errand.prefixes else None
+    def run(self, requests: Iterable[E]) -> Iterator[E | None]:
+        """Give the requests in their new order; None where the next has to be waited for."""
+        for pending in requests:
+            group = pending.prefixes[-1] if pending.prefixes else None
             if self._current is None:
                 self._current = group
             if group is None or group == self._current:
-                yield errand
+                yield pending
                 continue
-            self._hold(group, errand)
+            self._hold(group, pending)
             yield from self._leaders()
             yield None
             while self._is_full:
@@ -102,38 +102,38 @@ class Gathering(Generic[E]):
         most = self._window + 2 * self._ahead()
         return self.held > most or self.held_bytes > self._most_bytes
 
-    def _hold(self, name: bytes, errand: E) -> None:
+    def _hold(self, name: bytes, pending: E) -> None:
         group = self._groups.get(name)
         if group is None:
-            group = self._groups[name] = _Group(errand.body)
+            group = self._groups[name] = _Group(pending.body)
             self._leaderless.append(name)
             self.held_bytes += len(group.pattern) + _OVERHEAD_BYTES
-        start, end = common_ends(errand.body, group.pattern)
-        own = errand.body[start : len(errand.body) - end]
-        group.held.append(_Held(errand.with_body(own), start, end))
+        start, end = common_ends(pending.body, group.pattern)
+        own = pending.body[start : len(pending.body) - end]
+        group.held.append(_Held(pending.with_body(own), start, end))
         self._behind_leaders += group.is_led
         self.held += 1
         self.held_bytes += len(own) + _OVERHEAD_BYTES
 
     def _release(self, group: _Group[E]) -> E:
         held = group.held.popleft()
-        own, pattern = held.errand.body, group.pattern
+        own, pattern = held.pending.body, group.pattern
         self._behind_leaders -= group.is_led
         self.held -= 1
         self.held_bytes -= len(own) + _OVERHEAD_BYTES
-        return held.errand.with_body(
+        return held.pending.with_body(
             b"".join((pattern[: held.start], own, pattern[len(pattern) - held.end :]))
         )
 
     @property
     def _expected_behind(self) -> int:
-        """How many errands come before those of a leader that would go now."""
+        """How many requests come before those of a leader that would go now."""
         if self._is_filling:
             return max(self._behind_leaders, self._first_leaders * self._group_size)
         return self._behind_leaders
 
     def _leaders(self) -> Iterator[E]:
-        """Send leaders ahead while few errands are behind those that are out."""
+        """Send leaders ahead while few requests are behind those that are out."""
         while self._leaderless and self._expected_behind <= self._ahead():
             group = self._groups[self._leaderless.popleft()]
             yield self._release(group)

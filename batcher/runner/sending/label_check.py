@@ -11,15 +11,15 @@ from batcher.core.labels.repair import OnInvalid, judged, most_growth, repaired
 from batcher.core.money.bound import Bound
 from batcher.core.pace.retry import History
 from batcher.core.request.canonical import canonical_json
-from batcher.runner.job_context import Prepared
-from batcher.runner.sending.feed import Errand
+from batcher.runner.job_context import JobContext
+from batcher.runner.sending.feed import PendingRequest
 
 _LONG = 16_384
 """Characters of an answer that are judged in a thread; fewer take about a millisecond."""
 
 
 @dataclass(frozen=True, slots=True)
-class Labelling:
+class LabelCheck:
     """The labels of a run; ``bound`` bounds requests that ask again, None where nothing does."""
 
     labels: Labels
@@ -28,12 +28,12 @@ class Labelling:
     bound: Bound | None
 
     @classmethod
-    def of(cls, prepared: Prepared) -> "Labelling | None":
+    def of(cls, context: JobContext) -> "LabelCheck | None":
         """Those of a job; None when it has none."""
-        labels, said = prepared.loaded.labels, prepared.loaded.job.labels
+        labels, said = context.loaded.labels, context.loaded.job.labels
         if labels is None:
             return None
-        return cls(labels, said.on_invalid, said.repairs, prepared.bound)
+        return cls(labels, said.on_invalid, said.repairs, context.bound)
 
     async def judge(self, outcome: Outcome, history: History) -> Outcome:
         """Say whether an answer is what the job wants, and is asked again when it is not.
@@ -45,11 +45,13 @@ class Labelling:
             return judged(outcome, self.labels, self.on_invalid, left)
         return await asyncio.to_thread(judged, outcome, self.labels, self.on_invalid, left)
 
-    def asking_again(self, errand: Errand, message: Message, complaint: str) -> Errand:
-        """The errand with one complaint more, and the bound of what that costs."""
-        body = canonical_json(repaired(json.loads(errand.body), message, complaint))
-        worst = errand.worst
+    def repair_request(
+        self, pending: PendingRequest, message: Message, complaint: str
+    ) -> PendingRequest:
+        """The request with one complaint more, and the bound of what that costs."""
+        body = canonical_json(repaired(json.loads(pending.body), message, complaint))
+        worst = pending.worst
         if self.bound is not None and worst is not None:
-            growth = most_growth(errand.request.max_tokens, self.labels.via)
+            growth = most_growth(pending.max_tokens, self.labels.via)
             worst = self.bound.grown(worst, growth)
-        return replace(errand.with_body(body), worst=worst)
+        return replace(pending.with_body(body), worst=worst)

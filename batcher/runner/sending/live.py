@@ -3,20 +3,20 @@
 import asyncio
 from dataclasses import dataclass, field
 
-from batcher.runner.sending.context import Surroundings
+from batcher.runner.sending.context import SendContext
 from batcher.runner.sending.feed import Feed
 from batcher.runner.sending.sender import Sender
 
 
-async def run_live(feed: Feed, surroundings: Surroundings) -> None:
-    """Send all errands of a feed until done or stopping.
+async def run_live(feed: Feed, ctx: SendContext) -> None:
+    """Send all requests of a feed until done or stopping.
 
     Returns when every outcome is on the disk. When a worker fails (CheckpointError: an attempt
     could not be recorded, InputError: the input cannot be read on) nothing more is sent, what is
     in flight is awaited and recorded as far as that can be done, and the first error is raised.
     """
-    endings = await _Workers(feed, surroundings).run()
-    recordings = await asyncio.gather(*surroundings.unrecorded, return_exceptions=True)
+    endings = await _Workers(feed, ctx).run()
+    recordings = await asyncio.gather(*ctx.unrecorded, return_exceptions=True)
     for ending in [*endings, *recordings]:
         if ending is not None:
             raise ending
@@ -27,7 +27,7 @@ class _Workers:
     """A pool that grows with the pace: a worker holds a request, and requests may be large."""
 
     feed: Feed
-    around: Surroundings
+    ctx: SendContext
     _tasks: list["asyncio.Task[None]"] = field(default_factory=list)
 
     async def run(self) -> list[BaseException | None]:
@@ -38,19 +38,19 @@ class _Workers:
         return await asyncio.gather(*self._tasks, return_exceptions=True)
 
     def _grow(self) -> None:
-        while len(self._tasks) < self.around.pacer.wanted:
-            sender = Sender(len(self._tasks), self.around)
+        while len(self._tasks) < self.ctx.rate_gate.wanted:
+            sender = Sender(len(self._tasks), self.ctx)
             self._tasks.append(asyncio.create_task(self._work(sender)))
 
     async def _work(self, sender: Sender) -> None:
-        stopping = self.around.stopping
+        stopping = self.ctx.stopping
         try:
             while not stopping.is_set():
-                errand = await self.feed.get()
-                if errand is None:
-                    self.around.has_last = True
+                pending = await self.feed.get()
+                if pending is None:
+                    self.ctx.has_last = True
                     return
-                await sender.send(errand)
+                await sender.send(pending)
                 self._grow()
         except BaseException:
             stopping.set()

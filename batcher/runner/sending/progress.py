@@ -12,7 +12,7 @@ from batcher.core.money.exact import total
 from batcher.core.pace.halt import Halt, HaltWatch
 from batcher.core.pace.retry import Retry
 from batcher.core.usage_fields import TOKEN_FIELDS
-from batcher.runner.sending.context import Tried
+from batcher.runner.sending.context import AttemptResult
 
 
 @dataclass(slots=True)
@@ -51,10 +51,10 @@ class Progress:
     def __post_init__(self) -> None:
         self.started_at = self.clock()
 
-    def tried(self, tried: Tried) -> None:
+    def on_result(self, result: AttemptResult) -> None:
         """See whether an attempt is a reason to stop the run."""
-        self.longest_answer = max(self.longest_answer, tried.kept_bytes)
-        halt = self._reason_to_halt(tried)
+        self.longest_answer = max(self.longest_answer, result.kept_bytes)
+        halt = self._reason_to_halt(result)
         if halt is not None:
             self.stop_for(halt)
 
@@ -63,20 +63,20 @@ class Progress:
         self.halt = self.halt or halt
         self.stop()
 
-    def recorded(self, tried: Tried) -> None:
+    def on_committed(self, result: AttemptResult) -> None:
         """Count an attempt that is on the disk."""
         self.sent += 1
-        outcome = tried.outcome
-        if tried.bill.cost_usd is not None:
-            self.spent_usd = total([self.spent_usd, tried.bill.cost_usd])
-            self.saved_usd = total([self.saved_usd, tried.bill.saved_usd])
-            self._usd_squares += float(tried.bill.cost_usd) ** 2
-        if outcome.billing is Billing.UNKNOWN and tried.errand.worst_case_usd is not None:
-            self.unknown_usd = total([self.unknown_usd, tried.errand.worst_case_usd])
-        self._count_tokens(tried)
+        outcome = result.outcome
+        if result.bill.cost_usd is not None:
+            self.spent_usd = total([self.spent_usd, result.bill.cost_usd])
+            self.saved_usd = total([self.saved_usd, result.bill.saved_usd])
+            self._usd_squares += float(result.bill.cost_usd) ** 2
+        if outcome.billing is Billing.UNKNOWN and result.pending.worst_case_usd is not None:
+            self.unknown_usd = total([self.unknown_usd, result.pending.worst_case_usd])
+        self._count_tokens(result)
         if outcome.error_type is not None:
             self.first_failures.setdefault(outcome.error_type, outcome.status.value)
-        if isinstance(tried.decision, Retry):
+        if isinstance(result.decision, Retry):
             self.retried += 1
         elif outcome.verdict is not Verdict.HALT:
             self.done += 1
@@ -96,28 +96,32 @@ class Progress:
         """What a row that is done cost at the mean; None before anything was billed."""
         return self.spent_usd / self.done if self.done and self.spent_usd else None
 
-    def _reason_to_halt(self, tried: Tried) -> Halt | None:
-        if not tried.is_within_bound:
+    def _reason_to_halt(self, result: AttemptResult) -> Halt | None:
+        if not result.is_within_bound:
             return Halt(
                 1,
-                f"an answer cost {rounded_text(tried.bill.cost_usd or Decimal(0))}, more than the "
-                f"{rounded_text(tried.errand.worst_case_usd or Decimal(0))} that it could cost",
+                f"an answer cost {rounded_text(result.bill.cost_usd or Decimal(0))}, more than the "
+                f"{rounded_text(result.pending.worst_case_usd or Decimal(0))} that it could cost",
                 "it is recorded; the bound is wrong, so no budget is safe: please report it",
             )
-        gives_up = not isinstance(tried.decision, Retry)
-        halt = self.watch.see(tried.outcome, self.clock(), gives_up=gives_up)
-        if halt is None and tried.outcome.billing is Billing.BILLED and tried.bill.cost_usd is None:
+        gives_up = not isinstance(result.decision, Retry)
+        halt = self.watch.see(result.outcome, self.clock(), gives_up=gives_up)
+        if (
+            halt is None
+            and result.outcome.billing is Billing.BILLED
+            and result.bill.cost_usd is None
+        ):
             return Halt(
                 1,
-                f"an answer cannot be priced: {tried.bill.problem}",
+                f"an answer cannot be priced: {result.bill.problem}",
                 "it is recorded; a field that costs nothing can be named in "
                 "prices.free_usage_fields, a server that costs nothing can have prices of 0 in "
                 "prices.overrides; otherwise a newer batcher is needed",
             )
         return halt
 
-    def _count_tokens(self, tried: Tried) -> None:
-        usage = tried.bill.usage
+    def _count_tokens(self, result: AttemptResult) -> None:
+        usage = result.bill.usage
         if usage is None:
             return
         for kind in TOKEN_FIELDS:

@@ -11,13 +11,13 @@ from batcher.core.job import LimitsSection
 from batcher.core.pace.limiter import Limiter
 from batcher.core.pace.model_groups import limit_group
 from batcher.core.pace.own_limits import own_limits
-from batcher.core.pace.pace import Leave, Need, Pace, Returned
+from batcher.core.pace.pace import AttemptCost, Completion, Pace, Permit
 
 _AHEAD = 8
 _SHORTEST_S = 0.001  # a wait below the clock's resolution would be over before it began
 
 
-class Pacer:
+class RateGate:
     """Shared by all workers; lets each attempt through in its turn, retries before new requests.
 
     The models that share the API's limits share a lane, with a pace of its own. ``clock`` gives
@@ -42,17 +42,17 @@ class Pacer:
         self._lanes: dict[str, _Lane] = {}
         self._watching: asyncio.Task[None] | None = None
 
-    async def admit(self, model: str, need: Need) -> Leave | None:
+    async def admit(self, model: str, cost: AttemptCost) -> Permit | None:
         """Wait until an attempt may leave; None when the run is stopping."""
         if self._stopping.is_set():
             return None
         self._watching = self._watching or asyncio.create_task(self._turn_away())
-        return await self._lane(model).enter(need)
+        return await self._lane(model).enter(cost)
 
-    def returned(self, model: str, leave: Leave, came: Returned) -> None:
+    def on_completion(self, model: str, permit: Permit, completion: Completion) -> None:
         """Tell what came of an attempt that was let through."""
         lane = self._lane(model)
-        lane.pace.returned(leave, came, self._clock(), self._random())
+        lane.pace.on_completion(permit, completion, self._clock(), self._random())
         lane.pump()
 
     @property
@@ -91,8 +91,8 @@ class Pacer:
 
 @dataclass(frozen=True, slots=True)
 class _Waiter:
-    need: Need
-    turn: "asyncio.Future[Leave | None]"
+    cost: AttemptCost
+    turn: "asyncio.Future[Permit | None]"
 
 
 @dataclass(slots=True)
@@ -112,10 +112,10 @@ class _Lane:
         """How many want to leave."""
         return len(self._fresh) + len(self._retries)
 
-    async def enter(self, need: Need) -> Leave | None:
+    async def enter(self, cost: AttemptCost) -> Permit | None:
         """Wait for the turn."""
-        waiter = _Waiter(need, asyncio.get_running_loop().create_future())
-        queue = self._retries if need.is_retry else self._fresh
+        waiter = _Waiter(cost, asyncio.get_running_loop().create_future())
+        queue = self._retries if cost.is_retry else self._fresh
         queue.append(waiter)
         self.pump()
         return await waiter.turn
@@ -129,8 +129,8 @@ class _Lane:
             if queue[0].turn.done():  # cancelled
                 queue.popleft()
                 continue
-            decision = self.pace.ask(queue[0].need, self.clock())
-            if isinstance(decision, Leave):
+            decision = self.pace.ask(queue[0].cost, self.clock())
+            if isinstance(decision, Permit):
                 queue.popleft().turn.set_result(decision)
                 continue
             self.limiter = decision.limiter

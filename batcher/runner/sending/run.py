@@ -18,16 +18,16 @@ from batcher.core.money.display import rounded_text
 from batcher.core.pace.halt import Basis, Halt, HaltWatch, Unsent, budget_reached
 from batcher.core.pace.retry import RetryPolicy
 from batcher.errors import BatcherError, CheckpointError, InputError
-from batcher.runner.job_context import Prepared
+from batcher.runner.job_context import JobContext
 from batcher.runner.planning.planner import Plan
-from batcher.runner.sending.budget_gate import Purse
-from batcher.runner.sending.cache_gate import Warming
-from batcher.runner.sending.context import Surroundings
+from batcher.runner.sending.budget_gate import BudgetGate
+from batcher.runner.sending.cache_gate import CacheGate
+from batcher.runner.sending.context import SendContext
 from batcher.runner.sending.feed import Feed
-from batcher.runner.sending.label_check import Labelling
+from batcher.runner.sending.label_check import LabelCheck
 from batcher.runner.sending.live import run_live
 from batcher.runner.sending.progress import Progress
-from batcher.runner.sending.rate_gate import Pacer
+from batcher.runner.sending.rate_gate import RateGate
 from batcher.runner.sending.ticker import Ticker
 from batcher.runner.signals import draining
 from batcher.runner.ui import Snapshot, Ui
@@ -43,7 +43,7 @@ class LiveRun:
     ``estimated_usd`` is what all of it is likely to cost, ``plan_cap_usd`` the cap of a saved plan.
     """
 
-    prepared: Prepared
+    context: JobContext
     plan: Plan
     api: ApiSection
     key: Secret | None
@@ -75,7 +75,7 @@ async def send_all(run: LiveRun) -> Ended:
 
     What goes wrong on the way ends as a halt: a run that was paid for has an end to tell of.
     """
-    job, loop, stopping = run.prepared.loaded.job, asyncio.get_running_loop(), asyncio.Event()
+    job, loop, stopping = run.context.loaded.job, asyncio.get_running_loop(), asyncio.Event()
     watch = HaltWatch(float(job.retry.patience_s), loop.time())
     progress = Progress(run.plan.counts.to_send, watch, stopping.set, loop.time)
 
@@ -84,7 +84,7 @@ async def send_all(run: LiveRun) -> Ended:
         stopping.set()
 
     least = run.plan.counts.least_worst_case_usd or Decimal(0)
-    purse = Purse(run.budget, least, stopping, spend_no_more)
+    budget_gate = BudgetGate(run.budget, least, stopping, spend_no_more)
     ended = Ended(progress)
     client = MessagesClient(
         run.api,
@@ -92,18 +92,16 @@ async def send_all(run: LiveRun) -> Ended:
         connections=job.limits.concurrency,
         timeout_s=float(job.limits.timeout_s),
     )
-    around = _surroundings(run, client, purse, stopping, progress)
+    ctx = _send_context(run, client, budget_gate, stopping, progress)
     with (
-        _stopped_by_signals(ended, around, run),
-        _stopped_at(run.deadline, progress, around, run.ui),
+        _stopped_by_signals(ended, ctx, run),
+        _stopped_at(run.deadline, progress, ctx, run.ui),
     ):
-        feed = Feed(run.prepared, run.plan, stopping.is_set, lambda: 2 * around.pacer.wanted)
-        ticker = Ticker(
-            around, progress, run.ui, run.publish, partial(_trouble, run, around, progress)
-        )
+        feed = Feed(run.context, run.plan, stopping.is_set, lambda: 2 * ctx.rate_gate.wanted)
+        ticker = Ticker(ctx, progress, run.ui, run.publish, partial(_trouble, run, ctx, progress))
         ticking = asyncio.create_task(ticker.run())
         try:
-            await run_live(feed, around)
+            await run_live(feed, ctx)
         except (InputError, CheckpointError) as error:
             progress.halt = _halt(error)
         finally:
@@ -111,41 +109,41 @@ async def send_all(run: LiveRun) -> Ended:
             await asyncio.gather(ticking, return_exceptions=True)
             feed.close()
             await client.aclose()
-            progress.limits = around.pacer.learnt
+            progress.limits = ctx.rate_gate.learnt
             ticker.show_end()
             run.ui.end()
         progress.halt = (
             _halt(run.writer.failure)
             or progress.halt
             or _time_is_up(progress)
-            or _budget_is_reached(run, purse, progress)
+            or _budget_is_reached(run, budget_gate, progress)
         )
         ticker.end()
     return ended
 
 
-def _surroundings(
+def _send_context(
     run: LiveRun,
     client: MessagesClient,
-    purse: Purse,
+    budget_gate: BudgetGate,
     stopping: asyncio.Event,
     progress: Progress,
-) -> Surroundings:
-    job = run.prepared.loaded.job
+) -> SendContext:
+    job = run.context.loaded.job
     policy = RetryPolicy(
         job.retry.attempts, float(job.retry.max_wait_s), job.retry.unknown_attempts
     )
     chance = random.Random().random  # noqa: S311 - for jitter
-    return Surroundings(
+    return SendContext(
         client=client,
         recorder=run.writer,
-        pacer=Pacer(job.limits, policy.max_wait_s, stopping, progress.clock, chance),
-        purse=purse,
-        warming=Warming(job.cache.ttl, progress.clock),
-        prices=run.prepared.prices,
+        rate_gate=RateGate(job.limits, policy.max_wait_s, stopping, progress.clock, chance),
+        budget_gate=budget_gate,
+        cache_gate=CacheGate(job.cache.ttl, progress.clock),
+        prices=run.context.prices,
         free_usage_fields=job.prices.free_usage_fields,
         policy=policy,
-        labelling=Labelling.of(run.prepared),
+        label_check=LabelCheck.of(run.context),
         run_id=run.run_id,
         attempt_ids=count(run.first_attempt_id),
         random=chance,
@@ -155,37 +153,37 @@ def _surroundings(
 
 
 @contextmanager
-def _stopped_by_signals(ended: Ended, around: Surroundings, run: LiveRun) -> Iterator[None]:
+def _stopped_by_signals(ended: Ended, ctx: SendContext, run: LiveRun) -> Iterator[None]:
     """Drain on the first signal; give up on the second."""
     loop = asyncio.get_running_loop()
 
     def stop(number: int) -> None:
         ended.signal = number
         ended.progress.stopped_by = signal.Signals(number).name
-        loop.call_soon_threadsafe(_drain, "stopping", around, run.ui, "; once more gives up")
+        loop.call_soon_threadsafe(_drain, "stopping", ctx, run.ui, "; once more gives up")
 
     def last_words() -> str:
-        unrecorded = len(around.unrecorded)
+        unrecorded = len(ctx.unrecorded)
         came_back = f" and {unrecorded} answers not on the disk yet" if unrecorded else ""
-        worst = rounded_text(around.unseen_usd)
+        worst = rounded_text(ctx.unknown_usd)
         return (
-            f"gave up {around.in_flight} requests in flight{came_back}; "
+            f"gave up {ctx.in_flight} requests in flight{came_back}; "
             f"up to {worst} may be billed unseen"
         )
 
-    with draining(stop, last_words, lambda code: run.give_up(code, around.unseen_usd)):
+    with draining(stop, last_words, lambda code: run.give_up(code, ctx.unknown_usd)):
         yield
 
 
 @contextmanager
 def _stopped_at(
-    deadline: float | None, progress: Progress, around: Surroundings, ui: Ui
+    deadline: float | None, progress: Progress, ctx: SendContext, ui: Ui
 ) -> Iterator[None]:
     """Drain at the deadline; nothing is sent when it is past."""
 
     def stop() -> None:
         progress.stopped_by = progress.stopped_by or "deadline"
-        _drain("the time is up", around, ui)
+        _drain("the time is up", ctx, ui)
 
     if deadline is None:
         yield
@@ -202,14 +200,14 @@ def _stopped_at(
         timer.cancel()
 
 
-def _drain(why: str, around: Surroundings, ui: Ui, more: str = "") -> None:
-    around.stopping.set()
-    ui.say(f"{why}: {around.in_flight} requests in flight are awaited{more}")
+def _drain(why: str, ctx: SendContext, ui: Ui, more: str = "") -> None:
+    ctx.stopping.set()
+    ui.say(f"{why}: {ctx.in_flight} requests in flight are awaited{more}")
 
 
-def _trouble(run: LiveRun, around: Surroundings, progress: Progress) -> Halt | None:
+def _trouble(run: LiveRun, ctx: SendContext, progress: Progress) -> Halt | None:
     """See whether the checkpoint can take what is in flight; may wait for the disk."""
-    folder, coming = run.prepared.workspace.state, around.in_flight + len(around.unrecorded)
+    folder, coming = run.context.workspace.state, ctx.in_flight + len(ctx.unrecorded)
     is_short = free_bytes(folder) < LOG_BYTES + coming * progress.longest_answer
     return _halt(run.writer.failure or (disk_full(folder) if is_short else None))
 
@@ -225,19 +223,19 @@ def _time_is_up(progress: Progress) -> Halt | None:
     return Halt(7, f"the time is up; {left:,} rows are left", "the same command goes on with them")
 
 
-def _budget_is_reached(run: LiveRun, purse: Purse, progress: Progress) -> Halt | None:
+def _budget_is_reached(run: LiveRun, budget_gate: BudgetGate, progress: Progress) -> Halt | None:
     """Say what is left when the budget, and nothing else, kept rows from being sent."""
     left = progress.to_send - progress.done
-    standing = purse.standing
-    if standing is None or not purse.left_out or not left:
+    budget_state = budget_gate.state
+    if budget_state is None or not budget_gate.left_out or not left:
         return None
     if progress.stopped_by not in (None, "budget"):
         return None  # a signal, which is told first
     usd, basis = _cost_of(left, run, progress)
     return budget_reached(
-        standing,
-        Unsent(left, usd, basis, purse.largest_left_out),
-        is_daily=run.prepared.loaded.job.budget.per == "day",
+        budget_state,
+        Unsent(left, usd, basis, budget_gate.largest_left_out),
+        is_daily=run.context.loaded.job.budget.per == "day",
         plan_cap_usd=run.plan_cap_usd,
     )
 

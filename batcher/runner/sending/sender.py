@@ -1,4 +1,4 @@
-"""One request through its attempts to an outcome, each attempt recorded before and after."""
+"""Takes one request through its attempts to an outcome; records each attempt before and after."""
 
 import asyncio
 from datetime import UTC, datetime
@@ -7,200 +7,220 @@ from decimal import Decimal
 import tenacity
 
 from batcher.core.answers.outcome import Billing, Outcome, Verdict, classify
-from batcher.core.answers.response import Answer, NoAnswer
+from batcher.core.answers.response import NoResponse, Response
 from batcher.core.money.bill import FREE, Bill, bill
 from batcher.core.pace.limiter import Limiter
-from batcher.core.pace.pace import Leave, Need, Returned
+from batcher.core.pace.pace import AttemptCost, Completion, Permit
 from batcher.core.pace.retry import Decision, History, Retry, Stop, decide
 from batcher.core.usage_fields import TTL
-from batcher.runner.sending.cache_gate import Lease
-from batcher.runner.sending.context import Surroundings, Tried
-from batcher.runner.sending.feed import Errand
+from batcher.runner.sending.cache_gate import CachePermit
+from batcher.runner.sending.context import AttemptResult, SendContext
+from batcher.runner.sending.feed import PendingRequest
 from batcher.runner.sending.rate_gate import rest
 from batcher.store.records import Intent, OutcomeRecord
 
 UNREAD_BYTES = 64 << 10
-"""How much is kept of a body that is no message; enough to see what it is."""
+"""How many bytes of a body are kept that is not a message: enough to recognise it."""
 
 
 class Sender:
-    """Sends errands on one worker's connection.
+    """Sends requests over one worker's connection.
 
-    Each errand gets a tenacity retrier of its own: a shared one mixes up its callers' states.
-    Whether and when to try again is decided in ``core.pace``; tenacity carries it out.
+    Each request gets a tenacity retrier of its own: a shared retrier mixes up its callers' states.
+    ``core.pace.retry`` decides whether and when to try again; tenacity waits, stops and repeats.
     """
 
-    def __init__(self, slot: int, surroundings: Surroundings) -> None:
+    def __init__(self, slot: int, ctx: SendContext) -> None:
         self._slot = slot
-        self._with = surroundings
+        self._ctx = ctx
 
-    async def send(self, errand: Errand) -> Tried | None:
-        """Try until there is nothing left to try; None when the run stopped before the next try."""
-        history = History(unknown=errand.unknown_attempts, repairs=errand.repairs)
-        asked, is_retry = errand, False
+    async def send(self, pending: PendingRequest) -> AttemptResult | None:
+        """Attempt a request until it has an outcome; None when the run stopped before an attempt.
 
-        async def attempt() -> Tried | None:
-            nonlocal asked, history, is_retry
-            tried = await self._attempt(asked, history, is_retry=is_retry)
-            if tried is not None:
-                history = history.after(tried.outcome)
-                is_retry = tried.outcome.is_trouble and not tried.outcome.is_rate_limited
-                asked = self._asked_next(asked, tried.outcome)
-            return tried
+        The last result is returned; its decision is a ``Retry`` when the run stopped before the
+        next attempt.
+        """
+        history = History(unknown=pending.unknown_attempts, repairs=pending.repairs)
+        is_retry = False
+
+        async def attempt() -> AttemptResult | None:
+            nonlocal pending, history, is_retry
+            result = await self._attempt(pending, history, is_retry=is_retry)
+            if result is not None:
+                history = history.after(result.outcome)
+                is_retry = result.outcome.is_trouble and not result.outcome.is_rate_limited
+                pending = self._next_request(pending, result.outcome)
+            return result
 
         async def sleep(seconds: float) -> None:
             await self._rest(seconds, Limiter.OVERLOADED if is_retry else Limiter.REFUSED)
 
         retrier = tenacity.AsyncRetrying(
-            retry=tenacity.retry_if_result(self._goes_on),
-            wait=_wait,
-            stop=tenacity.stop_never,
+            retry=tenacity.retry_if_result(_is_to_retry),
+            wait=_wait_s,
+            stop=self._is_stopping,
             sleep=sleep,
+            retry_error_callback=_last_result,
         )
         return await retrier(attempt)
 
-    def _asked_next(self, errand: Errand, outcome: Outcome) -> Errand:
-        """What is sent at the next try: the same, or the conversation with a complaint."""
-        labelling, message, complaint = self._with.labelling, outcome.message, outcome.complaint
-        if labelling is None or message is None or complaint is None:
-            return errand
-        return labelling.asking_again(errand, message, complaint)
+    def _is_stopping(self, _: tenacity.RetryCallState) -> bool:
+        return self._ctx.stopping.is_set()
 
-    async def _attempt(self, errand: Errand, history: History, *, is_retry: bool) -> Tried | None:
-        """Make one attempt when the cache and the pace let it; None when the run is stopping."""
-        around = self._with
-        lease = await around.warming.admit(errand.prefixes, around.stopping)
-        if lease is None:
+    def _next_request(self, pending: PendingRequest, outcome: Outcome) -> PendingRequest:
+        """Return what the next attempt sends: the same, or the conversation with a complaint."""
+        label_check, message, complaint = self._ctx.label_check, outcome.message, outcome.complaint
+        if label_check is None or message is None or complaint is None:
+            return pending
+        return label_check.repair_request(pending, message, complaint)
+
+    async def _attempt(
+        self, pending: PendingRequest, history: History, *, is_retry: bool
+    ) -> AttemptResult | None:
+        """Make one attempt when cache, budget and pace permit it; None when the run is stopping."""
+        ctx = self._ctx
+        cache_permit = await ctx.cache_gate.admit(pending.prefixes, ctx.stopping)
+        if cache_permit is None:
             return None
-        with lease:
-            body = errand.body_living(lease.ttl)
-            leave = await self._admit(errand, Need(len(body), errand.request.max_tokens, is_retry))
-            if leave is None:
+        with cache_permit:
+            body = pending.body_with_ttl(cache_permit.ttl)
+            permit = await self._admit(
+                pending, AttemptCost(len(body), pending.max_tokens, is_retry)
+            )
+            if permit is None:
                 return None
-            attempt_id = await self._intend(errand)
-            result = await self._exchange(attempt_id, errand, body, lease)
-            outcome = classify(result)
+            attempt_id = await self._record_intent(pending)
+            response = await self._exchange(attempt_id, pending, body, cache_permit)
+            outcome = classify(response)
             if outcome.message is not None:
-                lease.begun()
-        if around.labelling is not None:
-            outcome = await around.labelling.judge(outcome, history)
-        billed = self._bill(errand, outcome, body)
-        is_within = around.purse.settle(errand.worst_case_usd, billed.cost_usd)
-        decision = decide(outcome, history.after(outcome), around.policy, around.random())
-        record = _record(attempt_id, errand, outcome, billed, result)
+                cache_permit.begun()
+        if ctx.label_check is not None:
+            outcome = await ctx.label_check.judge(outcome, history)
+        billed = self._bill(pending, outcome, body)
+        is_within = ctx.budget_gate.settle(pending.worst_case_usd, billed.cost_usd)
+        decision = decide(outcome, history.after(outcome), ctx.policy, ctx.random())
+        record = _record(attempt_id, pending, outcome, billed, response)
         kept = len(record.body or b"")
-        tried = Tried(errand, outcome, billed, decision, kept, is_within_bound=is_within)
-        self._keep(record, tried)  # which may stop the run: then nobody is let through any more
-        came = _returned(result, outcome, billed, decision)
-        around.pacer.returned(errand.request.model, leave, came)
-        return tried
+        result = AttemptResult(pending, outcome, billed, decision, kept, is_within_bound=is_within)
+        self._keep(record, result)  # this may stop the run; then no gate admits anything more
+        completion = _completion(response, outcome, billed, decision)
+        ctx.rate_gate.on_completion(pending.model, permit, completion)
+        return result
 
-    async def _admit(self, errand: Errand, need: Need) -> Leave | None:
-        """Wait for room in the budget, then for the pace; None when there is none, or to stop."""
-        around, worst = self._with, errand.worst_case_usd
-        if not await around.purse.reserve(worst):
+    async def _admit(self, pending: PendingRequest, cost: AttemptCost) -> Permit | None:
+        """Reserve money, then wait for the pace; None without money or when stopping."""
+        ctx, worst = self._ctx, pending.worst_case_usd
+        if not await ctx.budget_gate.reserve(worst):
             return None
-        leave = await around.pacer.admit(errand.request.model, need)
-        if leave is None:
-            around.purse.settle(worst, Decimal(0))
-        return leave
+        permit = await ctx.rate_gate.admit(pending.model, cost)
+        if permit is None:
+            ctx.budget_gate.settle(worst, Decimal(0))
+        return permit
 
     async def _exchange(
-        self, attempt_id: int, errand: Errand, body: bytes, lease: Lease
-    ) -> Answer | NoAnswer:
-        """Send the bytes; what may be billed for them is at risk meanwhile."""
-        around = self._with
-        around.at_risk[attempt_id] = errand.worst_case_usd
-        lease.leaves()
+        self, attempt_id: int, pending: PendingRequest, body: bytes, cache_permit: CachePermit
+    ) -> Response | NoResponse:
+        """Send the bytes; until the response is back its worst case counts as at risk."""
+        ctx = self._ctx
+        ctx.at_risk[attempt_id] = pending.worst_case_usd
+        cache_permit.leaves()
         try:
-            return await around.client.send(self._slot, body, lease.begun)
+            return await ctx.client.send(self._slot, body, cache_permit.begun)
         finally:
-            del around.at_risk[attempt_id]
+            del ctx.at_risk[attempt_id]
 
-    def _keep(self, record: OutcomeRecord, tried: Tried) -> None:
-        """Let an outcome be recorded, and tell of it before and after that."""
-        around, cost = self._with, tried.bill.cost_usd
-        done = around.recorder.add("outcomes", record)
-        around.unrecorded[done] = tried.errand.worst_case_usd if cost is None else cost
-        done.add_done_callback(lambda future: self._recorded(future, tried))
-        around.watcher.tried(tried)
+    def _keep(self, record: OutcomeRecord, result: AttemptResult) -> None:
+        """Hand an outcome to the recorder, and tell the watcher before and after the commit."""
+        ctx, cost = self._ctx, result.bill.cost_usd
+        done = ctx.recorder.add("outcomes", record)
+        ctx.unrecorded[done] = result.pending.worst_case_usd if cost is None else cost
+        done.add_done_callback(lambda future: self._on_committed(future, result))
+        ctx.watcher.on_result(result)
 
-    async def _intend(self, errand: Errand) -> int:
-        """Make it durable that an attempt is about to leave; returns its id."""
-        around = self._with
-        attempt_id = next(around.attempt_ids)
+    async def _record_intent(self, pending: PendingRequest) -> int:
+        """Make it durable that an attempt is about to be sent; return the id of the attempt."""
+        ctx = self._ctx
+        attempt_id = next(ctx.attempt_ids)
         intent = Intent(
             attempt_id,
-            errand.fingerprint,
-            around.run_id,
-            errand.request.model,
+            pending.fingerprint,
+            ctx.run_id,
+            pending.model,
             datetime.now(UTC),
-            errand.worst_case_usd,
+            pending.worst_case_usd,
         )
-        await around.recorder.add("attempts", intent)
+        await ctx.recorder.add("attempts", intent)
         return attempt_id
 
-    def _recorded(self, done: "asyncio.Future[None]", tried: Tried) -> None:
+    def _on_committed(self, done: "asyncio.Future[None]", result: AttemptResult) -> None:
         if not done.cancelled() and done.exception() is None:
-            del self._with.unrecorded[done]
-            self._with.watcher.recorded(tried)
+            del self._ctx.unrecorded[done]
+            self._ctx.watcher.on_committed(result)
 
-    def _bill(self, errand: Errand, outcome: Outcome, body: bytes) -> Bill:
+    def _bill(self, pending: PendingRequest, outcome: Outcome, body: bytes) -> Bill:
         if outcome.billing is Billing.UNKNOWN:
             return Bill(None, None)
         if outcome.message is None:
             return FREE
-        around, free = self._with, self._with.free_usage_fields
+        ctx, free = self._ctx, self._ctx.free_usage_fields
         cache_ttl: TTL = "1h" if b'"ttl":"1h"' in body else "5m"
-        return bill(outcome.message, errand.request.model, around.prices, free, cache_ttl)
-
-    def _goes_on(self, tried: Tried | None) -> bool:
-        return (
-            tried is not None
-            and isinstance(tried.decision, Retry)
-            and not self._with.stopping.is_set()
-        )
+        return bill(outcome.message, pending.model, ctx.prices, free, cache_ttl)
 
     async def _rest(self, seconds: float, limiter: Limiter) -> None:
-        around = self._with
-        around.resting[limiter] += 1
+        ctx = self._ctx
+        ctx.resting[limiter] += 1
         try:
-            await rest(seconds, around.stopping)
+            await rest(seconds, ctx.stopping)
         finally:
-            around.resting[limiter] -= 1
+            ctx.resting[limiter] -= 1
 
 
-def _wait(state: tenacity.RetryCallState) -> float:
-    assert state.outcome is not None  # noqa: S101 - tenacity asks after an attempt
-    decision = state.outcome.result().decision
-    return 0.0 if isinstance(decision, Stop) else float(decision.after_s)
+def _is_to_retry(result: AttemptResult | None) -> bool:
+    return result is not None and isinstance(result.decision, Retry)
 
 
-def _returned(
-    result: Answer | NoAnswer, outcome: Outcome, billed: Bill, decision: Decision
-) -> Returned:
-    """What the pace learns from."""
-    headers = result.headers if isinstance(result, Answer) else {}
+def _wait_s(state: tenacity.RetryCallState) -> float:
+    result = _last_result(state)
+    if result is None or isinstance(result.decision, Stop):
+        return 0.0
+    return float(result.decision.after_s)
+
+
+def _last_result(state: tenacity.RetryCallState) -> AttemptResult | None:
+    assert state.outcome is not None  # noqa: S101 - tenacity calls this after an attempt
+    result: AttemptResult | None = state.outcome.result()
+    return result
+
+
+def _completion(
+    response: Response | NoResponse, outcome: Outcome, billed: Bill, decision: Decision
+) -> Completion:
+    """Return what the pace learns from."""
+    headers = response.headers if isinstance(response, Response) else {}
     retry_s = decision.after_s if isinstance(decision, Retry) else None
-    return Returned(outcome, headers, billed.usage, result.latency_s, retry_s)
+    return Completion(outcome, headers, billed.usage, response.latency_s, retry_s)
 
 
 def _record(
-    attempt_id: int, errand: Errand, outcome: Outcome, billed: Bill, result: Answer | NoAnswer
+    attempt_id: int,
+    pending: PendingRequest,
+    outcome: Outcome,
+    billed: Bill,
+    response: Response | NoResponse,
 ) -> OutcomeRecord:
-    # What was not got has no such attribute, and is null in the record.
-    answer = result if isinstance(result, Answer) else None
+    # Without a response, a message or a usage their fields are null in the record.
+    received = response if isinstance(response, Response) else None
     message, usage = outcome.message, billed.usage
     return OutcomeRecord(
         attempt_id=attempt_id,
-        fingerprint=errand.fingerprint,
+        fingerprint=pending.fingerprint,
         is_final=outcome.verdict is Verdict.FINAL,
         status=outcome.status.value,
         billing=outcome.billing.value,
-        http_status=getattr(answer, "status", None),
+        http_status=getattr(received, "status", None),
         error_type=outcome.error_type,
         error_message=outcome.error_message,
-        request_id=getattr(answer, "request_id", None),
+        request_id=getattr(received, "request_id", None),
         message_id=getattr(message, "id", None),
         model=getattr(message, "model", None),
         stop_reason=getattr(message, "stop_reason", None),
@@ -212,15 +232,15 @@ def _record(
         thinking_tokens=getattr(usage, "thinking_tokens", None),
         cost_usd=billed.cost_usd,
         rates=billed.rates,
-        latency_s=result.latency_s,
-        ttft_s=getattr(answer, "ttft_s", None),
+        latency_s=response.latency_s,
+        ttft_s=getattr(received, "ttft_s", None),
         ended_at=datetime.now(UTC),
-        body=_kept(answer, outcome),
+        body=_kept(received, outcome),
     )
 
 
-def _kept(answer: Answer | None, outcome: Outcome) -> bytes | None:
-    """Return what is kept of an answer: all of a message, the beginning of anything else."""
-    if answer is None:
+def _kept(response: Response | None, outcome: Outcome) -> bytes | None:
+    """Return the bytes to keep: all of a message, the beginning of anything else."""
+    if response is None:
         return None
-    return answer.body if outcome.message is not None else answer.body[:UNREAD_BYTES]
+    return response.body if outcome.message is not None else response.body[:UNREAD_BYTES]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from batcher.core.pace.halt import Halt
 from batcher.core.usage_fields import PROMPT_FIELDS
-from batcher.runner.sending.context import Surroundings
+from batcher.runner.sending.context import SendContext
 from batcher.runner.sending.progress import Progress
 from batcher.runner.ui import Snapshot, Ui
 
@@ -24,7 +24,7 @@ class Ticker:
     be written stops no run; trouble does.
     """
 
-    around: Surroundings
+    ctx: SendContext
     progress: Progress
     ui: Ui
     publish: Callable[[Snapshot, Progress], None]
@@ -37,7 +37,7 @@ class Ticker:
         while True:
             before = progress.clock()
             await asyncio.sleep(_TICK_S)
-            limiter = self.around.limiter
+            limiter = self.ctx.limiter
             pace_s[limiter] = pace_s.get(limiter, 0.0) + progress.clock() - before
             snapshot = self._snapshot(_rate(history, progress.clock(), progress.done))
             self.ui.show(snapshot)
@@ -70,17 +70,17 @@ class Ticker:
             done=progress.done,
             failed=progress.failed,
             retried=progress.retried,
-            in_flight=self.around.in_flight,
+            in_flight=self.ctx.in_flight,
             spent_usd=progress.spent_usd,
             unknown_usd=progress.unknown_usd,
             cache_read_share=read / prompt if prompt else 0.0,
             saved_usd=progress.saved_usd,
             rate=rate,
             eta_s=left / rate if rate > 0 else None,
-            limiter=self.around.limiter,
+            limiter=self.ctx.limiter,
             elapsed_s=progress.clock() - progress.started_at,
             usd_deviation=progress.usd_deviation,
-            budget=self.around.purse.standing,
+            budget=self.ctx.budget_gate.state,
         )
 
 

@@ -17,7 +17,7 @@ from batcher.outputs.label_arrays import values_of
 from batcher.outputs.parquet_output import ParquetOutput, clear_leftovers
 from batcher.outputs.result_columns import Layout, repeat_rows
 from batcher.outputs.seal import Seal, SealedFile, read_seal
-from batcher.runner.job_context import Prepared
+from batcher.runner.job_context import JobContext
 from batcher.runner.planning.planner import Plan, WithCheckpoint
 from batcher.runner.writing.quality import Quality
 from batcher.store.plans import (
@@ -59,16 +59,16 @@ class Exported:
     quality: Tally | None = None
 
 
-def layout_of(prepared: Prepared, plan: Plan) -> Layout:
+def layout_of(context: JobContext, plan: Plan) -> Layout:
     """The output's columns; raises ConfigurationError when a kept column bears one of our names."""
-    output = prepared.loaded.job.output
-    labels = prepared.loaded.labels
+    output = context.loaded.job.output
+    labels = context.loaded.labels
     layout = Layout(
         plan.schema,
         output.prefix,
         keeps_text=output.keep_text,
         labels=labels,
-        samples=prepared.samples,
+        samples=context.samples,
     )
     if doubled := layout.label_clashes():
         raise ConfigurationError(
@@ -88,7 +88,7 @@ def layout_of(prepared: Prepared, plan: Plan) -> Layout:
 
 
 def export_parquet(
-    prepared: Prepared,
+    context: JobContext,
     plan: Plan,
     with_checkpoint: WithCheckpoint,
     target: Target,
@@ -100,19 +100,19 @@ def export_parquet(
     Begin the results first; ``rows_read`` hears how many rows of the input are written, and
     ``quality`` sees them.
     """
-    layout, path = layout_of(prepared, plan), target.path
-    output = prepared.loaded.job.output
+    layout, path = layout_of(context, plan), target.path
+    output = context.loaded.job.output
     by_status = with_checkpoint(count_statuses)
     sums = with_checkpoint(output_totals)
-    content = [with_checkpoint(results_digest), _files_digest(prepared)]
+    content = [with_checkpoint(results_digest), _files_digest(context)]
     metadata = {
-        **_metadata(prepared, target.run_id),
+        **_metadata(context, target.run_id),
         "rows": plan.counts.items,
         "by_status": by_status,
         "totals": sums,
         "content": content,
     }
-    labels = prepared.loaded.job.labels
+    labels = context.loaded.job.labels
     made_from = {
         "schema_version": OUTPUT_VERSION,
         "content": content,
@@ -120,7 +120,7 @@ def export_parquet(
         "rows_per_file": output.rows_per_file,
         "gold": [labels.gold, labels.gold_field],
     }
-    state, is_own = prepared.workspace.state, path == prepared.workspace.output
+    state, is_own = context.workspace.state, path == context.workspace.output
     seal = read_seal(state) if is_own else None
     clear_leftovers(path)
     is_unchanged = seal is not None and seal.is_of(made_from) and not seal.broken(path)
@@ -128,17 +128,17 @@ def export_parquet(
         parts = None if path.suffix == ".parquet" else output.rows_per_file
         with ParquetOutput(path, layout.schema, rows_per_file=parts) as file:
             rows = 0
-            for table in result_tables(prepared, plan, with_checkpoint, layout, quality):
+            for table in result_tables(context, plan, with_checkpoint, layout, quality):
                 file.write(table)
                 rows += table.num_rows
-                rows_read(rows // prepared.samples)
+                rows_read(rows // context.samples)
             file.finish(metadata)
         seal = Seal.of(path, made_from)
         if is_own:
             with contextlib.suppress(OSError):  # without a seal it is written once more, no worse
                 seal.write(state)
     cost = Decimal(sums["cost_usd"])
-    allowance = prepared.loaded.job.retry.unknown_attempts
+    allowance = context.loaded.job.retry.unknown_attempts
     still_open = with_checkpoint(partial(count_open, allowance=allowance))
     found = None if is_unchanged or quality is None else quality.tally
     return Exported(
@@ -146,26 +146,26 @@ def export_parquet(
     )
 
 
-def _metadata(prepared: Prepared, run_id: str) -> dict[str, Any]:
+def _metadata(context: JobContext, run_id: str) -> dict[str, Any]:
     """What an output says of the job that it is of."""
     return {
         "schema_version": OUTPUT_VERSION,
-        "job": prepared.loaded.job.job.name,
-        "job_digest": prepared.loaded.digest,
+        "job": context.loaded.job.job.name,
+        "job_digest": context.loaded.digest,
         "run_id": run_id,
-        "is_simulated": prepared.asks_simulator,
-        "prices_as_of": prepared.prices.as_of.isoformat(),
+        "is_simulated": context.asks_simulator,
+        "prices_as_of": context.prices.as_of.isoformat(),
     }
 
 
-def _files_digest(prepared: Prepared) -> str:
+def _files_digest(context: JobContext) -> str:
     """Names the input's files as they are; there may be hundreds of thousands."""
-    files = [(file.name, file.size, file.mtime_ns) for file in prepared.source.files]
+    files = [(file.name, file.size, file.mtime_ns) for file in context.source.files]
     return content_name(files).hex()
 
 
 def result_tables(
-    prepared: Prepared,
+    context: JobContext,
     plan: Plan,
     with_checkpoint: WithCheckpoint,
     layout: Layout,
@@ -175,9 +175,9 @@ def result_tables(
 
     ``quality`` sees the value of each row beside what its gold column says.
     """
-    samples = prepared.samples
+    samples = context.samples
     names = tuple(plan.schema.names)
-    for chunk in prepared.source.chunks(plan.columns, _STRETCH_ROWS):
+    for chunk in context.source.chunks(plan.columns, _STRETCH_ROWS):
         kept = repeat_rows(chunk.table(names, plan.schema), samples)
         rows = [row for row in chunk.rows for _ in range(samples)]
         items = [row.ordinal * samples + n % samples for n, row in enumerate(rows)]
@@ -186,16 +186,16 @@ def result_tables(
         for start in range(0, len(items), step):
             part = items[start : start + step]
             results = with_checkpoint(partial(read_results, first=part[0], last=part[-1]))
-            values = label_values(prepared, results)
+            values = label_values(context, results)
             if quality is not None:
                 quality.see(rows[start : start + step], values, results)
             yield layout.fill(kept.slice(start, len(part)), results, values)
-    prepared.source.check_unchanged()
+    context.source.check_unchanged()
 
 
-def label_values(prepared: Prepared, results: pa.Table) -> list[Mapping[str, Any] | None]:
+def label_values(context: JobContext, results: pa.Table) -> list[Mapping[str, Any] | None]:
     """The checked values of a stretch of results; nothing when the job has no labels."""
-    labels = prepared.loaded.labels
+    labels = context.loaded.labels
     if labels is None:
         return []
     columns = (results.column(name).to_pylist() for name in ("status", "body"))

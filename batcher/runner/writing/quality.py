@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from batcher.core.quality.tally import Labelled, Tally
 from batcher.core.row import BadRow, Row
-from batcher.runner.job_context import Prepared
+from batcher.runner.job_context import JobContext
 
 
 @dataclass(slots=True)
@@ -27,18 +27,18 @@ class Quality:
     _is_new: bool = False
 
     @classmethod
-    def of(cls, prepared: Prepared, run_id: str, *, is_whole: bool) -> "Quality | None":
+    def of(cls, context: JobContext, run_id: str, *, is_whole: bool) -> "Quality | None":
         """That of a job with labels; None without. ``run_id`` is the run whose end it is.
 
         Only what a whole run answers is compared with what the last whole run did: a retry and a
         part of the input are no fair sample.
         """
-        labels = prepared.loaded.labels
+        labels = context.loaded.labels
         if labels is None:
             return None
-        last_run_id, then = _last_told(prepared, run_id)
-        tally = Tally(labels.columns, prepared.gold, then, is_whole=is_whole)
-        return cls(tally, prepared.samples, last_run_id)
+        last_run_id, then = _last_told(context, run_id)
+        tally = Tally(labels.columns, context.gold, then, is_whole=is_whole)
+        return cls(tally, context.samples, last_run_id)
 
     def see(
         self, rows: Sequence[Row | BadRow], values: Sequence[Labelled], results: pa.Table
@@ -59,10 +59,10 @@ class Quality:
         return row.values.get(self.tally.gold.column)
 
 
-def _last_told(prepared: Prepared, run_id: str) -> tuple[str, Mapping[str, Mapping[str, int]]]:
+def _last_told(context: JobContext, run_id: str) -> tuple[str, Mapping[str, Mapping[str, int]]]:
     """The last run before this one that told of its labels, and what the last whole one had new."""
     last = ""
-    for path in sorted(prepared.workspace.state.glob("*/run.json"), reverse=True):
+    for path in sorted(context.workspace.state.glob("*/run.json"), reverse=True):
         if path.parent.name >= run_id:
             continue
         try:

@@ -11,7 +11,7 @@ from batcher.store.migrations import SCHEMA_VERSION, TABLES
 from batcher.store.repair.damaged_copy import DamagedCopy
 from batcher.store.repair.damaged_reader import Stored, read_tables, read_version
 from batcher.store.repair.file_repair import TAKEN, Finding, log_of
-from batcher.store.repair.rescue import TableState, Unseen, rescue, survey
+from batcher.store.repair.rescue import TableState, Unknown, rescue, survey
 from batcher.store.watermark import Watermark
 
 
@@ -26,7 +26,7 @@ class Examination:
     findings: tuple[Finding, ...]
     held: int
     tables: Mapping[str, TableState] = field(default_factory=dict)
-    unseen: Unseen | None = None
+    unseen: Unknown | None = None
 
     @property
     def read(self) -> int:

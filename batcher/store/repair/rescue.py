@@ -49,7 +49,7 @@ class TableState:
 
 
 @dataclass(frozen=True, slots=True)
-class Unseen:
+class Unknown:
     """Attempts without an outcome, and what they may have cost; ``unbounded`` of them: any sum."""
 
     attempts: int
@@ -76,7 +76,7 @@ def survey(copy: DamagedCopy, tables: Sequence[Stored]) -> dict[str, TableState]
     return states
 
 
-def rescue(copy: DamagedCopy, tables: Sequence[Stored], folder: Path, now: datetime) -> Unseen:
+def rescue(copy: DamagedCopy, tables: Sequence[Stored], folder: Path, now: datetime) -> Unknown:
     """Write what can be read into a new checkpoint in an empty folder, in the order it was in.
 
     Returns the attempts in it whose fate is unknown.
@@ -93,7 +93,7 @@ def rescue(copy: DamagedCopy, tables: Sequence[Stored], folder: Path, now: datet
         ((attempts, at_most_usd, unbounded),) = checkpoint.rows(_REPAIR["unseen"])
     finally:
         checkpoint.close()
-    return Unseen(attempts, at_most_usd, unbounded)
+    return Unknown(attempts, at_most_usd, unbounded)
 
 
 def _in_order(tables: Sequence[Stored]) -> Iterator[Stored]:

@@ -151,13 +151,13 @@ WITH items AS (
 )
 SELECT count(DISTINCT ordinal) AS rows,
        count(*) AS items,
-       count(*) FILTER (WHERE is_first AND final_attempt IS NOT NULL) AS known,
+       count(*) FILTER (WHERE is_first AND final_attempt IS NOT NULL) AS already_answered,
        count(*) FILTER (WHERE is_open AND NOT is_held) AS to_send,
        count(*) FILTER (WHERE NOT is_first) AS shared,
        count(*) FILTER (WHERE status = 'errored') AS bad,
        count(*) FILTER (WHERE status = 'skipped') AS skipped,
-       count(*) FILTER (WHERE is_open AND is_held) AS held,
-       count(*) FILTER (WHERE is_open AND NOT is_held AND attempts > 0) AS tried,
+       count(*) FILTER (WHERE is_open AND is_held) AS on_hold,
+       count(*) FILTER (WHERE is_open AND NOT is_held AND attempts > 0) AS attempted_before,
        count(*) FILTER (WHERE is_open AND NOT is_held AND attempts = 0 AND is_changed) AS changed
 FROM items;
 
@@ -167,7 +167,7 @@ SELECT a.unknown_attempts, sum(p.worst_case_usd), coalesce(sum(p.repairs_usd), 0
 FROM answered a JOIN plan p ON p.item = a.first_item
 WHERE a.final_attempt IS NULL AND a.unknown_attempts < $allowance GROUP BY ALL;
 
--- name: count_gone
+-- name: count_removed
 -- Rows that an earlier input had and this one has not.
 SELECT count(*) FROM seen WHERE item IS NULL AND NOT is_gone;
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from random import Random
 
-from batcher.core.money.budget import Affordable, Budget, Standing
+from batcher.core.money.budget import Budget, BudgetState, Reservation
 
 MILLIONTH = Decimal("0.000001")
 
@@ -52,11 +52,11 @@ class Ledger:
         else:
             self.spent += cost
 
-    def standing(self) -> Standing:
+    def state(self) -> BudgetState:
         """What a new process counts: whatever has no outcome may have been billed."""
         self.unknown += sum(self._open.values(), Decimal(0))
         self._open.clear()
-        return Standing(self.cap, self.spent, self.unknown)
+        return BudgetState(self.cap, self.spent, self.unknown)
 
 
 def spend(requests: int, cap: Decimal, seed: int, *, in_flight: int = 64) -> Ledger:
@@ -66,7 +66,7 @@ def spend(requests: int, cap: Decimal, seed: int, *, in_flight: int = 64) -> Led
     the process is killed once in about ten thousand attempts.
     """
     random, ledger = Random(seed), Ledger(cap)
-    budget, flying = Budget(ledger.standing()), deque[tuple[int, Attempt]]()
+    budget, flying = Budget(ledger.state()), deque[tuple[int, Attempt]]()
     left = requests
     while left or flying:
         if random.random() < 1e-4:
@@ -75,15 +75,15 @@ def spend(requests: int, cap: Decimal, seed: int, *, in_flight: int = 64) -> Led
                     ledger.bill(attempt.billed)
             flying.clear()
             ledger.kills += 1
-            budget = Budget(ledger.standing())
+            budget = Budget(ledger.state())
         if left and len(flying) < in_flight:
             worst, real = _draw(random)
             said = budget.reserve(worst)
-            if said is Affordable.NOW:
+            if said is Reservation.NOW:
                 flying.append((ledger.intend(worst), Attempt(worst, real)))
                 left -= 1
                 continue
-            if said is Affordable.NEVER:
+            if said is Reservation.NEVER:
                 left = 0
                 continue
         left += _return(random, ledger, budget, flying)

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 from spending import spend
 
-from batcher.core.money.budget import Affordable, Budget, Standing
+from batcher.core.money.budget import Budget, BudgetState, Reservation
 
 USD = st.decimals("0.000001", "2", places=6)
 
@@ -24,7 +24,7 @@ class Spending(RuleBasedStateMachine):
 
     def start(self) -> None:
         """A process begins with what is on the disk."""
-        self.budget = Budget(Standing(self.cap, self.spent, self.unknown))
+        self.budget = Budget(BudgetState(self.cap, self.spent, self.unknown))
 
     @rule(worst=USD)
     def reserve(self, worst: Decimal) -> None:
@@ -32,10 +32,10 @@ class Spending(RuleBasedStateMachine):
         room = self.cap - self.spent - self.unknown - sum(self.flying, Decimal(0))
         said = self.budget.reserve(worst)
         if worst <= room:
-            assert said is Affordable.NOW
+            assert said is Reservation.NOW
             self.flying.append(worst)
         else:
-            assert said is (Affordable.LATER if self.flying else Affordable.NEVER)
+            assert said is (Reservation.LATER if self.flying else Reservation.NEVER)
 
     @precondition(lambda self: self.flying)
     @rule(data=st.data(), share=st.decimals("0", "1", places=3))
@@ -70,11 +70,11 @@ class Spending(RuleBasedStateMachine):
     @invariant()
     def is_never_passed(self) -> None:
         """Spent, unknown and reserved add up, and stay below the cap unless it was lowered."""
-        standing = self.budget.standing
-        assert (standing.spent, standing.unknown) == (self.spent, self.unknown)
-        assert standing.reserved == sum(self.flying, Decimal(0))
+        budget_state = self.budget.state
+        assert (budget_state.spent, budget_state.unknown) == (self.spent, self.unknown)
+        assert budget_state.reserved == sum(self.flying, Decimal(0))
         if self.spent + self.unknown <= self.cap:
-            assert standing.available >= 0
+            assert budget_state.available >= 0
 
 
 TestSpending = Spending.TestCase
@@ -84,11 +84,11 @@ TestSpending.settings = settings(max_examples=150, stateful_step_count=40, deadl
 @given(USD, USD)
 def test_a_cost_above_its_bound_is_said_and_counted(worst: Decimal, more: Decimal) -> None:
     """The bound was wrong, but the money is gone."""
-    budget = Budget(Standing(Decimal(100), Decimal(0), Decimal(0)))
+    budget = Budget(BudgetState(Decimal(100), Decimal(0), Decimal(0)))
     budget.reserve(worst)
     with pytest.raises(ValueError, match="worst case"):
         budget.settle(worst, worst + more)
-    assert budget.standing.spent == worst + more
+    assert budget.state.spent == worst + more
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batcher.core.money.budget import Standing
+from batcher.core.money.budget import BudgetState
 from batcher.core.pace.halt import Basis, Halt, Unsent, budget_reached
 
 CENT = Decimal("0.01")
@@ -21,9 +21,9 @@ def reached(
     plan_cap_usd: Decimal | None = None,
 ) -> Halt:
     """A budget of ten dollars with twenty rows left, at four dollars and fifty cents."""
-    standing = Standing(Decimal(10), Decimal("9.50"), Decimal(unknown))
+    budget_state = BudgetState(Decimal(10), Decimal("9.50"), Decimal(unknown))
     unsent = Unsent(20, Decimal("4.50"), basis, Decimal("0.6"))
-    return budget_reached(standing, unsent, is_daily=is_daily, plan_cap_usd=plan_cap_usd)
+    return budget_reached(budget_state, unsent, is_daily=is_daily, plan_cap_usd=plan_cap_usd)
 
 
 @pytest.mark.parametrize(
@@ -73,19 +73,19 @@ def test_the_budget_that_would_do_is_above_the_one_that_did_not(
     spent: Decimal, unknown: Decimal, cap: Decimal, rest: Decimal, beyond: Decimal
 ) -> None:
     """Whatever rows cost so far: an attempt was left out that did not fit, and now it does."""
-    standing = Standing(cap, spent, unknown)
-    largest = max(Decimal(0), standing.available) + beyond + Decimal("1e-9")
-    enough = Unsent(1, rest, Basis.RUN, largest).enough(standing.used)
+    budget_state = BudgetState(cap, spent, unknown)
+    largest = max(Decimal(0), budget_state.available) + beyond + Decimal("1e-9")
+    enough = Unsent(1, rest, Basis.RUN, largest).enough(budget_state.used)
     assert enough > cap
-    assert Standing(enough, spent, unknown).available >= largest
+    assert BudgetState(enough, spent, unknown).available >= largest
     assert enough % CENT == 0
 
 
 def test_a_budget_that_is_too_small_for_one_request_says_so() -> None:
     """Nothing is spent of it, and nothing ever would be."""
-    standing = Standing(Decimal("0.50"), Decimal(0), Decimal(0))
+    budget_state = BudgetState(Decimal("0.50"), Decimal(0), Decimal(0))
     unsent = Unsent(4, Decimal("0.004"), Basis.ESTIMATE, Decimal("0.9"))
-    halt = budget_reached(standing, unsent, is_daily=False, plan_cap_usd=None)
+    halt = budget_reached(budget_state, unsent, is_daily=False, plan_cap_usd=None)
     assert halt.message.startswith(
         "the budget of $0.50 is too small: one request alone may cost up to $0.90; 4 rows are left"
     )

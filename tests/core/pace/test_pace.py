@@ -9,18 +9,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from batcher.core.answers.outcome import Billing, Outcome, Status, Verdict, classify
-from batcher.core.answers.response import Answer, NoAnswer
+from batcher.core.answers.response import NoResponse, Response
 from batcher.core.money.usage import Usage
 from batcher.core.pace.kinds import Kind
 from batcher.core.pace.limiter import Limiter
 from batcher.core.pace.model_groups import limit_group
-from batcher.core.pace.pace import ALONE_S, SPREAD_S, Hold, Leave, Need, Pace, Returned
+from batcher.core.pace.pace import ALONE_S, SPREAD_S, AttemptCost, Completion, Delay, Pace, Permit
 
-NEED = Need(300, 100)
+NEED = AttemptCost(300, 100)
 GOOD = Outcome(Status.SUCCEEDED, Verdict.FINAL, Billing.BILLED)
-REFUSED = classify(Answer(429, {}, b"{}", 1.0))
-FAILED = classify(Answer(529, {}, b"{}", 1.0))
-LOST = classify(NoAnswer("client.read", "", was_sent=True, latency_s=1.0))
+REFUSED = classify(Response(429, {}, b"{}", 1.0))
+FAILED = classify(Response(529, {}, b"{}", 1.0))
+LOST = classify(NoResponse("client.read", "", was_sent=True, latency_s=1.0))
 
 
 def told(requests: int, limit: int = 1_000) -> dict[str, str]:
@@ -35,16 +35,16 @@ class Play:
 
     cap: int = 50
     now: float = 100.0
-    out: list[Leave] = field(default_factory=list)
+    out: list[Permit] = field(default_factory=list)
     left_at: list[float] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.pace = Pace(self.cap, 60.0, {})
 
-    def leave(self, need: Need = NEED) -> Leave | Hold:
+    def leave(self, cost: AttemptCost = NEED) -> Permit | Delay:
         """Ask for one."""
-        decision = self.pace.ask(need, self.now)
-        if isinstance(decision, Leave):
+        decision = self.pace.ask(cost, self.now)
+        if isinstance(decision, Permit):
             self.out.append(decision)
             self.left_at.append(self.now)
         return decision
@@ -52,13 +52,13 @@ class Play:
     def back(self, outcome: Outcome = GOOD, index: int = 0, **more: Any) -> None:
         """Let one come back."""
         usage = Usage(input_tokens=100, output_tokens=10) if outcome is GOOD else None
-        came = Returned(outcome, more.get("headers", {}), usage, 1.0, more.get("pause_s"))
-        self.pace.returned(self.out.pop(index), came, self.now, 0.5)
+        completion = Completion(outcome, more.get("headers", {}), usage, 1.0, more.get("pause_s"))
+        self.pace.on_completion(self.out.pop(index), completion, self.now, 0.5)
 
     def warm(self, answers: int = 400) -> "Play":
         """Let the window grow to its cap."""
         for _ in range(answers):
-            while isinstance(self.leave(), Leave):
+            while isinstance(self.leave(), Permit):
                 pass
             self.back()
         return self
@@ -90,7 +90,7 @@ def test_never_above_concurrency_and_never_lost(
     for what, pause, number in steps:
         play.now += pause
         if what in ("leave", "retry"):
-            play.leave(Need(300, 100, is_retry=what == "retry"))
+            play.leave(AttemptCost(300, 100, is_retry=what == "retry"))
         elif play.out:
             pause_s = 1.0 if what == "429" else None
             headers = told(number)
@@ -106,14 +106,14 @@ def test_nobody_waits_for_ever(steps: list[tuple[str, float, int]]) -> None:
     for what, pause, number in steps:
         play.now += pause
         if what in ("leave", "retry"):
-            play.leave(Need(300, 100, is_retry=what == "retry"))
+            play.leave(AttemptCost(300, 100, is_retry=what == "retry"))
         elif play.out:
             play.back(OUTCOMES[what], headers=told(number), pause_s=1.0 if what == "429" else None)
-    for need in (NEED, Need(300, 100, is_retry=True), Need(30_000_000, 100_000)):
+    for cost in (NEED, AttemptCost(300, 100, is_retry=True), AttemptCost(30_000_000, 100_000)):
         play.drain()
         for _ in range(10):
-            decision = play.leave(need)
-            if isinstance(decision, Leave):
+            decision = play.leave(cost)
+            if isinstance(decision, Permit):
                 break
             assert decision.seconds < 200
             play.now += decision.seconds + 1e-6
@@ -134,7 +134,7 @@ def test_nobody_leaves_in_a_pause_and_no_two_at_once_after_it(
     asked_at, play.left_at = play.now, []
     while len(play.left_at) < min(waiting, int(play.pace.window_size)):
         decision = play.leave()
-        if isinstance(decision, Hold):
+        if isinstance(decision, Delay):
             assert decision.seconds > 0
             play.now += decision.seconds
     assert play.left_at[0] >= asked_at + pause_s
@@ -152,21 +152,21 @@ def test_a_request_that_hangs_does_not_hold_up_the_end_of_an_outage() -> None:
         play.back(FAILED, index=1)
     assert play.out == [hanging]
     decision = play.leave()
-    assert isinstance(decision, Hold)
+    assert isinstance(decision, Delay)
     play.now += decision.seconds
-    assert isinstance(play.leave(), Leave)
-    assert play.leave() == Hold(float("inf"), Limiter.OVERLOADED)
+    assert isinstance(play.leave(), Permit)
+    assert play.leave() == Delay(float("inf"), Limiter.OVERLOADED)
     play.back(index=1)
-    assert isinstance(play.leave(), Leave)
+    assert isinstance(play.leave(), Permit)
 
 
 def test_a_first_answer_that_takes_its_time_is_not_waited_for() -> None:
     """After ten seconds eight may be out; not before."""
     play = Play()
     play.leave()
-    assert play.leave() == Hold(ALONE_S, Limiter.RAMPING)
+    assert play.leave() == Delay(ALONE_S, Limiter.RAMPING)
     play.now += ALONE_S
-    while isinstance(play.leave(), Leave):
+    while isinstance(play.leave(), Permit):
         pass
     assert play.pace.in_flight == 8
 
@@ -175,7 +175,7 @@ def test_a_refused_key_lets_nobody_else_go() -> None:
     """An answer that halts the run is no clean answer: the window stays as it was."""
     play = Play()
     play.leave()
-    play.back(classify(Answer(401, {}, b"{}", 1.0)))
+    play.back(classify(Response(401, {}, b"{}", 1.0)))
     assert play.pace.window_size == 1
 
 
@@ -211,7 +211,7 @@ def test_a_longer_pause_stays() -> None:
     play.back(REFUSED, pause_s=30.0)
     play.back(REFUSED, pause_s=1.0)
     decision = play.leave()
-    assert decision == Hold(30.0, Limiter.REFUSED)
+    assert decision == Delay(30.0, Limiter.REFUSED)
 
 
 @pytest.mark.parametrize(
@@ -230,7 +230,7 @@ def test_the_limit_that_holds_is_named(kind: str, word: Limiter) -> None:
     play.leave()
     play.back(headers={f"{name}-limit": "60", f"{name}-remaining": "0"})
     decision = play.leave()
-    assert isinstance(decision, Hold)
+    assert isinstance(decision, Delay)
     assert decision.limiter is word
 
 
@@ -238,16 +238,16 @@ def test_what_else_holds_is_named() -> None:
     """Ramping, the cap, an outage."""
     play = Play()
     play.leave()
-    assert play.leave() == Hold(ALONE_S, Limiter.RAMPING)
+    assert play.leave() == Delay(ALONE_S, Limiter.RAMPING)
     play.back()
     play.warm()
-    while isinstance(decision := play.leave(), Leave):
+    while isinstance(decision := play.leave(), Permit):
         pass
     assert decision.limiter is Limiter.CONCURRENCY
     while play.out:
         play.back(FAILED)
     decision = play.leave()
-    assert isinstance(decision, Hold)
+    assert isinstance(decision, Delay)
     assert decision.limiter is Limiter.OVERLOADED
 
 
@@ -258,14 +258,14 @@ def test_cached_reads_do_not_count_and_what_was_not_used_comes_back() -> None:
     headers = {f"{name}-limit": "60000", f"{name}-remaining": "60000"}
     play.leave()
     play.back(headers=headers)
-    big = Need(30_000, 100)
+    big = AttemptCost(30_000, 100)
     play.leave(big)
     limit = play.pace._limits[Kind.INPUT]
     taken = 60_000 - limit.bucket.level
     assert taken == pytest.approx(play.out[0].amounts.input_tokens)
     usage = Usage(input_tokens=10, output_tokens=1, cache_read_input_tokens=9_000)
-    came = Returned(GOOD, {}, usage, 1.0)
-    play.pace.returned(play.out.pop(), came, play.now, 0.5)
+    completion = Completion(GOOD, {}, usage, 1.0)
+    play.pace.on_completion(play.out.pop(), completion, play.now, 0.5)
     assert limit.bucket.level == pytest.approx(60_000 - 10)
 
 
@@ -273,7 +273,7 @@ def test_cached_reads_do_not_count_and_what_was_not_used_comes_back() -> None:
     ("outcome", "stays"),
     [
         (REFUSED, 0),
-        (classify(NoAnswer("client.connect", "", was_sent=False, latency_s=0.1)), 0),
+        (classify(NoResponse("client.connect", "", was_sent=False, latency_s=0.1)), 0),
         (LOST, 1),
         (FAILED, 1),
     ],

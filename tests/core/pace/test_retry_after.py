@@ -7,13 +7,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batcher.core.answers.outcome import Billing, Outcome, classify, retry_after_s
-from batcher.core.answers.response import Answer
+from batcher.core.answers.response import Response
 
 
 def judged(status: int, **headers: str) -> Outcome:
     """Classify an empty answer; header names with underscores."""
     named = {name.replace("_", "-"): value for name, value in headers.items()}
-    return classify(Answer(status, named, b"", 1.0))
+    return classify(Response(status, named, b"", 1.0))
 
 
 DATE = "Sun, 22 Nov 2026 10:00:00 GMT"
@@ -108,7 +108,7 @@ def test_nothing_that_comes_back_can_raise(
     status: int, body: bytes, headers: dict[str, str], fault: str | None
 ) -> None:
     """Arbitrary bytes and headers get a verdict, and only a whole message is billed."""
-    outcome = classify(Answer(status, headers, body, 1.0, fault=fault))
+    outcome = classify(Response(status, headers, body, 1.0, fault=fault))
     assert (outcome.billing is Billing.BILLED) == (outcome.message is not None)
     assert outcome.message is None or (status < 300 and fault is None)
     assert outcome.retry_after_s is None or outcome.retry_after_s >= 0
@@ -119,5 +119,5 @@ def test_nothing_that_comes_back_can_raise(
 @given(HEADERS)
 def test_a_wait_is_a_number_of_seconds_or_nothing(headers: dict[str, str]) -> None:
     """It can always be waited for: finite and not negative."""
-    seconds = retry_after_s(Answer(429, headers, b"", 0.0))
+    seconds = retry_after_s(Response(429, headers, b"", 0.0))
     assert seconds is None or 0 <= seconds < float("inf")

@@ -15,7 +15,7 @@ from sklearn import metrics
 from sklearn.exceptions import UndefinedMetricWarning
 
 from batcher.core.quality import gold_comparison as comparison
-from batcher.core.quality.gold_comparison import Comparison
+from batcher.core.quality.gold_comparison import GoldComparison
 from batcher.core.quality.interval import wilson
 from batcher.core.quality.names import name_of
 
@@ -25,9 +25,9 @@ ANY = st.sampled_from(["a", "b", True, 3, None])
 ROWS = st.lists(st.tuples(ANY, ANY), max_size=30)
 
 
-def compared(pairs: Sequence[tuple[object, object]]) -> Comparison:
+def compared(pairs: Sequence[tuple[object, object]]) -> GoldComparison:
     """Take some pairs, gold first."""
-    found = Comparison()
+    found = GoldComparison()
     for gold, label in pairs:
         found.add(gold, label)
     return found
@@ -126,7 +126,7 @@ def test_rows_without_a_label_or_gold_are_told_and_not_counted() -> None:
 
 def test_nothing_has_no_figures() -> None:
     """Without a row every figure is unknown, which is not 0."""
-    empty = Comparison()
+    empty = GoldComparison()
     assert (empty.accuracy, empty.kappa, empty.macro_f1, empty.weighted_f1) == (None,) * 4
     assert empty.coverage is None
     assert compared([("a", None)]).coverage == 0

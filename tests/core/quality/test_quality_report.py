@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from batcher.core.quality.confidence import Confidence
 from batcher.core.quality.drift import drift
-from batcher.core.quality.gold_comparison import Comparison
+from batcher.core.quality.gold_comparison import GoldComparison
 from batcher.core.quality.numbers import Numbers
 from batcher.core.quality.report import (
     agreement_lines,
@@ -22,9 +22,9 @@ from batcher.core.quality.report import (
 from batcher.core.quality.votes import Agreement
 
 
-def compared(classes: int, rows: int = 2_000, missing: int = 0) -> Comparison:
+def compared(classes: int, rows: int = 2_000, missing: int = 0) -> GoldComparison:
     """Labels of which nine in ten are right."""
-    random, found = Random(classes), Comparison()
+    random, found = Random(classes), GoldComparison()
     names = [f"class {n}" for n in range(classes)]
     for gold in random.choices(names, [1 / (n + 1) for n in range(classes)], k=rows):
         found.add(gold, gold if random.random() < 0.9 else random.choice(names))
@@ -46,7 +46,7 @@ def test_a_comparison_fits_a_terminal(classes: int) -> None:
 
 def test_the_headline_has_the_figures() -> None:
     """Accuracy with its interval and its rows, F1, kappa, and what was not counted."""
-    found = Comparison()
+    found = GoldComparison()
     for gold, label in [("a", "a")] * 80 + [("b", "b")] * 13 + [("b", "a")] * 7:
         found.add(gold, label)
     found.add("a", None)
@@ -79,7 +79,7 @@ def test_the_worst_classes_come_first() -> None:
 
 def test_a_figure_that_nothing_says_is_a_dash() -> None:
     """A class that is never gold has no recall, one that is never answered no precision."""
-    found = Comparison()
+    found = GoldComparison()
     found.add("never answered", "never gold")
     lines = list(comparison_lines("label", found))
     assert any(line.split()[-4:] == ["1", "-", "0.000", "0.000"] for line in lines)
@@ -88,7 +88,7 @@ def test_a_figure_that_nothing_says_is_a_dash() -> None:
 
 def test_comparisons_of_little_say_so() -> None:
     """No row, one class only, or free text: each is said in words."""
-    empty = Comparison()
+    empty = GoldComparison()
     assert list(comparison_lines("x", empty)) == ["x: no row has both a label and a gold label"]
     assert "kappa not defined: one class" in list(comparison_lines("x", compared(1)))[1]
     empty.add("long " * 100, "a")

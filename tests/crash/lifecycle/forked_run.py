@@ -23,7 +23,7 @@ import pandas as _pandas  # noqa: F401 - DuckDB looks for it in every process, w
 from batcher.cli import main
 from batcher.cli.commands import retry as _retry  # noqa: F401 - so that forked commands have it
 from batcher.cli.commands import run as _run  # noqa: F401
-from batcher.core.answers.response import Answer, NoAnswer
+from batcher.core.answers.response import NoResponse, Response
 from batcher.runner.sending import run as sending
 from batcher.store.checkpoint import Checkpoint
 
@@ -61,7 +61,7 @@ class MadeUpApi:
         self._doom = doom
         self._tries: Counter[str] = Counter()
 
-    async def send(self, _slot: int, body: bytes, *_: object) -> Answer | NoAnswer:
+    async def send(self, _slot: int, body: bytes, *_: object) -> Response | NoResponse:
         """Bill and answer a request, a moment later."""
         request = json.loads(body)
         person = b"batcher-request1"
@@ -89,14 +89,16 @@ class MadeUpApi:
         """Keep nothing open but the ledger."""
 
 
-def _answer(kind: str, name: str, request_id: str, tokens: tuple[int, int]) -> Answer | NoAnswer:
+def _answer(
+    kind: str, name: str, request_id: str, tokens: tuple[int, int]
+) -> Response | NoResponse:
     if kind == "dropped":
-        return NoAnswer("client.reset", "the connection was reset", was_sent=True, latency_s=0.1)
+        return NoResponse("client.reset", "the connection was reset", was_sent=True, latency_s=0.1)
     headers = {"request-id": request_id}
     if kind in ("bad request", "overloaded"):
         status, error = (400, "invalid_request_error") if kind == "bad request" else (529, "busy")
         content = {"type": "error", "error": {"type": error, "message": "no"}}
-        return Answer(status, headers, json.dumps(content).encode(), 0.1)
+        return Response(status, headers, json.dumps(content).encode(), 0.1)
     message = {
         "id": f"msg {request_id}",
         "type": "message",
@@ -106,7 +108,7 @@ def _answer(kind: str, name: str, request_id: str, tokens: tuple[int, int]) -> A
         "stop_reason": "end_turn" if kind == "success" else "max_tokens",
         "usage": {"input_tokens": tokens[0], "output_tokens": tokens[1]},
     }
-    return Answer(200, headers, json.dumps(message).encode(), 0.1)
+    return Response(200, headers, json.dumps(message).encode(), 0.1)
 
 
 def _commit_of(doom: Doom) -> Callable[..., None]:
