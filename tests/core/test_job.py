@@ -174,6 +174,21 @@ def test_numbers_are_exact() -> None:
         ({"input": {"path": ""}}, ["input.path: input.path must not be empty"]),
         ({"input": {"limit": 0}}, ["input.limit: input.limit must be at least 1, got 0"]),
         (
+            {"limits": {"requests_per_minute": 1 << 20_000}},
+            [
+                "limits.requests_per_minute: limits.requests_per_minute must be at most "
+                "1000000000000"
+            ],
+        ),
+        (
+            {"limits": {"max_failed": Decimal("1e9999999")}},
+            ["limits.max_failed: limits.max_failed must be at most 1"],
+        ),
+        (
+            {"budget": {"max_cost_usd": 10**13}},
+            ["budget.max_cost_usd: budget.max_cost_usd may have at most 12 digits"],
+        ),
+        (
             {"input": {"sample": Decimal("1.5")}},
             ["input.sample: input.sample must be at most 1, got 1.5"],
         ),

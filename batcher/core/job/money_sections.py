@@ -8,7 +8,7 @@ from pydantic import Field
 
 from batcher.core.job.sections import EXACT, Names, Section
 
-Price = Annotated[Decimal, Field(ge=0, decimal_places=8), EXACT]
+Price = Annotated[Decimal, Field(ge=0, le=10**6, decimal_places=8), EXACT]
 Dollars = Annotated[Decimal, Field(gt=0, decimal_places=18, max_digits=30), EXACT]
 
 

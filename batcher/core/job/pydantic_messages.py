@@ -43,6 +43,9 @@ _PATTERNS: dict[Key, str] = {
 }
 
 
+_LONGEST_SHOWN = 10**30  # Python does not write numbers of thousands of digits
+
+
 def mistakes_of(error: ValidationError) -> list[Mistake]:
     """Say everything a validation found, once for each key."""
     found: dict[Key, Mistake] = {}
@@ -82,7 +85,9 @@ def _type(_key: Key, details: ErrorDetails) -> tuple[str, str | None]:
 
 def _bound(_key: Key, details: ErrorDetails) -> tuple[str, str | None]:
     name, words = _BOUNDS[details["type"]]
-    return f"must be {words} {_context(details)[name]}, got {details['input']}", None
+    given = details["input"]
+    got = f", got {given}" if -_LONGEST_SHOWN < given < _LONGEST_SHOWN else ""
+    return f"must be {words} {_context(details)[name]}{got}", None
 
 
 def _choice(_key: Key, details: ErrorDetails) -> tuple[str, str | None]:
@@ -105,6 +110,12 @@ def _places(_key: Key, details: ErrorDetails) -> tuple[str, str | None]:
     return f"may have at most {_context(details)['decimal_places']} decimal places", None
 
 
+def _digits(_key: Key, details: ErrorDetails) -> tuple[str, str | None]:
+    context = _context(details)
+    most = context.get("whole_digits", context.get("max_digits"))
+    return f"may have at most {most} digits", None
+
+
 def _any(_key: Key, _details: ErrorDetails) -> tuple[str, str | None]:
     return "has a wrong value", None
 
@@ -120,4 +131,6 @@ _BY_KIND: dict[str, Callable[[Key, ErrorDetails], tuple[str, str | None]]] = {
     "string_pattern_mismatch": _pattern,
     "string_too_short": _empty,
     "decimal_max_places": _places,
+    "decimal_max_digits": _digits,
+    "decimal_whole_digits": _digits,
 }

@@ -18,7 +18,7 @@ def _exact(value: object) -> object:
 
 EXACT = BeforeValidator(_exact)
 
-Count = Annotated[int, Field(ge=1)]
+Count = Annotated[int, Field(ge=1, le=10**12)]  # DuckDB and exact dollars hold more
 Positive = Annotated[Decimal, Field(gt=0), EXACT]
 Share = Annotated[Decimal, Field(ge=0, le=1), EXACT]
 Names = Annotated[tuple[str, ...], Field(strict=False)]
