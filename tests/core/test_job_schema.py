@@ -43,7 +43,7 @@ def test_the_schema_is_one_and_describes_everything() -> None:
         section = schema["$defs"][field["$ref"].rsplit("/", 1)[-1]]
         assert set(section["properties"]) == section_keys(name)
         assert all(key.get("description") for key in section["properties"].values())
-    assert set(PARAMETERS) <= set(schema["$defs"]["Request"]["properties"])
+    assert set(PARAMETERS) <= set(schema["$defs"]["RequestSection"]["properties"])
     assert "null" not in schema_text()
 
 

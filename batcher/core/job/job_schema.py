@@ -13,7 +13,7 @@ from batcher.core.job.parameters import PARAMETERS
 def job_schema() -> dict[str, Any]:
     """Make the schema; equal for equal code."""
     schema = _plain(Job.model_json_schema())
-    request = schema["$defs"]["Request"]
+    request = schema["$defs"]["RequestSection"]
     request["properties"] |= {name: {"description": text} for name, text in PARAMETERS.items()}
     request["additionalProperties"] = False
     return {
