@@ -196,7 +196,7 @@ def write_answers(context: JobContext, state: Path, missing: frozenset[int]) -> 
                 commit()
     if group:
         commit()
-    make_plan(context, lambda work: work(checkpoint))
+    make_plan(context, checkpoint.call)
     note_seen(checkpoint, comparison_of(context))
     checkpoint.commit({"run_ends": [RunEnd(RUN_ID, THEN, 0)]})
     checkpoint.close()

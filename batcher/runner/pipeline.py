@@ -160,7 +160,7 @@ class _Run:
         """Open the budget, if there is one, after releasing what it holds where that is wanted."""
         started = self.record.identity.started
         if self.options.releases_unknown:
-            number, usd = self.writer.call(lambda checkpoint: release_unknown(checkpoint, started))
+            number, usd = self.writer.call(release_unknown, started)
             self.ui.say(f"released {rounded_text(usd)} held for {number:,} attempts")
         approval = self.options.approval
         cap_usd = None if approval is None else approval.cap_usd
@@ -192,9 +192,9 @@ class _Run:
         """Remember what the next run has to know, before anything is sent."""
         if self.options.retrying is None:
             comparison = comparison_of(self.context)
-            self.writer.call(lambda checkpoint: note_seen(checkpoint, comparison))
+            self.writer.call(note_seen, comparison)
         else:
-            self.writer.call(lambda checkpoint: note_replacements(checkpoint, self._run_id))
+            self.writer.call(note_replacements, self._run_id)
 
     @contextmanager
     def _server(self) -> Iterator[ApiSection]:
@@ -258,10 +258,8 @@ class _Run:
         code = self._exit_code(plan, halt, signal, exported)
         if ended is not None:
             end = RunEnd(self._run_id, datetime.now(UTC), code)
-            self.writer.call(lambda checkpoint: checkpoint.commit({"run_ends": [end]}))
-        accounting = self.writer.call(
-            lambda checkpoint: summarize(checkpoint, self._run_id, has_results=has_results)
-        )
+            self.writer.call(Checkpoint.commit, {"run_ends": [end]})
+        accounting = self.writer.call(summarize, self._run_id, has_results=has_results)
         content = self.record.ended(code, halt, accounting, exported, progress)
         return RunResult(code, self._run_id, content, exported, halt)
 

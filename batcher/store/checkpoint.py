@@ -10,10 +10,10 @@ compressed row groups, which takes tens of milliseconds and keeps memory flat.
 
 import contextlib
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import duckdb
 import pyarrow as pa
@@ -32,6 +32,9 @@ from batcher.store.migrations import MIGRATIONS, SCHEMA_VERSION, TABLES
 from batcher.store.queries import queries, script
 from batcher.store.records import Record, to_arrow
 from batcher.store.watermark import Watermark
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 FILE_NAME = "checkpoint.duckdb"
 _WAL_BYTES = 8 << 20
@@ -189,6 +192,16 @@ class Checkpoint:
         finally:
             self._connection.unregister(name)
 
+    def call(
+        self,
+        function: "Callable[Concatenate[Checkpoint, P], T]",
+        /,
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> T:
+        """Return ``function(self, *args, **kwargs)``; the counterpart of ``Writer.call``."""
+        return function(self, *args, **kwargs)
+
     def next_attempt_id(self) -> int:
         """The first attempt id that was never used."""
         (last,) = self.rows("SELECT coalesce(max(attempt_id), 0) FROM attempts")[0]
@@ -196,8 +209,7 @@ class Checkpoint:
 
     def origins(self) -> list[str]:
         """The servers that earlier runs were answered by."""
-        rows = self.rows(queries("planning")["origins"])
-        return [str(origin) for (origin,) in rows]
+        return [str(origin) for (origin,) in self.rows(queries("planning")["origins"])]
 
     def close(self) -> None:
         """Close the connection; what was committed is safe whether this is called or not."""

@@ -1,6 +1,6 @@
 """The planning pass in SQL: what the input asks for, against what the checkpoint has."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -195,9 +195,10 @@ def body_bytes(checkpoint: Checkpoint, first: int, last: int) -> int:
     return int(size)
 
 
-def failures(checkpoint: Checkpoint) -> Iterator[dict[str, Any]]:
+def failures(checkpoint: Checkpoint) -> list[dict[str, Any]]:
     """Groups of rows that did not succeed, largest first."""
-    yield from checkpoint.table(_RESULTS["failures"]).to_pylist()
+    groups: list[dict[str, Any]] = checkpoint.table(_RESULTS["failures"]).to_pylist()
+    return groups
 
 
 def count_statuses(checkpoint: Checkpoint) -> dict[str, int]:

@@ -14,7 +14,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
 from queue import Empty, SimpleQueue
-from typing import Any, TypeVar
+from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 
 from batcher.errors import CheckpointError
 from batcher.store import CHECKPOINT_THREAD
@@ -23,11 +23,28 @@ from batcher.store.committer import Committer
 from batcher.store.disk_space import Ballast
 from batcher.store.records import Record
 
+P = ParamSpec("P")
 T = TypeVar("T")
 
 GROUP_RECORDS = 64
 GROUP_BYTES = 8 << 20
 GROUP_S = 0.01
+
+
+class CheckpointCall(Protocol):
+    """Calls functions of the checkpoint in the thread that owns it: ``Writer.call``, for instance.
+
+    Named ``db`` where it is a parameter.
+    """
+
+    def __call__(
+        self,
+        function: Callable[Concatenate[Checkpoint, P], T],
+        /,
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> T:
+        """Return ``function(checkpoint, *args, **kwargs)``; raises what that raises."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +56,9 @@ class _Addition:
 
 @dataclass(frozen=True, slots=True)
 class _Call:
-    work: Callable[[Checkpoint], Any]
+    function: Callable[..., Any]
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
     done: Future[Any]
 
 
@@ -84,10 +103,19 @@ class Writer:
         self._queue.put(_Addition(table, record, done))
         return done
 
-    def call(self, work: Callable[[Checkpoint], T]) -> T:
-        """Do some work with the checkpoint in its thread, after all that was added before."""
+    def call(
+        self,
+        function: Callable[Concatenate[Checkpoint, P], T],
+        /,
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> T:
+        """Call a function with the checkpoint in its thread, after all records added before.
+
+        Returns what ``function(checkpoint, *args, **kwargs)`` returns; raises what it raises.
+        """
         done: Future[T] = Future()
-        self._queue.put(_Call(work, done))
+        self._queue.put(_Call(function, args, kwargs, done))
         return done.result()
 
     def close(self) -> None:
@@ -162,6 +190,6 @@ def _resolve(group: list[_Addition], written: list[bool], failure: CheckpointErr
 
 def _answer(call: _Call, committer: Committer) -> None:
     try:
-        call.done.set_result(call.work(committer.checkpoint))
+        call.done.set_result(call.function(committer.checkpoint, *call.args, **call.kwargs))
     except BaseException as error:  # noqa: BLE001 - handed to the caller, who raises it
         call.done.set_exception(error)

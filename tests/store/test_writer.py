@@ -57,7 +57,7 @@ def test_done_means_committed(writer: Writer, monkeypatch: pytest.MonkeyPatch) -
         assert not done.done()
         let_go.set()
         await done
-        assert writer.call(lambda c: count(c, "attempts")) == 1
+        assert writer.call(count, "attempts") == 1
 
     asyncio.run(add())
 
@@ -74,9 +74,7 @@ def test_records_that_arrive_together_share_a_commit(
     assert sum(group["attempts"] for group in groups) == 1000
     assert max(group["attempts"] for group in groups) <= GROUP_RECORDS == 64
     assert len(groups) <= 2 * 1000 / GROUP_RECORDS
-    rows = writer.call(
-        lambda c: c.rows("SELECT count(*), count(DISTINCT attempt_id) FROM attempts")
-    )
+    rows = writer.call(Checkpoint.rows, "SELECT count(*), count(DISTINCT attempt_id) FROM attempts")
     assert rows == [(1000, 1000)]
 
 
@@ -115,7 +113,7 @@ def test_a_call_sees_what_was_added_before_it(writer: Writer) -> None:
     async def add() -> None:
         for n in range(5):
             writer.add("attempts", intent(n))
-        assert writer.call(lambda c: count(c, "attempts")) == 5
+        assert writer.call(count, "attempts") == 5
 
     asyncio.run(add())
 
@@ -125,8 +123,8 @@ def test_a_call_raises_where_it_was_made(writer: Writer) -> None:
     with pytest.raises(ZeroDivisionError):
         writer.call(lambda _: 1 // 0)
     with pytest.raises(CheckpointError):
-        writer.call(lambda c: c.rows("SELECT * FROM nowhere"))
-    assert writer.call(lambda c: count(c, "attempts")) == 0
+        writer.call(Checkpoint.rows, "SELECT * FROM nowhere")
+    assert writer.call(count, "attempts") == 0
 
 
 def test_close_writes_what_is_left(tmp_path: Path) -> None:
@@ -224,7 +222,7 @@ def test_what_came_back_is_kept_on_a_full_disk(
     assert "the disk is full" in str(failure)
     assert endings == [None if is_written else failure, None, None, failure]
     assert writer.records == writer.call(lambda c: c.records) == 2 + is_written
-    assert writer.call(lambda c: c.rows("SELECT attempt_id FROM outcomes ORDER BY ALL")) == [
+    assert writer.call(Checkpoint.rows, "SELECT attempt_id FROM outcomes ORDER BY ALL") == [
         (2,),
         (3,),
     ]
@@ -239,7 +237,7 @@ def test_one_answer_that_cannot_be_written_takes_no_other_along(writer: Writer) 
         return await asyncio.gather(*adding, return_exceptions=True)
 
     assert asyncio.run(add()) == [None, writer.failure, None]
-    assert writer.call(lambda c: count(c, "outcomes")) == 2
+    assert writer.call(count, "outcomes") == 2
 
 
 def test_what_may_be_written_is_not_written_twice(
@@ -261,7 +259,7 @@ def test_what_may_be_written_is_not_written_twice(
     with pytest.raises(CheckpointError) as caught:
         asyncio.run(add())
     assert caught.value is writer.failure
-    assert writer.call(lambda c: count(c, "outcomes")) == 1
+    assert writer.call(count, "outcomes") == 1
 
 
 def test_a_folded_log_that_fails_loses_nothing(
@@ -293,4 +291,4 @@ def test_a_waiter_that_gave_up_harms_nobody(writer: Writer) -> None:
         await second
 
     asyncio.run(add())
-    assert writer.call(lambda c: count(c, "attempts")) == 2
+    assert writer.call(count, "attempts") == 2

@@ -1,20 +1,17 @@
 """A job's checkpoint for whoever only looks; an empty one where none is, or a run holds it."""
 
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TypeVar
 
 from batcher import __version__
 from batcher.errors import LockedError
 from batcher.runner.commands.results import has_state, opened_checkpoint
 from batcher.runner.workspace import Workspace
 from batcher.store.checkpoint import Checkpoint
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,10 +20,6 @@ class Found:
 
     checkpoint: Checkpoint
     held_by: str | None = None
-
-    def do(self, work: Callable[[Checkpoint], T], /) -> T:
-        """Do some work with it, as ``WithCheckpoint``."""
-        return work(self.checkpoint)
 
 
 @contextmanager

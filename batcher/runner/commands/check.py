@@ -120,8 +120,8 @@ def _planned(context: JobContext, findings: _Findings) -> tuple[Plan | None, Est
     def plan_it() -> None:
         with found_or_empty(context.workspace) as found:
             findings.held_by = found.held_by
-            plan = make_plan(context, found.do)
-            estimate = estimate_plan(context, plan, found.do)
+            plan = make_plan(context, found.checkpoint.call)
+            estimate = estimate_plan(context, plan, found.checkpoint.call)
             plans.append((plan, estimate if plan.counts.to_send else None))
 
     findings.attempt(plan_it)

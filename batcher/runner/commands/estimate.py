@@ -23,13 +23,14 @@ from batcher.runner.planning.budget import open_budget
 from batcher.runner.planning.count_tokens import count_prompts
 from batcher.runner.planning.estimate import estimate_plan
 from batcher.runner.planning.pilot import draw, only
-from batcher.runner.planning.planner import Plan, WithCheckpoint, make_plan
+from batcher.runner.planning.planner import Plan, make_plan
 from batcher.runner.planning.preflight import changed, check_plan
 from batcher.runner.sending.feed import pending_requests
 from batcher.runner.simulator_process import running_simulator
 from batcher.runner.writing.output import layout_of
 from batcher.store.budget import counted as counted_money
 from batcher.store.estimates import predicted_of
+from batcher.store.writer import CheckpointCall
 
 _SAMPLE = 100
 
@@ -70,17 +71,17 @@ def estimate_job(
     context = open_job(loaded, is_simulated=is_simulated, today=now.date())
     notes: list[str] = []
     with found_or_empty(context.workspace) as found:
-        with_checkpoint = found.do
-        plan = make_plan(context, with_checkpoint, rows_read)
+        db = found.checkpoint.call
+        plan = make_plan(context, db, rows_read)
         layout_of(context, plan)
         check_plan(plan, context)
-        estimate = estimate_plan(context, plan, with_checkpoint)
+        estimate = estimate_plan(context, plan, db)
         if estimate.basis == "text" and plan.counts.to_send and not is_offline:
-            sample = _sample(context, plan, with_checkpoint)
+            sample = _sample(context, plan, db)
             counts = _counted(context, environ, sample, notes)
             if counts:
-                estimate = estimate_plan(context, plan, with_checkpoint, counts)
-        budget = open_budget(context, plan, with_checkpoint, now, None)
+                estimate = estimate_plan(context, plan, db, counts)
+        budget = open_budget(context, plan, db, now, None)
         spent = counted_money(found.checkpoint)
     if (change := changed(plan, context)) is not None:
         notes.append(change.message)
@@ -100,11 +101,11 @@ class _Sampled:
     fields: Mapping[str, Any]
 
 
-def _sample(context: JobContext, plan: Plan, with_checkpoint: WithCheckpoint) -> list[_Sampled]:
+def _sample(context: JobContext, plan: Plan, db: CheckpointCall) -> list[_Sampled]:
     """Draw some of the requests to send, and make them."""
-    items = sorted(draw(plan, with_checkpoint, _SAMPLE))
-    rows = with_checkpoint(lambda checkpoint: predicted_of(checkpoint, items))
-    made = pending_requests(context, only(plan, context, with_checkpoint, items))
+    items = sorted(draw(plan, db, _SAMPLE))
+    rows = db(predicted_of, items)
+    made = pending_requests(context, only(plan, context, db, items))
     return [
         _Sampled(row["group"], row["predicted"], json.loads(pending.body))
         for row, pending in zip(rows, made, strict=True)

@@ -56,8 +56,8 @@ def explain_cost(
     read: Reading, attempt: Mapping[str, Any], message: Message | None
 ) -> CostExplained:
     """Itemise what a billed attempt cost; at today's prices where those of its run are lost."""
-    digests = read.with_checkpoint(tables_of_runs)
-    table = read.with_checkpoint(price_tables).get(digests.get(attempt["run_id"], ""))
+    digests = read.db(tables_of_runs)
+    table = read.db(price_tables).get(digests.get(attempt["run_id"], ""))
     pinned = None if table is None else _by_its_own(table, attempt)
     if pinned is not None:
         return pinned

@@ -3,7 +3,6 @@
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -46,7 +45,7 @@ def write_export(read: Reading, path: Path, wanted: Format, *, is_partial: bool)
     cannot be, or should not be, written.
     """
     allowance = read.context.loaded.job.retry.unknown_attempts
-    still_open = read.with_checkpoint(partial(count_open, allowance=allowance))
+    still_open = read.db(count_open, allowance)
     items = read.plan.counts.items
     if still_open and not is_partial:
         raise ConfigurationError(
@@ -57,26 +56,24 @@ def write_export(read: Reading, path: Path, wanted: Format, *, is_partial: bool)
     os.umask(0o077)  # an output holds users' data
     if wanted == "parquet":
         target = Target(path, last_run_id(read))
-        export_parquet(read.context, read.plan, read.with_checkpoint, target)
+        export_parquet(read.context, read.plan, read.db, target)
     else:
         with LinesOutput(path) as file:
             for lines in _lines(read, wanted):
                 file.write(lines)
             file.finish()
-    return Written(path, wanted, items, read.with_checkpoint(count_statuses), still_open)
+    return Written(path, wanted, items, read.db(count_statuses), still_open)
 
 
 def _lines(read: Reading, wanted: Format) -> Iterator[Iterator[bytes]]:
     if wanted == "jsonl":
         layout = layout_of(read.context, read.plan)
-        for table in result_tables(read.context, read.plan, read.with_checkpoint, layout):
+        for table in result_tables(read.context, read.plan, read.db, layout):
             yield json_lines(table)
         return
     for first in range(0, len(read.plan.to_send), _STRETCH):
-        stretch = partial(read_results, first=first, last=first + _STRETCH - 1)
-        yield batch_result_lines(
-            read.with_checkpoint(stretch), has_samples=read.context.samples > 1
-        )
+        results = read.db(read_results, first, first + _STRETCH - 1)
+        yield batch_result_lines(results, has_samples=read.context.samples > 1)
 
 
 def _check_path(read: Reading, path: Path, wanted: Format) -> None:

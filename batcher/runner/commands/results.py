@@ -6,7 +6,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
-from functools import partial
 from itertools import islice
 from typing import Any
 
@@ -16,11 +15,12 @@ from batcher.core.row import BadRow, Row
 from batcher.errors import ConfigurationError
 from batcher.inputs.job_file.load import LoadedJob
 from batcher.runner.job_context import JobContext, open_job
-from batcher.runner.planning.planner import Plan, WithCheckpoint, make_plan
+from batcher.runner.planning.planner import Plan, make_plan
 from batcher.runner.workspace import Workspace
 from batcher.store.checkpoint import FILE_NAME, Checkpoint
 from batcher.store.lock import Holder, Lock
 from batcher.store.plans import attempts_of, begin_results, failures, find_items, read_results
+from batcher.store.writer import CheckpointCall
 
 _IDS_LOOKED_AT = 20_000
 
@@ -31,7 +31,7 @@ class Reading:
 
     context: JobContext
     plan: Plan
-    with_checkpoint: WithCheckpoint
+    db: CheckpointCall
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,18 +75,15 @@ def reading(loaded: LoadedJob, *, is_simulated: bool) -> Iterator[Reading]:
         )
     context = open_job(loaded, is_simulated=is_simulated, today=datetime.now(UTC).date())
     with opened_checkpoint(workspace) as checkpoint:
-
-        def with_checkpoint(work: Any) -> Any:
-            return work(checkpoint)
-
-        plan = make_plan(context, with_checkpoint)
-        with_checkpoint(begin_results)
-        yield Reading(context, plan, with_checkpoint)
+        db = checkpoint.call
+        plan = make_plan(context, db)
+        db(begin_results)
+        yield Reading(context, plan, db)
 
 
 def failure_groups(read: Reading) -> list[dict[str, Any]]:
     """Group the rows that did not succeed, largest group first."""
-    return read.with_checkpoint(lambda checkpoint: list(failures(checkpoint)))
+    return read.db(failures)
 
 
 def find_row(read: Reading, row_id: str) -> RowFound | None:
@@ -97,7 +94,7 @@ def find_row(read: Reading, row_id: str) -> RowFound | None:
         return None
     samples = read.context.samples
     first = row.ordinal * samples
-    table = read.with_checkpoint(partial(read_results, first=first, last=first + samples - 1))
+    table = read.db(read_results, first, first + samples - 1)
     results = tuple(table.to_pylist())
     attempts = tuple(_attempts(read, result["fingerprint"]) for result in results)
     if isinstance(row, BadRow):
@@ -108,7 +105,7 @@ def find_row(read: Reading, row_id: str) -> RowFound | None:
 def _attempts(read: Reading, fingerprint: str | None) -> tuple[dict[str, Any], ...]:
     if fingerprint is None:
         return ()
-    return tuple(read.with_checkpoint(partial(attempts_of, fingerprint=bytes.fromhex(fingerprint))))
+    return tuple(read.db(attempts_of, bytes.fromhex(fingerprint)))
 
 
 def nearest_ids(context: JobContext, row_id: str) -> list[str]:
@@ -151,7 +148,7 @@ def _first(loaded: LoadedJob, *, is_simulated: bool) -> str:
 
 
 def _ordinal(read: Reading, row_id: str) -> int | None:
-    items = read.with_checkpoint(lambda checkpoint: find_items(checkpoint, row_id))
+    items = read.db(find_items, row_id)
     if items:
         return int(items[0]["ordinal"])
     number = row_id.removeprefix("row:")

@@ -2,14 +2,14 @@
 
 from datetime import datetime, timedelta
 from decimal import Decimal
-from functools import partial
 
 from batcher.core.money.bound import Bound, UnboundedError
 from batcher.core.money.budget import Budget, BudgetState
 from batcher.errors import ConfigurationError
 from batcher.runner.job_context import JobContext
-from batcher.runner.planning.planner import Plan, WithCheckpoint
+from batcher.runner.planning.planner import Plan
 from batcher.store.budget import counted
+from batcher.store.writer import CheckpointCall
 
 DAY = timedelta(hours=24)
 
@@ -17,7 +17,7 @@ DAY = timedelta(hours=24)
 def open_budget(
     context: JobContext,
     plan: Plan,
-    with_checkpoint: WithCheckpoint,
+    db: CheckpointCall,
     started: datetime,
     cap_usd: Decimal | None,
 ) -> Budget | None:
@@ -31,7 +31,7 @@ def open_budget(
     if not caps:
         return None
     since = started - DAY if said.per == "day" else None
-    found = with_checkpoint(partial(counted, since=since))
+    found = db(counted, since)
     if found.unbounded:
         raise ConfigurationError(
             f"{found.unbounded:,} attempts may have been billed unseen, and nobody knows for how "

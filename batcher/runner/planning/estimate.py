@@ -3,21 +3,21 @@
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import partial
 
 from batcher.core.estimate.estimate import Estimate, Terms, estimate, output_ranges
 from batcher.core.estimate.evidence import Answered, Bucket, Counted, Evidence
 from batcher.core.estimate.pricing import CachedTokens
 from batcher.runner.job_context import JobContext
-from batcher.runner.planning.planner import Plan, WithCheckpoint
+from batcher.runner.planning.planner import Plan
 from batcher.runner.planning.run_duration import expected_duration
 from batcher.store.estimates import figures
+from batcher.store.writer import CheckpointCall
 
 
 def estimate_plan(
     context: JobContext,
     plan: Plan,
-    with_checkpoint: WithCheckpoint,
+    db: CheckpointCall,
     counted: Sequence[Counted] = (),
 ) -> Estimate:
     """Estimate what sending a plan that was just made will cost, use and take.
@@ -26,7 +26,7 @@ def estimate_plan(
     """
     items = [item for item, mark in enumerate(plan.to_send) if mark]
     is_shared = bool(plan.sharing.levels)
-    found = with_checkpoint(partial(figures, items=items, is_shared=is_shared))
+    found = db(figures, items, is_shared=is_shared)
     buckets = tuple(Bucket(**row) for row in found.buckets)
     settings = context.builder.settings if context.builder.is_fixed else {}
     evidence = Evidence(

@@ -3,8 +3,6 @@
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import partial
-from typing import Protocol, TypeVar
 
 import pyarrow as pa
 
@@ -19,7 +17,6 @@ from batcher.runner.job_context import JobContext
 from batcher.runner.planning.golden import GoldColumn
 from batcher.runner.planning.items import Items
 from batcher.runner.planning.shared_prefixes import Sharing, find_sharing
-from batcher.store.checkpoint import Checkpoint
 from batcher.store.plans import (
     InputComparison,
     add_prefixes,
@@ -31,17 +28,9 @@ from batcher.store.plans import (
     mark_duplicate_ids,
 )
 from batcher.store.records import PlanRecord
+from batcher.store.writer import CheckpointCall
 
 _SHOWN_BAD_ROWS = 20
-
-T = TypeVar("T")
-
-
-class WithCheckpoint(Protocol):
-    """Does some work with the checkpoint wherever its thread is, and returns what it returned."""
-
-    def __call__(self, work: Callable[[Checkpoint], T], /) -> T:
-        """Do it now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +72,7 @@ class Plan:
 
 def make_plan(
     context: JobContext,
-    with_checkpoint: WithCheckpoint,
+    db: CheckpointCall,
     rows_read: Callable[[int], None] = lambda _: None,
 ) -> Plan:
     """Read the whole input once and compare it with the checkpoint; ``rows_read`` hears how far.
@@ -91,15 +80,15 @@ def make_plan(
     Raises ConfigurationError for a model without a price, and for an input that changes.
     """
     survey = _Survey(context)
-    with_checkpoint(begin_plan)
+    db(begin_plan)
     rows = 0
     for chunk in context.source.chunks(None if survey.reads_all else survey.columns):
         records = list(survey.records(chunk))
-        with_checkpoint(partial(add_to_plan, records=records))
-        with_checkpoint(partial(add_prefixes, records=survey.items.take_prefixes()))
+        db(add_to_plan, records)
+        db(add_prefixes, survey.items.take_prefixes())
         rows += len(chunk.rows)
         rows_read(rows)
-    return survey.finish(with_checkpoint)
+    return survey.finish(db)
 
 
 def comparison_of(context: JobContext) -> InputComparison:
@@ -172,7 +161,7 @@ class _Survey:
                 self._gold.see(row)
             yield from self.items.of(row)
 
-    def finish(self, with_checkpoint: WithCheckpoint) -> Plan:
+    def finish(self, db: CheckpointCall) -> Plan:
         """Compare all requests with what is recorded."""
         self._context.source.check_unchanged()
         items = self.items
@@ -181,19 +170,17 @@ class _Survey:
         items.warnings |= {one.message: one for one in items.long_rows.warnings()}
         names = [stamp.name for stamp in self._context.source.files]
         comparison = comparison_of(self._context)
-        with_checkpoint(lambda c: mark_duplicate_ids(c, names))
-        counts = with_checkpoint(lambda c: finish_plan(c, comparison))
-        found = with_checkpoint(lambda c: bad_rows(c, _SHOWN_BAD_ROWS))
-        sends = with_checkpoint(lambda c: items_to_send(c, comparison.allowance))
+        db(mark_duplicate_ids, names)
+        counts = db(finish_plan, comparison)
+        found = db(bad_rows, _SHOWN_BAD_ROWS)
+        sends = db(items_to_send, comparison.allowance)
         to_send, repairs = bytearray(items.count), dict[int, int]()
         for batch in sends.to_batches(max_chunksize=10_000):
             for item, unknown, number in zip(*(c.to_pylist() for c in batch.columns), strict=True):
                 to_send[item] = 1 + min(unknown, 254)
                 if number:
                     repairs[item] = number
-        sharing = with_checkpoint(
-            lambda c: find_sharing(self._context, c, sends.column("item"), len(to_send))
-        )
+        sharing = db(find_sharing, self._context, sends.column("item"), len(to_send))
         schema = self._schema()
         return Plan(
             counts=counts,

@@ -9,9 +9,10 @@ from batcher.core.money.exact import product, total
 from batcher.errors import ConfigurationError
 from batcher.inputs.job_file.load import LoadedJob
 from batcher.runner.job_context import JobContext
-from batcher.runner.planning.planner import Plan, WithCheckpoint, make_plan
+from batcher.runner.planning.planner import Plan, make_plan
 from batcher.runner.planning.shared_prefixes import find_sharing
 from batcher.store.retries import Retries, find_retries, keep_other_form
+from batcher.store.writer import CheckpointCall
 
 _CHANGEABLE = ("request", "limits", "retry")
 _FIXED = ("request.samples",)
@@ -33,7 +34,7 @@ def check_changes(changed: LoadedJob) -> None:
 def plan_retry(
     context: JobContext,
     other: JobContext,
-    with_checkpoint: WithCheckpoint,
+    db: CheckpointCall,
     rows_read: Callable[[int], None],
     only: Sequence[str],
 ) -> tuple[Plan, Retries]:
@@ -43,12 +44,12 @@ def plan_retry(
     no more, nor does an answer that was not what the job wants: whoever retries a row has decided
     that.
     """
-    form = make_plan(other, with_checkpoint, rows_read)
-    with_checkpoint(keep_other_form)
-    plan = make_plan(context, with_checkpoint, rows_read)
-    retries = with_checkpoint(lambda checkpoint: find_retries(checkpoint, only))
+    form = make_plan(other, db, rows_read)
+    db(keep_other_form)
+    plan = make_plan(context, db, rows_read)
+    retries = db(find_retries, only)
     if only and not retries.by_type:
-        _refuse_unknown(only, with_checkpoint(lambda checkpoint: find_retries(checkpoint, ())))
+        _refuse_unknown(only, db(find_retries, ()))
     to_send = bytearray(len(plan.to_send))
     for item in retries.items:
         to_send[item] = 1
@@ -61,7 +62,7 @@ def plan_retry(
         worst_case_usd=_at_most(retries, context.loaded.job.retry.unknown_attempts),
         least_worst_case_usd=retries.least_worst_case_usd,
     )
-    sharing = with_checkpoint(lambda c: find_sharing(context, c, retries.items, len(to_send)))
+    sharing = db(find_sharing, context, retries.items, len(to_send))
     whole = plan.columns is None or form.columns is None
     columns = None if whole else (plan.columns or frozenset()) | (form.columns or frozenset())
     retried = replace(

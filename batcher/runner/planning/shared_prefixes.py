@@ -57,7 +57,7 @@ def _tokens(context: JobContext, request: Request, level: Level) -> float:
 
 
 def find_sharing(
-    context: JobContext, checkpoint: Checkpoint, items: Sequence[int] | pa.Array, length: int
+    checkpoint: Checkpoint, context: JobContext, items: Sequence[int] | pa.Array, length: int
 ) -> Sharing:
     """Count the uses of every prefix among the items to send; ``length`` is that of the input.
 

@@ -3,13 +3,11 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from functools import partial
 
 from batcher import __version__
 from batcher.core.money.pinned import PinnedPrices, digest_of
 from batcher.core.money.statement import BillLine, statement
 from batcher.runner.job_context import JobContext
-from batcher.runner.planning.planner import WithCheckpoint
 from batcher.store.bill import (
     Repairs,
     Waste,
@@ -23,6 +21,7 @@ from batcher.store.checkpoint import Checkpoint
 from batcher.store.lock import Holder
 from batcher.store.plans import RunSums, sum_up
 from batcher.store.records import RunStart
+from batcher.store.writer import CheckpointCall
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +47,7 @@ def record_start(
     sending: JobContext,
     run_id: str,
     started: datetime,
-    with_checkpoint: WithCheckpoint,
+    db: CheckpointCall,
 ) -> None:
     """Record that a run begins to send, and every price in force, before anything is paid for.
 
@@ -68,7 +67,7 @@ def record_start(
         prices_as_of=context.prices.as_of.isoformat(),
         prices_digest=digest_of(pinned),
     )
-    with_checkpoint(partial(begin_run, started=run, prices=pinned))
+    db(begin_run, run, pinned)
 
 
 def summarize(checkpoint: Checkpoint, run_id: str, *, has_results: bool) -> Accounting:

@@ -4,7 +4,6 @@ import contextlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,7 @@ from batcher.outputs.parquet_output import ParquetOutput, clear_leftovers
 from batcher.outputs.result_columns import Layout, repeat_rows
 from batcher.outputs.seal import Seal, SealedFile, read_seal
 from batcher.runner.job_context import JobContext
-from batcher.runner.planning.planner import Plan, WithCheckpoint
+from batcher.runner.planning.planner import Plan
 from batcher.runner.writing.quality import Quality
 from batcher.store.plans import (
     body_bytes,
@@ -28,6 +27,7 @@ from batcher.store.plans import (
     read_results,
     results_digest,
 )
+from batcher.store.writer import CheckpointCall
 
 OUTPUT_VERSION = 1
 _STRETCH_BYTES = 16 << 20
@@ -90,7 +90,7 @@ def layout_of(context: JobContext, plan: Plan) -> Layout:
 def export_parquet(
     context: JobContext,
     plan: Plan,
-    with_checkpoint: WithCheckpoint,
+    db: CheckpointCall,
     target: Target,
     rows_read: Callable[[int], None] = lambda _: None,
     quality: Quality | None = None,
@@ -102,9 +102,9 @@ def export_parquet(
     """
     layout, path = layout_of(context, plan), target.path
     output = context.loaded.job.output
-    by_status = with_checkpoint(count_statuses)
-    sums = with_checkpoint(output_totals)
-    content = [with_checkpoint(results_digest), _files_digest(context)]
+    by_status = db(count_statuses)
+    sums = db(output_totals)
+    content = [db(results_digest), _files_digest(context)]
     metadata = {
         **_metadata(context, target.run_id),
         "rows": plan.counts.items,
@@ -128,7 +128,7 @@ def export_parquet(
         parts = None if path.suffix == ".parquet" else output.rows_per_file
         with ParquetOutput(path, layout.schema, rows_per_file=parts) as file:
             rows = 0
-            for table in result_tables(context, plan, with_checkpoint, layout, quality):
+            for table in result_tables(context, plan, db, layout, quality):
                 file.write(table)
                 rows += table.num_rows
                 rows_read(rows // context.samples)
@@ -139,7 +139,7 @@ def export_parquet(
                 seal.write(state)
     cost = Decimal(sums["cost_usd"])
     allowance = context.loaded.job.retry.unknown_attempts
-    still_open = with_checkpoint(partial(count_open, allowance=allowance))
+    still_open = db(count_open, allowance)
     found = None if is_unchanged or quality is None else quality.tally
     return Exported(
         path, plan.counts.items, cost, by_status, still_open, is_unchanged, seal.files, found
@@ -167,7 +167,7 @@ def _files_digest(context: JobContext) -> str:
 def result_tables(
     context: JobContext,
     plan: Plan,
-    with_checkpoint: WithCheckpoint,
+    db: CheckpointCall,
     layout: Layout,
     quality: Quality | None = None,
 ) -> Iterator[pa.Table]:
@@ -181,11 +181,11 @@ def result_tables(
         kept = repeat_rows(chunk.table(names, plan.schema), samples)
         rows = [row for row in chunk.rows for _ in range(samples)]
         items = [row.ordinal * samples + n % samples for n, row in enumerate(rows)]
-        span = partial(body_bytes, first=items[0], last=items[-1])
-        step = max(1, len(chunk.rows) // (1 + with_checkpoint(span) // _STRETCH_BYTES)) * samples
+        size = db(body_bytes, items[0], items[-1])
+        step = max(1, len(chunk.rows) // (1 + size // _STRETCH_BYTES)) * samples
         for start in range(0, len(items), step):
             part = items[start : start + step]
-            results = with_checkpoint(partial(read_results, first=part[0], last=part[-1]))
+            results = db(read_results, part[0], part[-1])
             values = label_values(context, results)
             if quality is not None:
                 quality.see(rows[start : start + step], values, results)

@@ -15,7 +15,6 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
-from functools import partial
 from itertools import accumulate
 from pathlib import Path
 
@@ -86,7 +85,7 @@ def fill(folder: Path, commits: int, acknowledge: Callable[[int], object]) -> No
 async def _commit(folder: Path, commits: int, acknowledge: Callable[[int], object]) -> None:
     writer = Writer(folder)
     try:
-        sent, answered = (writer.call(partial(_ids, table)) for table in ("attempts", "outcomes"))
+        sent, answered = (writer.call(_ids, table) for table in ("attempts", "outcomes"))
         for commit in range(1, commits + 1):
             intents, outcomes = records(commit)
             missing = [("attempts", made) for made in intents if made.attempt_id not in sent]
@@ -98,7 +97,7 @@ async def _commit(folder: Path, commits: int, acknowledge: Callable[[int], objec
         writer.close()
 
 
-def _ids(table: str, checkpoint: Checkpoint) -> set[int]:
+def _ids(checkpoint: Checkpoint, table: str) -> set[int]:
     return {number for (number,) in checkpoint.rows(f"SELECT attempt_id FROM {table}")}
 
 
