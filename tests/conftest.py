@@ -4,6 +4,7 @@ import os
 import signal
 import sys
 
+import pytest
 from hypothesis import settings
 
 # How long an example takes depends on what else the machine does; timing goes to benchmarks.
@@ -19,3 +20,14 @@ signal.signal(signal.SIGHUP, signal.SIG_DFL)
 # to write byte code (as containers often do) makes the slowest tests a third slower.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
+
+LONG = {"whole", "crash"}  # folders of tests that start commands
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put long tests first, so that in the end no core waits for the last test of the other."""
+
+    def order(item: pytest.Item) -> tuple[bool, bool]:
+        return item.get_closest_marker("slow") is None, not LONG & set(item.path.parts)
+
+    items.sort(key=order)
