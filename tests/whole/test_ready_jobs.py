@@ -1,12 +1,14 @@
 """The jobs that are there to copy run as they are, and what init drafts runs at once."""
 
 import json
+import re
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pyarrow.parquet as pq
+import pytest
 
 JOBS = Path(__file__).parents[2] / "jobs"
 
@@ -54,3 +56,22 @@ def test_init_drafts_a_labelling_job_in_a_folder(tmp_path: Path) -> None:
     """With an input of its own, which runs at once."""
     batcher("init", "demo", "--labels", "billing,other", folder=tmp_path)
     batcher("run", "demo/job.toml", "--simulate", folder=tmp_path)
+
+
+@pytest.mark.slow
+def test_the_demo_is_right_nine_times_of_ten(tmp_path: Path) -> None:
+    """It shows the accuracy, the confusion matrix, the cost and the rows in 100 columns."""
+    unwanted = shutil.ignore_patterns("runs*")
+    shutil.copytree(JOBS, tmp_path / "jobs", ignore=unwanted)
+    command = [sys.executable, "jobs/demo.py"]
+    demo = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert demo.returncode == 0, demo.stderr
+    assert "quality  label: accuracy" in demo.stderr
+    accuracy = re.search(r"(?m)^ACCURACY  ([0-9.]+) % of 2,000 labels are right", demo.stdout)
+    assert 88 <= float(accuracy[1]) <= 92
+    assert re.search(r"(?m)^libdevel +[0-9. ]+ %$", demo.stdout), "the confusion matrix"
+    assert re.search(r"(?m)^COST  \$0\.1[0-9]+ at the prices of claude-haiku-5-5", demo.stdout)
+    assert demo.stdout.count("0.0000") == 10
+    assert max(map(len, demo.stdout.splitlines())) <= 100
+    table = pq.read_table(tmp_path / "jobs/debian_sections/runs/demo/sections.parquet")
+    assert table.num_rows == 2_000
