@@ -1,15 +1,13 @@
 """The columns of typed labels: their Arrow types, and the arrays that answers fill."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
 
-from batcher.core.answers.message import UnreadableMessage, parse_message
 from batcher.core.labels.cell_values import cell
 from batcher.core.labels.label_columns import ColumnType
 from batcher.core.labels.labels import Labels
-from batcher.core.labels.validation import Valid
 from batcher.core.quality.votes import said_of, vote, voted_fields
 
 _TYPES: Mapping[str, pa.DataType] = {
@@ -38,14 +36,6 @@ def arrow_type(column: ColumnType, *, is_inner: bool = False) -> pa.DataType:
 def label_fields(labels: Labels) -> list[pa.Field]:
     """The columns of a job's labels, in the order of its schema."""
     return [pa.field(name, arrow_type(column)) for name, column in labels.columns.items()]
-
-
-def values_of(
-    labels: Labels, statuses: Sequence[str | None], bodies: Sequence[bytes | None]
-) -> Iterator[Mapping[str, Any] | None]:
-    """The value of each answer, spelt as the schema does; None for rows without a valid one."""
-    for status, body in zip(statuses, bodies, strict=True):
-        yield _value(labels, body) if status == "succeeded" and body is not None else None
 
 
 def label_arrays(labels: Labels, values: Sequence[Mapping[str, Any] | None]) -> list[pa.Array]:
@@ -86,11 +76,3 @@ def _array(values: Sequence[Any], column: ColumnType) -> pa.Array:
     if column.kind == "enum":
         return pa.array(cells, pa.string()).dictionary_encode().cast(kind)
     return pa.array(cells, kind)
-
-
-def _value(labels: Labels, body: bytes) -> Mapping[str, Any] | None:
-    try:
-        found = labels.judged(parse_message(body))
-    except UnreadableMessage:
-        return None
-    return found.value if isinstance(found, Valid) else None

@@ -1,16 +1,15 @@
 """The columns that batcher adds to the input's, and how a stretch of results fills them."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from batcher.core.answers.message import UnreadableMessage, parse_message
 from batcher.core.labels.labels import Labels
 from batcher.outputs.label_arrays import label_arrays, label_fields, vote_arrays, vote_fields
+from batcher.outputs.parsed_answers import ParsedAnswer
 
 BOOKKEEPING: tuple[tuple[str, pa.DataType], ...] = (
     ("id", pa.string()),
@@ -78,23 +77,20 @@ class Layout:
         names = Counter(name.casefold() for name in (*self.kept.names, *self._our_names(), *labels))
         return sorted(name for name in labels if names[name.casefold()] > 1)
 
-    def fill(
-        self,
-        kept: pa.Table,
-        results: pa.Table,
-        values: Sequence[Mapping[str, Any] | None] = (),
-    ) -> pa.Table:
-        """Join kept columns with results, both one row for each item in order.
+    def fill(self, kept: pa.Table, results: pa.Table, answers: Sequence[ParsedAnswer]) -> pa.Table:
+        """Join kept columns, results and their answers: each has one row for each item, in order.
 
-        ``values`` are those of the labels, when there are any; all answers of a row are there.
+        All answers to one input row have to be in the same call.
         """
-        found = _values(results, parses_text=self.keeps_text)
-        ours = [found[name].cast(kind) for name, kind in self._ours()]
+        values = _bookkeeping_values(results, answers)
+        ours = [values[name].cast(kind) for name, kind in self._ours()]
         columns = [kept.column(name).cast(self.kept.field(name).type) for name in self.kept.names]
         labels, votes = [], []
         if self.labels is not None:
-            labels = label_arrays(self.labels, values)
-            votes = vote_arrays(self.labels, values, self.samples) if self.samples > 1 else []
+            label_values = [answer.value for answer in answers]
+            labels = label_arrays(self.labels, label_values)
+            if self.samples > 1:
+                votes = vote_arrays(self.labels, label_values, self.samples)
         return pa.Table.from_arrays([*columns, *labels, *votes, *ours], schema=self.schema)
 
     def _our_names(self) -> set[str]:
@@ -110,8 +106,8 @@ class Layout:
         return [column for column in BOOKKEEPING if self.keeps_text or column[0] not in _TEXT]
 
 
-def _values(results: pa.Table, *, parses_text: bool) -> dict[str, pa.Array]:
-    """Our columns from a stretch of results, whose columns are those of the store's query."""
+def _bookkeeping_values(results: pa.Table, answers: Sequence[ParsedAnswer]) -> dict[str, pa.Array]:
+    """Return our columns for a chunk of results, which has the columns of the store's query."""
     shared = pc.fill_null(results.column("is_shared"), fill_value=False)
     unsent = pc.is_null(results.column("status"))
     values = {name: results.column(name) for name in results.column_names}
@@ -128,10 +124,8 @@ def _values(results: pa.Table, *, parses_text: bool) -> dict[str, pa.Array]:
     values["cost_usd"] = pc.if_else(shared, 0.0, _cost(results))
     for name in _TOKENS:
         values[name] = pc.if_else(pc.and_(shared, pc.is_valid(values[name])), 0, values[name])
-    if parses_text:
-        texts = [_texts(body) for body in results.column("body").to_pylist()]
-        values["text"] = pa.array([text for text, _ in texts], pa.string())
-        values["thinking"] = pa.array([thinking for _, thinking in texts], pa.string())
+    values["text"] = pa.array([answer.text for answer in answers], pa.string())
+    values["thinking"] = pa.array([answer.thinking for answer in answers], pa.string())
     return values
 
 
@@ -147,17 +141,6 @@ def _cost(results: pa.Table) -> pa.Array:
 def _unsent_types(results: pa.Table) -> pa.Array:
     tried = pc.greater(pc.fill_null(results.column("attempts"), 0), 0)
     return pc.if_else(tried, "client.fate_unknown", "client.not_sent")
-
-
-def _texts(body: bytes | None) -> tuple[str | None, str | None]:
-    if body is None:
-        return None, None
-    try:
-        message = parse_message(body)
-    except UnreadableMessage:
-        return None, None
-    # A forced tool call is the answer of servers and models without structured output.
-    return message.text or message.tool_input, message.thinking or None
 
 
 def repeat_rows(table: pa.Table, times: int) -> pa.Table:

@@ -11,6 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from results_made import SENT, answered, body, table, unasked
 
+from batcher.core.answers import message
+from batcher.core.answers.strict_json import load
+from batcher.core.labels.labels import Labels
+from batcher.core.labels.schema.fields import schema_of_fields
+from batcher.outputs.parsed_answers import parse_answers
 from batcher.outputs.result_columns import BOOKKEEPING, Layout, repeat_rows
 
 KEPT = pa.schema([("name", pa.string()), ("n", pa.int64())])
@@ -22,7 +27,13 @@ def filled(*rows: dict[str, Any], layout: Layout = LAYOUT) -> pa.Table:
     """Join results with kept columns."""
     names = [f"name {number}" for number in range(len(rows))]
     kept = pa.table({"name": names, "n": list(range(len(rows)))}, schema=KEPT)
-    return layout.fill(kept, table(*rows))
+    return fill(kept, table(*rows), layout)
+
+
+def fill(kept: pa.Table, results: pa.Table, layout: Layout = LAYOUT) -> pa.Table:
+    """Fill a layout from the bodies of results."""
+    answers = parse_answers(results, layout.labels, keeps_text=layout.keeps_text)
+    return layout.fill(kept, results, answers)
 
 
 def shown(**changes: Any) -> dict[str, Any]:
@@ -184,7 +195,7 @@ def test_clashes() -> None:
 def test_kept_columns_are_cast_to_the_layout() -> None:
     """A chunk whose types were narrower than the whole input's still fits."""
     kept = pa.table({"name": pa.array(["a"], pa.large_string()), "n": pa.array([1], pa.int8())})
-    assert LAYOUT.fill(kept, table(answered())).schema == LAYOUT.schema
+    assert fill(kept, table(answered())).schema == LAYOUT.schema
 
 
 def test_rows_with_several_answers_are_repeated() -> None:
@@ -192,3 +203,29 @@ def test_rows_with_several_answers_are_repeated() -> None:
     rows = pa.table({"a": [1, 2]})
     assert repeat_rows(rows, 1) is rows
     assert repeat_rows(rows, 3)["a"].to_pylist() == [1, 1, 1, 2, 2, 2]
+
+
+@pytest.mark.parametrize(
+    ("has_labels", "keeps_text", "parsed"), [(1, 1, 3), (1, 0, 2), (0, 1, 3), (0, 0, 0)]
+)
+def test_each_body_is_parsed_at_most_once(
+    has_labels: int, keeps_text: int, parsed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Labels, text and thinking come from one parse; a body that no column needs is not parsed."""
+    bodies: list[bytes] = []
+    monkeypatch.setattr(message, "load", lambda data: bodies.append(data) or load(data))
+    labels = Labels.of(schema_of_fields("word")) if has_labels else None
+    layout = Layout(KEPT, "_", keeps_text=bool(keeps_text), labels=labels, samples=2)
+    rows = (
+        answered(0, body=body(content=[{"type": "text", "text": '{"word": "ja"}'}])),
+        answered(0, body=body(content=[{"type": "text", "text": '{"word": "nein"}'}])),
+        answered(1, status="invalid", body=body()),
+        unasked(1),
+    )
+    found = filled(*rows, layout=layout)
+    assert len(bodies) == parsed
+    assert len(set(bodies)) == parsed
+    if has_labels:
+        assert found["word"].to_pylist() == ["ja", "nein", None, None]
+    if keeps_text:
+        assert found["_text"].to_pylist() == ['{"word": "ja"}', '{"word": "nein"}', "ja", None]

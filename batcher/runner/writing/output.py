@@ -1,7 +1,7 @@
 """The third pass over the input: joined with the results, it is the output."""
 
 import contextlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
@@ -12,8 +12,8 @@ import pyarrow as pa
 from batcher.core.quality.tally import Tally
 from batcher.core.request.canonical import content_name
 from batcher.errors import ConfigurationError
-from batcher.outputs.label_arrays import values_of
 from batcher.outputs.parquet_output import ParquetOutput, clear_leftovers
+from batcher.outputs.parsed_answers import parse_answers
 from batcher.outputs.result_columns import Layout, repeat_rows
 from batcher.outputs.seal import Seal, SealedFile, read_seal
 from batcher.runner.job_context import JobContext
@@ -186,17 +186,9 @@ def result_tables(
         for start in range(0, len(items), step):
             part = items[start : start + step]
             results = db(read_results, part[0], part[-1])
-            values = label_values(context, results)
+            answers = parse_answers(results, layout.labels, keeps_text=layout.keeps_text)
             if quality is not None:
+                values = [answer.value for answer in answers]
                 quality.see(rows[start : start + step], values, results)
-            yield layout.fill(kept.slice(start, len(part)), results, values)
+            yield layout.fill(kept.slice(start, len(part)), results, answers)
     context.source.check_unchanged()
-
-
-def label_values(context: JobContext, results: pa.Table) -> list[Mapping[str, Any] | None]:
-    """The checked values of a stretch of results; nothing when the job has no labels."""
-    labels = context.loaded.labels
-    if labels is None:
-        return []
-    columns = (results.column(name).to_pylist() for name in ("status", "body"))
-    return list(values_of(labels, *columns))
