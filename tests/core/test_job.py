@@ -1,4 +1,4 @@
-"""The job: defaults, types, and the rules between keys."""
+"""The job file's data: defaults, types, and rules between keys."""
 
 from decimal import Decimal
 from typing import Any
@@ -14,7 +14,7 @@ from batcher.core.job.rules import problems
 
 
 def data(**sections: dict[str, Any]) -> dict[str, Any]:
-    """Make a right job's data, with some sections changed; None takes a key away."""
+    """Return the data of a correct job with some keys changed; None removes a key."""
     plain: dict[str, Any] = {
         "input": {"path": "in.jsonl"},
         "request": {"model": "m", "max_tokens": 1, "prompt": "{{ x }}"},
@@ -26,12 +26,15 @@ def data(**sections: dict[str, Any]) -> dict[str, Any]:
 
 
 def messages(**sections: dict[str, Any]) -> list[str]:
-    """List what is wrong with a job, each as its key and message."""
-    return [f"{dotted(one.key)}: {one.message}" for one in read_job(data(**sections)).mistakes]
+    """Return the mistakes of a job, each as its key and message."""
+    return [
+        f"{dotted(mistake.key)}: {mistake.message}"
+        for mistake in read_job(data(**sections)).mistakes
+    ]
 
 
 def test_a_plain_job_has_the_documented_defaults() -> None:
-    """What is not said has the default that the schema shows."""
+    """A key that the job file leaves out has the default that the schema shows."""
     job = Job.model_validate(data())
     assert problems(job) == []
     assert (job.limits.concurrency, job.limits.timeout_s) == (256, Decimal(600))
@@ -41,14 +44,14 @@ def test_a_plain_job_has_the_documented_defaults() -> None:
 
 
 def test_a_job_cannot_be_changed() -> None:
-    """A job that was validated stays as it was."""
+    """A validated job is frozen."""
     job = Job.model_validate(data())
     with pytest.raises(ValidationError):
         job.limits.concurrency = 5  # type: ignore[misc]
 
 
 def test_numbers_are_exact() -> None:
-    """A number that may have a fraction is a Decimal, whole or not, and never a float."""
+    """A number that may have a fraction is a Decimal, even when it is whole; floats are refused."""
     limits = Job.model_validate(data(limits={"timeout_s": 5, "max_failed": Decimal("0.1")})).limits
     assert (type(limits.timeout_s), limits.timeout_s) == (Decimal, Decimal(5))
     assert limits.max_failed == Decimal("0.1")
@@ -99,7 +102,7 @@ def test_numbers_are_exact() -> None:
             {"request": {"prompt": None, "messages": "m", "images": ["i"]}},
             ["request.images: request.images does nothing beside request.messages alone"],
         ),
-        ({"request": {"stream": True}}, ["request.stream: request.stream is not yours to set"]),
+        ({"request": {"stream": True}}, ["request.stream: request.stream cannot be set here"]),
         (
             {"input": {"on_too_long": "truncate"}, "request": {"prompt": None, "messages": "m"}},
             [
@@ -166,8 +169,8 @@ def test_numbers_are_exact() -> None:
             {"job": {"name": "a/b"}},
             [
                 (
-                    "job.name: job.name may hold letters, digits, '.', '_' and '-', starts with a "
-                    "letter or digit, and has at most 100 of them"
+                    "job.name: job.name may have letters, digits, '.', '_' and '-', must start "
+                    "with a letter or digit, and has at most 100 characters"
                 )
             ],
         ),
@@ -176,8 +179,10 @@ def test_numbers_are_exact() -> None:
         (
             {"limits": {"requests_per_minute": 1 << 20_000}},
             [
-                "limits.requests_per_minute: limits.requests_per_minute must be at most "
-                "1000000000000"
+                (
+                    "limits.requests_per_minute: limits.requests_per_minute must be at most "
+                    "1000000000000"
+                ),
             ],
         ),
         (
@@ -225,12 +230,12 @@ def test_numbers_are_exact() -> None:
 def test_a_mistake_has_its_key_and_plain_words(
     sections: dict[str, dict[str, Any]], expected: list[str]
 ) -> None:
-    """Each mistake alone is found, at its key, and nothing else is."""
+    """Each mistake alone is reported at its key, and nothing else is reported."""
     assert expected == messages(**sections)
 
 
-def test_mistakes_are_found_all_at_once() -> None:
-    """A wrong type does not hide that other keys do not go together, nor invent mistakes."""
+def test_all_mistakes_are_found_at_once() -> None:
+    """A wrong type hides no conflict between other keys, and adds no false mistake."""
     found = messages(
         request={"model": 3, "prompt_file": "p", "stream": True},
         limits={"concurrency": 0},
@@ -241,26 +246,26 @@ def test_mistakes_are_found_all_at_once() -> None:
         "limits.concurrency: limits.concurrency must be at least 1, got 0",
         "output.path: output.path must not end in .csv: the output is Parquet",
         (
-            "output.prefix: output.prefix may hold letters, digits and '_', and does not start "
-            "with a digit"
+            "output.prefix: output.prefix may have letters, digits and '_', and must not "
+            "start with a digit"
         ),
         "prices.overrides.m.output: prices.overrides.m.output is missing",
         "request.model: request.model must be text",
         "request.prompt_file: request.prompt and request.prompt_file exclude each other",
-        "request.stream: request.stream is not yours to set",
+        "request.stream: request.stream cannot be set here",
     ]
 
 
 def test_without_an_input_the_rest_is_still_checked() -> None:
-    """A missing section is one mistake among the others."""
-    found = [one.message for one in read_job({"request": {"stream": True}}).mistakes]
+    """A missing section is reported together with the other mistakes."""
+    found = [mistake.message for mistake in read_job({"request": {"stream": True}}).mistakes]
     assert "the section [input] is missing" in found
-    assert "request.stream is not yours to set" in found
+    assert "request.stream cannot be set here" in found
 
 
 @pytest.mark.parametrize("key", sorted(UNAVAILABLE), ids=dotted)
 def test_what_is_not_built_is_refused_by_name(key: tuple[str, ...]) -> None:
-    """A planned section or key is not accepted as if it worked, and not called a typo."""
+    """A planned section or key is refused, and not reported as a typing error."""
     fields = data()
     if len(key) == 1:
         fields[key[0]] = {}
@@ -280,11 +285,11 @@ def test_what_is_not_built_is_refused_by_name(key: tuple[str, ...]) -> None:
         (("request", "concurrency"), "concurrency belongs in [limits]."),
         (("max_tokens",), "max_tokens belongs in [request]."),
         (("limits", "Timeout"), "Did you mean `timeout_s`?"),
-        (("retry", "zzz"), "There is: attempts, max_wait_s, patience_s, unknown_attempts."),
+        (("retry", "zzz"), "Keys: attempts, max_wait_s, patience_s, unknown_attempts."),
     ],
 )
 def test_an_unknown_key_gets_a_suggestion(key: tuple[str, ...], hint: str) -> None:
-    """The nearest name, the right section, or what there is."""
+    """The suggestion is the nearest name, the right section, or a list of the names."""
     fields = data()
     if len(key) == 1:
         fields[key[0]] = {}
@@ -294,13 +299,13 @@ def test_an_unknown_key_gets_a_suggestion(key: tuple[str, ...], hint: str) -> No
     assert (mistake.key, mistake.hint) == (key, hint)
 
 
-def test_every_key_is_told_whether_it_was_given() -> None:
-    """Keys of every section appear, given ones marked, passed-through parameters too."""
+def test_given_keys_are_marked() -> None:
+    """Keys of every section are listed; those in the job file are marked, parameters too."""
     job = read_job(data(request={"top_k": 3}, limits={"concurrency": 32})).job
     assert job is not None
-    given_ = given_keys(job)
-    assert {key for key, is_given in given_.items() if is_given} == {
+    keys = given_keys(job)
+    assert {key for key, is_given in keys.items() if is_given} == {
         *(("input", "path"), ("request", "model"), ("request", "max_tokens")),
         *(("request", "prompt"), ("request", "top_k"), ("limits", "concurrency")),
     }
-    assert ("api", "base_url") in given_
+    assert ("api", "base_url") in keys

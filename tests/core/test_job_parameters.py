@@ -1,4 +1,4 @@
-"""Messages parameters: passed on as the same JSON."""
+"""Messages parameters are passed through as the same JSON."""
 
 import json
 from decimal import Decimal
@@ -17,13 +17,13 @@ from batcher.core.job.parameters import as_json
     )
 )
 def test_parameters_pass_unchanged(value: Any) -> None:
-    """What JSON has is sent as it stands."""
+    """Values that JSON has are sent unchanged."""
     assert as_json(value, ("request", "tools")) == (value, [])
 
 
 @given(st.floats(allow_nan=False, allow_infinity=False))
 def test_fractions_become_the_same_json_number(number: float) -> None:
     """A number in the job file is the same number in the request."""
-    value, found = as_json({"a": [Decimal(repr(number))]}, ("request", "tools"))
-    assert found == []
+    value, mistakes = as_json({"a": [Decimal(repr(number))]}, ("request", "tools"))
+    assert mistakes == []
     assert json.loads(json.dumps(value)) == {"a": [number]}

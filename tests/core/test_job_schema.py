@@ -1,4 +1,4 @@
-"""The JSON Schema of a job file, against the code that reads one."""
+"""The JSON Schema of a job file agrees with the code that reads job files."""
 
 import json
 from decimal import Decimal
@@ -18,7 +18,7 @@ SCHEMA_FILE = Path(__file__).parents[2] / "schemas" / "job.schema.json"
 
 
 def data(**sections: dict[str, Any]) -> dict[str, Any]:
-    """Make a right job's data, with some sections changed; None takes a key away."""
+    """Return the data of a correct job with some keys changed; None removes a key."""
     plain: dict[str, Any] = {
         "input": {"path": "in.jsonl"},
         "request": {"model": "m", "max_tokens": 1, "prompt": "{{ x }}"},
@@ -29,13 +29,13 @@ def data(**sections: dict[str, Any]) -> dict[str, Any]:
     return plain
 
 
-def test_the_schema_file_is_what_the_code_says() -> None:
-    """``schemas/job.schema.json`` is regenerated with the code (``make schemas``)."""
+def test_the_schema_file_is_up_to_date() -> None:
+    """``schemas/job.schema.json`` was regenerated with the code (``make schemas``)."""
     assert SCHEMA_FILE.read_text(encoding="utf-8") == schema_text()
 
 
-def test_the_schema_is_one_and_describes_everything() -> None:
-    """It is a valid schema, every key has a description, and no key is missing from it."""
+def test_the_schema_is_valid_and_complete() -> None:
+    """It is a valid JSON Schema with every key of the job file, each with a description."""
     schema = job_schema()
     jsonschema.Draft202012Validator.check_schema(schema)
     assert set(schema["properties"]) == set(Job.model_fields)
@@ -67,7 +67,7 @@ def test_the_schema_is_one_and_describes_everything() -> None:
     ],
 )
 def test_the_schema_agrees_with_the_code(sections: dict[str, Any], is_valid: bool) -> None:
-    """What an editor marks is what the reader refuses."""
+    """An editor with the schema marks exactly what the reader refuses."""
     fields = data(**sections)
     assert jsonschema.Draft202012Validator(job_schema()).is_valid(fields) is is_valid
     exact = json.loads(json.dumps(fields), parse_float=Decimal)

@@ -1,4 +1,4 @@
-"""The server that a job names."""
+"""The address and the headers of the server in [api]."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from batcher.core.job.reading import read_job
 
 
 def data(**sections: dict[str, Any]) -> dict[str, Any]:
-    """Make a right job's data, with some sections changed; None takes a key away."""
+    """Return the data of a correct job with some keys changed; None removes a key."""
     plain: dict[str, Any] = {
         "input": {"path": "in.jsonl"},
         "request": {"model": "m", "max_tokens": 1, "prompt": "{{ x }}"},
@@ -21,8 +21,11 @@ def data(**sections: dict[str, Any]) -> dict[str, Any]:
 
 
 def messages(**sections: dict[str, Any]) -> list[str]:
-    """List what is wrong with a job, each as its key and message."""
-    return [f"{dotted(one.key)}: {one.message}" for one in read_job(data(**sections)).mistakes]
+    """Return the mistakes of a job, each as its key and message."""
+    return [
+        f"{dotted(mistake.key)}: {mistake.message}"
+        for mistake in read_job(data(**sections)).mistakes
+    ]
 
 
 @pytest.mark.parametrize(
@@ -68,8 +71,8 @@ def messages(**sections: dict[str, Any]) -> list[str]:
         (f"https://{'a' * 64}.example", "is not an address"),
     ],
 )
-def test_the_server_is_one_a_key_is_safe_with(address: str, words: str | None) -> None:
-    """Only https, this machine or the simulator."""
+def test_only_addresses_that_are_safe_for_a_key(address: str, words: str | None) -> None:
+    """Accepted are https, this machine and the simulator."""
     found = messages(api={"base_url": address})
     assert [words is None or words in one for one in found] == [True] * (words is not None)
 
@@ -93,7 +96,7 @@ def test_the_server_is_one_a_key_is_safe_with(address: str, words: str | None) -
         ({"x-a": "x" * 8193}, "may hold printable ASCII only"),
     ],
 )
-def test_a_header_is_one_that_can_be_sent(headers: dict[str, str], words: str | None) -> None:
-    """No key, nothing that batcher sets itself, and only what HTTP can carry."""
+def test_only_headers_that_can_be_sent(headers: dict[str, str], words: str | None) -> None:
+    """Refused are keys, headers that batcher sets, and what HTTP cannot carry."""
     found = messages(api={"headers": headers})
     assert [words is None or words in one for one in found] == [True] * (words is not None)

@@ -1,4 +1,4 @@
-"""[notify] names whom to tell and never holds a secret."""
+"""[notify] names where notices go and never holds a secret."""
 
 from typing import Any
 
@@ -10,13 +10,13 @@ ADDRESS = "https://hooks.example/services/T0CANARY"
 
 
 def read(**notify: Any) -> Reading:
-    """Read a right job with this [notify] section."""
+    """Read a correct job with this [notify] section."""
     request = {"model": "m", "max_tokens": 1, "prompt": "{{ x }}"}
     return read_job({"input": {"path": "in.jsonl"}, "request": request, "notify": notify})
 
 
-def test_a_section_that_names_somebody_is_right() -> None:
-    """All endings are told unless ``on`` says which."""
+def test_a_section_with_a_receiver_is_correct() -> None:
+    """All endings are reported unless ``on`` selects some."""
     job = read(webhook_env="HOOK", token_env="TOKEN", command="mail -s x me").job
     assert job is not None
     assert job.notify.on == ("finish", "failure", "budget")
@@ -27,10 +27,13 @@ def test_a_section_that_names_somebody_is_right() -> None:
 @pytest.mark.parametrize(
     ("notify", "message"),
     [
-        ({"webhook_env": ADDRESS}, "notify.webhook_env is the name of an environment variable"),
-        ({"webhook_env": "H", "token_env": "a-b"}, "notify.token_env is the name of an environ"),
-        ({"webhook": ADDRESS}, "notify.webhook may not stand in a job file"),
-        ({"url": ADDRESS}, "notify.url may not stand in a job file"),
+        (
+            {"webhook_env": ADDRESS},
+            "notify.webhook_env must be the name of an environment",
+        ),
+        ({"webhook_env": "H", "token_env": "a-b"}, "notify.token_env must be the name of an env"),
+        ({"webhook": ADDRESS}, "notify.webhook must not be in a job file"),
+        ({"url": ADDRESS}, "notify.url must not be in a job file"),
         ({"on": ["finish"]}, "[notify] does not say whom to tell"),
         ({"command": "true", "token_env": "T"}, "notify.token_env does nothing without"),
         ({"command": ""}, "notify.command must not be empty"),
@@ -38,8 +41,8 @@ def test_a_section_that_names_somebody_is_right() -> None:
         ({"command": "true", "hook": 1}, "there is no key notify.hook"),
     ],
 )
-def test_a_mistake_is_said_without_the_address(notify: dict[str, Any], message: str) -> None:
-    """What is wrong is named by its key; an address that stands in the file is not repeated."""
+def test_a_mistake_does_not_repeat_the_address(notify: dict[str, Any], message: str) -> None:
+    """The message names the key and never quotes an address from the file."""
     mistakes = read(**notify).mistakes
     assert any(message in mistake.message for mistake in mistakes)
     assert not any("CANARY" in f"{mistake.message}{mistake.hint}" for mistake in mistakes)

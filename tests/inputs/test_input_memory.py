@@ -16,12 +16,13 @@ GROWTH_MB = 30
 SCRIPT = """
 import resource, sys
 from pathlib import Path
-from batcher.core.job import Input
+from batcher.core.job import InputSection
 from batcher.inputs.column_types import ColumnTypes
 from batcher.inputs.source import Source
 
 def count(name):
-    source, types, rows = Source.open(Input(path=name), Path(sys.argv[1])), ColumnTypes(None), 0
+    source = Source.open(InputSection(path=name), Path(sys.argv[1]))
+    types, rows = ColumnTypes(None), 0
     for chunk in source.chunks(None):
         types.see(chunk)
         rows += len(chunk.rows)

@@ -140,7 +140,7 @@ WRONG = {
     "in an inline table": (
         PLAIN + 'metadata = { user_id = 2020-01-01 }\n[api]\nheaders = { authorization = "x" }',
         [
-            "7: request.metadata.user_id is a date; JSON has none",
+            "7: request.metadata.user_id is a date, which JSON does not have",
             "9: api.headers may not hold a key: a job file is shared and kept",
         ],
     ),
@@ -186,7 +186,7 @@ WRONG = {
         [
             "7: this line holds an API key",
             "9: this line holds an API key",
-            "9: api.key_env is the name of an environment variable, not a key",
+            "9: api.key_env must be the name of an environment variable, not the key itself",
         ],
     ),
     "a key in a broken file": (

@@ -1,17 +1,19 @@
-"""What a job file says, as frozen values: one class a section."""
+"""The content of a job file as frozen values: one class for each section."""
 
 from batcher.core.job.job import Job
 from batcher.core.job.money_sections import BudgetSection, PriceOverride, PricesSection
+from batcher.core.job.run_sections import (
+    CacheSection,
+    LimitsSection,
+    NotifySection,
+    RetrySection,
+)
 from batcher.core.job.sections import (
     SIMULATOR,
     ApiSection,
-    CacheSection,
     InputSection,
-    LimitsSection,
-    NotifySection,
     OutputSection,
     RequestSection,
-    RetrySection,
 )
 
 __all__ = [

@@ -1,6 +1,6 @@
-"""The JSON Schema of a job file, made from the code that reads it.
+"""The JSON Schema of a job file, generated from the code that reads job files.
 
-``make schemas`` writes it; editors find it by ``#:schema`` in the job file.
+``make schemas`` writes it; editors find it through ``#:schema`` in the job file.
 """
 
 import json
@@ -11,7 +11,7 @@ from batcher.core.job.parameters import PARAMETERS
 
 
 def job_schema() -> dict[str, Any]:
-    """Make the schema; equal for equal code."""
+    """Return the schema; the same code always gives the same schema."""
     schema = _plain(Job.model_json_schema())
     request = schema["$defs"]["RequestSection"]
     request["properties"] |= {name: {"description": text} for name, text in PARAMETERS.items()}
@@ -29,7 +29,7 @@ def schema_text() -> str:
 
 
 def _plain(schema: Any) -> Any:
-    """Take away what TOML cannot have (null, numbers as text) and what says nothing (titles)."""
+    """Remove titles, and what TOML does not have: null and numbers as text."""
     if isinstance(schema, list):
         return [_plain(item) for item in schema]
     if not isinstance(schema, dict):
@@ -38,7 +38,7 @@ def _plain(schema: Any) -> Any:
     if isinstance(node.get("title"), str):
         del node["title"]
     if "anyOf" in node:
-        node = _one_of(node.pop("anyOf")) | node
+        node = _without_null(node.pop("anyOf")) | node
     if node.get("default", ...) is None:
         del node["default"]
     if node.get("type") == "number" and isinstance(node.get("default"), str):
@@ -46,9 +46,9 @@ def _plain(schema: Any) -> Any:
     return node
 
 
-def _one_of(choices: list[Any]) -> dict[str, Any]:
+def _without_null(choices: list[Any]) -> dict[str, Any]:
     kept = [choice for choice in choices if choice.get("type") != "null"]
-    # Pydantic lets a Decimal be a string as well; a job file does not.
+    # Pydantic also accepts a Decimal as a string; job files have numbers only.
     numbers = [choice for choice in kept if choice.get("type") == "number"]
     kept = numbers or kept
     return dict(kept[0]) if len(kept) == 1 else {"anyOf": kept}

@@ -1,4 +1,4 @@
-"""What to say about a key that a job file cannot have."""
+"""Messages about keys that a job file cannot have."""
 
 from collections.abc import Iterable
 
@@ -11,13 +11,13 @@ UNAVAILABLE: dict[Key, str] = {
     ("delivery",): "every request is sent live",
     ("input", "sql"): "write the query's result to a Parquet file and name it in input.path",
 }
-"""What is planned and not built, and what to do meanwhile: accepting it would promise it."""
+"""Keys that are planned and not built, with what to do instead; they are never accepted."""
 
 _ADDRESS_KEYS = frozenset({"address", "slack", "teams", "url", "webhook", "webhook_url"})
 
 
 def section_keys(section: str) -> frozenset[str]:
-    """Return the keys a section of the job file has; none for a section that does not exist."""
+    """Return the keys of a section of the job file; empty for a section that does not exist."""
     field = Job.model_fields.get(section)
     fields = getattr(field.annotation, "model_fields", {}) if field else {}
     extras = PARAMETERS if section == "request" else ()
@@ -25,39 +25,42 @@ def section_keys(section: str) -> frozenset[str]:
 
 
 def unknown_key(key: Key) -> Mistake:
-    """Say why a key is not known here: not yet built, in the wrong section, or misspelt."""
+    """Explain an unknown key: not yet built, in the wrong section, or misspelt."""
     if key in UNAVAILABLE:
         name = f"[{key[0]}]" if len(key) == 1 else dotted(key)
         return Mistake(key, f"{name} is not available in this version: {UNAVAILABLE[key]}")
     if key == ("request", "stream"):
-        return Mistake(key, "request.stream is not yours to set", "Set api.stream.")
+        return Mistake(key, "request.stream cannot be set here", "Set api.stream instead.")
     if key[0] == "notify" and key[-1] in _ADDRESS_KEYS:
         return Mistake(
             key,
-            f"{dotted(key)} may not stand in a job file: such an address is a secret",
-            "Put it into an environment variable, and name that in notify.webhook_env.",
+            f"{dotted(key)} must not be in a job file: the address is a secret",
+            "Put the address into an environment variable, and its name into notify.webhook_env.",
         )
     if len(key) == 1:
         return _unknown_section(key)
     known = section_keys(key[0]) if len(key) == 2 else frozenset[str]()
-    hint = nearest(key[-1], known) or _elsewhere(key[-1], besides=key[0])
-    return Mistake(key, f"there is no key {dotted(key)}", hint or _listing(known))
+    hint = nearest(key[-1], known) or _other_section(key[-1], key[0])
+    return Mistake(key, f"there is no key {dotted(key)}", hint or _listing("Keys", known))
 
 
 def _unknown_section(key: Key) -> Mistake:
-    hint = nearest(key[0], Job.model_fields) or _elsewhere(key[0], besides="")
-    return Mistake(key, f"there is no section [{dotted(key)}]", hint or _listing(Job.model_fields))
+    hint = nearest(key[0], Job.model_fields) or _other_section(key[0], None)
+    return Mistake(
+        key, f"there is no section [{dotted(key)}]", hint or _listing("Sections", Job.model_fields)
+    )
 
 
-def _elsewhere(name: str, *, besides: str) -> str | None:
-    homes = [
+def _other_section(name: str, wrong: str | None) -> str | None:
+    """Name the section that has this key, when there is exactly one but the wrong one."""
+    sections = [
         section
         for section in Job.model_fields
-        if section != besides and name in section_keys(section)
+        if section != wrong and name in section_keys(section)
     ]
-    return f"{name} belongs in [{homes[0]}]." if len(homes) == 1 else None
+    return f"{name} belongs in [{sections[0]}]." if len(sections) == 1 else None
 
 
-def _listing(names: Iterable[str]) -> str | None:
+def _listing(what: str, names: Iterable[str]) -> str | None:
     listed = ", ".join(sorted(names))
-    return f"There is: {listed}." if listed else None
+    return f"{what}: {listed}." if listed else None

@@ -1,4 +1,4 @@
-"""One mistake in a job, by the key that has to change."""
+"""One mistake in a job file, with the key to change."""
 
 import re
 from dataclasses import dataclass
@@ -6,12 +6,12 @@ from dataclasses import dataclass
 _BARE = re.compile(r"[A-Za-z0-9_-]+")
 
 Key = tuple[str, ...]
-"""A key from the top of the file: ``("request", "max_tokens")``."""
+"""The full path of a key: ``("request", "max_tokens")``."""
 
 
 @dataclass(frozen=True, slots=True)
 class Mistake:
-    """What is wrong with a key, and what to do; the message never holds the text of a prompt."""
+    """What is wrong with a key, and what to do; the message never quotes the text of a prompt."""
 
     key: Key
     message: str

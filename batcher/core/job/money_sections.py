@@ -6,57 +6,72 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from batcher.core.job.sections import EXACT, Names, Section
+from batcher.core.job.section import EXACT, Names, Section
 
 Price = Annotated[Decimal, Field(ge=0, le=10**6, decimal_places=8), EXACT]
 Dollars = Annotated[Decimal, Field(gt=0, decimal_places=18, max_digits=30), EXACT]
 
 
 class PriceOverride(Section):
-    """USD per million tokens of one model, instead of or beside the price table's."""
+    """The prices of one model in USD per million tokens, used instead of the price table's."""
 
-    input: Price = Field(description="Uncached input.")
-    output: Price = Field(description="Output, thinking included.")
+    input: Price = Field(description="USD per million input tokens that are not cached.")
+    output: Price = Field(description="USD per million output tokens, thinking included.")
     cache_write_5m: Price | None = Field(
-        None, description="Default the model's own multiple of input, else 1.25."
+        None,
+        description="USD per million tokens written to the 5-minute cache. Default: the input "
+        "price times the factor of the model in the price table, or 1.25.",
     )
     cache_write_1h: Price | None = Field(
-        None, description="Default the model's own multiple of input, else 2."
+        None,
+        description="USD per million tokens written to the 1-hour cache. Default: the input price "
+        "times the factor of the model in the price table, or 2.",
     )
     cache_read: Price | None = Field(
-        None, description="Default the model's own multiple of input, else 0.1."
+        None,
+        description="USD per million tokens read from the cache. Default: the input price times "
+        "the factor of the model in the price table, or 0.1.",
     )
 
 
 class PricesSection(Section):
-    """[prices]: what the price table does not know, or knows wrongly for this contract."""
+    """[prices]: prices that the price table does not have, or that your contract changes."""
 
     overrides: dict[str, PriceOverride] = Field(
-        default_factory=dict, description="Prices by model id."
+        default_factory=dict,
+        description="Prices by model id, in USD per million tokens, each as a section "
+        '[prices.overrides."MODEL"] with input and output. Default: the price table (batcher '
+        "prices).",
     )
     as_of: date | None = Field(
-        None, description="The day on which the overrides were right, such as 2026-11-22."
+        None,
+        description="The day on which the overrides were correct, such as 2026-11-22; it is shown "
+        "with the prices.",
     )
     free_usage_fields: Names = Field(
-        (), description="Usage fields that the server reports and that cost nothing."
+        (),
+        description="Usage fields that the server reports and does not charge for. A usage "
+        "field that batcher cannot price and that is not listed here stops the run.",
     )
 
 
 class BudgetSection(Section):
-    """[budget]: how much may be spent, and from when on somebody is asked."""
+    """[budget]: how much may be spent, and above which cost a run asks first."""
 
     max_cost_usd: Dollars | None = Field(
         None,
-        description="The most that may be spent, in USD; never passed, whatever happens. Attempts "
-        "that may have been billed unseen count at the most that they can have cost.",
+        description="The most that may be spent, in USD; never exceeded. Attempts in flight and "
+        "attempts with unknown billing status count with the most that they can cost. Default: no "
+        "budget.",
     )
     per: Literal["job", "day"] = Field(
         "job",
-        description="job: all that this job ever spent counts. day: what was spent since 24 hours "
-        "before the run, for a job that runs every night.",
+        description="What max_cost_usd covers. job: everything that this job has ever spent. day: "
+        "what was spent since 24 hours before the run started, for nightly jobs.",
     )
     confirm_above_usd: Annotated[Decimal, Field(ge=0), EXACT] = Field(
         Decimal(1),
-        description="A run that is likely to spend more asks first; without a terminal it needs "
-        "max_cost_usd or --yes.",
+        description="A run with a higher expected cost, in USD, asks before it sends anything. "
+        "Without a terminal it then needs max_cost_usd, a saved plan or --yes; otherwise it exits "
+        "10.",
     )

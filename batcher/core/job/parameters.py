@@ -1,4 +1,4 @@
-"""The Messages parameters that a job file may pass through, and their values as JSON has them."""
+"""The Messages parameters that a job file may pass through, and their conversion to JSON."""
 
 from collections.abc import Mapping
 from datetime import date, datetime, time
@@ -7,24 +7,28 @@ from typing import Any
 
 from batcher.core.job.mistake import Key, Mistake, dotted
 
-_BETA = "A beta: its name has to be in the header anthropic-beta."
+_BETA = (
+    "A beta parameter, sent unchanged. Name its beta in the header anthropic-beta (api.headers)."
+)
+
 
 PARAMETERS: Mapping[str, str] = {
-    "cache_control": "Automatic prompt caching.",
-    "container": "The container that code execution uses again.",
-    "diagnostics": "Asks why the prompt cache was missed.",
-    "inference_geo": "Where the model runs.",
-    "metadata": "An opaque user_id.",
-    "output_config": "Effort, and the format of a structured answer.",
-    "service_tier": "auto or standard_only.",
-    "speed": "standard or fast.",
-    "stop_sequences": "Texts at which the answer stops.",
-    "temperature": "From 0 to 1, where the model takes it.",
-    "thinking": "Whether and how much the model thinks first.",
-    "tool_choice": "Which tool the model must or may use.",
-    "tools": "The tools the model may use.",
-    "top_k": "Sampling from the k likeliest tokens only.",
-    "top_p": "Nucleus sampling.",
+    "cache_control": "Your own mark for the prompt cache; batcher then adds none.",
+    "container": "The id of a code execution container to reuse.",
+    "diagnostics": "Asks the API why a prompt was not read from the cache.",
+    "inference_geo": "The region in which the model runs.",
+    "metadata": "A table with an opaque user_id.",
+    "output_config": "The effort of the answer, and the format of a structured one. [labels] sets "
+    "the format itself.",
+    "service_tier": "The service tier: auto or standard_only.",
+    "speed": "The speed: standard or fast.",
+    "stop_sequences": "Texts at which the answer ends.",
+    "temperature": "The randomness of the answer, from 0 to 1; some models do not accept it.",
+    "thinking": "Whether the model thinks before it answers, and how much.",
+    "tool_choice": "Whether the model may or must use a tool, and which.",
+    "tools": "The tools that the model may use.",
+    "top_k": "Sample only from the k most likely tokens.",
+    "top_p": "Sample only from the most likely tokens whose probabilities add up to this.",
     "billing_policy": _BETA,
     "compaction": _BETA,
     "context_management": _BETA,
@@ -33,22 +37,24 @@ PARAMETERS: Mapping[str, str] = {
     "mcp_servers": _BETA,
     "thread": _BETA,
 }
-"""By name, what each is for."""
+"""Parameter name to description."""
 
 
 def as_json(value: Any, key: Key) -> tuple[Any, list[Mistake]]:
-    """Turn a TOML value into the JSON value that is sent, or say what JSON has no way to say."""
+    """Return the JSON value for a TOML value, and the mistakes: values that JSON does not have."""
     if isinstance(value, dict):
         pairs = {name: as_json(item, (*key, name)) for name, item in value.items()}
-        found = [mistake for _, mistakes in pairs.values() for mistake in mistakes]
-        return {name: item for name, (item, _) in pairs.items()}, found
+        mistakes = [mistake for _, inner in pairs.values() for mistake in inner]
+        return {name: item for name, (item, _) in pairs.items()}, mistakes
     if isinstance(value, list):
         items = [as_json(item, key) for item in value]
-        return [item for item, _ in items], [one for _, found in items for one in found]
+        return [item for item, _ in items], [mistake for _, inner in items for mistake in inner]
     if isinstance(value, Decimal):
         return _number(value, key)
     if isinstance(value, date | datetime | time):
-        return None, [Mistake(key, f"{dotted(key)} is a date; JSON has none", "Put it in quotes.")]
+        return None, [
+            Mistake(key, f"{dotted(key)} is a date, which JSON does not have", "Put it in quotes.")
+        ]
     return value, []
 
 

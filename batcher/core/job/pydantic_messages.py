@@ -1,4 +1,4 @@
-"""Pydantic's findings in plain words. Numbers are repeated, texts never."""
+"""Pydantic's errors in plain words. Messages quote numbers and never texts."""
 
 from collections.abc import Callable
 from typing import Any
@@ -33,13 +33,19 @@ _BOUNDS: dict[str, tuple[str, str]] = {
     "less_than_equal": ("le", "at most"),
 }
 _PATTERNS: dict[Key, str] = {
-    ("job", "name"): "may hold letters, digits, '.', '_' and '-', starts with a letter or digit, "
-    "and has at most 100 of them",
-    ("output", "prefix"): "may hold letters, digits and '_', and does not start with a digit",
-    ("api", "key_env"): "is the name of an environment variable, not a key",
-    ("notify", "webhook_env"): "is the name of an environment variable, not the address itself: "
-    "such an address is a secret, and a job file is shared and kept",
-    ("notify", "token_env"): "is the name of an environment variable, not a token",
+    (
+        "job",
+        "name",
+    ): "may have letters, digits, '.', '_' and '-', must start with a letter or "
+    "digit, and has at most 100 characters",
+    ("output", "prefix"): "may have letters, digits and '_', and must not start with a digit",
+    ("api", "key_env"): "must be the name of an environment variable, not the key itself",
+    (
+        "notify",
+        "webhook_env",
+    ): "must be the name of an environment variable, not the address "
+    "itself: the address is a secret, and job files are shared and kept",
+    ("notify", "token_env"): "must be the name of an environment variable, not the token itself",
 }
 
 
@@ -47,17 +53,17 @@ _LONGEST_SHOWN = 10**30  # Python does not write numbers of thousands of digits
 
 
 def mistakes_of(error: ValidationError) -> list[Mistake]:
-    """Say everything a validation found, once for each key."""
-    found: dict[Key, Mistake] = {}
+    """Return all mistakes that a validation found, one for each key."""
+    mistakes: dict[Key, Mistake] = {}
     for details in error.errors(include_url=False):
         mistake = _mistake(details)
-        found.setdefault(mistake.key, mistake)
-    return list(found.values())
+        mistakes.setdefault(mistake.key, mistake)
+    return list(mistakes.values())
 
 
 def _mistake(details: ErrorDetails) -> Mistake:
     location = details["loc"]
-    # Of a union, pydantic also names the member that it tried.
+    # Pydantic also names the member of a union that it tried.
     members = location[:2] if location[:2] == ("request", "system") else location
     key = tuple(part for part in members if isinstance(part, str))
     kind = details["type"]
@@ -66,15 +72,15 @@ def _mistake(details: ErrorDetails) -> Mistake:
     if kind == "extra_forbidden":
         return unknown_key(key)
     if kind == "missing":
-        what = f"the section [{key[0]}]" if len(key) == 1 else dotted(key)
-        return Mistake(key, f"{what} is missing")
+        name = f"the section [{key[0]}]" if len(key) == 1 else dotted(key)
+        return Mistake(key, f"{name} is missing")
     if kind in {"model_type", "model_attributes_type"}:
-        what = (
+        message = (
             f"[{key[0]}] must be a section" if len(key) == 1 else f"{dotted(key)} must be a table"
         )
-        return Mistake(key, what)
-    say = _BY_KIND.get(kind, _any)
-    message, hint = say(key, details)
+        return Mistake(key, message)
+    explain = _BY_KIND.get(kind, _any)
+    message, hint = explain(key, details)
     item = "each item of " if len(members) > len(key) else ""
     return Mistake(key, f"{item}{dotted(key)} {message}", hint)
 

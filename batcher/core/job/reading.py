@@ -1,4 +1,4 @@
-"""From a job file's data to a job, with every mistake found on the way."""
+"""Validates the data of a job file and finds all its mistakes at once."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -12,15 +12,15 @@ from batcher.core.job.parameters import PARAMETERS, as_json
 from batcher.core.job.pydantic_messages import mistakes_of
 from batcher.core.job.rules import problems
 
-# Stands in for a key that must be there, so that the other rules can be checked as well.
+# Replaces a required key that is wrong, so that the other rules can be checked too.
 _PLACEHOLDERS: Mapping[Key, Any] = {("input",): {"path": "?"}, ("input", "path"): "?"}
 
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """A job and what is wrong with it; a job with mistakes is for finding more of them only.
+    """A job and its mistakes; a job with mistakes serves only to find more of them.
 
-    ``job`` is None when too little is right to say anything about the rest.
+    ``job`` is None when too much is wrong to check the rest.
     """
 
     job: Job | None
@@ -28,50 +28,50 @@ class Reading:
 
 
 def read_job(data: Mapping[str, Any]) -> Reading:
-    """Validate a job file's data (floats as Decimal), finding all mistakes at once."""
-    fields, found = _with_json(data)
+    """Validate a job file's data (floats as Decimal) and return the job with all mistakes."""
+    fields, mistakes = _with_json(data)
     job, invalid = _validated(fields)
-    found += invalid
-    wrong = {mistake.key for mistake in found}
+    mistakes += invalid
+    wrong = {mistake.key for mistake in mistakes}
     if job is not None:
-        found += [mistake for mistake in problems(job) if wrong.isdisjoint(_around(mistake.key))]
-    return Reading(job, tuple(found))
+        mistakes += [more for more in problems(job) if wrong.isdisjoint(_prefixes(more.key))]
+    return Reading(job, tuple(mistakes))
 
 
 def given_keys(job: Job) -> dict[Key, bool]:
-    """Find every key of a job, and whether it was given or left to its default."""
+    """Return every key of a job, and whether the job file sets it."""
     return dict(_leaves(job, (), is_given=True))
 
 
 def _with_json(data: Mapping[str, Any]) -> tuple[dict[str, Any], list[Mistake]]:
-    """Turn what is sent as it stands, parameters and text blocks, into JSON values."""
+    """Convert what is sent unchanged (parameters and text blocks) to JSON values."""
     fields = {name: dict(item) if isinstance(item, dict) else item for name, item in data.items()}
     request = fields.get("request")
-    found: list[Mistake] = []
+    mistakes: list[Mistake] = []
     if isinstance(request, dict):
         for name in [name for name in request if name in PARAMETERS or name == "system"]:
-            request[name], mistakes = as_json(request[name], ("request", name))
-            found += mistakes
-    return fields, found
+            request[name], more = as_json(request[name], ("request", name))
+            mistakes += more
+    return fields, mistakes
 
 
 def _validated(fields: dict[str, Any]) -> tuple[Job | None, list[Mistake]]:
     try:
         return Job.model_validate(fields), []
     except ValidationError as error:
-        found = mistakes_of(error)
-    # What is wrong goes, then the tables it stands in: the rest may have more mistakes.
+        mistakes = mistakes_of(error)
+    # Remove the wrong keys, then the tables that hold them: the rest may have more mistakes.
     for depth in (None, 2, 1):
-        for mistake in found:
+        for mistake in mistakes:
             _remove(fields, mistake.key[:depth])
         try:
-            return Job.model_validate(fields), found
+            return Job.model_validate(fields), mistakes
         except ValidationError:
             continue
-    return None, found
+    return None, mistakes
 
 
-def _around(key: Key) -> list[Key]:
+def _prefixes(key: Key) -> list[Key]:
     return [key[:length] for length in range(1, len(key) + 1)]
 
 

@@ -1,89 +1,75 @@
-"""The sections of a job file and the defaults of every key.
+"""The sections about what is sent, where to, and what is written: input, request, output, api.
 
-The descriptions here are the reference: ``schemas/job.schema.json`` is generated from them.
+The descriptions of all sections are the reference of the job file: ``schemas/job.schema.json``
+and the comments that ``batcher init`` writes come from them.
 """
 
 from decimal import Decimal
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
-from batcher.core.usage_fields import TTL
-
-
-def _exact(value: object) -> object:
-    """Let a number be written without a fraction; a string is still no number."""
-    return Decimal(value) if type(value) is int else value
-
-
-EXACT = BeforeValidator(_exact)
-
-Count = Annotated[int, Field(ge=1, le=10**12)]  # DuckDB and exact dollars hold more
-Positive = Annotated[Decimal, Field(gt=0), EXACT]
-Share = Annotated[Decimal, Field(ge=0, le=1), EXACT]
-Names = Annotated[tuple[str, ...], Field(strict=False)]
-"""An array of column names."""
-
-
-class Section(BaseModel):
-    """A frozen section that refuses keys it does not know and types it would have to guess."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+from batcher.core.job.section import EXACT, Count, Names, Positive, Section
 
 
 class InputSection(Section):
-    """[input]: which rows."""
+    """[input]: which rows the job has."""
 
     path: str = Field(
         min_length=1,
-        description="A file, a folder or a glob (.jsonl, .jsonl.gz, .jsonl.zst, .parquet), "
-        "relative to the job file. Images, PDFs and texts are rows themselves: their column file "
-        "is what images or documents name.",
+        description="The input: a file, a folder or a glob, relative to the job file. Files are "
+        ".jsonl, .jsonl.gz, .jsonl.zst or .parquet. In a folder of images, PDFs or .txt files each "
+        "file is a row with one column, file; name it in request.images or request.documents.",
     )
     format: Literal["rows", "messages-batch"] = Field(
         "rows",
-        description="rows: columns for the prompt. messages-batch: each row is "
-        "{custom_id, params}, as in a Message Batches request.",
+        description="What a row is. rows: columns for the prompt. messages-batch: a whole request, "
+        "{custom_id, params}, as in a Message Batches request; JSONL only.",
     )
     id: str | None = Field(
         None,
         min_length=1,
-        description="The column that names a row; without it rows are named by their position.",
+        description="The column whose value names a row. A row with the id of an earlier, "
+        "different row is a bad row. Default: a row is named by its number in the input, and an "
+        "edited row counts as a new one.",
     )
     where: str | None = Field(
         None,
         min_length=1,
-        description="Only rows for which this template expression is true, such as "
-        "\"section == 'games'\".",
+        description="Use only rows for which this template expression is true, such as "
+        "\"section == 'games'\". Default: all rows.",
     )
     sample: Annotated[Decimal, Field(gt=0, le=1), EXACT] | None = Field(
         None,
-        description="Only this share of the rows, chosen by the seed; a row stays chosen when "
-        "the input grows.",
+        description="Use a random share of the rows (0.1 is one in ten) that seed determines. A "
+        "row in the sample stays in it when the input grows. Default: all rows.",
     )
-    seed: int = Field(0, description="The seed of the sample.")
+    seed: int = Field(0, description="The seed for sample: another seed gives another sample.")
     limit: Count | None = Field(
-        None, description="Only the first so many rows, after where and sample."
+        None, description="Use only the first N rows, after where and sample. Default: no limit."
     )
     on_bad_row: Literal["record", "stop"] = Field(
         "record",
-        description="record: a bad row gets an output row that says why. stop: nothing is sent "
-        "while there is one.",
+        description="What happens when a row cannot be read or gives no request. record: its "
+        "output row has the reason, and the other rows are sent. stop: nothing is sent.",
     )
     on_empty: Literal["skip", "send"] = Field(
         "skip",
-        description="What to do with a row whose prompt is blank, or is about blank columns only.",
+        description="What happens to a row whose prompt is blank, or whose prompt uses only blank "
+        "columns. skip: it is not sent, and its status is skipped. send: it is sent like any row.",
     )
     max_prompt_tokens: Count | None = Field(
         None,
-        description="The most tokens that a prompt may have, as estimated; default what the "
-        "model's context holds. Long prompts may cost more a token: see batcher prices MODEL.",
+        description="The longest prompt, in estimated tokens; on_too_long applies to longer ones. "
+        "Default: what fits into the model's context. Some models have higher prices for long "
+        "prompts: see batcher prices MODEL.",
     )
     on_too_long: Literal["fail", "truncate"] = Field(
         "fail",
-        description="What becomes of a row whose prompt is too long. fail: it has failed; what may "
-        "fit is sent, and not billed when it does not. truncate: its longest columns are cut until "
-        "it fits, by an estimate on the safe side.",
+        description="What happens to a row whose prompt is too long. fail: the row fails and is "
+        "not sent; a prompt that may fit into the context is sent, and the API refuses it without "
+        "charge when it does not. truncate: its longest columns are cut until the prompt fits by a "
+        "cautious estimate.",
     )
 
 
@@ -95,62 +81,77 @@ class RequestSection(BaseModel):
     model: str | None = Field(
         None,
         min_length=1,
-        description='The model; required unless params or format = "messages-batch" names it.',
+        description="The model's id. Required, unless each row is a whole request (see "
+        "params and input.format).",
     )
     max_tokens: Count | None = Field(
         None,
-        description="The most tokens an answer may have, thinking included; required likewise.",
+        description="The most output tokens of one answer, thinking included; a longer answer is "
+        "cut off there. Required, unless each row is a whole request.",
     )
     system: str | list[dict[str, Any]] | None = Field(
-        None, description="The system prompt: a template, or text blocks."
+        None,
+        description="The system prompt: a template over the row's columns, or an array of text "
+        "blocks, sent unchanged. Default: none.",
     )
     system_file: str | None = Field(
-        None, min_length=1, description="A file holding the system prompt, a template."
+        None,
+        min_length=1,
+        description="A file with the system prompt as a template; use it instead of system.",
     )
     prompt: str | None = Field(
         None,
-        description='The user message: a template over the row\'s columns, such as "{{ text }}".',
+        description='The user message: a template over the row\'s columns, such as "{{ text }}". '
+        "Set one of prompt, prompt_file, messages and params.",
     )
     prompt_file: str | None = Field(
-        None, min_length=1, description="A file holding the prompt template."
+        None,
+        min_length=1,
+        description="A file with the prompt template; use it instead of prompt.",
     )
     messages: str | None = Field(
         None,
         min_length=1,
-        description="The column that holds the conversation, a messages array; a prompt beside it "
-        "is asked at its end.",
+        description="The column with a conversation: an array of messages, or its JSON text. With "
+        "prompt or prompt_file, the prompt is added as the last message.",
     )
     params: str | None = Field(
-        None, min_length=1, description="The column that holds the whole request."
+        None,
+        min_length=1,
+        description="The column with the whole request: an object, or its JSON text. No other key "
+        "of this section but samples then applies.",
     )
     images: Names = Field(
         (),
-        description="Columns that hold an image: a path inside the input's folder, bytes, or a "
-        "Hugging Face image struct.",
+        description="Columns with an image (JPEG, PNG, GIF or WebP): a path inside the input's "
+        "folder, bytes, or a Hugging Face image struct. Images are sent before the prompt.",
     )
     documents: Names = Field(
         (),
-        description="Columns that hold a document, sent before images and prompt: a PDF, a scanned "
-        "page or a text in UTF-8, as a path inside the input's folder, bytes, or a struct of both.",
+        description="Columns with a document (a PDF, a scanned page or UTF-8 text): a path inside "
+        "the input's folder, bytes, or a struct of both. Documents are sent before images.",
     )
     text_documents: Names = Field(
         (),
-        description="Columns whose text is sent as a document of its own before the prompt, so "
-        "that rows which ask about the same text share it in the prompt cache.",
+        description="Columns with a text that is sent as a document before the prompt. Rows with "
+        "the same text share it in the prompt cache.",
     )
     samples: Annotated[int, Field(ge=1, le=100)] = Field(
-        1, description="How many answers to ask for each row."
+        1,
+        description="How many answers to request for each row; each is paid for and has its own "
+        "output row.",
     )
     on_change: Literal["ask", "redo", "keep"] = Field(
         "ask",
-        description="What becomes of rows that have an answer when the prompt, the model or a "
-        "parameter changes. ask: a run asks on a terminal and refuses without one. redo: they are "
-        "asked again. keep: they keep their answers, and only new and edited rows ask the new way.",
+        description="What happens to answered rows when the prompt, the model or another request "
+        "parameter changes. ask: the run asks on a terminal, and without one sends nothing and "
+        "exits 2. redo: they are sent again. keep: they keep their answers; only new and edited "
+        "rows are sent.",
     )
 
     @property
     def parameters(self) -> dict[str, Any]:
-        """The Messages parameters that are passed through as they are."""
+        """The Messages parameters that are passed through unchanged."""
         return dict(self.__pydantic_extra__ or {})
 
 
@@ -160,79 +161,25 @@ class OutputSection(Section):
     path: str | None = Field(
         None,
         min_length=1,
-        description="A .parquet file, or a folder for several; default <job name>.out.parquet "
-        "beside the job file.",
+        description="Where the output is written, relative to the job file: a .parquet file, or a "
+        "folder for several files. Default: <job name>.out.parquet beside the job file.",
     )
     keep: Names | None = Field(
         None,
-        description="The input columns to keep; default all but messages, params, and images and "
-        "documents that are no paths.",
+        description="The input columns to copy to the output. Default: all columns but those named "
+        "in request.messages and request.params, and images and documents that are not paths.",
     )
     prefix: str = Field(
         "_",
         pattern=r"^[A-Za-z_][A-Za-z0-9_]*$",
-        description="What the bookkeeping columns start with.",
+        description="The first characters of the names of batcher's own columns: _id, _status, "
+        "_cost_usd and so on.",
     )
-    rows_per_file: Count = Field(1_000_000, description="Rows in each file when path is a folder.")
+    rows_per_file: Count = Field(
+        1_000_000, description="The most rows in one file, when path is a folder."
+    )
     keep_text: bool = Field(
-        True, description="Whether the answer's text and thinking are columns of the output."
-    )
-
-
-class LimitsSection(Section):
-    """[limits]: how fast, how long, and how many failures are all right."""
-
-    concurrency: Annotated[int, Field(ge=1, le=10_000)] = Field(
-        256,
-        description="The most requests in flight at once; how many there are is found by itself.",
-    )
-    requests_per_minute: Count | None = Field(None, description="A limit of our own on requests.")
-    input_tokens_per_minute: Count | None = Field(
-        None, description="A limit of our own on uncached input tokens."
-    )
-    output_tokens_per_minute: Count | None = Field(
-        None, description="A limit of our own on output tokens."
-    )
-    timeout_s: Positive = Field(Decimal(600), description="The most seconds one attempt may take.")
-    max_failed: Share = Field(
-        Decimal(0),
-        description="The share of failed rows up to which a finished run exits 0 instead of 3.",
-    )
-
-
-class RetrySection(Section):
-    """[retry]: what happens to an attempt that failed in passing."""
-
-    attempts: Count = Field(
-        20,
-        description="The most attempts a request gets in one run; waits for a rate limit do not "
-        "count.",
-    )
-    max_wait_s: Positive = Field(
-        Decimal(60),
-        description="The longest backoff between two attempts; retry-after is obeyed beyond it.",
-    )
-    patience_s: Positive = Field(
-        Decimal(600),
-        description="How long to go on when nothing but failures comes back, before exit 5.",
-    )
-    unknown_attempts: Count = Field(
-        3,
-        description="How many attempts of one request may end unknown (and perhaps billed) "
-        "before it is no longer sent.",
-    )
-
-
-class CacheSection(Section):
-    """[cache]: the API's prompt cache."""
-
-    mode: Literal["auto", "off"] = Field(
-        "auto",
-        description="auto: what many requests begin with is marked where that pays, and they are "
-        "sent together. off: only marks of your own are sent.",
-    )
-    ttl: TTL | None = Field(
-        None, description="How long it keeps what is not used; default 5m, 1h where that is short."
+        True, description="Whether the output has the columns _text and _thinking."
     )
 
 
@@ -241,60 +188,46 @@ SIMULATOR = "simulator"
 
 
 class ApiSection(Section):
-    """[api]: where requests go and as whom."""
+    """[api]: the server that answers requests, and the key for it."""
 
     base_url: str = Field(
         "https://api.anthropic.com",
-        description='The server; "simulator" starts the embedded one.',
+        description="The server's address, without /v1/messages; https, or http on this machine. "
+        '"simulator" starts the embedded simulator.',
     )
     version: Literal["2026-10-21", "2023-06-01"] = Field(
-        "2026-10-21", description="The anthropic-version header."
+        "2026-10-21", description="The value of the header anthropic-version."
     )
     key_env: str = Field(
         "ANTHROPIC_API_KEY",
         pattern=r"^[A-Za-z_][A-Za-z0-9_]*$",
-        description="The environment variable that holds the key.",
+        description="The environment variable that holds the API key. The key itself must not be "
+        "in a job file.",
     )
     key_command: str | None = Field(
-        None, min_length=1, description="A command that prints the key; used instead of key_env."
-    )
-    auth: Literal["x-api-key", "bearer", "none"] = Field(
-        "x-api-key", description="How the key is sent; none for a server that wants no key."
-    )
-    headers: dict[str, str] = Field(
-        default_factory=dict, description="Further headers, such as anthropic-beta; never a key."
-    )
-    stream: bool = Field(False, description="Whether answers are streamed; the result is the same.")
-    idle_timeout_s: Positive = Field(
-        Decimal(120),
-        description="The most seconds without a byte once an answer has begun. A stream that "
-        "thinks for minutes still sends pings; before an answer begins only limits.timeout_s "
-        "counts.",
-    )
-
-
-class NotifySection(Section):
-    """[notify]: who is told when a run has ended."""
-
-    on: Annotated[tuple[Literal["finish", "failure", "budget"], ...], Field(strict=False)] = Field(
-        ("finish", "failure", "budget"),
-        description="What is told. finish: exit 0 or 3. budget: exit 6. failure: every other "
-        "ending, unless somebody stopped the run.",
-    )
-    webhook_env: str | None = Field(
-        None,
-        pattern=r"^[A-Za-z_][A-Za-z0-9_]*$",
-        description="The environment variable that holds the address to post to, as for Slack, "
-        "Mattermost or Teams; such an address is a secret.",
-    )
-    token_env: str | None = Field(
-        None,
-        pattern=r"^[A-Za-z_][A-Za-z0-9_]*$",
-        description="The environment variable that holds a token, sent as Authorization: Bearer.",
-    )
-    command: str | None = Field(
         None,
         min_length=1,
-        description="A command line, run without a shell; it reads the notice as JSON from its "
-        "standard input.",
+        description="A command that prints the API key, run without a shell, for at most 30 "
+        "seconds; used instead of key_env.",
+    )
+    auth: Literal["x-api-key", "bearer", "none"] = Field(
+        "x-api-key",
+        description="How the key is sent. x-api-key: in that header. bearer: as Authorization: "
+        "Bearer. none: not at all, for servers that need no key.",
+    )
+    headers: dict[str, str] = Field(
+        default_factory=dict,
+        description="More headers to send, such as anthropic-beta; headers that carry a key are "
+        "refused.",
+    )
+    stream: bool = Field(
+        False,
+        description="Whether responses are streamed. The output is the same; with a prompt cache, "
+        "requests with a shared prefix wait less.",
+    )
+    idle_timeout_s: Positive = Field(
+        Decimal(120),
+        description="The longest silence inside a response, in seconds; after it the attempt "
+        "fails. It starts with the first byte of the response: before, only limits.timeout_s "
+        "applies. Streams send pings while the model thinks.",
     )
