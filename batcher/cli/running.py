@@ -12,7 +12,7 @@ import click
 from batcher.cli.messages import forget_reader, print_json, say
 from batcher.cli.summary import summary
 from batcher.cli.terminal import TerminalUi
-from batcher.core.pace.duration import seconds_of
+from batcher.core.duration_text import seconds_of
 from batcher.core.pace.halt import Halt
 from batcher.errors import ConfigurationError
 from batcher.inputs.job_file.load import LoadedJob

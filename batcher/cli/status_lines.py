@@ -8,6 +8,7 @@ from typing import Any
 
 from batcher.cli.duration import duration
 from batcher.core.money.display import rounded_text
+from batcher.core.pace.kinds import limiter_text
 
 _DOING = {
     "planning": "reading its input",
@@ -98,7 +99,7 @@ def _progress(status: Mapping[str, Any]) -> Iterator[str]:
         left = status.get("eta_s")
         eta = "no end in sight yet" if left is None else f"{duration(left)} left"
         yield (
-            f"pace     {status['rate']:,.1f}/s, {eta}, limited by {status['limiter']}, "
+            f"pace     {status['rate']:,.1f}/s, {eta}, {limiter_text(status['limiter'])}, "
             f"{status['in_flight']:,} in flight"
         )
 

@@ -10,6 +10,7 @@ from tqdm import tqdm
 
 from batcher.cli.messages import printable, say
 from batcher.core.money.display import rounded_text
+from batcher.core.pace.kinds import limiter_text
 from batcher.runner.ui import Snapshot
 
 _PLAIN_EVERY_S = 30.0
@@ -128,7 +129,7 @@ def _money(snapshot: Snapshot) -> str:
 
 def _pace(snapshot: Snapshot) -> str:
     return (
-        f"limited by {snapshot.limiter}, {snapshot.in_flight} in flight, "
+        f"{limiter_text(snapshot.limiter)}, {snapshot.in_flight} in flight, "
         f"{snapshot.retried:,} retried, {snapshot.failed:,} failed"
     )
 

@@ -16,40 +16,40 @@ SUCCEEDED = Outcome(Status.SUCCEEDED, Verdict.FINAL, Billing.BILLED)
 
 
 class Ours:
-    """What the sender and the rate gate do for one model, answer by answer."""
+    """What the sender and the rate gate do for one model, response by response."""
 
     def __init__(self, known: Known, random: Random, _now: float) -> None:
         self.pace = Pace(known.concurrency, POLICY.max_wait_s, {})
         self._random = random
-        self._leaves: dict[int, Permit] = {}
+        self._permits: dict[int, Permit] = {}
         self._failed: dict[int, tuple[History, bool]] = {}
 
     def ask(self, job: Job, now: float) -> float:
-        """Let the head of the queue go, or say how long it waits."""
+        """Send the head of the queue, or return how long it has to wait."""
         _, is_retry = self._failed.get(job.number, (History(), False))
-        decision = self.pace.ask(AttemptCost(job.body_bytes, job.max_tokens, is_retry), now)
+        decision = self.pace.admit(AttemptCost(job.body_bytes, job.max_tokens, is_retry), now)
         if isinstance(decision, Permit):
-            self._leaves[job.number] = decision
+            self._permits[job.number] = decision
             return 0.0
         return decision.seconds
 
     def answered(self, job: Job, reply: Reply, now: float) -> float | None:
-        """Judge, learn and decide what follows, as the sender does."""
-        outcome, usage = _judged(reply)
+        """Classify the reply, learn from it and decide what follows, as the sender does."""
+        outcome, usage = _classified(reply)
         history, _ = self._failed.pop(job.number, (History(), False))
         history = history.after(outcome)
         decision = decide(outcome, history, POLICY, self._random.random())
         after_s = decision.after_s if isinstance(decision, Retry) else None
         completion = Completion(outcome, reply.headers, usage, reply.latency_s, after_s)
         self.pace.on_completion(
-            self._leaves.pop(job.number), completion, now, self._random.random()
+            self._permits.pop(job.number), completion, now, self._random.random()
         )
         if after_s is not None:
             self._failed[job.number] = history, not outcome.is_rate_limited
         return after_s
 
 
-def _judged(reply: Reply) -> tuple[Outcome, Usage | None]:
+def _classified(reply: Reply) -> tuple[Outcome, Usage | None]:
     if reply.status == 200:
         return SUCCEEDED, Usage(input_tokens=reply.input_tokens, output_tokens=reply.output_tokens)
     if reply.status is None:

@@ -10,8 +10,7 @@ from race import CLOCK_START, Run
 from world import FIRST_TOKEN_S, TOKENS_PER_SECOND
 
 from batcher.core.estimate.duration import KnownLimit, Work, duration
-from batcher.core.pace.kinds import Amounts, Kind
-from batcher.core.pace.limiter import Limiter
+from batcher.core.pace.kinds import Amounts, Kind, Limiter
 
 CASES = {
     "requests": (Profile("", START, SMALL), Limiter.REQUESTS),

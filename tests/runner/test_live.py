@@ -9,7 +9,7 @@ from virtual_time import now, run
 
 from batcher.core.answers.response import Response
 from batcher.core.job import LimitsSection
-from batcher.core.pace.limiter import Limiter
+from batcher.core.pace.kinds import Limiter
 from batcher.errors import CheckpointError, InputError
 from batcher.runner.sending.feed import PendingRequest
 from batcher.runner.sending.live import run_live
@@ -135,8 +135,8 @@ def test_a_refused_key_costs_one_request() -> None:
     ("answer", "word"),
     [
         (failed(429, retry_after="60"), Limiter.REFUSED),
-        (failed(500), Limiter.OVERLOADED),
-        (failed(529, retry_after="60"), Limiter.OVERLOADED),
+        (failed(500), Limiter.FAILURES),
+        (failed(529, retry_after="60"), Limiter.FAILURES),
     ],
 )
 def test_what_the_workers_wait_for_is_named(answer: Response, word: Limiter) -> None:

@@ -14,7 +14,7 @@ from batcher.core.answers.outcome import Billing, Outcome, Status, Verdict, clas
 from batcher.core.answers.response import Response
 from batcher.core.job import LimitsSection
 from batcher.core.money.usage import Usage
-from batcher.core.pace.limiter import Limiter
+from batcher.core.pace.kinds import Limiter
 from batcher.core.pace.pace import AttemptCost, Completion, Permit
 from batcher.runner.sending.rate_gate import RateGate
 
@@ -155,10 +155,10 @@ def test_a_retry_goes_first_but_not_above_its_share() -> None:
         retries = [asyncio.create_task(one(f"retry {n}", is_retry=True)) for n in range(2)]
         await asyncio.sleep(0)
         quota.level = 1.0
-        quota._lone = 1  # another one is on its way without a token
+        quota._over_quota = 1  # another retry without a token is in flight
         made.on_completion(MODEL, permit, Completion(REFUSED, {}, None, 1.0))
         await asyncio.gather(*fresh)
-        quota.came_back(is_lone=True)
+        quota.on_returned(is_over_quota=True)
         made._lane(MODEL).pump()
         await asyncio.gather(*retries)
         return order

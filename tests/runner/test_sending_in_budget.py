@@ -28,7 +28,7 @@ from batcher.core.answers.response import NoResponse, Response
 from batcher.core.job import LimitsSection
 from batcher.core.money.bill import bill
 from batcher.core.money.budget import Budget, BudgetState
-from batcher.core.pace.limiter import Limiter
+from batcher.core.pace.kinds import Limiter
 from batcher.core.pace.retry import Stop
 from batcher.runner.sending.feed import PendingRequest
 from batcher.runner.sending.live import run_live

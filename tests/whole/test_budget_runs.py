@@ -108,7 +108,7 @@ def test_the_cap_of_a_plan_is_raised_by_another_plan(tmp_path: Path) -> None:
     job, plan = Job(tmp_path, server).write(rows(100)), str(tmp_path / "plan.json")
     job.command("estimate", "--offline", "--max-cost", "0.004", "--out", plan)
     said = job.run("--plan", plan, code=6)
-    assert "the cap is that of the plan" in said
+    assert "save a plan with a larger cap" in said
     type_next(said.replace("batcher estimate", "batcher estimate --offline"))
     job.run("--plan", plan)
     assert server.ledger()["answered"] == 100

@@ -115,7 +115,7 @@ def test_a_deadline_stops_like_a_signal(tmp_path: Path) -> None:
     assert ledger["requests"] < 2000
     assert recorded(job) == (ledger["requests"], ledger["requests"])
     job.write(rows(10)).run("--max-time", "5h")
-    assert "not a length of time" in job.run("--max-time", "soon", code=2)
+    assert "not a duration" in job.run("--max-time", "soon", code=2)
     server.close()
 
 

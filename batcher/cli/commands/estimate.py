@@ -18,6 +18,7 @@ from batcher.cli.terminal import TerminalUi
 from batcher.core.estimate.estimate import Choice, Estimate, Timing
 from batcher.core.estimate.spread import Spread
 from batcher.core.money.display import exact_text, rounded_text
+from batcher.core.pace.kinds import limiter_text
 from batcher.errors import ConfigurationError
 from batcher.inputs.job_file.load import LoadedJob
 from batcher.outputs.atomic import write_text
@@ -212,11 +213,11 @@ def _time(timing: Timing) -> str:
     text = duration(timing.seconds.expected)
     if not timing.knows_limits:
         return (
-            f"at least {text}, limited by {timing.limiter}; the API's own limits are not known "
+            f"at least {text}, {limiter_text(timing.limiter)}; the API's own limits are not known "
             "before a run or a pilot has met them"
         )
     ends = f"{duration(timing.seconds.low)} to {duration(timing.seconds.high)}"
-    return f"{text} ({ends}), limited by {timing.limiter}; at most {duration(timing.worst_s)}"
+    return f"{text} ({ends}), {limiter_text(timing.limiter)}; at most {duration(timing.worst_s)}"
 
 
 def _tokens(spread: Spread) -> str:

@@ -67,7 +67,7 @@ class Outcome:
     complaint: str | None = field(default=None, repr=False)  # for the model, and nobody else
 
     @property
-    def is_trouble(self) -> bool:
+    def is_transient(self) -> bool:
         """Whether something is wrong with the API or the way to it, and it is worth another try."""
         return self.verdict is Verdict.RETRY and self.message is None
 

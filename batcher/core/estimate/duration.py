@@ -4,11 +4,10 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from batcher.core.pace.kinds import Amounts, Kind
-from batcher.core.pace.limiter import Limiter
+from batcher.core.pace.kinds import Amounts, Kind, Limiter
 
 FIRST_WINDOW = 8.0
-"""How many requests leave once the first was answered; see ``core.pace.concurrency.window``."""
+"""How many requests leave once the first was answered; see ``core.pace.window``."""
 
 _STEPS_A_DOUBLING = 8
 _SHORTEST_S = 0.001

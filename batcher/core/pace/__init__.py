@@ -1,1 +1,1 @@
-"""How fast and how often: the token bucket and the backoff."""
+"""When requests may be sent: rate limits, retries, outages, and when a run stops early."""

@@ -1,4 +1,4 @@
-"""When a whole run stops early, and what it then tells its caller."""
+"""When a run stops early, with which exit code, and what to do next."""
 
 from dataclasses import dataclass, field
 from decimal import ROUND_UP, Decimal
@@ -17,9 +17,9 @@ _CENT = Decimal("0.01")
 
 @dataclass(frozen=True, slots=True)
 class Halt:
-    """Why the run stops, the exit code that says so, and what to do.
+    """The reason why the run stops, its exit code, and what to do.
 
-    ``max_cost_usd`` is the budget with which the same command is likely to go on.
+    ``max_cost_usd`` is a budget that is likely to be enough when the command is run again.
     """
 
     exit_code: int
@@ -32,12 +32,12 @@ class Halt:
 class HaltWatch:
     """Looks at every outcome for a reason to stop the run.
 
-    Three reasons: an answer that no request can change (exit 4), nothing but failures for
-    ``patience_s`` seconds (exit 5), and a run whose first requests all end in the same error
-    (exit 4, or 5 when they were given up): a million rows must not be burnt to learn what twenty
-    have shown. Rate limits are no failures.
-    Patience runs from the first failure, not from the last good answer: between the two there
-    may have been a long wait for a rate limit, or for one long answer.
+    There are three reasons. A response that no request can change, such as 401: exit 4. Nothing
+    but failures for ``patience_s`` seconds: exit 5. First requests that all end in the same error:
+    exit 4, or 5 when their retries ran out; a million rows must not be sent to learn what twenty
+    have shown. A 429 is not a failure.
+    Patience starts with the first failure, not with the last success: between the two there may
+    have been a long wait for a rate limit or for one long answer.
     ``now`` is seconds of any monotonic clock.
     """
 
@@ -46,11 +46,11 @@ class HaltWatch:
     _is_failing: bool = field(default=False, init=False)
     _first_error: str | None = field(default=None, init=False)
     _same_failures: int = field(default=0, init=False)
-    _has_answered: bool = field(default=False, init=False)
+    _has_other_result: bool = field(default=False, init=False)
 
-    def see(self, outcome: Outcome, now: float, *, gives_up: bool = False) -> Halt | None:
-        """Take one outcome into account; ``gives_up`` when its request is not tried again."""
-        fails = outcome.is_unreachable or (outcome.is_trouble and not outcome.is_rate_limited)
+    def check(self, outcome: Outcome, now: float, *, gives_up: bool = False) -> Halt | None:
+        """Count one outcome; ``gives_up`` when its request is not retried."""
+        fails = outcome.is_unreachable or (outcome.is_transient and not outcome.is_rate_limited)
         if fails and not self._is_failing:
             self.failing_since = now
         self._is_failing = fails
@@ -60,20 +60,20 @@ class HaltWatch:
         if self._is_failing and now - self.failing_since > self.patience_s:
             return Halt(
                 5,
-                f"nothing but failures for {self.patience_s:.0f} s; the last was "
+                f"every attempt failed for {self.patience_s:.0f} s; the last error was "
                 f"{outcome.error_type}: {outcome.error_message}",
                 "run the same command again later",
             )
-        if self._has_answered or not (gives_up or outcome.verdict is Verdict.FINAL):
+        if self._has_other_result or not (gives_up or outcome.verdict is Verdict.FINAL):
             return None
-        return self._see_first(outcome)
+        return self._check_first(outcome)
 
-    def _see_first(self, outcome: Outcome) -> Halt | None:
+    def _check_first(self, outcome: Outcome) -> Halt | None:
         is_same = outcome.status is Status.ERRORED and outcome.error_type == (
             self._first_error or outcome.error_type
         )
         if not is_same:
-            self._has_answered = True
+            self._has_other_result = True
             return None
         self._first_error = outcome.error_type
         self._same_failures += 1
@@ -84,28 +84,28 @@ class HaltWatch:
             4 if is_final else 5,
             f"the first {SAME_FAILURES} requests all failed with {outcome.error_type}: "
             f"{outcome.error_message}",
-            "batcher failures shows why; mend the request, then batcher retry asks the failed rows "
-            "as the job is then, and batcher run the rest"
+            "see why with batcher failures and fix the request; then batcher retry sends the "
+            "failed rows again, and batcher run the others"
             if is_final
-            else "run the same command again later; rows given up as perhaps billed unseen are for "
-            "batcher retry",
+            else "run the same command again later; rows on hold (billing status unknown) are sent "
+            "again only by batcher retry",
         )
 
 
 class Basis(Enum):
-    """How it is known what unsent rows cost, as it is told; best first."""
+    """What the expected cost of the unsent rows is based on, as it is shown; best first."""
 
-    RUN = "which cost about {} at what rows cost in this run"
-    ESTIMATE = "which cost about {} by the estimate"
+    RUN = "expected to cost {} at this run's average cost"
+    ESTIMATE = "expected to cost {} by the estimate"
     BOUND = "which cost at most {}"
 
 
 @dataclass(frozen=True, slots=True)
 class Unsent:
-    """The rows that a budget leaves out: how many, and what they are thought to cost.
+    """The rows that did not fit into the budget: their number and expected cost.
 
-    ``largest_usd`` is the worst case of the largest attempt that did not fit: so much has to be
-    free for it to leave, whatever it costs in the end.
+    ``largest_usd`` is the worst case of the most expensive attempt that did not fit: this much
+    must be available before it is sent, whatever it costs in the end.
     """
 
     rows: int
@@ -114,9 +114,9 @@ class Unsent:
     largest_usd: Decimal
 
     def enough(self, used_usd: Decimal) -> Decimal:
-        """A budget that is likely to suffice when so much of it is used, in whole cents.
+        """Return a budget that is likely to be enough when this much is used, in whole cents.
 
-        It is above the one that did not, because the largest did not fit beside what is used.
+        It is above the budget that was too small, because it also has room for the largest attempt.
         """
         more = total([self.usd * _HEADROOM, self.largest_usd])
         return total([used_usd, more]).quantize(_CENT, ROUND_UP)
@@ -125,29 +125,30 @@ class Unsent:
 def budget_reached(
     budget: BudgetState, unsent: Unsent, *, is_daily: bool, plan_cap_usd: Decimal | None
 ) -> Halt:
-    """Stop because nothing more fits into the budget, and say which one would do.
+    """Return the halt of a run whose budget has no room left, and a budget that would be enough.
 
     ``plan_cap_usd`` is the cap of a saved plan, which no larger budget lifts.
     """
     cap = f"{rounded_text(budget.cap)}{' a day' if is_daily else ''}"
-    message = f"the budget is reached: {rounded_text(budget.spent)} of {cap} are spent"
+    message = f"the budget is reached: spent {rounded_text(budget.spent)} of {cap}"
     if not budget.used:
         largest = rounded_text(unsent.largest_usd)
         message = f"the budget of {cap} is too small: one request alone may cost up to {largest}"
     if budget.unknown:
-        message += f", {rounded_text(budget.unknown)} may have been billed unseen and are held"
-    about = unsent.basis.value.format(rounded_text(unsent.usd))
-    message += f"; {unsent.rows:,} rows are left, {about}"
+        unknown = rounded_text(budget.unknown)
+        message += f", and up to {unknown} for attempts whose billing status is unknown"
+    basis = unsent.basis.value.format(rounded_text(unsent.usd))
+    message += f"; {unsent.rows:,} rows are left, {basis}"
     enough = unsent.enough(budget.used)
     if plan_cap_usd is not None and enough > plan_cap_usd:
-        hint = "the cap is that of the plan; to go on with them, save one with a larger cap"
+        hint = "the saved plan has a lower cap; to send them, save a plan with a larger cap"
     else:
-        hint = "raise budget.max_cost_usd, or add --max-cost, to go on with them"
+        hint = "to send them, raise budget.max_cost_usd or add --max-cost"
     if is_daily:
-        hint += ", or wait: what was sent more than 24 hours before a run does not count"
+        hint += ", or wait: attempts sent more than 24 hours before a run do not count"
     if budget.unknown:
         hint += (
-            "; what is held can be released with --release-unknown when the API's console shows "
-            "that it was not billed"
+            "; add --release-unknown if the API's console shows that the attempts with unknown "
+            "billing status were not billed"
         )
     return Halt(6, message, hint, enough)

@@ -1,8 +1,8 @@
-"""What an answer's headers tell of the API's limits.
+"""Reads the API's rate limits from the headers of a response.
 
 ``anthropic-ratelimit-{requests,input-tokens,output-tokens,tokens}-{limit,remaining}``, as the API's
-documentation of rate limits describes them (October 2026). The times of ``-reset`` are left aside:
-they have whole seconds, and follow from the two others since the limits refill continuously.
+documentation of rate limits describes them (October 2026). The ``-reset`` headers are not used:
+they have whole seconds, and follow from the other two because the limits refill continuously.
 """
 
 import math
@@ -18,37 +18,37 @@ _NAMES = {
     Kind.TOKENS: "tokens",
 }
 ROUNDING_TOKENS = 500.0
-"""Remaining tokens are rounded to the nearest thousand, requests to whole ones."""
+"""The largest rounding error: the API rounds remaining tokens to the nearest thousand."""
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
-    """One limit as the API saw it at some instant between the sending and the answer."""
+class LimitReport:
+    """One limit as the API saw it at some instant between the request and the response."""
 
     per_minute: float
     remaining: float
 
     def tolerance(self, kind: Kind) -> float:
-        """How far ``remaining`` may be from the truth by its rounding alone."""
+        """Return how far ``remaining`` may be off because it is rounded."""
         return 1.0 if kind is Kind.REQUESTS else min(ROUNDING_TOKENS, self.per_minute / 60)
 
 
-def reports(headers: Mapping[str, str]) -> dict[Kind, Report]:
-    """Read what is told; what is missing, negative or unreadable is not told.
+def limit_reports(headers: Mapping[str, str]) -> dict[Kind, LimitReport]:
+    """Read the limits; leave out those that are missing, negative or unreadable.
 
-    The limit on all tokens counts only where it is tighter than input and output together: it is
-    their sum where there is no such limit.
+    The limit on all tokens is left out unless it is lower than input and output together: where
+    there is no such limit, the API sends their sum.
     """
-    told = {}
+    reports = {}
     for kind, name in _NAMES.items():
         limit = _number(headers.get(f"anthropic-ratelimit-{name}-limit"))
         remaining = _number(headers.get(f"anthropic-ratelimit-{name}-remaining"))
         if limit and remaining is not None:
-            told[kind] = Report(limit, remaining)
-    parts = [told[kind].per_minute for kind in (Kind.INPUT, Kind.OUTPUT) if kind in told]
-    if Kind.TOKENS in told and len(parts) == 2 and told[Kind.TOKENS].per_minute >= sum(parts):
-        del told[Kind.TOKENS]
-    return told
+            reports[kind] = LimitReport(limit, remaining)
+    parts = [reports[kind].per_minute for kind in (Kind.INPUT, Kind.OUTPUT) if kind in reports]
+    if Kind.TOKENS in reports and len(parts) == 2 and reports[Kind.TOKENS].per_minute >= sum(parts):
+        del reports[Kind.TOKENS]
+    return reports
 
 
 def _number(text: str | None) -> float | None:

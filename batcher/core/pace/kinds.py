@@ -1,13 +1,13 @@
-"""What the API limits a minute, and how much of it one attempt needs."""
+"""What can limit the pace: the API's rate limits, and everything else that a request waits for."""
 
 from dataclasses import dataclass
 from enum import StrEnum
 
 
 class Kind(StrEnum):
-    """What is limited; the value is the word of the pace line.
+    """A kind of rate limit; the value is how it is shown.
 
-    ``TOKENS`` is a limit on input and output together, as a workspace may have.
+    ``TOKENS`` is a limit on input and output together; a workspace may have one.
     """
 
     REQUESTS = "requests/min"
@@ -18,13 +18,13 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Amounts:
-    """What one attempt is taken to need, or has used: uncached input and all output tokens."""
+    """What one attempt uses of the rate limits: uncached input tokens and all output tokens."""
 
     input_tokens: float
     output_tokens: float
 
     def of(self, kind: Kind) -> float:
-        """How much of one limit it takes."""
+        """Return the units that count against one limit."""
         match kind:
             case Kind.REQUESTS:
                 return 1.0
@@ -34,3 +34,31 @@ class Amounts:
                 return self.output_tokens
             case Kind.TOKENS:
                 return self.input_tokens + self.output_tokens
+
+
+class Limiter(StrEnum):
+    """What limits the pace right now; the values are shown, and recorded in the run's files."""
+
+    RAMPING = "ramping up"
+    DRAINING = "waiting for the last responses"
+    CONCURRENCY = "concurrency"
+    REQUESTS = Kind.REQUESTS.value
+    INPUT = Kind.INPUT.value
+    OUTPUT = Kind.OUTPUT.value
+    TOKENS = Kind.TOKENS.value
+    REFUSED = "429 responses"
+    FAILURES = "API errors"
+    CACHE = "cache warm-up"
+    BUDGET = "budget"
+    DISK = "disk"
+
+    @classmethod
+    def of(cls, kind: Kind) -> "Limiter":
+        """Return the limiter of one rate limit."""
+        return cls(kind.value)
+
+
+def limiter_text(limiter: str) -> str:
+    """Say what limits the pace: ``limited by concurrency``, but ``ramping up``."""
+    is_phrase = limiter in (Limiter.RAMPING, Limiter.DRAINING)
+    return limiter if is_phrase else f"limited by {limiter}"

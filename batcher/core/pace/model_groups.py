@@ -1,4 +1,4 @@
-"""Which models share their limits."""
+"""Which models share their rate limits."""
 
 _SHARED = {
     "fable-5": ("claude-fable-5",),
@@ -9,12 +9,12 @@ _SHARED = {
 
 
 def limit_group(model: str) -> str:
-    """Name the limits that count a model's requests: its own, unless it is known to share them.
+    """Return the group of models that share limits with a model, or else the model itself.
 
-    As the API's documentation of rate limits lists them (October 2026); a model that is not known
-    is taken to have limits of its own, which its answers' headers then correct.
+    The groups are those of the API's documentation of rate limits (October 2026). A model that it
+    does not name is assumed to have limits of its own; the headers of its responses then say more.
     """
-    for group, openings in _SHARED.items():
-        if model.startswith(openings):
+    for group, prefixes in _SHARED.items():
+        if model.startswith(prefixes):
             return group
     return model

@@ -1,38 +1,38 @@
-"""One limit of the API, followed from what its answers tell and from what we send."""
+"""One rate limit of the API, followed from the headers of responses and from what we send."""
 
 from dataclasses import dataclass, field
 
-from batcher.core.pace.headers import Report
+from batcher.core.pace.headers import LimitReport
 from batcher.core.pace.kinds import Kind
 from batcher.core.pace.token_bucket import TokenBucket
 
-_RISE = 0.1
+_SPARE_SHARE = 0.1
 _MARGIN = 0.05
-_APART = 2
-_MOST_MARGIN = 0.5
+_MARGIN_ATTEMPTS = 2
+_MAX_MARGIN = 0.5
 _MARGIN_GROWTH = 1.5
 _MARGIN_DECAY = 0.998
 
 EPISODE_S = 2.5
-"""Refusals within so many seconds tell the same: what was in flight met the same state."""
+"""Refusals within this time count once: attempts in flight at the same time met the same state."""
 
 
 @dataclass(slots=True)
 class ObservedLimit:
-    """A shadow of a token bucket that stands at the API and that others may take from, too.
+    """Our model of a token bucket at the API, from which other clients may take, too.
 
-    The documented algorithm is a bucket that refills continuously. How much it holds is not told:
-    it is what remained at most so far, and at least one second's worth. We deduct what we send and
-    let it refill; each report corrects what others took. A report is of some instant between the
-    sending of a request and its answer, nobody says which: only what neither end explains is
-    corrected, at once when there is less than we thought, a tenth of it at a time when there is
-    more. ``outstanding`` output is deducted by us when a request leaves and by the API as it is
-    written, so that much more than we think is no news.
+    The API documents a bucket that refills continuously, but not its capacity: we assume the most
+    that ever remained, and at least the limit of one second. We deduct what we send and let it
+    refill; each report corrects what other clients took. A report describes some instant between
+    the request and its response, and it is not known which. So only a difference that neither end
+    explains is corrected: at once when less remains than we assumed, and by a tenth when more
+    remains. ``outstanding`` output tokens are deducted by us when a request is sent, and by the
+    API while it writes them, so a surplus up to that size is no news.
 
-    A margin is left untouched, a twentieth of the bucket: while the bucket does not run dry, its
-    level shows what others take. It is twice what the attempt needs at least, because attempts do
-    not arrive as far apart as they left. It grows with each refusal and shrinks with each answer.
-    Times are seconds of any monotonic clock.
+    A margin is never used: a twentieth of the bucket, because the level of a bucket that is not
+    empty shows what others take; and at least twice what the attempt needs, because attempts do
+    not arrive at the intervals at which they were sent. The margin grows with each refusal and
+    shrinks with each success. Times are seconds of any monotonic clock.
     """
 
     kind: Kind
@@ -42,31 +42,33 @@ class ObservedLimit:
     _margin_raised_at: float = field(default=float("-inf"), init=False)
 
     @classmethod
-    def first_seen(cls, kind: Kind, report: Report, now: float) -> "ObservedLimit":
-        """Begin with what the first answer tells."""
+    def from_report(cls, kind: Kind, report: LimitReport, now: float) -> "ObservedLimit":
+        """Return the limit as the first report describes it."""
         capacity = max(1.0, report.per_minute / 60, report.remaining)
         return cls(kind, TokenBucket(report.per_minute, capacity, report.remaining, now))
 
     def wait_s(self, amount: float, now: float) -> float:
-        """Seconds until so much may be taken and the margin is left."""
+        """Return the seconds until ``amount`` may be taken and the margin remains."""
         capacity = self.bucket.capacity
-        margin = max(self.margin * capacity, min(_APART * amount, _MOST_MARGIN * capacity))
+        margin = max(self.margin * capacity, min(_MARGIN_ATTEMPTS * amount, _MAX_MARGIN * capacity))
         return self.bucket.wait_s(amount + margin, now)
 
     def take(self, amount: float) -> float:
-        """Deduct what an attempt will need; returns a mark of the level, to be given to ``see``.
+        """Deduct what an attempt will need; return a mark of the level, to be passed to ``update``.
 
-        The mark leaves out the corrections so far, so that those made until the answer comes count:
-        all that were in flight report the same news, which must be heard once.
+        The mark leaves out the corrections so far. So the corrections made until the response
+        arrives count, and a change that all attempts in flight report is corrected once.
         """
         return self.bucket.take(amount) - self._corrected
 
-    def see(self, report: Report, mark: float | None, outstanding: float, now: float) -> None:
-        """Take a report into account, for an attempt that left with this mark."""
+    def update(
+        self, report: LimitReport, mark: float | None, outstanding: float, now: float
+    ) -> None:
+        """Correct the level by the report of an attempt that was sent with this mark."""
         bucket = self.bucket
         bucket.refill(now)
         if report.per_minute != bucket.per_minute:
-            # What it holds shrinks or grows with it.
+            # The capacity is assumed to change in proportion.
             bucket.capacity = max(1.0, bucket.capacity * report.per_minute / bucket.per_minute)
             bucket.level = min(bucket.level, bucket.capacity)
             bucket.per_minute = report.per_minute
@@ -79,16 +81,16 @@ class ObservedLimit:
         if missing > 0:
             self._correct(-missing)
         elif spare > 0:
-            self._correct(min(_RISE * spare, bucket.capacity - bucket.level))
+            self._correct(min(_SPARE_SHARE * spare, bucket.capacity - bucket.level))
 
-    def refused(self, now: float) -> None:
-        """Leave more untouched: the API saw less in the bucket than we did."""
+    def on_refused(self, now: float) -> None:
+        """Raise the margin: the API saw less in the bucket than we did."""
         if now - self._margin_raised_at >= EPISODE_S:
             self._margin_raised_at = now
-            self.margin = min(_MOST_MARGIN, self.margin * _MARGIN_GROWTH)
+            self.margin = min(_MAX_MARGIN, self.margin * _MARGIN_GROWTH)
 
-    def answered(self) -> None:
-        """Leave a little less untouched."""
+    def on_success(self) -> None:
+        """Lower the margin a little."""
         self.margin = max(_MARGIN, self.margin * _MARGIN_DECAY)
 
     def _correct(self, change: float) -> None:

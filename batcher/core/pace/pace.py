@@ -1,30 +1,29 @@
-"""Decides when the next attempt may be sent, from limits, window, pauses and outages."""
+"""Decides when the next attempt may be sent, from rate limits, window, pauses and outages."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from batcher.core.answers.outcome import Billing, Outcome, Verdict
 from batcher.core.money.usage import Usage
-from batcher.core.pace.circuit_breaker import Breaker
-from batcher.core.pace.headers import Report, reports
-from batcher.core.pace.kinds import Amounts, Kind
-from batcher.core.pace.limiter import Limiter
+from batcher.core.pace.circuit_breaker import CircuitBreaker
+from batcher.core.pace.headers import LimitReport, limit_reports
+from batcher.core.pace.kinds import Amounts, Kind, Limiter
 from batcher.core.pace.observed_limit import ObservedLimit
-from batcher.core.pace.quota import RetryQuota
+from batcher.core.pace.retry import RetryQuota
 from batcher.core.pace.token_bucket import TokenBucket
-from batcher.core.pace.usage_average import Estimate, counted
+from batcher.core.pace.usage_average import UsageAverage, counted_amounts
 from batcher.core.pace.window import Window
 
 ALONE_S = 10.0
-"""How long the first request goes alone: answers that take longer are no reason to stand still."""
+"""How long the others wait for the first response, which may take much longer."""
 
 SPREAD_S = 1.0
-"""How long those whom a pause held up are spread over when it ends."""
+"""The seconds over which the waiting attempts are spread after a pause."""
 
 
 @dataclass(frozen=True, slots=True)
 class AttemptCost:
-    """An attempt that wants to leave; ``is_retry`` after a failure, not after a refusal (429)."""
+    """An attempt that waits to be sent; ``is_retry`` after a failure, but not after a 429."""
 
     body_bytes: int
     max_tokens: int
@@ -33,18 +32,21 @@ class AttemptCost:
 
 @dataclass(frozen=True, slots=True)
 class Permit:
-    """The attempt leaves now: what it is taken to use, and the marks of the limits' levels."""
+    """The attempt may be sent now; ``amounts`` is what it is expected to use.
+
+    ``marks`` are the levels of the API's limits, as ``ObservedLimit.take`` returned them.
+    """
 
     cost: AttemptCost
     amounts: Amounts
     marks: Mapping[Kind, float] = field(default_factory=dict)
-    is_lone: bool = False
+    is_over_quota: bool = False
     is_probe: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Delay:
-    """It may not leave for so many seconds (infinite: not before an answer), and why."""
+    """The attempt has to wait this long, and why; infinite: until another attempt returns."""
 
     seconds: float
     limiter: Limiter
@@ -52,7 +54,7 @@ class Delay:
 
 @dataclass(frozen=True, slots=True)
 class Completion:
-    """What came of an attempt, as far as the pace goes; ``retry_s`` is when it is tried again."""
+    """What the pace learns from an attempt; ``retry_s`` is the wait before its retry, if any."""
 
     outcome: Outcome
     headers: Mapping[str, str]
@@ -62,27 +64,28 @@ class Completion:
 
     @property
     def pause_s(self) -> float:
-        """How long everybody waits: what limits or an overload ask of one, they ask of all."""
+        """How long all attempts wait: a 429, or an overload with retry-after, concerns them all."""
         outcome = self.outcome
         is_for_all = outcome.is_rate_limited or (outcome.is_overloaded and outcome.retry_after_s)
         return (self.retry_s or 0.0) if is_for_all else 0.0
 
 
 class Pace:
-    """Decides for the attempts that share the API's limits: those of one model or group of models.
+    """Decides for the attempts that share the API's limits: those of one group of models.
 
-    Call ``ask`` for the attempt that has waited longest and ``on_completion`` once per permit.
-    ``cap`` bounds what is in flight, ``most_rest_s`` the rest in an outage, and ``own`` are the
-    job's own limits, which several may share.
-    Nothing here waits, draws lots or looks at a clock: times are seconds of any monotonic one.
+    Call ``admit`` for the attempt that has waited longest, and ``on_completion`` once per permit.
+    ``cap`` bounds the attempts in flight, ``max_rest_s`` the rests during an outage; ``job_limits``
+    are the job's own limits, which several instances may share.
+    It never waits, draws no random numbers and reads no clock: times are seconds of any monotonic
+    clock.
     """
 
-    def __init__(self, cap: int, most_rest_s: float, own: Mapping[Kind, TokenBucket]) -> None:
-        self._own = own
+    def __init__(self, cap: int, max_rest_s: float, job_limits: Mapping[Kind, TokenBucket]) -> None:
+        self._job_limits = job_limits
         self._window = Window(cap)
-        self._breaker = Breaker(most_rest_s)
+        self._breaker = CircuitBreaker(max_rest_s)
         self._quota = RetryQuota()
-        self._estimate = Estimate()
+        self._average = UsageAverage()
         self._limits: dict[Kind, ObservedLimit] = {}
         self._paused_until = float("-inf")
         self._next_at = float("-inf")
@@ -97,150 +100,155 @@ class Pace:
 
     @property
     def window_size(self) -> float:
-        """How many may be in flight."""
+        """How many attempts may be in flight."""
         return self._window.size
 
     @property
     def allows_retry(self) -> bool:
-        """Whether a retry may leave now as far as their share of the traffic goes."""
+        """Whether the quota of retries allows one now."""
         return self._quota.allows()
 
     @property
-    def learnt(self) -> dict[Kind, tuple[float, float]]:
-        """What the API's headers told: each limit a minute, and how much of it is held at most."""
+    def observed_limits(self) -> dict[Kind, tuple[float, float]]:
+        """The API's limits as its headers show them: units per minute, and capacity in units."""
         return {
             kind: (limit.bucket.per_minute, limit.bucket.capacity)
             for kind, limit in self._limits.items()
         }
 
-    def ask(self, cost: AttemptCost, now: float) -> Permit | Delay:
-        """Let an attempt go and count it, or say how long it has to wait."""
+    def admit(self, cost: AttemptCost, now: float) -> Permit | Delay:
+        """Permit an attempt and count it as sent, or return how long it has to wait."""
         if self._alone_until is not None and now >= self._alone_until:
             self._window.start()
             self._alone_until = float("inf")
-        amounts = self._estimate.of(cost.body_bytes, cost.max_tokens)
-        hold = self._hold(cost, amounts, now)
-        if hold is not None:
-            return hold
+        amounts = self._average.estimate(cost.body_bytes, cost.max_tokens)
+        delay = self._delay(cost, amounts, now)
+        if delay is not None:
+            return delay
         if self._alone_until is None:
             self._alone_until = now + ALONE_S
-        for kind, bucket in self._own.items():
+        for kind, bucket in self._job_limits.items():
             bucket.take(amounts.of(kind))
         marks = {kind: limit.take(amounts.of(kind)) for kind, limit in self._limits.items()}
         self.in_flight += 1
         self._outstanding += amounts.output_tokens
         self._next_at = max(self._next_at, now) + self._gap_s(now)
-        is_lone = cost.is_retry and self._quota.take()
-        return Permit(cost, amounts, marks, is_lone, self._breaker.leaves())
+        is_over_quota = cost.is_retry and self._quota.take()
+        return Permit(cost, amounts, marks, is_over_quota, self._breaker.on_sent())
 
     def on_completion(
         self, permit: Permit, completion: Completion, now: float, random: float
     ) -> None:
-        """Learn from what came back; ``random`` is uniform in [0, 1)."""
+        """Learn from an attempt that returned; ``random`` is uniform in [0, 1)."""
         self._alone_until = float("inf")
         in_flight, self.in_flight = self.in_flight, self.in_flight - 1
         self._outstanding -= permit.amounts.output_tokens
-        self._quota.came_back(is_lone=permit.is_lone)
-        self._breaker.came_back(is_probe=permit.is_probe)
+        self._quota.on_returned(is_over_quota=permit.is_over_quota)
+        self._breaker.on_returned(is_probe=permit.is_probe)
         unused = self._settle(permit, completion, now)
-        told = reports(completion.headers)
-        if Kind.REQUESTS in told and Kind.TOKENS not in told:
-            self._limits.pop(Kind.TOKENS, None)  # it is no longer tighter than the two others
-        for kind, report in told.items():
+        reports = limit_reports(completion.headers)
+        if Kind.REQUESTS in reports and Kind.TOKENS not in reports:
+            self._limits.pop(Kind.TOKENS, None)  # it is no longer lower than the other two together
+        for kind, report in reports.items():
             mark = permit.marks.get(kind)
-            self._see(kind, report, None if mark is None else mark + unused.get(kind, 0.0), now)
-        self._judge(completion, told, in_flight, now, random)
+            corrected_mark = None if mark is None else mark + unused.get(kind, 0.0)
+            self._update_limit(kind, report, corrected_mark, now)
+        self._update_window(completion, reports, in_flight, now, random)
         if completion.pause_s:
             self._pause(completion, now)
 
-    def _hold(self, cost: AttemptCost, amounts: Amounts, now: float) -> Delay | None:
-        """How long an attempt is held up, and by what first of all; None when nothing does."""
+    def _delay(self, cost: AttemptCost, amounts: Amounts, now: float) -> Delay | None:
+        """Return the longest wait, with the most important of its reasons; None without any."""
         limits = [
             Delay(limit.wait_s(amounts.of(kind), now), Limiter.of(kind))
-            for limits in (self._own, self._limits)
+            for limits in (self._job_limits, self._limits)
             for kind, limit in limits.items()
         ]
-        holds = [
+        delays = [
             Delay(self._paused_until - now, self._pause_limiter),
-            Delay(self._breaker.wait_s(now), Limiter.OVERLOADED),
+            Delay(self._breaker.wait_s(now), Limiter.FAILURES),
             Delay(self._next_at - now, self._pause_limiter),
-            *sorted(limits, key=lambda hold: -hold.seconds),
+            *sorted(limits, key=lambda delay: -delay.seconds),
         ]
-        # In an outage one at a time leaves anyway, whatever hangs.
+        # In an outage single probes are sent, even while older attempts hang and fill the window.
         if not self._breaker.is_open and not self._window.has_room(self.in_flight):
             alone_until = self._alone_until or float("inf")
-            holds.append(Delay(alone_until - now, self._window_limiter))
+            delays.append(Delay(alone_until - now, self._window_limiter))
         if cost.is_retry and not self.allows_retry:
-            holds.append(Delay(float("inf"), Limiter.OVERLOADED))
-        holds = [hold for hold in holds if hold.seconds > 0]
-        return Delay(max(hold.seconds for hold in holds), holds[0].limiter) if holds else None
+            delays.append(Delay(float("inf"), Limiter.FAILURES))
+        delays = [delay for delay in delays if delay.seconds > 0]
+        if not delays:
+            return None
+        return Delay(max(delay.seconds for delay in delays), delays[0].limiter)
 
     @property
     def _window_limiter(self) -> Limiter:
-        return Limiter.CONCURRENCY if self._window.is_whole else Limiter.RAMPING
+        return Limiter.CONCURRENCY if self._window.is_at_cap else Limiter.RAMPING
 
     def _gap_s(self, now: float) -> float:
-        """How far apart attempts leave: only after a pause, which held many up."""
+        """Return the gap to the next attempt; only after a pause, when many are waiting."""
         is_after_pause = now < self._paused_until + SPREAD_S
         return SPREAD_S / max(1.0, self._window.size) if is_after_pause else 0.0
 
     def _settle(self, permit: Permit, completion: Completion, now: float) -> dict[Kind, float]:
-        """Give back what was taken and not used; of an attempt of unknown fate all stays taken."""
+        """Give back what was taken but not used; nothing when the usage is unknown."""
         taken = permit.amounts
         if completion.usage is not None:
-            used = counted(completion.usage)
-            self._estimate.learn(permit.cost.body_bytes, used)
+            used = counted_amounts(completion.usage)
+            self._average.update(permit.cost.body_bytes, used)
             unused = {kind: taken.of(kind) - used.of(kind) for kind in Kind}
         elif completion.outcome.is_rate_limited or completion.outcome.is_unsent:
             unused = {kind: taken.of(kind) for kind in Kind}
         else:
             return {}
-        for kind, bucket in self._own.items():
-            if kind is not Kind.REQUESTS:  # it left, whatever the API made of it
+        for kind, bucket in self._job_limits.items():
+            if kind is not Kind.REQUESTS:  # the request was sent, whatever the API did with it
                 bucket.give_back(unused[kind], now)
         for kind in permit.marks.keys() & self._limits.keys():
             self._limits[kind].bucket.give_back(unused[kind], now)
         return unused
 
-    def _see(self, kind: Kind, report: Report, mark: float | None, now: float) -> None:
+    def _update_limit(
+        self, kind: Kind, report: LimitReport, mark: float | None, now: float
+    ) -> None:
         limit = self._limits.get(kind)
         if limit is None:
-            self._limits[kind] = ObservedLimit.first_seen(kind, report, now)
+            self._limits[kind] = ObservedLimit.from_report(kind, report, now)
             return
         outstanding = self._outstanding if kind in (Kind.OUTPUT, Kind.TOKENS) else 0.0
-        limit.see(report, mark, outstanding, now)
+        limit.update(report, mark, outstanding, now)
 
-    def _judge(
+    def _update_window(
         self,
         completion: Completion,
-        told: Mapping[Kind, Report],
+        reports: Mapping[Kind, LimitReport],
         in_flight: int,
         now: float,
         random: float,
     ) -> None:
         outcome = completion.outcome
         if outcome.is_rate_limited:
-            self._window.refused(in_flight, now)
-            for kind, report in told.items():
+            self._window.on_refused(in_flight, now)
+            for kind, report in reports.items():
                 if report.remaining <= report.tolerance(kind):
-                    self._limits[kind].refused(now)
-        elif outcome.is_trouble or outcome.is_unreachable:
-            self._window.failed(in_flight, now)
-            self._breaker.failed(now, random)
+                    self._limits[kind].on_refused(now)
+        elif outcome.is_transient or outcome.is_unreachable:
+            self._window.on_failure(in_flight, now)
+            self._breaker.on_failure(now, random)
         elif outcome.verdict is not Verdict.HALT:
-            if self._breaker.answered():
+            if self._breaker.on_success():
                 self._window.restart()
                 self._quota.fill()
             latency_s = completion.latency_s if outcome.billing is Billing.BILLED else None
-            self._window.answered(in_flight, latency_s, knows_limits=bool(told))
+            self._window.on_success(in_flight, latency_s, knows_limits=bool(reports))
             self._quota.earn()
             for limit in self._limits.values():
-                limit.answered()
+                limit.on_success()
 
     def _pause(self, completion: Completion, now: float) -> None:
-        """Hold everybody, not only whose answer asked for it; a longer pause that runs stays."""
+        """Hold all attempts; a longer pause that already runs stays."""
         until = now + completion.pause_s
         if until > self._paused_until:
             self._paused_until = self._next_at = until
             is_refused = completion.outcome.is_rate_limited
-            self._pause_limiter = Limiter.REFUSED if is_refused else Limiter.OVERLOADED
+            self._pause_limiter = Limiter.REFUSED if is_refused else Limiter.FAILURES

@@ -1,18 +1,21 @@
-"""Whether and when a request that failed in passing is tried again."""
+"""Whether a failed request is retried, how long it waits, and how many retries there may be."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from batcher.core.answers.outcome import Billing, Outcome, Status, Verdict
-from batcher.core.pace.backoff import full_jitter_s, obeyed_s
+
+RETRY_AFTER_SPREAD = 0.1
+QUOTA = 100.0
+EARNED = 0.5
 
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """What a request has been through.
+    """The attempts of one request so far.
 
-    ``tries`` counts the attempts of this run; ``failures`` those that used one up, ``unknown``
-    the attempts of all runs that may have been billed unseen, ``repairs`` the answers of all runs
-    that were not what the job wants.
+    ``tries`` counts the attempts of this run, ``failures`` those of them that used up an attempt
+    of the retry policy. ``unknown`` counts the attempts of all runs whose billing status is
+    unknown, ``repairs`` the responses of all runs that did not fit the job's label schema.
     """
 
     tries: int = 0
@@ -21,10 +24,10 @@ class History:
     repairs: int = 0
 
     def after(self, outcome: Outcome) -> "History":
-        """Count one more attempt."""
+        """Return the history with one more attempt."""
         return History(
             self.tries + 1,
-            self.failures + (outcome.is_trouble and _uses_one_up(outcome)),
+            self.failures + (outcome.is_transient and _uses_up_attempt(outcome)),
             self.unknown + (outcome.billing is Billing.UNKNOWN),
             self.repairs + (outcome.status is Status.INVALID),
         )
@@ -32,7 +35,7 @@ class History:
 
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
-    """The bounds of section [retry]."""
+    """The bounds that section [retry] sets."""
 
     attempts: int
     max_wait_s: float
@@ -41,14 +44,14 @@ class RetryPolicy:
 
 @dataclass(frozen=True, slots=True)
 class Retry:
-    """Try again after so many seconds."""
+    """Retry after this many seconds."""
 
     after_s: float
 
 
 @dataclass(frozen=True, slots=True)
 class Stop:
-    """Do not try again now, and why."""
+    """Do not retry now; ``reason`` says why."""
 
     reason: str
 
@@ -56,26 +59,79 @@ class Stop:
 Decision = Retry | Stop
 
 
-def _uses_one_up(outcome: Outcome) -> bool:
-    return not outcome.is_rate_limited and not outcome.is_unsent
-
-
 def decide(outcome: Outcome, history: History, policy: RetryPolicy, random: float) -> Decision:
     """Decide what follows an attempt; ``history`` includes it, ``random`` is uniform in [0, 1).
 
-    Waiting for a rate limit uses up no attempt, the server asked for it; nor does a request that
-    never left, which the run's patience bounds. An attempt that may have been billed also uses up
-    a small allowance of its own. A server that asks for no wait at all gets the usual backoff: it
-    would else be asked again as fast as it can answer.
+    A 429 uses up no attempt, because the server asked for the wait. A request that was never sent
+    uses up none either; the run's patience bounds those. An attempt whose billing status is unknown
+    also counts against a small allowance of its own. A server that asks for a wait of zero gets
+    the usual backoff: otherwise it would get the next attempt as fast as it can respond.
     """
     if outcome.verdict is not Verdict.RETRY:
         return Stop(outcome.verdict.value)
     if outcome.status is Status.INVALID:
-        return Retry(0.0)  # whether it is asked again was decided with the verdict
+        return Retry(0.0)  # the verdict already decided that the model is asked again
     if history.unknown >= policy.unknown_attempts:
         return Stop("unknown_attempts")
     if history.failures >= policy.attempts:
         return Stop("attempts")
     if outcome.retry_after_s:
-        return Retry(obeyed_s(outcome.retry_after_s, random))
-    return Retry(full_jitter_s(history.tries, policy.max_wait_s, random))
+        return Retry(retry_after_wait_s(outcome.retry_after_s, random))
+    return Retry(backoff_s(history.tries, policy.max_wait_s, random))
+
+
+def _uses_up_attempt(outcome: Outcome) -> bool:
+    return not outcome.is_rate_limited and not outcome.is_unsent
+
+
+def backoff_s(failures: int, max_wait_s: float, random: float) -> float:
+    """Return a random share of an exponential limit: ``random x min(max_wait_s, 2^(n-1))``.
+
+    ``failures`` (n) counts from 1, ``random`` is uniform in [0, 1). Full jitter spreads clients
+    that failed together better than a fixed delay (M. Brooker, "Exponential Backoff and Jitter").
+    """
+    exponent = min(failures - 1, 30)
+    return random * min(max_wait_s, float(2**exponent))
+
+
+def retry_after_wait_s(retry_after_s: float, random: float) -> float:
+    """Return the wait that the server asked for, or up to a tenth more to spread clients out."""
+    return retry_after_s * (1 + RETRY_AFTER_SPREAD * random)
+
+
+@dataclass(slots=True)
+class RetryQuota:
+    """A quota of retries: a retry costs one token, a success earns half a token, up to a hundred.
+
+    So retries are at most a third of the traffic in the long run, and a failing API does not get
+    twice the load (as in gRPC's retry throttling and the retry budgets of the SRE book). It starts
+    full. Without a token, one retry at a time may still be in flight: rows are delayed but never
+    dropped. Waits after a 429 are not retries in this sense.
+    """
+
+    level: float = field(default=QUOTA, init=False)
+    _over_quota: int = field(default=0, init=False)
+
+    def allows(self) -> bool:
+        """Return whether a retry may be sent."""
+        return self.level >= 1 or not self._over_quota
+
+    def take(self) -> bool:
+        """Count a retry that is sent; True when no token was left for it."""
+        if self.level >= 1:
+            self.level -= 1
+            return False
+        self._over_quota += 1
+        return True
+
+    def on_returned(self, *, is_over_quota: bool) -> None:
+        """Count an attempt that returned; ``is_over_quota`` is what ``take`` returned for it."""
+        self._over_quota -= is_over_quota
+
+    def earn(self) -> None:
+        """Count a success."""
+        self.level = min(QUOTA, self.level + EARNED)
+
+    def fill(self) -> None:
+        """Fill the quota after an outage: the window paces the retries that had to wait."""
+        self.level = QUOTA

@@ -1,14 +1,18 @@
-"""A token bucket: a limit a minute that refills continuously."""
+"""A token bucket: a limit per minute that refills continuously; a job's own limits are such."""
 
 from dataclasses import dataclass
+
+from batcher.core.job import LimitsSection
+from batcher.core.pace.kinds import Kind
 
 
 @dataclass(slots=True)
 class TokenBucket:
     """A limit of ``per_minute`` units, refilled continuously up to ``capacity``.
 
-    It may go into debt: by an estimate that was too low, and by somebody who wants more than it
-    ever holds and is served when it is full. Times are seconds of any monotonic clock.
+    The level may become negative: when an estimate was too low, and when a caller takes more than
+    the capacity, which is allowed once the bucket is full. Times are seconds of any monotonic
+    clock.
     """
 
     per_minute: float
@@ -18,17 +22,17 @@ class TokenBucket:
 
     @classmethod
     def full(cls, per_minute: float, now: float) -> "TokenBucket":
-        """Start full, with one second's worth (at least one unit)."""
+        """Return a full bucket that holds the limit of one second, at least one unit."""
         capacity = max(1.0, per_minute / 60)
         return cls(per_minute, capacity, capacity, now)
 
     def wait_s(self, units: float, now: float) -> float:
-        """Seconds until so much may be taken."""
+        """Return the seconds until ``units`` may be taken."""
         self.refill(now)
         return max(0.0, (min(units, self.capacity) - self.level) * 60 / self.per_minute)
 
     def take(self, units: float) -> float:
-        """Take units; returns the level after it."""
+        """Take units and return the level after it."""
         self.level -= units
         return self.level
 
@@ -42,3 +46,13 @@ class TokenBucket:
         elapsed = max(0.0, now - self.updated_at)
         self.level = min(self.capacity, self.level + elapsed * self.per_minute / 60)
         self.updated_at = max(now, self.updated_at)
+
+
+def job_limits(limits: LimitsSection, now: float) -> dict[Kind, TokenBucket]:
+    """Return a full bucket for each limit that the job file sets."""
+    per_minute = {
+        Kind.REQUESTS: limits.requests_per_minute,
+        Kind.INPUT: limits.input_tokens_per_minute,
+        Kind.OUTPUT: limits.output_tokens_per_minute,
+    }
+    return {kind: TokenBucket.full(n, now) for kind, n in per_minute.items() if n is not None}

@@ -13,8 +13,8 @@ from batcher.core.answers.outcome import Outcome, Verdict, classify
 from batcher.core.answers.response import NoResponse, Response
 from batcher.core.answers.strict_json import load
 from batcher.core.job import ApiSection
-from batcher.core.pace.backoff import full_jitter_s, obeyed_s
 from batcher.core.pace.halt import Halt, HaltWatch
+from batcher.core.pace.retry import backoff_s, retry_after_wait_s
 from batcher.core.request.canonical import canonical_json
 
 CONNECTIONS = 8
@@ -175,8 +175,8 @@ class Counter:
     def _wait_s(self, state: tenacity.RetryCallState) -> float:
         outcome = _outcome_of(state)
         if outcome.retry_after_s:
-            return obeyed_s(outcome.retry_after_s, self.random())
-        return full_jitter_s(state.attempt_number, _MOST_WAIT_S, self.random())
+            return retry_after_wait_s(outcome.retry_after_s, self.random())
+        return backoff_s(state.attempt_number, _MOST_WAIT_S, self.random())
 
 
 def _judged(result: Response | NoResponse) -> int | Outcome:
@@ -187,7 +187,7 @@ def _judged(result: Response | NoResponse) -> int | Outcome:
     if isinstance(result, Response) and (result.status in _ABSENT or 300 <= result.status < 400):
         raise _GivenUpError(f"the server does not count tokens (HTTP {result.status})")
     if outcome.verdict is Verdict.HALT:
-        raise _GivenUpError(None, HaltWatch(0.0, 0.0).see(outcome, 0.0))
+        raise _GivenUpError(None, HaltWatch(0.0, 0.0).check(outcome, 0.0))
     return outcome
 
 

@@ -10,7 +10,7 @@ from batcher.core.estimate.estimate import Estimate, Timing
 from batcher.core.estimate.spread import Spread
 from batcher.core.pace.kinds import Amounts, Kind
 from batcher.core.pace.model_groups import limit_group
-from batcher.core.pace.own_limits import own_limits
+from batcher.core.pace.token_bucket import job_limits
 from batcher.runner.job_context import JobContext
 from batcher.runner.planning.planner import Plan
 from batcher.store.estimates import Figures
@@ -54,7 +54,7 @@ def expected_duration(
 
 def _own(context: JobContext) -> dict[Kind, KnownLimit]:
     """The job's own limits."""
-    buckets = own_limits(context.loaded.job.limits, 0.0)
+    buckets = job_limits(context.loaded.job.limits, 0.0)
     return {kind: KnownLimit(one.per_minute, one.capacity) for kind, one in buckets.items()}
 
 

@@ -14,7 +14,7 @@ from batcher.core.answers.response import NoResponse, Response
 from batcher.core.money.bill import Bill
 from batcher.core.money.exact import total
 from batcher.core.money.prices import PriceTable
-from batcher.core.pace.limiter import Limiter
+from batcher.core.pace.kinds import Limiter
 from batcher.core.pace.retry import Decision, RetryPolicy
 from batcher.runner.sending.budget_gate import BudgetGate
 from batcher.runner.sending.cache_gate import CacheGate
@@ -116,7 +116,7 @@ class SendContext:
         if self.has_last or self.stopping.is_set():
             return Limiter.DRAINING
         if self.cache_gate.waiting > self.in_flight:
-            return Limiter.WARMING
+            return Limiter.CACHE
         if self.in_flight < self.rate_gate.wanted // 2:
             return Limiter.DISK  # neither requests nor records come as fast as answers
         return Limiter.RAMPING

@@ -105,7 +105,7 @@ class Progress:
                 "it is recorded; the bound is wrong, so no budget is safe: please report it",
             )
         gives_up = not isinstance(result.decision, Retry)
-        halt = self.watch.see(result.outcome, self.clock(), gives_up=gives_up)
+        halt = self.watch.check(result.outcome, self.clock(), gives_up=gives_up)
         if (
             halt is None
             and result.outcome.billing is Billing.BILLED

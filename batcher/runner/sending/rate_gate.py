@@ -8,10 +8,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from batcher.core.job import LimitsSection
-from batcher.core.pace.limiter import Limiter
+from batcher.core.pace.kinds import Limiter
 from batcher.core.pace.model_groups import limit_group
-from batcher.core.pace.own_limits import own_limits
 from batcher.core.pace.pace import AttemptCost, Completion, Pace, Permit
+from batcher.core.pace.token_bucket import job_limits
 
 _AHEAD = 8
 _SHORTEST_S = 0.001  # a wait below the clock's resolution would be over before it began
@@ -28,14 +28,14 @@ class RateGate:
     def __init__(
         self,
         limits: LimitsSection,
-        most_rest_s: float,
+        max_rest_s: float,
         stopping: asyncio.Event,
         clock: Callable[[], float],
         random: Callable[[], float],
     ) -> None:
         self._cap = limits.concurrency
-        self._most_rest_s = most_rest_s
-        self._own = own_limits(limits, clock())
+        self._max_rest_s = max_rest_s
+        self._own = job_limits(limits, clock())
         self._stopping = stopping
         self._clock = clock
         self._random = random
@@ -63,10 +63,10 @@ class RateGate:
         return min(self._cap, windows + _AHEAD)
 
     @property
-    def learnt(self) -> dict[str, dict[str, tuple[float, float]]]:
-        """The API's limits by group of models, as ``Pace.learnt``."""
+    def observed_limits(self) -> dict[str, dict[str, tuple[float, float]]]:
+        """The API's limits by group of models, as ``Pace.observed_limits``."""
         return {
-            group: {kind.value: told for kind, told in lane.pace.learnt.items()}
+            group: {kind.value: told for kind, told in lane.pace.observed_limits.items()}
             for group, lane in self._lanes.items()
         }
 
@@ -79,7 +79,7 @@ class RateGate:
     def _lane(self, model: str) -> "_Lane":
         group = limit_group(model)
         if group not in self._lanes:
-            pace = Pace(self._cap, self._most_rest_s, self._own)
+            pace = Pace(self._cap, self._max_rest_s, self._own)
             self._lanes[group] = _Lane(pace, self._clock, self._stopping)
         return self._lanes[group]
 
@@ -129,7 +129,7 @@ class _Lane:
             if queue[0].turn.done():  # cancelled
                 queue.popleft()
                 continue
-            decision = self.pace.ask(queue[0].cost, self.clock())
+            decision = self.pace.admit(queue[0].cost, self.clock())
             if isinstance(decision, Permit):
                 queue.popleft().turn.set_result(decision)
                 continue

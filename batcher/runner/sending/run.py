@@ -109,7 +109,7 @@ async def send_all(run: LiveRun) -> Ended:
             await asyncio.gather(ticking, return_exceptions=True)
             feed.close()
             await client.aclose()
-            progress.limits = ctx.rate_gate.learnt
+            progress.limits = ctx.rate_gate.observed_limits
             ticker.show_end()
             run.ui.end()
         progress.halt = (

@@ -9,7 +9,7 @@ import tenacity
 from batcher.core.answers.outcome import Billing, Outcome, Verdict, classify
 from batcher.core.answers.response import NoResponse, Response
 from batcher.core.money.bill import FREE, Bill, bill
-from batcher.core.pace.limiter import Limiter
+from batcher.core.pace.kinds import Limiter
 from batcher.core.pace.pace import AttemptCost, Completion, Permit
 from batcher.core.pace.retry import Decision, History, Retry, Stop, decide
 from batcher.core.usage_fields import TTL
@@ -48,12 +48,12 @@ class Sender:
             result = await self._attempt(pending, history, is_retry=is_retry)
             if result is not None:
                 history = history.after(result.outcome)
-                is_retry = result.outcome.is_trouble and not result.outcome.is_rate_limited
+                is_retry = result.outcome.is_transient and not result.outcome.is_rate_limited
                 pending = self._next_request(pending, result.outcome)
             return result
 
         async def sleep(seconds: float) -> None:
-            await self._rest(seconds, Limiter.OVERLOADED if is_retry else Limiter.REFUSED)
+            await self._rest(seconds, Limiter.FAILURES if is_retry else Limiter.REFUSED)
 
         retrier = tenacity.AsyncRetrying(
             retry=tenacity.retry_if_result(_is_to_retry),

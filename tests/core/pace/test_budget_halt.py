@@ -1,4 +1,4 @@
-"""What a run on a budget says when that is reached: how much is left, and what would do."""
+"""The halt of a run whose budget is reached: what is left, and a budget that is enough."""
 
 from decimal import Decimal
 
@@ -20,59 +20,59 @@ def reached(
     is_daily: bool = False,
     plan_cap_usd: Decimal | None = None,
 ) -> Halt:
-    """A budget of ten dollars with twenty rows left, at four dollars and fifty cents."""
+    """Halt on a budget of ten dollars with twenty rows left that cost four dollars and fifty."""
     budget_state = BudgetState(Decimal(10), Decimal("9.50"), Decimal(unknown))
     unsent = Unsent(20, Decimal("4.50"), basis, Decimal("0.6"))
     return budget_reached(budget_state, unsent, is_daily=is_daily, plan_cap_usd=plan_cap_usd)
 
 
 @pytest.mark.parametrize(
-    ("basis", "about"),
+    ("basis", "cost"),
     [
-        (Basis.RUN, "which cost about $4.50 at what rows cost in this run"),
-        (Basis.ESTIMATE, "which cost about $4.50 by the estimate"),
+        (Basis.RUN, "expected to cost $4.50 at this run's average cost"),
+        (Basis.ESTIMATE, "expected to cost $4.50 by the estimate"),
         (Basis.BOUND, "which cost at most $4.50"),
     ],
 )
-def test_it_says_what_is_spent_and_what_the_rest_costs(basis: Basis, about: str) -> None:
-    """With how that is known, and a budget for it: a tenth more, and room for the last attempt."""
+def test_the_message_says_what_is_spent_and_what_the_rest_costs(basis: Basis, cost: str) -> None:
+    """It says what that cost is based on; the new budget adds a tenth, and the largest attempt."""
     halt = reached(basis=basis)
     assert halt.exit_code == 6
     assert halt.message == (
-        f"the budget is reached: $9.50 of $10.00 are spent; 20 rows are left, {about}"
+        f"the budget is reached: spent $9.50 of $10.00; 20 rows are left, {cost}"
     )
     assert halt.max_cost_usd == Decimal("15.05")
     assert "--max-cost" in str(halt.hint)
     assert "--release-unknown" not in str(halt.hint)
 
 
-def test_what_is_held_can_be_released() -> None:
-    """That is said where something is, after a look at what was billed."""
+def test_money_for_unknown_attempts_can_be_released() -> None:
+    """The hint says so only when there is such money, and to look into the console first."""
     halt = reached(unknown="0.4")
-    assert "$0.40 may have been billed unseen and are held" in halt.message
-    assert "--release-unknown when the API's console shows" in str(halt.hint)
+    assert "up to $0.40 for attempts whose billing status is unknown" in halt.message
+    assert "--release-unknown if the API's console shows" in str(halt.hint)
 
 
-def test_a_daily_budget_comes_back_by_itself() -> None:
-    """So waiting is a way on, too."""
+def test_a_daily_budget_renews_itself() -> None:
+    """The hint says that waiting is enough, too."""
     halt = reached(is_daily=True)
     assert "of $10.00 a day" in halt.message
     assert "24 hours" in str(halt.hint)
 
 
-@pytest.mark.parametrize(("cap", "is_the_plans"), [("10", True), ("15.04", True), ("15.05", False)])
-def test_no_budget_lifts_the_cap_of_a_plan(cap: str, is_the_plans: bool) -> None:
-    """Where that is too small, another plan is the way on."""
+@pytest.mark.parametrize(("cap", "needs_plan"), [("10", True), ("15.04", True), ("15.05", False)])
+def test_no_budget_lifts_the_cap_of_a_plan(cap: str, needs_plan: bool) -> None:
+    """When the cap of the plan is too small, the hint says to save another plan."""
     hint = str(reached(plan_cap_usd=Decimal(cap)).hint)
-    assert ("cap is that of the plan" in hint) is is_the_plans
-    assert ("--max-cost" in hint) is not is_the_plans
+    assert ("save a plan with a larger cap" in hint) is needs_plan
+    assert ("--max-cost" in hint) is not needs_plan
 
 
 @given(spent=USD, unknown=USD, cap=USD, rest=USD, beyond=USD)
-def test_the_budget_that_would_do_is_above_the_one_that_did_not(
+def test_the_suggested_budget_is_above_the_old_one_and_enough(
     spent: Decimal, unknown: Decimal, cap: Decimal, rest: Decimal, beyond: Decimal
 ) -> None:
-    """Whatever rows cost so far: an attempt was left out that did not fit, and now it does."""
+    """The largest attempt that did not fit before fits into it, whatever rows cost so far."""
     budget_state = BudgetState(cap, spent, unknown)
     largest = max(Decimal(0), budget_state.available) + beyond + Decimal("1e-9")
     enough = Unsent(1, rest, Basis.RUN, largest).enough(budget_state.used)
@@ -82,7 +82,7 @@ def test_the_budget_that_would_do_is_above_the_one_that_did_not(
 
 
 def test_a_budget_that_is_too_small_for_one_request_says_so() -> None:
-    """Nothing is spent of it, and nothing ever would be."""
+    """Nothing was spent of it, and nothing ever would be."""
     budget_state = BudgetState(Decimal("0.50"), Decimal(0), Decimal(0))
     unsent = Unsent(4, Decimal("0.004"), Basis.ESTIMATE, Decimal("0.9"))
     halt = budget_reached(budget_state, unsent, is_daily=False, plan_cap_usd=None)

@@ -1,11 +1,11 @@
-"""A run stops before it burns through a dataset, and not for less."""
+"""A run stops before it sends a whole data set in vain, but not for single failures."""
 
 import pytest
 
 from batcher.core.answers.outcome import Billing, Outcome, Status, Verdict
 from batcher.core.pace.halt import SAME_FAILURES, Halt, HaltWatch
 
-GOOD = Outcome(Status.SUCCEEDED, Verdict.FINAL, Billing.BILLED)
+SUCCEEDED = Outcome(Status.SUCCEEDED, Verdict.FINAL, Billing.BILLED)
 CUT_SHORT = Outcome(Status.TRUNCATED, Verdict.FINAL, Billing.BILLED, error_type="max_tokens")
 DENIED = Outcome(
     Status.ERRORED, Verdict.HALT, Billing.FREE, "authentication_error", "no", "check the key"
@@ -19,54 +19,56 @@ UNTRUSTED = Outcome(
 )
 
 
-def failed(kind: str) -> Outcome:
-    """A row that failed for good."""
-    return Outcome(Status.ERRORED, Verdict.FINAL, Billing.FREE, kind, "why")
+def failed(error_type: str) -> Outcome:
+    """Return the outcome of a row that failed for good."""
+    return Outcome(Status.ERRORED, Verdict.FINAL, Billing.FREE, error_type, "why")
 
 
-def seen(*events: tuple[float, Outcome], patience: float = 600) -> list[Halt | None]:
-    """Show outcomes to a watch, each at a time."""
+def halts_of(*events: tuple[float, Outcome], patience: float = 600) -> list[Halt | None]:
+    """Return what a watch says after each outcome."""
     watch = HaltWatch(patience, 0.0)
-    return [watch.see(outcome, now) for now, outcome in events]
+    return [watch.check(outcome, now) for now, outcome in events]
 
 
-def test_a_refusal_of_us_stops_at_once() -> None:
+def test_a_refused_key_stops_the_run_at_once() -> None:
     """The exit code is 4, and the hint says what to do."""
-    assert seen((1, DENIED)) == [Halt(4, "authentication_error: no", "check the key")]
+    assert halts_of((1, DENIED)) == [Halt(4, "authentication_error: no", "check the key")]
 
 
 def test_a_server_that_cannot_be_trusted_stops_at_once() -> None:
-    """No patience is lost on a certificate that does not verify: exit 5."""
-    (halt,) = seen((1, UNTRUSTED))
+    """A certificate that cannot be verified ends the run without waiting: exit 5."""
+    (halt,) = halts_of((1, UNTRUSTED))
     assert halt is not None
     assert halt.exit_code == 5
 
 
-def test_patience_ends() -> None:
-    """Failures only, for longer than the patience, is exit 5 and names the last."""
-    *before, halt = seen((0, DOWN), (300, DOWN), (600, DOWN), (600.1, DOWN))
+def test_failures_for_longer_than_the_patience_stop_the_run() -> None:
+    """The exit code is 5, and the message has the last error."""
+    *before, halt = halts_of((0, DOWN), (300, DOWN), (600, DOWN), (600.1, DOWN))
     assert before == [None] * 3
     assert halt is not None
     assert halt.exit_code == 5
     assert "overloaded_error: busy" in halt.message
 
 
-@pytest.mark.parametrize("good", [GOOD, LIMITED, failed("x")], ids=["answer", "429", "400"])
-def test_any_sign_of_life_renews_patience(good: Outcome) -> None:
-    """A server that answers at all is no outage."""
-    assert not any(seen((0, DOWN), (500, DOWN), (599, good), (700, DOWN), (1300, DOWN)))
-    assert seen((0, DOWN), (599, good), (700, DOWN), (1301, DOWN))[-1] is not None
+@pytest.mark.parametrize("good", [SUCCEEDED, LIMITED, failed("x")], ids=["answer", "429", "400"])
+def test_any_response_renews_the_patience(good: Outcome) -> None:
+    """A 429 or a 400 also shows that the server works."""
+    assert not any(halts_of((0, DOWN), (500, DOWN), (599, good), (700, DOWN), (1300, DOWN)))
+    assert halts_of((0, DOWN), (599, good), (700, DOWN), (1301, DOWN))[-1] is not None
 
 
-@pytest.mark.parametrize("before", [[], [(0, GOOD)], [(0, LIMITED)]], ids=["start", "good", "429"])
+@pytest.mark.parametrize(
+    "before", [[], [(0, SUCCEEDED)], [(0, LIMITED)]], ids=["start", "good", "429"]
+)
 def test_patience_runs_from_the_first_failure(before: list[tuple[float, Outcome]]) -> None:
-    """One failure after a long wait is no outage: nothing was tried meanwhile."""
-    assert not any(seen(*before, (1000, DOWN), (1500, DOWN)))
+    """One failure after a long wait is not an outage: nothing was sent in that time."""
+    assert not any(halts_of(*before, (1000, DOWN), (1500, DOWN)))
 
 
-def test_twenty_first_rows_that_fail_alike_stop_the_run() -> None:
-    """A million rows must not be burnt to learn what twenty have shown: exit 4."""
-    halts = seen(*[(n, failed("invalid_request_error")) for n in range(SAME_FAILURES)])
+def test_twenty_first_rows_with_the_same_error_stop_the_run() -> None:
+    """A million rows must not be sent to learn what twenty have shown: exit 4."""
+    halts = halts_of(*[(n, failed("invalid_request_error")) for n in range(SAME_FAILURES)])
     assert halts[:-1] == [None] * (SAME_FAILURES - 1)
     assert halts[-1] is not None
     assert halts[-1].exit_code == 4
@@ -75,17 +77,17 @@ def test_twenty_first_rows_that_fail_alike_stop_the_run() -> None:
 
 
 @pytest.mark.parametrize(
-    "other", [GOOD, CUT_SHORT, failed("another")], ids=["good", "truncated", "other error"]
+    "other", [SUCCEEDED, CUT_SHORT, failed("another")], ids=["good", "truncated", "other error"]
 )
 @pytest.mark.parametrize("at", [0, 10, 18])
-def test_one_other_answer_lets_the_run_go_on(other: Outcome, at: int) -> None:
-    """Good rows are not hostage to bad ones, however many of these follow."""
+def test_one_other_result_lets_the_run_continue(other: Outcome, at: int) -> None:
+    """The run continues, however many rows fail after it."""
     outcomes = [failed("x")] * at + [other] + [failed("x")] * 100
-    assert not any(seen(*enumerate(outcomes)))
+    assert not any(halts_of(*enumerate(outcomes)))
 
 
-def test_passing_trouble_does_not_count_as_the_same_failure() -> None:
-    """Retries are neither an answer nor a failed row."""
+def test_transient_errors_do_not_count_as_the_same_failure() -> None:
+    """A retry is neither another result nor a failed row."""
     outcomes = ([LIMITED] * 3 + [failed("x")]) * SAME_FAILURES
-    halts = seen(*[(n / 10, outcome) for n, outcome in enumerate(outcomes)])
+    halts = halts_of(*[(n / 10, outcome) for n, outcome in enumerate(outcomes)])
     assert [halt is not None for halt in halts] == [False] * (len(halts) - 1) + [True]

@@ -1,4 +1,4 @@
-"""The pace as a whole: whatever comes back, its promises hold."""
+"""The pace as a whole keeps its promises, whatever responses come."""
 
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -11,68 +11,67 @@ from hypothesis import strategies as st
 from batcher.core.answers.outcome import Billing, Outcome, Status, Verdict, classify
 from batcher.core.answers.response import NoResponse, Response
 from batcher.core.money.usage import Usage
-from batcher.core.pace.kinds import Kind
-from batcher.core.pace.limiter import Limiter
+from batcher.core.pace.kinds import Kind, Limiter
 from batcher.core.pace.model_groups import limit_group
 from batcher.core.pace.pace import ALONE_S, SPREAD_S, AttemptCost, Completion, Delay, Pace, Permit
 
-NEED = AttemptCost(300, 100)
-GOOD = Outcome(Status.SUCCEEDED, Verdict.FINAL, Billing.BILLED)
+COST = AttemptCost(300, 100)
+SUCCEEDED = Outcome(Status.SUCCEEDED, Verdict.FINAL, Billing.BILLED)
 REFUSED = classify(Response(429, {}, b"{}", 1.0))
 FAILED = classify(Response(529, {}, b"{}", 1.0))
-LOST = classify(NoResponse("client.read", "", was_sent=True, latency_s=1.0))
+CUT_OFF = classify(NoResponse("client.read", "", was_sent=True, latency_s=1.0))
 
 
-def told(requests: int, limit: int = 1_000) -> dict[str, str]:
-    """The headers about requests."""
+def request_headers(remaining: int, limit: int = 1_000) -> dict[str, str]:
+    """Return the headers about the limit on requests."""
     name = "anthropic-ratelimit-requests"
-    return {f"{name}-limit": str(limit), f"{name}-remaining": str(requests)}
+    return {f"{name}-limit": str(limit), f"{name}-remaining": str(remaining)}
 
 
 @dataclass
-class Play:
-    """A pace whose attempts leave as soon as they may, under a clock of its own."""
+class PlayedPace:
+    """A pace whose attempts are sent as soon as they may be, under a virtual clock."""
 
     cap: int = 50
     now: float = 100.0
-    out: list[Permit] = field(default_factory=list)
-    left_at: list[float] = field(default_factory=list)
+    in_flight: list[Permit] = field(default_factory=list)
+    sent_at: list[float] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.pace = Pace(self.cap, 60.0, {})
 
-    def leave(self, cost: AttemptCost = NEED) -> Permit | Delay:
-        """Ask for one."""
-        decision = self.pace.ask(cost, self.now)
+    def send(self, cost: AttemptCost = COST) -> Permit | Delay:
+        """Ask to send one attempt."""
+        decision = self.pace.admit(cost, self.now)
         if isinstance(decision, Permit):
-            self.out.append(decision)
-            self.left_at.append(self.now)
+            self.in_flight.append(decision)
+            self.sent_at.append(self.now)
         return decision
 
-    def back(self, outcome: Outcome = GOOD, index: int = 0, **more: Any) -> None:
-        """Let one come back."""
-        usage = Usage(input_tokens=100, output_tokens=10) if outcome is GOOD else None
-        completion = Completion(outcome, more.get("headers", {}), usage, 1.0, more.get("pause_s"))
-        self.pace.on_completion(self.out.pop(index), completion, self.now, 0.5)
+    def complete(self, outcome: Outcome = SUCCEEDED, index: int = 0, **facts: Any) -> None:
+        """Complete one attempt."""
+        usage = Usage(input_tokens=100, output_tokens=10) if outcome is SUCCEEDED else None
+        completion = Completion(outcome, facts.get("headers", {}), usage, 1.0, facts.get("pause_s"))
+        self.pace.on_completion(self.in_flight.pop(index), completion, self.now, 0.5)
 
-    def warm(self, answers: int = 400) -> "Play":
+    def widen(self, responses: int = 400) -> "PlayedPace":
         """Let the window grow to its cap."""
-        for _ in range(answers):
-            while isinstance(self.leave(), Permit):
+        for _ in range(responses):
+            while isinstance(self.send(), Permit):
                 pass
-            self.back()
+            self.complete()
         return self
 
     def drain(self) -> None:
-        """Let all come back."""
-        while self.out:
-            self.back()
+        """Complete all attempts in flight."""
+        while self.in_flight:
+            self.complete()
 
 
-OUTCOMES = {"good": GOOD, "429": REFUSED, "529": FAILED, "lost": LOST}
+OUTCOMES = {"success": SUCCEEDED, "429": REFUSED, "529": FAILED, "cut off": CUT_OFF}
 STEPS = st.lists(
     st.tuples(
-        st.sampled_from(["leave", "leave", "leave", "retry", *OUTCOMES]),
+        st.sampled_from(["send", "send", "send", "retry", *OUTCOMES]),
         st.floats(0, 2),
         st.integers(0, 1_000),
     ),
@@ -82,37 +81,43 @@ STEPS = st.lists(
 
 @settings(max_examples=60, deadline=None)
 @given(STEPS, st.integers(1, 20))
-def test_never_above_concurrency_and_never_lost(
+def test_the_attempts_in_flight_are_counted_and_within_the_cap(
     steps: list[tuple[str, float, int]], cap: int
 ) -> None:
-    """Whatever comes back, the count of what is out is right and within the cap."""
-    play = Play(cap)
-    for what, pause, number in steps:
+    """This holds for any sequence of attempts and outcomes."""
+    play = PlayedPace(cap)
+    for step, pause, number in steps:
         play.now += pause
-        if what in ("leave", "retry"):
-            play.leave(AttemptCost(300, 100, is_retry=what == "retry"))
-        elif play.out:
-            pause_s = 1.0 if what == "429" else None
-            headers = told(number)
-            play.back(OUTCOMES[what], number % len(play.out), headers=headers, pause_s=pause_s)
-        assert play.pace.in_flight == len(play.out) <= cap
+        if step in ("send", "retry"):
+            play.send(AttemptCost(300, 100, is_retry=step == "retry"))
+        elif play.in_flight:
+            pause_s = 1.0 if step == "429" else None
+            headers = request_headers(number)
+            play.complete(
+                OUTCOMES[step], number % len(play.in_flight), headers=headers, pause_s=pause_s
+            )
+        assert play.pace.in_flight == len(play.in_flight) <= cap
 
 
 @settings(max_examples=60, deadline=None)
 @given(STEPS)
-def test_nobody_waits_for_ever(steps: list[tuple[str, float, int]]) -> None:
-    """Once all is well, whoever is at the head leaves after the seconds that were named."""
-    play = Play()
-    for what, pause, number in steps:
+def test_no_attempt_waits_for_ever(steps: list[tuple[str, float, int]]) -> None:
+    """Once the API works, the next attempt is sent after at most ten delays of 200 s."""
+    play = PlayedPace()
+    for step, pause, number in steps:
         play.now += pause
-        if what in ("leave", "retry"):
-            play.leave(AttemptCost(300, 100, is_retry=what == "retry"))
-        elif play.out:
-            play.back(OUTCOMES[what], headers=told(number), pause_s=1.0 if what == "429" else None)
-    for cost in (NEED, AttemptCost(300, 100, is_retry=True), AttemptCost(30_000_000, 100_000)):
+        if step in ("send", "retry"):
+            play.send(AttemptCost(300, 100, is_retry=step == "retry"))
+        elif play.in_flight:
+            play.complete(
+                OUTCOMES[step],
+                headers=request_headers(number),
+                pause_s=1.0 if step == "429" else None,
+            )
+    for cost in (COST, AttemptCost(300, 100, is_retry=True), AttemptCost(30_000_000, 100_000)):
         play.drain()
         for _ in range(10):
-            decision = play.leave(cost)
+            decision = play.send(cost)
             if isinstance(decision, Permit):
                 break
             assert decision.seconds < 200
@@ -122,177 +127,175 @@ def test_nobody_waits_for_ever(steps: list[tuple[str, float, int]]) -> None:
 
 
 @given(st.floats(0.1, 300), st.integers(2, 50), st.booleans())
-def test_nobody_leaves_in_a_pause_and_no_two_at_once_after_it(
+def test_no_attempt_is_sent_in_a_pause_and_no_two_at_once_after_it(
     pause_s: float, waiting: int, has_headers: bool
 ) -> None:
-    """A pause holds everybody; those it held leave one after the other."""
-    play = Play().warm()
+    """A pause holds all attempts; after it they are sent one by one, within a second."""
+    play = PlayedPace().widen()
     play.drain()
-    play.leave()
-    headers = told(1_000) if has_headers else {}
-    play.back(REFUSED, pause_s=pause_s, headers=headers)
-    asked_at, play.left_at = play.now, []
-    while len(play.left_at) < min(waiting, int(play.pace.window_size)):
-        decision = play.leave()
+    play.send()
+    headers = request_headers(1_000) if has_headers else {}
+    play.complete(REFUSED, pause_s=pause_s, headers=headers)
+    paused_at, play.sent_at = play.now, []
+    while len(play.sent_at) < min(waiting, int(play.pace.window_size)):
+        decision = play.send()
         if isinstance(decision, Delay):
             assert decision.seconds > 0
             play.now += decision.seconds
-    assert play.left_at[0] >= asked_at + pause_s
-    assert all(later > earlier for earlier, later in pairwise(play.left_at))
-    assert play.left_at[-1] <= asked_at + pause_s + SPREAD_S + 1e-6
+    assert play.sent_at[0] >= paused_at + pause_s
+    assert all(later > earlier for earlier, later in pairwise(play.sent_at))
+    assert play.sent_at[-1] <= paused_at + pause_s + SPREAD_S + 1e-6
 
 
-def test_a_request_that_hangs_does_not_hold_up_the_end_of_an_outage() -> None:
-    """The probes are alone among themselves, whatever else is still out."""
-    play = Play().warm()
+def test_an_attempt_that_hangs_does_not_delay_the_end_of_an_outage() -> None:
+    """Only probes wait for each other, not for older attempts in flight."""
+    play = PlayedPace().widen()
     play.drain()
-    hanging = play.leave()
+    hanging = play.send()
     for _ in range(10):
-        play.leave()
-        play.back(FAILED, index=1)
-    assert play.out == [hanging]
-    decision = play.leave()
+        play.send()
+        play.complete(FAILED, index=1)
+    assert play.in_flight == [hanging]
+    decision = play.send()
     assert isinstance(decision, Delay)
     play.now += decision.seconds
-    assert isinstance(play.leave(), Permit)
-    assert play.leave() == Delay(float("inf"), Limiter.OVERLOADED)
-    play.back(index=1)
-    assert isinstance(play.leave(), Permit)
+    assert isinstance(play.send(), Permit)
+    assert play.send() == Delay(float("inf"), Limiter.FAILURES)
+    play.complete(index=1)
+    assert isinstance(play.send(), Permit)
 
 
-def test_a_first_answer_that_takes_its_time_is_not_waited_for() -> None:
-    """After ten seconds eight may be out; not before."""
-    play = Play()
-    play.leave()
-    assert play.leave() == Delay(ALONE_S, Limiter.RAMPING)
+def test_a_slow_first_response_is_not_waited_for() -> None:
+    """Eight attempts may be in flight after ten seconds; not before."""
+    play = PlayedPace()
+    play.send()
+    assert play.send() == Delay(ALONE_S, Limiter.RAMPING)
     play.now += ALONE_S
-    while isinstance(play.leave(), Permit):
+    while isinstance(play.send(), Permit):
         pass
     assert play.pace.in_flight == 8
 
 
-def test_a_refused_key_lets_nobody_else_go() -> None:
-    """An answer that halts the run is no clean answer: the window stays as it was."""
-    play = Play()
-    play.leave()
-    play.back(classify(Response(401, {}, b"{}", 1.0)))
+def test_a_refused_key_does_not_widen_the_window() -> None:
+    """A response that halts the run is not a success: the window stays as it was."""
+    play = PlayedPace()
+    play.send()
+    play.complete(classify(Response(401, {}, b"{}", 1.0)))
     assert play.pace.window_size == 1
 
 
-def test_a_limit_on_all_tokens_goes_when_it_is_no_longer_tighter() -> None:
-    """It is told as the sum of the two others then."""
+def test_a_limit_on_all_tokens_is_dropped_when_it_is_no_longer_lower() -> None:
+    """The API then sends the sum of the other two."""
     names = ("requests", "input-tokens", "output-tokens", "tokens")
 
     def headers(limit_on_all: int) -> dict[str, str]:
         limits = dict(zip(names, (1_000, 80_000, 16_000, limit_on_all), strict=True))
         return {
-            f"anthropic-ratelimit-{name}-{what}": str(limit)
+            f"anthropic-ratelimit-{name}-{part}": str(limit)
             for name, limit in limits.items()
-            for what in ("limit", "remaining")
+            for part in ("limit", "remaining")
         }
 
-    play = Play()
-    play.leave()
-    play.back(headers=headers(50_000))
+    play = PlayedPace()
+    play.send()
+    play.complete(headers=headers(50_000))
     assert Kind.TOKENS in play.pace._limits
-    play.leave()
-    play.leave()
-    play.back(headers=headers(96_000))
+    play.send()
+    play.send()
+    play.complete(headers=headers(96_000))
     assert Kind.TOKENS not in play.pace._limits
-    play.back(headers=headers(96_000))
+    play.complete(headers=headers(96_000))
 
 
 def test_a_longer_pause_stays() -> None:
-    """A shorter one that is told later does not end it."""
-    play = Play().warm()
+    """A shorter pause that a later response asks for does not end it."""
+    play = PlayedPace().widen()
     play.drain()
-    play.leave()
-    play.leave()
-    play.back(REFUSED, pause_s=30.0)
-    play.back(REFUSED, pause_s=1.0)
-    decision = play.leave()
+    play.send()
+    play.send()
+    play.complete(REFUSED, pause_s=30.0)
+    play.complete(REFUSED, pause_s=1.0)
+    decision = play.send()
     assert decision == Delay(30.0, Limiter.REFUSED)
 
 
 @pytest.mark.parametrize(
-    ("kind", "word"),
+    ("name", "limiter"),
     [
         ("requests", Limiter.REQUESTS),
         ("input-tokens", Limiter.INPUT),
         ("output-tokens", Limiter.OUTPUT),
     ],
 )
-def test_the_limit_that_holds_is_named(kind: str, word: Limiter) -> None:
-    """By the word of the pace line."""
-    play = Play().warm()
+def test_the_limit_that_causes_the_delay_is_named(name: str, limiter: Limiter) -> None:
+    """The delay carries the limiter that the pace line shows."""
+    play = PlayedPace().widen()
     play.drain()
-    name = f"anthropic-ratelimit-{kind}"
-    play.leave()
-    play.back(headers={f"{name}-limit": "60", f"{name}-remaining": "0"})
-    decision = play.leave()
+    prefix = f"anthropic-ratelimit-{name}"
+    play.send()
+    play.complete(headers={f"{prefix}-limit": "60", f"{prefix}-remaining": "0"})
+    decision = play.send()
     assert isinstance(decision, Delay)
-    assert decision.limiter is word
+    assert decision.limiter is limiter
 
 
-def test_what_else_holds_is_named() -> None:
-    """Ramping, the cap, an outage."""
-    play = Play()
-    play.leave()
-    assert play.leave() == Delay(ALONE_S, Limiter.RAMPING)
-    play.back()
-    play.warm()
-    while isinstance(decision := play.leave(), Permit):
+def test_other_causes_of_a_delay_are_named() -> None:
+    """Ramping up, the concurrency of the job, an outage."""
+    play = PlayedPace()
+    play.send()
+    assert play.send() == Delay(ALONE_S, Limiter.RAMPING)
+    play.complete()
+    play.widen()
+    while isinstance(decision := play.send(), Permit):
         pass
     assert decision.limiter is Limiter.CONCURRENCY
-    while play.out:
-        play.back(FAILED)
-    decision = play.leave()
+    while play.in_flight:
+        play.complete(FAILED)
+    decision = play.send()
     assert isinstance(decision, Delay)
-    assert decision.limiter is Limiter.OVERLOADED
+    assert decision.limiter is Limiter.FAILURES
 
 
-def test_cached_reads_do_not_count_and_what_was_not_used_comes_back() -> None:
-    """A limit on input of 6,000 a minute: only what was uncached stays taken."""
-    play = Play()
+def test_cache_reads_do_not_count_and_unused_tokens_are_given_back() -> None:
+    """Of a limit on input only the uncached tokens stay taken."""
+    play = PlayedPace()
     name = "anthropic-ratelimit-input-tokens"
     headers = {f"{name}-limit": "60000", f"{name}-remaining": "60000"}
-    play.leave()
-    play.back(headers=headers)
-    big = AttemptCost(30_000, 100)
-    play.leave(big)
+    play.send()
+    play.complete(headers=headers)
+    large = AttemptCost(30_000, 100)
+    play.send(large)
     limit = play.pace._limits[Kind.INPUT]
     taken = 60_000 - limit.bucket.level
-    assert taken == pytest.approx(play.out[0].amounts.input_tokens)
+    assert taken == pytest.approx(play.in_flight[0].amounts.input_tokens)
     usage = Usage(input_tokens=10, output_tokens=1, cache_read_input_tokens=9_000)
-    completion = Completion(GOOD, {}, usage, 1.0)
-    play.pace.on_completion(play.out.pop(), completion, play.now, 0.5)
+    completion = Completion(SUCCEEDED, {}, usage, 1.0)
+    play.pace.on_completion(play.in_flight.pop(), completion, play.now, 0.5)
     assert limit.bucket.level == pytest.approx(60_000 - 10)
 
 
 @pytest.mark.parametrize(
-    ("outcome", "stays"),
+    ("outcome", "taken"),
     [
         (REFUSED, 0),
         (classify(NoResponse("client.connect", "", was_sent=False, latency_s=0.1)), 0),
-        (LOST, 1),
+        (CUT_OFF, 1),
         (FAILED, 1),
     ],
 )
-def test_what_was_refused_or_never_left_counts_against_nothing(
-    outcome: Outcome, stays: int
-) -> None:
-    """What may have been served stays taken, until a report says otherwise."""
-    play = Play()
-    play.leave()
-    play.back(headers=told(100, 100))
-    play.leave()
+def test_a_refused_or_unsent_attempt_counts_against_no_limit(outcome: Outcome, taken: int) -> None:
+    """What may have been served stays taken until a report says otherwise."""
+    play = PlayedPace()
+    play.send()
+    play.complete(headers=request_headers(100, 100))
+    play.send()
     level = play.pace._limits[Kind.REQUESTS].bucket.level
-    play.back(outcome)
-    assert play.pace._limits[Kind.REQUESTS].bucket.level == level + 1 - stays
+    play.complete(outcome)
+    assert play.pace._limits[Kind.REQUESTS].bucket.level == level + 1 - taken
 
 
 def test_models_that_share_limits_share_a_pace() -> None:
-    """As the documentation lists them; all others have limits of their own."""
+    """The groups are those of the documentation; all other models have limits of their own."""
     assert limit_group("claude-opus-4-5") == limit_group("claude-opus-4-8")
     assert limit_group("claude-fable-5-2") == limit_group("claude-fable-5-1")
     names = ["claude-opus-5", "claude-opus-5-5", "claude-haiku-5-5", "claude-haiku-4-5", "llama"]

@@ -1,23 +1,35 @@
-"""Whether a request is tried again, and how long it waits."""
+"""Whether a request is retried, how long it waits, and how many retries there may be."""
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from batcher.core.answers.outcome import Billing, Outcome, Status, Verdict
-from batcher.core.pace.retry import Decision, History, Retry, RetryPolicy, Stop, decide
+from batcher.core.pace.retry import (
+    EARNED,
+    QUOTA,
+    Decision,
+    History,
+    Retry,
+    RetryPolicy,
+    RetryQuota,
+    Stop,
+    backoff_s,
+    decide,
+    retry_after_wait_s,
+)
 
 POLICY = RetryPolicy(attempts=3, max_wait_s=60.0, unknown_attempts=2)
-PASSING = {"status": Status.ERRORED, "verdict": Verdict.RETRY, "billing": Billing.FREE}
-OVERLOADED = Outcome(**PASSING, is_unreachable=True)
-LIMITED = Outcome(**PASSING, is_rate_limited=True, retry_after_s=10.0)
-UNSENT = Outcome(**PASSING, is_unsent=True, is_unreachable=True)
-CUT = Outcome(**PASSING | {"billing": Billing.UNKNOWN}, is_unreachable=True)
+TRANSIENT = {"status": Status.ERRORED, "verdict": Verdict.RETRY, "billing": Billing.FREE}
+OVERLOADED = Outcome(**TRANSIENT, is_unreachable=True)
+LIMITED = Outcome(**TRANSIENT, is_rate_limited=True, retry_after_s=10.0)
+UNSENT = Outcome(**TRANSIENT, is_unsent=True, is_unreachable=True)
+CUT = Outcome(**TRANSIENT | {"billing": Billing.UNKNOWN}, is_unreachable=True)
 DONE = Outcome(Status.SUCCEEDED, Verdict.FINAL, Billing.BILLED)
 DENIED = Outcome(Status.ERRORED, Verdict.HALT, Billing.FREE)
 
 
-def played(*outcomes: Outcome, unknown: int = 0, random: float = 0.5) -> list[Decision]:
+def decisions_after(*outcomes: Outcome, unknown: int = 0, random: float = 0.5) -> list[Decision]:
     """Decide after each of a request's outcomes."""
     history, decisions = History(unknown=unknown), []
     for outcome in outcomes:
@@ -29,38 +41,42 @@ def played(*outcomes: Outcome, unknown: int = 0, random: float = 0.5) -> list[De
 @pytest.mark.parametrize(
     ("outcomes", "last"),
     [
-        pytest.param([DONE], Stop("final"), id="an answer is final"),
-        pytest.param([OVERLOADED, DONE], Stop("final"), id="after trouble too"),
-        pytest.param([DENIED], Stop("halt"), id="a halt is not tried again"),
-        pytest.param([OVERLOADED], Retry(0.5), id="backoff of the first"),
-        pytest.param([OVERLOADED] * 2, Retry(1.0), id="backoff grows"),
+        pytest.param([DONE], Stop("final"), id="a success is final"),
+        pytest.param([OVERLOADED, DONE], Stop("final"), id="also after an error"),
+        pytest.param([DENIED], Stop("halt"), id="a halt is not retried"),
+        pytest.param([OVERLOADED], Retry(0.5), id="first backoff"),
+        pytest.param([OVERLOADED] * 2, Retry(1.0), id="second backoff"),
         pytest.param([OVERLOADED] * 3, Stop("attempts"), id="attempts run out"),
         pytest.param([LIMITED], Retry(10.5), id="retry-after is obeyed"),
         pytest.param([LIMITED] * 50, Retry(10.5), id="a rate limit uses up no attempt"),
-        pytest.param([LIMITED] * 50 + [OVERLOADED] * 2, Retry(30.0), id="nor later"),
-        pytest.param([UNSENT] * 50, Retry(30.0), id="nor does what never left"),
-        pytest.param([CUT], Retry(0.5), id="unknown is tried again"),
+        pytest.param([LIMITED] * 50 + [OVERLOADED] * 2, Retry(30.0), id="nor does it later"),
+        pytest.param([UNSENT] * 50, Retry(30.0), id="a request never sent uses up none"),
+        pytest.param([CUT], Retry(0.5), id="unknown is retried"),
         pytest.param([CUT] * 2, Stop("unknown_attempts"), id="only within its allowance"),
         pytest.param([CUT, OVERLOADED], Retry(1.0), id="unknown and failed"),
-        pytest.param([CUT, OVERLOADED, OVERLOADED], Stop("attempts"), id="it used up one too"),
+        pytest.param(
+            [CUT, OVERLOADED, OVERLOADED], Stop("attempts"), id="unknown uses up an attempt"
+        ),
     ],
 )
 def test_decisions(outcomes: list[Outcome], last: Decision) -> None:
-    """What follows the last of these."""
-    assert played(*outcomes)[-1] == last
+    """Check what follows the last of these outcomes."""
+    assert decisions_after(*outcomes)[-1] == last
 
 
 def test_the_allowance_counts_all_runs() -> None:
-    """An attempt that was lost in an earlier run counts like one of this."""
-    assert played(CUT, unknown=1) == [Stop("unknown_attempts")]
+    """An unknown attempt of an earlier run counts like one of this run."""
+    assert decisions_after(CUT, unknown=1) == [Stop("unknown_attempts")]
 
 
 @pytest.mark.parametrize("random", [0.0, 0.999])
-def test_a_server_that_asks_for_no_wait_gets_the_backoff(random: float) -> None:
-    """``retry-after: 0`` must not make us ask as fast as it can answer."""
-    eager = Outcome(**PASSING, is_rate_limited=True, retry_after_s=0.0)
-    patient = Outcome(**PASSING, is_rate_limited=True)
-    assert played(*[eager] * 7, random=random) == played(*[patient] * 7, random=random)
+def test_a_server_that_asks_for_no_wait_gets_the_usual_backoff(random: float) -> None:
+    """``retry-after: 0`` must not make us retry as fast as it can respond."""
+    zero = Outcome(**TRANSIENT, is_rate_limited=True, retry_after_s=0.0)
+    absent = Outcome(**TRANSIENT, is_rate_limited=True)
+    assert decisions_after(*[zero] * 7, random=random) == decisions_after(
+        *[absent] * 7, random=random
+    )
 
 
 OUTCOMES = st.lists(st.sampled_from([OVERLOADED, LIMITED, UNSENT, CUT]), min_size=1, max_size=60)
@@ -70,7 +86,7 @@ OUTCOMES = st.lists(st.sampled_from([OVERLOADED, LIMITED, UNSENT, CUT]), min_siz
 def test_no_bound_is_ever_passed(
     outcomes: list[Outcome], attempts: int, allowance: int, random: float
 ) -> None:
-    """While it says retry, both allowances have room; waits are within their bounds."""
+    """While the decision is to retry, no allowance is used up and waits are within bounds."""
     policy = RetryPolicy(attempts, 60.0, allowance)
     history = History()
     for outcome in outcomes:
@@ -85,6 +101,67 @@ def test_no_bound_is_ever_passed(
             assert 10.0 <= decision.after_s <= 11.0
         else:
             assert 0 <= decision.after_s <= 60.0
-    counted = [o for o in outcomes if o in (OVERLOADED, CUT)]
-    assert (history.tries, history.failures) == (len(outcomes), len(counted))
+    failures = [outcome for outcome in outcomes if outcome in (OVERLOADED, CUT)]
+    assert (history.tries, history.failures) == (len(outcomes), len(failures))
     assert history.unknown == outcomes.count(CUT)
+
+
+UNIT = st.floats(0, 1, exclude_max=True)
+
+
+@given(st.integers(1, 10**9), st.floats(0.001, 1e6), UNIT)
+def test_backoff_stays_below_its_limit(failures: int, max_wait_s: float, random: float) -> None:
+    """However many failures, the wait is from 0 to the longest allowed."""
+    assert 0 <= backoff_s(failures, max_wait_s, random) <= max_wait_s
+
+
+@pytest.mark.parametrize(
+    ("failures", "limit"), [(1, 1), (2, 2), (3, 4), (6, 32), (7, 60), (5_000, 60)]
+)
+def test_the_limit_doubles_up_to_the_longest_wait(failures: int, limit: float) -> None:
+    """The limit of a wait doubles with every failure until it reaches max_wait_s."""
+    assert backoff_s(failures, 60, 0.5) == limit / 2
+
+
+@given(st.floats(0, 1e6), UNIT)
+def test_retry_after_is_never_cut_short(retry_after_s: float, random: float) -> None:
+    """The wait is what the server asked for, or up to a tenth more."""
+    assert retry_after_s <= retry_after_wait_s(retry_after_s, random) <= retry_after_s * 1.1
+
+
+def test_waiting_clients_spread_out() -> None:
+    """They do not all return in the same instant."""
+    assert len({retry_after_wait_s(30, n / 10) for n in range(10)}) == 10
+    assert len({backoff_s(3, 60, n / 10) for n in range(10)}) == 10
+
+
+@given(st.lists(st.sampled_from(["retry", "success", "return"]), max_size=400))
+def test_retries_are_a_bounded_share(events: list[str]) -> None:
+    """At most the first hundred and half of the successes, and one at a time beyond that."""
+    quota = RetryQuota()
+    within_quota = successes = 0
+    in_flight: list[bool] = []
+    for event in events:
+        if event == "retry" and quota.allows():
+            is_over_quota = quota.take()
+            in_flight.append(is_over_quota)
+            within_quota += not is_over_quota
+        elif event == "success":
+            quota.earn()
+            successes += 1
+        elif event == "return" and in_flight:
+            quota.on_returned(is_over_quota=in_flight.pop(0))
+        assert within_quota <= QUOTA + EARNED * successes
+        assert sum(in_flight) <= 1
+
+
+def test_a_row_is_delayed_but_never_dropped() -> None:
+    """With an empty quota one retry is in flight, and the next follows when it has returned."""
+    quota = RetryQuota()
+    while quota.level >= 1:
+        quota.take()
+    assert quota.allows()
+    assert quota.take()
+    assert not quota.allows()
+    quota.on_returned(is_over_quota=True)
+    assert quota.allows()

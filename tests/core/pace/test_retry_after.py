@@ -1,4 +1,4 @@
-"""How long the server asks to wait, and that nothing it says can raise."""
+"""The wait that a server asks for; no headers and no body can raise an error."""
 
 import json
 
@@ -10,10 +10,10 @@ from batcher.core.answers.outcome import Billing, Outcome, classify, retry_after
 from batcher.core.answers.response import Response
 
 
-def judged(status: int, **headers: str) -> Outcome:
-    """Classify an empty answer; header names with underscores."""
-    named = {name.replace("_", "-"): value for name, value in headers.items()}
-    return classify(Response(status, named, b"", 1.0))
+def classified(status: int, **headers: str) -> Outcome:
+    """Classify an empty response; header names are given with underscores."""
+    with_dashes = {name.replace("_", "-"): value for name, value in headers.items()}
+    return classify(Response(status, with_dashes, b"", 1.0))
 
 
 DATE = "Sun, 22 Nov 2026 10:00:00 GMT"
@@ -28,12 +28,12 @@ DATE = "Sun, 22 Nov 2026 10:00:00 GMT"
         pytest.param({"retry_after": " 1.5 "}, 1.5, id="fraction"),
         pytest.param({"retry_after_ms": "1500"}, 1.5, id="milliseconds"),
         pytest.param({"retry_after_ms": "5", "retry_after": "9"}, 0.005, id="milliseconds first"),
-        pytest.param({"retry_after_ms": "x", "retry_after": "9"}, 9.0, id="milliseconds junk"),
-        pytest.param({"retry_after_ms": "-1", "retry_after": "9"}, 9.0, id="milliseconds negative"),
+        pytest.param({"retry_after_ms": "x", "retry_after": "9"}, 9.0, id="invalid milliseconds"),
+        pytest.param({"retry_after_ms": "-1", "retry_after": "9"}, 9.0, id="negative milliseconds"),
         pytest.param({"retry_after": "-1"}, None, id="negative"),
         pytest.param({"retry_after": "nan"}, None, id="nan"),
         pytest.param({"retry_after": "inf"}, None, id="infinite"),
-        pytest.param({"retry_after": "soon"}, None, id="junk"),
+        pytest.param({"retry_after": "soon"}, None, id="invalid"),
         pytest.param({"retry_after": ""}, None, id="empty"),
         pytest.param(
             {"retry_after": "Sun, 22 Nov 2026 10:01:30 GMT", "date": DATE}, 90.0, id="date"
@@ -41,8 +41,10 @@ DATE = "Sun, 22 Nov 2026 10:00:00 GMT"
         pytest.param(
             {"retry_after": "Sun, 22 Nov 2026 09:00:00 GMT", "date": DATE}, 0.0, id="past date"
         ),
-        pytest.param({"retry_after": DATE}, None, id="date against nothing"),
-        pytest.param({"retry_after": DATE, "date": "junk"}, None, id="date against junk"),
+        pytest.param({"retry_after": DATE}, None, id="no date to compare with"),
+        pytest.param(
+            {"retry_after": DATE, "date": "junk"}, None, id="invalid date to compare with"
+        ),
         pytest.param(
             {"retry_after": "Sun, 22 Nov 2026 10:00:05 -0000", "date": DATE}, 5.0, id="no zone"
         ),
@@ -59,14 +61,14 @@ DATE = "Sun, 22 Nov 2026 10:00:00 GMT"
     ],
 )
 def test_retry_after(headers: dict[str, str], seconds: float | None) -> None:
-    """Milliseconds, then seconds, then a date against the answer's own; junk is nothing."""
-    assert judged(529, **headers).retry_after_s == seconds
+    """Milliseconds, then seconds, then a date minus the response's date; others are ignored."""
+    assert classified(529, **headers).retry_after_s == seconds
 
 
 @pytest.mark.parametrize("status", [400, 401])
 def test_only_a_retry_has_a_wait(status: int) -> None:
-    """What is not tried again waits for nothing."""
-    assert judged(status, retry_after="5").retry_after_s is None
+    """An error that is not retried has no wait."""
+    assert classified(status, retry_after="5").retry_after_s is None
 
 
 HEADERS = st.dictionaries(
@@ -104,10 +106,10 @@ ANY_FAULT = st.none() | st.sampled_from(["client.cut_short", "client.stream_erro
 
 
 @given(STATUSES, st.binary(max_size=60) | JSON.map(json.dumps).map(str.encode), HEADERS, ANY_FAULT)
-def test_nothing_that_comes_back_can_raise(
+def test_no_response_can_raise(
     status: int, body: bytes, headers: dict[str, str], fault: str | None
 ) -> None:
-    """Arbitrary bytes and headers get a verdict, and only a whole message is billed."""
+    """Arbitrary bytes and headers get a verdict, and only a complete message is billed."""
     outcome = classify(Response(status, headers, body, 1.0, fault=fault))
     assert (outcome.billing is Billing.BILLED) == (outcome.message is not None)
     assert outcome.message is None or (status < 300 and fault is None)
@@ -118,6 +120,6 @@ def test_nothing_that_comes_back_can_raise(
 
 @given(HEADERS)
 def test_a_wait_is_a_number_of_seconds_or_nothing(headers: dict[str, str]) -> None:
-    """It can always be waited for: finite and not negative."""
+    """It is finite and not negative."""
     seconds = retry_after_s(Response(429, headers, b"", 0.0))
     assert seconds is None or 0 <= seconds < float("inf")

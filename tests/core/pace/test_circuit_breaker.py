@@ -1,0 +1,34 @@
+"""The circuit breaker: single probes during an outage, closed by one success."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from batcher.core.pace.circuit_breaker import FAILURES, CircuitBreaker
+
+
+@given(st.floats(0, 0.999), st.floats(0.01, 100))
+def test_an_outage_is_probed_by_single_attempts(random: float, max_rest_s: float) -> None:
+    """After ten failures in a row they are sent one at a time, after rests that grow to a bound."""
+    breaker = CircuitBreaker(max_rest_s)
+    assert not breaker.on_sent()  # it may hang: an attempt sent before the outage does not count
+    for _ in range(FAILURES - 1):
+        breaker.on_failure(0.0, random)
+    assert not breaker.is_open
+    now, rests = 0.0, []
+    for _ in range(8):
+        breaker.on_failure(now, random)
+        rest_s = breaker.wait_s(now)
+        rests.append(rest_s)
+        breaker.on_failure(now + rest_s / 2, random)  # sent before the breaker opened: no news
+        assert breaker.wait_s(now) == rest_s
+        now += rest_s
+        assert breaker.wait_s(now) == 0
+        assert breaker.on_sent()
+        assert breaker.wait_s(now) == float("inf")
+        breaker.on_returned(is_probe=True)
+    bounds = [min(30.0, max_rest_s, 5.0 * 2**n) for n in range(8)]
+    for rest_s, bound in zip(rests, bounds, strict=True):
+        assert bound / 2 - 1e-6 <= rest_s <= bound + 1e-6
+    assert breaker.on_success()
+    assert breaker.wait_s(now) == 0
+    assert not breaker.on_success()
