@@ -33,7 +33,7 @@ _BY_TYPE: Mapping[str, str] = {
     "client.too_large": "shorten the row or its images: the API takes at most 32 MiB",
     "client.refused_by_model": "take out of the request what the model does not accept",
     "client.unknown_stop_reason": "the answer is kept; a newer batcher may know how it ended",
-    "client.fate_unknown": _UNSEEN,
+    "client.billing_unknown": _UNSEEN,
     "client.answer_too_large": _UNSEEN,
     "client.cut_short": _UNSEEN,
     "client.protocol": _UNSEEN,

@@ -1,4 +1,4 @@
-"""The kinds of tokens that the API counts, and how long an entry of its prompt cache can live."""
+"""The token counts that the API reports, and the lifetimes of its prompt cache."""
 
 from typing import Literal
 
@@ -13,5 +13,8 @@ PROMPT_FIELDS = (
 )
 """The fields of a usage that add up to the tokens of the prompt."""
 
-TOKEN_FIELDS = (*PROMPT_FIELDS, "output_tokens", "thinking_tokens")
+BILLED_FIELDS = (*PROMPT_FIELDS, "output_tokens")
+"""The token fields of a usage that are billed, each at its own rate."""
+
+TOKEN_FIELDS = (*BILLED_FIELDS, "thinking_tokens")
 """All token fields of a usage; thinking tokens are a part of the output tokens."""

@@ -133,7 +133,7 @@ def _result(result: Mapping[str, Any]) -> bytes:
         # Line breaks outside JSON's strings mean nothing, and inside they are always escaped.
         on_one_line = bytes(body).replace(b"\n", b" ").replace(b"\r", b" ")
         return b'{"type":"succeeded","message":' + on_one_line + b"}"
-    unsent = "client.fate_unknown" if result["attempts"] else "client.not_sent"
+    unsent = "client.billing_unknown" if result["attempts"] else "client.not_sent"
     error = {
         "type": result["error_type"] or unsent,
         "message": result["error_message"] or result["status"] or "unsent",

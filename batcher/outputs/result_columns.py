@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from batcher.core.labels.labels import Labels
+from batcher.core.usage_fields import TOKEN_FIELDS
 from batcher.outputs.label_arrays import label_arrays, label_fields, vote_arrays, vote_fields
 from batcher.outputs.parsed_answers import ParsedAnswer
 
@@ -21,12 +22,7 @@ BOOKKEEPING: tuple[tuple[str, pa.DataType], ...] = (
     ("stop_reason", pa.string()),
     ("model", pa.string()),
     ("delivery", pa.string()),
-    ("input_tokens", pa.int64()),
-    ("cache_creation_5m_input_tokens", pa.int64()),
-    ("cache_creation_1h_input_tokens", pa.int64()),
-    ("cache_read_input_tokens", pa.int64()),
-    ("output_tokens", pa.int64()),
-    ("thinking_tokens", pa.int64()),
+    *((name, pa.int64()) for name in TOKEN_FIELDS),
     ("cost_usd", pa.float64()),
     ("shared", pa.bool_()),
     ("attempts", pa.int32()),
@@ -41,7 +37,6 @@ BOOKKEEPING: tuple[tuple[str, pa.DataType], ...] = (
     ("run_id", pa.string()),
 )
 _TEXT = ("text", "thinking")
-_TOKENS = tuple(name for name, _ in BOOKKEEPING if name.endswith("_tokens"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +117,7 @@ def _bookkeeping_values(results: pa.Table, answers: Sequence[ParsedAnswer]) -> d
     values["started_at"] = results.column("first_sent_at")
     # What an earlier row paid for costs nothing here, so that each column sums to the bill.
     values["cost_usd"] = pc.if_else(shared, 0.0, _cost(results))
-    for name in _TOKENS:
+    for name in TOKEN_FIELDS:
         values[name] = pc.if_else(pc.and_(shared, pc.is_valid(values[name])), 0, values[name])
     values["text"] = pa.array([answer.text for answer in answers], pa.string())
     values["thinking"] = pa.array([answer.thinking for answer in answers], pa.string())
@@ -140,7 +135,7 @@ def _cost(results: pa.Table) -> pa.Array:
 
 def _unsent_types(results: pa.Table) -> pa.Array:
     tried = pc.greater(pc.fill_null(results.column("attempts"), 0), 0)
-    return pc.if_else(tried, "client.fate_unknown", "client.not_sent")
+    return pc.if_else(tried, "client.billing_unknown", "client.not_sent")
 
 
 def repeat_rows(table: pa.Table, times: int) -> pa.Table:

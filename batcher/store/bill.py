@@ -8,6 +8,7 @@ from typing import Any
 from batcher.core.money.pinned import PinnedPrices, digest_of
 from batcher.core.money.statement import Charge
 from batcher.core.money.usage import Usage
+from batcher.core.usage_fields import BILLED_FIELDS
 from batcher.store.checkpoint import Checkpoint
 from batcher.store.queries import queries
 from batcher.store.records import RunStart, UsedPrices
@@ -72,13 +73,8 @@ def charges(checkpoint: Checkpoint, run_id: str | None = None) -> list[Charge]:
 
 def usage_of(row: Mapping[str, Any]) -> Usage:
     """The tokens of a row with an outcome's columns, or with sums of them."""
-    return Usage(
-        input_tokens=row["input_tokens"] or 0,
-        output_tokens=row["output_tokens"] or 0,
-        cache_creation_5m_input_tokens=row["cache_creation_5m_input_tokens"] or 0,
-        cache_creation_1h_input_tokens=row["cache_creation_1h_input_tokens"] or 0,
-        cache_read_input_tokens=row["cache_read_input_tokens"] or 0,
-    )
+    tokens: dict[str, Any] = {field: row[field] or 0 for field in BILLED_FIELDS}
+    return Usage(**tokens)
 
 
 def repairs(checkpoint: Checkpoint, run_id: str | None = None) -> Repairs:

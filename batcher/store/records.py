@@ -9,6 +9,8 @@ from typing import Any
 import pyarrow as pa
 import zstandard
 
+from batcher.core.usage_fields import TOKEN_FIELDS
+
 _UTC = pa.timestamp("us", tz="UTC")
 _USD = pa.decimal128(38, 18)
 
@@ -150,10 +152,7 @@ _TYPES: dict[str, pa.DataType] = {
     **dict.fromkeys(
         [
             "attempt_id", "pid", "item", "body_bytes", "ordinal", "line", "max_tokens",
-            "most_prompt_tokens",
-            "input_tokens",
-            "cache_creation_5m_input_tokens", "cache_creation_1h_input_tokens",
-            "cache_read_input_tokens", "output_tokens", "thinking_tokens",
+            "most_prompt_tokens", *TOKEN_FIELDS,
         ],
         pa.int64(),
     ),

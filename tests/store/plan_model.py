@@ -177,4 +177,4 @@ class Model:
         known = self.known(record.fingerprint)
         if known.shown is not None:
             return known.shown.status, known.shown.error_type
-        return "unsent", "client.fate_unknown" if known.attempts else "client.not_sent"
+        return "unsent", "client.billing_unknown" if known.attempts else "client.not_sent"

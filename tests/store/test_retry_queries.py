@@ -85,7 +85,7 @@ class Retried(Model):
             status = None if known.shown is None else known.shown.status
             if known.attempts and status != "succeeded":
                 error_type = None if known.shown is None else known.shown.error_type
-                found.append((record, error_type or status or "client.fate_unknown", status))
+                found.append((record, error_type or status or "client.billing_unknown", status))
         return found
 
     def has_succeeded(self, fingerprint: bytes) -> bool:

@@ -56,7 +56,7 @@ def test_a_run_that_gives_up_says_so(tmp_path: Path) -> None:
 def failures_name_it(job: Job) -> None:
     """What may have been billed unseen is not called free."""
     groups = json.loads(job.command("failures", "--json"))["groups"]
-    (unseen,) = [group for group in groups if group["error_type"] == "client.fate_unknown"]
+    (unseen,) = [group for group in groups if group["error_type"] == "client.billing_unknown"]
     (fresh,) = [group for group in groups if group["error_type"] == "client.not_sent"]
     assert Decimal(unseen["unknown_usd"]) > Decimal(fresh["unknown_usd"]) == 0
     said = job.command("failures")

@@ -3,9 +3,10 @@
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import Any
 
 from batcher.core.money.exact import MAX_COUNT
-from batcher.core.usage_fields import TTL
+from batcher.core.usage_fields import BILLED_FIELDS, PROMPT_FIELDS, TTL
 
 MIXED = "mixed"
 
@@ -64,31 +65,23 @@ class Usage:
     @property
     def prompt_tokens(self) -> int:
         """The whole prompt: uncached, written to the cache and read from it."""
-        return (
-            self.input_tokens
-            + self.cache_creation_5m_input_tokens
-            + self.cache_creation_1h_input_tokens
-            + self.cache_read_input_tokens
-        )
+        return sum(getattr(self, field) for field in PROMPT_FIELDS)
 
     def __add__(self, other: "Usage") -> "Usage":
         """Sum for a report; never price a sum, since each response is priced by its own length.
 
         Words that differ become "mixed". Thinking tokens sum over the responses that said them.
         """
-        written_5m = self.cache_creation_5m_input_tokens + other.cache_creation_5m_input_tokens
-        written_1h = self.cache_creation_1h_input_tokens + other.cache_creation_1h_input_tokens
+        sums: dict[str, Any] = {
+            field: getattr(self, field) + getattr(other, field)
+            for field in (*BILLED_FIELDS, "web_search_requests")
+        }
         return Usage(
-            input_tokens=self.input_tokens + other.input_tokens,
-            output_tokens=self.output_tokens + other.output_tokens,
-            cache_creation_5m_input_tokens=written_5m,
-            cache_creation_1h_input_tokens=written_1h,
-            cache_read_input_tokens=self.cache_read_input_tokens + other.cache_read_input_tokens,
-            thinking_tokens=_sum_said(self.thinking_tokens, other.thinking_tokens),
-            web_search_requests=self.web_search_requests + other.web_search_requests,
-            service_tier=_agreed(self.service_tier, other.service_tier),
-            inference_geo=_agreed(self.inference_geo, other.inference_geo),
-            speed=_agreed(self.speed, other.speed),
+            **sums,
+            thinking_tokens=_sum_of_reported(self.thinking_tokens, other.thinking_tokens),
+            service_tier=_same_or_mixed(self.service_tier, other.service_tier),
+            inference_geo=_same_or_mixed(self.inference_geo, other.inference_geo),
+            speed=_same_or_mixed(self.speed, other.speed),
         )
 
 
@@ -245,11 +238,11 @@ def _word(raw: Mapping[str, object], path: str) -> str | None:
     return value
 
 
-def _sum_said(one: int | None, other: int | None) -> int | None:
-    if one is None and other is None:
+def _sum_of_reported(first: int | None, second: int | None) -> int | None:
+    if first is None and second is None:
         return None
-    return (one or 0) + (other or 0)
+    return (first or 0) + (second or 0)
 
 
-def _agreed(one: str | None, other: str | None) -> str | None:
-    return one if one == other else MIXED
+def _same_or_mixed(first: str | None, second: str | None) -> str | None:
+    return first if first == second else MIXED

@@ -12,7 +12,7 @@ from batcher.core.money.bill import FREE, Bill, bill
 from batcher.core.pace.kinds import Limiter
 from batcher.core.pace.pace import AttemptCost, Completion, Permit
 from batcher.core.pace.retry import Decision, History, Retry, Stop, decide
-from batcher.core.usage_fields import TTL
+from batcher.core.usage_fields import TOKEN_FIELDS, TTL
 from batcher.runner.sending.cache_gate import CachePermit
 from batcher.runner.sending.context import AttemptResult, SendContext
 from batcher.runner.sending.feed import PendingRequest
@@ -224,12 +224,7 @@ def _record(
         message_id=getattr(message, "id", None),
         model=getattr(message, "model", None),
         stop_reason=getattr(message, "stop_reason", None),
-        input_tokens=getattr(usage, "input_tokens", None),
-        cache_creation_5m_input_tokens=getattr(usage, "cache_creation_5m_input_tokens", None),
-        cache_creation_1h_input_tokens=getattr(usage, "cache_creation_1h_input_tokens", None),
-        cache_read_input_tokens=getattr(usage, "cache_read_input_tokens", None),
-        output_tokens=getattr(usage, "output_tokens", None),
-        thinking_tokens=getattr(usage, "thinking_tokens", None),
+        **{field: getattr(usage, field, None) for field in TOKEN_FIELDS},
         cost_usd=billed.cost_usd,
         rates=billed.rates,
         latency_s=response.latency_s,

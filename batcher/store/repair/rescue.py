@@ -16,6 +16,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from batcher.core.usage_fields import TOKEN_FIELDS
 from batcher.errors import CheckpointError
 from batcher.store.checkpoint import Checkpoint
 from batcher.store.migrations import TABLES
@@ -27,11 +28,7 @@ ANSWER_LOST = "client.answer_lost"
 """The error type of an outcome that was paid for and whose answer a damage took."""
 
 _LOST_MESSAGE = "the answer was paid for, and lost when the checkpoint was damaged"
-_BILL = (
-    "attempt_id", "fingerprint", "billing", "cost_usd", "input_tokens",
-    "cache_creation_5m_input_tokens", "cache_creation_1h_input_tokens", "cache_read_input_tokens",
-    "output_tokens", "thinking_tokens",
-)  # fmt: skip
+_BILL = ("attempt_id", "fingerprint", "billing", "cost_usd", *TOKEN_FIELDS)
 _DETAILS = ("request_id", "message_id", "error_message", "latency_s", "ttft_s", "ended_at")
 _REPAIR = queries("repair")
 

@@ -3,11 +3,7 @@
 -- name: charges
 -- Attempts that were priced alike: by the price table of their run, the models and the rates.
 SELECT r.prices_digest AS prices, o.model AS answered, a.model AS asked, o.rates,
-       coalesce(sum(o.input_tokens), 0)::BIGINT AS input_tokens,
-       coalesce(sum(o.cache_creation_5m_input_tokens), 0)::BIGINT AS cache_creation_5m_input_tokens,
-       coalesce(sum(o.cache_creation_1h_input_tokens), 0)::BIGINT AS cache_creation_1h_input_tokens,
-       coalesce(sum(o.cache_read_input_tokens), 0)::BIGINT AS cache_read_input_tokens,
-       coalesce(sum(o.output_tokens), 0)::BIGINT AS output_tokens,
+       coalesce(sum(COLUMNS('^(.+_tokens)$')), 0)::BIGINT AS '\1',
        sum(o.cost_usd) AS usd
 FROM outcomes o JOIN attempts a USING (attempt_id) LEFT JOIN runs r USING (run_id)
 WHERE (o.cost_usd <> 0 OR o.rates IS NOT NULL) AND ($run_id IS NULL OR a.run_id = $run_id)

@@ -48,7 +48,7 @@ unseen AS (
     SELECT item, sum(worst_case_usd) AS usd, count(worst_case_usd) < count(*) AS is_unbounded FROM paid GROUP BY item
 )
 SELECT coalesce(r.status, o.status, 'unsent') AS status,
-       coalesce(o.error_type, r.error_type, CASE WHEN r.attempts > 0 THEN 'client.fate_unknown' ELSE 'client.not_sent' END) AS error_type,
+       coalesce(o.error_type, r.error_type, CASE WHEN r.attempts > 0 THEN 'client.billing_unknown' ELSE 'client.not_sent' END) AS error_type,
        count(*) AS rows,
        arg_min(CASE WHEN r.id IS NULL OR r.error_type = 'client.duplicate_id' THEN 'row:' || (r.ordinal + 1) ELSE r.id END, r.item) AS example_id,
        arg_min(coalesce(o.error_message, r.reason), r.item) AS example_message,
@@ -72,12 +72,7 @@ SELECT count(*) AS attempts,
        coalesce(sum(a.worst_case_usd) FILTER (WHERE is_unseen AND is_released), 0) AS released_usd,
        count(*) FILTER (WHERE o.billing = 'billed' AND o.cost_usd IS NULL) AS unpriced,
        coalesce(sum(o.cost_usd), 0) AS cost_usd,
-       coalesce(sum(o.input_tokens), 0)::BIGINT AS input_tokens,
-       coalesce(sum(o.cache_creation_5m_input_tokens), 0)::BIGINT AS cache_creation_5m_input_tokens,
-       coalesce(sum(o.cache_creation_1h_input_tokens), 0)::BIGINT AS cache_creation_1h_input_tokens,
-       coalesce(sum(o.cache_read_input_tokens), 0)::BIGINT AS cache_read_input_tokens,
-       coalesce(sum(o.output_tokens), 0)::BIGINT AS output_tokens,
-       coalesce(sum(o.thinking_tokens), 0)::BIGINT AS thinking_tokens
+       coalesce(sum(COLUMNS('^(.+_tokens)$')), 0)::BIGINT AS '\1'
 FROM (SELECT *, attempt_id IN (SELECT attempt_id FROM releases) AS is_released FROM attempts) a
 LEFT JOIN outcomes o USING (attempt_id)
 CROSS JOIN LATERAL (SELECT o.attempt_id IS NULL OR o.billing = 'unknown' AS is_unseen) k
@@ -113,12 +108,7 @@ FROM results r LEFT JOIN outcomes o ON o.attempt_id = r.attempt_id GROUP BY 1 OR
 -- name: output_totals
 -- What the output's columns sum to, exactly.
 SELECT coalesce(sum(r.cost_usd), 0) AS cost_usd,
-       coalesce(sum(o.input_tokens), 0)::BIGINT AS input_tokens,
-       coalesce(sum(o.cache_creation_5m_input_tokens), 0)::BIGINT AS cache_creation_5m_input_tokens,
-       coalesce(sum(o.cache_creation_1h_input_tokens), 0)::BIGINT AS cache_creation_1h_input_tokens,
-       coalesce(sum(o.cache_read_input_tokens), 0)::BIGINT AS cache_read_input_tokens,
-       coalesce(sum(o.output_tokens), 0)::BIGINT AS output_tokens,
-       coalesce(sum(o.thinking_tokens), 0)::BIGINT AS thinking_tokens
+       coalesce(sum(COLUMNS('^(.+_tokens)$')), 0)::BIGINT AS '\1'
 FROM results r LEFT JOIN outcomes o ON o.attempt_id = r.attempt_id
 WHERE NOT coalesce(r.is_shared, false);
 

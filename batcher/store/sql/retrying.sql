@@ -9,7 +9,7 @@ SELECT item, fingerprint, worst_case_usd, repairs_usd FROM plan WHERE fingerprin
 -- The rows that failed, by what they would ask: only the first of several that ask the same is sent.
 CREATE OR REPLACE TEMP TABLE retries AS
 WITH failed AS (
-    SELECT r.item, r.fingerprint, coalesce(o.error_type, o.status, 'client.fate_unknown') AS error_type, o.status
+    SELECT r.item, r.fingerprint, coalesce(o.error_type, o.status, 'client.billing_unknown') AS error_type, o.status
     FROM results r LEFT JOIN outcomes o ON o.attempt_id = r.attempt_id
     WHERE r.fingerprint IS NOT NULL AND NOT r.is_shared AND r.attempts > 0
       AND (o.status IS NULL OR o.status <> 'succeeded')

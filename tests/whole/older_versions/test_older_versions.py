@@ -107,7 +107,7 @@ def test_records_of_an_older_version_are_shown(old: OldJob) -> None:
     before = json.loads(old.command("status", "--json"))
     assert (before["job"], before["state"], before["exit_code"]) == ("tickets", "died", None)
     if old.plan.exists():
-        assert old.failures() == {"refusal", "max_tokens", "client.fate_unknown"}
+        assert old.failures() == {"refusal", "max_tokens", "client.billing_unknown"}
     old.resume()
     assert json.loads(old.command("status", "--json"))["exit_code"] == 3
     assert old.failures() == {"refusal", "max_tokens"}
