@@ -61,8 +61,8 @@ def charges(checkpoint: Checkpoint, run_id: str | None = None) -> list[Charge]:
     return [
         Charge(
             prices=row["prices"],
-            answered=row["answered"],
-            asked=row["asked"],
+            response_model=row["response_model"],
+            requested_model=row["requested_model"],
             rates=row["rates"],
             usage=usage_of(row),
             usd=row["usd"],

@@ -136,7 +136,9 @@ def test_a_row_that_was_not_asked() -> None:
     assert (row["_delivery"], row["_text"], row["_fingerprint"]) == (None, None, None)
 
 
-@pytest.mark.parametrize(("attempts", "kind"), [(0, "client.not_sent"), (2, "client.billing_unknown")])
+@pytest.mark.parametrize(
+    ("attempts", "kind"), [(0, "client.not_sent"), (2, "client.billing_unknown")]
+)
 def test_a_row_without_an_outcome(attempts: int, kind: str) -> None:
     """Whether it may have been billed is told apart."""
     row = shown(attempts=attempts, status=None, attempt_id=None, body=None)

@@ -135,7 +135,7 @@ def test_charges(checkpoint: Checkpoint, case: Kept) -> None:
                 key = (digest, one.model, attempt.model, one.rates)
                 groups.setdefault(key, []).append(one)
         found = {
-            (c.prices, c.answered, c.asked, c.rates): (c.usage, c.usd)
+            (c.prices, c.response_model, c.requested_model, c.rates): (c.usage, c.usd)
             for c in charges(checkpoint, run_id)
         }
         assert found == {

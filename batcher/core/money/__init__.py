@@ -1,1 +1,1 @@
-"""Token usage, the price table, and the exact cost of an answer."""
+"""Token usage, the price table, exact costs and the budget."""

@@ -1,13 +1,11 @@
-"""What an answer is billed: from its message to usage and exact cost."""
+"""What the API bills for a response: its usage and its exact cost."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
 from decimal import Decimal
 
 from batcher.core.answers.message import Message
-from batcher.core.money.cache_saving import saving
-from batcher.core.money.cost import UnpricedError, cost, is_free_refusal, rates_name
-from batcher.core.money.exact import total
+from batcher.core.money.cost import UnpricedError, cache_saving, cost, is_free_refusal, rates_name
 from batcher.core.money.prices import ModelPrices, PriceTable, UnknownModelError
 from batcher.core.money.usage import Usage, UsageError, parse_usage
 from batcher.core.usage_fields import TTL
@@ -15,10 +13,10 @@ from batcher.core.usage_fields import TTL
 
 @dataclass(frozen=True, slots=True)
 class Bill:
-    """Usage and cost in USD of one answer; ``problem`` says why one of them is unknown.
+    """Usage and cost in USD of one response; ``problem`` says why one of them is unknown.
 
-    ``saved_usd`` is what the prompt cache saved of it, negative for a write without reads.
-    ``rates`` says by which rates of the price table it was priced, None when it was not billed.
+    ``saved_usd`` is what the prompt cache saved, negative when the response only wrote to it.
+    ``rates`` names the rates of the price table that priced it; None when it was not billed.
     """
 
     usage: Usage | None
@@ -33,22 +31,22 @@ FREE = Bill(None, Decimal(0))
 
 def bill(
     message: Message,
-    asked_model: str,
+    requested_model: str,
     table: PriceTable,
     free_fields: Collection[str] = (),
     cache_ttl: TTL = "5m",
 ) -> Bill:
-    """Price a message by the model that answered.
+    """Price a message by the model that its response names.
 
-    ``cache_ttl`` is the longest the request asked for: it prices cache writes that are not split.
-
-    A server that gives its models names of its own is priced as the model asked for. A model
-    whose prices are all zero costs nothing whatever its usage says.
+    ``cache_ttl`` is the longest lifetime in the request: it prices cache writes that the response
+    does not split by lifetime. When the price table lacks the model of the response (a server may
+    have names of its own), the requested model's prices apply. A model whose prices are all zero
+    costs nothing, whatever its usage says.
     """
-    prices = prices_of(message.model, asked_model, table)
-    is_free = _is_free_of_charge(prices)
+    prices = prices_of(message.model, requested_model, table)
+    is_free = prices.standard.are_zero
     if message.usage is None:
-        problem = None if is_free else "the answer reports no usage"
+        problem = None if is_free else "the response reports no usage"
         return Bill(None, Decimal(0) if is_free else None, problem)
     try:
         usage = parse_usage(message.usage, cache_ttl=cache_ttl, free_fields=free_fields)
@@ -59,31 +57,15 @@ def bill(
     try:
         cost_usd = cost(usage, prices)
         is_cached = usage.prompt_tokens > usage.input_tokens
-        saved_usd = saving(usage, prices) if is_cached else Decimal(0)
+        saved_usd = cache_saving(usage, prices) if is_cached else Decimal(0)
         return Bill(usage, cost_usd, saved_usd=saved_usd, rates=rates_name(usage, prices))
     except UnpricedError as error:
         return Bill(usage, None, str(error))
 
 
-def prices_of(answered: str | None, asked: str, table: PriceTable) -> ModelPrices:
-    """The prices of the model that answered, of the one asked for where that has none."""
+def prices_of(response_model: str | None, requested_model: str, table: PriceTable) -> ModelPrices:
+    """Return the prices of the response's model, else those of the requested one."""
     try:
-        return table.model(answered or asked)
+        return table.model(response_model or requested_model)
     except UnknownModelError:
-        return table.model(asked)
-
-
-def _is_free_of_charge(prices: ModelPrices) -> bool:
-    rates = prices.standard
-    return (
-        total(
-            [
-                rates.input,
-                rates.output,
-                rates.cache_write_5m,
-                rates.cache_write_1h,
-                rates.cache_read,
-            ]
-        )
-        == 0
-    )
+        return table.model(requested_model)

@@ -148,7 +148,7 @@ class Bound:
         """Price a prompt of so many tokens with all that may come of it."""
         turns = self._uses + 1
         rates = _rates(self._settings, self._prices, prompt, is_batch=self._is_batch)
-        read = product(prompt, rates.dearest_input(marks), turns)
+        read = product(prompt, rates.highest_input_rate(marks), turns)
         tokens = total([read, product(self._output_tokens, rates.output, turns)])
         is_us = self._prices.has_geo_price and self._settings.get("inference_geo") != "global"
         region = US_MULTIPLIER if is_us else Decimal(1)

@@ -1,23 +1,25 @@
-"""What one response cost, exactly, and how that comes about."""
+"""The exact cost of one response, itemised, and what the prompt cache saved of it."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
+from typing import Any
 
 from batcher.core.money.exact import per_million, product, total
 from batcher.core.money.prices import ModelPrices, Rates, RatesName
 from batcher.core.money.usage import Usage
+from batcher.core.usage_fields import PROMPT_FIELDS
 
 US_MULTIPLIER = Decimal("1.1")
 USD_PER_WEB_SEARCH = Decimal("0.01")
 
 US_RATES = " us"
-"""What the name of rates ends in when the region's multiplier applied."""
+"""The suffix of a rates name when the region's multiplier applied."""
 
 _NO_REGION = (None, "global", "not_available")
 _FREE_BEFORE_OUTPUT = frozenset({None, "cyber", "general_harms"})
 
-# Each kind of token with how many of it were used and which of the rates it costs.
+# Each kind of token, its count in a usage, and its rate.
 _KINDS: tuple[tuple[str, Callable[[Usage], int], Callable[[Rates], Decimal]], ...] = (
     ("input", lambda u: u.input_tokens, lambda r: r.input),
     ("cache write 5m", lambda u: u.cache_creation_5m_input_tokens, lambda r: r.cache_write_5m),
@@ -28,7 +30,7 @@ _KINDS: tuple[tuple[str, Callable[[Usage], int], Callable[[Rates], Decimal]], ..
 
 
 class UnpricedError(ValueError):
-    """A response whose price is not known, though its usage is; ``field`` names the cause."""
+    """The usage of a response is known but its price is not; ``field`` names the cause."""
 
     def __init__(self, field: str, why: str) -> None:
         super().__init__(f"{field}: {why}")
@@ -56,13 +58,24 @@ def cost(usage: Usage, prices: ModelPrices) -> Decimal:
     return total(line.amount for line in explain(usage, prices))
 
 
-def explain(usage: Usage, prices: ModelPrices) -> tuple[CostLine, ...]:
-    """Itemise a cost: the terms whose sum it is, one for each kind that was used at all.
+def cache_saving(usage: Usage, prices: ModelPrices) -> Decimal:
+    """Return the USD that the prompt cache saved: the cost without it minus the real cost.
 
-    A tier, region or speed that is not reported counts as standard, global and standard. One
-    that is reported and unknown raises ``UnpricedError``, as does fast mode without a fast price.
-    The priority tier is priced at the standard list price, since what was committed for it is
-    settled by contract. Web searches cost the same in every tier and region.
+    Negative when cache writes cost more than cache reads saved. Raises like ``cost``. For a
+    response that is not billed the saving is 0; the caller has to check that.
+    """
+    uncached: dict[str, Any] = dict.fromkeys(PROMPT_FIELDS, 0)
+    uncached["input_tokens"] = usage.prompt_tokens
+    return total([cost(replace(usage, **uncached), prices), product(-1, cost(usage, prices))])
+
+
+def explain(usage: Usage, prices: ModelPrices) -> tuple[CostLine, ...]:
+    """Itemise a cost: one term for each kind that was used; the terms sum to the cost.
+
+    Without a reported tier, region or speed, the standard tier, the global region and the standard
+    speed apply. An unknown value raises ``UnpricedError``; so does fast mode without a fast price.
+    The priority tier is priced at the standard list price, since its real price is a contract's.
+    Web searches cost the same in every tier and region.
     """
     _, rates = _tier(usage, prices)
     tokens = token_lines(usage, rates, _geo_multiplier(usage, prices))
@@ -71,9 +84,9 @@ def explain(usage: Usage, prices: ModelPrices) -> tuple[CostLine, ...]:
 
 
 def token_lines(usage: Usage, rates: Rates, multiplier: Decimal) -> tuple[CostLine, ...]:
-    """Itemise the tokens alone by rates that are known; of one response, or of many priced alike.
+    """Itemise tokens by known rates, for one response or for many that were priced alike.
 
-    The terms are linear in the tokens, so those of a sum are the sums of the terms.
+    Each term is linear in the tokens, so the terms of summed usages are the sums of their terms.
     """
     return tuple(
         CostLine(kind, quantity, rate, 1_000_000, multiplier, amount)
@@ -85,27 +98,27 @@ def token_lines(usage: Usage, rates: Rates, multiplier: Decimal) -> tuple[CostLi
 
 
 def search_line(searches: int, usd: Decimal) -> CostLine:
-    """Itemise web searches at so many USD each."""
+    """Itemise web searches at ``usd`` each."""
     return CostLine("web search", searches, usd, 1, Decimal(1), product(searches, usd))
 
 
 def difference(usd: Decimal, lines: Iterable[CostLine]) -> Decimal:
-    """What an amount is above the sum of its terms."""
+    """Subtract the sum of the terms from an amount."""
     return total([usd, *(product(-1, line.amount) for line in lines)])
 
 
 def rates_name(usage: Usage, prices: ModelPrices) -> str:
-    """Say by which rates of a model's prices a response is priced; raises as ``explain`` does."""
+    """Name the rates that price a response; raises like ``explain``."""
     tier, _ = _tier(usage, prices)
     return f"{tier}{US_RATES}" if _geo_multiplier(usage, prices) != 1 else tier
 
 
 def is_free_refusal(stop_reason: str | None, category: str | None, *, has_output: bool) -> bool:
-    """Whether a response is a refusal that is not billed although its usage counts tokens.
+    """Whether a response is a refusal that is not billed, although its usage counts tokens.
 
-    Free are refusals before any output in the categories cyber, general_harms and none. A
-    category nobody knows yet counts as billed: most are, and counting too much stops a budget
-    early where counting too little would pass it.
+    Refusals before any output are free in the categories cyber and general_harms, and without a
+    category. An unknown category counts as billed: most are, and a cost that is too high stops a
+    run early, while a cost that is too low would exceed the budget.
     """
     return stop_reason == "refusal" and not has_output and category in _FREE_BEFORE_OUTPUT
 
@@ -115,7 +128,7 @@ def _tier(usage: Usage, prices: ModelPrices) -> tuple[RatesName, Rates]:
     is_long = prices.long is not None and usage.prompt_tokens > prices.long.threshold
     if _is_fast(usage.speed, prices):
         if is_batch or is_long or prices.fast is None:
-            raise UnpricedError("speed", f"no price of {prices.id} is known for this fast answer")
+            raise UnpricedError("speed", f"no price of {prices.id} is known for this fast response")
         return "fast", prices.fast
     name: RatesName = "standard"
     if is_long:

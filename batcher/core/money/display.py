@@ -1,4 +1,4 @@
-"""How dollars are written: exactly for programs, rounded for people."""
+"""Writes dollars as text: exact for programs, rounded for people."""
 
 from decimal import ROUND_HALF_UP, Decimal
 
@@ -6,13 +6,13 @@ _CENT = Decimal("0.01")
 
 
 def exact_text(usd: Decimal) -> str:
-    """All digits, without an exponent or trailing zeros."""
+    """Write all digits, without an exponent or trailing zeros."""
     text = format(usd, "f")
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 def rounded_text(usd: Decimal) -> str:
-    """Two decimals from a cent on, below it four or as many as two digits need."""
+    """Write two decimals; below one cent at least four, so that two significant digits show."""
     if usd == 0 or abs(usd) >= _CENT:
         return f"${usd.quantize(_CENT, ROUND_HALF_UP):,}"
     places = max(4, 1 - usd.adjusted())

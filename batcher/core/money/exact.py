@@ -1,9 +1,9 @@
-"""Arithmetic on money that is exact or fails, never rounded.
+"""Arithmetic on money: exact or an error, never rounded.
 
 Every amount fits DECIMAL(38, 18), twenty digits before the point and eighteen after it:
 
-- A rate has at most 11 decimals and is under 10^9 USD per million tokens (``Rates`` holds both).
-  Dividing by a million adds 6 decimals and the 1.1 of a region 1: 11 + 6 + 1 = 18.
+- A rate has at most 11 decimals and is under 10^9 USD per million tokens (``Rates`` checks both).
+  Dividing by a million adds 6 decimals, a region's factor of 1.1 adds one: 11 + 6 + 1 = 18.
 - A token count is at most 2^53, so the five kinds together cost less than
   5 * 2^53 * 10^9 / 10^6 * 1.1 < 5 * 10^19 USD, and searches add under 10^14: below 10^20.
 """
@@ -27,7 +27,7 @@ MAX_RATE_DECIMALS = 11
 MAX_RATE = Decimal(10) ** 9
 MAX_COUNT = 2**53
 
-# The default context of Python rounds at 28 digits without a word; this one raises instead.
+# Python's default context silently rounds to 28 digits; this one raises instead.
 _EXACT = Context(
     prec=60,
     traps=[
@@ -66,7 +66,7 @@ def per_million(amount: Decimal) -> Decimal:
 
 
 def decimals(value: Decimal) -> int:
-    """How many digits after the point a finite value needs."""
+    """Count the digits after the point that a finite value needs."""
     exponent = _EXACT.normalize(value).as_tuple().exponent
     if not isinstance(exponent, int):
         raise TypeError("only a finite number has decimals")

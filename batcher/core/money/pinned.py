@@ -1,4 +1,4 @@
-"""A price table as a run used it, written down so that what it priced can be explained later."""
+"""The price table of a run, stored so that its costs can be explained later."""
 
 import hashlib
 import json
@@ -15,10 +15,10 @@ from batcher.core.money.prices import PriceTable, Rates
 
 @dataclass(frozen=True, slots=True)
 class PinnedPrices:
-    """Every rate that was in force, the job file's among them, and what else a cost is made of.
+    """All rates of a run, with the job file's overrides, and the other factors of a cost.
 
-    ``as_of`` is the day the shipped table was checked, ``overrides_as_of`` the one that the job
-    file says of its own prices, if it does; ``overridden`` are the models that they are of.
+    ``as_of`` is the day the shipped table was checked. ``overrides_as_of`` is the day that the job
+    file states for its own prices, if it does; ``overridden`` lists the models with such prices.
     """
 
     as_of: date
@@ -31,7 +31,7 @@ class PinnedPrices:
 
     @classmethod
     def of(cls, table: PriceTable, overrides_as_of: date | None = None) -> "PinnedPrices":
-        """Pin a table that is in force."""
+        """Pin the table of a run."""
         overridden = tuple(sorted(name for name in table.ids() if table.model(name).is_override))
         facts = [table.facts(name) for name in table.ids()]
         return cls(
@@ -46,12 +46,12 @@ class PinnedPrices:
 
     @classmethod
     def read(cls, text: str) -> "PinnedPrices":
-        """Read what ``text`` wrote; ValueError, KeyError or TypeError for anything else."""
+        """Read JSON from ``text``; ValueError, KeyError or TypeError for anything else."""
         content = json.loads(text)
-        own = content["overrides_as_of"]
+        overrides_as_of = content["overrides_as_of"]
         return cls(
             as_of=date.fromisoformat(content["as_of"]),
-            overrides_as_of=None if own is None else date.fromisoformat(own),
+            overrides_as_of=overrides_as_of and date.fromisoformat(overrides_as_of),
             overridden=tuple(content["overridden"]),
             us_multiplier=Decimal(content["us_multiplier"]),
             usd_per_web_search=Decimal(content["usd_per_web_search"]),
@@ -64,7 +64,7 @@ class PinnedPrices:
 
     @property
     def text(self) -> str:
-        """All of it as JSON; equal tables are written alike."""
+        """The table as JSON; equal tables give equal text."""
         content: dict[str, Any] = {
             "as_of": self.as_of.isoformat(),
             "overrides_as_of": self.overrides_as_of and self.overrides_as_of.isoformat(),
@@ -82,13 +82,14 @@ class PinnedPrices:
         }
         return json.dumps(content, sort_keys=True, separators=(",", ":"))
 
-    def model(self, answered: str | None, asked: str) -> str | None:
-        """The model whose rates price an answer; None when it has neither of the two."""
-        names = [self._aliases.get(name, name) for name in (answered, asked) if name is not None]
-        return next((name for name in names if name in self._rates), None)
+    def model(self, response_model: str | None, requested_model: str) -> str | None:
+        """Return the model whose rates price a response; None when neither has rates here."""
+        models = [name for name in (response_model, requested_model) if name is not None]
+        ids = [self._aliases.get(name, name) for name in models]
+        return next((name for name in ids if name in self._rates), None)
 
     def rates(self, model: str, name: str) -> tuple[Rates, Decimal] | None:
-        """The rates of a model by the name of ``rates_name``, and what the region multiplies by."""
+        """Look up a model's rates by ``rates_name``, with the region's factor; None if unknown."""
         tier = name.removesuffix(US_RATES)
         rates = self._rates.get(model, {}).get(tier)
         if rates is None:
@@ -97,7 +98,7 @@ class PinnedPrices:
 
 
 def digest_of(text: str) -> str:
-    """Name a table by its text: 32 hexadecimal digits."""
+    """Return the digest that names a table: 32 hexadecimal digits of its text."""
     return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
 

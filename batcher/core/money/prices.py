@@ -21,13 +21,13 @@ _BATCH = Decimal("0.5")
 
 
 class UnknownModelError(ConfigurationError):
-    """A model without a price; ``model`` is its name as it was asked for."""
+    """A model without a price; ``model`` is the name that was looked up."""
 
-    def __init__(self, model: str, why: str, suggestion: str | None = None) -> None:
+    def __init__(self, model: str, reason: str, suggestion: str | None = None) -> None:
         guess = "" if suggestion is None else f"did you mean {suggestion!r}? "
         super().__init__(
-            f"model {model!r} {why}",
-            hint=f"{guess}the job file can supply a price, in USD per million tokens: "
+            f"model {model!r} {reason}",
+            hint=f"{guess}set its price in the job file, in USD per million tokens: "
             f'[prices.overrides."{model}"] input = ..., output = ...',
         )
         self.model = model
@@ -38,7 +38,8 @@ class UnknownModelError(ConfigurationError):
 class Rates:
     """USD per million tokens of each kind.
 
-    ValueError for a rate that is negative, not finite, or too long or large for exact costs.
+    ValueError for a rate that is negative, infinite or not a number, or that has too many digits
+    for exact costs.
     """
 
     input: Decimal
@@ -59,12 +60,20 @@ class Rates:
         """Multiply each rate."""
         return Rates(*(product(getattr(self, field.name), factor) for field in fields(self)))
 
-    def dearest_input(self, marks: TTL | None) -> Decimal:
-        """The most a token of the prompt can cost when the longest cache mark lives so long."""
+    @property
+    def are_zero(self) -> bool:
+        """Whether tokens of every kind are free."""
+        return not any(getattr(self, field.name) for field in fields(self))
+
+    def highest_input_rate(self, longest_ttl: TTL | None) -> Decimal:
+        """Return the highest rate that a token of the prompt can have.
+
+        ``longest_ttl`` is the longest lifetime of the request's cache marks, None without marks.
+        """
         possible = [self.input, self.cache_read]
-        if marks is not None:
+        if longest_ttl is not None:
             possible.append(self.cache_write_5m)
-        if marks == "1h":
+        if longest_ttl == "1h":
             possible.append(self.cache_write_1h)
         return max(possible)
 
@@ -83,10 +92,10 @@ class LongPrompt:
 
 @dataclass(frozen=True, slots=True)
 class ModelPrices:
-    """Everything one model's price depends on.
+    """All prices of one model, and the facts that decide which of them apply.
 
-    ``facts`` is None for a model that only the job file knows; ``is_override`` says that the job
-    file set the rates.
+    ``facts`` is None for a model that only the job file names. ``is_override``: the job file set
+    the rates.
     """
 
     id: str
@@ -99,7 +108,7 @@ class ModelPrices:
 
     @property
     def tiers(self) -> dict[str, Rates]:
-        """All rates it has, by name."""
+        """All rates of the model, by name."""
         tiers = {"standard": self.standard, "batch": self.batch}
         if self.long is not None:
             tiers |= {"long": self.long.standard, "long batch": self.long.batch}
@@ -108,15 +117,16 @@ class ModelPrices:
         return tiers
 
     def rates(self, name: RatesName) -> Rates:
-        """Its rates of one name; LookupError when it has none such."""
+        """Look up rates by name; LookupError when the model has none of this name."""
         return self.tiers[name]
 
     @property
     def has_geo_price(self) -> bool:
         """Whether inference in the US costs more.
 
-        True unless the table says that the model knows no regions: a model it does not know is
-        newer than the first that does, and too much is safer for a budget than too little.
+        True unless the table says that the model has no regions. A model that the table lacks is
+        probably newer than the first one with regions, and for a budget a bound that is too high is
+        safer than one that is too low.
         """
         return self.facts is None or self.facts.has_inference_geo is not False
 
@@ -132,7 +142,7 @@ class PriceTable:
 
     @classmethod
     def parse(cls, text: str) -> "PriceTable":
-        """Read the model table's JSON; ``ConfigurationError`` when any of it is malformed."""
+        """Read the model table's JSON; ``ConfigurationError`` when a part of it is malformed."""
         place = "its head"
         facts: dict[str, ModelFacts] = {}
         prices: dict[str, ModelPrices] = {}
@@ -161,33 +171,36 @@ class PriceTable:
         if prices is not None:
             return prices
         if name in self._facts:
-            raise UnknownModelError(id_or_alias, "is known, but its price is not")
+            raise UnknownModelError(id_or_alias, "is in the price table without a price")
         close = get_close_matches(id_or_alias, [*self._prices, *self._aliases], n=1)
         raise UnknownModelError(
             id_or_alias, "is not in the price table", close[0] if close else None
         )
 
     def facts(self, id_or_alias: str) -> ModelFacts | None:
-        """Look up what is known of a model, None for one the table does not have."""
+        """Look up a model's facts; None for a model that the table does not have."""
         return self._facts.get(self._aliases.get(id_or_alias, id_or_alias))
 
     def ids(self) -> tuple[str, ...]:
-        """List all models that have a price, in the table's order, then the job file's."""
+        """List all models with a price: first those of the table, then those of the job file."""
         return tuple(self._prices)
 
     def with_overrides(self, overrides: Mapping[str, PriceOverride]) -> "PriceTable":
         """Replace or add prices by model id or alias.
 
-        What an override leaves out follows the model's own multiples in the table (cache writes
-        and reads of input, batch, fast and long prompts of standard), and 1.25, 2, 0.1 and 0.5
-        for a model without any. ``ConfigurationError`` when a rate is too long to stay exact, or
-        when one model is overridden twice.
+        A rate that an override leaves out is derived with the model's own ratios in the table:
+        cache writes and reads from input, fast and long prompts from standard. A model that the
+        table lacks uses 1.25 (5-minute writes), 2 (1-hour writes) and 0.1 (reads); batch is always
+        half of standard. ``ConfigurationError`` when a rate has too many digits to stay exact, or
+        when a model is overridden twice.
         """
         prices = dict(self._prices)
         for name, override in overrides.items():
             model = self._aliases.get(name, name)
             if model in prices and prices[model].is_override:
-                raise ConfigurationError(f"[prices] overrides {model!r} twice, once by its alias")
+                raise ConfigurationError(
+                    f"[prices] overrides {model!r} twice: by its id and by its alias"
+                )
             try:
                 prices[model] = _overridden(model, override, prices.get(model), self.facts(model))
             except (ValueError, Inexact) as error:
@@ -222,7 +235,7 @@ def _long(entry: Mapping[str, Any]) -> LongPrompt | None:
 
 
 def _rates(row: Mapping[str, str]) -> Rates:
-    # Strings only: a JSON number has already lost its decimals to a float.
+    # Strings only: a JSON number was already rounded to a float.
     if not all(isinstance(rate, str) for rate in row.values()):
         raise TypeError("rates must be strings")
     return Rates(
@@ -235,15 +248,15 @@ def _rates(row: Mapping[str, str]) -> Rates:
 
 
 def _overridden(
-    model: str, override: PriceOverride, known: ModelPrices | None, facts: ModelFacts | None
+    model: str, override: PriceOverride, listed: ModelPrices | None, facts: ModelFacts | None
 ) -> ModelPrices:
-    standard = _standard(override, known)
+    standard = _standard(override, listed)
     fast = long = None
-    if known is not None and known.fast is not None:
-        fast = standard.times(_multiple(known.fast, known.standard))
-    if known is not None and known.long is not None:
-        scaled = standard.times(_multiple(known.long.standard, known.standard))
-        long = LongPrompt(known.long.threshold, scaled, scaled.times(_BATCH))
+    if listed is not None and listed.fast is not None:
+        fast = standard.times(_multiple(listed.fast, listed.standard))
+    if listed is not None and listed.long is not None:
+        scaled = standard.times(_multiple(listed.long.standard, listed.standard))
+        long = LongPrompt(listed.long.threshold, scaled, scaled.times(_BATCH))
     return ModelPrices(
         id=model,
         standard=standard,
@@ -255,12 +268,12 @@ def _overridden(
     )
 
 
-def _standard(override: PriceOverride, known: ModelPrices | None) -> Rates:
+def _standard(override: PriceOverride, listed: ModelPrices | None) -> Rates:
     def or_else(given: Decimal | None, kind: str, default: Decimal) -> Decimal:
         if given is not None:
             return given
-        if known is not None:
-            default = _ratio([(getattr(known.standard, kind), known.standard.input)])
+        if listed is not None:
+            default = _ratio([(getattr(listed.standard, kind), listed.standard.input)])
         return product(override.input, default)
 
     return Rates(
@@ -272,10 +285,12 @@ def _standard(override: PriceOverride, known: ModelPrices | None) -> Rates:
     )
 
 
-def _multiple(dear: Rates, plain: Rates) -> Decimal:
-    return _ratio((getattr(dear, field.name), getattr(plain, field.name)) for field in fields(dear))
+def _multiple(rates: Rates, standard: Rates) -> Decimal:
+    return _ratio(
+        (getattr(rates, field.name), getattr(standard, field.name)) for field in fields(Rates)
+    )
 
 
 def _ratio(pairs: Iterable[tuple[Decimal, Decimal]]) -> Decimal:
-    """Take the greatest ratio; in the shipped table all pairs have the same, and it is exact."""
-    return max(dear / plain for dear, plain in pairs)
+    """Return the greatest ratio; in the shipped table all pairs have the same exact one."""
+    return max(numerator / denominator for numerator, denominator in pairs)

@@ -1,5 +1,6 @@
-"""A bill, line by line: what each kind of token came to, by model, delivery and rates, exactly."""
+"""An itemised bill: the exact cost of each kind of token, by model, delivery and rates."""
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
@@ -11,10 +12,10 @@ from batcher.core.money.pinned import PinnedPrices
 from batcher.core.money.usage import Usage
 
 NOT_ITEMISED = "not itemised"
-"""The kind of what was recorded without its rates, by an older batcher or before a damage."""
+"""The kind of a cost whose rates were not recorded (older version) or were lost to damage."""
 
 UNEXPLAINED = "unexplained"
-"""The kind of what recorded costs and our arithmetic differ by; there should be none."""
+"""The kind of a difference between recorded and recomputed costs; there should be none."""
 
 _KINDS = (
     "input",
@@ -32,13 +33,13 @@ _KINDS = (
 class Charge:
     """Exact sums over attempts that were priced alike: one price table, model and rates.
 
-    ``prices`` is the digest of the table and ``rates`` a name of ``rates_name``, both None where
-    they were not recorded. ``answered`` is the model that the answers name, ``asked`` the other.
+    ``prices`` is the digest of the table and ``rates`` a name from ``rates_name``; both are None
+    when they were not recorded. ``response_model`` is the model that the responses name.
     """
 
     prices: str | None
-    answered: str | None
-    asked: str
+    response_model: str | None
+    requested_model: str
     rates: str | None
     usage: Usage
     usd: Decimal
@@ -46,7 +47,7 @@ class Charge:
 
 @dataclass(frozen=True, slots=True)
 class BillLine:
-    """So many of one kind, and what they came to; ``quantity`` is None where it is not known."""
+    """The quantity and the cost of one kind; ``quantity`` is None when it is not known."""
 
     model: str
     delivery: Literal["live", "batch"]
@@ -59,44 +60,49 @@ class BillLine:
 def statement(
     charges: Iterable[Charge], tables: Mapping[str, PinnedPrices]
 ) -> tuple[BillLine, ...]:
-    """Itemise charges by the tables they were priced with; the lines sum to them exactly.
+    """Itemise charges by the tables that priced them; the lines sum exactly to the charges.
 
-    What rates and tokens do not come to is web searches, where it is a whole number of them, and
-    else a line of its own: never spread over others or left out.
+    A remainder that tokens and rates do not explain counts as web searches when it is a whole
+    number of them. Otherwise it gets a line of its own: it is never spread over other lines or
+    left out.
     """
-    sums: dict[tuple[str, str | None, str], tuple[int | None, Decimal]] = {}
+    terms = defaultdict(list)
     for charge in charges:
         table = None if charge.prices is None else tables.get(charge.prices)
-        model = (table and table.model(charge.answered, charge.asked)) or charge.asked
+        model = None if table is None else _model(table, charge)
         for kind, quantity, usd in _terms(charge, table):
-            key = (model, charge.rates, kind)
-            known, before = sums.get(key, (0 if quantity is not None else None, Decimal(0)))
-            together = None if known is None or quantity is None else known + quantity
-            sums[key] = (together, total([before, usd]))
-    lines = (
-        BillLine(model, _delivery(rates), rates, kind, quantity, usd)
-        for (model, rates, kind), (quantity, usd) in sums.items()
-    )
-    return tuple(sorted(lines, key=_place))
+            key = (model or charge.requested_model, charge.rates, kind)
+            terms[key].append((quantity, usd))
+    lines = []
+    for (name, rates, kind), amounts in terms.items():
+        quantities = [quantity for quantity, _ in amounts if quantity is not None]
+        quantity = sum(quantities) if len(quantities) == len(amounts) else None
+        usd = total(usd for _, usd in amounts)
+        lines.append(BillLine(name, _delivery(rates), rates, kind, quantity, usd))
+    return tuple(sorted(lines, key=_order))
 
 
 def itemised(charge: Charge, table: PinnedPrices) -> tuple[CostLine, ...] | None:
-    """The terms of a charge by the table it was priced with; None when that has no such rates.
+    """Itemise a charge by the table that priced it; None when the table lacks its rates.
 
-    What its sum lacks to ``charge.usd`` is not explained.
+    The lines may sum to less or more than ``charge.usd``: the difference is unexplained.
     """
-    model = table.model(charge.answered, charge.asked)
+    model = _model(table, charge)
     if model is None or charge.rates is None:
         return None
-    found = table.rates(model, charge.rates)
-    if found is None:
+    rates = table.rates(model, charge.rates)
+    if rates is None:
         return None
-    tokens = token_lines(charge.usage, *found)
+    tokens = token_lines(charge.usage, *rates)
     rest = difference(charge.usd, tokens)
-    each = table.usd_per_web_search
-    if rest > 0 and each and rest % each == 0:
-        return (*tokens, search_line(int(rest / each), each))
+    search_usd = table.usd_per_web_search
+    if rest > 0 and search_usd and rest % search_usd == 0:
+        return (*tokens, search_line(int(rest / search_usd), search_usd))
     return tokens
+
+
+def _model(table: PinnedPrices, charge: Charge) -> str | None:
+    return table.model(charge.response_model, charge.requested_model)
 
 
 def _terms(charge: Charge, table: PinnedPrices | None) -> Iterator[tuple[str, int | None, Decimal]]:
@@ -116,5 +122,5 @@ def _delivery(rates: str | None) -> Literal["live", "batch"]:
     return "batch" if rates is not None and "batch" in rates.split() else "live"
 
 
-def _place(line: BillLine) -> tuple[str, str, str, int]:
+def _order(line: BillLine) -> tuple[str, str, str, int]:
     return line.model, line.delivery, line.rates or "", _KINDS.index(line.kind)

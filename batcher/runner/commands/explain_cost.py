@@ -80,7 +80,7 @@ def wasted(
 def _by_its_own(table: PinnedPrices, attempt: Mapping[str, Any]) -> CostExplained | None:
     if attempt["cost_usd"] is None or attempt["rates"] is None:
         return None
-    answered, asked, rates = attempt["model"], attempt["asked_model"], attempt["rates"]
+    answered, asked, rates = attempt["model"], attempt["requested_model"], attempt["rates"]
     usd = attempt["cost_usd"]
     charge = Charge(None, answered, asked, rates, usage_of(attempt), usd)
     lines = itemised(charge, table)
@@ -94,10 +94,10 @@ def _by_its_own(table: PinnedPrices, attempt: Mapping[str, Any]) -> CostExplaine
 
 def _by_todays(context: JobContext, attempt: Mapping[str, Any], message: Message) -> CostExplained:
     if message.usage is None:
-        return CostExplained((), problem="the answer reports no usage")
+        return CostExplained((), problem="the response reports no usage")
     if is_free_refusal(message.stop_reason, message.stop_category, has_output=message.has_output):
         return CostExplained((), problem="a refusal before any output is not billed")
-    said, asked = context.loaded.job.prices, attempt["asked_model"]
+    said, asked = context.loaded.job.prices, attempt["requested_model"]
     try:
         usage = parse_usage(message.usage, free_fields=said.free_usage_fields)
         prices = prices_of(message.model, asked, context.prices)

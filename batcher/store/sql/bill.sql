@@ -2,7 +2,7 @@
 
 -- name: charges
 -- Attempts that were priced alike: by the price table of their run, the models and the rates.
-SELECT r.prices_digest AS prices, o.model AS answered, a.model AS asked, o.rates,
+SELECT r.prices_digest AS prices, o.model AS response_model, a.model AS requested_model, o.rates,
        coalesce(sum(COLUMNS('^(.+_tokens)$')), 0)::BIGINT AS '\1',
        sum(o.cost_usd) AS usd
 FROM outcomes o JOIN attempts a USING (attempt_id) LEFT JOIN runs r USING (run_id)

@@ -80,7 +80,7 @@ WHERE $run_id IS NULL OR a.run_id = $run_id;
 
 -- name: attempts_of
 -- Every attempt of one request and of those that replaced it, oldest first.
-SELECT a.attempt_id, a.run_id, a.fingerprint <> $fingerprint::UUID AS is_other_form, a.model AS asked_model, a.sent_at, a.worst_case_usd,
+SELECT a.attempt_id, a.run_id, a.fingerprint <> $fingerprint::UUID AS is_other_form, a.model AS requested_model, a.sent_at, a.worst_case_usd,
        a.attempt_id IN (SELECT attempt_id FROM releases) AS is_released, o.* EXCLUDE (attempt_id, fingerprint)
 FROM attempts a LEFT JOIN outcomes o USING (attempt_id)
 WHERE a.fingerprint = $fingerprint::UUID

@@ -157,7 +157,7 @@ def test_an_unknown_model_is_an_error_that_helps() -> None:
 def test_a_model_known_without_price_is_never_free() -> None:
     """Mythos Preview has facts but no price; only the job file can supply one."""
     assert TABLE.facts("claude-mythos-preview") is not None
-    with pytest.raises(UnknownModelError, match="its price is not"):
+    with pytest.raises(UnknownModelError, match="without a price"):
         TABLE.model("claude-mythos-preview")
     own = PriceOverride(input=Decimal(10), output=Decimal(50))
     prices = TABLE.with_overrides({"claude-mythos-preview": own}).model("claude-mythos-preview")
@@ -201,7 +201,7 @@ def test_an_override_says_what_it_says() -> None:
     table = TABLE.with_overrides({"claude-haiku-4-5": own})
     standard = table.model("claude-haiku-4-5-20251001").standard
     assert standard == Rates(*map(Decimal, ["1", "2", "3", "4", "0"]))
-    assert [standard.dearest_input(marks) for marks in (None, "5m", "1h")] == [1, 3, 4]
+    assert [standard.highest_input_rate(marks) for marks in (None, "5m", "1h")] == [1, 3, 4]
 
 
 def test_overriding_one_model_twice_is_an_error() -> None:

@@ -35,8 +35,8 @@ def charges(answers: Iterable[tuple[str, Usage]]) -> list[Charge]:
     return [
         Charge(
             prices="now",
-            answered=model,
-            asked="somebody",
+            response_model=model,
+            requested_model="somebody",
             rates=rates,
             usage=Usage(
                 input_tokens=sum(usage.input_tokens for usage, _ in members),
@@ -83,7 +83,7 @@ def test_the_lines_are_those_of_each_answer_and_sum_to_all(answers: Any) -> None
 def test_what_cannot_be_explained_is_said(answers: Any, off: Decimal) -> None:
     """A recorded cost that differs from its terms gets a line of its own, or is web searches."""
     found = [
-        Charge(c.prices, c.answered, c.asked, c.rates, c.usage, total([c.usd, off]))
+        Charge(c.prices, c.response_model, c.requested_model, c.rates, c.usage, total([c.usd, off]))
         for c in charges((model, usage) for model, usage in answers)
     ]
     lines = statement(found, PINNED)

@@ -8,8 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import batcher
-from batcher.core.money.cache_saving import saving
-from batcher.core.money.cost import UnpricedError, cost
+from batcher.core.money.cost import UnpricedError, cache_saving, cost
 from batcher.core.money.prices import PriceTable
 from batcher.core.money.usage import Usage
 
@@ -40,18 +39,18 @@ def test_the_saving_is_the_difference_kind_by_kind(
         - long * (rates.cache_write_1h - rates.input)
     )
     region = Decimal("1.1") if geo == "us" and prices.has_geo_price else Decimal(1)
-    assert saving(usage, prices) == tokens / 1_000_000 * region
+    assert cache_saving(usage, prices) == tokens / 1_000_000 * region
 
 
 def test_without_the_cache_nothing_is_saved() -> None:
     """And what was saved, added to the cost, is the cost without it."""
     prices = TABLE.model("claude-opus-5-5")
-    assert saving(Usage(10, 10), prices) == 0
+    assert cache_saving(Usage(10, 10), prices) == 0
     usage = Usage(10, 10, cache_read_input_tokens=1_000)
-    assert saving(usage, prices) + cost(usage, prices) == cost(Usage(1_010, 10), prices)
+    assert cache_saving(usage, prices) + cost(usage, prices) == cost(Usage(1_010, 10), prices)
 
 
-def test_what_cannot_be_priced_has_no_saving() -> None:
+def test_what_cannot_be_priced_has_no_cache_saving() -> None:
     """Unknown is an error."""
     with pytest.raises(UnpricedError):
-        saving(Usage(1, 1, inference_geo="moon"), TABLE.model("claude-opus-5-5"))
+        cache_saving(Usage(1, 1, inference_geo="moon"), TABLE.model("claude-opus-5-5"))
