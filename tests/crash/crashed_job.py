@@ -150,7 +150,8 @@ class CrashedJob:
             code = self._launcher.exit_code()
             assert code == 0, self._log.read_text()[-2000:]
         plan = self._log.read_text().rpartition("plan  ")[2]
-        assert f"{self.tally.rows:,} known, 0 new, 0 changed, 0 gone; 0 to send" in plan, plan
+        answered = f"{self.tally.rows:,} already answered, 0 new, 0 changed, 0 removed; 0 to send"
+        assert answered in plan, plan
 
     def compare(self, undisturbed: pa.Table) -> Tally:
         """Hold checkpoint, ledger and output against each other."""

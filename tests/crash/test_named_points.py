@@ -17,7 +17,10 @@ from run_launcher import Launcher
 Whole = Callable[[int], pa.Table]
 
 
-@pytest.mark.parametrize("stage", STAGES)
+@pytest.mark.parametrize(
+    "stage",
+    [pytest.param(s, marks=() if s == "commit" else pytest.mark.slow) for s in STAGES],
+)
 def test_a_kill_at_each_point_loses_nothing(
     stage: str, tmp_path: Path, launcher: Launcher, whole: Whole
 ) -> None:

@@ -29,9 +29,10 @@ def hold(counted: Counter[tuple[str, str, str]], cases: int) -> None:
     assert verdicts["detected"] > cases / 2
 
 
-def test_two_hundred_damages(whole: Path) -> None:
+@pytest.mark.parametrize("cases", [45, pytest.param(200, marks=pytest.mark.slow)])
+def test_damages(cases: int, whole: Path) -> None:
     """Checkpoint, log and output by turns."""
-    hold(run_cases(whole, range(200)), 200)
+    hold(run_cases(whole, range(cases)), cases)
 
 
 @pytest.mark.slow

@@ -125,12 +125,13 @@ def spoil(state: Path, kind: str, rng: random.Random) -> None:
         file.write(rng.randbytes(size) if size > 1 else bytes([old[0] ^ 1 << rng.randrange(8)]))
 
 
-def test_ten_damages(whole: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("damages", [3, pytest.param(10, marks=pytest.mark.slow)])
+def test_a_few_damages(damages: int, whole: Path, tmp_path: Path) -> None:
     """Every row that is saved is what it was, and only what lies under the damage is gone."""
     recovery = Recovery(whole, tmp_path)
-    for seed in range(10):
+    for seed in range(damages):
         recovery.hold(seed)
-    assert recovery.counted.total() == 10
+    assert recovery.counted.total() == damages
 
 
 @pytest.mark.slow

@@ -71,7 +71,7 @@ def cut_log(state: Path) -> None:
 @pytest.mark.parametrize(
     "damage",
     [
-        pytest.param(cut_log, id="log cut"),
+        pytest.param(cut_log, id="log cut", marks=pytest.mark.slow),
         pytest.param(lambda state: (state / LOG).unlink(), id="log gone"),
     ],
 )
@@ -89,7 +89,13 @@ def test_after_records_are_lost(
     finish(job, server, state)
 
 
-@pytest.mark.parametrize(("table", "column"), [("outcomes", "body"), ("attempts", "fingerprint")])
+@pytest.mark.parametrize(
+    ("table", "column"),
+    [
+        ("outcomes", "body"),
+        pytest.param("attempts", "fingerprint", marks=pytest.mark.slow),
+    ],
+)
 def test_after_a_block_is_lost(table: str, column: str, tmp_path: Path, server: Server) -> None:
     """A finished job with a bad sector asks for what cannot be read any more."""
     job = Job(tmp_path, server)

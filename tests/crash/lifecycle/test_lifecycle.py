@@ -63,14 +63,22 @@ def retry(job: Job, event: Retry) -> None:
 
 
 # Making a failure simpler would take longer than an ordinary test may.
-@settings(
-    max_examples=7,
-    deadline=None,
-    phases=[Phase.reuse, Phase.generate],
-    suppress_health_check=FIXTURES,
+BRIEFLY = settings(
+    deadline=None, phases=[Phase.reuse, Phase.generate], suppress_health_check=FIXTURES
 )
+
+
+@settings(BRIEFLY, max_examples=2)
 @given(life=lives(3, 8))
 def test_any_order_of_events_keeps_the_promises(forker: Forker, tmp_path: Path, life: Life) -> None:
+    """Two lives."""
+    live(new_job(forker, tmp_path, life.rows, has_ids=life.has_ids), life)
+
+
+@pytest.mark.slow
+@settings(BRIEFLY, max_examples=7)
+@given(life=lives(3, 8))
+def test_any_order_of_some_events(forker: Forker, tmp_path: Path, life: Life) -> None:
     """A few lives."""
     live(new_job(forker, tmp_path, life.rows, has_ids=life.has_ids), life)
 
@@ -84,7 +92,7 @@ def test_any_order_of_many_events(forker: Forker, tmp_path: Path, life: Life) ->
     live(new_job(forker, tmp_path, life.rows, has_ids=life.has_ids), life)
 
 
-@pytest.mark.parametrize("on_change", ["redo", "keep"])
+@pytest.mark.parametrize("on_change", [pytest.param("redo", marks=pytest.mark.slow), "keep"])
 @pytest.mark.parametrize("form", [(), ("--set", "request.max_tokens=60")], ids=["as is", "other"])
 def test_a_retry_after_an_edit_shows_what_it_paid_for(
     forker: Forker, tmp_path: Path, on_change: str, form: tuple[str, ...]

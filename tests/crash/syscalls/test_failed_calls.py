@@ -28,11 +28,12 @@ def hold(scene: Scene, all_struck: Iterable[Struck]) -> Counter[str]:
     return taken
 
 
-def test_a_sample_of_failing_calls_breaks_no_promise(tmp_path: Path) -> None:
+@pytest.mark.parametrize("thinning", [5, pytest.param(1, marks=pytest.mark.slow)])
+def test_a_sample_of_failing_calls_breaks_no_promise(thinning: int, tmp_path: Path) -> None:
     """Some calls of the creation, of commits and of a checkpoint, the faults by turns."""
     bench = Bench(tmp_path)
     for scene, step in (CREATION, 12), (filling(FIRST_CHECKPOINT), 21):
-        hold(scene, bench.strike(scene, bench.faults(scene)[::step]))
+        hold(scene, bench.strike(scene, bench.faults(scene)[:: step * thinning]))
 
 
 @pytest.mark.crash

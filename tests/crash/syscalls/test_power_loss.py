@@ -46,9 +46,12 @@ def hold(tallies: list[Tally]) -> None:
         assert set(each.endings) <= {"kept", "mended"}, "\n".join(each.failures)
 
 
-def test_nothing_acknowledged_is_lost_in_a_sample_of_power_cuts(stories: list[Story]) -> None:
+@pytest.mark.parametrize("share", [0.002, pytest.param(0.01, marks=pytest.mark.slow)])
+def test_nothing_acknowledged_is_lost_in_a_sample_of_power_cuts(
+    share: float, stories: list[Story]
+) -> None:
     """Some states of every story, on both kinds of disks: all there, or there after the doctor."""
-    hold(cut(stories, draws=1, share=0.01))
+    hold(cut(stories, draws=1, share=share))
 
 
 @pytest.mark.crash
@@ -60,6 +63,7 @@ def test_nothing_acknowledged_is_lost_in_thousands_of_power_cuts(stories: list[S
     assert sum(each.states for each in tallies) >= 1_000
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("sync", "names"),
     [("fsync", Names.STRICT), ("fdatasync", Names.ORDERED)],
