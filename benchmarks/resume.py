@@ -169,7 +169,7 @@ def requests_of(context: JobContext) -> Iterator[Request]:
     for chunk in context.source.chunks(None):
         for row in chunk.rows:
             assert isinstance(row, Row)
-            request = context.request_of(row)
+            request = context.maker.request_of(row)
             assert isinstance(request, Request)
             yield request
 

@@ -150,7 +150,7 @@ class _Run:
             self.ui.say(planning_line(plan, context, estimate))
             return context, plan, estimate
         simulated = context.workspace.is_simulated
-        form = open_job(retrying.form, is_simulated=simulated, today=context.today)
+        form = open_job(retrying.form, is_simulated=simulated, today=context.policy.today)
         rows_read = self.record.rows_read
         plan, retries = plan_retry(context, form, self.writer.call, rows_read, retrying.only)
         self.ui.say(retry_line(retries, plan.counts.bad))
@@ -199,7 +199,7 @@ class _Run:
     @contextmanager
     def _server(self) -> Iterator[ApiSection]:
         """The API to talk to; the embedded simulator runs only while it is needed."""
-        api = self.context.loaded.job.api
+        api = self.context.job.api
         if not self.context.asks_simulator:
             yield api
             return
@@ -290,9 +290,9 @@ class _Run:
         if exported is None:
             return 0  # a pilot, which has no output
         fine = ["succeeded", "skipped"]
-        if self.context.loaded.job.labels.on_invalid == "keep":
+        if self.context.job.labels.on_invalid == "keep":
             fine.append("invalid")
         failed = plan.counts.items - sum(exported.by_status.get(status, 0) for status in fine)
-        if failed <= self.context.loaded.job.limits.max_failed * plan.counts.items:
+        if failed <= self.context.job.limits.max_failed * plan.counts.items:
             return 0
         return 5 if exported.open_rows else 3

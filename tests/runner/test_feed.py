@@ -29,7 +29,7 @@ CHUNK = 5
 
 @dataclass
 class FakeInput:
-    """A context job over numbered rows; counts how many rows were read."""
+    """The context of a job over numbered rows; counts how many rows were read."""
 
     rows: int
     samples: int = 1
@@ -40,8 +40,10 @@ class FakeInput:
 
     @property
     def source(self) -> Any:
-        """It is its own source."""
+        """It is its own source, request maker and policy."""
         return self
+
+    maker = policy = source
 
     def chunks(self, columns: frozenset[str] | None) -> Iterator[Any]:
         """Read rows, a few at a time."""

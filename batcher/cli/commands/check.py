@@ -106,7 +106,7 @@ def _lines(checked: Checked) -> Iterator[str]:
         )
         source = context.prices.as_of.isoformat()
         if prices.is_override:
-            day = context.loaded.job.prices.as_of
+            day = context.job.prices.as_of
             source = "the job file" + (f", {day.isoformat()}" if day else "")
         yield f"model    {model} for {number:,}: {per_mtok} per million tokens ({source})"
     if checked.estimate is not None:

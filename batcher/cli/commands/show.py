@@ -82,7 +82,7 @@ def _unknown(read: Reading, row_id: str) -> ConfigurationError:
 
 def _facts(read: Reading, found: RowFound) -> dict[str, Any]:
     """Everything that is shown, for programs."""
-    row_id = read.context.row_id(found.row) if isinstance(found.row, Row) else None
+    row_id = read.context.maker.row_id(found.row) if isinstance(found.row, Row) else None
     request = found.request if isinstance(found.request, Request) else None
     names = {name.hex() for name in request.fingerprints} if request else set()
     return {

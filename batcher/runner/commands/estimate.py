@@ -140,7 +140,7 @@ def _server(
     context: JobContext, environ: Mapping[str, str]
 ) -> Iterator[tuple[ApiSection, Secret | None]]:
     """The API to ask and the key for it; the embedded simulator runs only meanwhile."""
-    api = context.loaded.job.api
+    api = context.job.api
     if context.asks_simulator:
         with running_simulator(0.0) as url:
             changes = {"base_url": url, "auth": "x-api-key"}

@@ -97,7 +97,7 @@ def _by_todays(context: JobContext, attempt: Mapping[str, Any], message: Message
         return CostExplained((), problem="the response reports no usage")
     if is_free_refusal(message.stop_reason, message.stop_category, has_output=message.has_output):
         return CostExplained((), problem="a refusal before any output is not billed")
-    said, asked = context.loaded.job.prices, attempt["requested_model"]
+    said, asked = context.job.prices, attempt["requested_model"]
     try:
         usage = parse_usage(message.usage, free_fields=said.free_usage_fields)
         prices = prices_of(message.model, asked, context.prices)

@@ -44,7 +44,7 @@ def write_export(read: Reading, path: Path, wanted: Format, *, is_partial: bool)
     Raises ConfigurationError when rows are open and ``is_partial`` is not set, or when ``path``
     cannot be, or should not be, written.
     """
-    allowance = read.context.loaded.job.retry.unknown_attempts
+    allowance = read.context.job.retry.unknown_attempts
     still_open = read.db(count_open, allowance)
     items = read.plan.counts.items
     if still_open and not is_partial:

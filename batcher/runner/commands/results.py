@@ -99,7 +99,7 @@ def find_row(read: Reading, row_id: str) -> RowFound | None:
     attempts = tuple(_attempts(read, result["fingerprint"]) for result in results)
     if isinstance(row, BadRow):
         return RowFound(row, Unsendable(row.error_type, row.reason), results, attempts)
-    return RowFound(row, read.context.request_of(row), results, attempts)
+    return RowFound(row, read.context.maker.request_of(row), results, attempts)
 
 
 def _attempts(read: Reading, fingerprint: str | None) -> tuple[dict[str, Any], ...]:
@@ -112,7 +112,7 @@ def nearest_ids(context: JobContext, row_id: str) -> list[str]:
     """Ids like this one, of the first 20,000 rows."""
     ids = []
     for chunk in context.source.chunks(_id_columns(context)):
-        ids += [context.row_id(row) for row in chunk.rows if isinstance(row, Row)]
+        ids += [context.maker.row_id(row) for row in chunk.rows if isinstance(row, Row)]
         if len(ids) >= _IDS_LOOKED_AT:
             break
     names = [name for name in islice(ids, _IDS_LOOKED_AT) if isinstance(name, str)]
@@ -165,7 +165,7 @@ def _row_at(read: Reading, ordinal: int) -> Row | BadRow | None:
 
 
 def _id_columns(context: JobContext) -> frozenset[str]:
-    job = context.loaded.job
+    job = context.job
     if job.input.format == "messages-batch":
         return frozenset({"custom_id"})
     return frozenset() if job.input.id is None else frozenset({job.input.id})

@@ -26,7 +26,7 @@ def open_budget(
     ``cap_usd`` is that of a saved plan; the smaller of both holds. Raises ConfigurationError when
     something of the plan, or of what is recorded, has no bound.
     """
-    said = context.loaded.job.budget
+    said = context.job.budget
     caps = [cap for cap in (said.max_cost_usd, cap_usd) if cap is not None]
     if not caps:
         return None
@@ -48,7 +48,7 @@ def open_budget(
 
 def _unbounded(context: JobContext) -> str:
     """Say what leaves requests unbounded, as far as it is the same for all."""
-    builder = context.builder
+    builder = context.maker.builder
     if builder.is_fixed:
         try:
             Bound(builder.settings, context.prices.model(str(builder.settings["model"])))

@@ -28,7 +28,7 @@ def estimate_plan(
     is_shared = bool(plan.sharing.levels)
     found = db(figures, items, is_shared=is_shared)
     buckets = tuple(Bucket(**row) for row in found.buckets)
-    settings = context.builder.settings if context.builder.is_fixed else {}
+    settings = context.maker.builder.settings if context.maker.builder.is_fixed else {}
     evidence = Evidence(
         buckets=buckets,
         answered=tuple(Answered(**row) for row in found.answered),
@@ -36,7 +36,7 @@ def estimate_plan(
         outputs=output_ranges(_mean_most(buckets), settings, context.prices),
         sigma=plan.sigma,
     )
-    job = context.loaded.job
+    job = context.job
     cached = {row["group"]: CachedTokens(0.0, row["read"], row["written"]) for row in found.cached}
     terms = Terms(
         prices=context.prices,

@@ -45,7 +45,7 @@ class Items:
         self.requests_digest = Digest()
         self.long_rows = LongRows()
         # What lies in files may change between two looks at them, and is paid for as it is then.
-        spec = context.loaded.job.request
+        spec = context.job.request
         self.names: bytearray | None = bytearray() if spec.images or spec.documents else None
         self.largest_body = 0
         self.body_bytes = 0
@@ -53,7 +53,7 @@ class Items:
 
     def of(self, row: Row | BadRow) -> Iterator[PlanRecord]:
         """Yield one record for each answer that a row asks for."""
-        row_id = self._context.row_id(row)
+        row_id = self._context.maker.row_id(row)
         request = self._request_of(row, row_id)
         samples = self._context.samples
         names: tuple[bytes | None, ...] = (None,) * samples
@@ -61,7 +61,7 @@ class Items:
         why: tuple[str | None, str | None, str | None] = (None, None, None)
         if isinstance(request, Request):
             names, content, most = request.fingerprints, request.content, request.max_tokens
-            prompt = self._context.prompt_rule(request.model).of(request.fields)
+            prompt = self._context.maker.prompt_rule(request.model).of(request.fields)
             predicted = prompt.total
             prices = self._context.prices
             group = group_of(prices.model(request.model), request.model, predicted)
@@ -121,15 +121,15 @@ class Items:
             self.requests_digest.add(name)
         records = prefix_records(self._context, request, first_item)
         self._prefixes += records
-        bound = self._context.bound_of(request, is_marked=bool(records))
-        return bound, None if bound is None else self._context.repairs_of(bound)
+        bound = self._context.policy.bound_of(request, is_marked=bool(records))
+        return bound, None if bound is None else self._context.policy.repairs_of(bound)
 
     def _request_of(self, row: Row | BadRow, row_id: str | Unsendable) -> Request | Unsendable:
         if isinstance(row, BadRow):
             return Unsendable(row.error_type, row.reason)
         if isinstance(row_id, Unsendable):
             return row_id
-        request = self._context.request_of(row)
+        request = self._context.maker.request_of(row)
         if isinstance(request, Unsendable):
             return request
         if request.model not in self.models:
@@ -139,17 +139,17 @@ class Items:
 
     def _checked(self, request: Request) -> Request | Unsendable:
         """Hold a request against what its model refuses: once for a job, or for each row."""
-        is_fixed = self._context.builder.is_fixed
-        if is_fixed and self._is_checked and self._context.loaded.job.request.messages is None:
+        is_fixed = self._context.maker.builder.is_fixed
+        if is_fixed and self._is_checked and self._context.job.request.messages is None:
             return request
         self._is_checked = True
         errors = []
-        for refusal in self._context.refusals_of(request):
+        for refusal in self._context.policy.refusals_of(request):
             if refusal.severity == "error":
                 errors.append(refusal)
             else:
-                self.warnings[refusal.message] = self._context.placed(refusal)
-        if errors and (not is_fixed or self._context.loaded.job.request.messages is not None):
+                self.warnings[refusal.message] = self._context.policy.problem_of(refusal)
+        if errors and (not is_fixed or self._context.job.request.messages is not None):
             return Unsendable("client.refused_by_model", f"{errors[0].key}: {errors[0].message}")
-        self.refused += [self._context.placed(error) for error in errors]
+        self.refused += [self._context.policy.problem_of(error) for error in errors]
         return request

@@ -25,7 +25,7 @@ def only(plan: Plan, context: JobContext, db: CheckpointCall, items: Sequence[in
     to_send = bytearray(len(plan.to_send))
     for item in items:
         to_send[item] = plan.to_send[item]
-    attempts = context.loaded.job.retry.unknown_attempts
+    attempts = context.job.retry.unknown_attempts
     worst, least = db(worst_of, items, attempts)
     counts = replace(
         plan.counts,

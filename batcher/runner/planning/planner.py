@@ -93,11 +93,11 @@ def make_plan(
 
 def comparison_of(context: JobContext) -> InputComparison:
     """How a job's input is held against what is recorded."""
-    job = context.loaded.job
+    job = context.job
     return InputComparison(
         allowance=job.retry.unknown_attempts,
         has_ids=job.input.id is not None or job.input.format == "messages-batch",
-        coverage=context.builder.coverage,
+        coverage=context.maker.builder.coverage,
         keeps_answers=job.request.on_change == "keep",
         is_part=job.input.limit is not None or job.input.sample is not None,
     )
@@ -105,7 +105,7 @@ def comparison_of(context: JobContext) -> InputComparison:
 
 def kept_columns(context: JobContext, columns: pa.Schema | None) -> tuple[str, ...] | None:
     """The input columns the output keeps; None means all that turn up, which only JSONL needs."""
-    job = context.loaded.job
+    job = context.job
     if job.output.keep is not None:
         return job.output.keep
     if job.input.format == "messages-batch":
@@ -130,7 +130,7 @@ class _Survey:
         self.items = Items(context)
         self._keep = kept_columns(context, context.source.schema)
         self._types = ColumnTypes(self._keep)
-        job, is_jsonl = context.loaded.job, context.source.columns is None
+        job, is_jsonl = context.job, context.source.columns is None
         self._id = job.input.id if job.input.format == "rows" else None
         columns = (*(job.output.keep or ()), self._id, job.labels.gold)
         self._unseen = {name for name in columns if name is not None} if is_jsonl else set()
@@ -140,13 +140,13 @@ class _Survey:
     @property
     def reads_all(self) -> bool:
         """Whether every column is needed."""
-        return self._keep is None or self._context.builder.columns is None
+        return self._keep is None or self._context.maker.builder.columns is None
 
     @property
     def columns(self) -> frozenset[str]:
         """The columns that are needed, when not all are."""
-        names = set(self._keep or ()) | (self._context.builder.columns or frozenset())
-        job = self._context.loaded.job
+        names = set(self._keep or ()) | (self._context.maker.builder.columns or frozenset())
+        job = self._context.job
         if job.input.format == "messages-batch":
             names.add("custom_id")
         names.update(name for name in (job.input.id, job.labels.gold) if name is not None)
@@ -211,7 +211,7 @@ class _Survey:
                 self._unseen -= row.values.keys()
 
     def _schema(self) -> pa.Schema:
-        for name in (self._id, self._context.loaded.job.labels.gold):
+        for name in (self._id, self._context.job.labels.gold):
             if name is not None and self._has_rows and name in self._unseen:
                 self._context.source.refuse_unknown(name)
         if self._unseen and self.items.models:

@@ -57,14 +57,14 @@ def check_change(plan: Plan, context: JobContext, ui: Ui) -> None:
     change = changed(plan, context)
     if change is None:
         return
-    keeps = context.loaded.job.request.on_change == "keep"
+    keeps = context.job.request.on_change == "keep"
     if keeps or not ui.confirm(f"{change.message}. Ask them again{_cost(plan.counts, None)}?"):
         raise ConfigurationError(f"{change.message}; nothing was sent", hint=change.hint)
 
 
 def changed(plan: Plan, context: JobContext) -> Problem | None:
     """Say that rows with an answer would be asked again, when the job does not decide that."""
-    redone, on_change = plan.counts.redone, context.loaded.job.request.on_change
+    redone, on_change = plan.counts.redone, context.job.request.on_change
     if not redone or on_change == "redo":
         return None
     if on_change == "keep":
@@ -95,7 +95,7 @@ def check_plan(plan: Plan, context: JobContext) -> None:
             "the input has no rows",
             hint="see input.path, input.where, input.sample and input.limit",
         )
-    stops = context.loaded.job.input.on_bad_row == "stop"
+    stops = context.job.input.on_bad_row == "stop"
     if counts.bad and (stops or counts.bad == counts.items):
         listed = "\n".join(f"  {problem}" for problem in plan.bad)
         more = counts.bad - len(plan.bad)
@@ -112,7 +112,7 @@ def money_question(plan: Plan, context: JobContext, estimate: Estimate | None) -
     """Ask before real money is spent, when it may well be more than the job lets pass unasked."""
     worst = plan.counts.worst_case_usd
     likely = worst if estimate is None else estimate.usd.high
-    allowed = context.loaded.job.budget.confirm_above_usd
+    allowed = context.job.budget.confirm_above_usd
     if context.asks_simulator or (likely is not None and likely <= allowed):
         return []
     most = "nothing bounds it" if worst is None else f"at most {rounded_text(worst)}"

@@ -59,7 +59,7 @@ def plan_retry(
         attempted_before=retries.to_send,
         changed=0,
         redone=0,
-        worst_case_usd=_at_most(retries, context.loaded.job.retry.unknown_attempts),
+        worst_case_usd=_at_most(retries, context.job.retry.unknown_attempts),
         least_worst_case_usd=retries.least_worst_case_usd,
     )
     sharing = db(find_sharing, context, retries.items, len(to_send))

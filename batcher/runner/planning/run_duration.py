@@ -29,7 +29,7 @@ def expected_duration(
         return None
     told = _learnt(context, plan)
     limits = _tightest(told, _own(context))
-    concurrency = context.loaded.job.limits.concurrency
+    concurrency = context.job.limits.concurrency
 
     def at(prompt: float, output: float) -> Duration:
         """Play a run through whose requests use so many tokens together."""
@@ -54,7 +54,7 @@ def expected_duration(
 
 def _own(context: JobContext) -> dict[Kind, KnownLimit]:
     """The job's own limits."""
-    buckets = job_limits(context.loaded.job.limits, 0.0)
+    buckets = job_limits(context.job.limits, 0.0)
     return {kind: KnownLimit(one.per_minute, one.capacity) for kind, one in buckets.items()}
 
 

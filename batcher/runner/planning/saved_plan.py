@@ -68,7 +68,7 @@ def plan_to_save(
             usd = getattr(estimate, name)
             expected[name] = None if usd is None else exact_text(usd)
     return SavedPlan(
-        job=str(context.loaded.job.job.name),
+        job=str(context.job.job.name),
         created=now.isoformat(timespec="seconds"),
         version=__version__,
         row_count=plan.counts.rows,

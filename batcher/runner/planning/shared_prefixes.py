@@ -51,7 +51,7 @@ def prefix_records(context: JobContext, request: Request, first_item: int) -> li
 
 def _tokens(context: JobContext, request: Request, level: Level) -> float:
     """Estimate a prefix; 0 when it seems too short to be kept in the cache."""
-    tokens = context.prompt_rule(request.model).of_prefix(request.fields, level).total
+    tokens = context.maker.prompt_rule(request.model).of_prefix(request.fields, level).total
     facts = context.prices.facts(request.model)
     return 0.0 if facts is None or tokens < facts.min_cacheable_tokens else tokens
 
@@ -66,7 +66,7 @@ def find_sharing(
     """
     if context.prefixes is None:
         return Sharing()
-    uses = USES_TO_PAY[context.loaded.job.cache.ttl or "5m"]
+    uses = USES_TO_PAY[context.job.cache.ttl or "5m"]
     found = shared_prefixes(checkpoint, items, least_uses=uses, window=WINDOW_REQUESTS)
     if not found.groups:
         return Sharing()

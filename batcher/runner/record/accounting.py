@@ -54,7 +54,7 @@ def record_start(
     ``sending`` is the job as its requests are made and priced.
     """
     holder = Holder.this_process(started)
-    pinned = PinnedPrices.of(sending.prices, sending.loaded.job.prices.as_of).text
+    pinned = PinnedPrices.of(sending.prices, sending.job.prices.as_of).text
     run = RunStart(
         run_id=run_id,
         started_at=started,

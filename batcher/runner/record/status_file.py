@@ -61,7 +61,7 @@ class RunRecord:
     ) -> None:
         """Begin the record of a run whose requests are made as ``asked`` says."""
         self._workspace = context.workspace
-        self._limits = context.loaded.job.limits
+        self._limits = context.job.limits
         self._events = events
         self._milestones = Milestones(events)
         self.identity = identity
@@ -69,7 +69,7 @@ class RunRecord:
         self._content: dict[str, Any] = {
             "schema_version": SCHEMA_VERSION,
             "run_id": identity.run_id,
-            "job": context.loaded.job.job.name,
+            "job": context.job.job.name,
             "state": "running",
             "exit_code": None,
             "reason": None,

@@ -127,13 +127,13 @@ def pending_requests(
             marks = wanted[row.ordinal * samples : (row.ordinal + 1) * samples]
             if not any(marks):
                 continue
-            request = _unchanged(None if isinstance(row, BadRow) else context.request_of(row))
+            request = _unchanged(None if isinstance(row, BadRow) else context.maker.request_of(row))
             first = row.ordinal * samples
             wanted_samples = [sample for sample in range(samples) if marks[sample]]
             # The answers to one request share its prefixes, so they are marked alike.
             levels = plan.sharing.of(first + wanted_samples[0])
             body, prefixes = _marked_body(context, request, levels)
-            bound = context.bound_of(request, is_marked=bool(prefixes))
+            bound = context.policy.bound_of(request, is_marked=bool(prefixes))
             for sample in wanted_samples:
                 _check_name(plan, first + sample, request.fingerprints[sample])
                 yield PendingRequest(

@@ -30,10 +30,10 @@ class LabelCheck:
     @classmethod
     def of(cls, context: JobContext) -> "LabelCheck | None":
         """Those of a job; None when it has none."""
-        labels, said = context.loaded.labels, context.loaded.job.labels
+        labels, said = context.loaded.labels, context.job.labels
         if labels is None:
             return None
-        return cls(labels, said.on_invalid, said.repairs, context.bound)
+        return cls(labels, said.on_invalid, said.repairs, context.policy.bound)
 
     async def judge(self, outcome: Outcome, history: History) -> Outcome:
         """Say whether an answer is what the job wants, and is asked again when it is not.

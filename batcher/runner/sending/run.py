@@ -75,7 +75,7 @@ async def send_all(run: LiveRun) -> Ended:
 
     What goes wrong on the way ends as a halt: a run that was paid for has an end to tell of.
     """
-    job, loop, stopping = run.context.loaded.job, asyncio.get_running_loop(), asyncio.Event()
+    job, loop, stopping = run.context.job, asyncio.get_running_loop(), asyncio.Event()
     watch = HaltWatch(float(job.retry.patience_s), loop.time())
     progress = Progress(run.plan.counts.to_send, watch, stopping.set, loop.time)
 
@@ -129,7 +129,7 @@ def _send_context(
     stopping: asyncio.Event,
     progress: Progress,
 ) -> SendContext:
-    job = run.context.loaded.job
+    job = run.context.job
     policy = RetryPolicy(
         job.retry.attempts, float(job.retry.max_wait_s), job.retry.unknown_attempts
     )
@@ -235,7 +235,7 @@ def _budget_is_reached(run: LiveRun, budget_gate: BudgetGate, progress: Progress
     return budget_reached(
         budget_state,
         Unsent(left, usd, basis, budget_gate.largest_left_out),
-        is_daily=run.context.loaded.job.budget.per == "day",
+        is_daily=run.context.job.budget.per == "day",
         plan_cap_usd=run.plan_cap_usd,
     )
 

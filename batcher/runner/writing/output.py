@@ -61,7 +61,7 @@ class Exported:
 
 def layout_of(context: JobContext, plan: Plan) -> Layout:
     """The output's columns; raises ConfigurationError when a kept column bears one of our names."""
-    output = context.loaded.job.output
+    output = context.job.output
     labels = context.loaded.labels
     layout = Layout(
         plan.schema,
@@ -101,7 +101,7 @@ def export_parquet(
     ``quality`` sees them.
     """
     layout, path = layout_of(context, plan), target.path
-    output = context.loaded.job.output
+    output = context.job.output
     by_status = db(count_statuses)
     sums = db(output_totals)
     content = [db(results_digest), _files_digest(context)]
@@ -112,7 +112,7 @@ def export_parquet(
         "totals": sums,
         "content": content,
     }
-    labels = context.loaded.job.labels
+    labels = context.job.labels
     made_from = {
         "schema_version": OUTPUT_VERSION,
         "content": content,
@@ -138,7 +138,7 @@ def export_parquet(
             with contextlib.suppress(OSError):  # without a seal it is written once more, no worse
                 seal.write(state)
     cost = Decimal(sums["cost_usd"])
-    allowance = context.loaded.job.retry.unknown_attempts
+    allowance = context.job.retry.unknown_attempts
     still_open = db(count_open, allowance)
     found = None if is_unchanged or quality is None else quality.tally
     return Exported(
@@ -150,7 +150,7 @@ def _metadata(context: JobContext, run_id: str) -> dict[str, Any]:
     """What an output says of the job that it is of."""
     return {
         "schema_version": OUTPUT_VERSION,
-        "job": context.loaded.job.job.name,
+        "job": context.job.job.name,
         "job_digest": context.loaded.digest,
         "run_id": run_id,
         "is_simulated": context.asks_simulator,
