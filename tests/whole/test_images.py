@@ -136,7 +136,7 @@ def test_a_folder_of_images_is_an_input(job: Job, server: Server) -> None:
     assert found[6]["_error_type"] == "client.bad_image"
     assert server.ledger()["requests"] == 6
     (job.folder / "photos/another.png").write_bytes(picture((90, 90)))
-    assert "8 rows, 6 known, 1 new" in job.run(code=3)
+    assert "8 rows, 6 already answered, 1 new" in job.run(code=3)
     assert "no picture" not in said
 
 

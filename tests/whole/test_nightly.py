@@ -28,7 +28,10 @@ def test_an_input_that_grew(job: Job, server: Server, named: str) -> None:
     """Only the new rows are sent; the output has all rows in order."""
     job.write(rows(60), input=named).run()
     said = job.write(rows(75), input=named).run()
-    assert "75 rows, 60 known, 15 new, 0 changed, 0 gone; 15 to send, about $" in plan_of(said)
+    assert (
+        "75 rows, 60 already answered, 15 new, 0 changed, 0 removed; 15 to send, about $"
+        in plan_of(said)
+    )
     assert len(keys(server)) == len(set(keys(server))) == 75
     assert job.table().column("n").to_pylist() == list(range(75))
     agrees_with_ledger(job, server)
@@ -39,14 +42,14 @@ def test_an_input_that_shrank_and_came_back(job: Job, server: Server, named: str
     """Nothing is sent for what went and nothing when it is there again; each is said once."""
     job.write(rows(30), input=named).run()
     said = job.write(rows(20), input=named).run()
-    assert "20 rows, 20 known, 0 new, 0 changed, 10 gone; 0 to send" in plan_of(said)
+    assert "20 rows, 20 already answered, 0 new, 0 changed, 10 removed; 0 to send" in plan_of(said)
     assert job.table().num_rows == 20
-    assert "0 gone" in plan_of(job.run())
+    assert "0 removed" in plan_of(job.run())
     said = job.write(rows(30), input=named).run()
-    assert "30 rows, 30 known, 0 new, 0 changed, 0 gone; 0 to send" in plan_of(said)
+    assert "30 rows, 30 already answered, 0 new, 0 changed, 0 removed; 0 to send" in plan_of(said)
     assert len(keys(server)) == 30
     said = job.write(rows(20), input=named).run()
-    assert "10 gone" in plan_of(said)
+    assert "10 removed" in plan_of(said)
 
 
 @EITHER
@@ -55,7 +58,7 @@ def test_an_input_in_another_order(job: Job, server: Server, named: str) -> None
     job.write(rows(40), input=named).run()
     answers = dict(zip(*(job.table().column(c).to_pylist() for c in ("n", "_text")), strict=True))
     said = job.write(rows(40)[::-1], input=named).run()
-    assert "40 known, 0 new, 0 changed, 0 gone; 0 to send" in plan_of(said)
+    assert "40 already answered, 0 new, 0 changed, 0 removed; 0 to send" in plan_of(said)
     assert len(keys(server)) == 40
     table = job.table()
     assert table.column("n").to_pylist() == list(range(39, -1, -1))
@@ -71,17 +74,17 @@ def test_rows_that_were_edited(job: Job, server: Server) -> None:
     """They are changed, not new, and they alone are sent; without ids they are new and gone."""
     job.write(rows(40), input=BY_ID).run()
     said = job.write(edited(40, 3, 30), input=BY_ID).run()
-    assert "38 known, 0 new, 1 changed, 0 gone, 1 shared; 1 to send" in plan_of(said)
+    assert "38 already answered, 0 new, 1 changed, 0 removed, 1 shared; 1 to send" in plan_of(said)
     assert len(keys(server)) == 41
     said = job.write(rows(40), input=BY_ID).run()
-    assert "40 known, 0 new, 0 changed, 0 gone; 0 to send" in plan_of(said)
+    assert "40 already answered, 0 new, 0 changed, 0 removed; 0 to send" in plan_of(said)
 
 
 def test_rows_that_were_edited_without_ids(job: Job, server: Server) -> None:
     """What a row says is its name: an edited one is a new one, and the old one is gone."""
     job.write(rows(40)).run()
     said = job.write(edited(40, 3)).run()
-    assert "39 known, 1 new, 0 changed, 1 gone; 1 to send" in plan_of(said)
+    assert "39 already answered, 1 new, 0 changed, 1 removed; 1 to send" in plan_of(said)
     assert len(keys(server)) == 41
 
 
@@ -89,7 +92,7 @@ def test_a_column_that_is_not_asked_about(job: Job, server: Server) -> None:
     """It may change every night: the request is the same, so nothing is sent."""
     job.write(rows(20), input=BY_ID).run()
     said = job.write([{**row, "seen": "tonight"} for row in rows(20)], input=BY_ID).run()
-    assert "20 known, 0 new, 0 changed, 0 gone; 0 to send" in plan_of(said)
+    assert "20 already answered, 0 new, 0 changed, 0 removed; 0 to send" in plan_of(said)
     assert len(keys(server)) == 20
     assert set(job.table().column("seen").to_pylist()) == {"tonight"}
 
@@ -104,7 +107,10 @@ def test_one_more_file(job: Job, server: Server) -> None:
     job.write([*rows(5), *rows(35)[25:]], input='path = "days"\n')
     (job.folder / "rows.jsonl").rename(folder / "2.jsonl")
     said = job.run()
-    assert "40 rows, 25 known, 10 new, 0 changed, 0 gone, 5 shared; 10 to send" in plan_of(said)
+    assert (
+        "40 rows, 25 already answered, 10 new, 0 changed, 0 removed, 5 shared; 10 to send"
+        in plan_of(said)
+    )
     assert len(keys(server)) == len(set(keys(server))) == 35
     table = job.table()
     assert table.column("_text").to_pylist()[:5] == table.column("_text").to_pylist()[25:30]
@@ -120,9 +126,12 @@ def test_the_same_row_in_two_files_with_ids(job: Job, server: Server) -> None:
     (job.folder / "rows.jsonl").rename(folder / "1.jsonl")
     job.write([*rows(15)[7:]], input='path = "days"\nid = "id"\n')
     (job.folder / "rows.jsonl").rename(folder / "2.jsonl")
-    assert "18 rows, 0 known, 15 new, 0 changed, 0 gone, 3 shared; 15 to send" in plan_of(job.run())
+    assert (
+        "18 rows, 0 already answered, 15 new, 0 changed, 0 removed, 3 shared; 15 to send"
+        in plan_of(job.run())
+    )
     said = plan_of(job.run())
-    assert "18 rows, 15 known, 0 new, 0 changed, 0 gone, 3 shared; 0 to send" in said
+    assert "18 rows, 15 already answered, 0 new, 0 changed, 0 removed, 3 shared; 0 to send" in said
     assert len(keys(server)) == 15
     table = job.table()
     assert table.column("_shared").to_pylist() == [False] * 10 + [True] * 3 + [False] * 5
@@ -137,7 +146,7 @@ def test_other_limits_are_no_other_request(job: Job, server: Server) -> None:
     """Concurrency, retries, prices and output are not part of what is asked."""
     job.write(rows(20)).run()
     job.write(rows(20), limits="concurrency = 3\nrequests_per_minute = 1000\n", output="keep = []")
-    assert "20 known, 0 new" in plan_of(job.run())
+    assert "20 already answered, 0 new" in plan_of(job.run())
     assert len(keys(server)) == 20
 
 
@@ -178,7 +187,7 @@ def test_an_edited_prompt_with_keep(job: Job, server: Server, named: str) -> Non
     assert job.table().column("_text").to_pylist()[:30] == before
     job.write(edited(33, 7), input=named, request=kept).run()
     assert len(keys(server)) == 34
-    assert "33 known, 0 new, 0 changed, 0 gone" in plan_of(job.run())
+    assert "33 already answered, 0 new, 0 changed, 0 removed" in plan_of(job.run())
     assert len(keys(server)) == 34
     sevenths = before[:7] + before[8:]
     after = job.table().column("_text").to_pylist()[:30]
@@ -207,7 +216,7 @@ def test_a_prompt_about_other_columns_asks_without_ids(job: Job, server: Server)
     assert len(keys(server)) == 10
     job.write(request=f'{other}on_change = "redo"\n').run()
     assert len(keys(server)) == 21
-    assert "11 known, 0 new" in plan_of(job.write(request=other).run())
+    assert "11 already answered, 0 new" in plan_of(job.write(request=other).run())
 
 
 def test_an_edited_model_asks_too(job: Job, server: Server) -> None:
@@ -230,12 +239,12 @@ def test_an_input_that_grows_while_the_run_waits(job: Job, server: Server) -> No
     lock.close()
     _, said = waiter.communicate(timeout=100)
     assert waiter.returncode == 0, said
-    assert "15 rows, 10 known, 5 new" in said
+    assert "15 rows, 10 already answered, 5 new" in said
     assert len(keys(server)) == 15
 
 
 def test_a_part_makes_nothing_gone(job: Job, server: Server) -> None:
     """A try-out with --limit does not make the rest new tomorrow."""
     job.write(rows(30), input=BY_ID).run()
-    assert "0 gone" in plan_of(job.run("--limit", "5"))
-    assert "30 known, 0 new, 0 changed, 0 gone" in plan_of(job.run())
+    assert "0 removed" in plan_of(job.run("--limit", "5"))
+    assert "30 already answered, 0 new, 0 changed, 0 removed" in plan_of(job.run())

@@ -32,7 +32,7 @@ def test_the_nightly_job_labels_what_is_new(tmp_path: Path) -> None:
     assert "8 new" in batcher("run", ".", "--simulate", folder=job)
     later.write_text(held)
     said = batcher("run", ".", "--simulate", folder=job)
-    assert "8 known, 6 new" in said
+    assert "8 already answered, 6 new" in said
     assert "team: accuracy" in said
     table = pq.read_table(job / "labels.simulated.parquet")
     assert set(table.column("_status").to_pylist()) == {"succeeded"}

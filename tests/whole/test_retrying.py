@@ -73,7 +73,7 @@ def test_another_form_is_only_for_rows_that_failed(tmp_path: Path) -> None:
     assert shown["text"] == table.column("_text")[number].as_py()
     costs = [Decimal(attempt["cost_usd"]) for attempt in shown["attempts"]]
     assert sum(costs) == Decimal(shown["cost_usd"]) > costs[1]
-    assert "30 known" in job.run()
+    assert "30 already answered" in job.run()
     assert set(job.table().column("_status").to_pylist()) == {"succeeded"}
     assert len(keys(server)) == 30 + failed
     server.close()
@@ -145,7 +145,7 @@ def test_rows_given_up_as_perhaps_billed_are_released_by_hand(tmp_path: Path) ->
     job = Job(tmp_path, server)
     job.write(rows(5), more="[retry]\nunknown_attempts = 2\nmax_wait_s = 0.01\n").run(code=3)
     sent = len(keys(server))
-    assert "held" in job.run(code=3)
+    assert "on hold" in job.run(code=3)
     assert len(keys(server)) == sent
     retry(job)
     assert len(keys(server)) == sent + 1
