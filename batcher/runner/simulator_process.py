@@ -12,11 +12,11 @@ _END_S = 10
 
 @contextmanager
 def running_simulator(latency: float, variety: float = 0.0) -> Iterator[str]:
-    """Start a simulator on a free port and yield its address; it ends with this process.
+    """Start a simulator on a free port and yield its address; it stops with this process.
 
-    ``latency`` scales its answering times: 1 is life-like, 0 is at once. ``variety`` is how often
-    it answers otherwise when the same is asked again, as for several samples. It has a session of
-    its own, so that a Ctrl-C does not end it before the run has drained.
+    ``latency`` scales its response times: 1 is realistic, 0 responds at once. ``variety`` is the
+    share of repeated requests with a new answer, for jobs with several samples. The simulator has
+    its own session, so that Ctrl-C does not stop it before the run has finished its requests.
     """
     command = [sys.executable, "-m", "batcher.simulator", "--port", "0", "--exit-with-parent"]
     command += ["--latency", str(latency), "--variety-rate", str(variety)]

@@ -45,6 +45,7 @@ def test_all_options_of_the_simulator_are_passed_on() -> None:
         (["--fault", "overloaded:rte=1"], "unknown key 'rte' in a fault; known are rate, after_n"),
         (["--fault", "overloaded:rate=x"], "'x'"),
         (["--settings", "/nope/x.toml"], "/nope/x.toml"),
+        (["--truth", "/nope/x.jsonl"], "/nope/x.jsonl"),
         (["--burst", "0"], "burst"),
     ],
 )

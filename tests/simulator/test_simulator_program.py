@@ -94,6 +94,16 @@ def test_invalid_settings(tmp_path: Path, text: str, capsys: pytest.CaptureFixtu
     assert capsys.readouterr().err.startswith("batcher.simulator: ")
 
 
+def test_an_invalid_answer_key(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A missing or broken answer key ends the program with exit code 2 and a message."""
+    path = tmp_path / "answers.jsonl"
+    assert main(["--truth", str(path)]) == 2
+    assert str(path) in capsys.readouterr().err
+    path.write_text("{}\n")
+    assert main(["--truth", str(path)]) == 2
+    assert f"{path}, line 1: must look like" in capsys.readouterr().err
+
+
 def test_every_setting_has_an_option() -> None:
     """The command line can set what a file can set, except three settings that only tests need."""
     options = set(vars(parser().parse_args([])))
