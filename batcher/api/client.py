@@ -191,9 +191,9 @@ class _Reading:
                 if not self._body.feed(data):
                     break
                 fold = self._body.fold
-                if fold is not None and fold.has_begun:
+                if fold is not None and fold.has_started:
                     self._begun()
-                if self._ttft_s is None and fold is not None and fold.first_content:
+                if self._ttft_s is None and fold is not None and fold.has_content:
                     self._ttft_s = time.perf_counter() - started
                 if fold is not None and fold.is_complete:
                     # The message is whole: a server that does not end the body may not hold it up.

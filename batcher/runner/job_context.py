@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import date
 
-from batcher.core.cache.prefix import Namer
+from batcher.core.cache.prefix import PrefixNamer
 from batcher.core.job import SIMULATOR, Job
 from batcher.core.money.prices import PriceTable
 from batcher.core.quality.gold import Gold
@@ -27,7 +27,7 @@ class JobContext:
     prices: PriceTable
     maker: RequestMaker
     policy: RequestPolicy
-    prefixes: Namer | None
+    prefixes: PrefixNamer | None
 
     @property
     def job(self) -> Job:
@@ -77,7 +77,7 @@ def open_job(loaded: LoadedJob, *, is_simulated: bool, today: date) -> JobContex
         prices=prices,
         maker=RequestMaker(builder, job.request, job.input, prices, source.root),
         policy=RequestPolicy.of(loaded, builder, prices, today),
-        prefixes=Namer(prices, job.cache.ttl or "5m") if job.cache.mode == "auto" else None,
+        prefixes=PrefixNamer(prices, job.cache.ttl or "5m") if job.cache.mode == "auto" else None,
     )
     source.require(sorted(_named_columns(context)))
     folder = loaded.folder / job.input.path

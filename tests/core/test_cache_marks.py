@@ -1,4 +1,4 @@
-"""Marks stand where the API takes them, change nothing else, and are canonical."""
+"""Marks are where the API accepts them, change nothing else, and are canonical JSON."""
 
 import json
 from typing import Any
@@ -37,30 +37,30 @@ LEVELS = st.sampled_from([Level(n) for n in range(4)])
 
 
 def blocks(content: Any) -> list[dict[str, Any]]:
-    """Content as blocks without marks: a text is one block."""
+    """Return content as blocks without marks; a text is one block."""
     if isinstance(content, str):
         content = [{"type": "text", "text": content}]
     return [{k: v for k, v in block.items() if k != "cache_control"} for block in content]
 
 
-def meaning(fields: dict[str, Any]) -> Any:
-    """What a request says, however it is written and marked."""
-    said = {
+def without_marks(fields: dict[str, Any]) -> Any:
+    """Return a request without marks, with all content as blocks."""
+    unmarked = {
         **fields,
         "messages": [{**m, "content": blocks(m["content"])} for m in fields["messages"]],
     }
-    for key in {"system", "tools"} & said.keys():
-        said[key] = blocks(said[key])
-    return said
+    for key in {"system", "tools"} & unmarked.keys():
+        unmarked[key] = blocks(unmarked[key])
+    return unmarked
 
 
 @settings(deadline=None)
 @given(FIELDS, LEVELS)
 def test_marks_change_nothing_but_the_marks(fields: dict[str, Any], levels: Level) -> None:
-    """The request says the same, in canonical bytes; where a mark can stand there is one."""
+    """The request is the same, in canonical bytes, with a mark at every level that has a place."""
     body = marked(fields, levels)
     sent = json.loads(body)
-    assert meaning(sent) == json.loads(canonical_json(meaning(fields)))
+    assert without_marks(sent) == json.loads(canonical_json(without_marks(fields)))
     assert body == canonical_json(sent)
     assert body.count(b'"cache_control":') == (levels & markable(fields)).bit_count()
     check_breakpoints(sent)
@@ -68,28 +68,28 @@ def test_marks_change_nothing_but_the_marks(fields: dict[str, Any], levels: Leve
 
 @settings(deadline=None)
 @given(FIELDS, LEVELS)
-def test_the_lifetime_of_all_marks_is_one(fields: dict[str, Any], levels: Level) -> None:
-    """An hour is written at every mark and nowhere else; five minutes need no word."""
+def test_all_marks_have_one_lifetime(fields: dict[str, Any], levels: Level) -> None:
+    """An hour is written at every mark and nowhere else; five minutes is the default."""
     body = marked(fields, levels)
     assert with_ttl(body, "5m") == body
-    lasting = with_ttl(body, "1h")
-    assert lasting == canonical_json(json.loads(lasting))
-    assert lasting.count(b'"ttl":"1h"') == body.count(b'"cache_control":')
-    assert lasting.replace(b'"ttl":"1h",', b"") == body
+    long_lived = with_ttl(body, "1h")
+    assert long_lived == canonical_json(json.loads(long_lived))
+    assert long_lived.count(b'"ttl":"1h"') == body.count(b'"cache_control":')
+    assert long_lived.replace(b'"ttl":"1h",', b"") == body
 
 
 @settings(deadline=None)
 @given(FIELDS)
-def test_the_block_that_asks_is_never_marked(fields: dict[str, Any]) -> None:
-    """The last block of the last message is what no other row has; thinking and '' cannot be."""
+def test_the_last_block_is_never_marked(fields: dict[str, Any]) -> None:
+    """It is the row's own; thinking and empty text are not marked either."""
     sent = json.loads(marked(fields, Level.SYSTEM | Level.MESSAGES))
     content = sent["messages"][-1]["content"]
     if content and not isinstance(content, str):
         assert "cache_control" not in content[-1]
-    every = [
+    all_blocks = [
         block for m in sent["messages"] if isinstance(m["content"], list) for block in m["content"]
     ]
-    for block in every:
+    for block in all_blocks:
         if "cache_control" in block:
             assert block["type"] != "thinking"
             assert block.get("text") != ""
@@ -108,7 +108,7 @@ def test_the_block_that_asks_is_never_marked(fields: dict[str, Any]) -> None:
 def test_the_end_of_tools_and_system_is_marked(
     fields: dict[str, Any], place: tuple[str, int]
 ) -> None:
-    """System when there is one, for tools come before it; else the last tool."""
+    """The mark is in the system prompt if there is one (tools come first), else the last tool."""
     messages = [{"role": "user", "content": "q"}]
     sent = json.loads(marked({**fields, "messages": messages}, Level.SYSTEM))
     found = [
@@ -120,8 +120,8 @@ def test_the_end_of_tools_and_system_is_marked(
     assert found == [place]
 
 
-def test_a_text_that_looks_like_a_mark_is_none() -> None:
-    """Quotes inside a text are escaped, so only a real key counts, and only marks live longer."""
+def test_a_text_that_looks_like_a_mark_is_not_a_mark() -> None:
+    """Quotes in a text are escaped, so only a real key counts, and only marks are changed."""
     text = '{"cache_control":{"type":"ephemeral"}}'
     fields = {"system": text, "messages": [{"role": "user", "content": text}]}
     assert not is_marked(canonical_json(fields))

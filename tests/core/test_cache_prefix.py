@@ -1,4 +1,4 @@
-"""Requests that share a beginning have it named alike, and only where caching it can pay."""
+"""Requests that share a prefix have its name in common, where caching it can save money."""
 
 from decimal import Decimal
 from pathlib import Path
@@ -8,7 +8,7 @@ import pytest
 
 import batcher
 from batcher.core.cache.marks import Level
-from batcher.core.cache.prefix import NO_PREFIXES, Namer, Prefixes
+from batcher.core.cache.prefix import NO_PREFIXES, Prefixes, PrefixNamer
 from batcher.core.job import PriceOverride
 from batcher.core.money.prices import PriceTable
 from batcher.core.request.build import Request
@@ -20,14 +20,14 @@ LONG = "word " * 400  # 2,000 bytes; the model's minimum is 512 tokens
 
 
 def named(ttl: Any = "5m", table: PriceTable = TABLE, **fields: Any) -> Prefixes:
-    """The prefixes of a request about ``q``, with some fields set."""
+    """Return the prefixes of a request with the prompt ``q`` and some fields."""
     default = {"model": MODEL, "max_tokens": 5, "messages": [{"role": "user", "content": "q"}]}
-    made = default | fields
-    return Namer(table, ttl).of(Request(canonical_json(made), made, (b"",), 0, b""))
+    request = default | fields
+    return PrefixNamer(table, ttl).of(Request(canonical_json(request), request, (b"",), 0, b""))
 
 
 def about(document: str, question: str = "q") -> list[dict[str, Any]]:
-    """Messages that ask something about a document."""
+    """Return messages with a question about a document."""
     texts = [{"type": "text", "text": text} for text in (document, question)]
     return [{"role": "user", "content": texts}]
 
@@ -43,24 +43,24 @@ def about(document: str, question: str = "q") -> list[dict[str, Any]]:
         {"speed": "fast"},
         {"inference_geo": "us"},
         {"system": LONG + "."},
-        {"nobody_knows_yet": 1},
+        {"from_the_future": 1},
     ],
     ids=lambda changes: next(iter(changes)),
 )
 def test_what_breaks_the_cache_is_part_of_the_name(changes: dict[str, Any]) -> None:
-    """Requests that differ in it share neither prefix."""
-    one = named(system=LONG, messages=about(LONG))
-    other = named(**{"system": LONG, "messages": about(LONG), **changes})
-    assert one.system is not None
-    assert one.messages is not None
-    assert other.system not in (None, one.system)
-    assert other.messages not in (None, one.messages)
+    """Requests that differ in such a field share no prefix."""
+    first = named(system=LONG, messages=about(LONG))
+    second = named(**{"system": LONG, "messages": about(LONG), **changes})
+    assert first.system is not None
+    assert first.messages is not None
+    assert second.system not in (None, first.system)
+    assert second.messages not in (None, first.messages)
 
 
-def test_what_the_cache_does_not_see_is_no_part_of_it() -> None:
-    """Nor is the question itself; but the document is, at its level only."""
-    one = named(system=LONG, messages=about(LONG))
-    other = named(
+def test_what_the_cache_ignores_is_not_part_of_the_name() -> None:
+    """The question is not part of it; the document is, at its level only."""
+    first = named(system=LONG, messages=about(LONG))
+    second = named(
         system=LONG,
         messages=about(LONG, "another"),
         max_tokens=9,
@@ -68,15 +68,15 @@ def test_what_the_cache_does_not_see_is_no_part_of_it() -> None:
         temperature=1,
         stop_sequences=["x"],
     )
-    assert one == other
-    elsewhere = named(system=LONG, messages=about(LONG + "."))
-    assert elsewhere.system == one.system
-    assert elsewhere.messages != one.messages
+    assert first == second
+    third = named(system=LONG, messages=about(LONG + "."))
+    assert third.system == first.system
+    assert third.messages != first.messages
 
 
-def test_one_namer_names_as_many_would() -> None:
-    """What it remembers of the last request does not show in the next one's names."""
-    namer = Namer(TABLE, "5m")
+def test_one_namer_gives_the_same_names_as_many() -> None:
+    """Its cache of the last request does not change the names of the next one."""
+    namer = PrefixNamer(TABLE, "5m")
     for system in (LONG, LONG, LONG + ".", LONG):
         for document in (LONG, LONG + "."):
             fields = {
@@ -99,20 +99,20 @@ def test_one_namer_names_as_many_would() -> None:
     ],
     ids=["short", "under", "one block", "unknown model", "larger minimum", "automatic", "by hand"],
 )
-def test_nothing_is_named_that_cannot_be_cached_or_has_marks(fields: dict[str, Any]) -> None:
-    """Too short for its model, of a model nobody knows, alone, or marked by its author."""
+def test_a_request_that_cannot_be_cached_or_has_marks_has_no_names(fields: dict[str, Any]) -> None:
+    """It is too short, of an unknown model, a single block, or marked in the job file."""
     assert named(**fields) == NO_PREFIXES
 
 
 def test_a_short_system_prompt_counts_to_the_messages_after_it() -> None:
-    """The minimum is that of the whole prefix."""
+    """The minimum applies to the whole prefix."""
     half = "x" * 700
     assert named(system=half, messages=about(half)).levels == Level.MESSAGES
     assert named(messages=about(half)) == NO_PREFIXES
 
 
 @pytest.mark.parametrize(
-    ("ttl", "write", "read", "pays"),
+    ("ttl", "write", "read", "saves"),
     [
         ("5m", "1.25", "0.1", True),
         ("5m", "1.95", "0.1", False),
@@ -122,18 +122,20 @@ def test_a_short_system_prompt_counts_to_the_messages_after_it() -> None:
         ("5m", "1", "1", False),
     ],
 )
-def test_only_what_pays_at_the_prices_in_force(ttl: str, write: str, read: str, pays: bool) -> None:
+def test_only_prefixes_that_save_money_are_named(
+    ttl: str, write: str, read: str, saves: bool
+) -> None:
     """Two uses within five minutes, three within an hour, must cost less than plain input."""
     writes = {"cache_write_5m": Decimal(write), "cache_write_1h": Decimal(write)}
     override = PriceOverride(
         input=Decimal(1), output=Decimal(1), cache_read=Decimal(read), **writes
     )
     table = TABLE.with_overrides({MODEL: override})
-    assert (named(ttl, table, system=LONG) != NO_PREFIXES) == pays
+    assert (named(ttl, table, system=LONG) != NO_PREFIXES) == saves
 
 
 def test_levels_choose_among_the_prefixes() -> None:
-    """The names come in the order of the prompt."""
+    """The names are in the order of the prompt."""
     both = named(system=LONG, messages=about(LONG))
     assert both.names == (both.system, both.messages)
     assert both.at(Level.MESSAGES).names == (both.messages,)

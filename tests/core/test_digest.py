@@ -1,4 +1,4 @@
-"""One name for many values: the same in any order, another for any other values."""
+"""A digest of many values: the same in any order, different for different values."""
 
 from collections.abc import Iterable
 from hashlib import blake2b
@@ -12,39 +12,39 @@ from batcher.core.digest import Digest
 values = st.lists(st.binary(max_size=8), max_size=12)
 
 
-def digest_of(them: Iterable[bytes]) -> Digest:
-    """The digest of some values' hashes."""
+def digest_of(items: Iterable[bytes]) -> Digest:
+    """Return the digest of the values' hashes."""
     digest = Digest()
-    for value in them:
+    for value in items:
         digest.add(blake2b(value, digest_size=16).digest())
     return digest
 
 
 @given(values, st.randoms())
-def test_the_order_does_not_matter(them: list[bytes], random: Random) -> None:
-    """However they come, the name is the same."""
-    shuffled = list(them)
+def test_the_order_does_not_matter(items: list[bytes], random: Random) -> None:
+    """The digest is the same in any order."""
+    shuffled = list(items)
     random.shuffle(shuffled)
-    assert digest_of(shuffled) == digest_of(them)
+    assert digest_of(shuffled) == digest_of(items)
 
 
 @given(values, values)
-def test_other_values_have_another_name(some: list[bytes], others: list[bytes]) -> None:
-    """Only the same values, each as often, have the same name."""
+def test_different_values_have_different_digests(some: list[bytes], others: list[bytes]) -> None:
+    """Only the same values, each with the same count, have the same digest."""
     is_same = sorted(some) == sorted(others)
     assert (digest_of(some).hex == digest_of(others).hex) == is_same
 
 
 @given(values, st.binary(max_size=8), st.integers(1, 3))
-def test_a_value_counts_as_often_as_it_comes(them: list[bytes], value: bytes, times: int) -> None:
+def test_every_occurrence_of_a_value_counts(items: list[bytes], value: bytes, times: int) -> None:
     """Equal rows do not cancel out."""
-    more = digest_of(them + [value] * times)
-    assert more.count == len(them) + times
-    assert more.hex != digest_of(them).hex
+    more = digest_of(items + [value] * times)
+    assert more.count == len(items) + times
+    assert more.hex != digest_of(items).hex
 
 
-def test_it_stays_the_same_from_version_to_version() -> None:
-    """A plan file that was written before is still understood."""
+def test_the_digest_does_not_change_between_versions() -> None:
+    """A plan file of an older version is still valid."""
     assert Digest().hex == "0" * 32
     digest = Digest()
     for hashed in (b"\x00" * 15 + b"\x03", b"\xff" * 16, b"\x10" + b"\x00" * 15):

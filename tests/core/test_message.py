@@ -1,4 +1,4 @@
-"""Bodies are read by type, and hostile ones fail in one way that quotes nothing."""
+"""Bodies are parsed by type; invalid ones raise one error that quotes nothing."""
 
 import json
 from typing import Any
@@ -28,20 +28,20 @@ MESSAGE = {
 
 
 def parsed(**changes: Any) -> Message:
-    """Parse the message with changes."""
+    """Parse MESSAGE with changes."""
     return parse_message(json.dumps(MESSAGE | changes).encode())
 
 
 def test_blocks_are_picked_by_type() -> None:
-    """The answer is not content[0]: text and thinking are joined from blocks of their type."""
+    """Text and thinking are joined from all blocks of their type, not taken from content[0]."""
     message = parsed()
     assert (message.text, message.thinking, message.tool_input) == ("one two", "hm", None)
     assert (message.id, message.model) == ("msg_1", "claude-haiku-5-5")
     assert (message.stop_reason, message.usage, message.has_output) == ("end_turn", USAGE, True)
 
 
-def test_a_tool_call_is_its_input() -> None:
-    """The first tool call's input is given as JSON; a fragment is given as it is."""
+def test_the_input_of_a_tool_call() -> None:
+    """The input of the first tool call is returned as JSON, a fragment as it is."""
     call = {
         "type": "tool_use",
         "id": "t",
@@ -53,21 +53,21 @@ def test_a_tool_call_is_its_input() -> None:
 
 
 def test_a_refusal_without_output() -> None:
-    """A refusal is a message: its category is kept, and that it has no output."""
+    """A refusal is a message with a category, and with or without output."""
     message = parsed(content=[], stop_reason="refusal", stop_details={"category": "bio"})
     assert (message.stop_reason, message.stop_category) == ("refusal", "bio")
     assert (message.has_output, message.text) == (False, "")
     assert parsed(stop_details={"category": None}).stop_category is None
 
 
-def test_what_is_absent_is_none() -> None:
-    """Absence is not zero and not empty: usage and ids that did not come are None."""
+def test_absent_fields_are_none() -> None:
+    """They are neither zero nor empty."""
     message = parse_message(b'{"content": []}')
     assert (message.id, message.model, message.stop_reason, message.usage) == (None,) * 4
 
 
-def test_text_fits_into_parquet() -> None:
-    """Lone surrogates become U+FFFD, whole characters stay, and NUL is text like any other."""
+def test_parquet_can_store_the_text() -> None:
+    """Lone surrogates are replaced by U+FFFD; all other characters stay, NUL included."""
     body = rb'{"id":"\ud800","content":[{"type":"text","text":"a\ud800b\ud83d\ude00\u0000"},'
     body += rb'{"type":"tool_use","input":{"\udfff":"x"}}]}'
     message = parse_message(body)
@@ -96,8 +96,8 @@ def test_text_fits_into_parquet() -> None:
     ],
     ids=lambda body: repr(body[:40]),
 )  # fmt: skip
-def test_what_is_not_a_message_is_unreadable(body: bytes) -> None:
-    """Every broken body fails in the one documented way, quoting nothing of it."""
+def test_a_body_that_is_not_a_message_is_unreadable(body: bytes) -> None:
+    """Every invalid body raises the documented error, which quotes nothing of it."""
     with pytest.raises(UnreadableMessage) as caught:
         parse_message(body)
     assert isinstance(caught.value, ValueError)
@@ -115,7 +115,7 @@ def test_what_is_not_a_message_is_unreadable(body: bytes) -> None:
     max_leaves=12,
 ).map(lambda value: json.dumps(value).encode()))  # fmt: skip
 def test_no_body_raises_anything_else(body: bytes) -> None:
-    """A message is read or unreadable, and an error is always read; all of it can be stored."""
+    """A message is parsed or unreadable, an error is always parsed, and UTF-8 encodes all text."""
     error = parse_error(body)
     texts = [error.type, error.message, error.error_code or "", error.request_id or ""]
     try:
@@ -160,22 +160,22 @@ def test_no_body_raises_anything_else(body: bytes) -> None:
     ids=repr,
 )
 def test_errors_of_many_servers(body: bytes, expected: tuple[str | None, ...]) -> None:
-    """The API's shape and the common others are read; wrong types are as good as absent."""
+    """The shapes of the API and of other servers are parsed; wrong types count as absent."""
     error = parse_error(json.dumps(body).encode())
     assert (error.type, error.message, error.error_code, error.request_id) == expected
 
 
 @pytest.mark.parametrize("body", [b"", b"<html>my diary</html>", b"\xff", b"[" * 200_000])
-def test_an_error_without_json_says_how_much_came(body: bytes) -> None:
-    """A page of a proxy is described, not quoted."""
+def test_an_error_without_json_says_how_many_bytes_it_has(body: bytes) -> None:
+    """A page of a proxy is not quoted."""
     error = parse_error(body)
     assert error.type == ""
     assert "diary" not in error.message
     assert (f"{len(body):,} bytes" in error.message) == bool(body)
 
 
-def test_an_errors_message_is_short_one_line_and_without_keys() -> None:
-    """A message may quote the request: it is capped, cleaned, and never has a key."""
+def test_an_error_message_is_one_short_line_without_keys() -> None:
+    """It may quote the request, so it is shortened and cleaned, and keys are removed."""
     text = "bad\r\n\x1b[31m \u202e\x00 key sk-ant-api03-abc_DEF\ud800 " + "x" * 1000
     error = parse_error(json.dumps({"error": {"message": text}}).encode())
     assert error.message.startswith("bad [31m key *** xxx")

@@ -1,4 +1,4 @@
-"""The verdict on every kind of attempt: who pays, who tries again, who has to act."""
+"""The verdict on every kind of attempt: whether it is billed, retried, or stops the run."""
 
 import json
 import re
@@ -16,22 +16,22 @@ USAGE = {"input_tokens": 1, "output_tokens": 1}
 
 
 def message(**changes: Any) -> bytes:
-    """Write a message's body."""
+    """Return the body of a message."""
     fields = {"type": "message", "content": [], "stop_reason": "end_turn", "usage": USAGE}
     return json.dumps(fields | changes).encode()
 
 
 def error(kind: str = "", text: str = "", code: str | None = None) -> bytes:
-    """Write an error's body."""
+    """Return the body of an error."""
     details = {"error_code": code} if code else None
     fields = {"type": kind, "message": text, "details": details}
     return json.dumps({"type": "error", "error": fields}).encode()
 
 
-def judged(status: int, body: bytes, fault: str | None = None, **headers: str) -> Outcome:
-    """Classify an answer; header names with underscores."""
-    named = {name.replace("_", "-"): value for name, value in headers.items()}
-    return classify(Response(status, named, body, 1.0, fault=fault))
+def outcome_of(status: int, body: bytes, fault: str | None = None, **headers: str) -> Outcome:
+    """Classify a response; header names are given with underscores."""
+    with_dashes = {name.replace("_", "-"): value for name, value in headers.items()}
+    return classify(Response(status, with_dashes, body, 1.0, fault=fault))
 
 
 @pytest.mark.parametrize(
@@ -50,18 +50,18 @@ def judged(status: int, body: bytes, fault: str | None = None, **headers: str) -
     ],
 )
 def test_messages(stop_reason: str | None, status: Status, error_type: str | None) -> None:
-    """Every whole message is final and billed, whatever it ended with."""
-    outcome = judged(200, message(stop_reason=stop_reason))
+    """Every complete message is final and billed, with any stop reason."""
+    outcome = outcome_of(200, message(stop_reason=stop_reason))
     assert (outcome.status, outcome.error_type) == (status, error_type)
     assert (outcome.verdict, outcome.billing) == (FINAL, BILLED)
     assert outcome.message is not None
     assert not outcome.is_unreachable
 
 
-def test_a_refusal_says_its_category() -> None:
-    """It is the error's message."""
+def test_a_refusal_has_its_category() -> None:
+    """The category is the error message of the row."""
     details = {"type": "refusal", "category": "bio", "explanation": "SECRET"}
-    outcome = judged(200, message(stop_reason="refusal", stop_details=details))
+    outcome = outcome_of(200, message(stop_reason="refusal", stop_details=details))
     assert outcome.error_message == "bio"
 
 
@@ -97,8 +97,8 @@ WORKSPACE = "You have reached your specified workspace API usage limits."
     ],
 )
 def test_statuses(status: int, body: bytes, verdict: Verdict) -> None:
-    """An answer without a message is not billed; its status says what to do."""
-    outcome = judged(status, body)
+    """A response without a message is not billed; its status decides what to do."""
+    outcome = outcome_of(status, body)
     assert (outcome.status, outcome.verdict) == (Status.ERRORED, verdict)
     assert outcome.billing is FREE
     assert outcome.message is None
@@ -124,7 +124,7 @@ def test_statuses(status: int, body: bytes, verdict: Verdict) -> None:
         pytest.param(400, error("x", code="organization_on_hold"), HALT, id="on hold"),
         pytest.param(400, error("invalid_request_error", SPEND), HALT, id="own limit"),
         pytest.param(400, error("invalid_request_error", WORKSPACE), HALT, id="workspace limit"),
-        pytest.param(400, error("x", f"not: {SPEND}"), FINAL, id="limit only quoted"),
+        pytest.param(400, error("x", f"not: {SPEND}"), FINAL, id="quoted limit"),
         pytest.param(400, error("x", code="image_dimensions_too_large"), FINAL, id="image"),
         pytest.param(
             413, error("x", code="request_body_too_large_after_decoding"), FINAL, id="413"
@@ -135,16 +135,16 @@ def test_statuses(status: int, body: bytes, verdict: Verdict) -> None:
     ],
 )
 def test_codes_and_spend_limits(status: int, body: bytes, verdict: Verdict) -> None:
-    """A spend limit hides behind 400, 402 and 429; an unknown code counts as its bare status."""
-    outcome = judged(status, body)
+    """Spend limits come with 400, 402 and 429; for an unknown code only the status counts."""
+    outcome = outcome_of(status, body)
     assert (outcome.verdict, outcome.billing) == (verdict, FREE)
     assert (outcome.hint is not None) is (verdict is HALT)
 
 
 def test_the_acceleration_limit_is_a_rate_limit() -> None:
-    """It is waited out like others, in an answer of its own or after a 200."""
+    """It is waited for like other rate limits, also when it comes after a 200."""
     ramp = error("rate_limit_error", code="ramp_limit_exceeded")
-    for outcome in (judged(429, ramp), judged(200, ramp, "client.stream_error")):
+    for outcome in (outcome_of(429, ramp), outcome_of(200, ramp, "client.stream_error")):
         assert (outcome.verdict, outcome.is_rate_limited) == (RETRY, True)
 
 
@@ -160,8 +160,8 @@ def test_the_acceleration_limit_is_a_rate_limit() -> None:
     ],
 )
 def test_the_common_refusals_fail_their_row(text: str) -> None:
-    """Another try would be refused again; the other rows go on, and the row says why."""
-    outcome = judged(400, error("invalid_request_error", text))
+    """Another attempt would be refused again; the row has the reason, and the run continues."""
+    outcome = outcome_of(400, error("invalid_request_error", text))
     assert (outcome.verdict, outcome.billing) == (FINAL, FREE)
     assert (outcome.error_type, outcome.error_message) == ("invalid_request_error", text)
 
@@ -175,10 +175,10 @@ def test_the_common_refusals_fail_their_row(text: str) -> None:
     ],
 )
 @pytest.mark.parametrize("status", [400, 402, 429, 200])
-def test_a_halting_code_says_what_to_do_about_it(code: str, words: str, status: int) -> None:
-    """Whatever its status, nothing can succeed until somebody has acted, and the hint says how."""
+def test_a_halting_code_has_a_hint(code: str, words: str, status: int) -> None:
+    """With any status, no request can succeed until somebody acts, and the hint says how."""
     fault = "client.stream_error" if status == 200 else None
-    outcome = judged(status, error("rate_limit_error", code=code), fault)
+    outcome = outcome_of(status, error("rate_limit_error", code=code), fault)
     assert outcome.verdict is HALT
     assert words in outcome.hint
 
@@ -188,7 +188,7 @@ def test_a_halting_code_says_what_to_do_about_it(code: str, words: str, status: 
     [
         (529, "false", FINAL),
         (529, "true", RETRY),
-        (529, "junk", RETRY),
+        (529, "invalid", RETRY),
         (400, "true", FINAL),
         (400, "false", FINAL),
         (401, "true", HALT),
@@ -196,15 +196,15 @@ def test_a_halting_code_says_what_to_do_about_it(code: str, words: str, status: 
     ],
 )
 def test_x_should_retry(status: int, should_retry: str, verdict: Verdict) -> None:
-    """The server may call a retry useless; it may not call a bad request good."""
-    assert judged(status, b"", x_should_retry=should_retry).verdict is verdict
+    """The server may forbid a retry; it cannot ask for one that we would not make."""
+    assert outcome_of(status, b"", x_should_retry=should_retry).verdict is verdict
 
 
 def test_another_success_may_have_been_billed() -> None:
-    """Only a 200 is documented; a message is a message, and without one nothing is known."""
-    assert judged(201, message()).billing is BILLED
+    """Only 200 is documented: a message is billed, and without one the status is unknown."""
+    assert outcome_of(201, message()).billing is BILLED
     for fault in (None, "client.cut_short"):
-        outcome = judged(204, b"", fault)
+        outcome = outcome_of(204, b"", fault)
         assert (outcome.verdict, outcome.billing) == (RETRY, UNKNOWN)
 
 
@@ -214,19 +214,21 @@ BEFORE_STATUS, AFTER_STATUS = (
 )
 
 
-@pytest.mark.parametrize("fault", [f for f in AFTER_STATUS if f != "client.stream_error"])
-def test_a_200_that_did_not_arrive_whole(fault: str) -> None:
-    """It was probably paid for, so it is unknown, even if its bytes look like a message."""
-    outcome = judged(200, message(), fault)
+@pytest.mark.parametrize(
+    "fault", [fault for fault in AFTER_STATUS if fault != "client.stream_error"]
+)
+def test_an_incomplete_200(fault: str) -> None:
+    """It may be billed, so it is unknown, even if its bytes look like a message."""
+    outcome = outcome_of(200, message(), fault)
     assert (outcome.verdict, outcome.billing, outcome.error_type) == (RETRY, UNKNOWN, fault)
     assert outcome.message is None
 
 
-def test_an_error_that_did_not_arrive_whole() -> None:
-    """Its status is enough."""
-    outcome = judged(529, b'{"type":"err', "client.cut_short")
+def test_an_incomplete_error() -> None:
+    """Its status is enough for a verdict."""
+    outcome = outcome_of(529, b'{"type":"err', "client.cut_short")
     assert (outcome.verdict, outcome.billing, outcome.error_type) == (RETRY, FREE, "http_529")
-    assert judged(401, b"", "client.cut_short").verdict is HALT
+    assert outcome_of(401, b"", "client.cut_short").verdict is HALT
 
 
 @pytest.mark.parametrize(
@@ -247,8 +249,8 @@ def test_an_error_that_did_not_arrive_whole() -> None:
     ],
 )
 def test_an_unreadable_200_may_have_been_billed(body: bytes) -> None:
-    """It is tried again within the allowance for unknown attempts."""
-    outcome = judged(200, body)
+    """It is retried within the allowance for unknown attempts."""
+    outcome = outcome_of(200, body)
     assert (outcome.verdict, outcome.billing) == (RETRY, UNKNOWN)
     assert outcome.error_type == "client.unreadable"
 
@@ -283,18 +285,18 @@ def test_an_error_after_a_200(
     fault: str | None,
     layout: int | None,
 ) -> None:
-    """Its type says what to do; what was streamed before it may be billed."""
+    """Its type decides what to do; what was streamed before it may be billed."""
     body = json.dumps(json.loads(error(kind, "why")), indent=layout).encode()
-    outcome = judged(200, body, fault)
+    outcome = outcome_of(200, body, fault)
     assert (outcome.verdict, outcome.billing) == (verdict, UNKNOWN)
     assert (outcome.error_type, outcome.error_message) == (kind, "why")
     assert (outcome.is_rate_limited, outcome.is_unreachable) == (is_limited, is_unreachable)
 
 
 @pytest.mark.parametrize("body", [b"", b"junk", b"{}", b'{"type":"error"}'])
-def test_an_unreadable_error_after_a_200_is_passing_trouble(body: bytes) -> None:
-    """Nothing says that the request was bad, so the row is not given up for it."""
-    outcome = judged(200, body, "client.stream_error")
+def test_an_unreadable_error_after_a_200_is_transient(body: bytes) -> None:
+    """It does not say that the request was bad, so the row is retried."""
+    outcome = outcome_of(200, body, "client.stream_error")
     assert (outcome.verdict, outcome.billing) == (RETRY, UNKNOWN)
     assert outcome.error_type == "client.stream_error"
 
@@ -308,10 +310,8 @@ def test_an_unreadable_error_after_a_200_is_passing_trouble(body: bytes) -> None
         (True, True, HALT, UNKNOWN),
     ],
 )
-def test_without_an_answer(
-    was_sent: bool, is_fatal: bool, verdict: Verdict, billing: Billing
-) -> None:
-    """What may have left may be billed; what certainly did not is free."""
+def test_no_response(was_sent: bool, is_fatal: bool, verdict: Verdict, billing: Billing) -> None:
+    """A request that may have been sent may be billed; one that was not sent is free."""
     outcome = classify(NoResponse("client.connect", "refused", was_sent, 1.0, is_fatal))
     assert (outcome.verdict, outcome.billing) == (verdict, billing)
     assert (outcome.error_type, outcome.error_message) == ("client.connect", "refused")
@@ -325,7 +325,7 @@ NEVER_SENT = {"dns", "connect", "connect_timeout", "proxy", "pool", "tls"}
 
 @pytest.mark.parametrize("error_type", BEFORE_STATUS)
 def test_every_fault_before_a_status(error_type: str) -> None:
-    """The row is kept for another try, and unknown only if the request may have left."""
+    """The row is retried, and unknown only if the request may have been sent."""
     was_sent = error_type.removeprefix("client.") not in NEVER_SENT
     is_fatal = error_type == "client.tls"
     outcome = classify(NoResponse(error_type, "why", was_sent, 1.0, is_fatal))
@@ -334,6 +334,6 @@ def test_every_fault_before_a_status(error_type: str) -> None:
     assert outcome.billing is (UNKNOWN if was_sent else FREE)
 
 
-def test_the_documented_faults_are_all_there() -> None:
-    """The two lists above are read from the module that names the faults."""
+def test_the_lists_of_faults_are_complete() -> None:
+    """Both are read from the docstring of the module that defines the faults."""
     assert (len(BEFORE_STATUS), len(AFTER_STATUS)) == (10, 8)

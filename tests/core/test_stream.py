@@ -1,4 +1,4 @@
-"""A stream folds to the message it would have been, or says why it does not."""
+"""A stream folds to the message that it is without streaming, or has a fault."""
 
 import json
 from typing import Any
@@ -9,17 +9,17 @@ from batcher.core.answers.stream import MessageFold
 
 
 def fold_of(*chunks: bytes) -> MessageFold:
-    """Feed chunks and end."""
+    """Feed chunks to a fold and end it."""
     fold = MessageFold()
-    for one in chunks:
-        fold.feed(one)
+    for chunk in chunks:
+        fold.feed(chunk)
     fold.end()
     return fold
 
 
 def stream(*payloads: Any) -> bytes:
-    """Write nameless events."""
-    return b"".join(b"data: " + json.dumps(one).encode() + b"\n\n" for one in payloads)
+    """Write events without names."""
+    return b"".join(b"data: " + json.dumps(payload).encode() + b"\n\n" for payload in payloads)
 
 
 START = {
@@ -40,13 +40,13 @@ STOP = {"type": "message_stop"}
 
 
 def json_delta(text: str) -> dict[str, Any]:
-    """Make a fragment of a tool's input."""
+    """Return a delta with a fragment of a tool's input."""
     delta = {"type": "input_json_delta", "partial_json": text}
     return {"type": "content_block_delta", "index": 0, "delta": delta}
 
 
 def test_totals_replace_and_never_add() -> None:
-    """Usage is a running total; null says nothing new."""
+    """Usage is a running total; null changes nothing."""
     late = DELTA | {"usage": {"output_tokens": 9, "input_tokens": None, "server_tool_use": None}}
     fold = fold_of(stream(START, DELTA, late, STOP))
     assert json.loads(fold.message_json())["usage"] == {
@@ -56,8 +56,8 @@ def test_totals_replace_and_never_add() -> None:
     }
 
 
-def test_a_message_delta_does_not_touch_what_the_message_is() -> None:
-    """Identity and content come from elsewhere; other new fields are taken."""
+def test_a_message_delta_does_not_change_id_content_or_usage() -> None:
+    """Other new fields are added."""
     odd = DELTA | {"delta": {"content": 1, "id": "x", "usage": 2, "container": {"id": "c"}}}
     message = json.loads(fold_of(stream(START, odd, STOP)).message_json())
     assert (message["content"], message["container"]) == ([], {"id": "c"})
@@ -65,14 +65,14 @@ def test_a_message_delta_does_not_touch_what_the_message_is() -> None:
 
 
 def test_a_tools_input_that_was_cut_off_is_kept_as_text() -> None:
-    """max_tokens may end inside the JSON: the paid fragment is kept, and not taken for valid."""
+    """max_tokens may end inside the JSON: the fragment is paid for, but it is not valid JSON."""
     fold = fold_of(stream(START, TOOL, json_delta('{"a": "x'), DELTA, STOP))
     [block] = json.loads(fold.message_json())["content"]
     assert (block["input"], block["partial_json"]) == ({}, '{"a": "x')
 
 
 def test_a_surrogate_pair_split_between_deltas_is_one_character() -> None:
-    """Deltas are cut anywhere; halves of a character meet again, and a lone half survives."""
+    """Deltas are cut anywhere: halves of a character are joined, and a lone half is kept."""
     text = [json_delta('"\ud83d'), json_delta('\ude00"')]
     [block] = json.loads(fold_of(stream(START, TOOL, *text, DELTA, STOP)).message_json())["content"]
     assert block["input"] == "\U0001f600"
@@ -81,21 +81,21 @@ def test_a_surrogate_pair_split_between_deltas_is_one_character() -> None:
     assert block["input"] == "\ud83d"
 
 
-def test_a_byte_order_mark_is_no_part_of_the_first_line() -> None:
-    """A mark before the first event does not hide it, even when it comes byte by byte."""
+def test_a_byte_order_mark_is_not_part_of_the_first_line() -> None:
+    """The first event is read, even when the mark arrives byte by byte."""
     data = "\ufeff".encode() + stream(START, DELTA, STOP)
     assert fold_of(data).is_complete
     assert fold_of(*(data[i : i + 1] for i in range(len(data)))).is_complete
 
 
-def test_progress_can_be_seen() -> None:
-    """Begun at message_start, content at the first delta, complete at message_stop only."""
+def test_the_progress_of_a_stream() -> None:
+    """It starts with message_start, has content with a delta, is complete with message_stop."""
     fold = MessageFold()
-    seen = []
+    progress = []
     for payload in (START, TOOL, json_delta("{}"), DELTA, STOP):
         fold.feed(stream(payload))
-        seen.append((fold.has_begun, fold.first_content, fold.is_complete))
-    assert seen == [
+        progress.append((fold.has_started, fold.has_content, fold.is_complete))
+    assert progress == [
         (True, False, False),
         (True, False, False),
         (True, True, False),
@@ -106,8 +106,8 @@ def test_progress_can_be_seen() -> None:
         MessageFold().message_json()
 
 
-def test_an_error_event_is_kept_as_it_came() -> None:
-    """An error after the status ends the stream; what follows is ignored."""
+def test_an_error_event_is_kept_as_received() -> None:
+    """An error event ends the stream; everything after it is ignored."""
     error = b'{"type": "error", "error": {"type": "overloaded_error", "message": "m"}}'
     fold = fold_of(stream(START) + b"event: error\ndata: " + error + b"\n\n" + stream(DELTA, STOP))
     assert (fold.error, fold.is_complete, fold.fault) == (error, False, None)
@@ -135,24 +135,24 @@ def test_an_error_event_is_kept_as_it_came() -> None:
         "stop before start",
         "no final usage",
         "no message",
-        "no object",
+        "not an object",
     ],
 )
-def test_a_stream_out_of_order_is_broken(payloads: list[Any]) -> None:
-    """Events in an order that makes no message are a fault, never half a message."""
+def test_a_stream_out_of_order_has_a_fault(payloads: list[Any]) -> None:
+    """Events out of order never make a message."""
     fold = fold_of(stream(*payloads, DELTA, STOP) if payloads[-1] != STOP else stream(*payloads))
     assert fold.fault
     assert not fold.is_complete
 
 
-def test_deep_nesting_is_broken_not_fatal() -> None:
-    """Nesting beyond the parser's depth is a fault like any other."""
+def test_deep_nesting_is_a_fault() -> None:
+    """Nesting beyond the parser's depth raises nothing."""
     deep = b'{"type":"message_start","message":' + b'{"a":' * 200_000 + b"1" + b"}" * 200_001
     assert fold_of(b"data: " + deep + b"\n\n").fault == "nested too deep"
 
 
 def test_a_fault_quotes_nothing() -> None:
-    """What is wrong is said without the words of the answer."""
+    """It says what is wrong without the content of the response."""
     fold = fold_of(b"event: message_start\ndata: my secret diary\n\n")
     assert fold.fault
     assert "diary" not in fold.fault

@@ -1,4 +1,4 @@
-"""Any message folds to itself, however it is streamed and cut; no bytes make the fold raise."""
+"""Any message that is streamed folds to itself, and no bytes make the fold raise."""
 
 import copy
 import json
@@ -74,7 +74,7 @@ MESSAGES = st.builds(
 
 
 def event(kind: str, **fields: Any) -> Event:
-    """Make one event: its name and its payload."""
+    """Return one event: its name and its payload."""
     return kind, {"type": kind, **fields}
 
 
@@ -102,7 +102,7 @@ def events_of_block(draw: Draw, index: int, block: dict[str, Any]) -> Iterator[E
         deltas.append({"type": "signature_delta", "signature": block["signature"]})
     if "citations" in block:
         start["citations"] = None
-        deltas += [{"type": "citations_delta", "citation": one} for one in block["citations"]]
+        deltas += [{"type": "citations_delta", "citation": cited} for cited in block["citations"]]
     yield event("content_block_start", index=index, content_block=start)
     for delta in deltas:
         yield event("content_block_delta", index=index, delta=delta)
@@ -144,18 +144,18 @@ def bytes_of(draw: Draw, events: Any) -> bytes:
 
 
 def fold_of(*chunks: bytes) -> MessageFold:
-    """Feed chunks and end."""
+    """Feed chunks to a fold and end it."""
     fold = MessageFold()
-    for one in chunks:
-        fold.feed(one)
+    for chunk in chunks:
+        fold.feed(chunk)
     fold.end()
     return fold
 
 
 @settings(max_examples=150, deadline=None)
 @given(st.data())
-def test_any_message_survives_being_streamed(data: st.DataObject) -> None:
-    """Split into events and into any chunks of bytes, a message folds to itself."""
+def test_any_streamed_message_folds_to_itself(data: st.DataObject) -> None:
+    """This holds for any events and any chunks of bytes."""
     message = data.draw(MESSAGES)
     stream = bytes_of(data.draw, events_of(data.draw, message))
     chunks = pieces(data.draw, stream)
@@ -169,7 +169,7 @@ def test_any_message_survives_being_streamed(data: st.DataObject) -> None:
 @settings(max_examples=100, deadline=None)
 @given(st.data())
 def test_a_stream_that_was_cut_is_never_complete(data: st.DataObject) -> None:
-    """Only the last event completes a message, whichever byte the cut falls on."""
+    """Only the last event completes a message, at whatever byte the stream ends."""
     stream = bytes_of(data.draw, events_of(data.draw, data.draw(MESSAGES)))
     end = stream.rindex(b"}")  # of message_stop
     fold = fold_of(*pieces(data.draw, stream[: data.draw(st.integers(0, end))]))
@@ -186,7 +186,7 @@ TOTALS = st.dictionaries(KINDS, st.none() | st.integers(0, 10**6))
 def test_the_last_number_of_each_kind_is_its_total(
     start: dict[str, int | None], later: list[dict[str, int | None]]
 ) -> None:
-    """However many running totals come, each kind counts once; null and absence change nothing."""
+    """Of several running totals the last one counts; null and absent kinds change nothing."""
     message = {"type": "message", "content": [], "usage": start}
     events = [{"type": "message_start", "message": message}]
     events += [{"type": "message_delta", "delta": {}, "usage": usage} for usage in later]
@@ -195,7 +195,7 @@ def test_the_last_number_of_each_kind_is_its_total(
     usage = json.loads(fold.message_json())["usage"]
     assert set(usage) == set().union(start, *later)
     for kind, total in usage.items():
-        numbers = [said[kind] for said in (start, *later) if said.get(kind) is not None]
+        numbers = [totals[kind] for totals in (start, *later) if totals.get(kind) is not None]
         assert total == (numbers[-1] if numbers else None)
 
 
@@ -228,7 +228,7 @@ def test_the_last_number_of_each_kind_is_its_total(
     )
 )
 def test_no_bytes_make_it_raise(chunks: list[bytes]) -> None:
-    """Whatever is fed, it ends complete, in error, broken or merely unfinished."""
+    """The fold is complete, has an error, has a fault, or is unfinished: never two of these."""
     fold = fold_of(*chunks)
     assert [fold.is_complete, fold.error is not None, fold.fault is not None].count(True) <= 1
     if fold.is_complete:

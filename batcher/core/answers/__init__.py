@@ -1,1 +1,1 @@
-"""What an attempt brings back, what it says, and our verdict on it."""
+"""The response to an attempt, the message in it, and our verdict on it."""

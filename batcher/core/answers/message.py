@@ -1,4 +1,4 @@
-"""What an answer's body says, read from bytes that nobody vouches for."""
+"""Parses the body of a response: a message or an error. The bytes may be anything."""
 
 import json
 import re
@@ -9,25 +9,25 @@ from typing import Any
 
 from batcher.core.answers.strict_json import load
 
-# The API's messages may quote the input, and nothing tells which part is a quotation. A short
+# The API's error messages may quote the input, and quotations cannot be recognised. A short
 # message is enough to act on, and quotes little.
 _MESSAGE_CHARACTERS = 300
 _NAME_CHARACTERS = 100
 _KEY = re.compile(r"sk-ant-[\w-]+")
 
 
-class UnreadableMessage(ValueError):  # noqa: N818 - it is the message that is at fault
-    """A body is not a message; says why, and quotes nothing of it."""
+class UnreadableMessage(ValueError):  # noqa: N818 - the name says what is wrong
+    """A body is not a message; the reason quotes nothing of it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """The parts of a message that a row is made of.
+    """The parts of a message that the output uses.
 
     ``text`` and ``thinking`` join all blocks of their type. ``tool_input`` is the JSON of the
-    first tool call's input, or the fragment of it that ``max_tokens`` left, ``tool_use_id`` that
-    call's. Text is fit for
-    Parquet: lone surrogates became U+FFFD. ``usage`` is as the API gave it.
+    first tool call's input, or a fragment when ``max_tokens`` cut it off; ``tool_use_id`` is the
+    id of that call. Parquet can store the text: lone surrogates are replaced by U+FFFD. ``usage``
+    is as the API sent it.
     """
 
     id: str | None
@@ -44,10 +44,10 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class ApiError:
-    """What an error's body says; ``type`` and ``message`` are empty when it says nothing.
+    """The error in a body; ``type`` and ``message`` are empty when the body has none.
 
-    ``message`` is one line of at most 300 characters. It is the server's own wording, which may
-    quote a part of the request: show it, but do not log it.
+    ``message`` is one line of at most 300 characters. It is the server's text, which may quote a
+    part of the request: show it, but do not log it.
     """
 
     type: str
@@ -57,7 +57,7 @@ class ApiError:
 
 
 def parse_message(body: bytes) -> Message:
-    """Read a message, picking blocks by type; raises UnreadableMessage."""
+    """Parse a message; UnreadableMessage when the body is none."""
     try:
         message = load(body)
     except ValueError as error:
@@ -81,12 +81,12 @@ def parse_message(body: bytes) -> Message:
 
 
 def parse_error(body: bytes) -> ApiError:
-    """Read an error in the API's shape or another server's; never raises."""
+    """Parse an error of the API or of another server; never raises."""
     try:
         payload = load(body)
     except ValueError:
-        described = f"an answer of {len(body):,} bytes without JSON" if body else ""
-        return ApiError("", described, None, None)
+        text = f"a response of {len(body):,} bytes that is not JSON" if body else ""
+        return ApiError("", text, None, None)
     if not isinstance(payload, dict):
         return ApiError("", "", None, None)
     error = payload.get("error")
@@ -110,7 +110,7 @@ def _blocks(message: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def _joined(blocks: list[dict[str, Any]], kind: str) -> str:
-    """Join the blocks of a kind; a text block holds ``text``, a thinking block ``thinking``."""
+    """Join the texts of all blocks of a kind; the key of the text is the name of the kind."""
     texts = [block.get(kind) for block in blocks if block.get("type") == kind]
     if not all(isinstance(text, str) for text in texts):
         raise UnreadableMessage(f"a {kind} block has no {kind}")
@@ -138,23 +138,23 @@ def _json_text(value: Any) -> str:
     try:
         return json.dumps(value, ensure_ascii=False)
     except RecursionError:
-        raise UnreadableMessage("a tool's input is nested too deep") from None
+        raise UnreadableMessage("the input of a tool call is nested too deeply") from None
 
 
-def _optional(holder: dict[str, Any], key: str, kind: type) -> Any:
-    value = holder.get(key)
+def _optional(parent: dict[str, Any], key: str, kind: type) -> Any:
+    value = parent.get(key)
     if value is not None and not isinstance(value, kind):
         raise UnreadableMessage(f"the message's {key} has the wrong type")
     return value
 
 
-def _optional_text(holder: dict[str, Any], key: str) -> str | None:
-    value = _optional(holder, key, str)
+def _optional_text(parent: dict[str, Any], key: str) -> str | None:
+    value = _optional(parent, key, str)
     return None if value is None else _storable(value)
 
 
 def _storable(text: str) -> str:
-    """Replace lone surrogates, which neither Parquet nor UTF-8 can hold."""
+    """Replace lone surrogates, which UTF-8 cannot encode and Parquet cannot store."""
     try:
         text.encode()
     except UnicodeEncodeError:
@@ -163,20 +163,20 @@ def _storable(text: str) -> str:
 
 
 def _detail(payload: dict[str, Any]) -> Any:
-    """Find the message where other servers put it: ``detail``, ``detail[0].msg``, ``message``."""
+    """Return the message where other servers put it: ``detail``, ``detail[0].msg``, ``message``."""
     detail = payload.get("detail")
     if isinstance(detail, list) and detail and isinstance(detail[0], dict):
-        # Only the verdict: such an entry also repeats the input.
+        # Only "msg": the entry also repeats the input.
         return detail[0].get("msg")
     return payload.get("message") if detail is None else detail
 
 
 def _clean(value: Any, characters: int) -> str:
-    """One line without control characters, keys or more than so many characters; "" for others."""
+    """Return a value as one short line without control characters and keys; "" if not a text."""
     if type(value) is int:
         value = str(value)
     if not isinstance(value, str):
         return ""
     text = value[: 10 * characters]
-    text = "".join(" " if unicodedata.category(c)[0] == "C" else c for c in text)
+    text = "".join(" " if unicodedata.category(char)[0] == "C" else char for char in text)
     return _KEY.sub("***", " ".join(text.split()))[:characters]

@@ -1,7 +1,7 @@
-"""Our verdict on one attempt: what became of it, whether to try again, and who has to act.
+"""Our verdict on one attempt: its status, whether it is retried, and whether somebody must act.
 
 The rules follow the API's documentation of errors, stop reasons and spend limits (October and
-November 2026) and its SDK's error codes. A code that is not known counts as its bare status.
+November 2026) and the error codes of its SDK. For an unknown code only the HTTP status counts.
 """
 
 import math
@@ -22,35 +22,38 @@ from batcher.core.answers.strict_json import load
 
 
 class Status(StrEnum):
-    """What became of a row; the names are those of the output's ``_status`` column."""
+    """The status of a row, as in the output's column ``_status``."""
 
     SUCCEEDED = "succeeded"
-    TRUNCATED = "truncated"  # the answer stops before its end: max_tokens, context, paused turn
+    TRUNCATED = "truncated"  # the answer is incomplete: max_tokens, context window, paused turn
     REFUSED = "refused"
-    INVALID = "invalid"  # whole, but not what the job's schema wants
+    INVALID = "invalid"  # complete, but it does not fit the label schema
     ERRORED = "errored"
-    SKIPPED = "skipped"  # nothing was asked: its prompt is empty
+    SKIPPED = "skipped"  # nothing was sent, because the prompt is empty
 
 
 class Verdict(StrEnum):
-    """What to do now."""
+    """What to do after an attempt."""
 
-    FINAL = "final"  # this is the row's answer, good or bad; it is never asked for again
-    RETRY = "retry"  # passing trouble; the same request may succeed later
-    HALT = "halt"  # no request can succeed until somebody acts
+    FINAL = "final"  # this is the result of the row, good or bad; it is never sent again
+    RETRY = "retry"  # a transient error, or an invalid answer; another attempt may succeed
+    HALT = "halt"  # no request can succeed until somebody acts, so the run stops
 
 
 class Billing(StrEnum):
-    """What we know of the money."""
+    """The billing status of an attempt."""
 
-    BILLED = "billed"  # priced from the usage that came back
-    FREE = "free"  # never sent, or an error that is not billed
-    UNKNOWN = "unknown"  # it may have been answered, and billed, unseen
+    BILLED = "billed"  # its cost is known from the usage in the response
+    FREE = "free"  # it was never sent, or ended in an error that is not billed
+    UNKNOWN = "unknown"  # it may have been billed, but there is no usage
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """The verdict on one attempt; ``message`` is there when the API answered with one."""
+    """The verdict on one attempt; ``message`` is None unless the response has a message.
+
+    ``complaint`` says how an invalid answer breaks the label schema; only the model may see it.
+    """
 
     status: Status
     verdict: Verdict
@@ -60,30 +63,30 @@ class Outcome:
     hint: str | None = None
     retry_after_s: float | None = None
     is_rate_limited: bool = False
-    is_overloaded: bool = False  # the server has too much to do, from whomever
-    is_unsent: bool = False  # it certainly never left
-    is_unreachable: bool = False  # no answer, or one that says the server is in trouble
+    is_overloaded: bool = False  # the server has too much load, from any clients
+    is_unsent: bool = False  # the request was certainly not sent
+    is_unreachable: bool = False  # no response, or a status of 500 and above
     message: Message | None = None
-    complaint: str | None = field(default=None, repr=False)  # for the model, and nobody else
+    complaint: str | None = field(default=None, repr=False)
 
     @property
     def is_transient(self) -> bool:
-        """Whether something is wrong with the API or the way to it, and it is worth another try."""
+        """Whether it is a transient error: of the API, or of the connection to it."""
         return self.verdict is Verdict.RETRY and self.message is None
 
 
-_SPENT = "the spend limit is reached; raise it in the console, then run again"
+_SPEND_LIMIT = "the spend limit is reached; raise it in the console, then run again"
 _BILLING = "see the billing page of the console; then run again"
-# Codes that halt a run whatever status they come with, and what to do.
+# Codes that halt a run, with any status, and what to do.
 _HALTING_CODES = {
-    "enforced_spend_limit_reached": _SPENT,
-    "contract_spend_limit_reached": _SPENT,
-    "linked_organization_spend_limit_reached": _SPENT,
+    "enforced_spend_limit_reached": _SPEND_LIMIT,
+    "contract_spend_limit_reached": _SPEND_LIMIT,
+    "linked_organization_spend_limit_reached": _SPEND_LIMIT,
     "linked_organization_billing_unavailable": _BILLING,
     "organization_on_hold": "the organization is on hold; see the console, then run again",
 }
-# A limit that somebody set in the console has no code of its own, only this opening.
-_SPEND_OPENINGS = (
+# A limit that a user set in the console has no error code, only a message that starts like this.
+_SPEND_LIMIT_PREFIXES = (
     "You have reached your specified API usage limits",
     "You have reached your specified workspace API usage limits",
 )
@@ -104,7 +107,7 @@ _STATUS_OF_STREAM_ERROR = {
     "permission_error": 403,
     "not_found_error": 404,
 }
-_ENDINGS = {
+_STATUS_OF_STOP_REASON = {
     "end_turn": Status.SUCCEEDED,
     "stop_sequence": Status.SUCCEEDED,
     "tool_use": Status.SUCCEEDED,
@@ -116,26 +119,28 @@ _ENDINGS = {
 
 
 def classify(result: Response | NoResponse) -> Outcome:
-    """Judge what one attempt brought back."""
+    """Return the verdict on the result of one attempt."""
     if isinstance(result, NoResponse):
-        return _without_answer(result)
+        return _of_no_response(result)
     if _is_success(result) and result.fault is None:
         return _of_message(result)
     if result.fault is not None:
-        return _of_broken_answer(result)
+        return _of_incomplete_response(result)
     return _of_error(result, result.status)
 
 
-def _is_success(answer: Response) -> bool:
-    # Only a 200 is documented, but any success may have been billed.
-    return 200 <= answer.status < 300
+def _is_success(response: Response) -> bool:
+    # Only 200 is documented, but any 2xx may have been billed.
+    return 200 <= response.status < 300
 
 
-def _without_answer(result: NoResponse) -> Outcome:
+def _of_no_response(result: NoResponse) -> Outcome:
     billing = Billing.UNKNOWN if result.was_sent else Billing.FREE
     verdict = Verdict.HALT if result.is_fatal else Verdict.RETRY
     hint = (
-        "the server's certificate does not verify; check api.base_url" if result.is_fatal else None
+        "the certificate of the server cannot be verified; check api.base_url"
+        if result.is_fatal
+        else None
     )
     return Outcome(
         Status.ERRORED,
@@ -149,15 +154,15 @@ def _without_answer(result: NoResponse) -> Outcome:
     )
 
 
-def _of_message(answer: Response) -> Outcome:
-    """Judge a whole answer of success."""
+def _of_message(response: Response) -> Outcome:
+    """Return the verdict on a complete response with status 2xx."""
     try:
-        message = parse_message(answer.body)
+        message = parse_message(response.body)
     except UnreadableMessage as error:
-        if _is_error_body(answer.body):
-            return _of_error_in_200(answer)
-        return _unread("client.unreadable", str(error))
-    status = _ENDINGS.get(message.stop_reason or "")
+        if _is_error_body(response.body):
+            return _of_error_in_200(response)
+        return _unreadable("client.unreadable", str(error))
+    status = _STATUS_OF_STOP_REASON.get(message.stop_reason or "")
     if status is None:
         return Outcome(
             Status.ERRORED,
@@ -177,25 +182,25 @@ def _of_message(answer: Response) -> Outcome:
     )
 
 
-def _of_broken_answer(answer: Response) -> Outcome:
-    """Judge an answer whose transport failed after its status; a success may have been billed."""
-    if answer.fault == "client.stream_error":
-        return _of_error_in_200(answer)
-    if _is_success(answer):
-        return _unread(answer.fault or "client.unreadable", "the answer did not arrive whole")
-    return _of_error(answer, answer.status)
+def _of_incomplete_response(response: Response) -> Outcome:
+    """Return the verdict on a response that broke off after its status; a 2xx may be billed."""
+    if response.fault == "client.stream_error":
+        return _of_error_in_200(response)
+    if _is_success(response):
+        return _unreadable(response.fault or "client.unreadable", "the response is incomplete")
+    return _of_error(response, response.status)
 
 
-def _of_error_in_200(answer: Response) -> Outcome:
-    """Judge an error that came after a 200: what was streamed before it may be billed."""
-    error = parse_error(answer.body)
+def _of_error_in_200(response: Response) -> Outcome:
+    """Return the verdict on an error after a 200: what was streamed before it may be billed."""
+    error = parse_error(response.body)
     if not error.type:
-        return _unread("client.stream_error", "an error that cannot be read came after a 200")
+        return _unreadable("client.stream_error", "an unreadable error after a 200")
     status = _STATUS_OF_STREAM_ERROR.get(error.type, 400)
-    return replace(_of_error(answer, status), billing=Billing.UNKNOWN)
+    return replace(_of_error(response, status), billing=Billing.UNKNOWN)
 
 
-def _unread(error_type: str, reason: str) -> Outcome:
+def _unreadable(error_type: str, reason: str) -> Outcome:
     return Outcome(
         Status.ERRORED,
         Verdict.RETRY,
@@ -205,10 +210,10 @@ def _unread(error_type: str, reason: str) -> Outcome:
     )
 
 
-def _of_error(answer: Response, status: int) -> Outcome:
-    error = parse_error(answer.body)
-    verdict, hint = _verdict_on(status, error, answer.headers.get("x-should-retry"))
-    # A server in trouble is not thought to bill; that it cannot be known is said in the docs.
+def _of_error(response: Response, status: int) -> Outcome:
+    error = parse_error(response.body)
+    verdict, hint = _verdict_on(status, error, response.headers.get("x-should-retry"))
+    # Errors of the server are assumed to be free; the documentation says that this is not certain.
     return Outcome(
         Status.ERRORED,
         verdict,
@@ -216,7 +221,7 @@ def _of_error(answer: Response, status: int) -> Outcome:
         error_type=error.type or f"http_{status}",
         error_message=error.message or f"HTTP {status}",
         hint=hint,
-        retry_after_s=retry_after_s(answer) if verdict is Verdict.RETRY else None,
+        retry_after_s=retry_after_s(response) if verdict is Verdict.RETRY else None,
         is_rate_limited=status == 429,
         is_overloaded=status in {503, 529},
         is_unreachable=status >= 500,
@@ -228,14 +233,14 @@ def _verdict_on(
 ) -> tuple[Verdict, str | None]:
     if error.error_code in _HALTING_CODES:
         return Verdict.HALT, _HALTING_CODES[error.error_code]
-    if error.message.startswith(_SPEND_OPENINGS):
-        return Verdict.HALT, _SPENT
+    if error.message.startswith(_SPEND_LIMIT_PREFIXES):
+        return Verdict.HALT, _SPEND_LIMIT
     if status in _HALTS:
         return Verdict.HALT, _HALTS[status]
     if 300 <= status < 400:
-        return Verdict.HALT, "redirects are not followed; set api.base_url to where it leads"
+        return Verdict.HALT, "redirects are not followed; set api.base_url to the new address"
     if status in {408, 409, 429} or status >= 500 or error.error_code == "request_body_timeout":
-        # The server may say that trying again is useless; it may not call a bad request good.
+        # The server may forbid a retry of these errors; it cannot ask for a retry of others.
         return (Verdict.FINAL if should_retry == "false" else Verdict.RETRY), None
     return Verdict.FINAL, None
 
@@ -248,18 +253,18 @@ def _is_error_body(body: bytes) -> bool:
     return isinstance(content, dict) and content.get("type") == "error"
 
 
-def retry_after_s(answer: Response) -> float | None:
-    """How long the server asks to wait: ``retry-after-ms``, else seconds, else an HTTP date.
+def retry_after_s(response: Response) -> float | None:
+    """Return the seconds to wait: from ``retry-after-ms``, else seconds, else an HTTP date.
 
-    A date is measured against the answer's own ``date``, not against a local clock that may be
-    wrong. Negative, infinite and unreadable values are None.
+    A date is compared with the ``date`` of the response, because the local clock may be wrong.
+    Negative, infinite and unreadable values are None.
     """
-    headers = answer.headers
-    milliseconds = _positive(headers.get("retry-after-ms"))
+    headers = response.headers
+    milliseconds = _finite(headers.get("retry-after-ms"))
     if milliseconds is not None:
         return milliseconds / 1000
     value = headers.get("retry-after")
-    seconds = _positive(value)
+    seconds = _finite(value)
     if seconds is not None or value is None:
         return seconds
     then, now = _http_date(value), _http_date(headers.get("date"))
@@ -268,7 +273,7 @@ def retry_after_s(answer: Response) -> float | None:
     return max(0.0, (then - now).total_seconds())
 
 
-def _positive(text: str | None) -> float | None:
+def _finite(text: str | None) -> float | None:
     try:
         number = float(text or "")
     except ValueError:
@@ -278,7 +283,7 @@ def _positive(text: str | None) -> float | None:
 
 def _http_date(text: str | None) -> datetime | None:
     try:
-        moment = parsedate_to_datetime(text or "")
+        date_time = parsedate_to_datetime(text or "")
     except (ValueError, OverflowError):
         return None
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return date_time if date_time.tzinfo else date_time.replace(tzinfo=UTC)

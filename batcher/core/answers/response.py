@@ -1,4 +1,4 @@
-"""What one attempt brought back, before anybody judged it."""
+"""The result of one HTTP attempt before it is classified."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -6,15 +6,15 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """An HTTP answer.
+    """An HTTP response.
 
-    ``body`` is decoded from its content encoding. A streamed answer that ended properly is folded
-    into the JSON an unstreamed one would have had; anything else is kept as it came, so that
-    nothing paid for is lost to a parser.
-    ``fault`` is None for an answer that arrived whole, else a ``client.`` error type that says
-    what was wrong with its transport: cut short, too large, undecodable, stalled.
-    Header names are lower case. Times are seconds from the send; ``ttft_s`` is to the first
-    content of a stream.
+    ``body`` is decoded from its content encoding. A complete stream is folded into the JSON that
+    the same response has without streaming. Anything else is kept as received, so that no parser
+    can lose what was paid for.
+    ``fault`` is None for a complete response, else a ``client.`` error type that says what was
+    wrong with its transport: cut short, too large, undecodable, stalled.
+    Header names are lower case. Times are seconds since the request was sent; ``ttft_s`` is the
+    time to the first content of a stream.
     """
 
     status: int
@@ -26,18 +26,18 @@ class Response:
 
     @property
     def request_id(self) -> str | None:
-        """The server's name for this attempt."""
+        """The server's id of this attempt."""
         return self.headers.get("request-id")
 
 
 @dataclass(frozen=True, slots=True)
 class NoResponse:
-    """The transport failed before any status line came back.
+    """The transport failed before a status line arrived.
 
-    ``was_sent`` is False only when the request certainly never left (no connection was made);
-    otherwise it may have been answered, and billed, unseen.
-    ``is_fatal`` marks what no retry can mend: a certificate that does not verify.
-    ``message`` holds no key, no header and no body.
+    ``was_sent`` is False only when the request was certainly not sent (there was no connection);
+    otherwise its billing status is unknown.
+    ``is_fatal`` marks a failure that no retry can fix: a certificate that cannot be verified.
+    ``message`` contains no key, no header and no body.
     """
 
     error_type: str

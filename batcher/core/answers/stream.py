@@ -1,4 +1,4 @@
-"""A streamed answer, folded into the message it would have been unstreamed: bytes in, no I/O."""
+"""Folds a streamed response into the message that it is without streaming; does no I/O."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -6,9 +6,9 @@ from typing import Any
 from batcher.core.answers.strict_json import dump, load
 
 _BOM = b"\xef\xbb\xbf"
-# What a message_delta may not change: it would no longer be the same message.
+# Fields that identify a message or come from elsewhere; a message_delta does not change them.
 _FIXED_KEYS = frozenset({"id", "type", "role", "model", "content", "usage"})
-# The text that each kind of delta carries, and the key of the block that it belongs to.
+# For each kind of delta, the key of its text and the key of the block that the text is added to.
 _TEXT_OF_DELTA = {
     "text_delta": ("text", "text"),
     "thinking_delta": ("thinking", "thinking"),
@@ -17,21 +17,21 @@ _TEXT_OF_DELTA = {
 
 
 class MessageFold:
-    """Folds the Server-Sent Events of one answer, however they are cut into chunks.
+    """Folds the server-sent events of one response; the bytes may be cut into any chunks.
 
-    Usage in a stream is a running total, so later numbers replace earlier ones; what a
-    ``message_delta`` does not mention (the cache split, tier, geography, speed) stays as
-    ``message_start`` gave it. Events and deltas of unknown kinds are skipped and blocks of unknown
-    kinds are kept, as the API's documentation of versions asks.
+    Usage in a stream is a running total, so later numbers replace earlier ones. Fields that a
+    ``message_delta`` does not have (cache split, tier, geography, speed) stay as in
+    ``message_start``. Unknown kinds of events and deltas are skipped and unknown kinds of blocks
+    are kept, as the API's documentation of versions asks.
 
-    Nothing fed to it raises. ``fault`` says, without quoting, why a stream is not one; from then
-    on the rest is ignored, as it is after the end and after an error.
+    No bytes make it raise. ``fault`` says why the stream is invalid, and quotes nothing of it.
+    Everything after a fault, an error or the end is ignored.
     """
 
     def __init__(self) -> None:
         self.error: bytes | None = None
         self.fault: str | None = None
-        self.first_content = False
+        self.has_content = False
         self._lines = _Lines()
         self._event = ""
         self._data: list[bytes] = []
@@ -49,28 +49,28 @@ class MessageFold:
         }
 
     @property
-    def has_begun(self) -> bool:
-        """Whether ``message_start`` was seen; from then on the request's cache entries exist."""
+    def has_started(self) -> bool:
+        """Whether ``message_start`` was received; then the cache entries of the request exist."""
         return self._message is not None
 
     @property
     def is_complete(self) -> bool:
-        """Whether ``message_stop`` was seen, so that ``message_json`` has the whole message."""
+        """Whether ``message_stop`` was received, so that ``message_json`` is complete."""
         return self._json is not None
 
     def message_json(self) -> bytes:
-        """Give the JSON of an unstreamed answer; raises ValueError before it is complete."""
+        """Return the JSON of the response without streaming; ValueError before it is complete."""
         if self._json is None:
             raise ValueError("the stream has not ended")
         return self._json
 
     def feed(self, data: bytes) -> None:
-        """Take the next bytes of the body, in pieces of any size."""
+        """Add the next bytes of the body, in pieces of any size."""
         for line in self._lines.feed(data):
             self._take_line(line)
 
     def end(self) -> None:
-        """Say that the body is over: a last event needs no blank line if its JSON is whole."""
+        """End the body; a last event needs no blank line if its JSON is complete."""
         for line in self._lines.end():
             self._take_line(line)
         if not self._is_over and self._data and _is_json(b"\n".join(self._data)):
@@ -129,7 +129,7 @@ class MessageFold:
 
     def _extend_block(self, payload: dict[str, Any]) -> None:
         self._open_block(payload).extend(_object(payload, "delta"))
-        self.first_content = True
+        self.has_content = True
 
     def _stop_block(self, payload: dict[str, Any]) -> None:
         self._open_block(payload).close()
@@ -154,7 +154,7 @@ class MessageFold:
             self._message["usage"] = _replaced(known if isinstance(known, dict) else {}, usage)
 
     def _stop_message(self, _payload: dict[str, Any]) -> None:
-        # The usage of message_start is provisional: priced as if final it would be too little.
+        # The usage of message_start is provisional, and too low for a price.
         if self._message is None or not self._has_total_usage:
             raise ValueError("a message stopped without its usage")
         blocks = [block.close() for _, block in sorted(self._blocks.items())]
@@ -162,7 +162,7 @@ class MessageFold:
 
 
 class _Block:
-    """One content block and the deltas that have come for it."""
+    """One content block and its deltas so far."""
 
     def __init__(self, start: dict[str, Any]) -> None:
         self._block = start
@@ -184,7 +184,7 @@ class _Block:
             self._pieces.setdefault(target, []).append(piece)
 
     def close(self) -> dict[str, Any]:
-        """Join what came and give the block; a second call changes nothing."""
+        """Add the deltas to the block and return it; a second call changes nothing."""
         pieces, self._pieces = self._pieces, {}
         for key, parts in pieces.items():
             text = "".join(parts)
@@ -196,7 +196,7 @@ class _Block:
         return self._block
 
     def _take_input(self, text: str) -> None:
-        """Parse a tool's input; what max_tokens cut off is kept as text under ``partial_json``."""
+        """Parse a tool's input; a fragment (max_tokens) is kept as text under ``partial_json``."""
         if not text:
             return
         try:
@@ -206,7 +206,7 @@ class _Block:
 
 
 class _Lines:
-    """Cuts bytes into lines that end in LF, CR or CRLF, keeping what is not yet a whole line."""
+    """Splits bytes into lines that end in LF, CR or CRLF, and keeps an incomplete line."""
 
     def __init__(self) -> None:
         self._rest: list[bytes] = []
@@ -222,13 +222,13 @@ class _Lines:
         for piece in data.splitlines(keepends=True):
             self._rest.append(piece)
             if piece.endswith((b"\n", b"\r")):
-                yield self._whole_line()
+                yield self._complete_line()
 
     def end(self) -> Iterator[bytes]:
         if self._rest:
-            yield self._whole_line()
+            yield self._complete_line()
 
-    def _whole_line(self) -> bytes:
+    def _complete_line(self) -> bytes:
         line = b"".join(self._rest).rstrip(b"\r\n")
         self._rest = []
         if self._is_first:
@@ -240,14 +240,14 @@ class _Lines:
 def _object(payload: dict[str, Any], key: str) -> dict[str, Any]:
     value = payload.get(key)
     if not isinstance(value, dict):
-        raise ValueError(f"an event has no object for its {key}")  # noqa: TRY004
+        raise ValueError(f"an event has no object under {key}")  # noqa: TRY004
     return value
 
 
 def _replaced(known: dict[str, Any], later: dict[str, Any]) -> dict[str, Any]:
-    """Replace totals by later totals; null says that there is nothing new, not that it is zero."""
-    news = {key: value for key, value in later.items() if value is not None or key not in known}
-    return known | news
+    """Replace totals by later totals; null means no change, not zero."""
+    changes = {key: value for key, value in later.items() if value is not None or key not in known}
+    return known | changes
 
 
 def _is_json(data: bytes) -> bool:

@@ -1,4 +1,4 @@
-"""JSON from strangers: whatever cannot be read is one kind of ValueError that quotes nothing."""
+"""Reads JSON from untrusted sources: all invalid JSON is a ValueError that quotes nothing."""
 
 import json
 import math
@@ -8,8 +8,8 @@ from typing import Any, NoReturn
 def load(data: bytes | str) -> Any:
     """Read JSON that may be hostile.
 
-    NaN, infinities (and numbers that would become one, such as 1e999), invalid UTF-8 and nesting
-    too deep for the parser are ValueErrors. Lone surrogates pass: they are legal in JSON.
+    NaN, infinities (also numbers that become one, such as 1e999), invalid UTF-8 and nesting too
+    deep for the parser are ValueErrors. Lone surrogates are accepted: they are legal in JSON.
     """
     try:
         text = data if isinstance(data, str) else data.decode("utf-8")
@@ -23,7 +23,7 @@ def load(data: bytes | str) -> Any:
 
 
 def dump(value: Any) -> bytes:
-    """Write JSON compactly; text that UTF-8 cannot hold (lone surrogates) is written escaped."""
+    """Write compact JSON; lone surrogates, which UTF-8 cannot encode, are written escaped."""
     try:
         try:
             return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()

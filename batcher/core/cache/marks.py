@@ -1,4 +1,4 @@
-"""Cache marks in a request: where they can stand, and the bytes that are sent with them."""
+"""Cache marks of a request: where they can be, and the bytes of the request with them."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from enum import IntFlag
@@ -9,7 +9,7 @@ from batcher.core.request.cache_control import KEY, ONE_HOUR
 from batcher.core.request.canonical import canonical_json_of, member
 from batcher.core.usage_fields import TTL
 
-# Thinking and empty text cannot bear a mark; of a block nobody knows yet it is not known.
+# Thinking and empty text cannot have a mark; for unknown kinds of blocks it is not known.
 _MARKABLE = frozenset({"document", "image", "search_result", "text", "tool_result", "tool_use"})
 
 _MARK = {"cache_control": {"type": "ephemeral"}}
@@ -17,7 +17,7 @@ _FIVE_MINUTES = KEY + b'{"type":"ephemeral"}'
 
 
 class Level(IntFlag):
-    """How far a shared beginning goes: tools and system, or the messages before the last block."""
+    """The end of a shared prefix: after tools and system, or before the last block of messages."""
 
     NONE = 0
     SYSTEM = 1
@@ -25,7 +25,7 @@ class Level(IntFlag):
 
 
 def markable(fields: Mapping[str, Any]) -> Level:
-    """The levels at which a request has a place for a mark."""
+    """Return the levels at which a request has a place for a mark."""
     system = Level.NONE if _system_place(fields) is None else Level.SYSTEM
     return system | (Level.NONE if _message_place(fields) is None else Level.MESSAGES)
 
@@ -33,40 +33,40 @@ def markable(fields: Mapping[str, Any]) -> Level:
 def marked(fields: Mapping[str, Any], levels: Level) -> bytes:
     """Encode a request as ``canonical_json`` does, with five-minute marks at some levels.
 
-    A level without a place is passed over. Two marks at most, of the four that the API takes.
+    Levels without a place are skipped. There are at most two marks; the API accepts four.
     """
     fields = dict(fields)
-    known: dict[str, str] = {}
+    encoded: dict[str, str] = {}
     if Level.SYSTEM in levels and (place := _system_place(fields)) is not None:
         key, index = place
         if isinstance(fields[key], str):
-            known[key] = _system_member(fields.pop(key))
+            encoded[key] = _system_member(fields.pop(key))
         else:
             fields[key] = _with_mark(fields[key], index)
-    if Level.MESSAGES in levels and (where := _message_place(fields)) is not None:
-        number, index = where
+    if Level.MESSAGES in levels and (position := _message_place(fields)) is not None:
+        number, index = position
         message = fields["messages"][number]
-        marked_one = {**message, "content": _with_mark(message["content"], index)}
-        fields["messages"] = _replaced(fields["messages"], number, marked_one)
-    return canonical_json_of(known | {key: member(key, value) for key, value in fields.items()})
+        marked_message = {**message, "content": _with_mark(message["content"], index)}
+        fields["messages"] = _replaced(fields["messages"], number, marked_message)
+    return canonical_json_of(encoded | {key: member(key, value) for key, value in fields.items()})
 
 
 @lru_cache(maxsize=4)
 def _system_member(text: str) -> str:
-    """Encode a marked system prompt; rows of a job often have the same."""
+    """Encode a marked system prompt; cached, because most rows of a job share it."""
     return member("system", _with_mark(text, 0))
 
 
 def with_ttl(body: bytes, ttl: TTL) -> bytes:
-    """Let all marks of a body that ``marked`` made live so long.
+    """Set the lifetime of all marks in a body that ``marked`` returned.
 
-    One lifetime for both keeps the rule that longer marks come first.
+    With one lifetime for all, the API's rule holds that longer ones come first.
     """
     return body if ttl == "5m" else body.replace(_FIVE_MINUTES, ONE_HOUR)
 
 
 def shared_messages(messages: Sequence[Any]) -> list[Any]:
-    """The messages without the last block of the last one, which asks what no other row asks."""
+    """Return the messages without the last block of the last one, which is the row's own."""
     content = messages[-1]["content"]
     if isinstance(content, list) and len(content) > 1:
         return [*messages[:-1], {**messages[-1], "content": content[:-1]}]
@@ -74,7 +74,7 @@ def shared_messages(messages: Sequence[Any]) -> list[Any]:
 
 
 def _system_place(fields: Mapping[str, Any]) -> tuple[str, int] | None:
-    """The key and the index of the block at the end of tools and system."""
+    """Return the key and the index of the last block of tools and system that can be marked."""
     system, tools = fields.get("system"), fields.get("tools")
     if system:
         index = _last_block(system)
@@ -85,7 +85,7 @@ def _system_place(fields: Mapping[str, Any]) -> tuple[str, int] | None:
 
 
 def _message_place(fields: Mapping[str, Any]) -> tuple[int, int] | None:
-    """The message and the block of it that is the last to be shared and can bear a mark."""
+    """Return the message and the index of the last shared block that can be marked."""
     for number, message in _backwards(shared_messages(fields["messages"])):
         index = _last_block(message["content"])
         if index is not None and message.get("role") in ("user", "assistant"):

@@ -1,4 +1,4 @@
-"""What a request's prompt begins with: named, so that requests that share it are found."""
+"""Names the prefixes of prompts, so that requests that share one are found."""
 
 import hashlib
 from collections.abc import Iterator
@@ -16,26 +16,25 @@ from batcher.core.request.canonical import canonical_json
 from batcher.core.usage_fields import TTL
 
 USES_TO_PAY = {"5m": 2, "1h": 3}
-"""From how many uses on an entry costs less than none at the API's multiples (write 1.25 or 2
-times the input, read a tenth at most)."""
+"""The number of uses from which an entry saves money, at the API's usual ratios: a write costs
+1.25 or 2 times the input, a read at most a tenth."""
 
 _PERSON = b"batcher-prefix01"
 
-# What the cache does not look at. Whatever else differs counts as another prefix: a parameter
-# nobody knows yet, too.
-_NO_PART = frozenset(
+# Fields that are not part of a prefix. All others are, also parameters that are unknown here.
+_NOT_IN_PREFIX = frozenset(
     {"max_tokens", "messages", "metadata", "stop_sequences", "temperature", "top_k", "top_p"}
 )
 
-# A prefix is taken to reach the model's minimum when it would at this rate. Text has 2.5 to 4 bytes
-# a token: so what is a little too short is marked in vain, which costs nothing but the wait for
-# one answer, and dense text (code, digits, other scripts) is not missed.
+# The rate at which a prefix is assumed to reach the model's minimum. Text has 2.5 to 4 bytes per
+# token. So a prefix that is a little too short is marked in vain, which costs only the wait for one
+# response, and dense text (code, digits, other scripts) is not missed.
 _BYTES_PER_TOKEN = 2
 
 
 @dataclass(frozen=True, slots=True)
 class Prefixes:
-    """The names of what a request begins with, 16 bytes each; None where nothing can be cached."""
+    """The names of a request's prefixes, 16 bytes each; None where nothing can be cached."""
 
     system: bytes | None = None
     messages: bytes | None = None
@@ -47,7 +46,7 @@ class Prefixes:
             yield Level.MESSAGES, self.messages
 
     def at(self, levels: Level) -> "Prefixes":
-        """Those at some levels."""
+        """Return only the prefixes at these levels."""
         return Prefixes(
             self.system if Level.SYSTEM in levels else None,
             self.messages if Level.MESSAGES in levels else None,
@@ -55,55 +54,58 @@ class Prefixes:
 
     @property
     def levels(self) -> Level:
-        """At which levels there is one."""
+        """The levels that have a prefix."""
         return reduce(or_, (level for level, _ in self), Level.NONE)
 
     @property
     def names(self) -> tuple[bytes, ...]:
-        """The names, that of the shorter beginning first."""
+        """The names, the one of the shorter prefix first."""
         return tuple(name for _, name in self)
 
 
 NO_PREFIXES = Prefixes()
 
 
-class Namer:
-    """Names the prefixes of requests; ``ttl`` is how long their entries are to live.
+class PrefixNamer:
+    """Names the prefixes of requests; ``ttl`` is the lifetime of their cache entries.
 
-    Nothing is named that has marks of its own, asks a model whose minimum is not known, or cannot
-    pay at the prices in force. What requests share besides messages is hashed once in a row.
+    A request gets no names if it has marks of its own, if the model's minimum is unknown, or if
+    the cache saves nothing at the prices in use. The part before the messages is hashed once for
+    consecutive requests that share it.
     """
 
     def __init__(self, prices: PriceTable, ttl: TTL) -> None:
         self._prices = prices
         self._ttl = ttl
-        self._least_bytes: dict[str, int | None] = {}
+        self._min_bytes_of: dict[str, int | None] = {}
         self._shared: dict[str, Any] | None = None
         self._hash = hashlib.blake2b(digest_size=16, person=_PERSON)
         self._prompt_bytes = 0
 
     def of(self, request: Request) -> Prefixes:
-        """Name what this request begins with."""
-        fields, least = request.fields, self._least(request.model)
-        if least is None or len(request.body) < least or is_marked(request.body):
+        """Return the names of the prefixes of a request."""
+        fields, min_bytes = request.fields, self._min_bytes(request.model)
+        if min_bytes is None or len(request.body) < min_bytes or is_marked(request.body):
             return NO_PREFIXES
-        places = markable(fields)
-        if not places:
+        levels = markable(fields)
+        if not levels:
             return NO_PREFIXES
-        self._share({key: value for key, value in fields.items() if key not in _NO_PART})
+        self._hash_shared(
+            {key: value for key, value in fields.items() if key not in _NOT_IN_PREFIX}
+        )
         system = messages = None
-        if Level.SYSTEM in places and self._prompt_bytes >= least:
+        if Level.SYSTEM in levels and self._prompt_bytes >= min_bytes:
             system = self._hash.digest()
-        if Level.MESSAGES in places:
+        if Level.MESSAGES in levels:
             shared = canonical_json({"messages": shared_messages(fields["messages"])})
-            if self._prompt_bytes + len(shared) >= least:
-                longer = self._hash.copy()
-                longer.update(shared)
-                messages = longer.digest()
+            if self._prompt_bytes + len(shared) >= min_bytes:
+                hashed = self._hash.copy()
+                hashed.update(shared)
+                messages = hashed.digest()
         return Prefixes(system, messages)
 
-    def _share(self, shared: dict[str, Any]) -> None:
-        """Hash what comes before the messages, unless the last request had the same."""
+    def _hash_shared(self, shared: dict[str, Any]) -> None:
+        """Hash the part before the messages, unless the last request had the same."""
         if shared == self._shared:
             return
         self._shared = shared
@@ -111,18 +113,18 @@ class Namer:
         prompt = {key: shared[key] for key in shared.keys() & {"system", "tools"}}
         self._prompt_bytes = len(canonical_json(prompt))
 
-    def _least(self, model: str) -> int | None:
-        """The bytes from which a prefix of a model counts; None when none does."""
-        if model not in self._least_bytes:
+    def _min_bytes(self, model: str) -> int | None:
+        """Return the length from which a prefix can be cached; None when no prefix can."""
+        if model not in self._min_bytes_of:
             facts = self._prices.facts(model)
-            knows = facts is not None and self._pays(model)
-            self._least_bytes[model] = (
-                facts.min_cacheable_tokens * _BYTES_PER_TOKEN if facts and knows else None
+            is_cheaper = facts is not None and self._saves_money(model)
+            self._min_bytes_of[model] = (
+                facts.min_cacheable_tokens * _BYTES_PER_TOKEN if facts and is_cheaper else None
             )
-        return self._least_bytes[model]
+        return self._min_bytes_of[model]
 
-    def _pays(self, model: str) -> bool:
-        """Whether one write and the reads after it cost less than sending the prefix each time."""
+    def _saves_money(self, model: str) -> bool:
+        """Return whether a write and the reads after it cost less than plain input each time."""
         rates, uses = self._prices.model(model).standard, USES_TO_PAY[self._ttl]
         write = rates.cache_write_1h if self._ttl == "1h" else rates.cache_write_5m
         cached = total([write, product(rates.cache_read, uses - 1)])

@@ -31,7 +31,7 @@ class CacheGate:
         while not stopping.is_set():
             if not prefixes:
                 return CachePermit(self, Lead((), "5m"))
-            said = self._warmth.ask(prefixes, self._clock())
+            said = self._warmth.decide(prefixes, self._clock())
             if not isinstance(said, Wait):
                 return CachePermit(self, said)
             await self._wait(said.name)
@@ -52,12 +52,12 @@ class CacheGate:
 
     def begun(self, said: Lead | Follow, started_at: float) -> None:
         """Note that an answer has begun, and let those go that waited for it."""
-        self._warmth.begun(said, started_at)
+        self._warmth.on_response_started(said, started_at)
         self._wake(said)
 
     def failed(self, said: Lead | Follow) -> None:
         """Note that there was no answer, and let another one lead."""
-        self._warmth.failed(said)
+        self._warmth.on_failure(said)
         self._wake(said)
 
     def _wake(self, said: Lead | Follow) -> None:
