@@ -2,7 +2,8 @@
 
     BatcherError            1   something unexpected; running again is safe
     ├── ConfigurationError  2   the command line, job file, template, schema or input is wrong
-    │   ├── JobFileError        ... with every mistake in it, by line
+    │   ├── ProblemsError       ... in several places, which are all listed
+    │   │   └── JobFileError        ... in the job file, by line
     │   ├── TemplateError       ... in a prompt or an expression
     │   └── InputError          ... in the input
     ├── LockedError         8   another process holds this job
@@ -55,12 +56,20 @@ class Problem:
         return f"{where}: {self.message}" if where else self.message
 
 
-class JobFileError(ConfigurationError):
+class ProblemsError(ConfigurationError):
+    """Several things are wrong; ``problems`` lists all of them."""
+
+    def __init__(self, problems: Sequence[Problem], message: str | None = None) -> None:
+        super().__init__(message or f"{len(problems)} problems; nothing was sent")
+        self.problems = tuple(problems)
+
+
+class JobFileError(ProblemsError):
     """A job file has mistakes; ``problems`` lists all of them."""
 
     def __init__(self, problems: Sequence[Problem]) -> None:
-        super().__init__(f"{len(problems)} mistake{'s'[: len(problems) != 1]} in the job file")
-        self.problems = tuple(problems)
+        number = len(problems)
+        super().__init__(problems, f"{number} mistake{'s'[: number != 1]} in the job file")
 
 
 class TemplateError(ConfigurationError):

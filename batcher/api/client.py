@@ -13,7 +13,7 @@ from batcher import __version__
 from batcher.api.address import server_address
 from batcher.api.body import Body
 from batcher.api.faults import body_fault, no_answer
-from batcher.api.key import Secret
+from batcher.api.key import Secret, read_key
 from batcher.api.transport import TransportFactory, transport_factory
 from batcher.core.answers.response import NoResponse, Response
 from batcher.core.job import ApiSection
@@ -151,6 +151,15 @@ class MessagesClient:
         """
         failed, self._transports[slot] = self._transports[slot], self._open_transport()
         await failed.aclose()
+
+
+def open_access(api: ApiSection, environ: Mapping[str, str]) -> Secret | None:
+    """Read the key, after seeing that a client could use it; nothing is sent.
+
+    Raises ConfigurationError for an address, header, proxy, certificate or key that cannot be used.
+    """
+    MessagesClient(api, None, connections=0, timeout_s=1)
+    return read_key(api, environ)
 
 
 class _Content(httpx.AsyncByteStream):

@@ -10,7 +10,7 @@ from typing import Any, TextIO
 
 import click
 
-from batcher.errors import BatcherError, JobFileError
+from batcher.errors import BatcherError, ProblemsError
 
 _KEPT_CONTROLS = "\n\t"
 _PACKAGE = Path(__file__).parents[1]
@@ -31,7 +31,7 @@ def tell(text: str) -> None:
 
 def show_error(error: BatcherError) -> None:
     """Print an error: what, where, and what to do next."""
-    if not isinstance(error, JobFileError):
+    if not isinstance(error, ProblemsError):
         show_problem(error.message, error.hint)
         return
     for problem in error.problems:

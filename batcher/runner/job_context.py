@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import date
+from functools import partial
 
 from batcher.core.cache.prefix import PrefixNamer
 from batcher.core.job import SIMULATOR, Job
@@ -12,6 +13,7 @@ from batcher.core.template.template import Template
 from batcher.inputs.job_file.load import LoadedJob
 from batcher.inputs.price_table import load_price_table
 from batcher.inputs.source import Source
+from batcher.runner.findings import Findings
 from batcher.runner.request_maker import RequestMaker
 from batcher.runner.request_policy import RequestPolicy
 from batcher.runner.workspace import Workspace
@@ -51,7 +53,7 @@ class JobContext:
     @property
     def asks_simulator(self) -> bool:
         """Whether the embedded simulator answers: nothing is paid for, and no key is needed."""
-        return self.workspace.is_simulated or self.job.api.base_url == SIMULATOR
+        return asks_simulator(self.loaded, is_simulated=self.workspace.is_simulated)
 
     @property
     def origin(self) -> str:
@@ -60,16 +62,19 @@ class JobContext:
 
 
 def open_job(loaded: LoadedJob, *, is_simulated: bool, today: date) -> JobContext:
-    """Open everything that a job names; raise ConfigurationError for what is wrong with it."""
-    job, system = loaded.job, loaded.system
+    """Open everything that a job names; raise ConfigurationError with all that is wrong with it."""
+    job, system, findings = loaded.job, loaded.system, Findings()
     builder = RequestBuilder(
         job,
         system=Template(system, loaded.system_name) if isinstance(system, str) else system,
         prompt=None if loaded.prompt is None else Template(loaded.prompt, loaded.prompt_name),
         labels=loaded.labels,
     )
-    source = Source.open(job.input, loaded.folder)
-    prices = load_price_table().with_overrides(job.prices.overrides)
+    source = findings.attempt(partial(Source.open, job.input, loaded.folder))
+    prices = findings.attempt(partial(_prices, job))
+    findings.stop()
+    assert source is not None  # noqa: S101 - tells mypy
+    assert prices is not None  # noqa: S101
     context = JobContext(
         loaded=loaded,
         workspace=Workspace.of(loaded, is_simulated=is_simulated),
@@ -79,12 +84,24 @@ def open_job(loaded: LoadedJob, *, is_simulated: bool, today: date) -> JobContex
         policy=RequestPolicy.of(loaded, builder, prices, today),
         prefixes=PrefixNamer(prices, job.cache.ttl or "5m") if job.cache.mode == "auto" else None,
     )
-    source.require(sorted(_named_columns(context)))
-    folder = loaded.folder / job.input.path
-    context.workspace.check_apart(folder, (stamp.path for stamp in source.files))
+    folder, files = loaded.folder / job.input.path, [stamp.path for stamp in source.files]
+    findings.attempt(partial(source.require, sorted(_named_columns(context))))
+    findings.attempt(partial(context.workspace.check_apart, folder, files))
+    findings.stop()
+    return context
+
+
+def asks_simulator(loaded: LoadedJob, *, is_simulated: bool) -> bool:
+    """Whether the embedded simulator answers: nothing is paid for, and no key is needed."""
+    return is_simulated or loaded.job.api.base_url == SIMULATOR
+
+
+def _prices(job: Job) -> PriceTable:
+    """Return the prices in force; raise ConfigurationError when the job's model has none."""
+    prices = load_price_table().with_overrides(job.prices.overrides)
     if job.request.model is not None:
         prices.model(job.request.model)
-    return context
+    return prices
 
 
 def _named_columns(context: JobContext) -> frozenset[str]:

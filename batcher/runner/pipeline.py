@@ -11,7 +11,7 @@ from functools import partial
 from signal import SIGINT, SIGTERM
 
 from batcher import __version__
-from batcher.api.key import Secret, read_key
+from batcher.api.key import Secret
 from batcher.core.estimate.estimate import Estimate
 from batcher.core.job import ApiSection
 from batcher.core.money.budget import Budget, BudgetState
@@ -30,6 +30,7 @@ from batcher.runner.planning.preflight import (
     check_change,
     check_plan,
     money_question,
+    open_run,
     origin_question,
     planning_line,
     smaller_question,
@@ -44,7 +45,7 @@ from batcher.runner.signals import Terminated, exit_code_of, raising
 from batcher.runner.simulator_process import running_simulator
 from batcher.runner.ui import Ui
 from batcher.runner.workspace import Workspace, new_run_id
-from batcher.runner.writing.output import Exported, Target, export_parquet, layout_of
+from batcher.runner.writing.output import Exported, Target, export_parquet
 from batcher.runner.writing.quality import Quality
 from batcher.store.budget import release_unknown
 from batcher.store.checkpoint import Checkpoint
@@ -79,10 +80,10 @@ def run_job(
         closing(Events(workspace.state / identity.run_id, ui.say)) as events,
         Notifier(loaded, workspace, identity, environ, events, ui.say) as notifier,
     ):
-        context = open_job(loaded, is_simulated=options.is_simulated, today=now.date())
-        key = Secret("simulator") if context.asks_simulator else read_key(loaded.job.api, environ)
+        is_simulated, today = options.is_simulated, now.date()
+        opening = open_run(loaded, environ, is_simulated=is_simulated, today=today)
+        context, key = opening.ready()
         workspace.create()
-        workspace.check_output()
         waiting = ui.say if options.waits else None
         asked = loaded if options.retrying is None else options.retrying.form
         record = RunRecord(context, asked, identity, events)
@@ -90,7 +91,7 @@ def run_job(
         with Lock(workspace.state, holder, for_run=True, waiting=waiting), record:
             farewells.append(record.give_up)
             if options.waits:  # the input may have grown meanwhile
-                context = open_job(loaded, is_simulated=options.is_simulated, today=now.date())
+                context = open_job(loaded, is_simulated=is_simulated, today=today)
             max_time_s = options.max_time_s
             deadline = None if max_time_s is None else time.monotonic() + max_time_s
             create = partial(Checkpoint.create, version=__version__, now=now)
@@ -117,7 +118,6 @@ class _Run:
         sending, plan, estimate = self._plan()
         for warning in plan.warnings:
             self.ui.say(f"warning  {warning}")
-        layout_of(self.context, plan)
         check_plan(plan, self.context)
         if self.options.approval is not None:
             self.options.approval.check(self.context, plan, self.record.identity.started)

@@ -10,6 +10,7 @@ from pathlib import Path
 from batcher.errors import CheckpointError, ConfigurationError
 from batcher.inputs.job_file.load import LoadedJob
 from batcher.outputs.atomic import check_replaceable, sync_folder
+from batcher.store.lock import check_lock
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,9 +33,9 @@ class Workspace:
         output = loaded.folder / (loaded.job.output.path or f"{name}.out.parquet")
         is_folder = output.suffix != ".parquet"
         if is_simulated:
-            state = state.with_name(f"{state.name}.simulated")
+            state = state.parent / f"{state.name}.simulated"
             stem = output.name if is_folder else output.stem
-            output = output.with_name(f"{stem}.simulated{'' if is_folder else '.parquet'}")
+            output = output.parent / f"{stem}.simulated{'' if is_folder else '.parquet'}"
         return cls(state, output, is_folder, is_simulated)
 
     @property
@@ -56,8 +57,29 @@ class Workspace:
                 hint="set output.path to another folder, or narrow input.path",
             )
 
+    def check(self) -> None:
+        """See that state and output can be written where they are wanted; leaves nothing behind.
+
+        Raises ConfigurationError.
+        """
+        _check_folder(self.state, "job.state")
+        _check_folder(self.output.parent, "output.path")
+        output, state = (Path(os.path.realpath(path)) for path in (self.output, self.state))
+        if output in (state, *state.parents):
+            raise ConfigurationError(
+                f"the output {self.output} would replace the folder of the job's state",
+                hint="set output.path or job.state to another folder",
+            )
+        check_lock(self.state)
+        if self.output.parent.is_dir():
+            self.check_output()
+
     def create(self) -> None:
-        """Make the state folder, for the owner only; everything in it holds users' data."""
+        """Make the state folder, for the owner only, and see that the output can be written.
+
+        Everything in the state folder holds users' data. Raises CheckpointError, or
+        ConfigurationError when it is the output that cannot be written.
+        """
         os.umask(0o077)
         new = [folder for folder in (self.state, *self.state.parents) if not folder.exists()]
         try:
@@ -69,6 +91,7 @@ class Workspace:
             raise CheckpointError(
                 f"{self.state}: {error.strerror}", hint="make it writable, or set job.state"
             ) from None
+        self.check_output()
 
     def check_output(self) -> None:
         """See before anything is paid for that the output can be written where it is wanted."""
@@ -91,6 +114,20 @@ class Workspace:
             )
         if self.is_folder and self.output.exists():
             _check_ours(self.output)
+
+
+def _check_folder(path: Path, key: str) -> None:
+    """Refuse a folder that cannot be made or written to."""
+    try:
+        folder = next(parent for parent in (path, *path.absolute().parents) if parent.exists())
+        is_writable = folder.is_dir() and os.access(folder, os.W_OK | os.X_OK)
+    except OSError as error:
+        raise ConfigurationError(f"{path}: {error.strerror}", hint=f"set {key}") from None
+    if not is_writable:
+        raise ConfigurationError(
+            f"{path} cannot be written: {folder} is not a writable folder",
+            hint=f"make it writable, or set {key}",
+        )
 
 
 def new_run_id(now: datetime) -> str:

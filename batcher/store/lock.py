@@ -138,6 +138,12 @@ class Lock:
         self.release()
 
 
+def check_lock(folder: Path) -> None:
+    """See that a run could lock a folder; leaves no lock file where there is none."""
+    if (folder / "lock").exists():
+        os.close(_opened(folder, _RUN_HINTS))
+
+
 def _opened(folder: Path, hints: _Hints) -> int:
     path = folder / "lock"
     try:

@@ -138,6 +138,16 @@ def test_numbers_are_exact() -> None:
             ["output.rows_per_file: output.rows_per_file needs output.path to be a folder"],
         ),
         ({"output": {"rows_per_file": 5, "path": "runs/out"}}, []),
+        ({"job": {"state": "a\0"}}, ["job.state: job.state holds a NUL character"]),
+        (
+            {"request": {"prompt": None, "prompt_file": "a\0"}},
+            ["request.prompt_file: request.prompt_file holds a NUL character"],
+        ),
+        ({"output": {"path": "a/" + "x" * 220}}, []),
+        (
+            {"output": {"path": "a/" + "x" * 221}},
+            ["output.path: output.path has a name of more than 220 bytes"],
+        ),
         (
             {"api": {"headers": {"X-Api-Key": "k"}}},
             [

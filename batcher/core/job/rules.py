@@ -10,6 +10,14 @@ from batcher.core.job.parameters import PARAMETERS
 from batcher.core.job.sections import SIMULATOR, RequestSection
 from batcher.core.job.server import address_problem, header_mistakes
 
+_PATHS = (
+    ("job", "state"),
+    ("input", "path"),
+    ("request", "system_file"),
+    ("request", "prompt_file"),
+    ("labels", "schema"),
+    ("output", "path"),
+)
 _WAYS = ("prompt", "prompt_file", "messages", "params")
 
 
@@ -132,6 +140,18 @@ def _output(job: Job) -> Iterator[Mistake]:
         )
 
 
+def _paths(job: Job) -> Iterator[Mistake]:
+    """Refuse what no file system takes; the longest name leaves room for what is added to it."""
+    for section, name in _PATHS:
+        path = getattr(getattr(job, section), name) or ""
+        key = f"{section}.{name}"
+        parts = PurePosixPath(path).parts
+        if "\0" in path:
+            yield Mistake((section, name), f"{key} holds a NUL character")
+        elif max((len(part.encode("utf-8", "surrogatepass")) for part in parts), default=0) > 220:
+            yield Mistake((section, name), f"{key} has a name of more than 220 bytes")
+
+
 def _server(job: Job) -> Iterator[Mistake]:
     problem = None if job.api.base_url == SIMULATOR else address_problem(job.api.base_url)
     if problem is not None:
@@ -158,5 +178,5 @@ def _notify(job: Job) -> Iterator[Mistake]:
 
 _RULES: tuple[Callable[[Job], Iterator[Mistake]], ...] = (
     *(_one_question, _whole_requests, _labels, _attached, _too_long, _parameters, _system_blocks),
-    *(_output, _server, _cache, _notify),
+    *(_output, _paths, _server, _cache, _notify),
 )

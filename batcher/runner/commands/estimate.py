@@ -27,7 +27,6 @@ from batcher.runner.planning.planner import Plan, make_plan
 from batcher.runner.planning.preflight import changed, check_plan
 from batcher.runner.sending.feed import pending_requests
 from batcher.runner.simulator_process import running_simulator
-from batcher.runner.writing.output import layout_of
 from batcher.store.budget import counted as counted_money
 from batcher.store.estimates import predicted_of
 from batcher.store.writer import CheckpointCall
@@ -73,7 +72,6 @@ def estimate_job(
     with found_or_empty(context.workspace) as found:
         db = found.checkpoint.call
         plan = make_plan(context, db, rows_read)
-        layout_of(context, plan)
         check_plan(plan, context)
         estimate = estimate_plan(context, plan, db)
         if estimate.basis == "text" and plan.counts.to_send and not is_offline:

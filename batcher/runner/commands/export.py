@@ -10,8 +10,9 @@ from batcher.errors import ConfigurationError
 from batcher.outputs.atomic import check_replaceable
 from batcher.outputs.jsonl_output import LinesOutput, batch_result_lines, json_lines
 from batcher.runner.commands.results import Reading, last_run_id
+from batcher.runner.planning.output_layout import layout_of
 from batcher.runner.workspace import Workspace
-from batcher.runner.writing.output import Target, export_parquet, layout_of, result_tables
+from batcher.runner.writing.output import Target, export_parquet, result_tables
 from batcher.store.plans import count_open, count_statuses, read_results
 
 Format = Literal["parquet", "jsonl", "messages-batch"]

@@ -1,15 +1,53 @@
 """What is said, refused and asked between the planning pass and the first request."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from functools import partial
 
+from batcher.api.client import open_access
+from batcher.api.key import Secret
 from batcher.core.estimate.estimate import Dollars, Estimate
+from batcher.core.job import SIMULATOR
 from batcher.core.money.display import rounded_text
 from batcher.core.plan_counts import PlanCounts
 from batcher.errors import ConfigurationError, ConfirmationError, JobFileError, Problem
+from batcher.inputs.job_file.load import LoadedJob
 from batcher.outputs.parquet_output import read_metadata
-from batcher.runner.job_context import JobContext
+from batcher.runner.findings import Findings
+from batcher.runner.job_context import JobContext, asks_simulator, open_job
+from batcher.runner.planning.output_layout import layout_of
 from batcher.runner.planning.planner import Plan
 from batcher.runner.ui import Ui
+from batcher.runner.workspace import Workspace
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """A job that is opened to be run, the key for its server, and what is wrong with both."""
+
+    context: JobContext | None
+    key: Secret | None
+    findings: Findings
+
+    def ready(self) -> tuple[JobContext, Secret | None]:
+        """Return job and key; raises ConfigurationError with all that is wrong."""
+        self.findings.stop()
+        assert self.context is not None  # noqa: S101 - tells mypy
+        return self.context, self.key
+
+
+def open_run(
+    loaded: LoadedJob, environ: Mapping[str, str], *, is_simulated: bool, today: date
+) -> Opening:
+    """Open a job with its key and see where it may write; leaves no trace and sends nothing."""
+    findings = Findings()
+    key: Secret | None = Secret(SIMULATOR)
+    if not asks_simulator(loaded, is_simulated=is_simulated):
+        key = findings.attempt(partial(open_access, loaded.job.api, environ))
+    findings.attempt(Workspace.of(loaded, is_simulated=is_simulated).check)
+    opening = partial(open_job, loaded, is_simulated=is_simulated, today=today)
+    return Opening(findings.attempt(opening), key, findings)
 
 
 def planning_line(plan: Plan, context: JobContext, estimate: Estimate | None) -> str:
@@ -55,25 +93,17 @@ def check_change(plan: Plan, context: JobContext, ui: Ui) -> None:
     to paying again for what an edited prompt may have changed by mistake.
     """
     change = changed(plan, context)
-    if change is None:
-        return
-    keeps = context.job.request.on_change == "keep"
-    if keeps or not ui.confirm(f"{change.message}. Ask them again{_cost(plan.counts, None)}?"):
+    if change is not None and not ui.confirm(
+        f"{change.message}. Ask them again{_cost(plan.counts, None)}?"
+    ):
         raise ConfigurationError(f"{change.message}; nothing was sent", hint=change.hint)
 
 
 def changed(plan: Plan, context: JobContext) -> Problem | None:
-    """Say that rows with an answer would be asked again, when the job does not decide that."""
-    redone, on_change = plan.counts.redone, context.job.request.on_change
-    if not redone or on_change == "redo":
+    """Say that rows with an answer would be asked again, when the job leaves that to the user."""
+    redone = plan.counts.redone
+    if not redone or context.job.request.on_change != "ask":
         return None
-    if on_change == "keep":
-        return Problem(
-            f"{redone:,} rows cannot keep their answers: the prompt is about other columns now, "
-            "and without ids rows are known by the columns it is about",
-            hint="name an id column in input.id before the prompt changes, or set "
-            'request.on_change = "redo" to ask them again',
-        )
     return Problem(
         f"{redone:,} rows have an answer to another prompt, model or parameters",
         hint='set request.on_change = "redo" to ask them again, or "keep" to keep their answers '
@@ -82,13 +112,21 @@ def changed(plan: Plan, context: JobContext) -> Problem | None:
 
 
 def check_plan(plan: Plan, context: JobContext) -> None:
-    """Refuse a run that could only fail.
+    """Refuse a run that could only fail; raises ConfigurationError with all that is wrong."""
+    findings = Findings()
+    for check in (layout_of, _check_requests, _check_rows, _check_kept_answers):
+        findings.attempt(partial(check, context, plan))
+    findings.stop()
 
-    Raises JobFileError for what every request would be refused for, ConfigurationError for an
-    input without rows, with only bad ones, or with bad ones that are to stop the run.
-    """
+
+def _check_requests(_context: JobContext, plan: Plan) -> None:
+    """Refuse what every request would be refused for."""
     if plan.refused:
         raise JobFileError(plan.refused)
+
+
+def _check_rows(context: JobContext, plan: Plan) -> None:
+    """Refuse an input without rows, with only bad ones, or with bad ones that stop the run."""
     counts = plan.counts
     if counts.items == 0:
         raise ConfigurationError(
@@ -105,6 +143,18 @@ def check_plan(plan: Plan, context: JobContext) -> None:
             hint='mend them, or set input.on_bad_row = "record" to go on without them'
             if stops and counts.bad < counts.items
             else "mend the prompt or the input",
+        )
+
+
+def _check_kept_answers(context: JobContext, plan: Plan) -> None:
+    """Refuse to ask rows again whose answers the job wants to keep."""
+    redone = plan.counts.redone
+    if redone and context.job.request.on_change == "keep":
+        raise ConfigurationError(
+            f"{redone:,} rows cannot keep their answers: the prompt is about other columns now, "
+            "and without ids rows are known by the columns it is about",
+            hint="name an id column in input.id before the prompt changes, or set "
+            'request.on_change = "redo" to ask them again',
         )
 
 
