@@ -64,7 +64,7 @@ class RequestPolicy:
             return None
         growth = most_growth(self.max_tokens, labels.via)
         bounds = accumulate(
-            repeat(growth, section.repairs), self.bound.grown, initial=first_attempt
+            repeat(growth, section.repairs), self.bound.with_more_tokens, initial=first_attempt
         )
         return total(repair.usd for repair in islice(bounds, 1, None))
 

@@ -1,9 +1,9 @@
-"""The most that one attempt can cost, known before it is sent."""
+"""An upper bound on the cost of one attempt, computed before it is sent."""
 
 import json
 import unicodedata
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from decimal import Decimal
 from functools import lru_cache
 from typing import Any
@@ -17,21 +17,21 @@ from batcher.core.request.image_size import Tier
 from batcher.core.usage_fields import TTL
 from batcher.errors import ConfigurationError
 
-# Upper bounds on what the server adds to a prompt unseen, in tokens. The largest published
-# prompt for tools has 804 tokens and the largest built-in tool 974; the ones for structured
-# output and for a bare request are called small and not published.
+# Upper bounds on the tokens that the server adds to a prompt. The largest published prompt for
+# tools has 804 tokens and the largest built-in tool 974. The prompts for structured output and for
+# a plain request are described as small, without a number.
 _HIDDEN_IN_EVERY_PROMPT = 100
 _HIDDEN_FOR_TOOLS = 1_200
 _HIDDEN_FOR_A_BUILT_IN_TOOL = 1_250
 _HIDDEN_FOR_A_FORMAT = 1_200
 
-# An empty answer still counts 2 or 3 tokens, whatever max_tokens says.
+# An empty answer is billed 2 or 3 tokens, even when max_tokens is lower.
 _OUTPUT_SLACK = 8
 
-# The most bytes that one escaped character (6 bytes, backslash-u) may become; see _text_bytes.
+# The longest normal form in bytes of one escaped character (backslash-u, 6 bytes): see _text_bytes.
 _BYTES_OF_AN_ESCAPE = 33
 
-_LENGTHS_REMEMBERED = 4_096
+_CACHED_LENGTHS = 4_096
 
 _UNBOUNDED_PARAMETERS = (
     "compaction",
@@ -46,54 +46,58 @@ _SERVER_TOOLS_WITH_A_LIMIT = ("web_search_", "web_fetch_")
 
 
 class UnboundedError(ConfigurationError):
-    """A request whose cost has no upper bound; ``key`` is the parameter that is the cause."""
+    """A request whose cost has no upper bound because of the parameter ``key``."""
 
-    def __init__(self, key: str, why: str) -> None:
-        super().__init__(f"the cost of a request with {key!r} has no upper bound: {why}")
+    def __init__(self, key: str, reason: str) -> None:
+        super().__init__(f"the cost of a request with {key!r} has no upper bound: {reason}")
         self.key = key
 
 
 @dataclass(frozen=True, slots=True)
 class WorstCase:
-    """The most that one attempt can cost in USD, and the most tokens that its prompt can have.
+    """The highest possible cost of one attempt in USD, and the longest possible prompt in tokens.
 
-    ``marks`` is how long what it may write into the prompt cache lives; None when it cannot.
+    ``ttl`` is the longest lifetime of its cache marks; None without marks, when it cannot write to
+    the prompt cache.
     """
 
     usd: Decimal
     prompt_tokens: int
-    marks: TTL | None = None
+    ttl: TTL | None = None
 
 
 class Bound:
-    """Bounds from above what one attempt may cost, for requests that share their settings.
+    """Computes an upper bound on the cost of one attempt, for requests with the same settings.
 
-    Those are all fields but ``messages`` and ``system``; what follows from them is worked out once.
-    Raises ``UnboundedError`` when they alone leave the cost unbounded. Each part is bounded by
-    itself:
+    The settings are all fields except ``messages`` and ``system``; everything that depends only on
+    them is computed once. Raises ``UnboundedError`` when the settings alone make the cost
+    unbounded. Each part of the cost is bounded separately:
 
-    - Prompt: a token covers at least one byte of text, so there are at most as many as bytes;
-      the JSON around each message is longer than the marks it stands for. Image data is no text:
-      an image counts the patches of its dimensions, and its tier's maximum where they cannot be
-      read. The text of a PDF's pages is bounded by nothing but the context window, which bounds
-      every prompt, since a longer one is refused unbilled. Tools, schemas and what tools were
-      called with count twice, as they are laid out anew. What the server adds unseen is added as a
-      constant. Two things are taken on trust: that constant, of which only some is published, and
-      what an image's own first bytes say of its size.
-    - Input rate: the dearest kind that can apply. Nothing is written into the cache without a
-      mark, and what is written costs what the mark's lifetime costs. The long-prompt rate of
-      everything as soon as the bound passes its threshold.
-    - Output: ``max_tokens`` is a hard ceiling that includes thinking. A batch output beta only
-      raises what ``max_tokens`` may be.
-    - Region: the dearer one unless the request says global, since a workspace may default to it.
-    - Speed: the fast rate when asked for and dearer; without one nothing bounds the cost.
-    - Web search and fetch: with ``max_uses`` each use may read a whole context window again and
-      write ``max_tokens`` again. Without it, and for tools that run for hours on the server,
-      for fallbacks, compaction and remote tool servers, nothing bounds the cost.
+    - Prompt: a token covers at least one byte of text, so a text has at most as many tokens as
+      bytes. The JSON around each message has more bytes than the tokens that the server puts in its
+      place. Image data is not text: an image counts the patches of its dimensions, or its tier's
+      maximum when the dimensions cannot be read. The text of PDF pages is bounded only by the
+      context window; the window bounds every prompt, because the API refuses a longer one and does
+      not bill it. Tools, schemas and the inputs of tool calls count twice, because the server
+      formats them again. A constant covers the prompts that the server adds. Two assumptions
+      remain: that constant, which is only partly published, and the size that an image states in
+      its first bytes.
+    - Input rate: the highest of the kinds that can apply. Without a cache mark nothing is written
+      to the cache; a write costs the rate of the mark's lifetime. All tokens have the long-prompt
+      rates as soon as the bound on the prompt exceeds the threshold.
+    - Output: ``max_tokens`` is a hard limit that includes thinking. A batch output beta only allows
+      a higher ``max_tokens``.
+    - Region: the higher price, unless the request says global: the workspace may have another
+      default.
+    - Speed: the fast rates when requested and higher. Without a known fast price the cost is
+      unbounded.
+    - Web search and fetch: with ``max_uses``, each use may read a whole context window again and
+      write ``max_tokens`` again. Without it the cost is unbounded; so it is for tools that run for
+      hours on the server, fallbacks, compaction and remote tool servers.
 
-    It bounds one attempt: retries are bounded one by one, as each is sent. A request has no more
-    billed attempts than ``retry.unknown_attempts``: one that was billed ends it, and it is not sent
-    any more when so many may have been.
+    The bound is for one attempt; each retry gets its own bound when it is sent. A request has at
+    most ``retry.unknown_attempts`` billed attempts: a billed response ends it, and it is not sent
+    again once this number of its attempts have an unknown billing status.
     """
 
     def __init__(
@@ -101,33 +105,33 @@ class Bound:
     ) -> None:
         for key in _UNBOUNDED_PARAMETERS:
             if settings.get(key):
-                raise UnboundedError(key, "it lets the server run more than the request shows")
+                raise UnboundedError(key, "the request does not show all work of the server")
         if not is_batch and _is_fast(settings, prices) and prices.fast is None:
-            raise UnboundedError("speed", "the price of fast answers is not known")
+            raise UnboundedError("speed", "the price of fast mode is not known for this model")
         self._settings = settings
         self._prices = prices
         self._is_batch = is_batch
         self._uses, self._searches = _server_tool_uses(settings)
         self._hidden_tokens = _hidden_tokens(settings)
         self._output_tokens = _max_tokens(settings) + _OUTPUT_SLACK
-        # Rows of one job have few different lengths, and exact decimals take their time.
-        self._usd_of = lru_cache(_LENGTHS_REMEMBERED)(self._usd)
+        # The rows of a job have few different lengths, and exact decimals are slow.
+        self._usd_of = lru_cache(_CACHED_LENGTHS)(self._usd)
 
-    def of(self, body: bytes, request: Mapping[str, Any], marks: TTL | None = "1h") -> WorstCase:
-        """Bound one request; ``UnboundedError`` when nothing does.
+    def of(self, body: bytes, request: Mapping[str, Any], ttl: TTL | None = "1h") -> WorstCase:
+        """Bound one request; ``UnboundedError`` when its cost has no bound.
 
-        ``body`` holds the bytes that are sent, ``request`` the same as values. ``marks`` is the
-        lifetime of those that may be added to them for the prompt cache, None when none are. They,
-        and the block that a marked text becomes, are JSON around the prompt and no part of it.
+        ``body`` is the request as bytes, ``request`` the same as values. ``ttl`` is the lifetime of
+        the cache marks that batcher may add before sending, None when it adds none. These marks,
+        and the block that a marked text becomes, are JSON around the prompt, not part of it.
         """
-        prompt, longest = self._prompt_tokens(body, request), _longer(marks, _own_marks(body))
+        prompt, longest = self._prompt_tokens(body, request), _longer(ttl, _ttl_of_marks(body))
         return WorstCase(self._usd_of(prompt, longest), prompt, longest)
 
-    def grown(self, one: WorstCase, tokens: int) -> WorstCase:
-        """Bound an attempt like another whose prompt has so many tokens more."""
-        facts, prompt = self._prices.facts, one.prompt_tokens + tokens
+    def with_more_tokens(self, worst: WorstCase, tokens: int) -> WorstCase:
+        """Bound an attempt whose prompt has ``tokens`` more tokens than that of ``worst``."""
+        facts, prompt = self._prices.facts, worst.prompt_tokens + tokens
         prompt = prompt if facts is None else min(prompt, facts.context_window)
-        return WorstCase(self._usd_of(prompt, one.marks), prompt, one.marks)
+        return WorstCase(self._usd_of(prompt, worst.ttl), prompt, worst.ttl)
 
     def _prompt_tokens(self, body: bytes, request: Mapping[str, Any]) -> int:
         facts = self._prices.facts
@@ -138,18 +142,20 @@ class Bound:
             raise UnboundedError("messages", "an uploaded file may be of any size")
         if contents.has_pages or self._uses:
             if window is None:
-                raise UnboundedError("messages", "PDFs and web tools need a model of known context")
+                raise UnboundedError(
+                    "messages", "PDFs and web tools need a model whose context is known"
+                )
             return window
         tokens = _text_bytes(body) - contents.image_bytes + self._hidden_tokens
         tokens += contents.image_tokens + _call_bytes(body, request)
         return tokens if window is None else min(tokens, window)
 
-    def _usd(self, prompt: int, marks: TTL | None) -> Decimal:
-        """Price a prompt of so many tokens with all that may come of it."""
+    def _usd(self, prompt: int, ttl: TTL | None) -> Decimal:
+        """Price a prompt of this length with the longest output and all uses of web tools."""
         turns = self._uses + 1
         rates = _rates(self._settings, self._prices, prompt, is_batch=self._is_batch)
-        read = product(prompt, rates.highest_input_rate(marks), turns)
-        tokens = total([read, product(self._output_tokens, rates.output, turns)])
+        input_usd = product(prompt, rates.highest_input_rate(ttl), turns)
+        tokens = total([input_usd, product(self._output_tokens, rates.output, turns)])
         is_us = self._prices.has_geo_price and self._settings.get("inference_geo") != "global"
         region = US_MULTIPLIER if is_us else Decimal(1)
         searches = product(self._searches, USD_PER_WEB_SEARCH)
@@ -160,60 +166,64 @@ def worst_case(
     body: bytes,
     request: Mapping[str, Any],
     prices: ModelPrices,
-    marks: TTL | None = "1h",
+    ttl: TTL | None = "1h",
     *,
     is_batch: bool = False,
 ) -> WorstCase:
-    """Bound one request by itself: see ``Bound``."""
-    return Bound(request, prices, is_batch=is_batch).of(body, request, marks)
+    """Bound a single request: see ``Bound``."""
+    return Bound(request, prices, is_batch=is_batch).of(body, request, ttl)
 
 
-def _own_marks(body: bytes) -> TTL | None:
-    """The longest lifetime of a request's own marks; its data may only make it too long."""
+def _ttl_of_marks(body: bytes) -> TTL | None:
+    """Return the longest lifetime of the marks in a body.
+
+    Data that looks like a mark can make it too long, never too short.
+    """
     if not is_marked(body):
         return None
     return "1h" if b'"1h"' in body else "5m"
 
 
-def _longer(one: TTL | None, other: TTL | None) -> TTL | None:
-    return "1h" if "1h" in (one, other) else one or other
+def _longer(first: TTL | None, second: TTL | None) -> TTL | None:
+    return "1h" if "1h" in (first, second) else first or second
 
 
 def _text_bytes(body: bytes) -> int:
-    """Count the bytes of a body's text, also once compound characters are spelled out.
+    """Count the bytes of a body's text: as it is or normalised, whichever is longer.
 
-    Compatibility normalisation, which earlier published tokenizers of these models did, makes
-    some characters longer: a three-byte ligature of Arabic becomes 33 bytes.
+    Earlier published tokenizers of these models applied compatibility normalisation (NFKC), which
+    makes some characters longer: a three-byte Arabic ligature becomes 33 bytes.
     """
     escapes = body.count(b"\\u") * _BYTES_OF_AN_ESCAPE
     if body.isascii():
         return len(body) + escapes
-    spelled = unicodedata.normalize("NFKC", body.decode("utf-8", "replace"))
-    return max(len(body), len(spelled.encode("utf-8", "replace"))) + escapes
+    normalised = unicodedata.normalize("NFKC", body.decode("utf-8", "replace"))
+    return max(len(body), len(normalised.encode("utf-8", "replace"))) + escapes
 
 
 def _hidden_tokens(request: Mapping[str, Any]) -> int:
-    """Bound what the server adds: its own prompts, and definitions laid out twice as widely."""
+    """Bound the tokens that the server adds: its own prompts, and definitions formatted again."""
     tools = _tools(request)
     output_config = request.get("output_config")
-    form = output_config.get("format") if isinstance(output_config, Mapping) else None
-    form = form or request.get("output_format")
+    output_format = output_config.get("format") if isinstance(output_config, Mapping) else None
+    output_format = output_format or request.get("output_format")
     tokens = _HIDDEN_IN_EVERY_PROMPT
     if tools:
         built_in = sum(_kind(tool) != "custom" for tool in tools)
         tokens += _HIDDEN_FOR_TOOLS + _HIDDEN_FOR_A_BUILT_IN_TOOL * built_in + _json_bytes(tools)
-    if form:
-        tokens += _HIDDEN_FOR_A_FORMAT + _json_bytes(form)
+    if output_format:
+        tokens += _HIDDEN_FOR_A_FORMAT + _json_bytes(output_format)
     return tokens
 
 
 def _call_bytes(body: bytes, request: Mapping[str, Any]) -> int:
-    """Count once more what tools were called with, since it is laid out anew as well."""
+    """Count the inputs of tool calls a second time, because the server formats them again."""
     if b'"input":' not in body:
         return 0
-    messages = [one for one in request.get("messages") or () if isinstance(one, Mapping)]
-    contents = [one["content"] for one in messages if isinstance(one.get("content"), list | tuple)]
-    blocks = [block for content in contents for block in content if isinstance(block, Mapping)]
+    messages = [turn for turn in request.get("messages") or () if isinstance(turn, Mapping)]
+    contents = [turn.get("content") for turn in messages]
+    lists = [content for content in contents if isinstance(content, list | tuple)]
+    blocks = [block for content in lists for block in content if isinstance(block, Mapping)]
     return sum(_json_bytes(block["input"]) for block in blocks if "input" in block)
 
 
@@ -233,7 +243,7 @@ def _kind(tool: Mapping[str, Any]) -> str:
 
 
 def _server_tool_uses(request: Mapping[str, Any]) -> tuple[int, int]:
-    """Bound the uses of tools that the server runs, and the searches among them."""
+    """Bound the number of server tool uses, and of the web searches among them."""
     uses = searches = 0
     for tool in _tools(request):
         kind = _kind(tool)
@@ -241,7 +251,7 @@ def _server_tool_uses(request: Mapping[str, Any]) -> tuple[int, int]:
             continue
         limit = tool.get("max_uses")
         if not kind.startswith(_SERVER_TOOLS_WITH_A_LIMIT):
-            raise UnboundedError("tools", "what a server tool adds or runs is not limited")
+            raise UnboundedError("tools", "nothing limits what this server tool adds or runs")
         if not isinstance(limit, int) or isinstance(limit, bool) or limit < 0:
             raise UnboundedError("tools", "a web tool needs max_uses")
         uses += limit
@@ -252,7 +262,7 @@ def _server_tool_uses(request: Mapping[str, Any]) -> tuple[int, int]:
 def _rates(
     request: Mapping[str, Any], prices: ModelPrices, prompt: int, *, is_batch: bool
 ) -> Rates:
-    """Take the dearest rate that can apply, kind by kind."""
+    """Take for each kind of token the highest rate that can apply."""
     possible = [prices.batch if is_batch else prices.standard]
     if prices.long is not None and prompt > prices.long.threshold:
         possible.append(prices.long.batch if is_batch else prices.long.standard)
@@ -261,11 +271,7 @@ def _rates(
     if len(possible) == 1:
         return possible[0]
     return Rates(
-        input=max(rates.input for rates in possible),
-        output=max(rates.output for rates in possible),
-        cache_write_5m=max(rates.cache_write_5m for rates in possible),
-        cache_write_1h=max(rates.cache_write_1h for rates in possible),
-        cache_read=max(rates.cache_read for rates in possible),
+        *(max(getattr(rates, field.name) for rates in possible) for field in fields(Rates))
     )
 
 

@@ -1,4 +1,4 @@
-"""The budget of a job: what may still be spent, decided before every attempt."""
+"""The budget of a job: decides before each attempt whether its worst case still fits."""
 
 from dataclasses import dataclass
 from decimal import Decimal
@@ -8,18 +8,19 @@ from batcher.core.money.exact import product, total
 
 
 class Reservation(Enum):
-    """Whether an attempt may leave as far as money goes."""
+    """Whether the budget lets an attempt be sent."""
 
-    NOW = "now"  # and its worst case is reserved
-    LATER = "later"  # something in flight may give room back
-    NEVER = "never"  # nothing is in flight, and it does not fit
+    NOW = "now"  # its worst case is reserved
+    LATER = "later"  # an attempt in flight may release money
+    NEVER = "never"  # it does not fit, and nothing is in flight
 
 
 @dataclass(frozen=True, slots=True)
 class BudgetState:
-    """Where a budget stands, in exact USD: together never more than ``cap``.
+    """The sums of a budget in exact USD; spent + unknown + reserved never exceeds ``cap``.
 
-    ``unknown`` is held for attempts that may have been billed unseen.
+    ``unknown`` is the worst case of attempts whose billing status is unknown; ``reserved`` is that
+    of attempts in flight.
     """
 
     cap: Decimal
@@ -29,22 +30,23 @@ class BudgetState:
 
     @property
     def used(self) -> Decimal:
-        """What is spent or held for good."""
+        """Money that no attempt in flight can release: spent or unknown."""
         return total([self.spent, self.unknown])
 
     @property
     def available(self) -> Decimal:
-        """What another attempt may cost at most; negative under a cap that was lowered."""
+        """The highest worst case that still fits; negative after the cap was lowered too far."""
         return total([self.cap, product(-1, self.used), product(-1, self.reserved)])
 
 
 class Budget:
-    """Reserves the worst case of each attempt before it leaves, and settles it afterwards.
+    """Reserves the worst case of each attempt before it is sent, and settles it afterwards.
 
-    Each attempt is settled once: with its cost, with None when it may have been billed unseen (then
-    its worst case stays held), or with 0 when it certainly was not. Since an attempt never costs
-    more than its worst case, spent + unknown + reserved never exceeds the cap, whenever the process
-    dies: what was reserved is durable and counts as unknown from then on.
+    Each attempt is settled once: with its cost, with None when its billing status is unknown (its
+    worst case then stays reserved as unknown), or with 0 when it was certainly not billed. An
+    attempt never costs more than its worst case, so spent + unknown + reserved never exceeds the
+    cap. This holds even if the process is killed at any time: reservations are durable, and those
+    without an outcome count as unknown from then on.
     """
 
     def __init__(self, budget_state: BudgetState) -> None:
@@ -53,11 +55,11 @@ class Budget:
 
     @property
     def state(self) -> BudgetState:
-        """Where it stands now."""
+        """The current sums."""
         return self._state
 
     def reserve(self, worst: Decimal) -> Reservation:
-        """Ask for an attempt that costs at most ``worst`` USD."""
+        """Reserve ``worst`` USD for an attempt, if they fit."""
         if worst > self._state.available:
             return Reservation.LATER if self._in_flight else Reservation.NEVER
         self._in_flight += 1
@@ -65,9 +67,9 @@ class Budget:
         return Reservation.NOW
 
     def settle(self, worst: Decimal, cost: Decimal | None) -> None:
-        """Replace a reservation by what became of it; ValueError for a cost above its bound.
+        """Replace a reservation by its cost, or count it as unknown when ``cost`` is None.
 
-        Such a cost is counted all the same.
+        ValueError when the cost exceeds its bound; it is counted nevertheless.
         """
         self._in_flight -= 1
         if cost is None:
@@ -83,10 +85,10 @@ class Budget:
         unknown: Decimal = Decimal(0),
         reserved: Decimal = Decimal(0),
     ) -> None:
-        was = self._state
+        before = self._state
         self._state = BudgetState(
-            was.cap,
-            total([was.spent, spent]),
-            total([was.unknown, unknown]),
-            total([was.reserved, reserved]),
+            before.cap,
+            total([before.spent, spent]),
+            total([before.unknown, unknown]),
+            total([before.reserved, reserved]),
         )

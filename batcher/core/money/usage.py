@@ -1,4 +1,4 @@
-"""The usage that the API reported, kind by kind, read so strictly that nothing billed is missed."""
+"""Reads the usage that the API reports, so strictly that no billed kind is missed."""
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
@@ -26,29 +26,29 @@ _FREE = ("server_tool_use.web_fetch_requests",)
 
 
 class UsageError(ValueError):
-    """A usage object that contradicts itself or its documented types; ``field`` names where."""
+    """A usage object contradicts itself or its documented types; ``field`` says where."""
 
-    def __init__(self, field: str, why: str) -> None:
+    def __init__(self, field: str, reason: str) -> None:
         self.field = field[:120]
-        super().__init__(f"usage field {self.field!r} {why}")
+        super().__init__(f"usage field {self.field!r} {reason}")
 
 
 class UnknownUsageError(UsageError):
-    """A usage field that may cost money in a way no price is known for.
+    """A usage field may cost money, and its price is not known.
 
     The job file can declare ``field`` free with ``[prices] free_usage_fields``.
     """
 
-    def __init__(self, field: str, why: str = "may cost money and has no known price") -> None:
-        super().__init__(field, why)
+    def __init__(self, field: str, reason: str = "may cost money and has no known price") -> None:
+        super().__init__(field, reason)
 
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """What one response was billed for.
+    """The billed quantities of one response, and the words that decide their rates.
 
-    ``thinking_tokens`` are part of ``output_tokens`` and only informative; None when unsaid, as
-    are ``service_tier``, ``inference_geo`` and ``speed``.
+    ``thinking_tokens`` are a part of ``output_tokens``, for information only. They and
+    ``service_tier``, ``inference_geo`` and ``speed`` are None when the API does not report them.
     """
 
     input_tokens: int
@@ -68,9 +68,9 @@ class Usage:
         return sum(getattr(self, field) for field in PROMPT_FIELDS)
 
     def __add__(self, other: "Usage") -> "Usage":
-        """Sum for a report; never price a sum, since each response is priced by its own length.
+        """Sum for a report; never price a sum, because each response has the rates of its length.
 
-        Words that differ become "mixed". Thinking tokens sum over the responses that said them.
+        Words that differ become "mixed". Thinking tokens sum over the responses that report them.
         """
         sums: dict[str, Any] = {
             field: getattr(self, field) + getattr(other, field)
@@ -91,17 +91,16 @@ def parse_usage(
     cache_ttl: TTL = "5m",
     free_fields: Collection[str] = (),
 ) -> Usage:
-    """Read the ``usage`` object of a response; ``UsageError`` rather than a guess.
+    """Read the ``usage`` object of a response; ``UsageError`` instead of a guess.
 
-    ``cache_ttl`` is what the request asked for: cache writes are counted there when the response
-    does not split them. ``free_fields`` are dotted paths (or the beginnings of such) of fields
+    ``cache_ttl`` is the lifetime in the request: cache writes that the response does not split by
+    lifetime count as this one. ``free_fields`` are dotted paths (or their first parts) of fields
     that may hold numbers and cost nothing.
 
-    An unknown field with a number above zero, at any depth, raises ``UnknownUsageError``, since
-    any number could be a new thing that is billed. So do code executions, billed by container
-    hours that usage does not tell, and more than one entry of ``iterations``: compactions are
-    then missing from the top-level numbers, and fallback attempts are billed at the rates of
-    other models.
+    An unknown field with a number above zero, at any depth, raises ``UnknownUsageError``, because
+    it could be a new kind that is billed. The same holds for code executions, which are billed by
+    container hours that usage does not report, and for several entries of ``iterations``: the
+    top-level numbers then lack compactions, and fallback attempts have the rates of other models.
     """
     _refuse_unknown(raw, free_fields)
     written_5m, written_1h = _cache_writes(raw, cache_ttl)
@@ -131,7 +130,7 @@ def _refuse_unknown(raw: Mapping[str, object], free_fields: Collection[str]) -> 
 
 
 def _numbers(raw: Mapping[str, object]) -> Iterable[tuple[str, int | float | Decimal]]:
-    """Every number in a usage object but those in ``iterations``, with its dotted path."""
+    """Yield every number in a usage object except in ``iterations``, with its dotted path."""
     pending: list[tuple[str, object]] = [
         (_escaped(key), value) for key, value in raw.items() if key != "iterations"
     ]
@@ -148,7 +147,7 @@ def _numbers(raw: Mapping[str, object]) -> Iterable[tuple[str, int | float | Dec
 
 
 def _escaped(key: str) -> str:
-    """Keep a key with a dot from passing for the path of a known field."""
+    """Escape dots, so that a key cannot look like the path of a known field."""
     return key.replace(".", "\\.")
 
 
@@ -191,7 +190,7 @@ def _agrees(
     cache_ttl: TTL,
     free_fields: Collection[str],
 ) -> bool:
-    """Whether what an iteration says is what the top level says; it may leave things unsaid."""
+    """Whether an iteration equals the top level; it may leave fields out."""
     if "iterations" in entry:
         return False
     merged = {**raw, **{key: value for key, value in entry.items() if value is not None}}
@@ -210,7 +209,7 @@ def _lookup(raw: Mapping[str, object], path: str) -> object:
         if value is None:
             return None
         if not isinstance(value, Mapping):
-            raise UsageError(path, "is not where it should be: its parent is not an object")
+            raise UsageError(path, "cannot be read: its parent is not an object")
         value = value.get(key)
     return value
 

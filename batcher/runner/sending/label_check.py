@@ -53,5 +53,5 @@ class LabelCheck:
         worst = pending.worst
         if self.bound is not None and worst is not None:
             growth = most_growth(pending.max_tokens, self.labels.via)
-            worst = self.bound.grown(worst, growth)
+            worst = self.bound.with_more_tokens(worst, growth)
         return replace(pending.with_body(body), worst=worst)

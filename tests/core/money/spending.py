@@ -1,4 +1,4 @@
-"""A job that spends money through a budget, with faults, kills and resumes: nothing is sent."""
+"""Simulates a job that spends a budget, with faults, kills and resumes; sends nothing."""
 
 from collections import deque
 from dataclasses import dataclass, field
@@ -12,7 +12,7 @@ MILLIONTH = Decimal("0.000001")
 
 @dataclass(slots=True)
 class Attempt:
-    """One attempt as the checkpoint has it; ``cost`` is None until its outcome is recorded."""
+    """One attempt in the checkpoint; ``cost`` is None until its outcome is recorded."""
 
     worst: Decimal
     billed: Decimal
@@ -22,7 +22,7 @@ class Attempt:
 
 @dataclass(slots=True)
 class Ledger:
-    """What is durable, and what the API really billed."""
+    """The durable sums, and what the API really billed."""
 
     cap: Decimal
     spent: Decimal = Decimal(0)
@@ -34,18 +34,18 @@ class Ledger:
     _open: dict[int, Decimal] = field(default_factory=dict)
 
     def intend(self, worst: Decimal) -> int:
-        """An attempt is about to leave."""
+        """Record that an attempt is about to be sent."""
         self.attempts += 1
         self._open[self.attempts] = worst
         return self.attempts
 
     def bill(self, usd: Decimal) -> None:
-        """The API bills something, whether we ever hear of it or not."""
+        """Let the API bill an amount, whether or not its response arrives."""
         self.billed += usd
         self.most_overshoot = max(self.most_overshoot, self.billed - self.cap)
 
     def record(self, attempt: int, cost: Decimal | None) -> None:
-        """Its outcome is on the disk; None when it may have been billed unseen."""
+        """Record an outcome on disk; ``cost`` is None when its billing status is unknown."""
         worst = self._open.pop(attempt)
         if cost is None:
             self.unknown += worst
@@ -53,24 +53,27 @@ class Ledger:
             self.spent += cost
 
     def state(self) -> BudgetState:
-        """What a new process counts: whatever has no outcome may have been billed."""
+        """Return the sums of a new process: attempts without an outcome count as unknown."""
         self.unknown += sum(self._open.values(), Decimal(0))
         self._open.clear()
         return BudgetState(self.cap, self.spent, self.unknown)
 
 
 def spend(requests: int, cap: Decimal, seed: int, *, in_flight: int = 64) -> Ledger:
-    """Send so many requests as the senders do, until nothing more fits.
+    """Send requests as the senders do, until no further one fits.
 
-    A tenth of the attempts fail for free, one in two hundred has a fate that is never known, and
-    the process is killed once in about ten thousand attempts.
+    A tenth of the attempts fail for free, one in two hundred keeps an unknown billing status, and
+    the process is killed about once in ten thousand attempts.
     """
     random, ledger = Random(seed), Ledger(cap)
     budget, flying = Budget(ledger.state()), deque[tuple[int, Attempt]]()
     left = requests
     while left or flying:
         if random.random() < 1e-4:
-            for _, attempt in flying:  # the API goes on with what is in flight, and bills it
+            for (
+                _,
+                attempt,
+            ) in flying:  # the API still bills most attempts in flight
                 if random.random() < 0.7:
                     ledger.bill(attempt.billed)
             flying.clear()
@@ -78,37 +81,37 @@ def spend(requests: int, cap: Decimal, seed: int, *, in_flight: int = 64) -> Led
             budget = Budget(ledger.state())
         if left and len(flying) < in_flight:
             worst, real = _draw(random)
-            said = budget.reserve(worst)
-            if said is Reservation.NOW:
+            reservation = budget.reserve(worst)
+            if reservation is Reservation.NOW:
                 flying.append((ledger.intend(worst), Attempt(worst, real)))
                 left -= 1
                 continue
-            if said is Reservation.NEVER:
+            if reservation is Reservation.NEVER:
                 left = 0
                 continue
-        left += _return(random, ledger, budget, flying)
+        left += _end_attempt(random, ledger, budget, flying)
     return ledger
 
 
 def _draw(random: Random) -> tuple[Decimal, Decimal]:
-    """The worst case of a request and what it really costs, which is far less as a rule."""
+    """Draw the worst case of a request and its real cost, which is usually far less."""
     worst = MILLIONTH * random.randrange(500, 20_000)
     share = Decimal(random.randrange(1, 101)) / 100
     return worst, worst * (share if random.random() < 0.1 else share / 8)
 
 
-def _return(
+def _end_attempt(
     random: Random, ledger: Ledger, budget: Budget, flying: deque[tuple[int, Attempt]]
 ) -> int:
-    """Let one attempt come back, not always the oldest; 1 when its request is to be sent again."""
+    """End one attempt, not always the oldest; return 1 when its request has to be sent again."""
     flying.rotate(-random.randrange(min(8, len(flying))))
     number, attempt = flying.popleft()
-    fate = random.random()
-    if fate < 0.1:
+    draw = random.random()
+    if draw < 0.1:
         cost: Decimal | None = Decimal(0)
     else:
-        ledger.bill(attempt.billed if fate > 0.102 else Decimal(0))
-        cost = attempt.billed if fate > 0.105 else None
+        ledger.bill(attempt.billed if draw > 0.102 else Decimal(0))
+        cost = attempt.billed if draw > 0.105 else None
     budget.settle(attempt.worst, cost)
     ledger.record(number, cost)
-    return int(fate < 0.105)
+    return int(draw < 0.105)

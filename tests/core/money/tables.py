@@ -1,4 +1,4 @@
-"""The shipped price table, and strategies for usage that the API could report."""
+"""The shipped price table, and strategies for usages that the API could report."""
 
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ COUNTS = st.one_of(st.integers(0, 300_000), st.integers(0, 2**53))
 
 
 def usages(model: str, counts: Any = COUNTS) -> st.SearchStrategy[Usage]:
-    """Draw any usage of a model that has a price: fast only where there is a fast price."""
+    """Draw any usage that has a price: fast only for models with a fast price."""
     prices = TABLE.model(model)
     can_be_fast = prices.fast is not None
     tiers = st.sampled_from([None, "standard", "priority", "batch"])

@@ -1,4 +1,4 @@
-"""An answer is priced exactly, or said to be unpriced; never zero for what is not known."""
+"""A response is priced exactly or its cost is unknown; an unknown cost is never zero."""
 
 import json
 from decimal import Decimal
@@ -18,14 +18,14 @@ MODEL = "claude-haiku-5-5"
 USAGE = {"input_tokens": 1000, "output_tokens": 100}
 
 
-def answer(**changes: Any) -> Message:
+def message(**changes: Any) -> Message:
     """Parse a message with changes."""
     fields = {"type": "message", "model": MODEL, "stop_reason": "end_turn", "usage": USAGE}
     return parse_message(json.dumps({"content": [], **fields, **changes}).encode())
 
 
 def free_table(**rates: Decimal) -> PriceTable:
-    """A table with one model of a server of one's own."""
+    """A price table with a model of the user's own server."""
     override = PriceOverride(**({"input": Decimal(0), "output": Decimal(0)} | rates))
     return TABLE.with_overrides({"own": override})
 
@@ -36,31 +36,31 @@ def expected(model: str) -> Decimal:
     return (1000 * rates.input + 100 * rates.output) / 1_000_000
 
 
-def test_an_answer_is_priced_by_its_usage() -> None:
+def test_a_response_is_priced_by_its_usage() -> None:
     """Tokens times rates, to the last digit."""
-    found = bill(answer(), MODEL, TABLE)
+    found = bill(message(), MODEL, TABLE)
     assert found.cost_usd == expected(MODEL)
     assert found.usage is not None
     assert (found.usage.input_tokens, found.usage.output_tokens) == (1000, 100)
     assert found.problem is None
 
 
-def test_the_model_that_answered_sets_the_price() -> None:
-    """It may be another than the one asked."""
+def test_the_responses_model_sets_the_price() -> None:
+    """It may differ from the requested one."""
     other = "claude-opus-5-5"
-    assert bill(answer(model=other), MODEL, TABLE).cost_usd == expected(other) != expected(MODEL)
+    assert bill(message(model=other), MODEL, TABLE).cost_usd == expected(other) != expected(MODEL)
 
 
 @pytest.mark.parametrize("model", [None, "haiku-on-our-own-server"])
-def test_a_name_of_its_own_is_priced_as_asked(model: str | None) -> None:
-    """A server that calls its models something else is priced as the model asked for."""
-    assert bill(answer(model=model), MODEL, TABLE).cost_usd == expected(MODEL)
+def test_a_model_name_without_a_price_is_priced_as_requested(model: str | None) -> None:
+    """A server may use its own names for models; the requested model's price applies."""
+    assert bill(message(model=model), MODEL, TABLE).cost_usd == expected(MODEL)
 
 
-def test_no_price_at_all_is_an_error() -> None:
-    """Neither the answering nor the asked model has a price: never zero."""
+def test_a_price_is_needed() -> None:
+    """Neither the response's nor the requested model has a price: an error, never zero."""
     with pytest.raises(UnknownModelError):
-        bill(answer(model="x"), "y", TABLE)
+        bill(message(model="x"), "y", TABLE)
 
 
 @pytest.mark.parametrize(
@@ -75,30 +75,30 @@ def test_no_price_at_all_is_an_error() -> None:
         pytest.param(USAGE | {"service_tier": "gold"}, "service_tier", id="unknown tier"),
     ],
 )
-def test_what_cannot_be_priced_is_unknown(usage: Any, problem: str) -> None:
+def test_a_usage_without_a_price_has_an_unknown_cost(usage: Any, problem: str) -> None:
     """The cost is None, and the problem names the field."""
-    found = bill(answer(usage=usage), MODEL, TABLE)
+    found = bill(message(usage=usage), MODEL, TABLE)
     assert found.cost_usd is None
     assert problem in (found.problem or "")
 
 
 def test_a_field_can_be_declared_free() -> None:
     """The job file may say that a field costs nothing."""
-    message = answer(usage=USAGE | {"new_tokens": 3})
-    assert bill(message, MODEL, TABLE, ("new_tokens",)).cost_usd == expected(MODEL)
+    free = message(usage=USAGE | {"new_tokens": 3})
+    assert bill(free, MODEL, TABLE, ("new_tokens",)).cost_usd == expected(MODEL)
 
 
 @pytest.mark.parametrize("usage", [None, {}, USAGE | {"new_tokens": 3}])
-def test_a_model_without_a_price_to_pay_costs_nothing(usage: Any) -> None:
-    """Whatever its usage says, or leaves out."""
-    found = bill(answer(usage=usage, model="own"), "own", free_table())
+def test_a_model_with_prices_of_zero_costs_nothing(usage: Any) -> None:
+    """Whatever its usage reports or leaves out."""
+    found = bill(message(usage=usage, model="own"), "own", free_table())
     assert (found.cost_usd, found.problem) == (0, None)
 
 
 def test_a_model_that_is_only_partly_free_is_not_free() -> None:
-    """One rate above zero, and missing usage is unknown again."""
+    """With one rate above zero, a missing usage makes the cost unknown."""
     table = free_table(output=Decimal(1))
-    assert bill(answer(usage=None, model="own"), "own", table).cost_usd is None
+    assert bill(message(usage=None, model="own"), "own", table).cost_usd is None
 
 
 @pytest.mark.parametrize(
@@ -118,7 +118,7 @@ def test_a_model_that_is_only_partly_free_is_not_free() -> None:
 def test_refusals(category: str | None, has_output: bool, is_free: bool) -> None:
     """Some refusals before any output are not billed; their tokens are still counted."""
     content = [{"type": "text", "text": "part"}] if has_output else []
-    message = answer(stop_reason="refusal", stop_details={"category": category}, content=content)
-    found = bill(message, MODEL, TABLE)
+    refusal = message(stop_reason="refusal", stop_details={"category": category}, content=content)
+    found = bill(refusal, MODEL, TABLE)
     assert found.cost_usd == (0 if is_free else expected(MODEL))
     assert found.usage is not None

@@ -1,4 +1,4 @@
-"""A budget is never passed, whatever happens, and hardly any of it is left unused."""
+"""A budget is never exceeded, whatever happens, and almost all of it is used."""
 
 from decimal import Decimal
 
@@ -14,7 +14,7 @@ USD = st.decimals("0.000001", "2", places=6)
 
 
 class Spending(RuleBasedStateMachine):
-    """Attempts that reserve, come back in any order, or die with the process."""
+    """Attempts reserve money, end in any order, or stay open when the process is killed."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -23,52 +23,52 @@ class Spending(RuleBasedStateMachine):
         self.start()
 
     def start(self) -> None:
-        """A process begins with what is on the disk."""
+        """Start a process with the sums on disk."""
         self.budget = Budget(BudgetState(self.cap, self.spent, self.unknown))
 
     @rule(worst=USD)
     def reserve(self, worst: Decimal) -> None:
-        """One that fits goes; one that does not waits, or gives up when nothing else may end."""
-        room = self.cap - self.spent - self.unknown - sum(self.flying, Decimal(0))
-        said = self.budget.reserve(worst)
-        if worst <= room:
-            assert said is Reservation.NOW
+        """Reserve when it fits; else wait, or give up when nothing is in flight."""
+        available = self.cap - self.spent - self.unknown - sum(self.flying, Decimal(0))
+        reservation = self.budget.reserve(worst)
+        if worst <= available:
+            assert reservation is Reservation.NOW
             self.flying.append(worst)
         else:
-            assert said is (Reservation.LATER if self.flying else Reservation.NEVER)
+            assert reservation is (Reservation.LATER if self.flying else Reservation.NEVER)
 
     @precondition(lambda self: self.flying)
     @rule(data=st.data(), share=st.decimals("0", "1", places=3))
-    def return_one(self, data: st.DataObject, share: Decimal) -> None:
-        """One comes back and costs no more than it might have."""
+    def settle_one(self, data: st.DataObject, share: Decimal) -> None:
+        """Settle an attempt with a cost within its worst case."""
         worst = self.flying.pop(data.draw(st.integers(0, len(self.flying) - 1)))
         self.budget.settle(worst, worst * share)
         self.spent += worst * share
 
     @precondition(lambda self: self.flying)
     @rule()
-    def lose_one(self) -> None:
-        """Nobody ever learns whether it was billed: all of it stays held."""
+    def settle_one_as_unknown(self) -> None:
+        """Settle an attempt with unknown billing status: its worst case stays reserved."""
         worst = self.flying.pop()
         self.budget.settle(worst, None)
         self.unknown += worst
 
     @rule()
     def kill(self) -> None:
-        """What was in flight is unknown to the next process."""
+        """Kill the process: attempts in flight are unknown to the next one."""
         self.unknown += sum(self.flying, Decimal(0))
         self.flying = []
         self.start()
 
     @rule(cap=st.decimals("1", "20", places=2))
     def change_cap(self, cap: Decimal) -> None:
-        """A resumed run may have another cap, even one that is passed already."""
+        """Resume with another cap, which may be below what is already spent."""
         self.kill()
         self.cap = cap
         self.start()
 
     @invariant()
-    def is_never_passed(self) -> None:
+    def is_never_exceeded(self) -> None:
         """Spent, unknown and reserved add up, and stay below the cap unless it was lowered."""
         budget_state = self.budget.state
         assert (budget_state.spent, budget_state.unknown) == (self.spent, self.unknown)
@@ -82,8 +82,8 @@ TestSpending.settings = settings(max_examples=150, stateful_step_count=40, deadl
 
 
 @given(USD, USD)
-def test_a_cost_above_its_bound_is_said_and_counted(worst: Decimal, more: Decimal) -> None:
-    """The bound was wrong, but the money is gone."""
+def test_a_cost_above_its_bound_is_reported_and_counted(worst: Decimal, more: Decimal) -> None:
+    """The bound was wrong, but the money is spent."""
     budget = Budget(BudgetState(Decimal(100), Decimal(0), Decimal(0)))
     budget.reserve(worst)
     with pytest.raises(ValueError, match="worst case"):
@@ -102,7 +102,7 @@ def test_a_cost_above_its_bound_is_said_and_counted(worst: Decimal, more: Decima
 def test_under_faults_and_kills_nothing_is_overspent(
     requests: int, cap: Decimal, seed: int
 ) -> None:
-    """What the API billed never passes the cap, and at least 97 % of it is used or held."""
+    """The API never bills more than the cap; at least 97 % of the cap is spent or unknown."""
     ledger = spend(requests, cap, seed)
     assert ledger.most_overshoot <= 0
     assert ledger.spent + ledger.unknown <= cap

@@ -1,4 +1,4 @@
-"""What the cache saved is exact, and negative where it cost more than it saved."""
+"""The cache's saving is exact, and negative when the cache cost more than it saved."""
 
 from decimal import Decimal
 from pathlib import Path
@@ -21,7 +21,7 @@ TOKENS = st.integers(0, 90_000)
 def test_the_saving_is_the_difference_kind_by_kind(
     plain: int, short: int, long: int, read: int, geo: str | None, model: str
 ) -> None:
-    """Reads save what they are cheaper than input, writes lose what they are dearer."""
+    """Each read saves its difference to the input rate, each write costs its difference."""
     prices = TABLE.model(model)
     usage = Usage(
         input_tokens=plain,
@@ -42,15 +42,15 @@ def test_the_saving_is_the_difference_kind_by_kind(
     assert cache_saving(usage, prices) == tokens / 1_000_000 * region
 
 
-def test_without_the_cache_nothing_is_saved() -> None:
-    """And what was saved, added to the cost, is the cost without it."""
+def test_no_cache_no_saving() -> None:
+    """The saving plus the cost is the cost without the cache."""
     prices = TABLE.model("claude-opus-5-5")
     assert cache_saving(Usage(10, 10), prices) == 0
     usage = Usage(10, 10, cache_read_input_tokens=1_000)
     assert cache_saving(usage, prices) + cost(usage, prices) == cost(Usage(1_010, 10), prices)
 
 
-def test_what_cannot_be_priced_has_no_cache_saving() -> None:
-    """Unknown is an error."""
+def test_a_usage_without_a_price_has_no_saving() -> None:
+    """An unknown price is an error."""
     with pytest.raises(UnpricedError):
         cache_saving(Usage(1, 1, inference_geo="moon"), TABLE.model("claude-opus-5-5"))

@@ -23,7 +23,7 @@ MODELS_AND_USAGES = st.sampled_from(TABLE.ids()).flatmap(
 
 
 def by_hand(model: str, usage: Usage) -> Fraction:
-    """Apply the documented formula to the raw data, in fractions, sharing no code with ours."""
+    """Apply the documented formula to the raw data in fractions, without our code."""
     entry = ENTRIES[model]
     prompt = (
         usage.input_tokens
@@ -62,15 +62,15 @@ def test_cost_equals_the_formula_in_fractions(case: Any) -> None:
     assert decimals(amount) <= 18
 
 
-def drawn(dice: random.Random, model: str) -> Usage:
+def drawn(generator: random.Random, model: str) -> Usage:
     """Draw a usage that a response could have, often near the threshold of long prompts."""
 
     def count() -> int:
         ranges = [(0, 0), (1, 5_000), (10_000, 60_000), (0, 2_000_000), (0, 2**53)]
-        return dice.randint(*dice.choices(ranges, [3, 6, 4, 2, 1])[0])
+        return generator.randint(*generator.choices(ranges, [3, 6, 4, 2, 1])[0])
 
     speeds = [None, "standard", "fast"] if "usd_per_mtok_fast" in ENTRIES[model] else [None]
-    speed = dice.choice(speeds)
+    speed = generator.choice(speeds)
     tiers = [None, "standard", "priority"] + ["batch"] * 3 * (speed != "fast")
     return Usage(
         input_tokens=count(),
@@ -78,25 +78,25 @@ def drawn(dice: random.Random, model: str) -> Usage:
         cache_creation_5m_input_tokens=count(),
         cache_creation_1h_input_tokens=count(),
         cache_read_input_tokens=count(),
-        web_search_requests=dice.choice([0, 0, 0, 1, 50]),
-        service_tier=dice.choice(tiers),
-        inference_geo=dice.choice([None, "global", "us", "us", "not_available"]),
+        web_search_requests=generator.choice([0, 0, 0, 1, 50]),
+        service_tier=generator.choice(tiers),
+        inference_geo=generator.choice([None, "global", "us", "us", "not_available"]),
         speed=speed,
     )
 
 
 def test_ten_thousand_usages_cost_what_the_formula_says() -> None:
-    """Every model, tier, region, speed and kind many times, each equal to the last digit."""
-    dice, seen = random.Random(20261122), Counter()
+    """All models, tiers, regions, speeds and kinds, many times; equal to the last digit."""
+    generator, seen = random.Random(20261122), Counter()
     for number in range(10_000):
         model = TABLE.ids()[number % len(TABLE.ids())]
-        usage, prices = drawn(dice, model), TABLE.model(model)
+        usage, prices = drawn(generator, model), TABLE.model(model)
         assert Fraction(cost(usage, prices)) == by_hand(model, usage), (model, usage)
         seen[model, rates_name(usage, prices)] += 1
     for model in TABLE.ids():
         prices = TABLE.model(model)
-        endings = ["", " us"] if prices.has_geo_price else [""]
-        wanted = {(model, name + ending) for name in prices.tiers for ending in endings}
+        suffixes = ["", " us"] if prices.has_geo_price else [""]
+        wanted = {(model, name + suffix) for name in prices.tiers for suffix in suffixes}
         assert wanted == {found for found in seen if found[0] == model}
     assert min(seen.values()) >= 20
 
@@ -104,7 +104,7 @@ def test_ten_thousand_usages_cost_what_the_formula_says() -> None:
 @settings(max_examples=200, deadline=None)
 @given(MODELS_AND_USAGES)
 def test_the_lines_explain_the_cost(case: Any) -> None:
-    """Each line is its own arithmetic, and together they are the cost."""
+    """Each line is exact arithmetic, and the lines sum to the cost."""
     model, usage = case
     lines = explain(usage, TABLE.model(model))
     for line in lines:
@@ -145,7 +145,7 @@ CASES = {
 
 @pytest.mark.parametrize(("model", "usage", "expected"), CASES.values(), ids=CASES)
 def test_costs_by_hand(model: Any, usage: Any, expected: Any) -> None:
-    """Amounts worked out on paper."""
+    """Amounts computed by hand."""
     assert cost(usage, TABLE.model(model)) == Decimal(expected)
 
 
@@ -164,8 +164,8 @@ UNPRICED = {
 
 
 @pytest.mark.parametrize(("model", "usage", "field"), UNPRICED.values(), ids=UNPRICED)
-def test_what_has_no_known_price_is_an_error(model: Any, usage: Any, field: Any) -> None:
-    """A tier, speed or region without a price never falls back to one that has."""
+def test_a_usage_without_a_known_price_is_an_error(model: Any, usage: Any, field: Any) -> None:
+    """A tier, speed or region without a price never falls back to another one."""
     with pytest.raises(UnpricedError) as caught:
         cost(usage, TABLE.model(model))
     assert caught.value.field == field

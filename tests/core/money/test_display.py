@@ -1,4 +1,4 @@
-"""Dollars for programs are exact, dollars for people are short and never look like nothing."""
+"""Dollars for programs are exact; dollars for people are short, and never zero by rounding."""
 
 from decimal import Decimal
 
@@ -36,12 +36,12 @@ def test_exact_text_is_exact(usd: Decimal) -> None:
     ],
 )
 def test_rounded_text(usd: str, text: str) -> None:
-    """Two decimals from a cent on, four or more below; half rounds up."""
+    """Two decimals from one cent on, four or more below; half rounds up."""
     assert rounded_text(Decimal(usd)) == text
 
 
 @given(USD.filter(bool))
-def test_money_never_looks_like_nothing(usd: Decimal) -> None:
+def test_an_amount_never_looks_like_zero(usd: Decimal) -> None:
     """An amount above zero is never shown as zero."""
     assert Decimal(rounded_text(usd).replace(",", "").removeprefix("$")) > 0
 

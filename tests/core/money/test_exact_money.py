@@ -19,8 +19,8 @@ def test_too_many_digits_raise() -> None:
         total([Decimal("1e50"), Decimal("1e-50")])
 
 
-def test_a_sum_keeps_what_the_default_context_would_drop() -> None:
-    """Python's default context rounds at 28 digits; ours keeps the last of them."""
+def test_a_sum_keeps_digits_that_the_default_context_drops() -> None:
+    """Python's default context rounds to 28 digits; ours keeps all digits."""
     big, small = Decimal(99999999999999), Decimal("0.000000000000000001")
     assert str(total([big, small])) == "99999999999999.000000000000000001"
     assert big + small == big
@@ -41,18 +41,18 @@ def test_per_million_moves_the_point() -> None:
 @pytest.mark.parametrize(
     ("text", "places"), [("0", 0), ("0.00", 0), ("1.50", 1), ("100", 0), ("1e3", 0), ("1e-11", 11)]
 )
-def test_decimals_counts_what_is_needed(text: str, places: int) -> None:
+def test_decimals_counts_only_needed_digits(text: str, places: int) -> None:
     """Trailing zeros are not decimals."""
     assert decimals(Decimal(text)) == places
 
 
 def test_every_cost_fits_the_checkpoints_decimal() -> None:
-    """The dearest and the finest rates on the largest counts stay within DECIMAL(38, 18)."""
-    dearest = Rates(*[Decimal("999999999.99999999999")] * 5)
+    """The highest and the finest rates on the largest counts stay within DECIMAL(38, 18)."""
+    highest = Rates(*[Decimal("999999999.99999999999")] * 5)
     finest = Rates(*[Decimal("0.00000000001")] * 5)
     usage = Usage(*[MAX_COUNT] * 5, web_search_requests=MAX_COUNT, inference_geo="us")
     odd = Usage(*[MAX_COUNT - 1] * 5, inference_geo="us")
-    for rates in (dearest, finest):
+    for rates in (highest, finest):
         for each in (usage, odd, Usage(1, 1, inference_geo="us")):
             amount = cost(each, ModelPrices("m", rates, rates))
             assert 0 < amount < Decimal(10) ** 20
@@ -61,6 +61,6 @@ def test_every_cost_fits_the_checkpoints_decimal() -> None:
 
 @pytest.mark.parametrize("rate", ["0.000000000001", "1e9", "-1", "NaN", "Infinity"])
 def test_rates_that_would_not_fit_are_refused(rate: str) -> None:
-    """No rate is accepted whose costs could be longer or larger than the checkpoint's decimal."""
+    """A rate is refused if its costs could exceed the checkpoint's decimal."""
     with pytest.raises(ValueError, match="input"):
         Rates(Decimal(rate), *[Decimal(1)] * 4)

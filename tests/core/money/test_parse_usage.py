@@ -1,4 +1,4 @@
-"""Usage is read strictly: nothing that is billed is missed, nothing is guessed."""
+"""Usage is read strictly: no billed kind is missed, and nothing is guessed."""
 
 from decimal import Decimal
 from typing import Any
@@ -25,8 +25,8 @@ FULL = {
 }
 
 
-def test_a_full_usage_is_read_kind_by_kind() -> None:
-    """Every documented field ends up in its own kind."""
+def test_a_full_usage_is_read() -> None:
+    """Every documented field is read into its own kind."""
     assert parse_usage(FULL) == Usage(
         input_tokens=412,
         output_tokens=57,
@@ -43,24 +43,24 @@ def test_a_full_usage_is_read_kind_by_kind() -> None:
 
 
 def test_only_two_fields_are_needed() -> None:
-    """Everything else may be absent or null and is then zero or unsaid."""
+    """Every other field may be absent or null; it is then 0 or None."""
     nulls = dict.fromkeys(FULL) | PLAIN
     assert parse_usage(PLAIN) == parse_usage(nulls) == Usage(10, 5)
 
 
 @pytest.mark.parametrize(("ttl", "expected"), [("5m", (7, 0)), ("1h", (0, 7))], ids=["5m", "1h"])
 @pytest.mark.parametrize("split", [{}, {"cache_creation": None}, {"cache_creation": {}}])
-def test_unsplit_cache_writes_count_at_the_ttl_asked_for(
+def test_unsplit_cache_writes_count_at_the_requested_lifetime(
     ttl: Any, expected: Any, split: Any
 ) -> None:
-    """Without a split, cache writes belong to the time-to-live of the request."""
+    """Without a split, cache writes count at the lifetime in the request."""
     usage = parse_usage(PLAIN | {"cache_creation_input_tokens": 7} | split, cache_ttl=ttl)
     written = (usage.cache_creation_5m_input_tokens, usage.cache_creation_1h_input_tokens)
     assert written == expected
 
 
 def test_a_split_without_its_sum_is_enough() -> None:
-    """The split alone says how much was written."""
+    """The split alone gives the number of tokens written."""
     usage = parse_usage(PLAIN | {"cache_creation": {"ephemeral_1h_input_tokens": 4}})
     assert usage.cache_creation_1h_input_tokens == 4
 
@@ -137,7 +137,7 @@ UNKNOWN = {
 
 @pytest.mark.parametrize(("change", "field"), UNKNOWN.values(), ids=UNKNOWN)
 def test_an_unknown_number_is_an_error_that_names_it(change: Any, field: Any) -> None:
-    """A number nobody knows the price of stops, unless the job file calls it free."""
+    """A number without a known price is an error, unless the job file declares it free."""
     with pytest.raises(UnknownUsageError) as caught:
         parse_usage(PLAIN | change)
     assert caught.value.field == field
@@ -157,21 +157,21 @@ HARMLESS = {
 
 
 @pytest.mark.parametrize("change", HARMLESS.values(), ids=HARMLESS)
-def test_what_cannot_cost_money_is_let_through(change: Any) -> None:
+def test_fields_that_cannot_cost_money_are_accepted(change: Any) -> None:
     """Unknown fields without a number above zero change nothing."""
     assert parse_usage(PLAIN | change) == Usage(10, 5)
 
 
-def test_a_free_parent_frees_its_children_only() -> None:
-    """Declaring an object free covers what is in it and nothing that merely starts alike."""
+def test_a_free_object_frees_only_its_own_fields() -> None:
+    """A free object covers the fields in it, not fields whose name starts the same."""
     raw = PLAIN | {"audio": {"seconds": 3}}
     assert parse_usage(raw, free_fields=["audio"]) == Usage(10, 5)
     with pytest.raises(UnknownUsageError):
         parse_usage(PLAIN | {"audio_seconds": 3}, free_fields=["audio"])
 
 
-def test_a_known_count_cannot_be_freed() -> None:
-    """Declaring a priced field free does not make it cost nothing."""
+def test_a_priced_field_cannot_be_declared_free() -> None:
+    """Declaring a priced field free has no effect."""
     assert parse_usage(PLAIN, free_fields=["output_tokens"]) == Usage(10, 5)
 
 
@@ -184,7 +184,7 @@ json_values = st.recursive(
 
 @given(st.dictionaries(st.sampled_from([*FULL, "iterations", "new"]), json_values))
 def test_any_json_is_read_or_refused(raw: Any) -> None:
-    """Whatever the server sends as usage, the outcome is a usage or a UsageError."""
+    """Any usage object of a server gives a usage or a UsageError."""
     try:
         usage = parse_usage(raw)
     except UsageError:
@@ -192,9 +192,9 @@ def test_any_json_is_read_or_refused(raw: Any) -> None:
     assert usage.input_tokens == raw["input_tokens"]
 
 
-def test_sums_add_counts_and_mark_what_differs() -> None:
-    """A sum keeps agreeing words, calls differing ones mixed, and adds what was said."""
-    one = Usage(1, 2, 3, 4, 5, None, 6, "batch", None, "standard")
-    other = Usage(10, 20, 30, 40, 50, 7, 60, "standard", None, "standard")
-    assert one + other == Usage(11, 22, 33, 44, 55, 7, 66, "mixed", None, "standard")
-    assert (one + one).thinking_tokens is None
+def test_a_sum_adds_counts_and_marks_different_words() -> None:
+    """A sum adds the reported counts, keeps equal words, and calls different words mixed."""
+    first = Usage(1, 2, 3, 4, 5, None, 6, "batch", None, "standard")
+    second = Usage(10, 20, 30, 40, 50, 7, 60, "standard", None, "standard")
+    assert first + second == Usage(11, 22, 33, 44, 55, 7, 66, "mixed", None, "standard")
+    assert (first + first).thinking_tokens is None

@@ -1,4 +1,4 @@
-"""A pinned price table says for ever what was in force."""
+"""A pinned price table keeps the prices of a run for ever."""
 
 from datetime import date
 from decimal import Decimal
@@ -14,8 +14,8 @@ DAY = date(2026, 11, 20)
 
 
 @pytest.mark.parametrize("day", [None, DAY])
-def test_it_comes_back_as_it_was_written(day: date | None) -> None:
-    """Every rate of every model, the overrides and both days."""
+def test_a_pinned_table_reads_back_equal(day: date | None) -> None:
+    """All rates of all models, the overrides and both days."""
     table = TABLE.with_overrides(OWN)
     pinned = PinnedPrices.read(PinnedPrices.of(table, day).text)
     assert pinned == PinnedPrices.of(table, day)
@@ -30,8 +30,8 @@ def test_it_comes_back_as_it_was_written(day: date | None) -> None:
     assert pinned.rates("claude-haiku-5-5", "fast") is None
 
 
-def test_its_name_follows_the_prices_alone() -> None:
-    """Equal tables have one digest; another rate, day or override has another."""
+def test_its_digest_depends_only_on_the_prices() -> None:
+    """Equal tables have the same digest; another rate, day or override changes it."""
     texts = [
         PinnedPrices.of(TABLE).text,
         PinnedPrices.of(TABLE.with_overrides(OWN)).text,

@@ -1,4 +1,4 @@
-"""The price table is right, complete, and helpful about what it does not know."""
+"""The price table is right and complete, and its errors help with unknown models."""
 
 import json
 from datetime import UTC, date, datetime
@@ -17,13 +17,13 @@ from batcher.errors import ConfigurationError
 NOW = datetime(2026, 11, 22, tzinfo=UTC)
 SMALL, LONG = 1_000, 1_000_000
 
-# Models that genai-prices does not have. All others are compared with short prompts, because it
-# keeps long-prompt tiers that no longer exist, and Haiku 5.5 with long ones too.
-NOT_THERE = {"claude-mythos-5", "claude-mythos-5-1"}
+# Models that genai-prices does not have. All others are compared with short prompts, because
+# genai-prices has long-prompt tiers that no longer exist; Haiku 5.5 is compared with both.
+MISSING_MODELS = {"claude-mythos-5", "claude-mythos-5-1"}
 
 
-def elsewhere(model: str, tokens: int, context: dict[str, str] | None) -> Rates:
-    """Ask genai-prices for the five rates, each from a request of one kind of token."""
+def independent_rates(model: str, tokens: int, context: dict[str, str] | None) -> Rates:
+    """Get the five rates from genai-prices, each from a request with one kind of token."""
 
     def rate(**usage: int) -> Decimal:
         found = genai_prices.calc_price(
@@ -56,13 +56,13 @@ CONTEXTS: dict[str, tuple[int, dict[str, str] | None]] = {
     "long": (LONG, None),
     "long batch": (LONG, {"processing": "batch"}),
 }
-"""How genai-prices is asked for each of our rates."""
+"""The token count and the price context of genai-prices for each of our rates."""
 
 
-def is_there(model: str, kind: str) -> bool:
-    """Whether genai-prices has a row of ours: it knows no batches of retired models."""
+def is_comparable(model: str, kind: str) -> bool:
+    """Whether genai-prices has this row: it has no batch prices of retired models."""
     is_retired = TABLE.model(model).facts.lifecycle == "retired"
-    return model not in NOT_THERE and not (is_retired and kind == "batch")
+    return model not in MISSING_MODELS and not (is_retired and kind == "batch")
 
 
 ROWS = [
@@ -70,34 +70,34 @@ ROWS = [
     for model in TABLE.ids()
     for kind, rates in TABLE.model(model).tiers.items()
 ]
-COMPARED = [row for row in ROWS if is_there(*row[:2])]
+COMPARED = [row for row in ROWS if is_comparable(*row[:2])]
 NAMES = [f"{model} {kind}" for model, kind, _ in COMPARED]
 
 
 @pytest.mark.parametrize(("model", "kind", "rates"), COMPARED, ids=NAMES)
 def test_every_row_agrees_with_an_independent_table(model: str, kind: str, rates: Rates) -> None:
     """Our rates are those of genai-prices wherever it has them."""
-    assert elsewhere(model, *CONTEXTS[kind]) == rates
+    assert independent_rates(model, *CONTEXTS[kind]) == rates
 
 
-def test_what_the_independent_table_lacks_is_still_lacking() -> None:
-    """When genai-prices learns these rows, the comparison above should include them.
+def test_the_independent_table_still_lacks_the_other_rows() -> None:
+    """When genai-prices gains these rows, the comparison above should include them.
 
-    It has 47 of our 59. What it does not tell apart is priced there like the standard.
+    It has 47 of our 59 rows. It prices batches of retired models like standard requests.
     """
-    lacking = [row for row in ROWS if not is_there(*row[:2])]
-    assert (len(COMPARED), len(lacking)) == (47, 12)
-    for model, kind, rates in lacking:
-        if model in NOT_THERE:
+    missing = [row for row in ROWS if not is_comparable(*row[:2])]
+    assert (len(COMPARED), len(missing)) == (47, 12)
+    for model, kind, rates in missing:
+        if model in MISSING_MODELS:
             with pytest.raises(LookupError):
-                elsewhere(model, *CONTEXTS[kind])
+                independent_rates(model, *CONTEXTS[kind])
         else:
-            found = elsewhere(model, *CONTEXTS[kind])
+            found = independent_rates(model, *CONTEXTS[kind])
             assert found == TABLE.model(model).standard != rates
 
 
 def test_web_searches_cost_what_the_independent_table_says() -> None:
-    """Ten dollars a thousand; genai-prices knows no regions, whose 1.1 is only in the tests."""
+    """Ten dollars per thousand. genai-prices has no regions: only our tests check their 1.1."""
     found = genai_prices.calc_price(
         genai_prices.Usage(web_searches=1000), "claude-opus-5-5", provider_id="anthropic"
     )
@@ -121,7 +121,7 @@ def test_rates_follow_the_published_multiples(model: str) -> None:
     assert prices.fast in (None, prices.standard.times(Decimal(2)))
 
 
-def test_haiku_5_5_has_a_dear_tier_for_long_prompts() -> None:
+def test_haiku_5_5_has_higher_rates_for_long_prompts() -> None:
     """Five times everything above 100,000 tokens, live and batch, as published."""
     long = TABLE.model("claude-haiku-5-5").long
     assert long.threshold == 100_000
@@ -129,22 +129,22 @@ def test_haiku_5_5_has_a_dear_tier_for_long_prompts() -> None:
     assert long.batch == Rates(*map(Decimal, ["0.25", "1.25", "0.3125", "0.5", "0.025"]))
 
 
-def test_the_table_knows_its_date_and_models() -> None:
-    """The date is the data's, and every entry with a price is listed."""
+def test_the_table_has_a_date_and_all_models() -> None:
+    """The date is that of the data file, and every entry with a price is listed."""
     assert TABLE.as_of == date(2026, 11, 22)
     entries = json.loads(TABLE_TEXT)["models"]
     assert TABLE.ids() == tuple(e["id"] for e in entries if "usd_per_mtok" in e)
     assert len(TABLE.ids()) == 26
 
 
-def test_aliases_find_their_model() -> None:
+def test_an_alias_finds_its_model() -> None:
     """An alias and its id are the same model, for prices and for facts."""
     assert TABLE.model("claude-haiku-4-5") is TABLE.model("claude-haiku-4-5-20251001")
     assert TABLE.facts("claude-haiku-4-5").id == "claude-haiku-4-5-20251001"
-    assert TABLE.facts("nobody") is None
+    assert TABLE.facts("no-such-model") is None
 
 
-def test_an_unknown_model_is_an_error_that_helps() -> None:
+def test_the_error_of_an_unknown_model_suggests_a_name_and_a_price() -> None:
     """The error suggests the nearest name and says how to supply a price."""
     with pytest.raises(UnknownModelError) as caught:
         TABLE.model("claude-haiku-55")
@@ -154,7 +154,7 @@ def test_an_unknown_model_is_an_error_that_helps() -> None:
     assert '[prices.overrides."claude-haiku-55"]' in caught.value.hint
 
 
-def test_a_model_known_without_price_is_never_free() -> None:
+def test_a_model_without_a_price_is_never_free() -> None:
     """Mythos Preview has facts but no price; only the job file can supply one."""
     assert TABLE.facts("claude-mythos-preview") is not None
     with pytest.raises(UnknownModelError, match="without a price"):
@@ -166,7 +166,7 @@ def test_a_model_known_without_price_is_never_free() -> None:
 
 
 def test_an_override_of_an_unknown_model_uses_the_usual_multiples() -> None:
-    """A model of the job file's own gets 1.25, 2 and 0.1 of input, and half of it in batches."""
+    """A model only in the job file: 1.25, 2 and 0.1 times input, half of it in batches."""
     own = PriceOverride(input=Decimal(4), output=Decimal(20))
     table = TABLE.with_overrides({"claude-next": own})
     prices = table.model("claude-next")
@@ -189,8 +189,8 @@ def test_an_override_of_a_known_model_keeps_its_multiples() -> None:
     assert haiku.long.batch == haiku.batch.times(Decimal(5))
 
 
-def test_an_override_says_what_it_says() -> None:
-    """Rates that the job file gives are taken as they are, also by an alias."""
+def test_rates_in_an_override_are_used_unchanged() -> None:
+    """The rates of the job file apply as they are, also for an alias."""
     own = PriceOverride(
         input=Decimal(1),
         output=Decimal(2),
@@ -201,11 +201,11 @@ def test_an_override_says_what_it_says() -> None:
     table = TABLE.with_overrides({"claude-haiku-4-5": own})
     standard = table.model("claude-haiku-4-5-20251001").standard
     assert standard == Rates(*map(Decimal, ["1", "2", "3", "4", "0"]))
-    assert [standard.highest_input_rate(marks) for marks in (None, "5m", "1h")] == [1, 3, 4]
+    assert [standard.highest_input_rate(ttl) for ttl in (None, "5m", "1h")] == [1, 3, 4]
 
 
 def test_overriding_one_model_twice_is_an_error() -> None:
-    """An alias and its id in one job file leave open which is meant."""
+    """With an alias and its id in one job file, the price would be ambiguous."""
     own = PriceOverride(input=Decimal(1), output=Decimal(2))
     with pytest.raises(ConfigurationError, match="twice"):
         TABLE.with_overrides({"claude-haiku-4-5": own, "claude-haiku-4-5-20251001": own})
@@ -235,7 +235,7 @@ DAMAGE = {
 
 @pytest.mark.parametrize("damage", DAMAGE.values(), ids=DAMAGE)
 def test_a_malformed_table_is_an_error(damage: Any) -> None:
-    """A table that cannot be read whole is not read at all."""
+    """A table is read completely or not at all."""
     assert damage(TABLE_TEXT) != TABLE_TEXT
     with pytest.raises(ConfigurationError, match="malformed"):
         PriceTable.parse(damage(TABLE_TEXT))

@@ -1,4 +1,4 @@
-"""What the simulator bills, by its own count and prices, is within the bound of the request."""
+"""The simulator's bill, by its own count and prices, is within the bound of the request."""
 
 import base64
 import json
@@ -19,7 +19,7 @@ from batcher.simulator.billing.prompt_tokens import prompt_tokens, segments
 from batcher.simulator.billing.usage import Usage, price
 
 LIVE = sorted({model.id for model in models().values() if model.is_live})
-LOOK = {"name": "look", "description": "Looks it up.", "input_schema": {"type": "object"}}
+LOOKUP_TOOL = {"name": "look", "description": "Looks it up.", "input_schema": {"type": "object"}}
 FORMAT = {
     "type": "json_schema",
     "schema": {
@@ -38,14 +38,14 @@ texts_blocks = st.builds(lambda text: {"type": "text", "text": text}, texts)
 
 
 def picture(width: int, height: int) -> dict[str, Any]:
-    """An image block of so many pixels, as far as its head tells."""
+    """Return an image block whose header states these dimensions in pixels."""
     head = b"\x89PNG\r\n\x1a\n" + struct.pack(">I4sII", 13, b"IHDR", width, height)
     data = base64.b64encode(head).decode()
     return {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": data}}
 
 
 def document(pages: int) -> dict[str, Any]:
-    """A PDF of so many pages."""
+    """Return a PDF block with this number of pages."""
     data = base64.b64encode(b"%PDF-1.4 " + b"<</Type /Page>> " * pages).decode()
     source = {"type": "base64", "media_type": "application/pdf", "data": data}
     return {"type": "document", "source": source}
@@ -63,10 +63,10 @@ pictures = st.lists(st.builds(picture, st.integers(1_500, 5_000), st.just(2_000)
 
 @st.composite
 def requests(draw: Any) -> tuple[str, dict[str, Any]]:
-    """Draw a model and a request that it would answer."""
+    """Draw a model and a request that the model accepts."""
     name = draw(st.sampled_from(LIVE) | st.just("claude-haiku-5-5"))  # it has long-prompt rates
     model = models()[name]
-    # Of images the bound is no more than what is billed: many of them leave it no slack.
+    # The bound of an image equals its bill: with many images the bound has no slack.
     content: list[Any] = draw(st.lists(blocks, max_size=4)) + draw(pictures) * draw(
         st.sampled_from([0, 1, 30])
     )
@@ -75,7 +75,7 @@ def requests(draw: Any) -> tuple[str, dict[str, Any]]:
     if draw(st.booleans()):
         fields["system"] = draw(texts | st.lists(texts_blocks, min_size=1, max_size=3))
     if draw(st.booleans()):
-        fields["tools"] = [LOOK] * draw(st.integers(1, 3))
+        fields["tools"] = [LOOKUP_TOOL] * draw(st.integers(1, 3))
         call = {"type": "tool_use", "id": "t", "name": "look", "input": {"of": draw(texts)}}
         result = {"type": "tool_result", "tool_use_id": "t", "content": [draw(blocks)]}
         messages += [
@@ -94,7 +94,7 @@ def requests(draw: Any) -> tuple[str, dict[str, Any]]:
 
 
 def own_marks(fields: dict[str, Any], kind: str) -> dict[str, Any]:
-    """Mark a request oneself: at the top, or at its first block."""
+    """Add a mark as a user would: at the top level, or at the first block."""
     mark = MARK if kind.endswith("5m") else {**MARK, "ttl": "1h"}
     if kind.startswith("top"):
         return {**fields, "cache_control": mark}
@@ -104,13 +104,13 @@ def own_marks(fields: dict[str, Any], kind: str) -> dict[str, Any]:
 
 
 def sent_with(fields: dict[str, Any], ttl: Any) -> Any:
-    """A request as it leaves with all marks that it may get."""
+    """Return the request as it is sent, with all marks that batcher may add."""
     body = with_ttl(marked(fields, Level(markable(fields))), ttl)
     return json.loads(body)
 
 
 def billed(cache: PromptCache, fields: dict[str, Any], output: int, region: str) -> Any:
-    """What the simulator bills for a request, and the usage; None for a prompt that is too long."""
+    """Return the simulator's bill and usage for a request; None when the prompt is too long."""
     model = models()[fields["model"]]
     parts = segments(fields, model)
     if prompt_tokens(parts) > model.context_window:
@@ -136,13 +136,13 @@ MARKS = [None, "added 5m", "added 1h", "top 5m", "top 1h", "block 5m", "block 1h
 @pytest.mark.parametrize("marks", MARKS)
 @settings(max_examples=60, deadline=None)
 @given(requests(), st.sampled_from([0.0, 0.5, 1.0]), st.sampled_from(["global", "us"]))
-def test_no_simulated_bill_passes_the_bound(
+def test_no_simulated_bill_exceeds_the_bound(
     marks: Any, drawn: Any, share: Any, region: Any
 ) -> None:
-    """Whatever it holds, however it is marked, whether it writes the cache or reads it, and
-    however long the answer is; an empty one counts up to 3 tokens.
+    """For any content, any marks, cache writes and reads, and any length of the answer.
 
-    The region that a workspace defaults to counts, too, though no request says it.
+    An empty answer counts up to 3 tokens. A workspace's default region counts, too, although no
+    request states it.
     """
     name, fields = drawn
     added = marks[-2:] if marks is not None and marks.startswith("added") else None

@@ -1,4 +1,4 @@
-"""A bill's lines come from sums, and sum to what was billed, to the last digit."""
+"""The lines of a bill are computed from sums, and sum exactly to the billed amount."""
 
 from collections import defaultdict
 from collections.abc import Iterable
@@ -15,10 +15,11 @@ from batcher.core.money.exact import total
 from batcher.core.money.pinned import PinnedPrices
 from batcher.core.money.statement import NOT_ITEMISED, UNEXPLAINED, Charge, statement
 from batcher.core.money.usage import Usage
+from batcher.core.usage_fields import BILLED_FIELDS
 
 PINNED = {"now": PinnedPrices.of(TABLE)}
 MODELS = ["claude-haiku-5-5", "claude-opus-5-5", "claude-haiku-4-5-20251001"]
-ANSWERS = st.lists(
+RESPONSES = st.lists(
     st.sampled_from(MODELS).flatmap(
         lambda model: st.tuples(st.just(model), usages(model, st.integers(0, 150_000)))
     ),
@@ -26,28 +27,23 @@ ANSWERS = st.lists(
 )
 
 
-def charges(answers: Iterable[tuple[str, Usage]]) -> list[Charge]:
-    """Group answers as the checkpoint does; it keeps no count of web searches."""
+def charges(responses: Iterable[tuple[str, Usage]]) -> list[Charge]:
+    """Group responses as the checkpoint does, which has no count of web searches."""
     groups: dict[tuple[str, str], list[tuple[Usage, Decimal]]] = defaultdict(list)
-    for model, usage in answers:
+    for model, usage in responses:
         prices = TABLE.model(model)
         groups[model, rates_name(usage, prices)].append((usage, cost(usage, prices)))
     return [
         Charge(
             prices="now",
             response_model=model,
-            requested_model="somebody",
+            requested_model="some-model",
             rates=rates,
             usage=Usage(
-                input_tokens=sum(usage.input_tokens for usage, _ in members),
-                output_tokens=sum(usage.output_tokens for usage, _ in members),
-                cache_creation_5m_input_tokens=sum(
-                    usage.cache_creation_5m_input_tokens for usage, _ in members
-                ),
-                cache_creation_1h_input_tokens=sum(
-                    usage.cache_creation_1h_input_tokens for usage, _ in members
-                ),
-                cache_read_input_tokens=sum(usage.cache_read_input_tokens for usage, _ in members),
+                **{
+                    field: sum(getattr(usage, field) for usage, _ in members)
+                    for field in BILLED_FIELDS
+                }
             ),
             usd=total(usd for _, usd in members),
         )
@@ -56,47 +52,47 @@ def charges(answers: Iterable[tuple[str, Usage]]) -> list[Charge]:
 
 
 @settings(max_examples=150, deadline=None)
-@given(ANSWERS)
-def test_the_lines_are_those_of_each_answer_and_sum_to_all(answers: Any) -> None:
-    """Priced from sums, each kind comes to what it does answer by answer; nothing is left over."""
+@given(RESPONSES)
+def test_the_lines_equal_those_of_each_response_and_sum_to_the_cost(responses: Any) -> None:
+    """Each kind computed from sums equals its sum over responses; nothing is left over."""
     wanted: dict[tuple[str, str, str, str], list[Fraction]] = defaultdict(lambda: [Fraction(0)] * 2)
-    for model, usage in answers:
+    for model, usage in responses:
         for line in explain(usage, TABLE.model(model)):
             rates = rates_name(usage, TABLE.model(model))
             delivery = "batch" if usage.service_tier == "batch" else "live"
             key = (model, delivery, rates, line.kind)
             quantity, usd = wanted[key]
             wanted[key] = [quantity + line.quantity, usd + Fraction(line.amount)]
-    lines = statement(charges(answers), PINNED)
+    lines = statement(charges(responses), PINNED)
     found = {
         (line.model, line.delivery, line.rates, line.kind): [line.quantity, Fraction(line.usd)]
         for line in lines
     }
     assert found == wanted
     assert len(found) == len(lines)
-    spent = sum(Fraction(cost(usage, TABLE.model(model))) for model, usage in answers)
+    spent = sum(Fraction(cost(usage, TABLE.model(model))) for model, usage in responses)
     assert sum((Fraction(line.usd) for line in lines), Fraction(0)) == spent
 
 
 @settings(max_examples=100, deadline=None)
-@given(ANSWERS, st.decimals(-1, 1, places=18))
-def test_what_cannot_be_explained_is_said(answers: Any, off: Decimal) -> None:
-    """A recorded cost that differs from its terms gets a line of its own, or is web searches."""
+@given(RESPONSES, st.decimals(-1, 1, places=18))
+def test_an_unexplained_cost_has_its_own_line(responses: Any, off: Decimal) -> None:
+    """A recorded cost that differs from its terms is web searches, or a line of its own."""
     found = [
         Charge(c.prices, c.response_model, c.requested_model, c.rates, c.usage, total([c.usd, off]))
-        for c in charges((model, usage) for model, usage in answers)
+        for c in charges((model, usage) for model, usage in responses)
     ]
     lines = statement(found, PINNED)
     assert total(line.usd for line in lines) == total(charge.usd for charge in found)
     rest = total(line.usd for line in lines if line.kind == UNEXPLAINED)
     if off % Decimal("0.01"):
-        searches = [usage.web_search_requests for _, usage in answers]
+        searches = [usage.web_search_requests for _, usage in responses]
         whole = total([off] * len(found))
         assert rest == total([whole, sum(searches) * Decimal("0.01")])
 
 
 def test_a_cost_without_rates_is_not_itemised() -> None:
-    """What an older batcher recorded, or whose table is lost, is one line of the model asked."""
+    """Without recorded rates or without its table, a charge is one line of its model."""
     usage = Usage(10, 5)
     for prices, rates in ((None, None), ("now", None), ("lost", "standard"), ("now", "fast")):
         charge = Charge(prices, "claude-haiku-5-5", "claude-haiku-5-5", rates, usage, Decimal(2))
@@ -105,8 +101,8 @@ def test_a_cost_without_rates_is_not_itemised() -> None:
     assert statement([Charge(None, None, "m", None, usage, Decimal(0))], PINNED) == ()
 
 
-def test_there_are_no_fewer_than_no_searches() -> None:
-    """A cost that lacks whole cents is unexplained, though it is a multiple of a search's price."""
+def test_the_number_of_searches_is_never_negative() -> None:
+    """A cost that is whole cents too low is unexplained, not a negative number of searches."""
     usage = Usage(1_000_000, 0)
     model = "claude-haiku-5-5"
     charge = Charge("now", model, model, "standard", usage, Decimal("0.08"))
@@ -116,16 +112,16 @@ def test_there_are_no_fewer_than_no_searches() -> None:
 
 
 def test_the_same_kind_of_two_tables_is_one_line() -> None:
-    """Each is priced with its own table, and both are added."""
-    dear = PinnedPrices.read(PINNED["now"].text.replace('"input":"0.1"', '"input":"0.3"'))
+    """Each charge is priced with its own table; the line is their sum."""
+    higher = PinnedPrices.read(PINNED["now"].text.replace('"input":"0.1"', '"input":"0.3"'))
     charge = ["claude-haiku-5-5", "claude-haiku-5-5", "standard", Usage(1_000_000, 0)]
-    found = [Charge("now", *charge, Decimal("0.1")), Charge("dear", *charge, Decimal("0.3"))]
-    (line,) = statement(found, {**PINNED, "dear": dear})
+    found = [Charge("now", *charge, Decimal("0.1")), Charge("higher", *charge, Decimal("0.3"))]
+    (line,) = statement(found, {**PINNED, "higher": higher})
     assert (line.kind, line.quantity, line.usd) == ("input", 2_000_000, Decimal("0.4"))
 
 
-def test_an_answer_of_an_unknown_name_is_priced_as_asked() -> None:
-    """A server that calls its models something else, as when the answer was priced."""
+def test_a_response_with_an_unknown_model_is_priced_as_requested() -> None:
+    """The same rule as when the response was priced: a server may have its own names."""
     usage = Usage(1_000_000, 0)
     charge = Charge("now", "own", "claude-haiku-4-5", "standard", usage, Decimal(1))
     (line,) = statement([charge], PINNED)

@@ -36,7 +36,7 @@ def ask(text: Any = "hello", **more: Any) -> Any:
 
 @st.composite
 def attempts(draw: Any) -> Any:
-    """Draw a request and a usage that could come of it: up to a token a byte, split at will."""
+    """Draw a request and a possible usage: at most one token per byte, in any split."""
     model = draw(st.sampled_from(TABLE.ids()))
     prices = TABLE.model(model)
     text = draw(st.sampled_from([1, 40, 60_000, 101_000, 250_000])) * draw(
@@ -55,8 +55,8 @@ def attempts(draw: Any) -> Any:
     geo = draw(st.sampled_from([None, "us", "global"]))
     if geo is not None:
         request["inference_geo"] = geo
-    spelled_out = unicodedata.normalize("NFKC", text)
-    most = len(spelled_out.encode()) + images * (
+    normalised = unicodedata.normalize("NFKC", text)
+    most = len(normalised.encode()) + images * (
         4_784 if prices.facts.image_tier == "high" else 1_568
     )
     most = min(most, prices.facts.context_window)
@@ -78,17 +78,18 @@ def attempts(draw: Any) -> Any:
 
 @settings(max_examples=150, deadline=None)
 @given(attempts())
-def test_no_consistent_usage_costs_more(attempt: Any) -> None:
-    """Whatever split, tier, region and speed an answer reports, its cost is within the bound."""
+def test_no_possible_usage_costs_more(attempt: Any) -> None:
+    """For any split, tier, region and speed of a response, its cost is within the bound."""
     body, request, prices, is_batch, usage = attempt
     assert cost(usage, prices) <= worst_case(body, request, prices, is_batch=is_batch).usd
 
 
 @settings(max_examples=150, deadline=None)
 @given(attempts(), st.sampled_from([None, "5m", "1h"]))
-def test_what_is_not_marked_is_not_written(attempt: Any, marks: Any) -> None:
-    """Without a mark nothing is written into the cache, and a short mark writes for five minutes:
-    whatever else an answer reports, its cost is within the tighter bound.
+def test_without_a_mark_nothing_is_written(attempt: Any, marks: Any) -> None:
+    """The bound is lower without marks, or with 5-minute marks only, and still holds.
+
+    Without a mark nothing is written to the cache; a 5-minute mark writes at the 5-minute rate.
     """
     body, request, prices, is_batch, usage = attempt
     short, long = usage.cache_creation_5m_input_tokens, usage.cache_creation_1h_input_tokens
@@ -106,9 +107,9 @@ def test_what_is_not_marked_is_not_written(attempt: Any, marks: Any) -> None:
     assert cost(usage, prices) <= worst_case(body, request, prices, marks, is_batch=is_batch).usd
 
 
-@pytest.mark.parametrize(("ttl", "like"), [(None, "5m"), ("5m", "5m"), ("1h", "1h")])
-def test_marks_of_ones_own_are_found(ttl: Any, like: Any) -> None:
-    """In a block as at the top: the bound is that of a request that may be marked so."""
+@pytest.mark.parametrize(("ttl", "added"), [(None, "5m"), ("5m", "5m"), ("1h", "1h")])
+def test_marks_in_the_request_are_found(ttl: Any, added: Any) -> None:
+    """In a block and at the top level: the bound equals that of a mark that batcher adds."""
     mark = {"type": "ephemeral", **({"ttl": ttl} if ttl else {})}
     plain = ask()
     prices = TABLE.model("claude-opus-5-5")
@@ -118,12 +119,12 @@ def test_marks_of_ones_own_are_found(ttl: Any, like: Any) -> None:
     ):
         body = bytes_of(marked)
         found = worst_case(body, marked, prices, None)
-        assert found == worst_case(body, marked, prices, like)
+        assert found == worst_case(body, marked, prices, added)
         assert found.usd > worst_case(bytes_of(plain), plain, prices, None).usd
 
 
-def test_an_image_counts_its_own_size() -> None:
-    """Of a small one the patches, of one that cannot be read the most of its tier."""
+def test_an_image_counts_by_its_size() -> None:
+    """A small image counts its patches; an unreadable one counts its tier's maximum."""
     head = b"\x89PNG\r\n\x1a\n" + struct.pack(">I4sII", 13, b"IHDR", 56, 28)
     small = base64.b64encode(head).decode()
     prices = TABLE.model("claude-opus-5-5")
@@ -153,10 +154,10 @@ SHARED = {
     ),
     system=st.none() | st.text(max_size=9),
 )
-def test_a_bound_that_many_requests_share_is_the_bound_of_each(
+def test_a_shared_bound_equals_the_bound_of_each_request(
     model: Any, more: Any, texts: Any, system: Any
 ) -> None:
-    """What is worked out once, or remembered by length, is what each request alone would give."""
+    """Results computed once, or cached by length, equal those of each request alone."""
     shared = Bound(ask("", **more), TABLE.model(model))
     for text in [*texts, *texts]:
         request = ask(text, **more) | ({} if system is None else {"system": system})
@@ -164,8 +165,8 @@ def test_a_bound_that_many_requests_share_is_the_bound_of_each(
         assert shared.of(bytes_of(request), request).usd == alone
 
 
-def test_a_shared_bound_counts_what_each_request_holds() -> None:
-    """Images and documents are in the messages, so they are looked for in every request."""
+def test_a_shared_bound_counts_the_content_of_each_request() -> None:
+    """Images and documents are in the messages, so every request is searched for them."""
     shared = Bound(ask(), TABLE.model("claude-opus-5-5"))
     image = {"type": "image", "source": {"type": "base64", "data": "a" * 4_000}}
     document = {"type": "document", "source": {"type": "base64", "data": "a"}}
@@ -187,13 +188,13 @@ def test_by_hand() -> None:
     assert bound(ask(inference_geo="global")) < expected
 
 
-def test_the_long_tier_counts_from_its_threshold() -> None:
-    """A prompt that may pass 100,000 tokens is bounded at the long rates, output included."""
+def test_the_long_rates_apply_above_the_threshold() -> None:
+    """A prompt that may exceed 100,000 tokens is bounded at the long rates, with its output."""
     short, long = ask("a" * 90_000), ask("a" * 110_000)
     assert bound(long, "claude-haiku-5-5") > 5 * bound(short, "claude-haiku-5-5")
 
 
-DEARER = {
+MORE_EXPENSIVE = {
     "fast": {"speed": "fast"},
     "tools": {"tools": [{"name": "x", "input_schema": {"type": "object"}}]},
     "format": {"output_config": {"format": {"type": "json_schema", "schema": {}}}},
@@ -204,9 +205,9 @@ DEARER = {
 }
 
 
-@pytest.mark.parametrize("more", DEARER.values(), ids=DEARER)
-def test_what_can_cost_more_raises_the_bound(more: Any) -> None:
-    """Every surcharge counts for more than the bytes that ask for it."""
+@pytest.mark.parametrize("more", MORE_EXPENSIVE.values(), ids=MORE_EXPENSIVE)
+def test_every_surcharge_raises_the_bound(more: Any) -> None:
+    """Each surcharge raises the bound by more than the bytes of its parameter."""
     padding = "p" * (len(bytes_of(ask(**more))) - len(bytes_of(ask())))
     assert bound(ask(**more)) > bound(ask("hello" + padding))
 
@@ -216,15 +217,15 @@ def test_batches_are_bounded_at_half() -> None:
     assert bound(ask(), is_batch=True) * 2 == bound(ask())
 
 
-def test_characters_that_a_tokenizer_spells_out_are_counted_spelled_out() -> None:
-    """A ligature of three bytes may be read as 33, and escaping it changes nothing about that."""
+def test_characters_count_by_their_longest_normal_form() -> None:
+    """A ligature of 3 bytes may become 33 bytes, also when it is escaped."""
     request, prices = ask("\ufdfa" * 1_000), TABLE.model("claude-opus-5-5")
-    least = 33_000 * Decimal(8) * Decimal("1.1") / 1_000_000
+    minimum = 33_000 * Decimal(8) * Decimal("1.1") / 1_000_000
     for ascii_only in (True, False):
-        assert worst_case(bytes_of(request, ascii_only=ascii_only), request, prices).usd > least
+        assert worst_case(bytes_of(request, ascii_only=ascii_only), request, prices).usd > minimum
 
 
-def test_an_image_counts_its_maximum_and_not_its_bytes() -> None:
+def test_an_image_counts_its_maximum_not_its_bytes() -> None:
     """A small file may hold many pixels, and a large one never counts more than the maximum."""
 
     def with_image(data: Any) -> Any:
@@ -253,8 +254,8 @@ def test_no_prompt_counts_more_than_the_context() -> None:
     )
 
 
-def test_searches_are_in_the_bound() -> None:
-    """Each allowed search may cost its fee, and fetches are free of fees."""
+def test_the_bound_includes_searches() -> None:
+    """Each allowed search may cost its fee; fetches have no fee."""
 
     def with_tool(kind: Any) -> Any:
         return ask(tools=[{"type": kind, "name": "w", "max_uses": 4}])
@@ -266,8 +267,8 @@ def test_searches_are_in_the_bound() -> None:
 UNBOUNDED = {
     "search without max_uses": {"tools": [{"type": "web_search_20260318", "name": "w"}]},
     "code execution": {"tools": [{"type": "code_execution_20260521", "name": "c"}]},
-    "a tool nobody knows": {"tools": [{"type": "psychic_20270101", "name": "c", "max_uses": 1}]},
-    "tools are words": {"tools": ["x"]},
+    "an unknown tool": {"tools": [{"type": "psychic_20270101", "name": "c", "max_uses": 1}]},
+    "tools are strings": {"tools": ["x"]},
     "fallbacks": {"fallbacks": [{"model": "claude-opus-5"}]},
     "context management": {"context_management": {"edits": []}},
     "remote servers": {"mcp_servers": [{}]},
@@ -279,15 +280,15 @@ UNBOUNDED = {
 
 
 @pytest.mark.parametrize("more", UNBOUNDED.values(), ids=UNBOUNDED)
-def test_what_nothing_bounds_is_an_error(more: Any) -> None:
-    """A request without an upper bound never gets a number."""
+def test_an_unbounded_cost_is_an_error(more: Any) -> None:
+    """A request without an upper bound is refused and names the parameter."""
     with pytest.raises(UnboundedError) as caught:
         bound(ask(**more))
     assert caught.value.key in more
 
 
-def test_a_model_that_only_the_job_knows_is_bounded_by_bytes() -> None:
-    """With the larger image maximum, but for no PDF and no fast answer."""
+def test_a_model_of_the_job_file_is_bounded_by_bytes() -> None:
+    """With the larger image maximum; PDFs and fast mode are unbounded."""
     own = PriceOverride(input=Decimal(4), output=Decimal(20))
     prices = TABLE.with_overrides({"mine": own}).model("mine")
     request = ask()
@@ -300,17 +301,17 @@ def test_a_model_that_only_the_job_knows_is_bounded_by_bytes() -> None:
 
 @pytest.mark.parametrize("own", [None, "5m", "1h"])
 @pytest.mark.parametrize("marks", [None, "5m", "1h"])
-def test_what_is_asked_again_costs_no_less(own: Any, marks: Any) -> None:
-    """A prompt that grows is bounded by the same rates, to the context window and no further."""
+def test_a_longer_prompt_costs_no_less(own: Any, marks: Any) -> None:
+    """A growing prompt is bounded at the same rates, up to the context window."""
     mark = {"cache_control": {"type": "ephemeral"} | ({} if own is None else {"ttl": own})}
     block = {"type": "text", "text": "word " * 2_000} | ({} if own is None else mark)
     fields = ask(system=[block])
     bound = Bound(fields, TABLE.model("claude-haiku-4-5-20251001"))
     worst = [bound.of(bytes_of(fields), fields, marks)]
     for _ in range(300):
-        worst.append(bound.grown(worst[-1], 1_500))
-    usd = [one.usd for one in worst]
+        worst.append(bound.with_more_tokens(worst[-1], 1_500))
+    usd = [bounded.usd for bounded in worst]
     assert usd == sorted(usd)
-    assert {one.marks for one in worst} == {worst[0].marks}
-    assert worst[1].usd - worst[0].usd == bound.grown(worst[1], 1_500).usd - worst[1].usd
-    assert usd[-1] == usd[-2], "no prompt is longer than the context"
+    assert {bounded.ttl for bounded in worst} == {worst[0].ttl}
+    assert worst[1].usd - worst[0].usd == bound.with_more_tokens(worst[1], 1_500).usd - worst[1].usd
+    assert usd[-1] == usd[-2], "no prompt is longer than the context window"
