@@ -45,7 +45,9 @@ class RequestMaker:
         if room.surely_holds(request.body):
             return request
         rule, builder = self.prompt_rule(request.model), self.builder
-        fitting = Fitting(room, rule, self._whole_request, builder.texts, builder.whole)
+        fitting = Fitting(
+            room, rule, self._whole_request, builder.text_columns, builder.non_text_columns
+        )
         if self.input.on_too_long == "truncate":
             return fitting.cut(request, row.values)
         return fitting.checked(request)

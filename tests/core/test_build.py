@@ -1,4 +1,4 @@
-"""Every row becomes a request or a reason why not; nothing in a row can raise."""
+"""Every row becomes a request or has a reason why not; no value of a row can raise."""
 
 import base64
 import json
@@ -28,7 +28,7 @@ PROMPT = {"prompt": "{{ c }}"}
 
 
 def builder(request: Mapping[str, Any], **input_keys: Any) -> RequestBuilder:
-    """Make a builder from the sections of a job."""
+    """Return a builder for the sections of a job."""
     fields = {"model": "m", "max_tokens": 9, **request}
     if "params" in fields or input_keys.get("format") == "messages-batch":
         fields = dict(request)
@@ -42,55 +42,61 @@ def builder(request: Mapping[str, Any], **input_keys: Any) -> RequestBuilder:
 
 
 def built(request: Mapping[str, Any], values: Mapping[str, object], **input_keys: Any) -> Request:
-    """Build one row that has to become a request."""
-    found = builder(request, **input_keys).build(values)
-    assert isinstance(found, Request), found
-    return found
+    """Build the request of a row, which must be possible."""
+    result = builder(request, **input_keys).build(values)
+    assert isinstance(result, Request), result
+    return result
 
 
-def refused(
+def unsendable(
     request: Mapping[str, Any], values: Mapping[str, object], **input_keys: Any
 ) -> Unsendable:
-    """Build one row that must not become a request."""
-    found = builder(request, **input_keys).build(values)
-    assert isinstance(found, Unsendable), found
-    return found
+    """Build the request of a row, which must not be possible."""
+    result = builder(request, **input_keys).build(values)
+    assert isinstance(result, Unsendable), result
+    return result
 
 
 def test_a_prompt() -> None:
-    """The rendered prompt is the only message; parameters pass through; the bytes are these."""
+    """The rendered prompt is the only message, and parameters are passed on as they are."""
     request = built(PROMPT | {"system": "be {{ how }}", "top_k": 5}, {"c": "hi", "how": "kind"})
-    wanted = {"model": "m", "max_tokens": 9, "messages": MESSAGES, "system": "be kind", "top_k": 5}
-    assert request.fields == wanted
-    assert request.body == canonical_json(wanted)
+    expected = {
+        "model": "m",
+        "max_tokens": 9,
+        "messages": MESSAGES,
+        "system": "be kind",
+        "top_k": 5,
+    }
+    assert request.fields == expected
+    assert request.body == canonical_json(expected)
     assert request.fingerprints == (fingerprint(request.body, 0),)
     assert (request.model, request.max_tokens) == ("m", 9)
 
 
 def test_system_blocks_are_sent_as_they_are() -> None:
-    """Text blocks are no template."""
+    """Text blocks are not templates."""
     blocks = [{"type": "text", "text": "{{ c }}"}]
     assert built(PROMPT | {"system": blocks}, {"c": "hi"}).fields["system"] == blocks
 
 
 @pytest.mark.parametrize("value", [MESSAGES, json.dumps(MESSAGES)], ids=["list", "text"])
 def test_a_messages_column(value: object) -> None:
-    """It holds the array or its JSON text; both are the same request."""
+    """It contains an array or its JSON text; both make the same request."""
     request = built({"messages": "c"}, {"c": value})
     assert request.fields == {"model": "m", "max_tokens": 9, "messages": MESSAGES}
 
 
 @pytest.mark.parametrize("value", [PARAMS, json.dumps(PARAMS)], ids=["object", "text"])
 def test_a_params_column(value: object) -> None:
-    """It holds the whole request, with a model of its own."""
+    """It contains the whole request, with its own model."""
     request = built({"params": "c"}, {"c": value})
     assert request.fields == PARAMS
     assert (request.model, request.max_tokens) == ("p", 3)
     assert built({}, {"params": value}, format="messages-batch").body == request.body
 
 
-def test_a_table_fills_absent_keys_with_null() -> None:
-    """A null in a column of objects means that the key is absent, but not in data and schemas."""
+def test_nulls_of_a_table_are_absent_keys() -> None:
+    """A null in a column of objects means an absent key, except in data and schemas."""
     message = {"role": "user", "content": [{"type": "text", "text": "hi", "citations": None}]}
     call = {"type": "tool_use", "input": {"a": None}, "name": None}
     request = built({"messages": "c"}, {"c": [message, {"role": "assistant", "content": [call]}]})
@@ -114,36 +120,36 @@ def test_a_table_fills_absent_keys_with_null() -> None:
         ),
     ],
 )
-def test_a_row_with_nothing_to_ask_about_is_skipped(
+def test_a_row_without_text_is_skipped(
     request_keys: dict[str, str], values: dict[str, object], is_skipped: bool
 ) -> None:
-    """The words of the prompt itself are no row; sent it is when the job says so."""
-    found = builder(request_keys).build(values)
-    assert (isinstance(found, Unsendable) and found.is_skipped) is is_skipped
+    """The text of the prompt itself does not count; ``on_empty`` can send such rows."""
+    result = builder(request_keys).build(values)
+    assert (isinstance(result, Unsendable) and result.is_skipped) is is_skipped
     sent = builder(request_keys, on_empty="send").build(values)
     assert isinstance(sent, Request)
 
 
 def test_a_prompt_beside_messages_is_the_last_turn() -> None:
-    """With what is attached before its text."""
+    """Attachments come before its text."""
     chat = [{"role": "user", "content": "hi"}, {"role": "assistant", "content": "hello"}]
-    job = builder({"prompt": "Which topic? {{ c }}", "messages": "chat"})
-    assert job.columns == {"c", "chat"}
-    found = job.build({"c": "one", "chat": chat}, [Attachment("text/plain", b"rules")])
-    assert isinstance(found, Request)
-    *before, last = found.fields["messages"]
+    chat_builder = builder({"prompt": "Which topic? {{ c }}", "messages": "chat"})
+    assert chat_builder.columns == {"c", "chat"}
+    request = chat_builder.build({"c": "one", "chat": chat}, [Attachment("text/plain", b"rules")])
+    assert isinstance(request, Request)
+    *before, last = request.fields["messages"]
     assert before == chat
     assert last["role"] == "user"
     assert [block["type"] for block in last["content"]] == ["document", "text"]
     assert last["content"][1]["text"] == "Which topic? one"
-    assert json.loads(found.body)["messages"] == found.fields["messages"]
+    assert json.loads(request.body)["messages"] == request.fields["messages"]
 
 
 def test_images_come_before_the_text() -> None:
     """Each image is a base64 block."""
-    found = builder(PROMPT).build({"c": "what?"}, [Attachment("image/png", b"\x89")])
-    assert isinstance(found, Request)
-    (message,) = found.fields["messages"]
+    request = builder(PROMPT).build({"c": "what?"}, [Attachment("image/png", b"\x89")])
+    assert isinstance(request, Request)
+    (message,) = request.fields["messages"]
     source = {
         "type": "base64",
         "media_type": "image/png",
@@ -155,48 +161,48 @@ def test_images_come_before_the_text() -> None:
     ]
 
 
-def test_samples_are_answers_to_one_request() -> None:
-    """Three answers: one body and three names, the first of which a single answer has too."""
-    one, three = (built(PROMPT | {"samples": n}, {"c": "hi"}) for n in (1, 3))
-    assert three.body == one.body
-    assert three.fingerprints[:1] == one.fingerprints
+def test_samples_are_responses_to_one_request() -> None:
+    """Three samples have one body and three fingerprints; the first is that of a single sample."""
+    single, three = (built(PROMPT | {"samples": n}, {"c": "hi"}) for n in (1, 3))
+    assert three.body == single.body
+    assert three.fingerprints[:1] == single.fingerprints
     assert len(set(three.fingerprints)) == 3
 
 
 @pytest.mark.parametrize("prompt", ["", " \n\t\u3000"], ids=["empty", "blank"])
 def test_an_empty_prompt_is_skipped_or_sent(prompt: str) -> None:
-    """Which of the two, ``on_empty`` says."""
-    assert refused(PROMPT, {"c": prompt}).is_skipped
+    """``on_empty`` decides."""
+    assert unsendable(PROMPT, {"c": prompt}).is_skipped
     assert built(PROMPT, {"c": prompt}, on_empty="send").fields["messages"][0]["content"] == prompt
 
 
-def test_a_request_may_be_as_large_as_the_api_takes() -> None:
-    """To the byte; one more is a row of its own kind of failure."""
+def test_a_request_may_be_as_large_as_the_api_accepts() -> None:
+    """One byte more is an error of its own type."""
 
     def column(text: str) -> dict[str, object]:
         return {"c": [{"role": "user", "content": text}]}
 
-    room = MAX_BODY_BYTES - len(built({"messages": "c"}, column("")).body)
-    assert len(built({"messages": "c"}, column("x" * room)).body) == MAX_BODY_BYTES
-    too_large = refused({"messages": "c"}, column("x" * (room + 1)))
+    free_bytes = MAX_BODY_BYTES - len(built({"messages": "c"}, column("")).body)
+    assert len(built({"messages": "c"}, column("x" * free_bytes)).body) == MAX_BODY_BYTES
+    too_large = unsendable({"messages": "c"}, column("x" * (free_bytes + 1)))
     assert too_large.error_type == "client.too_large"
 
 
 def turn(content: object, **more: object) -> list[dict[str, object]]:
-    """A conversation of one turn."""
+    """Return a conversation of one turn."""
     return [{"role": "user", "content": content, **more}]
 
 
-NAN, HUGE = (f'[{{"role":"user","content":[{one}]}}]' for one in ("NaN", "1e999"))
+NAN, HUGE = (f'[{{"role":"user","content":[{number}]}}]' for number in ("NaN", "1e999"))
 DEEP = "[" * 101 + "]" * 101
 
 
 @pytest.mark.parametrize(
-    ("request_keys", "value", "said"),
+    ("request_keys", "value", "reason"),
     [
-        pytest.param({"messages": "c"}, None, "must hold an array", id="messages null"),
-        pytest.param({"messages": "c"}, "{}", "must hold an array", id="messages object"),
-        pytest.param({"messages": "c"}, "SECRET", "not valid JSON", id="messages junk"),
+        pytest.param({"messages": "c"}, None, "must contain an array", id="messages null"),
+        pytest.param({"messages": "c"}, "{}", "must contain an array", id="messages object"),
+        pytest.param({"messages": "c"}, "SECRET", "not valid JSON", id="messages invalid"),
         pytest.param({"messages": "c"}, [], "at least one", id="messages empty"),
         pytest.param({"messages": "c"}, ["SECRET"], "role and a content", id="message a text"),
         pytest.param({"messages": "c"}, [{"role": "user"}], "role and a content", id="no content"),
@@ -204,7 +210,7 @@ DEEP = "[" * 101 + "]" * 101
         pytest.param({"messages": "c"}, turn([date(2026, 1, 1)]), "not valid", id="date"),
         pytest.param({"messages": "c"}, turn(b"SECRET"), "a text or an array", id="no text"),
         pytest.param({"messages": "c"}, turn("a", role="SECRET"), "the role user,", id="role"),
-        pytest.param({"messages": "c"}, turn("a", SECRET=1), "a key besides", id="key"),
+        pytest.param({"messages": "c"}, turn("a", SECRET=1), "a key other than", id="key"),
         pytest.param({"messages": "c"}, "[NaN]", "role and a content", id="NaN"),
         pytest.param({"messages": "c"}, NAN, "not valid JSON", id="NaN in"),
         pytest.param({"messages": "c"}, HUGE, "not valid JSON", id="1e999"),
@@ -214,7 +220,7 @@ DEEP = "[" * 101 + "]" * 101
         pytest.param(
             {"messages": "c"}, f'[{{"content":{"9" * 5000}}}]', "not valid", id="long int"
         ),
-        pytest.param({"params": "c"}, [], "must hold an object", id="params array"),
+        pytest.param({"params": "c"}, [], "must contain an object", id="params array"),
         pytest.param({"params": "c"}, PARAMS | {"model": 5}, "no model", id="model number"),
         pytest.param({"params": "c"}, PARAMS | {"model": ""}, "no model", id="model empty"),
         pytest.param({"params": "c"}, PARAMS | {"max_tokens": None}, "max_tokens", id="no tokens"),
@@ -225,26 +231,26 @@ DEEP = "[" * 101 + "]" * 101
         pytest.param({"params": "c"}, {**PARAMS, "x": "SECRET\ud800"}, "surrogate", id="surrogate"),
     ],
 )
-def test_bad_values(request_keys: dict[str, str], value: object, said: str) -> None:
-    """A bad value is a bad row, with a reason that quotes nothing of it."""
-    found = refused(request_keys, {"c": value})
-    assert found.error_type == "client.bad_row"
-    assert said in found.reason
-    assert "SECRET" not in found.reason
+def test_bad_values(request_keys: dict[str, str], value: object, reason: str) -> None:
+    """A bad value makes a bad row, with a reason that quotes nothing of it."""
+    result = unsendable(request_keys, {"c": value})
+    assert result.error_type == "client.bad_row"
+    assert reason in result.reason
+    assert "SECRET" not in result.reason
 
 
 @pytest.mark.parametrize("values", [{}, {"c": None}], ids=["missing", "null"])
-def test_what_a_template_lacks(values: dict[str, object]) -> None:
-    """A missing or null column is a template failure of that row, in one line."""
-    found = refused(PROMPT, values)
-    assert found.error_type == "client.template"
-    assert "\n" not in found.reason
+def test_a_column_that_the_template_needs(values: dict[str, object]) -> None:
+    """A missing or null column is a template error of that row, in one line."""
+    result = unsendable(PROMPT, values)
+    assert result.error_type == "client.template"
+    assert "\n" not in result.reason
 
 
 def test_a_missing_column() -> None:
-    """A row without the column says which."""
-    assert "'c' is missing" in refused({"messages": "c"}, {}).reason
-    assert "'params' is missing" in refused({}, {}, format="messages-batch").reason
+    """The reason names the column that the row does not have."""
+    assert "'c' is missing" in unsendable({"messages": "c"}, {}).reason
+    assert "'params' is missing" in unsendable({}, {}, format="messages-batch").reason
 
 
 @pytest.mark.parametrize(
@@ -258,16 +264,16 @@ def test_a_missing_column() -> None:
         ({"prompt": "{{ a }}", "images": ["i"]}, {}, {"a", "i"}, True),
     ],
 )
-def test_the_columns_a_request_is_made_from(
+def test_the_columns_that_requests_use(
     request_keys: dict[str, Any],
     input_keys: dict[str, Any],
     columns: set[str] | None,
     is_fixed: bool,
 ) -> None:
-    """Only these have to be read; None means all."""
-    made = builder(request_keys, **input_keys)
-    assert made.columns == columns
-    assert made.is_fixed is is_fixed
+    """Only these columns have to be read; None means all."""
+    of_job = builder(request_keys, **input_keys)
+    assert of_job.columns == columns
+    assert of_job.is_fixed is is_fixed
 
 
 LEAVES = (
@@ -307,17 +313,17 @@ BUILDERS = [
     st.dictionaries(st.sampled_from(["c", "s", "other"]), VALUES | WHOLE, max_size=3),
     st.booleans(),
 )
-def test_nothing_in_a_row_can_raise(
-    made: RequestBuilder, values: dict[str, object], as_text: bool
+def test_no_value_of_a_row_can_raise(
+    any_builder: RequestBuilder, values: dict[str, object], as_text: bool
 ) -> None:
-    """Whatever the columns hold, the row is a request with valid bytes, or a reason."""
+    """With any values, the row becomes a request with valid bytes, or has a reason."""
     if as_text:
         values = {key: json.dumps(value, default=str) for key, value in values.items()}
-    found = made.build(values)
-    if isinstance(found, Request):
-        assert json.loads(found.body) == found.fields
-        assert found.max_tokens >= 0
-        assert found.fingerprints == (fingerprint(found.body, 0),)
+    result = any_builder.build(values)
+    if isinstance(result, Request):
+        assert json.loads(result.body) == result.fields
+        assert result.max_tokens >= 0
+        assert result.fingerprints == (fingerprint(result.body, 0),)
     else:
-        assert found.error_type.startswith("client.")
-        assert found.reason
+        assert result.error_type.startswith("client.")
+        assert result.reason

@@ -1,11 +1,11 @@
-"""What each model refuses is known before anything is sent."""
+"""What each model refuses is found before anything is sent."""
 
 from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
 
 import pytest
-from asking import NEW, OLD, TABLE, TODAY, found, plain
+from refusal_cases import NEW, OLD, TABLE, TODAY, refused_keys, request_body
 
 from batcher.core.request.refusals import refusals
 
@@ -35,11 +35,11 @@ LIVE = [
 @pytest.mark.parametrize("version", [OLD, NEW])
 @pytest.mark.parametrize("model", LIVE)
 def test_a_plain_request_is_never_refused(model: Any, version: Any) -> None:
-    """A request with nothing special in it passes on every live model."""
-    assert found(plain(), model, version) == []
+    """A request without special settings passes for every model that is not retired."""
+    assert refused_keys(request_body(), model, version) == []
 
 
-# One row a model: what the table of the API's documentation says, in our own hand.
+# One row per model, copied by hand from the table of the API's documentation.
 # sampling, prefill, accepted thinking, highest effort, xhigh, forced tools, region
 ADAPTIVE = {"adaptive"}
 CAPABILITIES = {
@@ -74,35 +74,37 @@ CAPABILITIES = {
 
 
 @pytest.mark.parametrize("model", LIVE)
-def test_each_model_refuses_what_its_row_says(model: Any) -> None:
+def test_each_model_refuses_what_the_table_says(model: Any) -> None:
     """Sampling, prefill, thinking, effort, forced tools and region, as documented."""
     sampling, prefill, thinking, highest, xhigh, forced, region = CAPABILITIES[model]
 
-    def takes(**more: Any) -> Any:
-        return found(plain(**more), model) == []
+    def accepts(**more: Any) -> Any:
+        return refused_keys(request_body(**more), model) == []
 
-    assert takes(temperature=Decimal("0.7")) is sampling
-    assert takes(temperature=1)
-    assert found(plain(temperature=1), model, NEW) == ["temperature"]
+    assert accepts(temperature=Decimal("0.7")) is sampling
+    assert accepts(temperature=1)
+    assert refused_keys(request_body(temperature=1), model, NEW) == ["temperature"]
     messages = [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]
-    assert takes(messages=messages) is prefill
+    assert accepts(messages=messages) is prefill
     for kind in ("adaptive", "enabled", "disabled", "between_tools"):
         budget = {"budget_tokens": 1024} if kind == "enabled" else {}
-        assert takes(thinking={"type": kind, **budget}) is (kind in thinking)
+        assert accepts(thinking={"type": kind, **budget}) is (kind in thinking)
     efforts = {
         effort
         for effort in ("low", "medium", "high", "xhigh", "max")
-        if takes(output_config={"effort": effort})
+        if accepts(output_config={"effort": effort})
     }
     expected = {"low", "medium", "high"} if highest else set()
     assert efforts == expected | ({highest} - {None}) | ({"xhigh"} if xhigh else set())
-    assert takes(tool_choice={"type": "any"}) is forced
-    assert takes(tool_choice={"type": "tool", "name": "x"}) is forced
-    assert takes(tool_choice={"type": "auto"})
-    assert takes(inference_geo="us") is (region is not False)
-    is_doubtful = "inference_geo" in found(plain(inference_geo="us"), model, severity="warning")
-    assert is_doubtful is (region is None)
-    assert takes(inference_geo=None)
+    assert accepts(tool_choice={"type": "any"}) is forced
+    assert accepts(tool_choice={"type": "tool", "name": "x"}) is forced
+    assert accepts(tool_choice={"type": "auto"})
+    assert accepts(inference_geo="us") is (region is not False)
+    has_warning = "inference_geo" in refused_keys(
+        request_body(inference_geo="us"), model, severity="warning"
+    )
+    assert has_warning is (region is None)
+    assert accepts(inference_geo=None)
 
 
 HIGH_ONLY = [
@@ -119,9 +121,9 @@ HIGH_ONLY = [
 def test_some_thinking_needs_effort_high_or_lower(
     model: Any, kind: Any, effort: Any, is_refused: Any
 ) -> None:
-    """Switching thinking off does not go together with the highest efforts on these models."""
-    body = plain(thinking={"type": kind}, output_config={"effort": effort})
-    assert found(body, model) == (["thinking.type"] if is_refused else [])
+    """On these models thinking cannot be switched off at the highest efforts."""
+    body = request_body(thinking={"type": kind}, output_config={"effort": effort})
+    assert refused_keys(body, model) == (["thinking.type"] if is_refused else [])
 
 
 @pytest.mark.parametrize(
@@ -139,16 +141,16 @@ def test_some_thinking_needs_effort_high_or_lower(
     ],
     ids=str,
 )
-def test_haiku_5_5_takes_one_default_at_a_time(sampling: Any, refused: Any) -> None:
-    """Under the older version Haiku 5.5 takes temperature 1 or top_p 0.99, nothing else."""
-    assert found(plain(**sampling), "claude-haiku-5-5") == refused
+def test_haiku_5_5_accepts_one_default_at_a_time(sampling: Any, refused: Any) -> None:
+    """With the older version Haiku 5.5 accepts temperature 1 or top_p 0.99, nothing else."""
+    assert refused_keys(request_body(**sampling), "claude-haiku-5-5") == refused
 
 
-LIVES = {
+LIFE_CYCLES = {
     "retires in 8 days": ("claude-sonnet-4-5", TODAY, ["model"], []),
     "on its last day": ("claude-sonnet-4-5", date(2026, 11, 29), ["model"], []),
-    "retired since": ("claude-sonnet-4-5", date(2026, 11, 30), [], ["model"]),
-    "deprecated for now": ("claude-sonnet-4-5", date(2026, 10, 1), ["model"], []),
+    "retired": ("claude-sonnet-4-5", date(2026, 11, 30), [], ["model"]),
+    "deprecated": ("claude-sonnet-4-5", date(2026, 10, 1), ["model"], []),
     "deprecated without a day": ("claude-mythos-preview", TODAY, ["model", "model"], []),
     "not sooner than": ("claude-haiku-4-5", TODAY, [], []),
     "verified organisations": ("claude-mythos-5-2", TODAY, ["model"], []),
@@ -156,27 +158,29 @@ LIVES = {
 }
 
 
-@pytest.mark.parametrize(("model", "today", "warned", "refused"), LIVES.values(), ids=LIVES)
-def test_the_life_of_a_model(model: Any, today: Any, warned: Any, refused: Any) -> None:
-    """A retired model is refused; one that is about to be, or not for all, is warned of."""
-    assert found(plain(), model, severity="warning", today=today) == warned
-    assert found(plain(), model, today=today) == refused
+@pytest.mark.parametrize(
+    ("model", "today", "warned", "refused"), LIFE_CYCLES.values(), ids=LIFE_CYCLES
+)
+def test_the_life_cycle_of_a_model(model: Any, today: Any, warned: Any, refused: Any) -> None:
+    """A retired model is an error; one that retires soon, or is not open to all, is a warning."""
+    assert refused_keys(request_body(), model, severity="warning", today=today) == warned
+    assert refused_keys(request_body(), model, today=today) == refused
 
 
-def test_the_last_days_are_counted() -> None:
-    """The warning names the day and how far away it is."""
-    (last,) = refusals(plain(), TABLE.facts("claude-sonnet-4-5"), OLD, today=TODAY)
-    assert last.message.endswith("retires on 2026-11-30, in 8 days")
+def test_the_days_until_retirement_are_counted() -> None:
+    """The warning has the date and the number of days."""
+    (warning,) = refusals(request_body(), TABLE.facts("claude-sonnet-4-5"), OLD, today=TODAY)
+    assert warning.message.endswith("retires on 2026-11-30, in 8 days")
 
 
 def test_fast_mode_that_ends() -> None:
     """Opus 4.8 has fast mode until 30 November, with a warning in the month before."""
     options = {"betas": ["fast-mode-2026-02-01"]}
-    body, model = plain(speed="fast"), "claude-opus-4-8"
+    body, model = request_body(speed="fast"), "claude-opus-4-8"
     end = date(2026, 11, 30)
-    assert found(body, model, today=end - timedelta(1), **options) == []
-    assert found(body, model, severity="warning", today=TODAY, **options) == ["speed"]
-    assert found(body, model, today=end, **options) == ["speed"]
+    assert refused_keys(body, model, today=end - timedelta(1), **options) == []
+    assert refused_keys(body, model, severity="warning", today=TODAY, **options) == ["speed"]
+    assert refused_keys(body, model, today=end, **options) == ["speed"]
 
 
 WARNED = {
@@ -187,8 +191,8 @@ WARNED = {
 
 
 @pytest.mark.parametrize(("more", "key"), WARNED.values(), ids=WARNED)
-def test_doubts_are_warnings(more: Any, key: Any) -> None:
-    """What works but should not be relied on is a warning and no error."""
-    body = plain(**more)
-    assert found(body, "claude-opus-4-6", severity="warning") == [key]
-    assert found(body, "claude-opus-4-6") == []
+def test_settings_that_still_work_are_warnings(more: Any, key: Any) -> None:
+    """A setting that works but should not be used is a warning, not an error."""
+    body = request_body(**more)
+    assert refused_keys(body, "claude-opus-4-6", severity="warning") == [key]
+    assert refused_keys(body, "claude-opus-4-6") == []

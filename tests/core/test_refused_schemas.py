@@ -3,18 +3,18 @@
 from typing import Any
 
 import pytest
-from asking import found, plain
+from refusal_cases import refused_keys, request_body
 
 
 def schema_keys(schema: Any, severity: Any = "error") -> Any:
-    """List what is found in a schema of the answer, with paths from the schema on."""
-    body = plain(output_config={"format": {"type": "json_schema", "schema": schema}})
+    """Return the refused keys of an output schema, as paths inside the schema."""
+    body = request_body(output_config={"format": {"type": "json_schema", "schema": schema}})
     start = "output_config.format.schema"
-    return [key.removeprefix(start) for key in found(body, severity=severity)]
+    return [key.removeprefix(start) for key in refused_keys(body, severity=severity)]
 
 
 def fields(count: Any = 1, needed: Any = 0, **kind: Any) -> Any:
-    """Make an object schema of so many fields."""
+    """Return an object schema with ``count`` fields, ``needed`` of them required."""
     names = [f"f{number}" for number in range(count)]
     return {
         "type": "object",
@@ -24,9 +24,9 @@ def fields(count: Any = 1, needed: Any = 0, **kind: Any) -> Any:
     }
 
 
-CIRCLE = {"$ref": "#/$defs/a", "$defs": {"a": fields(1, **{"$ref": "#/$defs/a"})}}
+CYCLE = {"$ref": "#/$defs/a", "$defs": {"a": fields(1, **{"$ref": "#/$defs/a"})}}
 SCHEMAS = {
-    "fine": (fields(24), []),
+    "valid": (fields(24), []),
     "enum": ({"type": "string", "enum": ["a", "b"]}, []),
     "nullable": ({"type": ["string", "null"]}, []),
     "shared definition": (
@@ -44,7 +44,7 @@ SCHEMAS = {
     ),
     "two items at least": ({"type": "array", "minItems": 2}, [".minItems"]),
     "items at most": ({"type": "array", "maxItems": 2}, [".maxItems"]),
-    "recursion": (CIRCLE, [""]),
+    "recursion": (CYCLE, [""]),
     "recursion to the root": (fields(1, 1, **{"$ref": "#"}), [""]),
     "external reference": ({"$ref": "https://example.org/s.json"}, [".$ref"]),
     "allOf of references": (
@@ -64,13 +64,13 @@ SCHEMAS = {
 
 
 @pytest.mark.parametrize(("schema", "keys"), SCHEMAS.values(), ids=SCHEMAS)
-def test_schemas_outside_the_supported_part_are_refused(schema: Any, keys: Any) -> None:
-    """A schema that the API would not compile is refused, with the path inside it."""
+def test_unsupported_schemas_are_refused(schema: Any, keys: Any) -> None:
+    """A schema that the API would not compile is refused, with the path in the schema."""
     assert schema_keys(schema) == keys
 
 
-def test_doubtful_schemas_are_warned_of() -> None:
-    """Keywords nobody documents, and names that can trigger a refusal, are warnings."""
+def test_doubtful_schemas_are_warnings() -> None:
+    """Undocumented keywords, and names that can trigger a refusal, are warnings."""
     assert schema_keys({"type": "string", "oneOf": []}, "warning") == [".oneOf"]
     named = {"type": "object", "additionalProperties": False, "properties": {"Reasoning": {}}}
     assert schema_keys(named, "warning") == [".properties.Reasoning"]
@@ -78,24 +78,26 @@ def test_doubtful_schemas_are_warned_of() -> None:
 
 
 def test_only_a_json_schema_is_a_format() -> None:
-    """The format has one type, and needs its schema."""
-    assert found(plain(output_config={"format": {"type": "json"}})) == ["output_config.format.type"]
-    missing = plain(output_config={"format": {"type": "json_schema"}})
-    assert found(missing) == ["output_config.format.schema"]
+    """The format has one type, and needs a schema."""
+    assert refused_keys(request_body(output_config={"format": {"type": "json"}})) == [
+        "output_config.format.type"
+    ]
+    missing = request_body(output_config={"format": {"type": "json_schema"}})
+    assert refused_keys(missing) == ["output_config.format.schema"]
 
 
-def test_strict_tools_are_held_to_the_same_rules() -> None:
-    """Strict tools share the limits with the format; other tools have none."""
+def test_strict_tools_have_the_same_rules() -> None:
+    """Strict tools share the limits with the output format; other tools have no limits."""
     tools = [{"name": "t", "strict": True, "input_schema": fields(13)}] * 2
-    assert found(plain(tools=tools)) == ["tools.1.input_schema"]
+    assert refused_keys(request_body(tools=tools)) == ["tools.1.input_schema"]
     loose = [{"name": "t", "input_schema": {"type": "object", "minimum": 1}}]
-    assert found(plain(tools=loose)) == []
+    assert refused_keys(request_body(tools=loose)) == []
     many = [{"name": "t", "strict": True, "input_schema": fields(1, 1)}] * 21
-    assert found(plain(tools=many)) == ["tools.20.input_schema"]
+    assert refused_keys(request_body(tools=many)) == ["tools.20.input_schema"]
 
 
 def mark(ttl: Any = None) -> Any:
-    """Make a block with a cache mark."""
+    """Return a block with a cache mark."""
     control = {"type": "ephemeral"} | ({} if ttl is None else {"ttl": ttl})
     return {"type": "text", "text": "x", "cache_control": control}
 
@@ -145,5 +147,5 @@ MARKS = {
 
 @pytest.mark.parametrize(("more", "keys"), MARKS.values(), ids=MARKS)
 def test_cache_marks(more: Any, keys: Any) -> None:
-    """At most four marks, one-hour marks first, the automatic one in keeping with the last."""
-    assert found(plain(**more)) == keys
+    """At most four marks, one-hour marks first, the automatic ttl the same as the last mark's."""
+    assert refused_keys(request_body(**more)) == keys

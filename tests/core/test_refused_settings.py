@@ -1,12 +1,12 @@
-"""Each setting that the API is known to refuse is found, and nothing it accepts is."""
+"""Each setting that the API is known to refuse is found, and no setting that it accepts."""
 
 from decimal import Decimal
 from typing import Any
 
 import pytest
-from asking import NEW, OLD, TABLE, TODAY, found, plain
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from refusal_cases import NEW, OLD, TABLE, TODAY, refused_keys, request_body
 
 from batcher.core.request.refusals import refusals
 
@@ -98,8 +98,8 @@ REFUSED = {
 
 @pytest.mark.parametrize(("more", "model", "keys"), REFUSED.values(), ids=REFUSED)
 def test_refused(more: Any, model: Any, keys: Any) -> None:
-    """Each of these would come back as a 400 or 404, and the key says where it stands."""
-    assert found(plain(**more), model or "claude-haiku-5-5") == keys
+    """The API would respond to each of these with 400 or 404; the key says where it is."""
+    assert refused_keys(request_body(**more), model or "claude-haiku-5-5") == keys
 
 
 ACCEPTED = {
@@ -129,54 +129,56 @@ ACCEPTED = {
 
 @pytest.mark.parametrize(("more", "model", "options"), ACCEPTED.values(), ids=ACCEPTED)
 def test_accepted(more: Any, model: Any, options: Any) -> None:
-    """None of these is refused by the model, so none is by us."""
-    assert found(plain(**more), model, **options) == []
+    """The model accepts each of these, so we refuse none of them."""
+    assert refused_keys(request_body(**more), model, **options) == []
 
 
 @pytest.mark.parametrize(
     "more", [{"speed": "standard"}, {"fallbacks": []}, {"max_tokens": 0}], ids=str
 )
 def test_batches_refuse_more(more: Any) -> None:
-    """What only a live request may hold is refused for a batch."""
+    """Settings for live requests only are refused in a batch."""
     key = next(iter(more))
-    assert found(plain(**more), "claude-opus-5-5", betas=["x"], is_batch=True) == [key]
-    assert found(plain(**more), "claude-opus-5-5", betas=["x"]) == []
+    assert refused_keys(request_body(**more), "claude-opus-5-5", betas=["x"], is_batch=True) == [
+        key
+    ]
+    assert refused_keys(request_body(**more), "claude-opus-5-5", betas=["x"]) == []
 
 
 def test_long_output_needs_batch_beta_and_model() -> None:
-    """300,000 tokens need a batch, the beta header and a model that has it."""
-    body, betas = plain(max_tokens=300_000), ["output-300k-2026-03-24"]
-    assert found(body, betas=betas) == ["max_tokens"]
-    assert found(body, is_batch=True) == ["max_tokens"]
-    assert found(body, "claude-fable-5-2", betas=betas, is_batch=True) == ["max_tokens"]
+    """300,000 tokens need a batch, the beta header and a model that supports them."""
+    body, betas = request_body(max_tokens=300_000), ["output-300k-2026-03-24"]
+    assert refused_keys(body, betas=betas) == ["max_tokens"]
+    assert refused_keys(body, is_batch=True) == ["max_tokens"]
+    assert refused_keys(body, "claude-fable-5-2", betas=betas, is_batch=True) == ["max_tokens"]
 
 
 @pytest.mark.parametrize("version", [OLD, NEW])
-def test_the_newer_version_refuses_old_forms_of_documents(version: Any) -> None:
-    """Documents of the assistant and citations in a user's text end with the newer version."""
+def test_the_newer_version_refuses_old_uses_of_documents(version: Any) -> None:
+    """It accepts no documents of the assistant and no citations in a user's text."""
     nested = {"type": "web_fetch_tool_result", "content": [{"type": "document"}]}
-    body = plain(
+    body = request_body(
         messages=[
             {"role": "assistant", "content": [{"type": "document"}, nested]},
             {"role": "user", "content": [{"type": "text", "text": "x", "citations": [{}]}]},
         ]
     )
     keys = ["messages.0.content.0", "messages.1.content.0"]
-    assert found(body, version=version) == (keys if version == NEW else [])
+    assert refused_keys(body, version=version) == (keys if version == NEW else [])
 
 
 def test_the_nearest_name_is_suggested() -> None:
-    """A typo is answered with the parameter that was probably meant."""
-    (typo,) = refusals(plain(temprature=1), None, OLD, today=TODAY)
+    """The hint for a typo has the parameter that was probably meant."""
+    (typo,) = refusals(request_body(temprature=1), None, OLD, today=TODAY)
     assert (typo.severity, typo.key) == ("error", "temprature")
     assert typo.hint == "did you mean temperature?"
 
 
-def test_an_unknown_model_is_held_to_the_general_rules_only() -> None:
-    """A model the table does not have is refused nothing that another model refuses."""
-    body = plain(temperature=Decimal("0.3"), thinking={"type": "new"}, speed="fast")
+def test_an_unknown_model_is_checked_by_the_general_rules_only() -> None:
+    """For a model that is not in the table, the rules of other models do not apply."""
+    body = request_body(temperature=Decimal("0.3"), thinking={"type": "new"}, speed="fast")
     assert refusals(body, None, OLD, today=TODAY) == []
-    assert [r.key for r in refusals(body, None, NEW, today=TODAY)] == ["temperature"]
+    assert [refusal.key for refusal in refusals(body, None, NEW, today=TODAY)] == ["temperature"]
 
 
 json_values = st.recursive(
@@ -206,15 +208,15 @@ NAMES = [
     st.sampled_from(["claude-haiku-5-5", "claude-opus-4-6", "claude-haiku-4-5", "nobody"]),
     st.sampled_from([OLD, NEW]),
 )
-def test_no_shape_of_a_body_breaks_the_rules(body: Any, model: Any, version: Any) -> None:
-    """A body of the wrong shape, as a row may bring it, is judged without an exception."""
-    found(body, model, version)
+def test_no_shape_of_a_body_raises(body: Any, model: Any, version: Any) -> None:
+    """A body of any shape, which may come from a row, is checked without an exception."""
+    refused_keys(body, model, version)
 
 
-def test_messages_hold_no_prompt() -> None:
-    """Refusals name parameters and never quote what a row brought."""
+def test_messages_quote_no_prompt() -> None:
+    """Refusals name parameters and never quote values of a row."""
     secret = "s3cret text"
-    body = plain(
+    body = request_body(
         system=[{"type": "text", "text": secret, "cache_control": {"type": secret}}],
         messages=[{"role": "assistant", "content": secret}],
         temperature=secret,
@@ -223,6 +225,6 @@ def test_messages_hold_no_prompt() -> None:
         metadata={"user_id": secret},
     )
     for version in (OLD, NEW):
-        every = refusals(body, TABLE.facts("claude-haiku-5-5"), version, today=TODAY)
-        assert every
-        assert secret not in repr(every)
+        results = refusals(body, TABLE.facts("claude-haiku-5-5"), version, today=TODAY)
+        assert results
+        assert secret not in repr(results)

@@ -8,7 +8,7 @@ import math
 from dataclasses import dataclass
 
 from batcher.core.estimate.prompt import Prompt
-from batcher.core.request.image_size import MOST_TOKENS
+from batcher.core.request.image_size import MAX_TOKENS
 from batcher.core.request.models import ModelFacts
 
 _SURE = 2.0
@@ -45,7 +45,7 @@ class Room:
         """Whether a request is so small that nobody needs to estimate its prompt."""
         if b'"application/pdf"' in body:
             return False
-        images = body.count(b'"image"') * max(MOST_TOKENS.values())
+        images = body.count(b'"image"') * max(MAX_TOKENS.values())
         return len(body) * _MOST_PER_BYTE + images <= self.prompt
 
     def cannot_hold(self, prompt: Prompt) -> bool:

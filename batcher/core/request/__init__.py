@@ -1,1 +1,1 @@
-"""From a row to the named bytes of a Messages request."""
+"""Builds the Messages request of a row, its bytes and its fingerprint, and checks it."""

@@ -1,4 +1,4 @@
-"""What is sent before the prompt's text: an image, a PDF, or a document of plain text."""
+"""An attachment that is sent before the prompt: an image, a PDF or a plain-text document."""
 
 import base64
 from dataclasses import dataclass, field
@@ -10,13 +10,13 @@ PLAIN_TEXT = "text/plain"
 
 @dataclass(frozen=True, slots=True)
 class Attachment:
-    """Bytes and what they are: ``image/...``, ``PDF``, or ``PLAIN_TEXT`` in UTF-8."""
+    """Bytes and their media type: ``image/...``, ``PDF``, or ``PLAIN_TEXT`` in UTF-8."""
 
     media_type: str
     data: bytes = field(repr=False)
 
     def block(self) -> dict[str, Any]:
-        """The content block of it."""
+        """Return the content block."""
         if self.media_type == PLAIN_TEXT:
             text = self.data.decode("utf-8")
             source = {"type": "text", "media_type": PLAIN_TEXT, "data": text}

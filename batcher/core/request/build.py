@@ -1,4 +1,4 @@
-"""From a row's values to the request it asks for."""
+"""Builds the request of a row from its values, the templates and the job file."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -13,7 +13,7 @@ from batcher.core.request.canonical import (
     Fingerprint,
     canonical_json,
     canonical_json_of,
-    content_name,
+    content_hash,
     fingerprint,
     member,
     messages_member,
@@ -23,22 +23,22 @@ from batcher.core.template.template import Template
 from batcher.errors import TemplateError
 
 MAX_BODY_BYTES = 32 * 1024 * 1024
-"""What the API takes at most (413 ``request_too_large``)."""
+"""The largest request that the API accepts (else 413 ``request_too_large``)."""
 
-# What an API would hardly take and a parser's stack may not bear; the reader of JSONL has it too.
+# A limit that protects the parser's stack; the JSONL reader has the same one.
 _MAX_DEPTH = 100
 
-# Below these a null is the user's own data or schema.
-_NULLS_MEAN_SOMETHING = frozenset({"input", "input_schema", "schema"})
+# Below these keys a null is part of the user's data or schema.
+_KEYS_WITH_NULLS = frozenset({"input", "input_schema", "schema"})
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A Messages request: the bytes that are sent, and the names of its answers.
+    """A Messages request: the bytes that are sent, and its fingerprints.
 
-    ``fingerprints`` has one entry for each answer asked for (``request.samples``). ``content``
-    names the values that the request was made from, so that an edited row can be told from an
-    edited prompt. ``note`` says what of the row is not in it, if anything was cut.
+    ``fingerprints`` has one entry per sample (``request.samples``). ``content`` is a hash of the
+    values that the request was made from; it distinguishes an edited row from an edited prompt.
+    ``note`` says what was cut from the row to fit the context window; None when nothing was.
     """
 
     body: bytes
@@ -49,18 +49,18 @@ class Request:
 
     @property
     def model(self) -> str:
-        """The model asked."""
+        """The requested model."""
         return str(self.fields["model"])
 
     @property
     def max_tokens(self) -> int:
-        """The most tokens an answer may have."""
+        """The maximum number of output tokens."""
         return int(self.fields["max_tokens"])
 
 
 @dataclass(frozen=True, slots=True)
 class Unsendable:
-    """Why a row gives no request; ``is_skipped`` when the job wants no such row to be asked."""
+    """Why a row has no request; ``is_skipped`` when the job skips such rows."""
 
     error_type: str
     reason: str
@@ -68,7 +68,7 @@ class Unsendable:
 
 
 class RequestBuilder:
-    """Builds requests the way one job says; raises TemplateError when a template is unreadable."""
+    """Builds the requests of one job."""
 
     def __init__(
         self,
@@ -83,7 +83,7 @@ class RequestBuilder:
         self._takes_params = job.input.format == "messages-batch"
         self._system = system
         self._prompt = prompt
-        self._used = None if self.columns is None else sorted(self.columns)
+        self._used_columns = None if self.columns is None else sorted(self.columns)
         self._fixed = dict(job.request.parameters)
         for key in ("model", "max_tokens"):
             if getattr(job.request, key) is not None:
@@ -96,7 +96,7 @@ class RequestBuilder:
 
     @property
     def columns(self) -> frozenset[str] | None:
-        """The input columns that requests are made from; None means any of them."""
+        """The input columns that requests use; None means any column."""
         if self._takes_params:
             return frozenset({"params"})
         spec = self._spec
@@ -110,41 +110,41 @@ class RequestBuilder:
         return frozenset(names)
 
     @property
-    def texts(self) -> frozenset[str] | None:
-        """Those of them that may hold text which can be cut; None means any of them."""
-        return None if self.columns is None else self.columns - self.whole
+    def text_columns(self) -> frozenset[str] | None:
+        """The used columns whose text can be cut; None means any column."""
+        return None if self.columns is None else self.columns - self.non_text_columns
 
     @property
-    def whole(self) -> frozenset[str]:
-        """The columns that are read as something else than text."""
+    def non_text_columns(self) -> frozenset[str]:
+        """The columns that are not used as text: attachments, messages and params."""
         spec = self._spec
-        named = (*spec.images, *spec.documents, spec.messages, spec.params)
-        return frozenset(name for name in (*named, "params") if name is not None)
+        names = (*spec.images, *spec.documents, spec.messages, spec.params, "params")
+        return frozenset(name for name in names if name is not None)
 
     @property
     def coverage(self) -> Fingerprint:
-        """Names the columns that ``Request.content`` is made of."""
-        return content_name(self._used)
+        """A hash of the names of the columns that ``Request.content`` covers."""
+        return content_hash(self._used_columns)
 
     @property
     def is_fixed(self) -> bool:
-        """Whether all requests share their parameters, so that one check of them is enough."""
+        """Whether all requests have the same parameters, so that one check is enough."""
         return not self._takes_params and self._spec.params is None
 
     @property
     def settings(self) -> Mapping[str, Any]:
-        """The fields that all requests share, when ``is_fixed``."""
+        """The fields that all requests have in common, when ``is_fixed``."""
         return self._fixed
 
     def build(
-        self, values: Mapping[str, object], attached: Sequence[Attachment] = ()
+        self, values: Mapping[str, object], attachments: Sequence[Attachment] = ()
     ) -> Request | Unsendable:
-        """Make a row's request. Never raises for what a row holds: that is an Unsendable.
+        """Build the request of a row; a bad value is an ``Unsendable``, not an exception.
 
-        What is ``attached`` comes before the prompt, in its order.
+        The attachments come before the prompt, in their order.
         """
         try:
-            fields = self._fields(values, attached)
+            fields = self._fields(values, attachments)
         except TemplateError as error:
             reason = error.message.split("\n", 1)[0]
             return Unsendable(
@@ -154,10 +154,12 @@ class RequestBuilder:
             return Unsendable("client.bad_row", str(error))
         if isinstance(fields, Unsendable):
             return fields
-        used = values if self._used is None else [values.get(name) for name in self._used]
-        return self._named(fields, content_name((used, [one.data for one in attached])))
+        names = self._used_columns
+        used = values if names is None else [values.get(name) for name in names]
+        content = content_hash((used, [attachment.data for attachment in attachments]))
+        return self._request(fields, content)
 
-    def _named(self, fields: dict[str, Any], content: Fingerprint) -> Request | Unsendable:
+    def _request(self, fields: dict[str, Any], content: Fingerprint) -> Request | Unsendable:
         problem = shape_problem(fields)
         if problem is not None:
             return Unsendable("client.bad_row", problem)
@@ -168,13 +170,13 @@ class RequestBuilder:
         if len(body) > MAX_BODY_BYTES:
             return Unsendable(
                 "client.too_large",
-                f"the request has {len(body):,} bytes; the API takes {MAX_BODY_BYTES:,}",
+                f"the request has {len(body):,} bytes; the API accepts {MAX_BODY_BYTES:,}",
             )
-        names = tuple(fingerprint(body, sample) for sample in range(self._spec.samples))
-        return Request(body, fields, names, content)
+        fingerprints = tuple(fingerprint(body, sample) for sample in range(self._spec.samples))
+        return Request(body, fields, fingerprints, content)
 
     def _encoded(self, fields: Mapping[str, Any]) -> bytes:
-        """Encode a request; what all requests share was encoded once."""
+        """Encode a request; the fields that all requests share were encoded once."""
         if not self.is_fixed:
             return canonical_json(fields)
         members = dict(self._members)
@@ -188,7 +190,7 @@ class RequestBuilder:
         return canonical_json_of(members)
 
     def _fields(
-        self, values: Mapping[str, object], attached: Sequence[Attachment]
+        self, values: Mapping[str, object], attachments: Sequence[Attachment]
     ) -> dict[str, Any] | Unsendable:
         column = "params" if self._takes_params else self._spec.params
         if column is not None:
@@ -205,17 +207,19 @@ class RequestBuilder:
         if self._prompt is not None:
             prompt = self._prompt.render(values)
             if self._skips_empty and (
-                not prompt.strip() or not (turns or attached or self._has_text(values))
+                not prompt.strip() or not (turns or attachments or self._has_text(values))
             ):
-                return Unsendable("client.empty", "there is nothing to ask about", is_skipped=True)
-            turns = [*turns, {"role": "user", "content": _content(prompt, attached)}]
+                return Unsendable(
+                    "client.empty", "the row has no text for the prompt", is_skipped=True
+                )
+            turns = [*turns, {"role": "user", "content": _content(prompt, attachments)}]
         fields["messages"] = turns
         return fields
 
     def _has_text(self, values: Mapping[str, object]) -> bool:
-        """Whether a column that the prompt is about holds more than blanks.
+        """Return whether a column of the prompt has more than white space.
 
-        A prompt about no column of its own is about the conversation, if there is one.
+        A prompt without columns needs a conversation in the row, if the job has such a column.
         """
         prompt = self._prompt
         if prompt is None or prompt.uses_row:
@@ -223,30 +227,30 @@ class RequestBuilder:
         names = prompt.names()
         if not names:
             return self._spec.messages is None
-        held = (values.get(name) for name in names)
-        return any(not isinstance(value, str) or value.strip() for value in held)
+        used = (values.get(name) for name in names)
+        return any(not isinstance(value, str) or value.strip() for value in used)
 
 
 def _with_instruction(system: str | list[Any] | None, instruction: str) -> str | list[Any]:
-    """Add a paragraph to a system prompt, however it is written."""
+    """Add a paragraph to a system prompt, which is a text or a list of blocks."""
     if isinstance(system, list):
         return [*system, {"type": "text", "text": instruction}]
     return f"{system}\n\n{instruction}" if system else instruction
 
 
 class _BadValueError(ValueError):
-    """A column does not hold what a request can be made from."""
+    """A column has a value that no request can be made from."""
 
 
-def _content(prompt: str, attached: Sequence[Attachment]) -> str | list[dict[str, Any]]:
-    """Put what is attached before the text, where the API's documentation wants it."""
-    if not attached:
+def _content(prompt: str, attachments: Sequence[Attachment]) -> str | list[dict[str, Any]]:
+    """Put the attachments before the text, as the API's documentation recommends."""
+    if not attachments:
         return prompt
-    return [*(one.block() for one in attached), {"type": "text", "text": prompt}]
+    return [*(attachment.block() for attachment in attachments), {"type": "text", "text": prompt}]
 
 
 def _json_column(values: Mapping[str, object], column: str, kind: type) -> Any:
-    """Read a column that holds a list or an object, or the JSON text of one."""
+    """Read a column that has a list or an object, or the JSON text of one."""
     if column not in values:
         raise _BadValueError(f"the column '{column}' is missing")
     value = values[column]
@@ -256,17 +260,17 @@ def _json_column(values: Mapping[str, object], column: str, kind: type) -> Any:
         except (ValueError, RecursionError):
             raise _BadValueError(f"the column '{column}' is not valid JSON") from None
     if not isinstance(value, kind):
-        wanted = "an array" if kind is list else "an object"
-        raise _BadValueError(f"the column '{column}' must hold {wanted}")
+        expected = "an array" if kind is list else "an object"
+        raise _BadValueError(f"the column '{column}' must contain {expected}")
     if _is_deeper(value, _MAX_DEPTH):
-        raise _BadValueError(f"the column '{column}' is nested more than {_MAX_DEPTH} deep")
-    # Parquet has one schema for all rows: a key that a row does not have is a null there.
+        raise _BadValueError(f"the column '{column}' is nested more than {_MAX_DEPTH} levels deep")
+    # Parquet has one schema for all rows, so a key that a row does not have is a null there.
     return _without_nulls(value)
 
 
-def _is_deeper(value: Any, most: int) -> bool:
+def _is_deeper(value: Any, depth: int) -> bool:
     level = [value]
-    for _ in range(most):
+    for _ in range(depth):
         mappings = [item.values() for item in level if isinstance(item, Mapping)]
         level = [*chain(*mappings, *(item for item in level if isinstance(item, list)))]
     return any(isinstance(item, Mapping | list) for item in level)
@@ -275,7 +279,7 @@ def _is_deeper(value: Any, most: int) -> bool:
 def _without_nulls(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {
-            key: item if key in _NULLS_MEAN_SOMETHING else _without_nulls(item)
+            key: item if key in _KEYS_WITH_NULLS else _without_nulls(item)
             for key, item in value.items()
             if item is not None
         }

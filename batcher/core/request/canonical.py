@@ -5,7 +5,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-# Keys below which the order of keys is meaning: structured answers come in their schema's order.
+# Keys below which the order of keys has a meaning: structured output follows its schema's order.
 _ORDERED = frozenset({"schema", "input_schema"})
 _PERSON = b"batcher-request1"
 _ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
@@ -15,42 +15,42 @@ Fingerprint = bytes
 
 
 def canonical_json(body: Mapping[str, Any]) -> bytes:
-    """Encode a request so that equal requests are equal bytes; these bytes are what is sent.
+    """Encode a request so that equal requests are equal bytes; these bytes are sent.
 
     Keys are sorted, except inside JSON Schemas; integers keep all their digits. Raises ValueError
-    for what JSON cannot say (NaN, an infinity, a lone surrogate) and TypeError for other types;
-    neither message holds a value.
+    for values outside JSON (NaN, an infinity, a lone surrogate) and TypeError for other types;
+    the messages quote no value.
     """
     return _utf8(_ENCODER.encode(_ordered(body)))
 
 
 def member(key: str, value: Any) -> str:
-    """Encode one field as it stands in a body's canonical JSON; raises as ``canonical_json``."""
+    """Encode one field as in the canonical JSON of a body; raises as ``canonical_json``."""
     return _ENCODER.encode(_ordered({key: value}))[1:-1]
 
 
 def messages_member(text: str) -> str:
-    """Encode the field ``messages`` of one user's text: as ``member``, in a tenth of the time."""
+    """Encode ``messages`` with one user text: as ``member`` does, in a tenth of the time."""
     return f'"messages":[{{"content":{_ENCODER.encode(text)},"role":"user"}}]'
 
 
 def canonical_json_of(members: Mapping[str, str]) -> bytes:
-    """Put a body together from its members, by key: equal to ``canonical_json`` of the body.
+    """Join a body from its encoded members by key: equal to ``canonical_json`` of the body.
 
-    So what many requests share is encoded once. Raises as ``canonical_json`` does.
+    So a field that many requests share is encoded once. Raises as ``canonical_json``.
     """
     return _utf8("{" + ",".join([members[key] for key in sorted(members)]) + "}")
 
 
 def fingerprint(body: bytes, sample: int) -> Fingerprint:
-    """Name a request by its canonical JSON and the index of the answer asked for."""
+    """Return the fingerprint of a request: a hash of its canonical JSON and the sample index."""
     return hashlib.blake2b(b"%d\n" % sample + body, digest_size=16, person=_PERSON).digest()
 
 
-def content_name(values: object) -> Fingerprint:
-    """Name Python values, so that equal ones read from equal rows have equal names.
+def content_hash(values: object) -> Fingerprint:
+    """Return a hash of Python values that were read from a row.
 
-    It only says what changed since another run; no answer is found by it.
+    It only shows what has changed since an earlier run; no response is found by it.
     """
     content = repr(values).encode("utf-8", "surrogatepass")
     return hashlib.blake2b(content, digest_size=16, person=b"batcher-content1").digest()
@@ -60,7 +60,7 @@ def _utf8(text: str) -> bytes:
     try:
         return text.encode()
     except UnicodeEncodeError:
-        raise ValueError("the text holds a lone surrogate, which is not valid Unicode") from None
+        raise ValueError("the text has a lone surrogate, which is not valid Unicode") from None
 
 
 def _ordered(value: Any) -> Any:

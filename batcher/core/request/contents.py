@@ -1,18 +1,18 @@
-"""What a request holds that the bytes of its text do not count: images, pages, uploads."""
+"""The parts of a request whose tokens do not follow from its bytes: images, pages, uploads."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from batcher.core.request.image_size import MOST_TOKENS, Tier, tokens_of_source
+from batcher.core.request.image_size import MAX_TOKENS, Tier, tokens_of_source
 
 
 @dataclass(frozen=True, slots=True)
 class Contents:
-    """``image_tokens`` are at most those of all images, ``image_bytes`` their base64.
+    """``image_tokens`` is an upper bound for all images, ``image_bytes`` counts their base64.
 
-    ``has_pages``: there is a document whose text is not in the request; ``has_upload``: a file of
-    unknown size.
+    ``has_pages``: there is a document whose text is not in the request. ``has_upload``: there is a
+    file of unknown size.
     """
 
     image_tokens: int = 0
@@ -22,14 +22,14 @@ class Contents:
 
 
 def contents_of(request: Mapping[str, Any], tier: Tier) -> Contents:
-    """Look through a request; ``tier`` is how its model scales images."""
+    """Return the contents of a request; ``tier`` is how its model scales images."""
     tokens = image_bytes = 0
     has_pages = has_upload = False
     for block in _blocks(request):
         source = block.get("source")
         if block.get("type") == "image":
             known = tokens_of_source(source, tier)
-            tokens += MOST_TOKENS[tier] if known is None else known
+            tokens += MAX_TOKENS[tier] if known is None else known
             image_bytes += _base64_bytes(source)
         elif block.get("type") == "document":
             has_pages = has_pages or not _is_text(source)
@@ -39,7 +39,7 @@ def contents_of(request: Mapping[str, Any], tier: Tier) -> Contents:
 
 
 def _blocks(request: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-    """Every content block of a request, at any depth."""
+    """Yield every content block of a request, at any depth."""
     pending: list[Any] = [request.get("system")]
     pending.extend(
         message.get("content")

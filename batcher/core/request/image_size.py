@@ -1,8 +1,8 @@
-"""The size of an image from its first bytes, and the tokens that it costs.
+"""Reads the size of an image from its first bytes, and computes its tokens.
 
-The formula is the API's documentation's of August and October 2026: one token for each patch of 28
-by 28 pixels, after the server has scaled the image down to its tier's longest edge and most tokens,
-keeping its proportions; each side is rounded up to whole patches.
+The formula is from the API's documentation (August and October 2026): one token per patch of 28 by
+28 pixels. Before, the server scales the image down to the longest edge and the maximum tokens of
+the model's tier, and keeps its proportions. Each side is rounded up to whole patches.
 """
 
 import base64
@@ -16,17 +16,17 @@ Tier = Literal["standard", "high"]
 
 _PATCH = 28
 _LONGEST_EDGE: Mapping[Tier, int] = {"standard": 1_568, "high": 2_576}
-MOST_TOKENS: Mapping[Tier, int] = {"standard": 1_568, "high": 4_784}
-"""The most that one image costs."""
+MAX_TOKENS: Mapping[Tier, int] = {"standard": 1_568, "high": 4_784}
+"""The maximum tokens of one image."""
 
-_JPEG_BARE = frozenset({0x01, *range(0xD0, 0xD9)})  # markers without a length behind them
-# Base64 characters; a JPEG may have its size behind previews and colour profiles.
+_JPEG_BARE = frozenset({0x01, *range(0xD0, 0xD9)})  # markers without a length
+# Base64 characters that are read; in a JPEG, previews and colour profiles may precede the size.
 _HEAD, _LONG_HEAD = 65_536, 2_097_152
 _JPEG = "/9j/"
 
 
 def image_tokens(width: int, height: int, tier: Tier) -> int:
-    """Count the patches of an image of so many pixels."""
+    """Return the tokens of an image of this width and height in pixels."""
     longest = max(width, height)
     if _fits(width, height, longest, tier):
         return _patches(width, height, longest)
@@ -41,7 +41,7 @@ def image_tokens(width: int, height: int, tier: Tier) -> int:
 
 
 def tokens_of_source(source: object, tier: Tier) -> int | None:
-    """Count the tokens of an image block's source; None when its size cannot be told from here."""
+    """Return the tokens of an image block's source; None when its size is not in the request."""
     if not isinstance(source, Mapping) or source.get("type") != "base64":
         return None
     size = pixels(_head(source))
@@ -49,7 +49,7 @@ def tokens_of_source(source: object, tier: Tier) -> int | None:
 
 
 def pixels(head: bytes) -> tuple[int, int] | None:
-    """Width and height of a PNG, JPEG, GIF or WebP by its beginning; None when that is silent."""
+    """Return width and height of a PNG, JPEG, GIF or WebP; None when its first bytes lack them."""
     for magic, _, read in _READERS:
         if magic.match(head):
             try:
@@ -61,14 +61,14 @@ def pixels(head: bytes) -> tuple[int, int] | None:
 
 
 def media_type(head: bytes) -> str | None:
-    """What an image is by its beginning; None for what is none that the API takes."""
+    """Return the media type of an image; None for a format that the API does not accept."""
     return next((kind for magic, kind, _ in _READERS if magic.match(head)), None)
 
 
 def _fits(width: int, height: int, edge: int, tier: Tier) -> bool:
     padded = -(-edge // _PATCH) * _PATCH
     is_short = padded <= _LONGEST_EDGE[tier]
-    return is_short and _patches(width, height, edge) <= MOST_TOKENS[tier]
+    return is_short and _patches(width, height, edge) <= MAX_TOKENS[tier]
 
 
 def _patches(width: int, height: int, edge: int) -> int:
@@ -101,35 +101,35 @@ def _gif(head: bytes) -> tuple[int, int] | None:
 
 
 def _jpeg(head: bytes) -> tuple[int, int] | None:
-    place = 2
-    while head[place] == 0xFF:
-        kind = head[place + 1]
+    offset = 2
+    while head[offset] == 0xFF:
+        kind = head[offset + 1]
         if kind == 0xFF:  # padding
-            place += 1
+            offset += 1
             continue
         if kind in _JPEG_BARE:
-            place += 2
+            offset += 2
             continue
         if 0xC0 <= kind <= 0xCF and kind not in (0xC4, 0xC8, 0xCC):  # a frame
-            height, width = struct.unpack_from(">HH", head, place + 5)
+            height, width = struct.unpack_from(">HH", head, offset + 5)
             return int(width), int(height)
-        place += 2 + int(struct.unpack_from(">H", head, place + 2)[0])
+        offset += 2 + int(struct.unpack_from(">H", head, offset + 2)[0])
     return None
 
 
 def _webp(head: bytes) -> tuple[int, int] | None:
-    form = head[12:16]
-    if form == b"VP8X":
+    variant = head[12:16]
+    if variant == b"VP8X":
         if len(head) < 30:
             return None
-        wide, high = (int.from_bytes(head[place : place + 3], "little") for place in (24, 27))
+        wide, high = (int.from_bytes(head[offset : offset + 3], "little") for offset in (24, 27))
         return 1 + wide, 1 + high
-    if form == b"VP8L":
+    if variant == b"VP8L":
         bits = int(struct.unpack_from("<I", head, 21)[0])
         if head[20] != 0x2F:
             return None
         return 1 + (bits & 0x3FFF), 1 + (bits >> 14 & 0x3FFF)
-    if form == b"VP8 ":
+    if variant == b"VP8 ":
         width, height = struct.unpack_from("<HH", head, 26)
         if head[23:26] != b"\x9d\x01\x2a":
             return None

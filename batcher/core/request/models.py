@@ -1,4 +1,4 @@
-"""What is known of a model besides its prices: its limits, what it accepts, its life."""
+"""The facts about a model other than its prices: limits, accepted settings, life cycle."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ _DEPRECATED = " (deprecated)"
 
 @dataclass(frozen=True, slots=True)
 class FastMode:
-    """How a model takes ``speed: "fast"``: the beta name it needs, and the day it loses it."""
+    """How a model accepts ``speed: "fast"``: the beta that it needs, and the day fast mode ends."""
 
     beta: str | None
     removed: date | None
@@ -21,13 +21,13 @@ class FastMode:
 
 @dataclass(frozen=True, slots=True)
 class ModelFacts:
-    """One model, as the API's documentation described it on the model table's date.
+    """One model, as the API's documentation described it on the date of the model table.
 
-    Token limits count tokens. ``image_tier`` and ``has_inference_geo`` are None when unknown.
-    ``retires`` is None unless a day was announced; "not sooner than" days are left out, since at
-    least 60 days' notice is promised after them.
+    Limits are in tokens. ``image_tier`` and ``has_inference_geo`` are None when unknown.
+    ``retires`` is None unless a day was announced; "not sooner than" days are left out, because
+    at least 60 days' notice is promised after them.
     ``ignores_fast``: ``speed: "fast"`` is accepted, but runs and is billed as standard.
-    ``audience`` names who may use the model at all; None is everybody.
+    ``audience`` says who may use the model; None means everybody.
     """
 
     id: str
@@ -57,8 +57,8 @@ class ModelFacts:
 
 
 def model_facts(entry: Mapping[str, Any]) -> ModelFacts:
-    """Read one entry of the model table; KeyError, TypeError or ValueError when it is malformed."""
-    thinking = [str(form) for form in entry["thinking_accepted"]]
+    """Read one entry of the model table; KeyError, TypeError or ValueError when it is invalid."""
+    thinking = [str(variant) for variant in entry["thinking_accepted"]]
     lifecycle, audience = _state(entry["state"])
     return ModelFacts(
         id=entry["id"],
@@ -67,11 +67,11 @@ def model_facts(entry: Mapping[str, Any]) -> ModelFacts:
         max_output=int(entry["max_output"]),
         min_cacheable_tokens=int(entry["min_cacheable_tokens"]),
         tokenizer=entry["tokenizer"],
-        image_tier=_known(entry["image_tier"]),
+        image_tier=_image_tier(entry["image_tier"]),
         accepts_sampling=_accepted(entry["sampling_params"]),
         accepts_prefill=_accepted(entry["prefill"]),
         thinking_default=entry["thinking_default"],
-        thinking_types=frozenset(form.split(" ")[0] for form in thinking),
+        thinking_types=frozenset(variant.split(" ")[0] for variant in thinking),
         thinking_up_to_high_effort=_marked(thinking, _EFFORT_RULE),
         thinking_deprecated=_marked(thinking, _DEPRECATED),
         effort_levels=tuple(entry["effort_levels"] or ()),
@@ -88,7 +88,7 @@ def model_facts(entry: Mapping[str, Any]) -> ModelFacts:
     )
 
 
-def _known(tier: str) -> Literal["standard", "high"] | None:
+def _image_tier(tier: str) -> Literal["standard", "high"] | None:
     if tier == "standard":
         return "standard"
     if tier == "high":
@@ -104,12 +104,12 @@ def _accepted(word: str) -> bool:
     return word == "accepted"
 
 
-def _marked(forms: list[str], mark: str) -> frozenset[str]:
-    return frozenset(form.removesuffix(mark) for form in forms if form.endswith(mark))
+def _marked(variants: list[str], mark: str) -> frozenset[str]:
+    return frozenset(variant.removesuffix(mark) for variant in variants if variant.endswith(mark))
 
 
 def _state(text: str) -> tuple[Lifecycle, str | None]:
-    """Split "active (legacy, verified orgs only)" into its life and its audience."""
+    """Split "active (legacy, verified orgs only)" into life cycle and audience."""
     word, _, rest = text.partition(" (")
     notes = rest.removesuffix(")").split(", ")
     audience = next((note for note in notes if note.endswith("only")), None)
@@ -129,7 +129,7 @@ def _fast(entry: Mapping[str, Any] | None) -> FastMode | None:
 
 
 def _day(text: str | None) -> date | None:
-    """Read the day a text names, None for "not sooner than", "?" and words."""
+    """Read a date; None for "not sooner than ...", "?" and other words."""
     if text is None or not text[:4].isdigit():
         return None
     return date.fromisoformat(text)

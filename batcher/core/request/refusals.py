@@ -1,4 +1,4 @@
-"""What the chosen model and API version are known to refuse, told before anything is sent."""
+"""Finds what the model and the API version are known to refuse, before anything is sent."""
 
 from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import date
@@ -7,13 +7,13 @@ from typing import Any
 from batcher.core.request.models import ModelFacts
 from batcher.core.request.refusal_rules import body as about_body
 from batcher.core.request.refusal_rules import model as about_model
-from batcher.core.request.refusal_rules.asked import Asked, Refusal
 from batcher.core.request.refusal_rules.cache import cache_marks
-from batcher.core.request.refusal_rules.output_schema import answer_format, schemas
+from batcher.core.request.refusal_rules.checked_request import CheckedRequest, Refusal
+from batcher.core.request.refusal_rules.output_schema import output_format, schemas
 
 __all__ = ["Refusal", "refusals"]
 
-_RULES: tuple[Callable[[Asked], Iterable[Refusal]], ...] = (
+_RULES: tuple[Callable[[CheckedRequest], Iterable[Refusal]], ...] = (
     about_model.lifecycle,
     about_body.unknown_parameters,
     about_body.beta_parameters,
@@ -31,7 +31,7 @@ _RULES: tuple[Callable[[Asked], Iterable[Refusal]], ...] = (
     about_model.forced_tools,
     about_model.region,
     about_model.fast_mode,
-    answer_format,
+    output_format,
     schemas,
     cache_marks,
 )
@@ -46,12 +46,12 @@ def refusals(
     betas: Collection[str] = (),
     is_batch: bool = False,
 ) -> list[Refusal]:
-    """List what the API would refuse of a request, and what deserves a warning, rule by rule.
+    """Return what the API would refuse in a request, and what deserves a warning, rule by rule.
 
-    ``body`` may lack what a row brings (``messages``): what is absent is not checked, and nothing
-    is reported as missing. ``model`` is None for one the table does not have: then only the rules
-    that hold for every model apply. ``betas`` are the names in the anthropic-beta header.
-    Silence is no promise: the API may refuse what it never documented.
+    ``body`` may lack the fields that come from a row (``messages``): absent fields are not checked
+    and not reported. ``model`` is None for a model that is not in the table: then only the rules
+    for all models apply. ``betas`` are the names in the anthropic-beta header.
+    An empty list is no guarantee: the API may refuse more than it documents.
     """
-    asked = Asked(body, model, version, today, frozenset(betas), is_batch)
-    return [refusal for rule in _RULES for refusal in rule(asked)]
+    request = CheckedRequest(body, model, version, today, frozenset(betas), is_batch)
+    return [refusal for rule in _RULES for refusal in rule(request)]

@@ -1,4 +1,4 @@
-"""What the API would not take as a request, whatever the model."""
+"""Checks the shape of a request that the API requires, for every model."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -8,10 +8,10 @@ _KEYS = {"role", "content"}
 
 
 def shape_problem(fields: Mapping[str, Any]) -> str | None:
-    """Say why the API would not take these fields; None when it may."""
+    """Return why the API would not accept these fields; None when the shape is right."""
     model, max_tokens, messages = (fields.get(key) for key in ("model", "max_tokens", "messages"))
     if not isinstance(model, str) or not model:
-        return "the request names no model"
+        return "the request has no model"
     if not isinstance(max_tokens, int) or isinstance(max_tokens, bool) or max_tokens < 0:
         return "the request's max_tokens must be a whole number"
     if not isinstance(messages, list) or not messages:
@@ -20,7 +20,7 @@ def shape_problem(fields: Mapping[str, Any]) -> str | None:
         if (problem := _turn_problem(message)) is not None:
             return f"message {number} {problem}"
     if "stream" in fields:
-        return "the request must not say stream; api.stream decides"
+        return "the request must not set stream; use api.stream"
     return None
 
 
@@ -30,7 +30,7 @@ def _turn_problem(message: object) -> str | None:
     if message["role"] not in _ROLES:
         return f"must have the role {', '.join(_ROLES[:-1])} or {_ROLES[-1]}"
     if message.keys() - _KEYS:
-        return "has a key besides role and content, which the API does not take"
+        return "has a key other than role and content, which the API does not accept"
     if not isinstance(message["content"], str | list):
-        return "must have a text or an array of blocks for its content"
+        return "must have a text or an array of blocks as its content"
     return None

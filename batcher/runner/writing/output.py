@@ -10,7 +10,7 @@ from typing import Any
 import pyarrow as pa
 
 from batcher.core.quality.tally import Tally
-from batcher.core.request.canonical import content_name
+from batcher.core.request.canonical import content_hash
 from batcher.outputs.parquet_output import ParquetOutput, clear_leftovers
 from batcher.outputs.parsed_answers import parse_answers
 from batcher.outputs.result_columns import Layout, repeat_rows
@@ -133,7 +133,7 @@ def _metadata(context: JobContext, run_id: str) -> dict[str, Any]:
 def _files_digest(context: JobContext) -> str:
     """Names the input's files as they are; there may be hundreds of thousands."""
     files = [(file.name, file.size, file.mtime_ns) for file in context.source.files]
-    return content_name(files).hex()
+    return content_hash(files).hex()
 
 
 def result_tables(

@@ -33,7 +33,9 @@ def fitting(prompt: str = PROMPT, max_tokens: int = 100) -> tuple[RequestBuilder
     )
     builder = RequestBuilder(job, system=None, prompt=Template(prompt, "p"))
     room = Room(WINDOW, WINDOW - max_tokens)
-    return builder, Fitting(room, RULE, builder.build, builder.texts, builder.whole)
+    return builder, Fitting(
+        room, RULE, builder.build, builder.text_columns, builder.non_text_columns
+    )
 
 
 def made(builder: RequestBuilder, values: dict[str, Any]) -> Request:

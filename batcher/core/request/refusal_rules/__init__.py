@@ -1,1 +1,1 @@
-"""The rules behind ``refusals``, one small function a rule, grouped by what they look at."""
+"""The rules of ``refusals``: one small function per rule, grouped by what they check."""

@@ -1,10 +1,10 @@
-"""Rules about the shape of a request, whatever the model."""
+"""Rules about the parameters of a request that hold for every model."""
 
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 
-from batcher.core.request.refusal_rules.asked import (
-    Asked,
+from batcher.core.request.refusal_rules.checked_request import (
+    CheckedRequest,
     Refusal,
     content_blocks,
     error,
@@ -39,7 +39,7 @@ PARAMETERS = frozenset(
     }
 )
 
-# Parameters that need a beta header, with the beta that goes with them where one is known.
+# Parameters that need a beta header, with the name of the beta where it is known.
 BETA_PARAMETERS = {
     "billing_policy": None,
     "compaction": "compact-2026-09-04",
@@ -68,11 +68,11 @@ _WORDS = {
 _NOT_IN_BATCHES = ("speed", "fallbacks", "thread")
 
 
-def unknown_parameters(asked: Asked) -> Iterator[Refusal]:
-    """Refuse every parameter that the API does not know: it does so itself, at any depth."""
-    yield from _unknown(asked.body, "", PARAMETERS | {"output_format"})
+def unknown_parameters(request: CheckedRequest) -> Iterator[Refusal]:
+    """Refuse parameters that the API does not know; it refuses them itself, at any depth."""
+    yield from _unknown(request.body, "", PARAMETERS | {"output_format"})
     for key, known in _NESTED.items():
-        yield from _unknown(asked.part(key), f"{key}.", known)
+        yield from _unknown(request.part(key), f"{key}.", known)
 
 
 def _unknown(part: Mapping[str, object], prefix: str, known: frozenset[str]) -> Iterator[Refusal]:
@@ -82,76 +82,78 @@ def _unknown(part: Mapping[str, object], prefix: str, known: frozenset[str]) -> 
             continue
         close = get_close_matches(key, sorted(known), n=1)
         hint = f"did you mean {prefix}{close[0]}?" if close else None
-        yield error(f"{prefix}{key}", "the API knows no such parameter", hint)
+        yield error(f"{prefix}{key}", "the API has no such parameter", hint)
 
 
-def beta_parameters(asked: Asked) -> Iterator[Refusal]:
-    """Refuse what needs an anthropic-beta header when there is none at all."""
-    if asked.betas:
+def beta_parameters(request: CheckedRequest) -> Iterator[Refusal]:
+    """Refuse beta parameters when there is no anthropic-beta header at all."""
+    if request.betas:
         return
     for path, beta in BETA_PARAMETERS.items():
         parent, _, key = path.rpartition(".")
-        part = asked.part(parent) if parent else asked.body
+        part = request.part(parent) if parent else request.body
         if part.get(key) is not None:
             name = "the beta's name" if beta is None else f'"{beta}"'
             hint = f"add anthropic-beta = {name} to [api.headers]"
             yield error(path, "is in beta and needs an anthropic-beta header", hint)
 
 
-def streaming(asked: Asked) -> Iterator[Refusal]:
-    """Refuse ``stream``, which says how an answer travels and not what is asked."""
-    if "stream" in asked.body:
+def streaming(request: CheckedRequest) -> Iterator[Refusal]:
+    """Refuse ``stream``: it is a setting of the connection, not of the request."""
+    if "stream" in request.body:
         hint = "set stream in [api] instead; the result is the same"
-        yield error("stream", "is not part of a request here", hint)
+        yield error("stream", "is not a request parameter in a job", hint)
 
 
-def old_output_format(asked: Asked) -> Iterator[Refusal]:
-    """Warn of the old name of ``output_config.format``."""
-    if "output_format" in asked.body:
-        yield warning("output_format", "is tolerated only for now", "use output_config.format")
+def old_output_format(request: CheckedRequest) -> Iterator[Refusal]:
+    """Warn about the old name of ``output_config.format``."""
+    if "output_format" in request.body:
+        yield warning(
+            "output_format", "is accepted only for a transition period", "use output_config.format"
+        )
 
 
-def settings(asked: Asked) -> Iterator[Refusal]:
-    """Refuse settings that are none of the documented words."""
+def settings(request: CheckedRequest) -> Iterator[Refusal]:
+    """Refuse values that are not documented."""
     for key, words in _WORDS.items():
-        value = asked.body.get(key)
+        value = request.body.get(key)
         if value is not None and value not in words:
             yield error(key, f"must be {' or '.join(words)}")
 
 
-def token_limit(asked: Asked) -> Iterator[Refusal]:
-    """Refuse a ``max_tokens`` that is no count, or above what the model can write."""
-    limit = asked.body.get("max_tokens")
+def token_limit(request: CheckedRequest) -> Iterator[Refusal]:
+    """Refuse a ``max_tokens`` that is not a count, or above the maximum of the model."""
+    limit = request.body.get("max_tokens")
     if limit is None:
         return
     if not isinstance(limit, int) or not is_whole(limit) or limit < 0:
         yield error("max_tokens", "must be a whole number, 0 or more")
         return
-    if limit == 0 and asked.is_batch:
+    if limit == 0 and request.is_batch:
         yield error("max_tokens", "must be at least 1 in a batch")
-    if asked.model is None:
+    if request.model is None:
         return
     is_long = (
-        asked.is_batch
-        and asked.model.has_long_batch_output
-        and any(beta.startswith("output-300k") for beta in asked.betas)
+        request.is_batch
+        and request.model.has_long_batch_output
+        and any(beta.startswith("output-300k") for beta in request.betas)
     )
-    most = 300_000 if is_long else asked.model.max_output
-    if limit > most:
-        yield error("max_tokens", f"{asked.model.id} writes at most {most:,} tokens")
+    maximum = 300_000 if is_long else request.model.max_output
+    if limit > maximum:
+        yield error("max_tokens", f"the maximum of {request.model.id} is {maximum:,} tokens")
 
 
-def batch_only(asked: Asked) -> Iterator[Refusal]:
-    """Refuse what a Message Batch does not take."""
-    for key in _NOT_IN_BATCHES if asked.is_batch else ():
-        if asked.body.get(key) is not None:
+def batch_only(request: CheckedRequest) -> Iterator[Refusal]:
+    """Refuse parameters that a Message Batch does not accept."""
+    for key in _NOT_IN_BATCHES if request.is_batch else ():
+        if request.body.get(key) is not None:
             yield error(key, "is not possible in a batch")
 
 
-def documents(asked: Asked) -> Iterator[Refusal]:
-    """Refuse documents and citations where the newer version no longer takes them."""
-    has_format = asked.part("output_config").get("format") is not None
-    for role, path, block in content_blocks(asked):
+def documents(request: CheckedRequest) -> Iterator[Refusal]:
+    """Refuse documents and citations where the newer version no longer accepts them."""
+    has_format = request.part("output_config").get("format") is not None
+    for role, path, block in content_blocks(request):
         is_document = block.get("type") == "document"
         citations = block.get("citations")
         if (
@@ -160,15 +162,17 @@ def documents(asked: Asked) -> Iterator[Refusal]:
             and isinstance(citations, Mapping)
             and citations.get("enabled")
         ):
-            yield error(f"{path}.citations", "do not go together with output_config.format")
-        if asked.version != NO_SAMPLING_VERSION:
+            yield error(f"{path}.citations", "cannot be combined with output_config.format")
+        if request.version != NO_SAMPLING_VERSION:
             continue
         if is_document and role == "assistant" and path.count(".content") == 1:
-            yield error(path, f"version {asked.version} takes no document in an assistant message")
+            yield error(
+                path, f"version {request.version} accepts no document in an assistant message"
+            )
         if (
             role == "user"
             and block.get("type") == "text"
             and isinstance(citations, list)
             and citations
         ):
-            yield error(path, f"version {asked.version} takes no citations in a user's text")
+            yield error(path, f"version {request.version} accepts no citations in a user's text")

@@ -1,11 +1,16 @@
-"""Rules about JSON schemas: of the answer's format, and of strict tools."""
+"""Rules about JSON schemas: of the output format, and of strict tools."""
 
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from batcher.core.labels.schema.structured_output import FORMATS, MOST_OPTIONAL, MOST_UNIONS
-from batcher.core.request.refusal_rules.asked import Asked, Refusal, error, warning
+from batcher.core.request.refusal_rules.checked_request import (
+    CheckedRequest,
+    Refusal,
+    error,
+    warning,
+)
 from batcher.core.request.refusal_rules.schema_references import is_recursive
 
 _TYPES = frozenset({"object", "array", "string", "integer", "number", "boolean", "null"})
@@ -50,33 +55,33 @@ _KNOWN = frozenset(
 _HARD_PATTERN = re.compile(r"\(\?[=!<]|\\[1-9]|\\k|\\[bB]")
 _TOOL_NAME = re.compile(r"[a-zA-Z0-9_-]{1,128}")
 _TRIGGERS = frozenset({"reasoning", "thinking", "trace"})
-_MOST_STRICT_TOOLS = 20
+_MAX_STRICT_TOOLS = 20
 
 
-def answer_format(asked: Asked) -> Iterator[Refusal]:
-    """Refuse an answer's format that the API cannot hold a model to."""
-    form = asked.part("output_config").get("format")
+def output_format(request: CheckedRequest) -> Iterator[Refusal]:
+    """Refuse an output format that is not a JSON schema."""
+    spec = request.part("output_config").get("format")
     key = "output_config.format"
-    if form is None:
+    if spec is None:
         return
-    if not isinstance(form, Mapping) or form.get("type") != "json_schema":
+    if not isinstance(spec, Mapping) or spec.get("type") != "json_schema":
         yield error(f"{key}.type", 'must be "json_schema"')
-    elif not isinstance(form.get("schema"), Mapping):
+    elif not isinstance(spec.get("schema"), Mapping):
         yield error(f"{key}.schema", "must be a JSON schema")
 
 
-def schemas(asked: Asked) -> Iterator[Refusal]:
-    """Refuse schemas outside the supported part of JSON Schema, and too much of them together."""
-    found = dict(_schemas(asked))
-    strict = [path for path in found if path.startswith("tools.")]
-    for path in strict[_MOST_STRICT_TOOLS:]:
-        yield error(path, f"a request has at most {_MOST_STRICT_TOOLS} strict tools")
-    for number, tool in enumerate(asked.items("tools")):
+def schemas(request: CheckedRequest) -> Iterator[Refusal]:
+    """Refuse schemas with unsupported keywords, and schemas that are too large together."""
+    by_path = dict(_schemas(request))
+    strict = [path for path in by_path if path.startswith("tools.")]
+    for path in strict[_MAX_STRICT_TOOLS:]:
+        yield error(path, f"a request has at most {_MAX_STRICT_TOOLS} strict tools")
+    for number, tool in enumerate(request.items("tools")):
         name = tool.get("name") if isinstance(tool, Mapping) else None
         if isinstance(name, str) and not _TOOL_NAME.fullmatch(name):
             yield error(f"tools.{number}.name", "must be 1 to 128 letters, digits, _ and -")
     optional = unions = 0
-    for path, schema in found.items():
+    for path, schema in by_path.items():
         nodes = list(_nodes(path, schema))
         for here, node in nodes:
             yield from _node(here, node)
@@ -84,26 +89,26 @@ def schemas(asked: Asked) -> Iterator[Refusal]:
             yield error(path, "a schema must not refer to itself")
         optional += sum(_optional(node) for _, node in nodes)
         unions += sum("anyOf" in node or isinstance(node.get("type"), list) for _, node in nodes)
-    last = next(reversed(found), "")
+    last = next(reversed(by_path), "")
     if optional > MOST_OPTIONAL:
-        yield error(last, f"{optional} optional properties; at most {MOST_OPTIONAL} are possible")
+        yield error(last, f"{optional} optional properties; at most {MOST_OPTIONAL} are allowed")
     if unions > MOST_UNIONS:
-        yield error(last, f"{unions} union types; at most {MOST_UNIONS} are possible")
+        yield error(last, f"{unions} union types; at most {MOST_UNIONS} are allowed")
 
 
-def _schemas(asked: Asked) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    for number, tool in enumerate(asked.items("tools")):
+def _schemas(request: CheckedRequest) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    for number, tool in enumerate(request.items("tools")):
         if isinstance(tool, Mapping) and tool.get("strict") is True:
             schema = tool.get("input_schema")
             if isinstance(schema, Mapping):
                 yield f"tools.{number}.input_schema", schema
-    form = asked.part("output_config").get("format")
-    if isinstance(form, Mapping) and isinstance(form.get("schema"), Mapping):
-        yield "output_config.format.schema", form["schema"]
+    spec = request.part("output_config").get("format")
+    if isinstance(spec, Mapping) and isinstance(spec.get("schema"), Mapping):
+        yield "output_config.format.schema", spec["schema"]
 
 
 def _nodes(path: str, schema: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """Give every subschema of a schema with its path."""
+    """Yield every subschema of a schema with its path."""
     pending: list[tuple[str, object]] = [(path, schema)]
     while pending:
         here, node = pending.pop()
@@ -127,7 +132,7 @@ def _node(path: str, node: Mapping[str, Any]) -> Iterator[Refusal]:
     kinds = node.get("type")
     for kind in kinds if isinstance(kinds, list | tuple) else [kinds]:
         if kind is not None and not (isinstance(kind, str) and kind in _TYPES):
-            yield error(f"{path}.type", "is no type of JSON Schema")
+            yield error(f"{path}.type", "is not a type of JSON Schema")
     is_object = kinds == "object" or "properties" in node
     if is_object and node.get("additionalProperties") is not False:
         yield error(path, "every object needs additionalProperties = false")
@@ -137,14 +142,14 @@ def _node(path: str, node: Mapping[str, Any]) -> Iterator[Refusal]:
             yield warning(
                 f"{path}.properties.{name}",
                 "a field of this name can make the API refuse to answer (reasoning_extraction)",
-                "name it otherwise, such as evidence or why",
+                "use another name, such as evidence or why",
             )
 
 
 def _keywords(path: str, node: Mapping[str, Any]) -> Iterator[Refusal]:
     for key in node:
         if key in _REFUSED:
-            hint = "say it in the description instead, and check the answers"
+            hint = "write it in the description instead, and check the answers"
             yield error(f"{path}.{key}", f"{key} is not supported in a schema", hint)
         elif key not in _KNOWN:
             yield warning(f"{path}.{key}", f"{key} is not documented as supported in a schema")
@@ -156,14 +161,14 @@ def _keywords(path: str, node: Mapping[str, Any]) -> Iterator[Refusal]:
     parts = node.get("allOf")
     parts = parts if isinstance(parts, list | tuple) else ()
     if any(isinstance(part, Mapping) and "$ref" in part for part in parts):
-        yield error(f"{path}.allOf", "allOf does not go together with $ref")
+        yield error(f"{path}.allOf", "allOf cannot be combined with $ref")
 
 
 def _values(path: str, node: Mapping[str, Any]) -> Iterator[Refusal]:
-    pattern, form, values = node.get("pattern"), node.get("format"), node.get("enum")
+    pattern, format_name, values = node.get("pattern"), node.get("format"), node.get("enum")
     if isinstance(pattern, str) and _HARD_PATTERN.search(pattern):
         yield error(f"{path}.pattern", "lookaround, backreferences and \\b are not supported")
-    if form is not None and not (isinstance(form, str) and form in FORMATS):
+    if format_name is not None and not (isinstance(format_name, str) and format_name in FORMATS):
         yield error(f"{path}.format", f"must be one of {', '.join(sorted(FORMATS))}")
     if isinstance(values, list) and any(isinstance(value, list | dict) for value in values):
         yield error(f"{path}.enum", "may hold only strings, numbers, booleans and null")

@@ -1,28 +1,28 @@
-"""Whether a JSON schema refers to itself."""
+"""Finds out whether a JSON schema refers to itself."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 
 def is_recursive(schema: Mapping[str, Any]) -> bool:
-    """Tell whether following the references of a schema ever leads in a circle.
+    """Return whether the references of a schema form a cycle.
 
-    References that point outside, or at nothing, lead nowhere.
+    References to other documents, or to nothing, are ignored.
     """
     finished: set[str] = set()
 
-    def circles(pointer: str, above: frozenset[str]) -> bool:
+    def has_cycle(pointer: str, above: frozenset[str]) -> bool:
         if pointer in above:
             return True
         if pointer in finished:
             return False
         target = _resolve(schema, pointer)
-        # A reference inside of what it points at is a circle too, whatever pointer names it.
-        found = any(circles(inner, above | {pointer}) for inner in _references(target))
+        # A reference to an object that contains it is a cycle, too, by whatever pointer.
+        is_cyclic = any(has_cycle(inner, above | {pointer}) for inner in _references(target))
         finished.add(pointer)
-        return found
+        return is_cyclic
 
-    return circles("#", frozenset())
+    return has_cycle("#", frozenset())
 
 
 def _references(node: object) -> Iterator[str]:

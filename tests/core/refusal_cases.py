@@ -1,4 +1,4 @@
-"""Requests to judge, and what is found in them."""
+"""Requests to check, and the keys that are refused."""
 
 from datetime import date
 from pathlib import Path
@@ -13,20 +13,20 @@ TODAY = date(2026, 11, 22)
 OLD, NEW = "2023-06-01", "2026-10-21"
 
 
-def found(
+def refused_keys(
     body: Any,
     model: Any = "claude-haiku-5-5",
     version: Any = OLD,
     severity: Any = "error",
     **options: Any,
 ) -> Any:
-    """List the keys that are refused, or warned of, for a model of the table."""
+    """Return the keys with an error, or a warning, for a model of the table."""
     options.setdefault("today", TODAY)
-    every = refusals(body, TABLE.facts(model), version, **options)
-    return [refusal.key for refusal in every if refusal.severity == severity]
+    results = refusals(body, TABLE.facts(model), version, **options)
+    return [refusal.key for refusal in results if refusal.severity == severity]
 
 
-def plain(**more: Any) -> Any:
-    """Make a complete request, as a job would send it."""
+def request_body(**more: Any) -> Any:
+    """Return a complete request as a job sends it."""
     messages = [{"role": "user", "content": "hello"}]
     return {"model": "m", "max_tokens": 2000, "messages": messages, **more}

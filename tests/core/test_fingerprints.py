@@ -1,4 +1,4 @@
-"""The names of whole jobs' requests are fixed for ever: a changed one is paid for again."""
+"""The fingerprints of complete jobs never change: a changed one is paid for again."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -25,7 +25,7 @@ JOBS: dict[str, Mapping[str, Any]] = {
     "messages": {"messages": "turns", "stop_sequences": ["\u00e9"]},
     "params": {"params": "whole"},
 }
-NAMES = {
+FINGERPRINTS = {
     "prompt": "57dcc5d7926ff24b52562fee7318a851",
     "system": "9dfc733920c9f8cc554605127df3d1d7",
     "blocks": "88d47eface24ea48b656edae31241546",
@@ -37,7 +37,7 @@ NAMES = {
 
 
 def build(keys: Mapping[str, Any]) -> Request:
-    """Build the request of one row of a job with three samples."""
+    """Build the request of a row of a job with three samples."""
     settings = {} if "params" in keys else {"model": "claude-haiku-5-5", "max_tokens": 64}
     job = Job.model_validate(
         {"input": {"path": "x"}, "request": {**settings, "samples": 3, **keys}}
@@ -59,14 +59,14 @@ def build(keys: Mapping[str, Any]) -> Request:
     return request
 
 
-@pytest.mark.parametrize("kind", JOBS)
-def test_the_names_are_fixed_for_ever(kind: str) -> None:
-    """Whatever becomes faster, a recorded answer is found again."""
-    assert build(JOBS[kind]).fingerprints[2].hex() == NAMES[kind]
+@pytest.mark.parametrize("job", JOBS)
+def test_the_fingerprints_never_change(job: str) -> None:
+    """Recorded responses must be found again by every later version."""
+    assert build(JOBS[job]).fingerprints[2].hex() == FINGERPRINTS[job]
 
 
-@pytest.mark.parametrize("kind", JOBS)
-def test_the_bytes_are_the_canonical_ones(kind: str) -> None:
-    """However a request is put together, its bytes are the canonical JSON of its fields."""
-    request = build(JOBS[kind])
+@pytest.mark.parametrize("job", JOBS)
+def test_the_bytes_are_canonical(job: str) -> None:
+    """The bytes of a request are the canonical JSON of its fields, for every kind of job."""
+    request = build(JOBS[job])
     assert request.body == canonical_json(request.fields)
