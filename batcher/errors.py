@@ -1,21 +1,22 @@
-"""Every error a user can meet, as one tree whose branches are the exit codes.
+"""All errors that a user can see, as one tree; the exit codes are its branches.
 
-    BatcherError            1   something unexpected; running again is safe
+    BatcherError            1   unexpected error; running again is safe
     ├── ConfigurationError  2   the command line, job file, template, schema or input is wrong
     │   ├── ProblemsError       ... in several places, which are all listed
     │   │   └── JobFileError        ... in the job file, by line
     │   ├── TemplateError       ... in a prompt or an expression
     │   └── InputError          ... in the input
     ├── LockedError         8   another process holds this job
-    ├── PlanChangedError    9   the plan that was agreed to no longer fits
-    ├── ConfirmationError  10   a yes was needed and nobody was there to say it
+    ├── PlanChangedError    9   the approved plan no longer fits
+    ├── ConfirmationError  10   confirmation is needed and stdin is not a terminal
     └── CheckpointError     1   the checkpoint cannot be read or written
-        └── DamageError         ... because something of it is wrong or missing
+        └── DamageError         ... because a part of it is wrong or missing
 
-Codes 3 to 7, 130 and 143 are endings of a run, not errors: ``core.pace.halt`` and the pipeline.
-A message says what and where (file, row, key), never a key, a prompt or a response.
-``hint`` says what to do next, as a whole sentence or the command to type; ``next_command`` is the
-batcher command for it.
+Codes 3 to 7, 130 and 143 are endings of a run, not errors: see ``core.pace.halt`` and the pipeline.
+A message says what is wrong and where (file, row, key of the job file). It never contains an API
+key, a prompt or a response.
+``hint`` says what to do next, as a sentence or a command; ``next_command`` is the batcher command
+that the user should run next.
 """
 
 from collections.abc import Sequence
@@ -23,7 +24,7 @@ from dataclasses import dataclass
 
 
 class BatcherError(Exception):
-    """Something unexpected happened; what was paid for is recorded and running again is safe."""
+    """An unexpected error; paid responses are recorded and running again is safe."""
 
     exit_code = 1
     next_command = "run"
@@ -42,7 +43,7 @@ class ConfigurationError(BatcherError):
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One mistake: what is wrong, in which file, on which 1-based line, and what to do."""
+    """A mistake: what is wrong, in which file, on which line (from 1), and what to do."""
 
     message: str
     file: str | None = None
@@ -73,11 +74,11 @@ class JobFileError(ProblemsError):
 
 
 class TemplateError(ConfigurationError):
-    """A template cannot be read, or a row does not give it what it asks for."""
+    """A template cannot be read, or a row lacks a value that it needs."""
 
 
 class InputError(ConfigurationError):
-    """The input is missing, unreadable or changed while it was being read."""
+    """The input is missing, unreadable, or changed during reading."""
 
 
 class LockedError(BatcherError):
@@ -87,14 +88,14 @@ class LockedError(BatcherError):
 
 
 class PlanChangedError(BatcherError):
-    """The plan that somebody agreed to is not what a run would do now; nothing was sent."""
+    """A run would now differ from the approved plan; nothing was sent."""
 
     exit_code = 9
     next_command = "estimate"
 
 
 class ConfirmationError(BatcherError):
-    """A yes was needed and there was no terminal to ask on."""
+    """Confirmation is needed and stdin is not a terminal."""
 
     exit_code = 10
 
@@ -104,6 +105,6 @@ class CheckpointError(BatcherError):
 
 
 class DamageError(CheckpointError):
-    """Something of the checkpoint is wrong or missing."""
+    """A part of the checkpoint is wrong or missing."""
 
     next_command = "doctor"

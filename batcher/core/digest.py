@@ -1,4 +1,4 @@
-"""One name for many hashes, whatever their order: as of all rows or all requests of an input."""
+"""One digest of many hashes in any order: of all rows or all requests of an input."""
 
 from dataclasses import dataclass
 
@@ -7,17 +7,17 @@ _MODULUS = 1 << 128
 
 @dataclass(slots=True)
 class Digest:
-    """The sum of hashes of 16 bytes modulo 2^128, and their number; equal ones count each.
+    """The sum of 16-byte hashes modulo 2^128, and their number; equal hashes all count.
 
-    It tells what changed by mistake or in passing; it is no defence against somebody who means to
-    find two inputs of one digest (Bellare and Micciancio, 1997, on sums of hashes).
+    It detects accidental changes. It does not protect against an attacker who constructs two inputs
+    with the same digest (Bellare and Micciancio, 1997, on sums of hashes).
     """
 
     count: int = 0
     _sum: int = 0
 
     def add(self, hashed: bytes) -> None:
-        """Take one more hash into account."""
+        """Add a hash."""
         self.count += 1
         self._sum += int.from_bytes(hashed)
 

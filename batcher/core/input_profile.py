@@ -1,4 +1,4 @@
-"""What the first rows of an input suggest for a job that asks about them."""
+"""Guesses from the first rows of an input how a job could use its columns."""
 
 import json
 import re
@@ -12,7 +12,7 @@ _TEXT_NAMES = (
 )  # fmt: skip
 _LONGEST_ID = 100
 _LONG_TEXT = 2_000
-"""In characters: what several rows share of this length is worth a block of its own."""
+"""In characters: a text of this length that several rows share gets its own block."""
 _IMAGE_NAME = re.compile(r"[^\s].*\.(jpe?g|png|gif|webp)", re.IGNORECASE)
 _DOCUMENT_NAME = re.compile(r"[^\s].*\.pdf", re.IGNORECASE)
 
@@ -21,21 +21,21 @@ Values = Mapping[str, object]
 
 @dataclass(frozen=True, slots=True)
 class InputProfile:
-    """What the first rows suggest; the rest of the input may disagree.
+    """A guess from the first rows; the rest of the input may differ.
 
-    ``id`` is a column whose values all differ. ``texts`` are the columns that look like something
-    to read. ``asked`` has, by the key of section [request], the columns of images, documents,
-    long shared texts and conversations. ``gold`` is a column that says nothing but labels of a job,
-    ``left_out`` is what a draft makes no use of. ``is_batch``: rows are ``{custom_id, params}``.
+    ``id`` is a column with distinct values. ``texts`` are columns with text for the prompt.
+    ``request_columns`` maps a key of section [request] (images, documents, text_documents,
+    messages) to its columns. ``gold`` is a column with labels of the job only. ``unused`` are the
+    other columns. ``is_batch``: rows are ``{custom_id, params}``.
     """
 
     columns: tuple[str, ...]
     rows: int
     id: str | None = None
     texts: tuple[str, ...] = ()
-    asked: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    request_columns: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     gold: str | None = None
-    left_out: tuple[str, ...] = ()
+    unused: tuple[str, ...] = ()
     is_batch: bool = False
 
 
@@ -45,34 +45,35 @@ def profile_rows(
     labels: Sequence[str] = (),
     structs: Sequence[str] = (),
 ) -> InputProfile:
-    """Guess from rows, of which there is at least one.
+    """Guess from at least one row.
 
-    ``labels`` are those that the job is to choose from; ``structs`` columns are structs of bytes
-    and path, as Hugging Face has them for images.
+    ``labels`` are the labels of the job. ``structs`` are the columns whose values are structs of
+    bytes and path, as Hugging Face datasets store images.
     """
     if set(columns) == {"custom_id", "params"} and not structs:
         return InputProfile(tuple(columns), len(rows), is_batch=True)
-    gold = next((name for name in columns if _is_gold(_known(rows, name), labels)), None)
-    asked = _asked(columns, rows, structs)
-    taken = {gold, *(name for names in asked.values() for name in names)}
+    gold = next((name for name in columns if _is_gold(_present_values(rows, name), labels)), None)
+    request_columns = _request_columns(columns, rows, structs)
+    taken = {gold, *(name for names in request_columns.values() for name in names)}
     free = [name for name in columns if name not in taken]
-    row_id = _id(free, rows) or _file_id(asked, rows)
-    texts = _texts([name for name in free if name != row_id], rows, has_asked=bool(asked))
+    row_id = _id(free, rows) or _file_id(request_columns, rows)
+    others = [name for name in free if name != row_id]
+    texts = _texts(others, rows, needs_known_name=bool(request_columns))
     used = {*texts, *taken, row_id}
-    left_out = tuple(name for name in columns if name not in used)
-    return InputProfile(tuple(columns), len(rows), row_id, texts, asked, gold, left_out)
+    unused = tuple(name for name in columns if name not in used)
+    return InputProfile(tuple(columns), len(rows), row_id, texts, request_columns, gold, unused)
 
 
-def _known(rows: Sequence[Values], name: str) -> list[object]:
+def _present_values(rows: Sequence[Values], name: str) -> list[object]:
     return [value for row in rows if (value := row.get(name)) not in (None, "")]
 
 
-def _asked(
+def _request_columns(
     columns: Sequence[str], rows: Sequence[Values], structs: Sequence[str]
 ) -> dict[str, tuple[str, ...]]:
     found: dict[str, list[str]] = {}
     for name in columns:
-        key = "images" if name in structs else _key_of(_known(rows, name))
+        key = "images" if name in structs else _key_of(_present_values(rows, name))
         if key == "messages" and key in found:
             continue
         if key is not None:
@@ -81,7 +82,7 @@ def _asked(
 
 
 def _key_of(values: Sequence[object]) -> str | None:
-    """What all values of a column are, besides short texts and numbers."""
+    """Return the [request] key that fits all values; None for short texts and numbers."""
     if not values:
         return None
     if all(_is_conversation(value) for value in values):
@@ -98,7 +99,7 @@ def _key_of(values: Sequence[object]) -> str | None:
 
 
 def _is_conversation(value: object) -> bool:
-    """Whether it is a list of turns, or the JSON text of one."""
+    """Whether a value is a list of turns, or its JSON text."""
     if isinstance(value, str):
         if not value.lstrip().startswith("["):
             return False
@@ -117,26 +118,26 @@ def _is_gold(values: Sequence[object], labels: Sequence[str]) -> bool:
 
 
 def _id(columns: Sequence[str], rows: Sequence[Values]) -> str | None:
-    """Take a column that names every row: by its name, else the first that reads like names."""
+    """Choose a column of distinct ids: by its name, else the first one with single words."""
     unique = [name for name in columns if _is_id([row.get(name) for row in rows])]
-    called = [name for name in unique if _is_called_id(name)]
-    if called:
+    with_id_name = [name for name in unique if _has_id_name(name)]
+    if with_id_name:
         order = {name: place for place, name in enumerate(_ID_NAMES)}
-        return min(called, key=lambda name: order.get(name.lower(), len(order)))
+        return min(with_id_name, key=lambda name: order.get(name.lower(), len(order)))
     others = [name for name in unique if name.lower() not in _TEXT_NAMES]
     names = (name for name in others if all(_is_word(row.get(name)) for row in rows))
     return next(names, None) if len(rows) > 1 else None
 
 
-def _file_id(asked: Mapping[str, tuple[str, ...]], rows: Sequence[Values]) -> str | None:
-    """The names of files, where each row has its own."""
-    for name in (*asked.get("images", ()), *asked.get("documents", ())):
+def _file_id(request_columns: Mapping[str, tuple[str, ...]], rows: Sequence[Values]) -> str | None:
+    """Return a column of file names that differ in every row."""
+    for name in (*request_columns.get("images", ()), *request_columns.get("documents", ())):
         if _is_id([row.get(name) for row in rows]):
             return name
     return None
 
 
-def _is_called_id(name: str) -> bool:
+def _has_id_name(name: str) -> bool:
     return name.lower() in _ID_NAMES or name.lower().endswith("_id")
 
 
@@ -155,14 +156,13 @@ def _is_word(value: object) -> bool:
     return isinstance(value, str) and not any(char.isspace() for char in value)
 
 
-def _texts(columns: Sequence[str], rows: Sequence[Values], *, has_asked: bool) -> tuple[str, ...]:
-    """Take the column with a telling name, else the one with the longest texts.
-
-    Beside images and the like only a telling name counts.
-    """
+def _texts(
+    columns: Sequence[str], rows: Sequence[Values], *, needs_known_name: bool
+) -> tuple[str, ...]:
+    """Choose the column with a known name for text, else the one with the longest texts."""
     lengths = dict(_lengths(columns, rows))
     named = [name for wanted in _TEXT_NAMES for name in lengths if name.lower() == wanted]
-    longest = [] if has_asked else sorted(lengths, key=lambda name: -lengths[name])
+    longest = [] if needs_known_name else sorted(lengths, key=lambda name: -lengths[name])
     return tuple((named or longest)[:1])
 
 
@@ -175,7 +175,7 @@ def _lengths(columns: Sequence[str], rows: Sequence[Values]) -> Iterator[tuple[s
 
 
 def free_name(wanted: str, taken: Sequence[str]) -> str:
-    """A name for a label that no column of the input has, whatever its capitals."""
+    """Return a name for a label that no column of the input has, in any letter case."""
     names = {name.casefold() for name in taken}
     name = wanted
     while name.casefold() in names:

@@ -1,20 +1,20 @@
-"""Did you mean: the nearest of the names that exist."""
+"""Suggests the nearest existing name for a misspelt one."""
 
 import difflib
 from collections.abc import Iterable
 
 
-def nearest(name: str, known: Iterable[str], *, shown: int = 0) -> str | None:
-    """Suggest the known name nearest to ``name``, as a hint; None when none is near.
+def nearest(name: str, known: Iterable[str], *, list_first: int = 0) -> str | None:
+    """Return a hint with the known name nearest to ``name``; None when none is similar.
 
-    With ``shown``, the first so many known names are listed instead of None.
+    With ``list_first`` the hint then lists that many known names instead.
     """
     names = list(known)
     folded = {candidate.casefold(): candidate for candidate in names}
-    found = difflib.get_close_matches(name.casefold(), folded, n=1, cutoff=0.6)
-    if found:
-        return f"Did you mean `{folded[found[0]]}`?"
-    if not shown or not names:
+    matches = difflib.get_close_matches(name.casefold(), folded, n=1, cutoff=0.6)
+    if matches:
+        return f"Did you mean `{folded[matches[0]]}`?"
+    if not list_first or not names:
         return None
-    more = ", ..." if len(names) > shown else ""
-    return "There is: " + ", ".join(f"`{name}`" for name in names[:shown]) + more
+    more = ", ..." if len(names) > list_first else ""
+    return "Available: " + ", ".join(f"`{name}`" for name in names[:list_first]) + more

@@ -1,4 +1,4 @@
-"""What is told to somebody who is not watching, and when."""
+"""Notices about the end of a run: when to send one and what it says."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -10,29 +10,29 @@ from batcher.core.money.display import rounded_text
 
 Event = Literal["finish", "failure", "budget"]
 
-_STOPPED_BY_SOMEBODY = (130, 143)
+_INTERRUPTED = (130, 143)
 _ENDINGS: Mapping[int, str] = {
     0: "finished",
     1: "stopped by an unexpected error",
-    2: "not started: its job file or input is wrong",
+    2: "not started: the job file or the input is wrong",
     3: "finished, some rows failed for good",
-    4: "stopped: the API refused it",
+    4: "stopped: the API refused the key, the model or the spending",
     5: "stopped: the API is unreachable or overloaded; rows are left",
-    6: "stopped: its budget is reached; rows are left",
-    7: "stopped: its time is over; rows are left",
-    8: "not started: another process holds it",
+    6: "stopped: the budget is reached; rows are left",
+    7: "stopped: the time limit is reached; rows are left",
+    8: "not started: another process runs this job",
     9: "not started: the saved plan no longer fits",
-    10: "not started: it needs a yes",
+    10: "not started: it needs confirmation (--yes)",
 }
 
 
-class NotDelivered(Exception):  # noqa: N818 - an ending, told in one line; not a bug
-    """A notice did not arrive; the text says why, and holds no address, token or content."""
+class NotDelivered(Exception):  # noqa: N818 - an expected ending, not a bug
+    """A notice was not delivered; the message says why, without address, token or content."""
 
 
 def event_of(exit_code: int) -> Event | None:
-    """Say what an ending is to somebody who waits; None when somebody stopped the run."""
-    if exit_code in _STOPPED_BY_SOMEBODY:
+    """Return the event of an exit code; None when a user interrupted the run."""
+    if exit_code in _INTERRUPTED:
         return None
     if exit_code in (0, 3):
         return "finish"
@@ -41,10 +41,10 @@ def event_of(exit_code: int) -> Event | None:
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """How a run ended, in a few facts; never a row's values, a prompt, an answer or an error text.
+    """A few facts about the end of a run; never a row's values, a prompt, an answer or an error.
 
-    ``rows`` and ``usd`` are those of run.json, None when the run did not get so far. ``next`` is
-    the command to type.
+    ``rows`` and ``usd`` are taken from run.json; None when the run ended before it had them.
+    ``next`` is the next command to type.
     """
 
     event: Event
@@ -60,7 +60,7 @@ class Notice:
 
     @property
     def text(self) -> str:
-        """One line for people, as chat programs show it."""
+        """The notice as one line, for chat programs."""
         line = f"{self.job}: {_ENDINGS.get(self.exit_code, 'stopped')} (exit {self.exit_code})"
         if self.rows is not None:
             counts = sorted(self.rows["by_status"].items())
@@ -71,6 +71,6 @@ class Notice:
         return f"{line}. Next: {self.next}"
 
     def content(self) -> dict[str, Any]:
-        """Return the notice as JSON has it; ``text`` comes first."""
+        """Return the fields for JSON; ``text`` comes first."""
         times = {"started": self.started.isoformat(), "ended": self.ended.isoformat()}
         return {"text": self.text, **asdict(self), **times}

@@ -1,4 +1,4 @@
-"""The plan file: what somebody looked at and agreed to, and what no longer fits it."""
+"""The plan file: a plan that a user approved, and its differences from the current plan."""
 
 import hashlib
 import json
@@ -11,19 +11,19 @@ from batcher.errors import ConfigurationError
 
 SCHEMA_VERSION = 1
 _PERSON = b"batcher-plan0001"
-_LONGEST_SHOWN = 60
-_ANEW = "make it anew with batcher estimate JOB --out FILE"
+_MAX_SHOWN_LENGTH = 60
+_SAVE_NEW = "save a new plan: batcher estimate JOB --out FILE"
 
 
 @dataclass(frozen=True, slots=True)
 class SavedPlan:
-    """What a run has to be like to be the one that was agreed to.
+    """The properties that a run must have to match an approved plan.
 
-    ``rows`` and ``requests`` are digests of all of them, whatever their order. ``form`` is what
-    requests are made by, each part by its name: short values as they are, texts as digests, so that
-    the file holds no prompt. ``prices`` are the rates of each model in USD per million tokens.
-    ``cap_usd`` is the most that the job may ever spend under this plan, None without a limit.
-    ``estimate`` is what was expected then.
+    ``rows`` and ``requests`` are digests of all rows and requests, in any order. ``form`` maps the
+    parts of a request (prompt, model, parameters) to their values: short ones as they are, others
+    as digests, so that the file contains no prompt. ``prices`` are the rates of each model in USD
+    per million tokens. ``cap_usd`` limits what the job may ever spend under this plan, None for no
+    limit. ``estimate`` is the estimate of that time.
     """
 
     job: str
@@ -38,12 +38,12 @@ class SavedPlan:
     estimate: Mapping[str, str | None]
 
     def to_json(self) -> str:
-        """Write it as the text of a file."""
+        """Return the content of the file."""
         return json.dumps({"schema_version": SCHEMA_VERSION, **asdict(self)}, indent=2) + "\n"
 
     @classmethod
     def from_json(cls, text: str) -> "SavedPlan":
-        """Read it; ConfigurationError, without the file's name, for what is no such plan."""
+        """Read a plan; ConfigurationError, without the file's name, for any other text."""
         try:
             content = load(text)
             version = content.pop("schema_version")
@@ -52,17 +52,17 @@ class SavedPlan:
             raise _unreadable() from None
         if plan is None:
             raise ConfigurationError(
-                f"the plan was made by another batcher: its schema is {version}, "
-                f"ours {SCHEMA_VERSION}",
-                hint=_ANEW,
+                f"another version of batcher wrote this plan: its schema_version is {version}, "
+                f"this version reads {SCHEMA_VERSION}",
+                hint=_SAVE_NEW,
             )
-        if not _is_whole(plan):
+        if not _is_valid(plan):
             raise _unreadable()
         return plan
 
 
-def _is_whole(plan: SavedPlan) -> bool:
-    """Whether the values of a plan that was read are of the right kinds."""
+def _is_valid(plan: SavedPlan) -> bool:
+    """Whether all values have the right types."""
     texts = (plan.job, plan.created, plan.version, plan.rows, plan.requests)
     return (
         all(isinstance(text, str) for text in texts)
@@ -80,12 +80,12 @@ def _is_mapping(value: object) -> bool:
 
 
 def _is_table(value: object) -> bool:
-    """Whether it gives each name a text."""
+    """Whether a value maps names to strings."""
     return isinstance(value, Mapping) and all(isinstance(text, str) for text in value.values())
 
 
 def _is_cap(text: object) -> bool:
-    """Whether it is an exact amount above zero; a float is not, nor is an infinite one."""
+    """Whether a value is an exact, finite amount above zero, written as a string."""
     try:
         return isinstance(text, str) and Decimal(text).is_finite() and Decimal(text) > 0
     except ArithmeticError:
@@ -93,66 +93,67 @@ def _is_cap(text: object) -> bool:
 
 
 def _unreadable() -> ConfigurationError:
-    return ConfigurationError("this is no plan of batcher's, or it is damaged", hint=_ANEW)
+    return ConfigurationError(
+        "this is not a plan file of batcher, or it is damaged", hint=_SAVE_NEW
+    )
 
 
-def shown(value: object) -> str:
-    """How a part of the form is kept: a short value as it is, anything longer as a digest."""
+def text_or_digest(value: object) -> str:
+    """Return a short value as text, any other value as a digest."""
     text = value if isinstance(value, str) else json.dumps(value, sort_keys=True, default=str)
-    is_short = isinstance(value, str | int | float | bool) and len(text) <= _LONGEST_SHOWN
+    is_short = isinstance(value, str | int | float | bool) and len(text) <= _MAX_SHOWN_LENGTH
     return text if is_short else digest_of(text)
 
 
 def digest_of(text: str) -> str:
-    """Name a text without telling it."""
+    """Return a digest that identifies a text without revealing it."""
     hashed = hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16, person=_PERSON)
     return f"blake2b:{hashed.hexdigest()}"
 
 
 def changes(saved: SavedPlan, now: SavedPlan) -> tuple[str, ...]:
-    """Say in words what no longer fits; nothing when the run is the one that was agreed to.
+    """Describe the differences from an approved plan, one line each; empty when the run matches.
 
-    When it was made, by which batcher, what was estimated and the cap are no part of that.
+    The time, the version of batcher, the estimate and the cap are not compared.
     """
-    found = [*_other_rows(saved, now), *_other_parts(saved.form, now.form)]
-    found += _other_prices(saved, now)
+    lines = [*_row_changes(saved, now), *_form_changes(saved.form, now.form)]
+    lines += _price_changes(saved, now)
     if saved.job != now.job:
-        found.insert(0, f"job: {saved.job} then, {now.job} now")
-    if not found and saved.requests != now.requests:
-        found.append("requests: made otherwise from the same rows and the same job file")
-    return tuple(found)
+        lines.insert(0, f"job: {saved.job} in the plan, {now.job} now")
+    if not lines and saved.requests != now.requests:
+        lines.append("requests: different, although the rows and the job file are the same")
+    return tuple(lines)
 
 
-def _other_rows(saved: SavedPlan, now: SavedPlan) -> Iterator[str]:
+def _row_changes(saved: SavedPlan, now: SavedPlan) -> Iterator[str]:
     if saved.row_count != now.row_count:
-        yield f"rows: {saved.row_count:,} then, {now.row_count:,} now"
+        yield f"rows: {saved.row_count:,} in the plan, {now.row_count:,} now"
     elif saved.rows != now.rows:
-        yield "rows: as many as then, but not with the same values"
+        yield "rows: the same number, but different values"
 
 
-def _other_parts(then: Mapping[str, str], now: Mapping[str, str]) -> Iterator[str]:
-    for name in sorted({*then, *now}):
-        before, after = then.get(name), now.get(name)
+def _form_changes(saved: Mapping[str, str], now: Mapping[str, str]) -> Iterator[str]:
+    for name in sorted({*saved, *now}):
+        before, after = saved.get(name), now.get(name)
         if before == after:
             continue
-        is_told = not any(str(value).startswith("blake2b:") for value in (before, after))
         if before is None or after is None:
-            yield f"{name}: " + ("new since" if before is None else "gone since")
-        elif is_told:
-            yield f"{name}: {before} then, {after} now"
+            yield f"{name}: " + ("added" if before is None else "removed")
+        elif before.startswith("blake2b:") or after.startswith("blake2b:"):
+            yield f"{name}: changed"
         else:
-            yield f"{name}: not the same as then"
+            yield f"{name}: {before} in the plan, {after} now"
 
 
-def _other_prices(saved: SavedPlan, now: SavedPlan) -> Iterator[str]:
+def _price_changes(saved: SavedPlan, now: SavedPlan) -> Iterator[str]:
     for model in sorted(saved.prices.keys() & now.prices.keys()):
-        then, today = saved.prices[model], now.prices[model]
-        for kind in sorted({*then, *today}):
-            if then.get(kind) != today.get(kind):
+        before, after = saved.prices[model], now.prices[model]
+        for kind in sorted({*before, *after}):
+            if before.get(kind) != after.get(kind):
                 yield (
-                    f"prices: {kind} of {model} cost ${then.get(kind, '?')} per million then, "
-                    f"${today.get(kind, '?')} now"
+                    f"prices: {kind} of {model} is ${before.get(kind, '?')} per million tokens in "
+                    f"the plan, ${after.get(kind, '?')} now"
                 )
-    other = saved.prices.keys() ^ now.prices.keys()
-    if other:
-        yield f"models: {', '.join(sorted(saved.prices))} then, {', '.join(sorted(now.prices))} now"
+    if saved.prices.keys() != now.prices.keys():
+        before_models, models = ", ".join(sorted(saved.prices)), ", ".join(sorted(now.prices))
+        yield f"models: {before_models} in the plan, {models} now"

@@ -1,4 +1,4 @@
-"""One input record and where it came from."""
+"""An input record and its position in the input."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a row stands: its file as the user named it, and its 1-based line or row in it."""
+    """The position of a row: its file as the user named it, and its line or row from 1."""
 
     file: str
     line: int
@@ -31,7 +31,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class BadRow:
-    """A record that cannot become a request, and why; ``error_type`` starts with ``client.``."""
+    """A record that cannot become a request; ``error_type`` starts with ``client.``."""
 
     ordinal: int
     place: Place

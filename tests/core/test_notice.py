@@ -1,4 +1,4 @@
-"""Which ending is told to whom, and in which words."""
+"""The event and the text of a notice for each ending of a run."""
 
 import json
 from datetime import UTC, datetime
@@ -19,13 +19,13 @@ NOON = datetime(2026, 1, 2, 12, tzinfo=UTC)
         *((code, None) for code in (130, 143)),
     ],
 )
-def test_every_ending_is_an_event_unless_somebody_chose_it(code: int, event: str | None) -> None:
-    """A run that needs somebody is a failure; one that somebody stopped is not news to them."""
+def test_every_ending_except_an_interruption_is_an_event(code: int, event: str | None) -> None:
+    """A run that needs attention is a failure; an interruption needs no notice."""
     assert event_of(code) == event
 
 
-def test_a_notice_says_what_came_of_the_run_in_one_line() -> None:
-    """Chat programs show ``text``: what happened, the rows, the money, and what to type."""
+def test_a_notice_describes_the_run_in_one_line() -> None:
+    """Chat programs show ``text``: the ending, the rows, the money and the next command."""
     rows = {"total": 1200, "by_status": {"succeeded": 1198, "errored": 2}}
     usd = {"spent": "1.2345", "unknown": "0"}
     notice = Notice("finish", "nightly", "R", 3, "/s", rows, usd, NOON, NOON, "batcher failures j")
@@ -41,10 +41,10 @@ def test_a_notice_says_what_came_of_the_run_in_one_line() -> None:
     assert content["ended"] == "2026-01-02T12:00:00+00:00"
 
 
-def test_a_run_that_got_nowhere_is_told_without_figures() -> None:
-    """What is not known is left out, not counted as nothing."""
+def test_a_run_that_did_not_start_has_no_figures() -> None:
+    """Unknown figures are left out, not shown as 0."""
     notice = Notice("failure", "j", "R", 2, "/s", None, None, NOON, NOON, "batcher run j")
     assert notice.text == (
-        "j: not started: its job file or input is wrong (exit 2). Next: batcher run j"
+        "j: not started: the job file or the input is wrong (exit 2). Next: batcher run j"
     )
     assert notice.content()["rows"] is None

@@ -1,4 +1,4 @@
-"""Plan files in general: written and read without loss, refused when broken, no change missed."""
+"""Plan files: read back unchanged, refused when broken, and no change is missed."""
 
 import json
 from typing import Any
@@ -53,14 +53,14 @@ anything = st.recursive(
 
 @given(plans)
 def test_a_plan_is_read_as_it_was_written(plan: SavedPlan) -> None:
-    """Nothing is lost on the way, and it fits itself."""
+    """A plan reads back equal and matches itself."""
     assert SavedPlan.from_json(plan.to_json()) == plan
     assert changes(plan, plan) == ()
 
 
 @given(plans, plans)
 def test_a_change_is_never_missed(saved: SavedPlan, now: SavedPlan) -> None:
-    """Whatever decides what is asked and what it costs is compared; the rest is not."""
+    """All parts that decide the requests and their cost are compared, and only these."""
     is_same = all(
         getattr(saved, name) == getattr(now, name)
         for name in ("job", "row_count", "rows", "requests", "form", "prices")
@@ -69,8 +69,8 @@ def test_a_change_is_never_missed(saved: SavedPlan, now: SavedPlan) -> None:
 
 
 @given(st.sampled_from(sorted(json.loads(PLAN.to_json()))), anything)
-def test_a_broken_file_is_told_or_harmless(name: str, value: Any) -> None:
-    """One part replaced by anything at all: refused in our words, or held against a plan."""
+def test_a_broken_file_is_refused_or_harmless(name: str, value: Any) -> None:
+    """With one part replaced by any value, a file is refused or can be compared."""
     content = json.loads(PLAN.to_json()) | {name: value}
     try:
         plan = SavedPlan.from_json(json.dumps(content))
@@ -81,8 +81,8 @@ def test_a_broken_file_is_told_or_harmless(name: str, value: Any) -> None:
 
 @pytest.mark.parametrize("cut", range(0, len(PLAN.to_json()) - 2, 7))
 def test_a_file_that_was_cut_short_is_refused(cut: int) -> None:
-    """Half a plan is none."""
-    with pytest.raises(ConfigurationError, match="no plan of batcher's, or it is damaged"):
+    """A part of a plan file is not a plan."""
+    with pytest.raises(ConfigurationError, match="not a plan file of batcher, or it is damaged"):
         SavedPlan.from_json(PLAN.to_json()[:cut])
 
 
@@ -108,22 +108,22 @@ def test_a_file_that_was_cut_short_is_refused(cut: int) -> None:
         ("extra", 1),
     ],
 )
-def test_what_has_the_wrong_kind_is_refused(name: str, value: Any) -> None:
-    """A cap above all is an exact number of dollars or nothing."""
+def test_a_value_of_the_wrong_type_is_refused(name: str, value: Any) -> None:
+    """Above all, a cap is an exact number of dollars or absent."""
     content = json.loads(PLAN.to_json()) | {name: value}
     with pytest.raises(ConfigurationError):
         SavedPlan.from_json(json.dumps(content))
 
 
 @pytest.mark.parametrize("text", ["", "[]", "null", "5", "[" * 100_000, '{"schema_version": 1}'])
-def test_what_is_no_plan_is_refused(text: str) -> None:
-    """Any other file, also one that is made to break parsers."""
+def test_any_other_text_is_refused(text: str) -> None:
+    """Also a text that is made to break parsers."""
     with pytest.raises(ConfigurationError):
         SavedPlan.from_json(text)
 
 
 def test_another_version_is_named() -> None:
-    """A plan of a later batcher is not guessed at."""
+    """A plan of a later version is refused with both schema versions."""
     content = json.loads(PLAN.to_json()) | {"schema_version": 2}
-    with pytest.raises(ConfigurationError, match="its schema is 2, ours 1"):
+    with pytest.raises(ConfigurationError, match="its schema_version is 2, this version reads 1"):
         SavedPlan.from_json(json.dumps(content))

@@ -1,4 +1,4 @@
-"""A plan that was agreed to is written whole, read strictly, and held against the next one."""
+"""An approved plan is stored completely, read strictly, and compared with the current plan."""
 
 import json
 from dataclasses import replace
@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batcher.core.digest import Digest
-from batcher.core.plan_file import SavedPlan, changes, digest_of, shown
+from batcher.core.plan_file import SavedPlan, changes, digest_of, text_or_digest
 from batcher.errors import ConfigurationError
 
 PLAN = SavedPlan(
@@ -25,42 +25,45 @@ PLAN = SavedPlan(
     estimate={"expected": "10", "low": "9", "high": "11", "worst": None},
 )
 
-OTHERS: dict[str, tuple[dict[str, Any], str]] = {
-    "more rows": ({"row_count": 1_300}, "rows: 12 then, 1,300 now"),
+CHANGES: dict[str, tuple[dict[str, Any], str]] = {
+    "more rows": ({"row_count": 1_300}, "rows: 12 in the plan, 1,300 now"),
     "other rows": (
         {"rows": "cc", "requests": "dd"},
-        "rows: as many as then, but",
+        "rows: the same number, but different values",
     ),
-    "another model": ({"form": {**PLAN.form, "model": "claude-opus-5"}}, "model: claude-haiku-5-5"),
-    "another prompt": ({"form": {**PLAN.form, "prompt": digest_of("x")}}, "prompt: not the same"),
-    "a new parameter": ({"form": {**PLAN.form, "speed": "fast"}}, "speed: new since"),
+    "another model": (
+        {"form": {**PLAN.form, "model": "claude-opus-5"}},
+        "model: claude-haiku-5-5 in the plan, claude-opus-5 now",
+    ),
+    "another prompt": ({"form": {**PLAN.form, "prompt": digest_of("x")}}, "prompt: changed"),
+    "a new parameter": ({"form": {**PLAN.form, "speed": "fast"}}, "speed: added"),
     "another price": (
         {"prices": {"claude-haiku-5-5": {"input": "0.2", "output": "0.5"}}},
-        "prices: input of claude-haiku-5-5 cost $0.1 per million then, $0.2 now",
+        "prices: input of claude-haiku-5-5 is $0.1 per million tokens in the plan, $0.2 now",
     ),
-    "another model's price": ({"prices": {}}, "models: claude-haiku-5-5 then"),
-    "another job": ({"job": "other"}, "job: labels then, other now"),
-    "only the requests": ({"requests": "dd"}, "requests: made otherwise"),
+    "another model's price": ({"prices": {}}, "models: claude-haiku-5-5 in the plan"),
+    "another job": ({"job": "other"}, "job: labels in the plan, other now"),
+    "only the requests": ({"requests": "dd"}, "requests: different, although"),
 }
 
 
-def test_it_is_read_as_it_was_written() -> None:
-    """And holds nothing that anybody asked."""
+def test_a_plan_reads_back_equal() -> None:
+    """The file contains no prompt."""
     assert SavedPlan.from_json(PLAN.to_json()) == PLAN
     assert "Classify" not in PLAN.to_json()
 
 
-@pytest.mark.parametrize("name", OTHERS)
-def test_what_changed_is_named(name: str) -> None:
-    """In words, and nothing else is."""
-    different, said = OTHERS[name]
+@pytest.mark.parametrize("name", CHANGES)
+def test_a_change_is_named(name: str) -> None:
+    """In one line, and no other line appears."""
+    different, expected = CHANGES[name]
     found = changes(PLAN, replace(PLAN, **different))
     assert len(found) == 1
-    assert said in found[0]
+    assert expected in found[0]
 
 
-def test_what_is_no_part_of_it_changes_nothing() -> None:
-    """When it was made, by which batcher, what was estimated, and the cap."""
+def test_other_parts_are_not_compared() -> None:
+    """The time, the version of batcher, the estimate and the cap."""
     now = replace(PLAN, created="later", version="9", cap_usd=None, estimate={})
     assert changes(PLAN, now) == ()
 
@@ -77,8 +80,8 @@ def test_what_is_no_part_of_it_changes_nothing() -> None:
         {"unknown": 1},
     ],
 )
-def test_what_is_no_plan_is_refused(change: dict[str, Any]) -> None:
-    """A newer schema, a damaged value, a key that nobody knows."""
+def test_an_invalid_plan_is_refused(change: dict[str, Any]) -> None:
+    """A newer schema, a damaged value, an unknown key."""
     content = {**json.loads(PLAN.to_json()), **change}
     with pytest.raises(ConfigurationError):
         SavedPlan.from_json(json.dumps(content))
@@ -86,30 +89,30 @@ def test_what_is_no_plan_is_refused(change: dict[str, Any]) -> None:
 
 @given(st.text(max_size=200))
 def test_any_text_is_read_or_refused(text: str) -> None:
-    """Never anything but a plan or our own error."""
+    """The result is a plan or a ConfigurationError."""
     with pytest.raises(ConfigurationError):
         SavedPlan.from_json(text)
 
 
 @given(st.lists(st.binary(min_size=16, max_size=16)), st.randoms())
-def test_a_digest_does_not_know_the_order(values: list[bytes], random: Any) -> None:
-    """Any order gives the same; one more value, or another, gives another."""
-    one, other, more = Digest(), Digest(), Digest()
+def test_a_digest_does_not_depend_on_the_order(values: list[bytes], random: Any) -> None:
+    """Any order gives the same digest; one more value changes it."""
+    digest, of_shuffled, of_more = Digest(), Digest(), Digest()
     shuffled = list(values)
     random.shuffle(shuffled)
     for value in values:
-        one.add(value)
-        more.add(value)
+        digest.add(value)
+        of_more.add(value)
     for value in shuffled:
-        other.add(value)
-    more.add(b"one more of them")
-    assert (one.hex, one.count) == (other.hex, other.count)
-    assert one.hex != more.hex
+        of_shuffled.add(value)
+    of_more.add(b"one more of them")
+    assert (digest.hex, digest.count) == (of_shuffled.hex, of_shuffled.count)
+    assert digest.hex != of_more.hex
 
 
-def test_long_values_are_not_shown() -> None:
-    """A short one is told as it is, a long one or a structure by its digest."""
-    assert shown("claude-haiku-5-5") == "claude-haiku-5-5"
-    assert shown(300) == "300"
-    assert shown("x" * 100).startswith("blake2b:")
-    assert shown({"a": 1}).startswith("blake2b:")
+def test_long_values_are_stored_as_digests() -> None:
+    """A short value is stored as text, a long one or a structure as a digest."""
+    assert text_or_digest("claude-haiku-5-5") == "claude-haiku-5-5"
+    assert text_or_digest(300) == "300"
+    assert text_or_digest("x" * 100).startswith("blake2b:")
+    assert text_or_digest({"a": 1}).startswith("blake2b:")

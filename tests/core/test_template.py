@@ -79,7 +79,7 @@ def test_a_missing_column_of_row_is_named() -> None:
     error = failure("{{ row['my cal'] }}", **{"my col": 1})
     assert error.message.startswith("prompt, line 1: there is no column `my cal`\n")
     assert error.hint == "Did you mean `my col`?"
-    assert failure("{{ row.zzz }}", a=1, b=2).hint == "There is: `a`, `b`"
+    assert failure("{{ row.zzz }}", a=1, b=2).hint == "Available: `a`, `b`"
 
 
 @pytest.mark.parametrize(

@@ -95,16 +95,16 @@ def test_a_plan_is_held_to_and_says_what_changed(server: Server, tmp_path: Path)
     assert "thing" not in plan.read_text()
     job.write(rows(55))
     said = job.run("--plan", str(plan), code=9)
-    assert "rows: 50 then, 55 now" in said
+    assert "rows: 50 in the plan, 55 now" in said
     job.write(rows(50), request='prompt = "Sort: {{ text }}"\n')
-    assert "prompt: not the same as then" in job.run("--plan", str(plan), code=9)
+    assert "prompt: changed" in job.run("--plan", str(plan), code=9)
     assert server.ledger()["answered"] == 0
     job.write(rows(50))
     job.run("--plan", str(plan))
     assert server.ledger()["answered"] == 50
     job.run("--plan", str(plan))
     plan.write_text("{}")
-    assert "no plan of batcher's" in job.run("--plan", str(plan), code=2)
+    assert "not a plan file of batcher" in job.run("--plan", str(plan), code=2)
 
 
 def test_the_prompt_cache_is_part_of_the_estimate(server: Server, tmp_path: Path) -> None:

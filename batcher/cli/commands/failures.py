@@ -8,7 +8,7 @@ import click
 
 from batcher.cli.messages import print_json, say, tell
 from batcher.cli.options import job_argument, json_option, load, set_option, simulate_option, typed
-from batcher.core.failure_advice import CANNOT_BE_ASKED, advice
+from batcher.core.failure_advice import WITHOUT_REQUEST, advice
 from batcher.core.money.display import exact_text, rounded_text
 from batcher.runner.commands.results import failure_groups, reading
 
@@ -79,7 +79,7 @@ def _next(
         return typed("status", job, is_simulated=is_simulated)
     if not all(group["is_final"] for group in groups):
         return typed("run", job, is_simulated=is_simulated)
-    askable = [group for group in groups if group["error_type"] not in CANNOT_BE_ASKED]
+    askable = [group for group in groups if group["error_type"] not in WITHOUT_REQUEST]
     if not askable:
         return typed("show", job, groups[0]["example_id"], is_simulated=is_simulated)
     words = ["--only", askable[0]["error_type"]]

@@ -178,11 +178,11 @@ def _tell(look: InputProfile) -> None:
     say(f"saw    {number}: {_listed(look.columns)}")
     guesses = [f"id {look.id or 'none (rows are numbered)'}"]
     guesses += [f"text {', '.join(look.texts)}"] * bool(look.texts)
-    guesses += [f"{key} {', '.join(names)}" for key, names in look.asked.items()]
+    guesses += [f"{key} {', '.join(names)}" for key, names in look.request_columns.items()]
     guesses += [f"gold {look.gold}"] * (look.gold is not None)
     say(f"guess  {printable('; '.join(guesses))}")
-    if look.left_out:
-        say(f"left   {_listed(look.left_out)}: not in the prompt")
+    if look.unused:
+        say(f"left   {_listed(look.unused)}: not in the prompt")
     say("do     read the prompt in it and make it yours")
 
 
@@ -190,14 +190,14 @@ def _drafted(
     path: Path, look: InputProfile, choices: tuple[str, ...], schema: str
 ) -> tuple[dict[str, Any], dict[str, str]]:
     """Say what the job would be, and why."""
-    shown = look.texts or (() if look.asked else look.columns[:1])
+    shown = look.texts or (() if look.request_columns else look.columns[:1])
     texts = "\n".join(placeholder(column) for column in shown)
     given: dict[str, Any] = {"input": {"path": path.name}}
     if look.id is not None:
         given["input"]["id"] = look.id
     given["request"] = _request(f"{_task(choices, 'this')}\n\n{texts}".rstrip() + "\n")
     given["request"] |= {
-        key: names[0] if key == "messages" else names for key, names in look.asked.items()
+        key: names[0] if key == "messages" else names for key, names in look.request_columns.items()
     }
     if choices:
         given["labels"] = {"schema": schema}

@@ -139,7 +139,7 @@ def _undefined(
         words = re.findall(r"[^\W\d]\w*", marked)
         missing = [word for word in words if word in names and word not in columns]
     for name in missing:
-        return f"there is no column `{name}`", nearest(name, columns, shown=8)
+        return f"there is no column `{name}`", nearest(name, columns, list_first=8)
     return f"there is no `{marked}` in this row", None
 
 

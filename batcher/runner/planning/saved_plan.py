@@ -11,7 +11,7 @@ from batcher import __version__
 from batcher.core.estimate.estimate import Dollars
 from batcher.core.money.display import exact_text
 from batcher.core.money.prices import Rates
-from batcher.core.plan_file import SavedPlan, changes, digest_of, shown
+from batcher.core.plan_file import SavedPlan, changes, digest_of, text_or_digest
 from batcher.errors import ConfigurationError, PlanChangedError
 from batcher.runner.job_context import JobContext
 from batcher.runner.planning.planner import Plan
@@ -88,7 +88,7 @@ def _form(context: JobContext) -> dict[str, str]:
     form = {"samples": str(request.samples)}
     for name, text in (("prompt", loaded.prompt), ("system prompt", loaded.system)):
         if text is not None:
-            form[name] = digest_of(text if isinstance(text, str) else shown(text))
+            form[name] = digest_of(text if isinstance(text, str) else text_or_digest(text))
     parameters: Mapping[str, Any] = {
         **{name: getattr(request, name) for name in ("model", "max_tokens", "messages", "params")},
         **request.parameters,
@@ -97,9 +97,9 @@ def _form(context: JobContext) -> dict[str, str]:
         if value is None:
             continue
         if name == "output_config" and isinstance(value, Mapping) and value.get("format"):
-            form["schema of the answer"] = digest_of(shown(value["format"]))
+            form["schema of the answer"] = digest_of(text_or_digest(value["format"]))
             value = {key: part for key, part in value.items() if key != "format"}  # noqa: PLW2901
-        form[name] = shown(value)
+        form[name] = text_or_digest(value)
     return form
 
 
