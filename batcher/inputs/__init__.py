@@ -1,1 +1,1 @@
-"""Reads job files, rows and images."""
+"""Reads job files, input rows, images and documents."""

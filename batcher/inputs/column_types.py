@@ -1,4 +1,4 @@
-"""The Arrow schema of an input's columns, stable over all of it."""
+"""Finds one Arrow schema for the columns of a whole input."""
 
 from collections.abc import Iterable, Sequence
 
@@ -13,11 +13,11 @@ MAX_COLUMNS = 2_000
 
 
 class ColumnTypes:
-    """Collects the types of the columns ``names`` (None: all, in first-seen order) chunk by chunk.
+    """Collects the types of the columns ``names`` chunk by chunk; None: all, in first-seen order.
 
-    For Parquet they are the files' own; for JSONL they are found from the values
-    (``json_types`` says how), in memory that does not grow with the number of rows.
-    A JSONL column that never had a value is a string column.
+    Parquet columns keep the types of the files. The types of JSONL columns are found from the
+    values (see ``json_types``), in memory that does not grow with the number of rows. A JSONL
+    column without any value is a string column.
     """
 
     def __init__(self, names: Sequence[str] | None) -> None:
@@ -25,8 +25,12 @@ class ColumnTypes:
         self._shapes = {name: ColumnShape() for name in self._names or ()}
         self._arrow: pa.Schema | None = None
 
-    def see(self, chunk: Chunk) -> None:
-        """Take in one chunk; raises ``InputError`` when all columns are meant and are too many."""
+    def add(self, chunk: Chunk) -> None:
+        """Add the types of one chunk.
+
+        Raises ``InputError`` when all columns are collected and there are more than
+        ``MAX_COLUMNS``.
+        """
         if chunk.arrow is not None:
             self._arrow = chunk.arrow.schema
             return
@@ -34,16 +38,16 @@ class ColumnTypes:
         if self._names is None:
             self._add_columns(name for values in rows for name in values)
         for name, shape in self._shapes.items():
-            shape.see([values.get(name) for values in rows])
+            shape.add([values.get(name) for values in rows])
 
     def schema(self) -> pa.Schema:
-        """Return the schema of what was seen so far."""
+        """Return the schema of the chunks added so far."""
         if self._arrow is None:
             return pa.schema([shape.field(name) for name, shape in self._shapes.items()])
         if self._names is None:
             return self._arrow
-        known = {field.name: field for field in self._arrow}
-        return pa.schema([known.get(name, pa.field(name, pa.null())) for name in self._names])
+        fields = {field.name: field for field in self._arrow}
+        return pa.schema([fields.get(name, pa.field(name, pa.null())) for name in self._names])
 
     def _add_columns(self, names: Iterable[str]) -> None:
         for name in dict.fromkeys(names):
@@ -52,5 +56,5 @@ class ColumnTypes:
         if len(self._shapes) > MAX_COLUMNS:
             raise InputError(
                 f"the input has more than {MAX_COLUMNS:,} columns",
-                hint="Name the ones to keep: [output] keep = [...].",
+                hint="name the columns to keep in the job file: [output] keep = [...]",
             )

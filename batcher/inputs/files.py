@@ -1,4 +1,4 @@
-"""Finds the files of an input, and notices when one of them changes."""
+"""Finds the files of an input, and detects when one of them changes."""
 
 import difflib
 import glob
@@ -12,7 +12,7 @@ from typing import Literal
 from batcher.errors import InputError
 
 Family = Literal["JSONL", "Parquet", "plain files"]
-"""How a file's rows are read; of the others each is a row itself."""
+"""How rows are read from a file: JSONL and Parquet hold rows, each plain file is one row."""
 
 JSONL_ENDINGS = tuple(
     name + packing for name in (".jsonl", ".ndjson") for packing in ("", ".gz", ".zst")
@@ -21,18 +21,19 @@ PARQUET_ENDINGS = (".parquet",)
 PAGE_ENDINGS = (".jpg", ".jpeg", ".png", ".gif", ".webp", ".pdf")
 TEXT_ENDINGS = (".txt",)
 _READABLE = (
-    "Inputs end in .jsonl or .ndjson (also with .gz or .zst) or in .parquet; or each file is a "
-    "row: .jpg, .png, .gif, .webp, .pdf, .txt."
+    "supported endings: .jsonl and .ndjson (also with .gz or .zst), .parquet; or one file per row: "
+    ".jpg, .png, .gif, .webp, .pdf, .txt"
 )
+_RELATIVE = "a relative [input] path starts in the folder of the job file"
 
 
 @dataclass(frozen=True, slots=True)
 class FileStamp:
-    """One file of the input and what tells whether it is still the same.
+    """One file of the input, with the size, time and inode that show whether it changed.
 
-    ``name`` is the path as the user would recognise it: relative to the job file's folder when
-    inside it, else absolute. Weakness: a change that keeps size, modification time and inode
-    goes unseen.
+    ``name`` is the path for messages: relative to the job file's folder when the file is inside
+    it, else absolute. Weakness: a change that keeps size, modification time and inode is not
+    detected.
     """
 
     path: Path
@@ -43,14 +44,14 @@ class FileStamp:
 
     @classmethod
     def of(cls, path: Path, folder: Path) -> "FileStamp":
-        """Stamp a file; raises ``InputError`` unless it is a regular file that can be read."""
+        """Stamp a file; raises ``InputError`` unless it is a readable regular file."""
         name = _name(path, folder)
         try:
-            # Asked first: opening a pipe would wait for a writer.
+            # This check comes before open(): opening a pipe waits for a writer.
             if not stat.S_ISREG(path.stat().st_mode):
                 raise InputError(
                     f"{name} is not a regular file",
-                    hint="The input is read several times, so write it to a file first.",
+                    hint="write it to a file first: the input is read several times",
                 )
             with path.open("rb") as file:
                 status = os.fstat(file.fileno())
@@ -59,7 +60,7 @@ class FileStamp:
         return cls(path, name, status.st_size, status.st_mtime_ns, status.st_ino)
 
     def check(self) -> None:
-        """Raise ``InputError`` when the file is gone or no longer the one that was stamped."""
+        """Raise ``InputError`` when the file does not exist any more or has changed."""
         try:
             status = self.path.stat()
         except OSError as error:
@@ -70,13 +71,13 @@ class FileStamp:
             self.inode,
         ):
             raise InputError(
-                f"{self.name} changed while it was in use",
-                hint="Run the same command again when nothing writes to it any more.",
+                f"{self.name} changed while it was being read",
+                hint="run the same command again when no program writes to the file any more",
             )
 
 
 def family(path: Path) -> Family | None:
-    """Tell from a file's ending what it holds; None for an ending that is not supported."""
+    """Return the family of a file by its ending; None for an unsupported ending."""
     name = path.name.lower()
     if name.endswith(JSONL_ENDINGS):
         return "JSONL"
@@ -86,17 +87,17 @@ def family(path: Path) -> Family | None:
 
 
 def find_files(path: str, folder: Path) -> tuple[Family, tuple[FileStamp, ...]]:
-    """Find the files that ``path``, relative to ``folder``, names: a file, a folder or a glob.
+    """Return the files of ``path``: a file, a folder or a glob, relative to ``folder``.
 
-    They come sorted by path and are all of one family. A folder stands for the files directly in
-    it whose ending is supported: for the JSONL and Parquet, else the images and PDFs, else the
-    texts among them. Hidden ones (``.x``, ``_x``) are left out.
-    Raises ``InputError`` when there are none or one of them cannot be read.
+    The files are sorted by path and all belong to one family. From a folder come the supported
+    files directly in it: the JSONL and Parquet files; without any, the images and PDFs; without
+    any, the texts. Hidden files (``.x``, ``_x``) are skipped.
+    Raises ``InputError`` when there is no file or a file cannot be read.
     """
     if "://" in path:
         raise InputError(
-            f"the input {path} is not a local path, and others are not supported yet",
-            hint="Copy it to a local file or folder and name that.",
+            f"the input {path} is not a local path; other paths are not supported yet",
+            hint="copy the data to a local file or folder, and set [input] path to it",
         )
     root = Path(os.path.abspath(folder))  # noqa: PTH100 (resolve() would follow symlinks)
     target = Path(os.path.abspath(root / path))  # noqa: PTH100
@@ -109,15 +110,16 @@ def find_files(path: str, folder: Path) -> tuple[Family, tuple[FileStamp, ...]]:
         first, second, *_ = (_name(file, root) for file in families.values())
         raise InputError(
             f"the input mixes {' and '.join(families)}: {first} and {second}",
-            hint='Narrow it with a glob such as "data/*.jsonl".',
+            hint='set [input] path to a glob for one kind of file, such as "data/*.jsonl"',
         )
     return next(iter(families)), tuple(FileStamp.of(file, root) for file in paths)
 
 
 def root_of(path: str, folder: Path) -> Path:
-    """The folder that paths of plain files are told from: the part of ``path`` that is no pattern.
+    """Return the folder that names of plain files are relative to.
 
-    It does not depend on which files there are, so that what a row is called stays.
+    It is ``path`` up to its first pattern. It does not depend on the files that exist now, so that
+    a row keeps its name when files are added.
     """
     target = Path(os.path.abspath(folder / path))  # noqa: PTH100
     if target.is_dir():
@@ -145,31 +147,32 @@ def _matches(path: str, target: Path, root: Path) -> list[Path]:
 
 
 def _in_folder(target: Path, root: Path) -> list[Path]:
-    shown = [file for file in sorted(target.iterdir()) if not file.name.startswith((".", "_"))]
-    files = [file for file in shown if family(file) and not file.is_dir()]
+    visible = [file for file in sorted(target.iterdir()) if not file.name.startswith((".", "_"))]
+    files = [file for file in visible if family(file) and not file.is_dir()]
     for endings in (JSONL_ENDINGS + PARQUET_ENDINGS, PAGE_ENDINGS, TEXT_ENDINGS):
-        if alike := [file for file in files if file.name.lower().endswith(endings)]:
-            return alike
+        if matches := [file for file in files if file.name.lower().endswith(endings)]:
+            return matches
     name = _name(target, root)
-    if not shown:
+    if not visible:
         raise InputError(f"the input folder {name} is empty", hint=_READABLE)
-    inner = next((file for file in shown if file.is_dir()), None)
-    hint = _READABLE
-    if inner is not None:
-        hint = f'Files in folders below it are read with a glob such as "{name}/**/*.parquet".'
-    raise InputError(f"the input folder {name} holds no file that can be read", hint=hint)
+    has_folders = any(file.is_dir() for file in visible)
+    glob_hint = f'read files in its subfolders with a glob, such as "{name}/**/*.parquet"'
+    raise InputError(
+        f"the input folder {name} has no file with a supported ending",
+        hint=glob_hint if has_folders else _READABLE,
+    )
 
 
 def _in_glob(path: str, root: Path) -> list[Path]:
-    found = (
+    matches = (
         Path(os.path.abspath(root / match))  # noqa: PTH100
         for match in glob.iglob(path, root_dir=root, recursive=True)  # noqa: PTH207 (absolute too)
     )
-    files = sorted({file for file in found if not file.is_dir()})
+    files = sorted({file for file in matches if not file.is_dir()})
     if not files:
         raise InputError(
-            f'nothing matches the input "{path}"',
-            hint=f"It is taken relative to the job file's folder. {_READABLE}",
+            f'no file matches the input "{path}"',
+            hint=f"{_RELATIVE}; {_READABLE}",
         )
     _refuse_unsupported(files, root)
     return files
@@ -192,20 +195,20 @@ def _missing(target: Path, root: Path) -> InputError:
     names = ", ".join(_name(parent / file, root) for file in near)
     return InputError(
         f"the input {_name(target, root)} does not exist",
-        hint=f"Did you mean {names}?" if near else "It is relative to the job file's folder.",
+        hint=f"Did you mean {names}?" if near else _RELATIVE,
     )
 
 
 def _unreadable(name: str, error: Exception) -> InputError:
     if isinstance(error, FileNotFoundError):
-        return InputError(f"{name} does not exist any more or is a broken link")
+        return InputError(f"{name} does not exist any more, or is a broken link")
     if isinstance(error, PermissionError):
-        return InputError(f"{name} may not be read", hint=f"Check its permissions: ls -l {name}")
+        return InputError(f"no permission to read {name}", hint=f"check with: ls -l {name}")
     reason = getattr(error, "strerror", None) or "its path is not valid"
     return InputError(f"{name} cannot be read: {reason}")
 
 
 def _name(path: Path, folder: Path) -> str:
-    """A path as it is shown: what is no Unicode in it is replaced."""
-    shown = path.relative_to(folder) if path.is_relative_to(folder) else path
-    return os.fsencode(shown).decode("utf-8", "replace")
+    """Return a path for messages; bytes in it that are not UTF-8 are replaced."""
+    short = path.relative_to(folder) if path.is_relative_to(folder) else path
+    return os.fsencode(short).decode("utf-8", "replace")

@@ -1,4 +1,4 @@
-"""Finds the Arrow type that holds every JSON value of a column exactly.
+"""Finds the Arrow type that can hold every JSON value of a column exactly.
 
     only null              string            {}, or more than MAX_NODES fields    JSON text
     true, false            bool              values of different kinds            JSON text
@@ -21,16 +21,16 @@ _IS_JSON_TEXT = {b"batcher": b"json text"}
 
 
 class ColumnShape:
-    """What the values of one column have been so far; its memory is bounded by ``MAX_NODES``."""
+    """The kinds of values that a column had so far; ``MAX_NODES`` bounds its memory."""
 
     def __init__(self) -> None:
         self.is_json_text = False
         self._nodes = 0
         self._root = _Node(self)
 
-    def see(self, values: Sequence[object]) -> None:
-        """Take in more values: what the strict reader gives, None for a missing one."""
-        self._root.see(values)
+    def add(self, values: Sequence[object]) -> None:
+        """Add more values, as the strict JSON reader returns them; None for a missing one."""
+        self._root.add(values)
 
     def field(self, name: str) -> pa.Field:
         """Return the column's field; metadata marks a column of JSON text for ``to_array``."""
@@ -40,18 +40,18 @@ class ColumnShape:
         return pa.field(name, kind)
 
     def add_node(self) -> None:
-        """Count one more place in the column; too many make it JSON text."""
+        """Count one more node of the column; too many nodes make the column JSON text."""
         self._nodes += 1
         self.is_json_text |= self._nodes > MAX_NODES
 
 
 def is_json_text(field: pa.Field) -> bool:
-    """Whether a column was made JSON text because no Arrow type holds all of its values."""
+    """Return whether a column is JSON text because no Arrow type can hold all its values."""
     return bool(field.metadata == _IS_JSON_TEXT)
 
 
 class _Node:
-    """One place in a column: the column itself, a list's elements or an object's field."""
+    """One node of a column: the column itself, the elements of a list or a field of an object."""
 
     __slots__ = ("_are_ints_small", "_column", "_element", "_fields", "_kinds")
 
@@ -63,34 +63,34 @@ class _Node:
         self._fields: dict[str, _Node] = {}
         column.add_node()
 
-    def see(self, values: Sequence[object]) -> None:
+    def add(self, values: Sequence[object]) -> None:
         if self._column.is_json_text:
             return
         kinds = set(map(type, values)) - {type(None)}
         self._kinds |= kinds
         if int in kinds:
-            self._see_ints(value for value in values if type(value) is int)
+            self._add_ints(value for value in values if type(value) is int)
         if self._has_conflict():
             self._column.is_json_text = True
         elif list in kinds:
             self._element = self._element or _Node(self._column)
-            self._element.see(list(chain.from_iterable(v for v in values if isinstance(v, list))))
+            self._element.add(list(chain.from_iterable(v for v in values if isinstance(v, list))))
         elif dict in kinds:
-            self._see_objects(value for value in values if isinstance(value, dict))
+            self._add_objects(value for value in values if isinstance(value, dict))
 
     def _has_conflict(self) -> bool:
         if self._kinds == {int, float}:
             return not self._are_ints_small
         return len(self._kinds) > 1
 
-    def _see_ints(self, values: Iterable[int]) -> None:
-        every = list(values)
-        low, high = min(every), max(every)
+    def _add_ints(self, values: Iterable[int]) -> None:
+        integers = list(values)
+        low, high = min(integers), max(integers)
         self._are_ints_small &= low >= -_EXACT_IN_FLOAT and high <= _EXACT_IN_FLOAT
         if low < -(2**63) or high >= 2**63:
             self._column.is_json_text = True
 
-    def _see_objects(self, values: Iterable[dict[str, object]]) -> None:
+    def _add_objects(self, values: Iterable[dict[str, object]]) -> None:
         by_key: dict[str, list[object]] = {}
         for value in values:
             for key, item in value.items():
@@ -101,10 +101,10 @@ class _Node:
                 return
             if key not in self._fields:
                 self._fields[key] = _Node(self._column)
-            self._fields[key].see(items)
+            self._fields[key].add(items)
 
     def arrow_type(self) -> pa.DataType | None:
-        """Return the Arrow type, or None for what only JSON text can hold."""
+        """Return the Arrow type; None when only JSON text can hold the values."""
         if self._kinds == {list}:
             inner = self._element.arrow_type() if self._element else pa.string()
             return None if inner is None else pa.list_(inner)
@@ -121,7 +121,7 @@ class _Node:
 
 
 def to_array(values: Sequence[object], field: pa.Field) -> pa.Array:
-    """Make a column of JSON values; raises Arrow's error when one does not fit the field."""
+    """Make an Arrow array of JSON values; raises Arrow's error when a value does not fit."""
     if field.metadata and field.metadata.get(b"batcher") == _IS_JSON_TEXT[b"batcher"]:
         values = [None if value is None else _text(value) for value in values]
     return pa.array(values, field.type)

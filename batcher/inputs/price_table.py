@@ -1,4 +1,4 @@
-"""The price table that batcher ships."""
+"""Reads the price table that comes with batcher."""
 
 from importlib import resources
 
@@ -6,7 +6,7 @@ from batcher.core.money.prices import PriceTable
 
 
 def load_price_table() -> PriceTable:
-    """Read the shipped table of models and prices."""
+    """Return the table of models and prices that comes with batcher."""
     return PriceTable.parse(
         resources.files("batcher.data").joinpath("models.json").read_text("utf-8")
     )

@@ -1,4 +1,4 @@
-"""Chooses rows: where, then sample, then limit."""
+"""Selects rows of the input: by where, then sample, then limit."""
 
 import base64
 import hashlib
@@ -14,10 +14,10 @@ from batcher.inputs.chunk import Chunk, Entry
 
 
 class Selection:
-    """The rows an input asks for.
+    """Selects the rows that a job's input section asks for.
 
-    A bad row cannot be judged by ``where`` and is kept; one that makes ``where`` fail is a bad
-    row. Bad rows count towards ``limit`` like others.
+    ``where`` cannot be evaluated for a bad row, so bad rows are selected. A row for which ``where``
+    fails becomes a bad row. Bad rows count towards ``limit`` as other rows do.
     Raises ``TemplateError`` when ``where`` cannot be parsed.
     """
 
@@ -28,46 +28,46 @@ class Selection:
 
     @property
     def columns(self) -> frozenset[str] | None:
-        """The columns that the choice looks at; None for all of them."""
-        of_where = frozenset() if self._where is None else _columns(self._where)
-        of_sample = frozenset() if self._sample is None else self._sample.columns
-        return None if of_where is None or of_sample is None else of_where | of_sample
+        """The columns that the selection needs; None for all columns."""
+        by_where = frozenset() if self._where is None else _columns(self._where)
+        by_sample = frozenset() if self._sample is None else self._sample.columns
+        return None if by_where is None or by_sample is None else by_where | by_sample
 
     def apply(self, chunks: Iterator[Chunk]) -> Iterator[Chunk]:
-        """Yield the chosen rows, without empty chunks; stops reading when ``limit`` is reached."""
+        """Yield the selected rows, without empty chunks; stop reading when ``limit`` is reached."""
         left = self._limit
         for chunk in chunks:
-            chosen = [
-                (at, verdict)
-                for at, entry in enumerate(chunk.rows)
-                if (verdict := self._verdict(entry)) is not None
+            selected = [
+                (position, kept)
+                for position, entry in enumerate(chunk.rows)
+                if (kept := self._selected(entry)) is not None
             ][:left]
-            if chosen:
-                yield chunk.pick(chosen)
+            if selected:
+                yield chunk.pick(selected)
             if left is not None:
-                left -= len(chosen)
+                left -= len(selected)
                 if left == 0:
                     return
 
-    def _verdict(self, entry: Entry) -> Entry | None:
-        """Return the row if it is chosen, a bad row if that cannot be told, None if it is not."""
-        verdict: Entry = entry
+    def _selected(self, entry: Entry) -> Entry | None:
+        """Return the row when it is selected, a bad row when ``where`` fails for it, else None."""
+        kept: Entry = entry
         if self._where is not None and isinstance(entry, Row):
             try:
                 if not self._where.is_true(entry.values):
                     return None
             except TemplateError as error:
-                verdict = BadRow(entry.ordinal, entry.place, error.message.split("\n")[0])
-        if self._sample is not None and not self._sample.has(entry):
+                kept = BadRow(entry.ordinal, entry.place, error.message.split("\n")[0])
+        if self._sample is not None and not self._sample.selects(entry):
             return None
-        return verdict
+        return kept
 
 
 class _Sample:
-    """A share of the rows, by a hash of the seed and what names the row.
+    """A share of the rows, selected by a hash of the seed and the row's name.
 
-    That is its id, or without an id column all of it (equal rows are chosen together); a bad row
-    is named by its place. So a row stays chosen when others are added.
+    The name is the row's id. Without an id column it is the whole row, so that equal rows are
+    selected together. A bad row's name is its place. A row stays selected when others are added.
     """
 
     def __init__(self, spec: InputSection) -> None:
@@ -76,7 +76,7 @@ class _Sample:
         self._threshold = int((spec.sample or Decimal(1)) * 2**64)
         self.columns = None if self._id is None else frozenset({self._id})
 
-    def has(self, entry: Entry) -> bool:
+    def selects(self, entry: Entry) -> bool:
         name: object = str(entry.place)
         if isinstance(entry, Row):
             name = entry.values if self._id is None else entry.values.get(self._id)
@@ -90,14 +90,14 @@ def _columns(where: Expression) -> frozenset[str] | None:
 
 def _canonical(value: object) -> bytes:
     try:
-        text = json.dumps(value, sort_keys=True, separators=(",", ":"), default=_plain)
-    except TypeError:  # a map whose keys JSON cannot have
+        text = json.dumps(value, sort_keys=True, separators=(",", ":"), default=_text)
+    except TypeError:  # a map with keys that JSON does not allow
         text = repr(value)
     return text.encode()
 
 
-def _plain(value: object) -> str:
-    """Name a value that JSON does not have."""
+def _text(value: object) -> str:
+    """Return a text for a value of a type that JSON does not have."""
     if isinstance(value, bytes):
         return base64.b64encode(value).decode()
     return str(value)

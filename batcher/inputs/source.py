@@ -1,4 +1,4 @@
-"""The rows of a job's input, read as a stream and as often as needed."""
+"""Reads the rows of a job's input as a stream, as often as needed."""
 
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -24,7 +24,7 @@ ROWS_PER_CHUNK = 1024
 
 
 class _Format(Protocol):
-    """What reads the files of one family."""
+    """A reader for the files of one family."""
 
     schema: pa.Schema | None
     blank_lines: int
@@ -35,9 +35,9 @@ class _Format(Protocol):
 class Source:
     """An input: its files, its columns and its rows.
 
-    ``root`` is the folder that rows name other files in. ``files`` were stamped when it was opened;
-    each pass over ``chunks`` checks a file's stamp as it comes to it. Not for use by two threads at
-    once.
+    ``root`` is the folder of the images and documents that rows name. ``files`` were stamped when
+    the input was opened; each pass over ``chunks`` checks the stamp of a file before it reads the
+    file. Only one thread may use a source at a time.
     """
 
     def __init__(
@@ -59,18 +59,18 @@ class Source:
 
     @classmethod
     def open(cls, spec: InputSection, folder: Path) -> "Source":
-        """Find the input's files; ``folder`` is the job file's.
+        """Open an input; ``folder`` is the folder of the job file.
 
-        Raises ``InputError`` when there are none, or one cannot be read, and ``TemplateError``
-        when ``where`` cannot be parsed. Files without any row are no error here.
+        Raises ``InputError`` when there is no file or a file cannot be read, and ``TemplateError``
+        when ``where`` cannot be parsed. Files without rows are no error here.
         """
         family, files = find_files(spec.path, folder)
         if family == "JSONL":
             return cls(spec, files, JsonlFiles(files))
         if spec.format == "messages-batch":
             raise InputError(
-                f'format = "messages-batch" needs JSONL, and the input is {family}',
-                hint="For a column that holds whole requests set [request] params.",
+                f'[input] format = "messages-batch" needs JSONL files, but the input is {family}',
+                hint="set [request] params to use a column that holds whole requests",
             )
         if family == "Parquet":
             return cls(spec, files, ParquetFiles(files))
@@ -79,12 +79,12 @@ class Source:
 
     @property
     def schema(self) -> pa.Schema | None:
-        """The Arrow schema of Parquet files, united by name, or of plain ones; None for JSONL."""
+        """The Arrow schema of all Parquet files together, or of plain files; None for JSONL."""
         return self._rows.schema
 
     @property
     def classes(self) -> Mapping[str, tuple[str, ...]]:
-        """The names that numbers stand for, by column, as Hugging Face's Parquet tells them."""
+        """The class names of each column whose Hugging Face metadata lists them."""
         return {} if self.schema is None else class_names(self.schema)
 
     @property
@@ -94,16 +94,16 @@ class Source:
 
     @property
     def blank_lines(self) -> int:
-        """How many blank lines the last pass over ``chunks`` has skipped so far."""
+        """The number of blank lines that the current or last pass over ``chunks`` has skipped."""
         return self._rows.blank_lines
 
     def check_unchanged(self) -> None:
-        """Raise ``InputError`` when a file is not the one that was opened."""
+        """Raise ``InputError`` when a file has changed since the input was opened."""
         for file in self.files:
             file.check()
 
     def require(self, names: Iterable[str]) -> None:
-        """Raise ``InputError`` when Parquet files lack a column; JSONL shows it row by row."""
+        """Raise ``InputError`` when Parquet or plain files lack a column; JSONL has no schema."""
         columns = self.columns
         missing = sorted(set(names) - set(columns or ()))
         if columns is None or not missing:
@@ -111,7 +111,7 @@ class Source:
         raise _no_column(missing, columns)
 
     def refuse_unknown(self, name: str) -> NoReturn:
-        """Raise ``InputError`` for a column that no row has, with those the first rows have."""
+        """Raise ``InputError`` for a column that no row has; list the columns of the first rows."""
         rows = next(self.chunks(None), Chunk(())).rows
         values = (row.values for row in rows if isinstance(row, Row))
         raise _no_column([name], tuple(dict.fromkeys(chain.from_iterable(values))))
@@ -122,25 +122,25 @@ class Source:
         """Yield the selected rows in input order, at most ``rows_per_chunk`` at once.
 
         Only the columns ``wanted`` (None: all) are kept. Chunks are smaller where rows are large,
-        at the end of a file, and where few rows are selected; none is empty.
-        Raises ``InputError`` when a file changed or is damaged; rows before the damage have been
-        yielded by then, so read once to the end before anything is sent.
+        at the end of a file, and where few rows are selected; no chunk is empty.
+        Raises ``InputError`` when a file changed or is damaged. The rows before the damage have
+        already been yielded then, so read the input once to its end before anything is sent.
         """
-        looked_at = messages_batch.COLUMNS if self._is_messages_batch else self._selection.columns
-        needs_all = wanted is None or looked_at is None or self._is_messages_batch
-        read = None if wanted is None or needs_all else wanted | (looked_at or frozenset())
+        selecting = self._selection.columns
+        needs_all = wanted is None or selecting is None or self._is_messages_batch
+        read = None if wanted is None or needs_all else wanted | (selecting or frozenset())
         chunks = self._rows.chunks(read, rows_per_chunk)
         if self._is_messages_batch:
             chunks = map(messages_batch.checked, chunks)
         chunks = self._selection.apply(chunks)
         if wanted is None or read == wanted:
             return chunks
-        return (chunk.only(wanted) for chunk in chunks)
+        return (chunk.select_columns(wanted) for chunk in chunks)
 
 
 def _no_column(missing: Sequence[str], columns: Sequence[str]) -> InputError:
     guesses = [guess for name in missing if (guess := nearest(name, columns))]
     return InputError(
         f"the input has no column {', '.join(missing)}",
-        hint=" ".join([*guesses, "It has: " + ", ".join(columns) + "."]),
+        hint=" ".join([*guesses, f"columns of the input: {', '.join(columns)}"]),
     )

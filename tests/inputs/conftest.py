@@ -1,4 +1,4 @@
-"""Writing an input and opening it."""
+"""A fixture that writes an input and opens it."""
 
 from collections.abc import Callable
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Documents of rows: PDFs and texts, told from their bytes, and what is never sent."""
+"""Documents of rows: PDFs, images and texts are detected by their bytes; others are refused."""
 
 import io
 from pathlib import Path
@@ -24,10 +24,10 @@ PDF = b"%PDF-1.7\n1 0 obj<</Type /Page>>endobj"
         (b"\xef\xbb\xbfwith a mark", "text/plain", b"with a mark"),
     ],
 )
-def test_bytes_tell_what_a_document_is(
+def test_the_bytes_decide_what_a_document_is(
     data: bytes, media_type: str, sent: bytes, tmp_path: Path
 ) -> None:
-    """Whatever the file is called, and whether it is in the column or beside the input."""
+    """The file name does not matter, nor whether the bytes are in the column or in a file."""
     (tmp_path / "report.bin").write_bytes(data)
     for value in (data, "report.bin", {"bytes": data, "path": None}, {"path": "report.bin"}):
         assert load_document(value, tmp_path) == Attachment(media_type, sent)
@@ -36,21 +36,21 @@ def test_bytes_tell_what_a_document_is(
 @pytest.mark.parametrize(
     ("value", "reason"),
     [
-        (None, "there is no document (null)"),
+        (None, "the document is missing (null)"),
         (b"", "the document is empty"),
         (b"  \n", "the document is empty"),
-        (b"\x00\x01 secret", "no text either"),
-        (b"\xff\xfe secret", "no text in UTF-8 either"),
+        (b"\x00\x01 secret", "no PDF, no image and no text (it has a NUL character)"),
+        (b"\xff\xfe secret", "no PDF, no image and no text in UTF-8"),
         ("../secret.pdf", "out of the input's folder"),
-        ("https://secret.example/a.pdf", "URLs are never fetched"),
+        ("https://secret.example/a.pdf", "is a URL, which is not fetched"),
         ("secret.pdf", "does not exist"),
-        ("in.pdf", "its name says that it is a PDF"),
+        ("in.pdf", "the document ends in .pdf, but is neither a PDF nor an image"),
         (7, "must be a path, bytes, or a struct"),
         (b"a" * (MAX_BYTES + 1), "more than"),
     ],
 )
-def test_a_bad_document_says_why(value: object, reason: str, tmp_path: Path) -> None:
-    """And quotes nothing of it."""
+def test_a_bad_document_has_a_reason(value: object, reason: str, tmp_path: Path) -> None:
+    """The reason names the problem and quotes no content."""
     root = tmp_path / "root"
     root.mkdir()
     (tmp_path / "secret.pdf").write_bytes(PDF)
@@ -63,7 +63,7 @@ def test_a_bad_document_says_why(value: object, reason: str, tmp_path: Path) -> 
 
 @given(st.text())
 def test_a_text_is_sent_as_it_is(text: str) -> None:
-    """Or said to be none."""
+    """A text becomes a document block unchanged, or is refused."""
     try:
         found = load_text(text)
     except BadAttachment:
@@ -75,14 +75,14 @@ def test_a_text_is_sent_as_it_is(text: str) -> None:
 
 
 @pytest.mark.parametrize("value", [None, 5, "", "  ", "\ud800"])
-def test_what_is_no_text_is_no_document(value: object) -> None:
-    """A row without its text is bad, and not asked about nothing."""
+def test_a_value_that_is_not_text_is_refused(value: object) -> None:
+    """A row without its text is a bad row; no request is made for it."""
     with pytest.raises(BadAttachment):
         load_text(value)
 
 
 def test_a_scanned_page_is_sent_as_an_image(tmp_path: Path) -> None:
-    """So that a folder may hold both."""
+    """One folder may hold PDFs and scanned pages."""
     sink = io.BytesIO()
     Image.new("RGB", (30, 40)).save(sink, "PNG")
     found = load_document(sink.getvalue(), tmp_path)

@@ -1,4 +1,4 @@
-"""The Arrow types of JSONL columns: exact, and stable over the whole input."""
+"""The Arrow types of JSONL columns are exact and the same for the whole input."""
 
 import json
 from collections.abc import Callable
@@ -49,22 +49,22 @@ COLUMNS = {
 
 
 def chunks(values: list[object], size: int) -> list[Chunk]:
-    """Put the values of a column x into chunks, one bad row at the end of each."""
+    """Put the values of a column x into chunks; each chunk ends with a bad row."""
     rows: list[Chunk] = []
-    for at in range(0, len(values), size):
+    for start in range(0, len(values), size):
         entries: list[Row | BadRow] = [
             Row(n, Place("f", n + 1), {} if value is MISSING else {"x": value})
-            for n, value in enumerate(values[at : at + size], at)
+            for n, value in enumerate(values[start : start + size], start)
         ]
         rows.append(Chunk((*entries, BadRow(0, Place("f", 1), "bad"))))
     return rows
 
 
-def unite(parts: list[Chunk], names: list[str] | None) -> pa.Table:
-    """Type all chunks, then make one table of them."""
+def typed_table(parts: list[Chunk], names: list[str] | None) -> pa.Table:
+    """Find the types of all chunks, then make one table of them."""
     types = ColumnTypes(names)
     for chunk in parts:
-        types.see(chunk)
+        types.add(chunk)
     schema = types.schema()
     return pa.concat_tables([chunk.table(schema.names, schema) for chunk in parts])
 
@@ -72,8 +72,8 @@ def unite(parts: list[Chunk], names: list[str] | None) -> pa.Table:
 @pytest.mark.parametrize("size", [1, 2, 5000])
 @pytest.mark.parametrize(("values", "kind"), COLUMNS.values(), ids=COLUMNS.keys())
 def test_type_and_values(values: list[object], kind: pa.DataType | str, size: int) -> None:
-    """A column has the type that holds all its values, however it is cut, and holds them."""
-    table = unite(chunks(values, size), ["x"])
+    """A column has the type that can hold all its values, whatever the chunk size."""
+    table = typed_table(chunks(values, size), ["x"])
     assert table.column("x").type == (pa.string() if kind == JSON_TEXT else kind)
     back = [value for value in table.column("x").to_pylist() if value is not None]
     given_values = [value for value in values if value is not None and value is not MISSING]
@@ -85,27 +85,30 @@ def test_type_and_values(values: list[object], kind: pa.DataType | str, size: in
     assert table.num_rows == len(values) + -(-len(values) // size)
 
 
-def test_struct_keys_that_lack_are_null() -> None:
-    """A key that an object lacks is null in the struct."""
-    table = unite(chunks([{"a": 1}, {"b": "x"}], 1), None)
+def test_missing_struct_keys_are_null() -> None:
+    """A key that is missing in an object is null in the struct."""
+    table = typed_table(chunks([{"a": 1}, {"b": "x"}], 1), None)
     assert table.column("x").to_pylist()[::2] == [{"a": 1, "b": None}, {"a": None, "b": "x"}]
 
 
 def test_all_columns_in_first_seen_order() -> None:
-    """Without names all columns come, in the order in which they were first seen."""
+    """Without names the table has all columns, in first-seen order."""
     rows = [{"b": 1}, {"a": "x", "b": 2}]
     chunk = Chunk(tuple(Row(n, Place("f", n), row) for n, row in enumerate(rows)))
-    assert unite([chunk], None).to_pylist() == [{"b": 1, "a": None}, {"b": 2, "a": "x"}]
-    assert unite([chunk], ["a", "c"]).to_pylist() == [{"a": None, "c": None}, {"a": "x", "c": None}]
+    assert typed_table([chunk], None).to_pylist() == [{"b": 1, "a": None}, {"b": 2, "a": "x"}]
+    assert typed_table([chunk], ["a", "c"]).to_pylist() == [
+        {"a": None, "c": None},
+        {"a": "x", "c": None},
+    ]
 
 
 def test_too_many_columns_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Endlessly many columns are refused, naming the key that helps."""
+    """The error for too many columns names the key that selects some."""
     monkeypatch.setattr(column_types, "MAX_COLUMNS", 3)
     chunk = Chunk((Row(0, Place("f", 1), dict.fromkeys("abcd")),))
-    ColumnTypes(["a", "b"]).see(chunk)
+    ColumnTypes(["a", "b"]).add(chunk)
     with pytest.raises(InputError) as caught:
-        ColumnTypes(None).see(chunk)
+        ColumnTypes(None).add(chunk)
     assert "keep" in (caught.value.hint or "")
 
 
@@ -123,7 +126,7 @@ def test_parquet_types_are_the_files(open_source: Opener, tmp_path: object) -> N
     for names, expected in [(None, ["a", "b"]), (["b"], ["b"]), (["b", "a"], ["b", "a"])]:
         types = ColumnTypes(names)
         (chunk,) = open_source("a.parquet").chunks(None)
-        types.see(chunk)
+        types.add(chunk)
         assert types.schema() == table.select(expected).schema
         assert chunk.table(expected, types.schema()).equals(table.select(expected))
 
@@ -146,12 +149,12 @@ values = st.recursive(
 
 @given(column=st.lists(values, min_size=1, max_size=6), size=st.integers(1, 6))
 @settings(max_examples=200, deadline=None)
-def test_any_column_has_one_type_whatever_the_chunks(column: list[object], size: int) -> None:
-    """Any values can be typed and written as Parquet, and chunk borders change nothing."""
-    table = unite(chunks(column, size), ["x"])
-    whole = unite(chunks(column, len(column)), ["x"])
+def test_the_type_does_not_depend_on_the_chunks(column: list[object], size: int) -> None:
+    """Any values get a type and can be written as Parquet; chunk borders do not matter."""
+    table = typed_table(chunks(column, size), ["x"])
+    whole = typed_table(chunks(column, len(column)), ["x"])
     assert table.schema == whole.schema
-    good = [row for at, row in enumerate(table.column("x").to_pylist()) if at % (size + 1) != size]
+    good = [row for n, row in enumerate(table.column("x").to_pylist()) if n % (size + 1) != size]
     kept = good[: len(column)]
     if len(column) % size == 0:
         assert kept == whole.column("x").to_pylist()[: len(column)]

@@ -1,4 +1,4 @@
-"""Memory does not grow with the input."""
+"""Memory does not grow with the size of the input."""
 
 import subprocess
 import sys
@@ -11,8 +11,8 @@ import pytest
 ROWS = 200_000
 GROWTH_MB = 30
 
-# Reads an input in a process of its own, after a small one has loaded every library, and prints
-# the rows it read and by how many megabytes its memory at most grew.
+# Reads a small input first, which loads every library, then the large one. Prints the number of
+# rows and the growth of peak memory in megabytes.
 SCRIPT = """
 import resource, sys
 from pathlib import Path
@@ -24,7 +24,7 @@ def count(name):
     source = Source.open(InputSection(path=name), Path(sys.argv[1]))
     types, rows = ColumnTypes(None), 0
     for chunk in source.chunks(None):
-        types.see(chunk)
+        types.add(chunk)
         rows += len(chunk.rows)
     return rows
 

@@ -1,4 +1,4 @@
-"""Opening an input: which files it is, and what is wrong with it in one sentence."""
+"""Opening an input: which files belong to it, and which error explains a wrong path."""
 
 import os
 from pathlib import Path
@@ -16,8 +16,8 @@ from batcher.inputs.source import Source
 ROW = b'{"a": 1}\n'
 
 
-def lay_out(folder: Path, *names: str) -> None:
-    """Make files of one row, by their endings."""
+def write_files(folder: Path, *names: str) -> None:
+    """Write files with one row, in the format of their endings."""
     for name in names:
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -41,19 +41,19 @@ def lay_out(folder: Path, *names: str) -> None:
     ],
 )
 def test_files_are_found_in_order(tmp_path: Path, path: str, expected: list[str]) -> None:
-    """A file, a folder and a glob give the files meant, sorted, by the names a user knows."""
-    lay_out(tmp_path, "data/b.jsonl", "data/a.ndjson", "data/.hidden.jsonl", "data/_part.jsonl")
-    lay_out(tmp_path, "data/README.md", "data/deep/er/c.jsonl", "data/deep/d.jsonl")
-    lay_out(tmp_path, "p2.parquet", "p10.parquet", "p1.parquet", "odd[1].jsonl", "odd1.jsonl")
+    """The files of a path, a folder or a glob are sorted and named relative to the job file."""
+    write_files(tmp_path, "data/b.jsonl", "data/a.ndjson", "data/.hidden.jsonl", "data/_part.jsonl")
+    write_files(tmp_path, "data/README.md", "data/deep/er/c.jsonl", "data/deep/d.jsonl")
+    write_files(tmp_path, "p2.parquet", "p10.parquet", "p1.parquet", "odd[1].jsonl", "odd1.jsonl")
     source = Source.open(InputSection(path=path), tmp_path)
     assert [stamp.name for stamp in source.files] == expected
     places = [row.place for chunk in source.chunks(None) for row in chunk.rows]
     assert places == [Place(name, 1) for name in expected]
 
 
-def test_outside_the_folder_names_are_absolute(tmp_path: Path) -> None:
-    """A file outside the job file's folder is named by its whole path."""
-    lay_out(tmp_path, "data/a.jsonl", "job/x")
+def test_files_outside_the_folder_have_absolute_names(tmp_path: Path) -> None:
+    """A file outside the job file's folder is shown with its whole path."""
+    write_files(tmp_path, "data/a.jsonl", "job/x")
     for path in ("../data/a.jsonl", str(tmp_path / "data/a.jsonl"), str(tmp_path / "data/*.jsonl")):
         source = Source.open(InputSection(path=path), tmp_path / "job")
         assert [stamp.name for stamp in source.files] == [str(tmp_path / "data/a.jsonl")]
@@ -62,18 +62,18 @@ def test_outside_the_folder_names_are_absolute(tmp_path: Path) -> None:
 PROBLEMS = {
     "missing": ("data/row.jsonl", "data/row.jsonl does not exist", "data/rows.jsonl"),
     "missing folder": ("daat/rows.jsonl", "the input daat does not exist", "data"),
-    "nothing like it": ("zzzzzz.jsonl", "zzzzzz.jsonl does not exist", "job file's folder"),
+    "nothing like it": ("zzzzzz.jsonl", "zzzzzz.jsonl does not exist", "folder of the job file"),
     "below a file": ("data/rows.jsonl/x.jsonl", "data/rows.jsonl/x.jsonl", ""),
-    "no match": ("data/*.parquet", "nothing matches", "job file's folder"),
+    "no match": ("data/*.parquet", "no file matches", "folder of the job file"),
     "empty folder": ("empty", "the input folder empty is empty", ".jsonl"),
-    "no data in folder": ("docs", "docs holds no file", ".jsonl"),
-    "only folders": ("nested", "nested holds no file", "nested/**/*.parquet"),
+    "no data in folder": ("docs", "docs has no file with a supported ending", ".jsonl"),
+    "only folders": ("nested", "nested has no file with a supported ending", "nested/**/*.parquet"),
     "ending": ("docs/a.csv", "docs/a.csv has an unsupported ending", ".parquet"),
     "glob ending": ("docs/*", "docs/a.csv has an unsupported ending", ".parquet"),
     "mixed": ("mixed", "mixes JSONL and Parquet: mixed/a.jsonl and mixed/b.parquet", "glob"),
-    "s3": ("s3://bucket/rows.jsonl", "s3://bucket/rows.jsonl is not a local path", "Copy"),
+    "s3": ("s3://bucket/rows.jsonl", "s3://bucket/rows.jsonl is not a local path", "copy"),
     "pipe": ("pipe.jsonl", "pipe.jsonl is not a regular file", "several times"),
-    "broken link": ("broken.jsonl", "broken.jsonl does not exist any more or is a broken", ""),
+    "broken link": ("broken.jsonl", "broken.jsonl does not exist any more, or is a broken", ""),
     "long name": ("x" * 300 + ".jsonl", "cannot be read", ""),
     "NUL": ("a\0b.jsonl", "cannot be read", ""),
 }
@@ -81,9 +81,9 @@ PROBLEMS = {
 
 @pytest.mark.parametrize(("path", "message", "hint"), PROBLEMS.values(), ids=PROBLEMS.keys())
 def test_problem_is_named_with_advice(tmp_path: Path, path: str, message: str, hint: str) -> None:
-    """What cannot be opened is an InputError that names it and says what to do."""
-    lay_out(tmp_path, "data/rows.jsonl", "docs/a.csv", "docs/b.csv", "nested/in/a.parquet")
-    lay_out(tmp_path, "mixed/a.jsonl", "mixed/b.parquet")
+    """An input that cannot be opened raises an InputError with its name and a hint."""
+    write_files(tmp_path, "data/rows.jsonl", "docs/a.csv", "docs/b.csv", "nested/in/a.parquet")
+    write_files(tmp_path, "mixed/a.jsonl", "mixed/b.parquet")
     (tmp_path / "empty").mkdir()
     os.mkfifo(tmp_path / "pipe.jsonl")
     (tmp_path / "broken.jsonl").symlink_to("nowhere")
@@ -95,16 +95,16 @@ def test_problem_is_named_with_advice(tmp_path: Path, path: str, message: str, h
 
 
 def test_forbidden_file_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A file that may not be read is named when the input is opened."""
-    lay_out(tmp_path, "rows.jsonl")
+    """A file without read permission is named when the input is opened."""
+    write_files(tmp_path, "rows.jsonl")
 
     def refuse(*_args: object, **_kwargs: object) -> None:
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr(files.Path, "open", refuse)
-    with pytest.raises(InputError, match=r"rows.jsonl may not be read") as caught:
+    with pytest.raises(InputError, match=r"no permission to read rows.jsonl") as caught:
         Source.open(InputSection(path="rows.jsonl"), tmp_path)
-    assert "permissions" in (caught.value.hint or "")
+    assert "ls -l rows.jsonl" in (caught.value.hint or "")
 
 
 def _append(path: Path) -> None:
@@ -118,17 +118,17 @@ def _touch(path: Path) -> None:
 
 def _replace(path: Path) -> None:
     status = path.stat()
-    other = path.with_suffix(".new")
-    other.write_bytes(path.read_bytes())
-    os.utime(other, ns=(status.st_atime_ns, status.st_mtime_ns))
-    other.replace(path)
+    copy = path.with_suffix(".new")
+    copy.write_bytes(path.read_bytes())
+    os.utime(copy, ns=(status.st_atime_ns, status.st_mtime_ns))
+    copy.replace(path)
 
 
 @pytest.mark.parametrize("change", [_append, _touch, _replace, Path.unlink])
 @pytest.mark.parametrize("name", ["b.jsonl", "b.parquet"])
-def test_change_is_noticed(tmp_path: Path, name: str, change: object) -> None:
-    """A file that grew, was touched, replaced or removed stops the reading and is named."""
-    lay_out(tmp_path, "a" + Path(name).suffix, name)
+def test_a_changed_file_is_detected(tmp_path: Path, name: str, change: object) -> None:
+    """A file that grew, was touched, replaced or removed stops the reading; the error names it."""
+    write_files(tmp_path, "a" + Path(name).suffix, name)
     source = Source.open(InputSection(path="*" + Path(name).suffix), tmp_path)
     source.check_unchanged()
     chunks = source.chunks(None)
@@ -141,7 +141,7 @@ def test_change_is_noticed(tmp_path: Path, name: str, change: object) -> None:
 
 
 def test_passes_are_equal(tmp_path: Path) -> None:
-    """Every pass gives the same rows, numbered over all files, in chunks of the asked size."""
+    """Each pass yields the same rows, numbered over all files, in chunks of the given size."""
     (tmp_path / "a.jsonl").write_bytes(ROW * 5)
     (tmp_path / "b.jsonl").write_bytes(b"bad\n" + ROW * 3)
     source = Source.open(InputSection(path="*.jsonl"), tmp_path)
@@ -153,13 +153,13 @@ def test_passes_are_equal(tmp_path: Path) -> None:
 
 
 def test_missing_columns_are_suggested(tmp_path: Path) -> None:
-    """A column that Parquet files lack is refused with the nearest name and the list of them."""
+    """The error for a missing Parquet column has the nearest name and all columns."""
     pq.write_table(pa.table({"prompt": ["x"], "id": [1]}), tmp_path / "a.parquet")
     source = Source.open(InputSection(path="a.parquet"), tmp_path)
     source.require(["prompt", "id"])
     with pytest.raises(InputError, match="no column promt") as caught:
         source.require(["promt", "id"])
-    assert caught.value.hint == "Did you mean `prompt`? It has: prompt, id."
+    assert caught.value.hint == "Did you mean `prompt`? columns of the input: prompt, id"
     with pytest.raises(InputError, match="no column key"):
         Source.open(InputSection(path="a.parquet", id="key"), tmp_path)
     with pytest.raises(InputError, match="no column score"):
@@ -167,8 +167,8 @@ def test_missing_columns_are_suggested(tmp_path: Path) -> None:
 
 
 def test_jsonl_has_no_columns_to_require(tmp_path: Path) -> None:
-    """JSONL says nothing about its columns before it is read."""
-    lay_out(tmp_path, "a.jsonl")
+    """The columns of JSONL are not known before it is read."""
+    write_files(tmp_path, "a.jsonl")
     source = Source.open(InputSection(path="a.jsonl", id="nope"), tmp_path)
     source.require(["nope"])
     assert source.columns is None

@@ -1,4 +1,4 @@
-"""What the command line changes in a job file."""
+"""Overrides: keys of a job file that the command line sets."""
 
 from decimal import Decimal
 from pathlib import Path
@@ -32,14 +32,14 @@ def load(folder: Path, text: str, *overrides: str) -> LoadedJob:
 
 
 def mistakes(folder: Path, text: str, *overrides: str) -> list[str]:
-    """List the mistakes of a wrong job file, as line (or --set) and first line of the message."""
+    """Return the mistakes of a wrong job file: line (or --set) and first line of the message."""
     with pytest.raises(JobFileError) as caught:
         load(folder, text, *overrides)
     return [
-        f"{one.file if one.line is None else one.line}: {one.message}".split("\n", 1)[0].replace(
+        f"{problem.line or problem.file}: {problem.message}".split("\n", 1)[0].replace(
             str(folder), "FOLDER"
         )
-        for one in caught.value.problems
+        for problem in caught.value.problems
     ]
 
 
@@ -54,12 +54,12 @@ def mistakes(folder: Path, text: str, *overrides: str) -> list[str]:
     ],
 )
 def test_an_override_is_toml_or_else_text(tmp_path: Path, override: str, value: str) -> None:
-    """Text needs no quotes, and cannot become anything but its key's value."""
+    """Text needs no quotes, and can only become the value of its key."""
     assert load(tmp_path, PLAIN, override).job.request.model == value
 
 
 def test_overrides_reach_every_kind_of_key(tmp_path: Path) -> None:
-    """Numbers are exact, arrays arrays, quoted keys keys, and templates text."""
+    """Overrides may be exact numbers, arrays, quoted keys and templates."""
     job = load(
         tmp_path,
         PLAIN,
@@ -78,10 +78,10 @@ def test_overrides_reach_every_kind_of_key(tmp_path: Path) -> None:
 
 
 def test_overrides_are_checked_as_the_file_is(tmp_path: Path) -> None:
-    """A wrong override is a mistake of the command line, not of a line of the file."""
+    """A wrong override is reported at --set, not at a line of the file."""
     expected = [
         "--set: this must look like section.key=value",
-        "--set: request.model is no table",
+        "--set: request.model is not a table",
         "--set: limits.concurrency must be at least 1, got 0",
         "--set: there is no key limits.nope",
         "--set: request.max_tokens must be a whole number",

@@ -1,4 +1,4 @@
-"""Job files: what is read, and where each mistake is said to be."""
+"""Job files: their values and sources, and the line of each mistake."""
 
 import hashlib
 from pathlib import Path
@@ -33,19 +33,19 @@ def load(folder: Path, text: str, *overrides: str) -> LoadedJob:
 
 
 def mistakes(folder: Path, text: str, *overrides: str) -> list[str]:
-    """List the mistakes of a wrong job file, as line (or --set) and first line of the message."""
+    """Return the mistakes of a wrong job file: line (or --set) and first line of the message."""
     with pytest.raises(JobFileError) as caught:
         load(folder, text, *overrides)
     return [
-        f"{one.file if one.line is None else one.line}: {one.message}".split("\n", 1)[0].replace(
+        f"{problem.line or problem.file}: {problem.message}".split("\n", 1)[0].replace(
             str(folder), "FOLDER"
         )
-        for one in caught.value.problems
+        for problem in caught.value.problems
     ]
 
 
 def test_a_job_file_is_read(tmp_path: Path) -> None:
-    """The job, its texts, its digest and the place of every value."""
+    """The job, its texts and its digest are read."""
     path = write(tmp_path, PLAIN + '    temperature = 0.2\n    system = "S"\n')
     loaded = load_job(path)
     assert loaded.job.job.name == "demo"
@@ -58,7 +58,7 @@ def test_a_job_file_is_read(tmp_path: Path) -> None:
 
 
 def test_every_value_has_its_source(tmp_path: Path) -> None:
-    """Default, a line of the file, or the command line."""
+    """The source is a default, a line of the file, or the command line."""
     text = PLAIN + '    [prices.overrides."m.1"]\n    input = 1\n    output = 2\n'
     sources = load(tmp_path, text, "limits.concurrency=4", "request.max_tokens=20").sources
     assert sources["input.path"] == "demo.toml:2"
@@ -71,14 +71,14 @@ def test_every_value_has_its_source(tmp_path: Path) -> None:
 
 
 def test_a_given_name_is_kept(tmp_path: Path) -> None:
-    """[job] name comes before the file's name."""
+    """[job] name is used instead of the file's name."""
     loaded = load(tmp_path, '[job]\nname = "other"\n' + dedent(PLAIN))
     assert loaded.job.job.name == "other"
     assert loaded.sources["job.name"] == "demo.toml:2"
 
 
-def test_texts_may_lie_in_files(tmp_path: Path) -> None:
-    """The files are read exactly, from beside the job file, and lend templates their names."""
+def test_texts_may_be_in_files(tmp_path: Path) -> None:
+    """Files relative to the job file are read exactly; templates are named after them."""
     (tmp_path / "prompts").mkdir()
     (tmp_path / "prompts/p.txt").write_bytes("\ufeffé {{ a }}\r\n".encode())
     (tmp_path / "s.txt").write_bytes(b"system\n")
@@ -98,7 +98,7 @@ def test_system_blocks_are_passed_on(tmp_path: Path) -> None:
 
 
 def test_whole_requests_need_no_request_section(tmp_path: Path) -> None:
-    """A Message Batches file brings everything with it."""
+    """A Message Batches file holds the whole requests."""
     loaded = load(tmp_path, '[input]\npath = "b.jsonl"\nformat = "messages-batch"\n')
     assert (loaded.prompt, loaded.system) == (None, None)
 
@@ -121,7 +121,7 @@ WRONG = {
         "max_tokens = 3\n" + PLAIN.replace("max_tokens", "top_k"),
         ["1: there is no section [max_tokens]", "5: request.max_tokens is missing"],
     ),
-    "section that is none": (
+    "section that is a value": (
         "limits = 3\n" + PLAIN,
         ["1: [limits] must be a section"],
     ),
@@ -170,16 +170,16 @@ WRONG = {
         PLAIN + 'system_file = "."\n',
         ["7: request.system_file: is a directory: FOLDER"],
     ),
-    "not TOML": ("[input]\npath = \n", ["2: this is not TOML: invalid value"]),
-    "cut off": ('[input]\npath = """a\n', ["2: this is not TOML: unterminated string"]),
+    "not TOML": ("[input]\npath = \n", ["2: the file is not TOML: invalid value"]),
+    "cut off": ('[input]\npath = """a\n', ["2: the file is not TOML: unterminated string"]),
     "twice": (
         "[input]\npath = 'a'\npath = 'b'\n",
-        ["3: this is not TOML: cannot overwrite a value"],
+        ["3: the file is not TOML: cannot overwrite a value"],
     ),
-    "nested too deep": (f"a = {'[' * 5000}", ["FOLDER/demo.toml: it is nested too deep"]),
+    "nested too deep": (f"a = {'[' * 5000}", ["FOLDER/demo.toml: the file is nested too deep"]),
     "endless digits": (
         f"a = {'9' * 5000}",
-        ["FOLDER/demo.toml: a number in it has too many digits"],
+        ["FOLDER/demo.toml: a number in the file has too many digits"],
     ),
     "a key in a comment": (
         PLAIN + f"# {KEY}\n[api]\nkey_env = '{KEY}'\n",
@@ -191,21 +191,21 @@ WRONG = {
     ),
     "a key in a broken file": (
         f"[api]\nx = '{KEY}\n",
-        ["2: this line holds an API key", '2: this is not TOML: expected "\'"'],
+        ["2: this line holds an API key", '2: the file is not TOML: expected "\'"'],
     ),
 }
 
 
 @pytest.mark.parametrize("name", WRONG)
 def test_wrong_job_files(name: str, tmp_path: Path) -> None:
-    """Every mistake is listed with its line, and nothing else is."""
+    """Each mistake is listed with its line, and there are no others."""
     text, expected = WRONG[name]
     text = "\n".join(line.strip() for line in text.strip("\n").split("\n")) + "\n"
     assert expected == mistakes(tmp_path, text)
 
 
-def test_a_name_that_cannot_be_a_jobs_is_said(tmp_path: Path) -> None:
-    """A file whose name makes no job name needs a name in it."""
+def test_a_file_name_that_is_no_job_name_is_an_error(tmp_path: Path) -> None:
+    """Such a file needs [job] name."""
     path = write(tmp_path, PLAIN, "my job.toml")
     with pytest.raises(JobFileError) as caught:
         load_job(path)
@@ -234,18 +234,18 @@ def test_no_key_and_no_prompt_is_repeated(canary: str, tmp_path: Path) -> None:
         problems += caught.value.problems
         assert "canary" not in f"{caught.value!r}"
     assert len(problems) >= len(values)
-    shown = "".join(f"{one!r}" for one in problems)
+    shown = "".join(f"{problem!r}" for problem in problems)
     assert "canary" not in shown
     assert "secret prompt" not in shown
 
 
-def test_files_that_cannot_be_read_are_said(tmp_path: Path) -> None:
-    """A missing file, a folder and a file that is not UTF-8."""
+def test_unreadable_job_files(tmp_path: Path) -> None:
+    """A missing file, a folder and a file that is not UTF-8 are errors with their path."""
     (tmp_path / "bad.toml").write_bytes(b"# a\n# \xff\n")
     for path, message, line in (
         (tmp_path / "gone.toml", "no such file or directory", None),
         (tmp_path, "this is a folder, not a job file", None),
-        (tmp_path / "bad.toml", "this is not UTF-8", 2),
+        (tmp_path / "bad.toml", "the file is not UTF-8", 2),
     ):
         with pytest.raises(JobFileError) as caught:
             load_job(path)
@@ -254,7 +254,7 @@ def test_files_that_cannot_be_read_are_said(tmp_path: Path) -> None:
 
 
 def test_a_byte_order_mark_and_windows_lines_are_accepted(tmp_path: Path) -> None:
-    """A file saved by an editor of another system is read, with the same lines."""
+    """A file saved by an editor on Windows is read, with the same line numbers."""
     path = tmp_path / "demo.toml"
     path.write_bytes(b"\xef\xbb\xbf" + dedent(PLAIN).replace("\n", "\r\n").encode())
     assert load_job(path).sources["request.prompt"] == "demo.toml:7"

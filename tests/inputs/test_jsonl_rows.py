@@ -1,4 +1,4 @@
-"""The strict JSONL reader: what it takes, what it refuses, and what it says."""
+"""The strict JSONL reader: which lines it accepts and refuses, and with which reason."""
 
 import gzip
 import json
@@ -19,20 +19,20 @@ from batcher.inputs.source import Source
 GOOD = b'{"a": 1}\n{"a": 2}\n'
 
 BAD_LINES = {
-    "truncated": (b'{"a": "secret', "the file ends in this line, so it may be cut short"),
+    "truncated": (b'{"a": "secret', "the file ends in this line and may be cut short"),
     "malformed": (b'{"a": secret}\n', "not valid JSON at column 7: expecting value"),
     "two values": (b'{"a": 1} {"secret": 2}\n', "not valid JSON at column 10: extra data"),
     "trailing comma": (b'{"a": 1,}\n', "not valid JSON at column"),
     "single quotes": (b"{'a': 1}\n", "not valid JSON at column 2"),
-    "string": (b'"secret"\n', "a string, not a JSON object"),
-    "number": (b"12\n", "a number, not a JSON object"),
-    "null": (b"null\n", "null, not a JSON object"),
-    "array later": (b'["secret"]\n', "an array, not a JSON object"),
+    "string": (b'"secret"\n', "not a JSON object but a string"),
+    "number": (b"12\n", "not a JSON object but a number"),
+    "null": (b"null\n", "not a JSON object but null"),
+    "array later": (b'["secret"]\n', "not a JSON object but an array"),
     "invalid UTF-8": (b'{"a": "secret\xff"}\n', "not valid UTF-8 at byte 14 of the line"),
     "overlong UTF-8": (b'{"a": "\xc0\xaf"}\n', "not valid UTF-8 at byte 8 of the line"),
     "surrogate bytes": (b'{"a": "\xed\xa0\x80"}\n', "not valid UTF-8 at byte 8 of the line"),
     "lone surrogate": (b'{"ok": 1, "a": "secret\\ud83d"}\n', "half a surrogate pair"),
-    "swapped surrogates": (b'{"a": ["\\ude00\\ud83d"]}\n', "incomplete character) under 'a'"),
+    "swapped surrogates": (b'{"a": ["\\ude00\\ud83d"]}\n', "incomplete character) in the key 'a'"),
     "surrogate key": (b'{"\\uD800": 1}\n', "half a surrogate pair"),
     "raw NUL": (b'{"a": "\xc3\xa9\x00"}\n', "a raw NUL at byte 10 of the line"),
     "only NULs": (b"\0\0\0\0\n", "a raw NUL at byte 1 of the line"),
@@ -40,17 +40,17 @@ BAD_LINES = {
     "raw tab": (b'{"a": "x\ty"}\n', "column 9: invalid control character"),
     "lone CR": (b'{"a": 1}\r{"a": 2}\n', "column 10: extra data"),
     "form feed": (b"\x0c\n", "not valid JSON at column 1: expecting value"),
-    "duplicate key": (b'{"a": "secret", "a": 2}\n', "the key 'a' stands twice in one object"),
-    "deep duplicate key": (b'{"a": [{"b": 1, "b": 1}]}\n', "the key 'b' stands twice"),
-    "duplicate by escape": (b'{"a": 1, "\\u0061": 2}\n', "the key 'a' stands twice"),
+    "duplicate key": (b'{"a": "secret", "a": 2}\n', "the key 'a' appears twice in one object"),
+    "deep duplicate key": (b'{"a": [{"b": 1, "b": 1}]}\n', "the key 'b' appears twice"),
+    "duplicate by escape": (b'{"a": 1, "\\u0061": 2}\n', "the key 'a' appears twice"),
     "NaN": (b'{"a": NaN}\n', "NaN is not JSON"),
     "Infinity": (b'{"a": [Infinity]}\n', "Infinity is not JSON"),
     "-Infinity": (b'{"a": -Infinity}\n', "-Infinity is not JSON"),
     "float overflow": (b'{"a": -1e999}\n', "a number is too large for a 64-bit float"),
-    "5,000 digits": (b'{"a": ' + b"7" * 5000 + b"}\n", "a whole number has too many digits"),
+    "5,000 digits": (b'{"a": ' + b"7" * 5000 + b"}\n", "an integer has too many digits"),
     "too deep": (b'{"a": ' + b"[" * 100 + b"]" * 100 + b"}\n", "nested more than 100 levels"),
     "far too deep": (b'{"a": ' + b"[" * 200_000 + b"\n", "nested more than 100 levels deep"),
-    "long key": (b'{"' + b"k" * 99 + b'": 1, "' + b"k" * 99 + b'": 1}\n', "kkk...' stands twice"),
+    "long key": (b'{"' + b"k" * 99 + b'": 1, "' + b"k" * 99 + b'": 1}\n', "kkk...' appears twice"),
     "inner BOM": (b'\xef\xbb\xbf{"a": 1}\n', "not valid JSON at column 1"),
 }
 
@@ -64,8 +64,8 @@ def read(tmp_path: Path, name: str = "rows.jsonl", data: bytes | None = None) ->
 
 
 @pytest.mark.parametrize(("line", "reason"), BAD_LINES.values(), ids=BAD_LINES.keys())
-def test_bad_line_says_why_and_where(tmp_path: Path, line: bytes, reason: str) -> None:
-    """A bad line is one bad row at its place, with a reason that quotes nothing, and no more."""
+def test_a_bad_line_has_a_place_and_a_reason(tmp_path: Path, line: bytes, reason: str) -> None:
+    """A bad line becomes one bad row; its reason quotes no values; other lines are read."""
     is_last = not line.endswith(b"\n")
     rows = read(tmp_path, data=GOOD + b"\n" + line + (b"" if is_last else GOOD))
     bad = rows[2]
@@ -81,7 +81,7 @@ def test_bad_line_says_why_and_where(tmp_path: Path, line: bytes, reason: str) -
 
 @pytest.mark.parametrize("line", [b'{"a": "x', b'{"a": 1', b'{"a"', b'["x", '])
 def test_reason_does_not_depend_on_line_ends(tmp_path: Path, line: bytes) -> None:
-    """A line cut short has the same reason and column whether lines end in LF or CRLF."""
+    """A line cut short has the same reason and column with LF and with CRLF."""
     reasons = [read(tmp_path, data=GOOD + line + end)[2] for end in (b"\n", b"\r\n")]
     assert reasons[0] == reasons[1]
 
@@ -92,17 +92,17 @@ def test_reason_does_not_depend_on_line_ends(tmp_path: Path, line: bytes) -> Non
     ids=["one line", "pretty", "BOM"],
 )
 def test_array_file_is_explained(tmp_path: Path, data: bytes) -> None:
-    """A file that is one JSON array says how to write it instead."""
+    """The reason for a file that is one JSON array says how to write it instead."""
     first = read(tmp_path, data=data)[0]
     assert isinstance(first, BadRow)
-    assert first.reason == "this is one JSON array; write one object a line"
+    assert first.reason == "the file is one JSON array; write one object per line"
 
 
 @pytest.mark.parametrize(
     "encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-le", "utf-32-be"]
 )
-def test_utf16_is_refused_with_advice(tmp_path: Path, encoding: str) -> None:
-    """A file in UTF-16 or UTF-32, marked or not, is refused as a whole."""
+def test_utf16_is_refused_with_a_hint(tmp_path: Path, encoding: str) -> None:
+    """A file in UTF-16 or UTF-32, with or without a byte-order mark, is refused as a whole."""
     with pytest.raises(InputError, match=r"rows.jsonl is UTF-16") as caught:
         read(tmp_path, data=GOOD.decode().encode(encoding))
     assert "UTF-8" in (caught.value.hint or "")
@@ -129,7 +129,7 @@ PACKINGS = {
 
 
 @pytest.mark.parametrize("name", PACKINGS)
-def test_packing_does_not_matter(tmp_path: Path, name: str) -> None:
+def test_the_encoding_of_a_file_does_not_matter(tmp_path: Path, name: str) -> None:
     """Compression, line ends, a byte-order mark and a missing last line end change no row."""
     rows = read(tmp_path, name, PACKINGS[name])
     assert [row.values for row in rows] == [{"a": 1}, {"a": 2}]
@@ -139,7 +139,7 @@ def test_packing_does_not_matter(tmp_path: Path, name: str) -> None:
 @pytest.mark.parametrize("ending", [".gz", ".zst"])
 @pytest.mark.parametrize("damage", ["cut", "flipped", "trailing", "plain"])
 def test_damaged_compression_is_named(tmp_path: Path, ending: str, damage: str) -> None:
-    """A compressed file that is cut short or damaged stops the reading and is named."""
+    """A compressed file that is cut short or damaged stops the reading; the error names it."""
     text = b"".join(b'{"n": %d, "x": "%d"}\n' % (n, n * n * 7919) for n in range(20_000))
     if ending == ".gz":
         packed = gzip.compress(text)
@@ -158,13 +158,13 @@ def test_damaged_compression_is_named(tmp_path: Path, ending: str, damage: str) 
 
 
 @pytest.mark.parametrize("ending", ["", ".gz", ".zst"])
-def test_empty_file_gives_nothing(tmp_path: Path, ending: str) -> None:
-    """A file of no bytes has no rows and is no error here."""
+def test_an_empty_file_has_no_rows(tmp_path: Path, ending: str) -> None:
+    """A file of zero bytes is no error here."""
     assert read(tmp_path, "rows.jsonl" + ending, b"") == []
 
 
 def test_blank_lines_are_counted_and_keep_line_numbers(tmp_path: Path) -> None:
-    """Blank lines are no rows, are counted afresh in each pass and count as lines."""
+    """Blank lines are not rows; each pass counts them again; they count as lines."""
     (tmp_path / "rows.jsonl").write_bytes(b'\xef\xbb\xbf\n\n{"a": 1}\n \t\r\n{"a": 2}\n  ')
     source = Source.open(InputSection(path="rows.jsonl"), tmp_path)
     for _ in range(2):
@@ -181,13 +181,13 @@ def test_only_newlines_end_lines(tmp_path: Path) -> None:
 
 
 def test_escaped_nul_and_real_pairs_are_text(tmp_path: Path) -> None:
-    """An escaped NUL and an escaped pair of surrogates are good characters."""
+    """An escaped NUL and an escaped surrogate pair are valid characters."""
     rows = read(tmp_path, data=b'{"a": "\\u0000", "b": "\\ud83d\\ude00", "c": "\\\\ud83d"}')
     assert [row.values for row in rows] == [{"a": "\0", "b": "\U0001f600", "c": "\\ud83d"}]
 
 
 def test_brackets_in_strings_are_not_depth(tmp_path: Path) -> None:
-    """Brackets inside strings and many flat lists are not nesting, and 100 levels are allowed."""
+    """Brackets inside strings and many flat lists are not nesting; 100 levels are accepted."""
     deep: object = 1
     for _ in range(99):
         deep = [deep]
@@ -197,7 +197,7 @@ def test_brackets_in_strings_are_not_depth(tmp_path: Path) -> None:
 
 
 def test_overlong_line_is_skipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A line over the limit is a bad row, and the next line is read as usual."""
+    """A line over the limit becomes a bad row, and the next line is read normally."""
     monkeypatch.setattr(lines, "MAX_LINE_BYTES", 20)
     long = b'{"a": "' + b"x" * 600_000 + b'"}'
     exact = b'{"a": 123456789012}\n{"a": 1234567890123}\n'  # 20 and 21 bytes with their ends
@@ -232,7 +232,7 @@ def test_numbers_are_exact(tmp_path: Path) -> None:
 
 
 def test_only_wanted_columns_are_kept(tmp_path: Path) -> None:
-    """A row holds the wanted columns it has and no other."""
+    """A row has only the wanted columns."""
     (tmp_path / "rows.jsonl").write_bytes(b'{"a": 1, "b": 2}\n{"b": 3}\n')
     source = Source.open(InputSection(path="rows.jsonl"), tmp_path)
     (chunk,) = source.chunks(frozenset({"a", "c"}))
@@ -256,7 +256,7 @@ json_values = st.recursive(
 )
 @settings(max_examples=150, deadline=None)
 def test_any_object_reads_back_equal(rows: list[dict[str, object]], ascii: bool) -> None:  # noqa: A002
-    """Whatever JSON object is written as a line is read back equal, types included."""
+    """Any JSON object that is written as a line is read back equal, with the same types."""
     data = "".join(json.dumps(row, ensure_ascii=ascii) + "\n" for row in rows).encode()
     with tempfile.TemporaryDirectory() as folder:
         back = read(Path(folder), data=data)
@@ -271,8 +271,8 @@ fragments = st.sampled_from(
 @given(data=st.binary(max_size=60) | st.lists(fragments | st.binary(max_size=3)).map(b"".join))
 @settings(max_examples=400, deadline=None)
 @pytest.mark.parametrize("ending", ["", ".gz", ".zst"])
-def test_random_bytes_never_escape(ending: str, data: bytes) -> None:
-    """Whatever a file holds, reading gives rows, bad rows or an InputError, and all lines count."""
+def test_random_bytes_are_rows_or_an_input_error(ending: str, data: bytes) -> None:
+    """Any file content becomes rows, bad rows or an InputError, and no line is lost."""
     with tempfile.TemporaryDirectory() as folder:
         try:
             rows = read(Path(folder), "rows.jsonl" + ending, data)
@@ -280,5 +280,5 @@ def test_random_bytes_never_escape(ending: str, data: bytes) -> None:
             return
     assert [row.ordinal for row in rows] == list(range(len(rows)))
     if not ending:
-        marked = data.removeprefix(b"\xef\xbb\xbf").split(b"\n")
-        assert len(rows) == sum(1 for line in marked if line.strip(b" \t\r"))
+        all_lines = data.removeprefix(b"\xef\xbb\xbf").split(b"\n")
+        assert len(rows) == sum(1 for line in all_lines if line.strip(b" \t\r"))

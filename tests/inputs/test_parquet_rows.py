@@ -1,4 +1,4 @@
-"""Parquet inputs: exact types, several files, damage."""
+"""Parquet inputs: exact types, several files, and damaged files."""
 
 import datetime as dt
 import uuid
@@ -79,7 +79,7 @@ TYPES: dict[str, tuple[pa.Array, list[object]]] = {
 
 @pytest.mark.parametrize("name", TYPES)
 def test_type_passes_through(open_source: Opener, tmp_path: Path, name: str) -> None:
-    """A column's values are plain Python and its Arrow column keeps type and values exactly."""
+    """A column's values are plain Python; its Arrow column keeps type and values exactly."""
     array, values = TYPES[name]
     pq.write_table(pa.table({name: array, "other": [1, 2]}), tmp_path / "a.parquet")
     source = open_source("a.parquet")
@@ -92,22 +92,25 @@ def test_type_passes_through(open_source: Opener, tmp_path: Path, name: str) -> 
 
 
 def test_all_types_at_once(open_source: Opener, tmp_path: Path) -> None:
-    """All types are read together, dotted names and structs apart, and come in the file's order."""
+    """All types are read together in the file's order; "a.b" and a struct do not conflict."""
     table = pa.table({name: array for name, (array, _) in TYPES.items()})
     pq.write_table(table, tmp_path / "a.parquet")
     source = open_source("a.parquet")
     assert source.columns == tuple(TYPES)
     (chunk,) = source.chunks(None)
     assert [list(row.values.items()) for row in chunk.rows] == [
-        [(name, values[at]) for name, (_, values) in TYPES.items()] for at in range(2)
+        [(name, values[n]) for name, (_, values) in TYPES.items()] for n in range(2)
     ]
     (chosen,) = open_source("a.parquet", where="int8 == -128").chunks(None)
     assert chosen.table(list(TYPES)).equals(table.slice(0, 1))
 
 
 UNREADABLE: dict[str, tuple[pa.Array, str]] = {
-    "far": (pa.array([10**14, 0], pa.timestamp("s")).cast(pa.timestamp("ms")), "beyond"),
-    "far_date": (pa.array([10**7, 0], pa.date32()), "beyond"),
+    "far": (
+        pa.array([10**14, 0], pa.timestamp("s")).cast(pa.timestamp("ms")),
+        "outside the range",
+    ),
+    "far_date": (pa.array([10**7, 0], pa.date32()), "outside the range"),
     "twice": (
         pa.array([[("k", 1), ("k", 2)], []], pa.map_(pa.string(), pa.int8())),
         "same key twice",
@@ -121,7 +124,7 @@ UNREADABLE: dict[str, tuple[pa.Array, str]] = {
 
 @pytest.mark.parametrize("name", UNREADABLE)
 def test_value_beyond_python_is_a_bad_row(open_source: Opener, tmp_path: Path, name: str) -> None:
-    """A value that Python cannot hold makes its row bad, null in Arrow, and no other."""
+    """A value that Python cannot hold makes only its row bad; in Arrow that row is null."""
     array, reason = UNREADABLE[name]
     pq.write_table(pa.table({name: array, "n": [1, 2]}), tmp_path / "a.parquet")
     (chunk,) = open_source("a.parquet").chunks(None)
@@ -134,8 +137,8 @@ def test_value_beyond_python_is_a_bad_row(open_source: Opener, tmp_path: Path, n
     assert chunk.table(["n"]).to_pylist() == [{"n": None}, {"n": 2}]
 
 
-def test_files_are_united_by_name(open_source: Opener, tmp_path: Path) -> None:
-    """Files with other columns, order or narrower types give one schema; what lacks is null."""
+def test_the_schema_is_the_union_by_name(open_source: Opener, tmp_path: Path) -> None:
+    """Files may differ in columns, order and narrower types; missing columns are null."""
     pq.write_table(
         pa.table({"a": pa.array([1], pa.int8()), "n": pa.nulls(1)}), tmp_path / "1.parquet"
     )
@@ -175,10 +178,10 @@ def test_files_are_united_by_name(open_source: Opener, tmp_path: Path) -> None:
 def test_type_conflict_names_both_files(
     open_source: Opener, tmp_path: Path, first: pa.DataType, second: pa.DataType
 ) -> None:
-    """A column whose types no type holds exactly is refused, with both files and types."""
+    """When no type holds both exactly, the error has both files and both types."""
     (tmp_path / "parts").mkdir()
-    for at, kind in enumerate([first, first, second]):
-        pq.write_table(pa.table({"id": pa.nulls(1, kind)}), tmp_path / f"parts/{at}.parquet")
+    for n, kind in enumerate([first, first, second]):
+        pq.write_table(pa.table({"id": pa.nulls(1, kind)}), tmp_path / f"parts/{n}.parquet")
     with pytest.raises(InputError) as caught:
         open_source("parts")
     for part in ("'id'", str(first), str(second), "parts/0.parquet", "parts/2.parquet"):
@@ -190,8 +193,8 @@ def _written(tmp_path: Path, **options: Any) -> bytes:
     return (tmp_path / "w.parquet").read_bytes()
 
 
-def test_broken_files_are_told_apart(open_source: Opener, tmp_path: Path) -> None:
-    """A file that is cut short, something else, encrypted or damaged says which."""
+def test_broken_files_have_different_errors(open_source: Opener, tmp_path: Path) -> None:
+    """The error says whether a file is cut short, not Parquet, encrypted or damaged."""
     data = _written(tmp_path)
     footer = data[:-40] + bytes(b ^ 0xFF for b in data[-40:-8]) + data[-8:]
     for broken, message in [
@@ -207,8 +210,8 @@ def test_broken_files_are_told_apart(open_source: Opener, tmp_path: Path) -> Non
         assert "a.parquet" in caught.value.message
 
 
-def test_bit_flip_is_caught_by_checksums(open_source: Opener, tmp_path: Path) -> None:
-    """Where a file has page checksums, one flipped bit in the data stops the reading."""
+def test_checksums_detect_a_flipped_bit(open_source: Opener, tmp_path: Path) -> None:
+    """In a file with page checksums, one flipped bit in the data stops the reading."""
     data = bytearray(
         _written(tmp_path, write_page_checksum=True, use_dictionary=False, compression="none")
     )
@@ -218,16 +221,16 @@ def test_bit_flip_is_caught_by_checksums(open_source: Opener, tmp_path: Path) ->
         list(source.chunks(None))
 
 
-def test_same_name_twice_is_refused(open_source: Opener, tmp_path: Path) -> None:
-    """Two columns of one name cannot be told apart."""
+def test_a_duplicate_column_is_refused(open_source: Opener, tmp_path: Path) -> None:
+    """Two columns of the same name are an error."""
     table = pa.Table.from_arrays([pa.array([1]), pa.array([2])], names=["a", "a"])
     pq.write_table(table, tmp_path / "a.parquet")
     with pytest.raises(InputError, match="two columns of the same name"):
         open_source("a.parquet")
 
 
-def test_no_rows_give_nothing(open_source: Opener, tmp_path: Path) -> None:
-    """Files without rows, or without row groups, have columns and no chunks."""
+def test_files_without_rows(open_source: Opener, tmp_path: Path) -> None:
+    """Files without rows, or without row groups, have columns but no chunks."""
     pq.write_table(pa.table({"a": pa.array([], pa.int8())}), tmp_path / "1.parquet")
     pq.ParquetWriter(tmp_path / "2.parquet", pa.schema({"a": pa.int8()})).close()
     source = open_source("*.parquet")

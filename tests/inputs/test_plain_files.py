@@ -1,4 +1,4 @@
-"""A folder of images and documents: each file is a row."""
+"""A folder of images or documents: each file is a row."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from batcher.inputs.source import Source
 
 
 def rows(folder: Path, path: str, **keys: object) -> list[Row]:
-    """All rows of an input."""
+    """Return all rows of an input."""
     source = Source.open(InputSection.model_validate({"path": path, **keys}), folder)
     assert source.columns == ("file",)
     found = [row for chunk in source.chunks(None, 2) for row in chunk.rows]
@@ -19,8 +19,8 @@ def rows(folder: Path, path: str, **keys: object) -> list[Row]:
     return [row for row in found if isinstance(row, Row)]
 
 
-def lay_out(folder: Path, *names: str) -> None:
-    """Make files."""
+def write_files(folder: Path, *names: str) -> None:
+    """Write files."""
     for name in names:
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_bytes(b"x")
@@ -40,8 +40,8 @@ def lay_out(folder: Path, *names: str) -> None:
 def test_each_file_is_a_row(
     names: list[str], path: str, expected: list[str], tmp_path: Path
 ) -> None:
-    """In the order of their paths; texts only where there is no image or PDF."""
-    lay_out(tmp_path, *names)
+    """Rows are in the order of the paths; texts are rows only without images and PDFs."""
+    write_files(tmp_path, *names)
     found = rows(tmp_path, path)
     assert [row.values for row in found] == [{"file": name} for name in expected]
     assert [row.ordinal for row in found] == list(range(len(expected)))
@@ -49,17 +49,17 @@ def test_each_file_is_a_row(
     assert found[0].place == Place(str(prefix / expected[0]), 1)
 
 
-def test_data_beside_images_is_the_input(tmp_path: Path) -> None:
-    """Its rows name the images."""
-    lay_out(tmp_path, "p/a.png")
+def test_a_data_file_beside_images_is_the_input(tmp_path: Path) -> None:
+    """The rows of the data file name the images."""
+    write_files(tmp_path, "p/a.png")
     (tmp_path / "p/rows.jsonl").write_text('{"image": "a.png"}\n')
     source = Source.open(InputSection(path="p"), tmp_path)
     assert [stamp.name for stamp in source.files] == ["p/rows.jsonl"]
 
 
 def test_rows_are_selected(tmp_path: Path) -> None:
-    """As those of any input."""
-    lay_out(tmp_path, *(f"p/{n}.png" for n in range(9)))
+    """``where`` works on plain files as on any input."""
+    write_files(tmp_path, *(f"p/{n}.png" for n in range(9)))
     assert [row.values["file"] for row in rows(tmp_path, "p", where="file > '6'")] == [
         "6.png",
         "7.png",
@@ -67,9 +67,9 @@ def test_rows_are_selected(tmp_path: Path) -> None:
     ]
 
 
-def test_a_file_that_changes_is_said(tmp_path: Path) -> None:
-    """Before it is sent as something else than was planned."""
-    lay_out(tmp_path, "p/a.png")
+def test_a_changed_file_is_an_error(tmp_path: Path) -> None:
+    """The error comes before another content than the planned one is sent."""
+    write_files(tmp_path, "p/a.png")
     source = Source.open(InputSection(path="p"), tmp_path)
     (tmp_path / "p/a.png").write_bytes(b"other")
     with pytest.raises(InputError, match=r"a\.png changed"):

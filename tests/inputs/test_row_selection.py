@@ -1,4 +1,4 @@
-"""Choosing rows by where, sample and limit."""
+"""Selecting rows by where, sample and limit."""
 
 import gzip
 import json
@@ -20,13 +20,13 @@ DATA = b"".join(b'{"n": %d, "s": "%s"}\n' % (n, b"ab"[n % 2 : n % 2 + 1]) for n 
 
 
 def numbers(source: Source) -> list[int]:
-    """Return the column n of the chosen rows."""
+    """Return the column n of the selected rows."""
     rows = [row for chunk in source.chunks(frozenset({"n"}), 100) for row in chunk.rows]
     return [row.values["n"] for row in rows if isinstance(row, Row)]  # type: ignore[misc]
 
 
-def test_where_keeps_what_is_true(open_source: Opener) -> None:
-    """Only rows for which where is true come, with the ordinals of the whole input."""
+def test_where_selects_rows(open_source: Opener) -> None:
+    """Rows for which where is true are selected, with their ordinals in the whole input."""
     source = open_source(data=DATA, where="s == 'b' and n < 10")
     (chunk,) = source.chunks(frozenset({"n"}))
     assert [row.values for row in chunk.rows] == [{"n": n} for n in (1, 3, 5, 7, 9)]
@@ -34,12 +34,12 @@ def test_where_keeps_what_is_true(open_source: Opener) -> None:
 
 
 def test_where_over_the_whole_row(open_source: Opener) -> None:
-    """Columns reached through row are read too, wanted or not."""
+    """Columns that where reaches through row are read, also when they are not wanted."""
     assert numbers(open_source(data=DATA, where="row['s'] == 'b' and row['n'] < 4")) == [1, 3]
 
 
-def test_where_that_fails_is_a_bad_row(open_source: Opener) -> None:
-    """A row without the column where looks at is bad, and so are lines that cannot be read."""
+def test_a_row_for_which_where_fails_is_a_bad_row(open_source: Opener) -> None:
+    """A row without the column that where needs is bad, as is a line that cannot be read."""
     source = open_source(data=b'{"x": "secret"}\n{"n": 1}\nsecret\n{"n": 5}\n', where="n > 3")
     (chunk,) = source.chunks(None)
     assert [type(row) for row in chunk.rows] == [BadRow, BadRow, Row]
@@ -51,13 +51,13 @@ def test_where_that_fails_is_a_bad_row(open_source: Opener) -> None:
 
 
 def test_where_that_cannot_be_parsed(open_source: Opener) -> None:
-    """A where that is no expression is refused when the input is opened."""
+    """It is refused when the input is opened."""
     with pytest.raises(TemplateError):
         open_source(data=DATA, where="n >")
 
 
 def test_limit_stops_reading(open_source: Opener) -> None:
-    """The first rows after where are given, bad ones counted, and damage behind is not reached."""
+    """Bad rows count towards limit, and damage after the last selected row is not reached."""
     assert numbers(open_source(data=DATA, where="n >= 5", limit=3)) == [5, 6, 7]
     damaged = b"bad\n" + DATA
     source = open_source("x.jsonl", data=damaged, limit=2)
@@ -68,7 +68,7 @@ def test_limit_stops_reading(open_source: Opener) -> None:
 
 @pytest.mark.parametrize("spec", [{}, {"id": "n"}], ids=["content", "id"])
 def test_sample_is_stable_and_fair(open_source: Opener, spec: dict[str, Any]) -> None:
-    """A sample has about its share, holds smaller samples, and stays when the input grows."""
+    """A sample has about its share, contains smaller samples, and stays when the input grows."""
     tenth = numbers(open_source(data=DATA, sample=Decimal("0.1"), **spec))
     assert 240 <= len(tenth) <= 360
     assert tenth == sorted(tenth)
@@ -82,25 +82,25 @@ def test_sample_is_stable_and_fair(open_source: Opener, spec: dict[str, Any]) ->
 
 
 def test_sample_by_content_ignores_spelling(open_source: Opener) -> None:
-    """The same content is chosen alike whatever the order of keys and the way it is written."""
+    """The order of keys and the spelling of a row do not change whether it is selected."""
     plain = numbers(open_source(data=DATA, sample=Decimal("0.2")))
-    turned = b"".join(
+    reordered = b"".join(
         json.dumps(dict(reversed(json.loads(line).items())), indent=None).encode() + b"\r\n"
         for line in DATA.splitlines()
     )
-    assert numbers(open_source("turned.jsonl", data=turned, sample=Decimal("0.2"))) == plain
+    assert numbers(open_source("reordered.jsonl", data=reordered, sample=Decimal("0.2"))) == plain
 
 
 def test_sample_takes_its_share_of_bad_rows(open_source: Opener) -> None:
-    """Bad rows are sampled like others, by their place."""
+    """Bad rows are sampled by their place."""
     source = open_source(data=b"bad\n" * 2000, sample=Decimal("0.1"))
-    chosen = [row.ordinal for chunk in source.chunks(None) for row in chunk.rows]
-    assert 150 <= len(chosen) <= 250
-    assert chosen == [row.ordinal for chunk in source.chunks(None) for row in chunk.rows]
+    selected = [row.ordinal for chunk in source.chunks(None) for row in chunk.rows]
+    assert 150 <= len(selected) <= 250
+    assert selected == [row.ordinal for chunk in source.chunks(None) for row in chunk.rows]
 
 
 def test_parquet_columns_follow_the_selection(open_source: Opener, tmp_path: Path) -> None:
-    """Rows and Arrow columns of a selection stay in step; what was only looked at is dropped."""
+    """Rows and Arrow columns of a selection agree; columns only for where are dropped."""
     kinds = pa.array(["a", "b", None] * 20).dictionary_encode()
     table = pa.table({"n": pa.array(range(60), pa.int16()), "s": kinds, "v": kinds.cast("string")})
     views = table.append_column("view", table["v"].combine_chunks().cast(pa.string_view()))
@@ -115,7 +115,7 @@ def test_parquet_columns_follow_the_selection(open_source: Opener, tmp_path: Pat
     assert kept.to_pylist() == [row.values for row in rows]
 
 
-def test_parquet_sample_takes_every_type(open_source: Opener, tmp_path: Path) -> None:
+def test_a_parquet_sample_accepts_every_type(open_source: Opener, tmp_path: Path) -> None:
     """Rows with values that JSON does not have can be sampled by their content."""
     table = pa.table(
         {
@@ -142,13 +142,13 @@ BATCH_ROWS = {
     "no id": ({"params": {}}, "custom_id is missing"),
     "no params": ({"custom_id": "a"}, "params is missing"),
     "params text": ({"custom_id": "a", "params": "{}"}, "params must be an object"),
-    "more": ({"custom_id": "a", "params": {}, "method": "x"}, "the key 'method' is none of"),
+    "more": ({"custom_id": "a", "params": {}, "method": "x"}, "the key 'method' is neither"),
 }
 
 
 @pytest.mark.parametrize(("row", "reason"), BATCH_ROWS.values(), ids=BATCH_ROWS.keys())
 def test_messages_batch_shape(open_source: Opener, row: dict[str, Any], reason: str | None) -> None:
-    """Only {custom_id, params} as the API takes it is a good row of a Message Batches input."""
+    """A good row of a Message Batches input is {custom_id, params} as the API accepts it."""
     source = open_source(data=json.dumps(row).encode(), format="messages-batch")
     ((entry,),) = (chunk.rows for chunk in source.chunks(None))
     if reason is None:
@@ -159,8 +159,8 @@ def test_messages_batch_shape(open_source: Opener, row: dict[str, Any], reason: 
         assert reason in entry.reason
 
 
-def test_messages_batch_shape_is_checked_before_columns_go(open_source: Opener) -> None:
-    """A key too many is noticed even when only some columns are wanted."""
+def test_messages_batch_shape_is_checked_before_columns_are_dropped(open_source: Opener) -> None:
+    """An extra key is an error also when only some columns are wanted."""
     data = b'{"custom_id": "a", "params": {}, "x": 1}\n{"custom_id": "b", "params": {}}\n'
     source = open_source(data=data, format="messages-batch")
     (chunk,) = source.chunks(frozenset({"params"}))
@@ -170,7 +170,7 @@ def test_messages_batch_shape_is_checked_before_columns_go(open_source: Opener) 
 
 
 def test_messages_batch_is_for_jsonl(open_source: Opener, tmp_path: Path) -> None:
-    """Parquet has no way to leave a key out, so it is refused."""
+    """A Parquet row cannot leave a key out, so Parquet is refused."""
     pq.write_table(pa.table({"custom_id": ["a"]}), tmp_path / "a.parquet")
     with pytest.raises(Exception, match="needs JSONL"):
         open_source("a.parquet", format="messages-batch")

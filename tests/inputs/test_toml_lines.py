@@ -10,7 +10,7 @@ from batcher.inputs.job_file.toml_lines import key_lines, line_of
 
 
 def test_lines_of_keys() -> None:
-    """Headers, dotted and quoted keys, long values and comments do not mislead."""
+    """Lines are right with headers, dotted and quoted keys, long values and comments."""
     text = dedent('''
         # a = 0
         a = 1
@@ -46,7 +46,7 @@ def test_lines_of_keys() -> None:
 @settings(max_examples=300)
 @given(st.text() | st.text(alphabet="[]{}=\"'#\\\n a.1,", max_size=60))
 def test_any_text_has_lines(text: str) -> None:
-    """The scanner accepts anything and never names a line that is not there."""
+    """The scanner accepts any text and only returns lines that exist."""
     last = text.count("\n") + 1
     assert all(1 <= line <= last for line in key_lines(text).values())
 
@@ -61,7 +61,7 @@ VALUES = st.sampled_from(
 
 @given(st.lists(st.tuples(NAMES, VALUES), max_size=8, unique_by=lambda pair: pair[0]))
 def test_lines_are_right_for_all_valid_files(pairs: list[tuple[str, str]]) -> None:
-    """For a file built key by key, each key is found on the line where it was put."""
+    """In a file built key by key, each key is found on its line."""
     text, expected = "", {}
     for name, value in pairs:
         expected["s", name] = text.count("\n") + 2

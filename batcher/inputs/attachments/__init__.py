@@ -1,1 +1,1 @@
-"""What rows have attached: images and documents, in a column or in a file that it names."""
+"""Loads the images and documents of a row, from a column or from a file that a column names."""

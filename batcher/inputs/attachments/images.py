@@ -1,4 +1,4 @@
-"""Loads the image of a row and tells what it is from its bytes."""
+"""Loads the image of a row and detects its media type by its bytes."""
 
 from pathlib import Path
 
@@ -6,27 +6,27 @@ from batcher.core.request.attachment import Attachment
 from batcher.core.request.image_size import media_type, pixels
 from batcher.inputs.attachments.attached_file import BadAttachment, attached_bytes
 
-# The API's documentation: 10 MB of base64 for one image. Base64 makes 4 bytes of every 3.
+# The API's documentation: 10 MB of base64 for one image. Base64 turns 3 bytes into 4.
 MAX_BASE64_BYTES = 10 * 2**20
 MAX_BYTES = MAX_BASE64_BYTES // 4 * 3
 LONGEST_SIDE = 8_000
-"""In pixels, by the API's documentation."""
+"""In pixels, from the API's documentation."""
 
 
 def load_image(value: object, root: Path) -> Attachment:
-    """Load what a column holds: a path inside ``root``, bytes, or a struct of both.
+    """Load a column's value as an image: a path inside ``root``, bytes, or a struct of both.
 
-    The media type is told from the bytes: JPEG, PNG, GIF or WebP.
-    Raises ``BadAttachment`` for everything else and for what is larger than the API takes.
+    The media type is detected by the bytes: JPEG, PNG, GIF or WebP.
+    Raises ``BadAttachment`` for any other value, and for an image larger than the API accepts.
     """
-    found = image_of(attached_bytes(value, root, what="image", most=MAX_BYTES))
-    if found is None:
-        raise BadAttachment("not a JPEG, PNG, GIF or WebP image")
-    return found
+    image = image_of(attached_bytes(value, root, kind="image", max_bytes=MAX_BYTES))
+    if image is None:
+        raise BadAttachment("the image is not a JPEG, PNG, GIF or WebP")
+    return image
 
 
 def image_of(data: bytes) -> Attachment | None:
-    """Take bytes for an image; None when they are none, ``BadAttachment`` when it is too large."""
+    """Return bytes as an image; None for other bytes. Raises ``BadAttachment`` when too large."""
     kind, size = media_type(data), pixels(data)
     if kind is None:
         return None
@@ -34,6 +34,6 @@ def image_of(data: bytes) -> Attachment | None:
         raise BadAttachment(f"the image has more than {MAX_BYTES:,} bytes")
     if size is not None and max(size) > LONGEST_SIDE:
         raise BadAttachment(
-            f"the image is {max(size):,} pixels long; the API takes {LONGEST_SIDE:,}"
+            f"the image's longer side has {max(size):,} pixels; the API accepts {LONGEST_SIDE:,}"
         )
     return Attachment(kind, data)

@@ -1,1 +1,1 @@
-"""Reads the files of each format: JSONL with our own strict reader, Parquet with Arrow."""
+"""Reads the input files: JSONL with a strict reader of our own, Parquet with Arrow."""

@@ -1,4 +1,4 @@
-"""Reads JSON lines strictly, one bad row for each line that is not an object."""
+"""Reads JSON lines strictly; a line that is not an object becomes a bad row."""
 
 from collections.abc import Iterator, Sequence
 
@@ -11,19 +11,19 @@ from batcher.inputs.files import FileStamp
 from batcher.inputs.formats.json_line import MalformedError, SyntaxMalformedError, decode
 from batcher.inputs.formats.lines import MAX_LINE_BYTES, lines
 
-# A chunk ends early at this size, so that long rows do not add up.
+# A chunk ends early at this size, so that long rows do not fill the memory.
 _CHUNK_BYTES = 8 * 2**20
 _BLANK = b" \t\r"
 _BOM = b"\xef\xbb\xbf"
-_ARRAY = "this is one JSON array; write one object a line"
+_ARRAY = "the file is one JSON array; write one object per line"
 _KINDS = {list: "an array", str: "a string", bool: "true or false", type(None): "null"}
 
 
 class JsonlFiles:
-    r"""The rows of JSONL files, one after another.
+    r"""Reads the rows of JSONL files, one file after another.
 
-    A byte-order mark at the start of a file and one ``\r`` before a line end are dropped; lines
-    that are empty or blank are no rows and are counted in ``blank_lines``.
+    A byte-order mark at the start of a file and one ``\r`` before a line end are removed. Empty and
+    blank lines are not rows; ``blank_lines`` counts them.
     """
 
     schema: pa.Schema | None = None
@@ -52,7 +52,7 @@ class JsonlFiles:
                 ordinal += len(rows)
 
     def _records(self, file: FileStamp) -> Iterator[tuple[int, bytes | None]]:
-        """Yield what is not blank, with its line number; None for a line that is too long."""
+        """Yield each line that is not blank, with its number; None for a line that is too long."""
         for number, raw in enumerate(lines(file.path, file.name), 1):
             line = raw
             if number == 1 and line is not None:
@@ -76,7 +76,7 @@ def _entry(ordinal: int, place: Place, line: bytes | None, wanted: frozenset[str
     if not isinstance(values, dict):
         is_whole_file = isinstance(values, list) and place.line == 1
         kind = _KINDS.get(type(values), "a number")
-        return BadRow(ordinal, place, _ARRAY if is_whole_file else f"{kind}, not a JSON object")
+        return BadRow(ordinal, place, _ARRAY if is_whole_file else f"not a JSON object but {kind}")
     if wanted is not None:
         values = {name: value for name, value in values.items() if name in wanted}
     return Row(ordinal, place, values)
@@ -86,15 +86,15 @@ def _reason(place: Place, line: bytes, error: MalformedError) -> str:
     if place.line == 1 and line.removeprefix(_BOM).lstrip(_BLANK).startswith(b"["):
         return _ARRAY
     if isinstance(error, SyntaxMalformedError) and not line.endswith(b"\n"):
-        return f"{error}; the file ends in this line, so it may be cut short"
+        return f"{error}; the file ends in this line and may be cut short"
     return str(error)
 
 
 def _refuse_utf16(line: bytes, name: str) -> None:
     marked = line.startswith((b"\xff\xfe", b"\xfe\xff", b"\0\0\xfe\xff"))
-    # JSON starts with an ASCII character, so without a mark zeros stand beside it.
+    # JSON starts with an ASCII character: in UTF-16 and UTF-32 a zero byte is beside it.
     if marked or (0 in line[:2] and line[:4].strip(b"\0")):
         raise InputError(
             f"{name} is UTF-16 or UTF-32",
-            hint=f"Convert it to UTF-8: iconv -f UTF-16 -t UTF-8 {name} > utf8.jsonl",
+            hint=f"convert it to UTF-8: iconv -f UTF-16 -t UTF-8 {name} > utf8.jsonl",
         )

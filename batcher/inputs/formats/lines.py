@@ -14,9 +14,9 @@ from batcher.errors import InputError
 
 MAX_LINE_BYTES = 64 * 2**20
 _BLOCK_BYTES = 2**18
-# What is fed to the Zstandard decoder at once. One kilobyte of a hostile frame becomes at most
-# about 40 MB; an honest one becomes some four kilobytes, for which a call is cheap enough.
-_FEED_BYTES = 2**10
+# How much goes to the Zstandard decoder in one call. One kilobyte of a malicious frame can become
+# about 40 MB; one of normal data becomes about 4 kB, for which a call is still cheap.
+_PIECE_BYTES = 2**10
 
 
 def lines(path: Path, name: str) -> Iterator[bytes | None]:
@@ -41,11 +41,10 @@ def _errors_named(name: str) -> Iterator[None]:
     try:
         yield
     except (EOFError, gzip.BadGzipFile, zlib.error, zstandard.ZstdError) as error:
-        cut = isinstance(error, EOFError)
-        raise InputError(
-            f"{name} is {'cut short' if cut else 'damaged or not compressed as its ending says'}",
-            hint="Copy or make the file again.",
-        ) from error
+        problem = "damaged, or not compressed as its ending says"
+        if isinstance(error, EOFError):
+            problem = "cut short"
+        raise InputError(f"{name} is {problem}", hint="copy or create the file again") from error
     except OSError as error:
         raise InputError(f"{name} cannot be read: {error.strerror or 'read error'}") from error
 
@@ -62,7 +61,7 @@ def _decompressed(raw: IO[bytes], path: Path) -> io.RawIOBase:
 class _Zstandard(io.RawIOBase):
     """A decompressed view of a file of frames; ``EOFError`` when the last frame is cut short.
 
-    zstandard's own stream reader takes a missing end for the end, so it cannot be used here.
+    zstandard's own stream reader does not report a missing end, so it cannot be used here.
     """
 
     def __init__(self, source: BinaryIO) -> None:
@@ -84,16 +83,16 @@ class _Zstandard(io.RawIOBase):
         return taken
 
     def _fill(self) -> bool:
-        """Decode some more; False at the end of the file."""
-        feed = self._frame.unused_data if self._frame.eof else b""
+        """Decode the next piece; return False at the end of the file."""
+        piece = self._frame.unused_data if self._frame.eof else b""
         if self._frame.eof:
             self._frame = self._decoder.decompressobj()
             self._is_inside = False
-        feed = feed or self._source.read(_FEED_BYTES)
-        if not feed:
+        piece = piece or self._source.read(_PIECE_BYTES)
+        if not piece:
             if self._is_inside:
                 raise EOFError
             return False
         self._is_inside = True
-        self._ready = memoryview(self._frame.decompress(feed))
+        self._ready = memoryview(self._frame.decompress(piece))
         return True

@@ -1,4 +1,4 @@
-"""Checks the shape of rows that are entries of a Message Batches request."""
+"""Checks that rows are entries of a Message Batches request."""
 
 import re
 
@@ -11,8 +11,8 @@ _CUSTOM_ID = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 
 
 def checked(chunk: Chunk) -> Chunk:
-    """Turn every row that is not ``{custom_id, params}`` into a bad row."""
-    return chunk.pick([(at, _checked(row)) for at, row in enumerate(chunk.rows)])
+    """Turn each row that is not ``{custom_id, params}`` into a bad row."""
+    return chunk.pick([(position, _checked(row)) for position, row in enumerate(chunk.rows)])
 
 
 def _checked(row: Entry) -> Entry:
@@ -23,13 +23,13 @@ def _checked(row: Entry) -> Entry:
 
 
 def _problem(row: Row) -> str | None:
-    """Say what is wrong; the rule for ``custom_id`` is the API's documentation's."""
+    """Return what is wrong with a row; the API's documentation has the rule for ``custom_id``."""
     for name in sorted(COLUMNS):
         if name not in row.values:
             return f"{name} is missing"
     for name in row.values:
         if name not in COLUMNS:
-            return f"the key {shown_key(name)} is none of custom_id and params"
+            return f"the key {shown_key(name)} is neither custom_id nor params"
     custom_id, params = row.values["custom_id"], row.values["params"]
     if not isinstance(custom_id, str) or not _CUSTOM_ID.fullmatch(custom_id):
         return "custom_id must be 1 to 64 letters, digits, _ or -"

@@ -17,17 +17,18 @@ from batcher.inputs.formats.python_values import python_values
 
 _MAGIC = b"PAR1"
 _HUGGING_FACE = b"huggingface"
-# A batch is cut so that rows of average width for their row group stay below this.
+# The number of rows in a chunk is chosen so that rows of average width stay below this size.
 _CHUNK_BYTES = 16 * 2**20
 _BUFFER_BYTES = 2**18
 
 
 class ParquetFiles:
-    """The rows of Parquet files, one after another, under one schema.
+    """Reads the rows of Parquet files, one file after another, with one schema.
 
-    ``schema`` is the union of the files' columns by name, in first-seen order. A column that a
-    file lacks is null there. Where types differ, null gives way to any type, integers to wider
-    ones of the same sign and string to large string; anything else is an ``InputError``.
+    ``schema`` is the union of the files' columns by name, in first-seen order. A column is null in
+    the rows of a file that does not have it. Where types differ, the union has the wider type: any
+    type instead of null, a wider integer of the same sign, large string instead of string. Other
+    differences are an ``InputError``.
     """
 
     blank_lines = 0
@@ -51,8 +52,8 @@ class ParquetFiles:
 
 def _batches(file: FileStamp, schema: pa.Schema, rows_per_chunk: int) -> Iterator[pa.RecordBatch]:
     with _open(file) as parquet:
-        held = set(parquet.schema_arrow.names)
-        columns = [name for name in schema.names if name in held]
+        names = set(parquet.schema_arrow.names)
+        columns = [name for name in schema.names if name in names]
         size = min(rows_per_chunk, _rows_that_fit(parquet.metadata))
         for batch in parquet.iter_batches(batch_size=size, columns=columns, use_threads=False):
             if batch.num_rows:
@@ -60,19 +61,19 @@ def _batches(file: FileStamp, schema: pa.Schema, rows_per_chunk: int) -> Iterato
 
 
 def _rows_that_fit(metadata: pq.FileMetaData) -> int:
-    """Return how many rows of the widest row group stay below ``_CHUNK_BYTES``, at least 1."""
-    groups = (metadata.row_group(at) for at in range(metadata.num_row_groups))
+    """Return how many rows of the widest row group fit into ``_CHUNK_BYTES``, at least 1."""
+    groups = (metadata.row_group(index) for index in range(metadata.num_row_groups))
     width = max((g.total_byte_size // max(g.num_rows, 1) for g in groups), default=0)
     return max(1, _CHUNK_BYTES // max(width, 1))
 
 
 def _conformed(batch: pa.RecordBatch, schema: pa.Schema) -> pa.Table:
-    held = set(batch.schema.names)
+    names = set(batch.schema.names)
     columns = []
     for field in schema:
-        if field.name not in held:
+        if field.name not in names:
             columns.append(pa.nulls(batch.num_rows, field.type))
-        else:  # a cast never loses anything: see _merged
+        else:  # the cast is exact: see _merged
             column = batch.column(field.name)
             columns.append(column if column.type == field.type else column.cast(field.type))
     return pa.Table.from_arrays(columns, schema=schema)
@@ -84,18 +85,18 @@ def _chunk(batch: pa.RecordBatch, schema: pa.Schema, first: Place, ordinal: int)
     cells = [python_values(column) for column in table.columns]
     columns = [column.values for column in cells]
     problems = {
-        at: f"column {shown_key(name)}: {problem}"
+        index: f"column {shown_key(name)}: {problem}"
         for name, column in zip(names, cells, strict=True)
-        for at, problem in column.problems.items()
+        for index, problem in column.problems.items()
     }
     rows: list[Entry] = []
-    for at in range(batch.num_rows):  # not the table's: a table without columns has no rows
-        place = Place(first.file, first.line + at)
-        if at in problems:
-            rows.append(BadRow(ordinal + at, place, problems[at]))
+    for index in range(batch.num_rows):  # a table without columns would have no rows
+        place = Place(first.file, first.line + index)
+        if index in problems:
+            rows.append(BadRow(ordinal + index, place, problems[index]))
         else:
-            values = dict(zip(names, [column[at] for column in columns], strict=True))
-            rows.append(Row(ordinal + at, place, values))
+            values = dict(zip(names, [column[index] for column in columns], strict=True))
+            rows.append(Row(ordinal + index, place, values))
     chunk = Chunk(tuple(rows), table)
     return chunk.pick(list(enumerate(rows))) if problems else chunk
 
@@ -107,7 +108,9 @@ def _union(files: Sequence[FileStamp]) -> pa.Schema:
         with _open(file) as parquet:
             schema = parquet.schema_arrow
         if len(set(schema.names)) != len(schema.names):
-            raise InputError(f"{file.name} has two columns of the same name")
+            raise InputError(
+                f"{file.name} has two columns of the same name", hint="rename one of them"
+            )
         for field in schema:
             known, first = types.get(field.name, (field.type, file.name))
             merged = _merged(known, field.type)
@@ -115,7 +118,7 @@ def _union(files: Sequence[FileStamp]) -> pa.Schema:
                 raise InputError(
                     f"column {shown_key(field.name)} is {known} in {first}"
                     f" and {field.type} in {file.name}",
-                    hint="Write the files again with one type, or read them as two jobs.",
+                    hint="write the files again with one type, or make one job for each type",
                 )
             types[field.name] = (merged, first if merged == known else file.name)
         metadata.setdefault(_HUGGING_FACE, (schema.metadata or {}).get(_HUGGING_FACE, b"{}"))
@@ -123,21 +126,21 @@ def _union(files: Sequence[FileStamp]) -> pa.Schema:
 
 
 def class_names(schema: pa.Schema) -> dict[str, tuple[str, ...]]:
-    """The names that numbers stand for, by column: Hugging Face's ``ClassLabel``."""
+    """Return the class names of each column that Hugging Face metadata calls a ``ClassLabel``."""
     try:
-        told = json.loads((schema.metadata or {}).get(_HUGGING_FACE, b"{}"))
-        features = told.get("info", {}).get("features", {})
+        metadata = json.loads((schema.metadata or {}).get(_HUGGING_FACE, b"{}"))
+        features = metadata.get("info", {}).get("features", {})
         return {
             name: tuple(map(str, feature["names"]))
             for name, feature in features.items()
             if isinstance(feature, dict) and feature.get("_type") == "ClassLabel"
         }
     except (ValueError, KeyError, TypeError, AttributeError):
-        return {}  # somebody else's metadata, which is theirs to write as they like
+        return {}  # the metadata comes from another program and may have any shape
 
 
 def _merged(first: pa.DataType, second: pa.DataType) -> pa.DataType | None:
-    """Return the type that holds both exactly, or None."""
+    """Return the type that can hold the values of both types exactly, or None."""
     if first == second or pa.types.is_null(second):
         return first
     if pa.types.is_null(first):
@@ -159,7 +162,7 @@ def _is_bytes(kind: pa.DataType) -> bool:
 
 @contextmanager
 def _open(file: FileStamp) -> Iterator[pq.ParquetFile]:
-    """Open a file; whatever Arrow finds wrong with it becomes an ``InputError`` that names it."""
+    """Open a file; Arrow's errors become an ``InputError`` with the file's name."""
     try:
         with pq.ParquetFile(
             str(file.path),
@@ -169,21 +172,21 @@ def _open(file: FileStamp) -> Iterator[pq.ParquetFile]:
         ) as parquet:
             yield parquet
     except (pa.ArrowException, OSError) as error:
-        _explain_ends(file)
+        _refuse_wrong_ends(file)
         raise _damaged(file.name) from error
 
 
-def _explain_ends(file: FileStamp) -> None:
-    """Raise a better ``InputError`` when the first and last bytes already tell what is wrong."""
+def _refuse_wrong_ends(file: FileStamp) -> None:
+    """Raise a more exact ``InputError`` when the first or last bytes show what is wrong."""
     start, end = _ends(file.path)
     if start == b"PARE":
         raise InputError(f"{file.name} is encrypted Parquet, which is not supported")
     if start != _MAGIC:
-        raise InputError(f"{file.name} is not a Parquet file")
+        raise InputError(f"{file.name} is not a Parquet file, although its name ends like one")
     if end != _MAGIC:
         raise InputError(
             f"{file.name} is cut short: the end of the Parquet file is missing",
-            hint="Copy or write it again; perhaps it was still being written.",
+            hint="copy or write the file again; perhaps a program was still writing it",
         )
 
 
@@ -201,5 +204,5 @@ def _ends(path: Path) -> tuple[bytes, bytes]:
 def _damaged(name: str) -> InputError:
     return InputError(
         f"{name} is damaged or uses Parquet features that cannot be read",
-        hint="Copy or write the file again.",
+        hint="copy or write the file again",
     )

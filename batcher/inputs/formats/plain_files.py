@@ -1,4 +1,4 @@
-"""Takes images and documents for rows: one a file, with the column ``file``."""
+"""Reads a folder of images or documents: one row for each file, with the column ``file``."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -13,9 +13,9 @@ COLUMN = "file"
 
 
 class PlainFiles:
-    """One row for each file, in the order of their paths; what is in it is read as it is asked.
+    """One row for each file, in the order of the paths; a file's content is read with its request.
 
-    ``file`` is the path below ``root``, as ``images`` and ``documents`` take it.
+    The column ``file`` has the path below ``root``, for [request] ``images`` or ``documents``.
     """
 
     def __init__(self, files: Sequence[FileStamp], root: Path) -> None:
@@ -31,7 +31,7 @@ class PlainFiles:
             rows = [_row(number, file, self._root) for number, file in enumerate(files, first)]
             names = [row.values[COLUMN] if isinstance(row, Row) else None for row in rows]
             chunk = Chunk(tuple(rows), pa.table({COLUMN: pa.array(names, pa.string())}))
-            yield chunk if wanted is None else chunk.only(wanted)
+            yield chunk if wanted is None else chunk.select_columns(wanted)
 
 
 def _row(ordinal: int, file: FileStamp, root: Path) -> Entry:
@@ -40,5 +40,5 @@ def _row(ordinal: int, file: FileStamp, root: Path) -> Entry:
     try:
         name.encode()
     except UnicodeEncodeError:
-        return BadRow(ordinal, place, "the file's name is not UTF-8: rename it")
+        return BadRow(ordinal, place, "the file's name is not UTF-8; rename the file")
     return Row(ordinal, place, {COLUMN: name})

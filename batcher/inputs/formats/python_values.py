@@ -1,8 +1,9 @@
 """Turns Arrow columns into Python values.
 
-Text, numbers, booleans, bytes, Decimal, date, time, datetime and timedelta come as themselves,
-dictionaries decoded, lists as list, structs and maps as dict, UUIDs as str. Python's times end at
-microseconds, so finer parts are dropped here; the Arrow column keeps them.
+Text, numbers, booleans, bytes, Decimal, date, time, datetime and timedelta become the Python type
+of that name. Dictionaries are decoded; lists become list, structs and maps dict, UUIDs str.
+Python's times are exact to the microsecond: nanoseconds are dropped here, but kept in the Arrow
+column.
 """
 
 import uuid
@@ -13,7 +14,7 @@ import pyarrow as pa
 
 @dataclass(frozen=True, slots=True)
 class Cells:
-    """A column's values; ``problems`` says, by position, why one that is None cannot be read."""
+    """The values of a column; ``problems`` has, by position, why a value cannot be read."""
 
     values: list[object]
     problems: dict[int, str]
@@ -23,9 +24,9 @@ _ERRORS = (ValueError, OverflowError, KeyError, TypeError, pa.ArrowException)
 
 
 def python_values(column: pa.ChunkedArray) -> Cells:
-    """Return one value for each row; a problem quotes nothing."""
+    """Return one value for each row; problems quote no values."""
     kind = _in_microseconds(column.type)
-    # Asking for dicts makes Arrow ten times slower, so only where there are maps.
+    # Converting maps to dicts makes Arrow ten times slower, so only columns with maps do it.
     maps = "strict" if _has_map(kind) else None
     try:
         if kind != column.type:
@@ -41,30 +42,30 @@ def python_values(column: pa.ChunkedArray) -> Cells:
 def _one_by_one(column: pa.ChunkedArray, maps: str | None) -> Cells:
     values: list[object] = []
     problems: dict[int, str] = {}
-    for at, scalar in enumerate(column):
+    for position, scalar in enumerate(column):
         try:
             values.append(scalar.as_py(maps_as_pydicts=maps))
         except _ERRORS as error:
             values.append(None)
-            problems[at] = _problem(error, scalar.type)
+            problems[position] = _problem(error, scalar.type)
     return Cells(values, problems)
 
 
 def _problem(error: Exception, kind: pa.DataType) -> str:
     if isinstance(error, UnicodeDecodeError):
-        return "its text is not valid UTF-8"
+        return "the text is not valid UTF-8"
     if isinstance(error, KeyError):
-        return "a map holds the same key twice"
-    return f"its {kind} is beyond what can be read as a value"
+        return "a map has the same key twice"
+    return f"the value is outside the range that can be read from {kind}"
 
 
 def _has_map(kind: pa.DataType) -> bool:
-    inner = (kind.field(at).type for at in range(kind.num_fields))
+    inner = (kind.field(index).type for index in range(kind.num_fields))
     return bool(pa.types.is_map(kind)) or any(map(_has_map, inner))
 
 
 def _in_microseconds(kind: pa.DataType) -> pa.DataType:
-    """Return the type with microseconds for nanoseconds, which Python cannot hold."""
+    """Return the type with microseconds instead of nanoseconds, which Python does not have."""
     if pa.types.is_timestamp(kind) and kind.unit == "ns":
         return pa.timestamp("us", kind.tz)
     if pa.types.is_time64(kind) and kind.unit == "ns":

@@ -1,1 +1,1 @@
-"""Reads job files, and says all that is wrong with one at once."""
+"""Reads job files, and reports all mistakes of a job file at once."""

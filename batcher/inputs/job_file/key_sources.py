@@ -1,4 +1,4 @@
-"""Where the keys of a job came from: a line of the file, the command line, or a default."""
+"""Finds where each key of a job was set: in a line of the file, by --set, or by default."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -13,27 +13,27 @@ from batcher.inputs.job_file.toml_lines import line_of
 
 
 @dataclass(frozen=True, slots=True)
-class Places:
-    """The lines of a job file's keys, the keys that ``--set`` gave, and those nobody gave."""
+class KeySources:
+    """The lines of a job file's keys; the keys that ``--set`` gave, and those batcher filled in."""
 
     path: Path
     lines: Mapping[Key, int]
     overridden: frozenset[Key]
-    implied: frozenset[Key] = frozenset()
+    filled: frozenset[Key] = frozenset()
 
-    def implying(self, key: Key) -> "Places":
-        """Return places that know a key was worked out by us."""
-        return replace(self, implied=self.implied | {key})
+    def with_filled(self, key: Key) -> "KeySources":
+        """Return the sources with a key whose value batcher filled in."""
+        return replace(self, filled=self.filled | {key})
 
     def problem(self, mistake: Mistake) -> Problem:
-        """Say where a mistake was made."""
+        """Return a mistake with its file and line, or with ``--set``."""
         if self._is_overridden(mistake.key):
             return Problem(mistake.message, OVERRIDE, hint=mistake.hint)
         line = line_of(mistake.key, self.lines)
         return Problem(mistake.message, str(self.path), line, mistake.hint)
 
-    def sources(self, job: Job) -> dict[str, str]:
-        """Say of every key of a job where its value came from."""
+    def values(self, job: Job) -> dict[str, str]:
+        """Return the source of each key's value: ``default``, ``job.toml:12`` or ``--set``."""
         return {
             dotted(key): self._source(key, is_given=is_given)
             for key, is_given in given_keys(job).items()
@@ -43,7 +43,7 @@ class Places:
         if self._is_overridden(key):
             return OVERRIDE
         line = line_of(key, self.lines)
-        if not is_given or key in self.implied or line is None:
+        if not is_given or key in self.filled or line is None:
             return "default"
         return f"{self.path.name}:{line}"
 
@@ -51,6 +51,8 @@ class Places:
         return any(given == key[: len(given)] for given in self.overridden)
 
 
-def in_order(problems: Iterable[Problem]) -> list[Problem]:
-    """Sort by line, what the command line gave last; each problem once."""
-    return sorted(dict.fromkeys(problems), key=lambda one: (one.file == OVERRIDE, one.line or 0))
+def sorted_problems(problems: Iterable[Problem]) -> list[Problem]:
+    """Sort problems by line, those of ``--set`` last; drop duplicates."""
+    return sorted(
+        dict.fromkeys(problems), key=lambda problem: (problem.file == OVERRIDE, problem.line or 0)
+    )

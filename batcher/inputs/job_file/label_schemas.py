@@ -1,4 +1,4 @@
-"""The labels of a job, from the schema file or the fields that it names."""
+"""Reads the labels of a job, from its schema file or its fields."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,17 +15,17 @@ from batcher.core.quality.gold import Gold
 
 
 def read_labels(job: Job, folder: Path) -> tuple[Labels | None, list[Mistake]]:
-    """Read them; None when the job has none, or when something is wrong with them."""
-    said = job.labels
-    if not said.is_set:
+    """Read a job's labels; None when it has none or when there are mistakes."""
+    section = job.labels
+    if not section.is_set:
         return None, []
-    key: Key = ("labels", "fields" if said.schema is None else "schema")
+    key: Key = ("labels", "fields" if section.schema is None else "schema")
     try:
-        via = way_of(said.via, str(job.request.model))
+        via = way_of(section.via, str(job.request.model))
         labels = Labels.of(_schema(job, folder), via)
     except OSError as error:
         reason = (error.strerror or type(error).__name__).lower()
-        return None, [Mistake(key, f"labels.schema: {reason}: {folder / str(said.schema)}")]
+        return None, [Mistake(key, f"labels.schema: {reason}: {folder / str(section.schema)}")]
     except FieldsError as error:
         return None, [Mistake(key, f"labels.fields: {error}")]
     except (SchemaError, ValueError) as error:
@@ -34,17 +34,19 @@ def read_labels(job: Job, folder: Path) -> tuple[Labels | None, list[Mistake]]:
 
 
 def _gold_mistakes(job: Job, labels: Labels) -> Iterator[Mistake]:
-    """A field that gold cannot be compared with."""
-    named = job.labels.gold_field
-    if named is not None and named not in labels.columns:
-        hint = nearest(named, labels.columns) or f"It has: {', '.join(labels.columns)}."
-        yield Mistake(("labels", "gold_field"), f"there is no label {named!r}", hint)
+    """Yield a mistake when gold names no label, or a label that cannot be compared."""
+    field = job.labels.gold_field
+    if field is not None and field not in labels.columns:
+        hint = nearest(field, labels.columns) or f"the labels are {', '.join(labels.columns)}"
+        yield Mistake(("labels", "gold_field"), f"there is no label {field!r}", hint)
     elif job.labels.gold is not None:
-        gold = Gold.of(labels, job.labels.gold, named)
+        gold = Gold.of(labels, job.labels.gold, field)
         if not gold.is_comparable:
-            key: Key = ("labels", "gold" if named is None else "gold_field")
-            message = f"gold cannot be compared with the label {gold.field!r}: it has several parts"
-            yield Mistake(key, message, "Name another with labels.gold_field.")
+            key: Key = ("labels", "gold" if field is None else "gold_field")
+            message = (
+                f"gold cannot be compared with the label {gold.field!r}: it is a list or an object"
+            )
+            yield Mistake(key, message, "set labels.gold_field to a label that is one value")
 
 
 def _schema(job: Job, folder: Path) -> Any:

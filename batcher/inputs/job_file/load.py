@@ -1,4 +1,4 @@
-"""Reads a job file and the texts it names, and says everything that is wrong with them at once."""
+"""Reads a job file and the files it names, and reports all their mistakes at once."""
 
 import hashlib
 import tomllib
@@ -14,7 +14,7 @@ from batcher.core.job.reading import read_job
 from batcher.core.labels.labels import Labels
 from batcher.core.template.template import Expression
 from batcher.errors import JobFileError, Problem, TemplateError
-from batcher.inputs.job_file.key_sources import Places, in_order
+from batcher.inputs.job_file.key_sources import KeySources, sorted_problems
 from batcher.inputs.job_file.label_schemas import read_labels
 from batcher.inputs.job_file.overrides import NEW_KEY_HINT, SECRET, override, toml_error
 from batcher.inputs.job_file.prompt_texts import read_text
@@ -23,12 +23,12 @@ from batcher.inputs.job_file.toml_lines import key_lines
 
 @dataclass(frozen=True, slots=True)
 class LoadedJob:
-    """A job file that was read and found right.
+    """A job file without mistakes.
 
-    ``folder`` is what relative paths count from. ``digest`` is the SHA-256 of the file, in hex.
-    ``sources`` says of every key where its value came from: ``default``, ``job.toml:12`` or
-    ``--set``. ``system`` and ``prompt`` are the texts themselves, also when a file holds them;
-    their names are what errors call them. ``labels`` are those that answers are held to.
+    Relative paths start in ``folder``. ``digest`` is the SHA-256 of the file, in hex. ``sources``
+    has the source of each key's value: ``default``, ``job.toml:12`` or ``--set``. ``system`` and
+    ``prompt`` are the texts, also when they are in files of their own; errors use ``system_name``
+    and ``prompt_name`` for them. ``labels`` is the schema of the answers.
     """
 
     job: Job
@@ -44,43 +44,44 @@ class LoadedJob:
 
 
 def load_job(path: Path, overrides: Sequence[str] = ()) -> LoadedJob:
-    """Read a job file; each override is ``section.key=value``, the value TOML or else text.
+    """Read a job file; each override is ``section.key=value``, with a value in TOML or plain text.
 
     Raises ``JobFileError`` with all mistakes, each with its file and line.
     """
     try:
         return _load(path, overrides)
     except RecursionError:
-        raise JobFileError([Problem("it is nested too deep", str(path))]) from None
+        raise JobFileError([Problem("the file is nested too deep", str(path))]) from None
 
 
 def _load(path: Path, overrides: Sequence[str]) -> LoadedJob:
     raw = _read(path)
     text = _decoded(raw, path)
-    found = _secrets(text, path)
-    data = _parsed(text, path, found)
-    given, more = override(data, overrides)
-    found += more
-    places = Places(path, key_lines(text), given)
+    problems = _secrets(text, path)
+    data = _parsed(text, path, problems)
+    overridden, override_problems = override(data, overrides)
+    problems += override_problems
+    sources = KeySources(path, key_lines(text), overridden)
     if _name_after_file(data, path):
-        places = places.implying(("job", "name"))
+        sources = sources.with_filled(("job", "name"))
     reading = read_job(data)
-    found += [places.problem(mistake) for mistake in reading.mistakes]
+    problems += map(sources.problem, reading.mistakes)
     if reading.job is None:
-        raise JobFileError(in_order(found))
-    system, wrong_system = read_text(reading.job, "system", path.parent)
-    prompt, wrong_prompt = read_text(reading.job, "prompt", path.parent)
-    labels, wrong_labels = read_labels(reading.job, path.parent)
-    wrong = [*wrong_system, *wrong_prompt, *wrong_labels, *_expression_mistakes(reading.job)]
-    found += [places.problem(mistake) for mistake in wrong]
-    if found:
-        raise JobFileError(in_order(found))
+        raise JobFileError(sorted_problems(problems))
+    system, system_mistakes = read_text(reading.job, "system", path.parent)
+    prompt, prompt_mistakes = read_text(reading.job, "prompt", path.parent)
+    labels, label_mistakes = read_labels(reading.job, path.parent)
+    where_mistakes = _where_mistakes(reading.job)
+    mistakes = [*system_mistakes, *prompt_mistakes, *label_mistakes, *where_mistakes]
+    problems += map(sources.problem, mistakes)
+    if problems:
+        raise JobFileError(sorted_problems(problems))
     return LoadedJob(
         job=reading.job,
         path=path,
         folder=path.parent,
         digest=hashlib.sha256(raw).hexdigest(),
-        sources=places.sources(reading.job),
+        sources=sources.values(reading.job),
         system=system.content,
         system_name=system.name,
         prompt=prompt.content if isinstance(prompt.content, str) else None,
@@ -96,7 +97,7 @@ def _read(path: Path) -> bytes:
         return path.read_bytes()
     except OSError as error:
         reason = (error.strerror or type(error).__name__).lower()
-        hint = "Type `batcher init` for a job file to start from." if not path.exists() else None
+        hint = None if path.exists() else "create one with: batcher init"
         raise JobFileError([Problem(reason, str(path), hint=hint)]) from None
 
 
@@ -105,12 +106,12 @@ def _decoded(raw: bytes, path: Path) -> str:
         return raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = raw.count(b"\n", 0, error.start) + 1
-        problem = Problem("this is not UTF-8", str(path), line, "Save the file as UTF-8.")
+        problem = Problem("the file is not UTF-8", str(path), line, "save it as UTF-8")
         raise JobFileError([problem]) from None
 
 
 def _secrets(text: str, path: Path) -> list[Problem]:
-    """Find keys anywhere in the file, comments included."""
+    """Find API keys anywhere in the file, also in comments."""
     return [
         Problem("this line holds an API key", str(path), number, NEW_KEY_HINT)
         for number, line in enumerate(text.split("\n"), 1)
@@ -118,24 +119,24 @@ def _secrets(text: str, path: Path) -> list[Problem]:
     ]
 
 
-def _parsed(text: str, path: Path, found: list[Problem]) -> dict[str, Any]:
+def _parsed(text: str, path: Path, problems: list[Problem]) -> dict[str, Any]:
     try:
         return tomllib.loads(text, parse_float=Decimal)
     except ValueError as error:
         message, line = toml_error(error, text)
-        raise JobFileError([*found, Problem(message, str(path), line)]) from None
+        raise JobFileError([*problems, Problem(message, str(path), line)]) from None
 
 
 def _name_after_file(data: dict[str, Any], path: Path) -> bool:
-    """Call a job without a name what its file is called."""
-    about = data.setdefault("job", {})
-    if not isinstance(about, dict) or "name" in about:
+    """Name a job without a name after its file; return whether it had no name."""
+    section = data.setdefault("job", {})
+    if not isinstance(section, dict) or "name" in section:
         return False
-    about["name"] = path.stem
+    section["name"] = path.stem
     return True
 
 
-def _expression_mistakes(job: Job) -> list[Mistake]:
+def _where_mistakes(job: Job) -> list[Mistake]:
     if job.input.where is None:
         return []
     try:

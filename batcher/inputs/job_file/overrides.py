@@ -1,4 +1,4 @@
-"""``--set section.key=value``: what the command line changes in a job file."""
+"""``--set section.key=value``: keys of a job file that the command line sets."""
 
 import re
 import tomllib
@@ -10,14 +10,14 @@ from batcher.core.job.mistake import Key, dotted
 from batcher.errors import Problem
 
 OVERRIDE = "--set"
-"""What stands for the file and the line of what came by the command line."""
+"""Shown instead of file and line for keys that the command line set."""
 
 SECRET = re.compile(r"sk-ant-[\w-]+")
-"""What an API key looks like."""
+"""Matches text that looks like an API key."""
 
 NEW_KEY_HINT = (
-    "Put it into the environment variable that api.key_env names, "
-    "and make a new one: this one has been in a file or a command line."
+    "create a new key, because this one was in a file or a command line, "
+    "and put it into the environment variable that api.key_env names"
 )
 
 _PLACE = re.compile(r" \(at (?:line (\d+), column \d+|end of document)\)$")
@@ -26,35 +26,35 @@ _PLACE = re.compile(r" \(at (?:line (\d+), column \d+|end of document)\)$")
 def override(
     data: dict[str, Any], overrides: Sequence[str]
 ) -> tuple[frozenset[Key], list[Problem]]:
-    """Put the overrides into the data of a job file; return their keys and what is wrong."""
+    """Put the overrides into the data of a job file; return their keys and the problems."""
     keys: set[Key] = set()
-    found: list[Problem] = []
+    problems: list[Problem] = []
     for text in overrides:
         name, equals, value = text.partition("=")
         key = _key(name) if equals else None
         if SECRET.search(text):
-            found.append(Problem("a value holds an API key", OVERRIDE, hint=NEW_KEY_HINT))
+            problems.append(Problem("a value holds an API key", OVERRIDE, hint=NEW_KEY_HINT))
         elif key is None or len(key) < 2:
-            hint = "Such as: --set request.max_tokens=1024"
-            found.append(Problem("this must look like section.key=value", OVERRIDE, hint=hint))
+            hint = "for example: --set request.max_tokens=1024"
+            problems.append(Problem("this must look like section.key=value", OVERRIDE, hint=hint))
         elif not _put(data, key, _value(value)):
-            found.append(Problem(f"{dotted(key[:-1])} is no table", OVERRIDE))
+            problems.append(Problem(f"{dotted(key[:-1])} is not a table", OVERRIDE))
         else:
             keys.add(key)
-    return frozenset(keys), found
+    return frozenset(keys), problems
 
 
 def toml_error(error: ValueError, text: str) -> tuple[str, int | None]:
-    """Take the line out of what the TOML reader says; the rest names no value."""
+    """Return the message and the line of a TOML error; the message quotes no value."""
     if not isinstance(error, tomllib.TOMLDecodeError):
-        return "a number in it has too many digits", None
+        return "a number in the file has too many digits", None
     message = str(error)
     place = _PLACE.search(message)
     if not place:
         return message, None
     line = int(place[1]) if place[1] else text.rstrip().count("\n") + 1
     message = message[: place.start()]
-    return f"this is not TOML: {message[:1].lower()}{message[1:]}", line
+    return f"the file is not TOML: {message[:1].lower()}{message[1:]}", line
 
 
 def _key(name: str) -> Key | None:

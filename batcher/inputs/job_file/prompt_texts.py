@@ -1,4 +1,4 @@
-"""The prompt and the system prompt, wherever a job file keeps them."""
+"""Reads the prompt and the system prompt, from the job file or from files of their own."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +12,7 @@ from batcher.errors import TemplateError
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """A prompt: what errors call it (its key or file), and its template or text blocks."""
+    """A prompt: its name in errors (a key or a file), and its template or text blocks."""
 
     name: str
     content: str | list[dict[str, Any]] | None
@@ -21,7 +21,7 @@ class Text:
 def read_text(
     job: Job, part: Literal["system", "prompt"], folder: Path
 ) -> tuple[Text, list[Mistake]]:
-    """Get one of the two texts, reading its file if it has one, and try it as a template."""
+    """Read one of the two texts, from its file if it has one, and check that it is a template."""
     file = job.request.prompt_file if part == "prompt" else job.request.system_file
     inline = job.request.prompt if part == "prompt" else job.request.system
     if inline is not None or file is None:
@@ -46,5 +46,5 @@ def read_text(
 
 
 def _read(path: Path) -> str:
-    # Not read_text(): it would turn \r\n into \n, and another text is another request.
+    # Path.read_text() would turn \r\n into \n, and a changed text is another request.
     return path.read_bytes().decode("utf-8-sig")

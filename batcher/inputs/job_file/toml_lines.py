@@ -1,4 +1,4 @@
-"""On which line of a TOML file each key stands. The standard library's reader does not say."""
+"""Finds the line of each key in a TOML file; the standard library's reader has no lines."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -23,23 +23,23 @@ _REST_OF_LINE = re.compile(r"[^\n]*")
 
 
 def key_lines(text: str) -> Mapping[Key, int]:
-    """Find the 1-based line of every section header and key, where each stands first.
+    """Return the 1-based line where each section header and key appears first.
 
-    Keys inside an inline table have the line of the key that holds it. Any text is accepted; of
-    one that is not TOML, what looks like a key is found.
+    Keys inside an inline table have the line of the table's key. Any text is accepted; in text
+    that is not TOML, everything that looks like a key is found.
     """
-    found: dict[Key, int] = {}
+    lines: dict[Key, int] = {}
     line, counted = 1, 0
     for key, position in _keys(text):
         line += text.count("\n", counted, position)
         counted = position
         for length in range(1, len(key) + 1):
-            found.setdefault(key[:length], line)
-    return found
+            lines.setdefault(key[:length], line)
+    return lines
 
 
 def line_of(key: Key, lines: Mapping[Key, int]) -> int | None:
-    """Find the line of a key or else of the nearest section or table around it."""
+    """Return the line of a key, or else of the nearest table around it; None without any."""
     return next((lines[key[:n]] for n in range(len(key), 0, -1) if key[:n] in lines), None)
 
 

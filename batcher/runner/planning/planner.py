@@ -154,7 +154,7 @@ class _Survey:
 
     def records(self, chunk: Chunk) -> Iterator[PlanRecord]:
         """Name the requests of one chunk."""
-        self._types.see(chunk)
+        self._types.add(chunk)
         self._look_for_named(chunk)
         for row in chunk.rows:
             if self._gold is not None:
