@@ -52,6 +52,7 @@ def test_a_pilot_is_worth_its_price(found: list[Estimated]) -> None:
         assert share(nearer) >= 0.9, name
 
 
+@pytest.mark.slow
 def test_a_pilot_of_200_knows_20_000_rows_to_a_few_percent() -> None:
     """The median half-width is 5 % of the cost at most; 21 jobs, so one more percent for chance."""
     widths = sorted(

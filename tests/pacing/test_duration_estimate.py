@@ -33,8 +33,13 @@ def simulated_s(profile: Profile, jobs: int) -> float:
     return run.result("").ended_s
 
 
-@pytest.mark.parametrize("jobs", [500, 3_000, 12_000])
-@pytest.mark.parametrize("case", CASES)
+LONG = [pytest.param(case, 12_000, marks=pytest.mark.slow) for case in CASES if case != "requests"]
+
+
+@pytest.mark.parametrize(
+    ("case", "jobs"),
+    [*((case, jobs) for case in CASES for jobs in (500, 3_000)), ("requests", 12_000), *LONG],
+)
 def test_a_run_takes_as_long_as_estimated(case: str, jobs: int) -> None:
     """Within 15 %, for six kinds of limits, and it is said which limit it is."""
     profile, limiter = CASES[case]

@@ -5,10 +5,16 @@ from ours import Ours
 from profiles import PROFILES, Profile
 from race import race
 
-NAMES = [profile.name for profile in PROFILES]
+LONG = {"2 input tokens, Build tier", "3 output tokens, Scale tier", "9 limited growth"}
 
 
-@pytest.mark.parametrize("profile", PROFILES, ids=NAMES)
+@pytest.mark.parametrize(
+    "profile",
+    [
+        pytest.param(each, id=each.name, marks=pytest.mark.slow if each.name in LONG else ())
+        for each in PROFILES
+    ],
+)
 def test_the_limits_are_used_and_not_passed(profile: Profile) -> None:
     """At least 95 % of what is allowed, under 1 % refused, no row given up."""
     result = race("batcher", Ours, profile)

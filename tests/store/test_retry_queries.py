@@ -210,19 +210,11 @@ def started(
     return model
 
 
-@EXAMPLES
-@given(plans(), HISTORIES, st.lists(RETRIES, min_size=1, max_size=3))
-def test_retries(
-    checkpoint: Checkpoint,
-    records: list[PlanRecord],
-    history: list[tuple[int, Ending]],
-    retries: list[Retry],
-) -> None:
+def hold(checkpoint: Checkpoint, model: Retried, retries: list[Retry]) -> None:
     """Failed rows alone are sent, their new answers count from then on, and nothing twice.
 
     The job may be edited from one retry to the next.
     """
-    model = started(checkpoint, records, history)
     for retry in retries:
         retry_once(checkpoint, model, retry)
         plan(checkpoint, model.plan)
@@ -231,6 +223,31 @@ def test_retries(
             model.plan = retry.next_plan
             plan(checkpoint, model.plan)
             check_answers(checkpoint, model)
+
+
+@settings(EXAMPLES, max_examples=10)
+@given(plans(), HISTORIES, st.lists(RETRIES, min_size=1, max_size=3))
+def test_retries(
+    checkpoint: Checkpoint,
+    records: list[PlanRecord],
+    history: list[tuple[int, Ending]],
+    retries: list[Retry],
+) -> None:
+    """A few sequences of retries."""
+    hold(checkpoint, started(checkpoint, records, history), retries)
+
+
+@pytest.mark.slow
+@EXAMPLES
+@given(plans(), HISTORIES, st.lists(RETRIES, min_size=1, max_size=3))
+def test_more_retries(
+    checkpoint: Checkpoint,
+    records: list[PlanRecord],
+    history: list[tuple[int, Ending]],
+    retries: list[Retry],
+) -> None:
+    """Four times as many."""
+    hold(checkpoint, started(checkpoint, records, history), retries)
 
 
 def test_two_forms_of_a_row_may_share_a_replacement(checkpoint: Checkpoint) -> None:

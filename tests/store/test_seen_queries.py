@@ -110,11 +110,8 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Checkpoint]
         yield made
 
 
-@EXAMPLES
-@given(st.booleans(), st.integers(1, 2), st.lists(NIGHTS, min_size=2, max_size=6))
-def test_nights(checkpoint: Checkpoint, has_ids: bool, samples: int, nights: list[Night]) -> None:
+def hold(checkpoint: Checkpoint, diary: Diary, nights: list[Night]) -> None:
     """Each night says what is new, changed, gone and redone, sends that, and remembers it once."""
-    diary = emptied(checkpoint, Diary(has_ids, samples))
     for night in nights:
         items = diary.items(night)
         if night.consent == "keep":
@@ -139,6 +136,23 @@ def test_nights(checkpoint: Checkpoint, has_ids: bool, samples: int, nights: lis
         note_seen(checkpoint, how)
         assert count(checkpoint, "rows_seen") == diary.noted
         send(checkpoint, diary, night, items)
+
+
+@settings(EXAMPLES, max_examples=10)
+@given(st.booleans(), st.integers(1, 2), st.lists(NIGHTS, min_size=2, max_size=6))
+def test_nights(checkpoint: Checkpoint, has_ids: bool, samples: int, nights: list[Night]) -> None:
+    """A few sequences of nights."""
+    hold(checkpoint, emptied(checkpoint, Diary(has_ids, samples)), nights)
+
+
+@pytest.mark.slow
+@EXAMPLES
+@given(st.booleans(), st.integers(1, 2), st.lists(NIGHTS, min_size=2, max_size=6))
+def test_more_nights(
+    checkpoint: Checkpoint, has_ids: bool, samples: int, nights: list[Night]
+) -> None:
+    """Four times as many."""
+    hold(checkpoint, emptied(checkpoint, Diary(has_ids, samples)), nights)
 
 
 @pytest.mark.parametrize(
