@@ -1,4 +1,4 @@
-"""Expressions: a yes or no about a row."""
+"""Expressions: conditions on a row."""
 
 from datetime import date
 from decimal import Decimal
@@ -28,7 +28,7 @@ from batcher.errors import TemplateError
     ],
 )
 def test_expressions(source: str, expected: bool) -> None:
-    """An expression over a row is true or false by value."""
+    """An expression compares the values of a row."""
     values = {
         "section": "games",
         "score": Decimal("0.6"),
@@ -45,14 +45,14 @@ def test_expressions(source: str, expected: bool) -> None:
     "source",
     ["", "a ==", "a }} {{ b", "a %}{% if b", "a %}y{% endif %}{% if b", "a # b", "%}{% else"],
 )
-def test_what_is_not_one_expression_is_refused(source: str) -> None:
-    """An expression cannot break out of its place."""
+def test_text_that_is_not_one_expression_is_refused(source: str) -> None:
+    """An expression cannot add tags of its own."""
     with pytest.raises(TemplateError):
         Expression(source)
 
 
-def test_an_expression_shows_its_place() -> None:
-    """Errors count from the expression's own start and name the missing column."""
+def test_an_error_shows_its_place_in_the_expression() -> None:
+    """Positions count from the start of the expression; the missing column is named."""
     with pytest.raises(TemplateError) as caught:
         Expression("a and scoer > 1", "input.where").is_true({"a": 1, "score": 2})
     assert caught.value.message.startswith("input.where, line 1: there is no column `scoer`\n")

@@ -1,4 +1,4 @@
-"""Templates: exact text from values, errors that name the place and never the value."""
+"""Templates: exact text from values, errors that show the place and never a value."""
 
 import contextlib
 import threading
@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from batcher.core.template import template as template_module
-from batcher.core.template.filters import FILTERS, WITHDRAWN
+from batcher.core.template.filters import FILTERS, REMOVED_FILTERS
 from batcher.core.template.tags import find_tags
 from batcher.core.template.template import MAX_CHARACTERS, Expression, Template
 from batcher.errors import TemplateError
@@ -20,12 +20,12 @@ SECRET = "the-secret-of-a-row"
 
 
 def render(source: str, **values: object) -> str:
-    """Render a template of no importance once."""
+    """Render a template for one row."""
     return Template(source, "prompt").render(values)
 
 
 def failure(source: str, **values: object) -> TemplateError:
-    """Render a template that must fail."""
+    """Return the error of a template that must fail."""
     with pytest.raises(TemplateError) as caught:
         Template(source, "prompt").render(values)
     return caught.value
@@ -61,7 +61,7 @@ def failure(source: str, **values: object) -> TemplateError:
     ],
 )
 def test_the_language(source: str, values: dict[str, object], text: str) -> None:
-    """Filters, loops, macros and literals do what their names say."""
+    """Filters, loops and literals work as documented."""
     assert render(source, **values) == text
 
 
@@ -75,7 +75,7 @@ def test_a_missing_column_is_an_error_with_the_nearest_name() -> None:
 
 
 def test_a_missing_column_of_row_is_named() -> None:
-    """``row["..."]`` says which column is missing, and lists what there is."""
+    """For ``row["..."]`` the error names the missing column and lists the existing ones."""
     error = failure("{{ row['my cal'] }}", **{"my col": 1})
     assert error.message.startswith("prompt, line 1: there is no column `my cal`\n")
     assert error.hint == "Did you mean `my col`?"
@@ -127,8 +127,8 @@ def test_a_missing_column_of_row_is_named() -> None:
         ),
     ],
 )
-def test_no_error_repeats_a_value(source: str) -> None:
-    """Whatever goes wrong, neither the message, the hint nor the cause's text has a row's value."""
+def test_no_error_quotes_a_value(source: str) -> None:
+    """Neither message, hint nor cause of any error contains a value of the row."""
     big = 123456789 * 10**29
     values = {"x": SECRET, "d": {"k": SECRET}, "n": 987654321, "big": big, "zero": 0, "b": b"bytes"}
     with pytest.raises(TemplateError) as caught:
@@ -141,7 +141,7 @@ def test_no_error_repeats_a_value(source: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("source", "what"),
+    ("source", "problem"),
     [
         ("a\n{{ x ", "line 2: unexpected end of input"),
         ("{% if %}", "line 1: unexpected end of block"),
@@ -155,17 +155,17 @@ def test_no_error_repeats_a_value(source: str) -> None:
         ("{% extends 'a' %}", "line 1: {% extends %} is not available"),
         ("{% autoescape true %}{% endautoescape %}", "{% autoescape %} is not available"),
         ("{{ x ~ y }}", "line 1: the operator ~ is not available"),
-        ("\n{{ range }}", "line 2: `range` is no column here"),
-        ("{{ self }}", "line 1: `self` is no column here"),
+        ("\n{{ range }}", "line 2: `range` is not a column here"),
+        ("{{ self }}", "line 1: `self` is not a column here"),
         ("{{ " + "(" * 5000 + " }}", "line 1: "),
     ],
 )
-def test_a_template_that_cannot_be_read_is_refused_when_it_is_made(source: str, what: str) -> None:
-    """Mistakes show before there is a row, with their line."""
+def test_an_invalid_template_is_refused_before_any_row(source: str, problem: str) -> None:
+    """The error has the line of the mistake."""
     with pytest.raises(TemplateError) as caught:
         Template(source, "prompt")
     assert caught.value.message.startswith("prompt, ")
-    assert what in caught.value.message
+    assert problem in caught.value.message
 
 
 @pytest.mark.parametrize(
@@ -193,12 +193,12 @@ def test_a_template_that_cannot_be_read_is_refused_when_it_is_made(source: str, 
     ],
 )
 def test_python_is_out_of_reach(source: str) -> None:
-    """No attribute, clock, randomness or internals of the engine can get into a prompt."""
+    """No attribute, clock, random number or internal state of the engine can enter a prompt."""
     failure(source, x=date(2026, 1, 2), y={"a": 1}, z=Decimal(1))
 
 
 def test_rendering_changes_no_row() -> None:
-    """What a template does to a list or struct, it does to a copy."""
+    """A template changes only copies of lists and structs."""
     values: dict[str, object] = {"x": [3, 1], "y": {"a": [1]}}
     source = "{% set _ = x.append(5) %}{% set _ = y.pop('a') %}{{ x }}{{ y }}"
     source += "{{ row.x.append(1) is none }}"
@@ -207,34 +207,32 @@ def test_rendering_changes_no_row() -> None:
     assert values == {"x": [3, 1], "y": {"a": [1]}}
 
 
-def test_every_filter_of_the_engine_is_allowed_or_withdrawn() -> None:
-    """A filter that a later engine brings is looked at before a prompt can depend on it."""
+def test_every_filter_of_the_engine_is_allowed_or_removed() -> None:
+    """A new filter of a later engine must be reviewed before a prompt can use it."""
     dump = minijinja.Environment().render_str("{{ debug() }}")
     listed = dump.split("filters: [")[1].split("]")[0]
     names = {name.strip(' ",\n') for name in listed.split(",")} - {""}
-    assert names == (FILTERS | set(WITHDRAWN))
+    assert names == (FILTERS | set(REMOVED_FILTERS))
 
 
 def test_an_endless_loop_ends() -> None:
-    """A template that would take for ever runs out of fuel instead."""
+    """A template that would run for ever runs out of fuel instead."""
     loop = "{% for i in range(90000) %}{% for j in range(90000) %}{% endfor %}{% endfor %}"
     assert "too many steps" in failure(loop).message
 
 
-def test_a_text_that_grows_without_end_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The text is refused when it passes the largest request, not when the memory is full."""
-    written: list[int] = []
+def test_a_text_without_end_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is refused when it exceeds the largest request, not when the memory is full."""
+    calls: list[int] = []
     text_of = template_module.text_of
-    monkeypatch.setattr(
-        template_module, "text_of", lambda value: written.append(1) or text_of(value)
-    )
+    monkeypatch.setattr(template_module, "text_of", lambda value: calls.append(1) or text_of(value))
     error = failure("{% for i in range(90000) %}{{ x }}{% endfor %}", x="a" * 1_000_000)
     assert f"longer than {MAX_CHARACTERS:,} characters" in error.message
-    assert len(written) <= MAX_CHARACTERS // 1_000_000 + 1
+    assert len(calls) <= MAX_CHARACTERS // 1_000_000 + 1
 
 
 def test_names_are_the_columns_used() -> None:
-    """Columns are named, but not functions, loop variables, macros or ``row``."""
+    """Functions, loop variables, macros and ``row`` are not columns."""
     template = Template(
         "{% for i in items %}{{ i }}{{ loop.index }}{% endfor %}{% macro f(a) %}{{ a }}{{ b }}"
         "{% endmacro %}{{ f(c.d) | default(e) }}{{ range(3) }}{{ namespace(x=g) | tojson }}",
@@ -244,8 +242,8 @@ def test_names_are_the_columns_used() -> None:
     assert not template.uses_row
 
 
-def test_row_reaches_any_column() -> None:
-    """Columns whose names are no identifiers, or are taken, are reached by ``row``."""
+def test_row_has_any_column() -> None:
+    """``row`` has the columns whose names are not identifiers, or are reserved."""
     template = Template(
         "{{ row['my col'] }}{{ row['a.b'] }}{{ row['row'] }}{{ row.range }}", "prompt"
     )
@@ -255,21 +253,21 @@ def test_row_reaches_any_column() -> None:
     assert render("{{ row }}", row=1, b=None) == '{"row":1,"b":null}'
 
 
-def test_columns_may_be_called_like_withdrawn_functions_and_arguments() -> None:
-    """``dict``, ``debug``, ``name``, ``state`` and the like are columns like any other."""
+def test_columns_may_have_the_names_of_removed_functions_and_arguments() -> None:
+    """``dict``, ``debug``, ``name`` and ``state`` are ordinary columns."""
     names = ("dict", "debug", "cycler", "joiner", "name", "value", "state", "template_name", "ä")
     source = "".join(f"{{{{ {name} }}}}" for name in names)
     assert Template(source, "prompt").names() == set(names)
     assert render(source, **dict.fromkeys(names, "1")) == "1" * len(names)
 
 
-def test_only_used_columns_are_looked_at() -> None:
-    """A column that no template names cannot fail a row."""
+def test_only_used_columns_are_checked() -> None:
+    """A column that the template does not use cannot cause an error."""
     assert render("{{ a }}", a="x", b="\ud800", c=object()) == "x"
 
 
-def test_threads_do_not_disturb_each_other() -> None:
-    """One template may be rendered by many threads at once."""
+def test_threads_can_share_a_template() -> None:
+    """One template can be rendered by many threads at once."""
     template = Template("{% for i in range(50) %}{{ x }}{% endfor %}", "prompt")
     wrong: list[str] = []
 
@@ -286,8 +284,8 @@ def test_threads_do_not_disturb_each_other() -> None:
 
 @settings(max_examples=300)
 @given(st.text(alphabet="{}%#-+|~'\"\\ \nxif()[]raw.endfor=1<", max_size=40))
-def test_any_template_is_read_or_refused(source: str) -> None:
-    """No text makes the reader do anything but accept it or raise a TemplateError."""
+def test_any_template_is_accepted_or_refused(source: str) -> None:
+    """Any text is a valid template, or raises a TemplateError."""
     find_tags(source)
     with contextlib.suppress(TemplateError):
         Template(source, "prompt").render({"x": 1})

@@ -1,4 +1,4 @@
-"""How a row's values become text: exactly, or not at all."""
+"""The values of a row become exact text, or are an error."""
 
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batcher.core.template.filters import OWN
+from batcher.core.template.filters import OWN_FILTERS
 from batcher.core.template.template import Template
 from batcher.errors import TemplateError
 
@@ -15,12 +15,12 @@ TEXT = st.text(st.characters(exclude_categories=["Cs"]))
 
 
 def render(source: str, **values: object) -> str:
-    """Render a template of no importance once."""
+    """Render a template for one row."""
     return Template(source, "prompt").render(values)
 
 
 def failure(source: str, **values: object) -> TemplateError:
-    """Render a template that must fail."""
+    """Return the error of a template that must fail."""
     with pytest.raises(TemplateError) as caught:
         Template(source, "prompt").render(values)
     return caught.value
@@ -28,14 +28,14 @@ def failure(source: str, **values: object) -> TemplateError:
 
 @given(TEXT)
 def test_text_is_written_as_it_is(text: str) -> None:
-    """A text column is inert: whatever it holds, it comes out unchanged."""
+    """Any text in a column is written unchanged; it is never a template."""
     assert render("{{ x }}", x=text) == text
     assert render("a{{ row['x'] }}\n", x=text) == f"a{text}\n"
 
 
 @given(st.lists(TEXT, min_size=1, max_size=4), st.lists(TEXT, min_size=5, max_size=5))
-def test_output_is_the_sum_of_its_parts(values: list[str], literals: list[str]) -> None:
-    """Text around columns stays, to the last line break, and adds nothing of its own."""
+def test_output_is_the_literals_and_the_columns(values: list[str], literals: list[str]) -> None:
+    """The text around columns stays, to the last line break, and nothing is added."""
     literals = [literal.replace("{", "(").replace("\r", "") for literal in literals]
     names = [f"c{number}" for number in range(len(values))]
     source = literals[4] + "".join(
@@ -49,19 +49,19 @@ def test_output_is_the_sum_of_its_parts(values: list[str], literals: list[str]) 
 
 @given(st.integers())
 def test_integers_keep_every_digit(number: int) -> None:
-    """A whole number is its digits, however many there are."""
+    """A whole number is written with all its digits, however many there are."""
     assert render("{{ x }}", x=number) == str(number)
 
 
 @given(st.floats(allow_nan=False, allow_infinity=False))
-def test_floats_read_the_same(number: float) -> None:
-    """A float is the shortest text that reads back as the same float."""
+def test_floats_are_written_exactly(number: float) -> None:
+    """A float is written as the shortest text of the same float."""
     assert render("{{ x }}", x=number) == repr(number)
 
 
 @given(st.decimals(allow_nan=False, allow_infinity=False, places=12))
 def test_decimals_are_as_written(number: Decimal) -> None:
-    """A decimal keeps all its digits, trailing zeros included."""
+    """A decimal keeps all its digits, with trailing zeros."""
     assert render("{{ x }}|{{ [x] }}", x=number) == f"{number:f}|[{number:f}]"
 
 
@@ -89,7 +89,7 @@ def test_decimals_are_as_written(number: Decimal) -> None:
     ],
 )
 def test_values_have_one_text(value: object, text: str) -> None:
-    """Every kind of value has its fixed text, directly and by way of row, a join and a macro."""
+    """Every value has one text: directly, and through ``row``, a join and a macro."""
     assert render("{{ x }}", x=value) == text
     assert render("{{ row.x }}", x=value) == text
     assert render("{% macro m(a) %}{{ a }}{% endmacro %}{{ m(x) }}", x=value) == text
@@ -110,34 +110,34 @@ def test_values_have_one_text(value: object, text: str) -> None:
         ({"a": b"bytes"}, "bytes"),
         ("\ud800", "text that is not valid Unicode"),
         (["\ud800"], "text that is not valid Unicode"),
-        (object(), "not something a prompt can hold"),
+        (object(), "not of a type that a prompt can contain"),
         pytest.param(10**5000, "a number with too many digits", id="huge"),
     ],
 )
-def test_what_has_no_text_is_refused(value: object, reason: str) -> None:
-    """Nothing is guessed: null, NaN, bytes and the like are errors that name the column."""
+def test_values_without_text_are_refused(value: object, reason: str) -> None:
+    """Null, NaN and bytes are errors that name the column; nothing is guessed."""
     error = failure("Hello\n{{ other }} {{ x }}", x=value, other="fine")
     assert error.message.startswith(f"prompt, line 2: column `x` is {reason}\n")
 
 
-@pytest.mark.parametrize("name", sorted(set(OWN) - {"tojson", "join", "replace"}))
+@pytest.mark.parametrize("name", sorted(set(OWN_FILTERS) - {"tojson", "join", "replace"}))
 def test_no_filter_writes_null_as_a_word(name: str) -> None:
-    """A null that goes through a filter that makes text is refused, not written as None."""
+    """A null in a filter that writes text is an error, not written as None."""
     error = failure(f"{{{{ x | {name} }}}}", x=None)
     assert "column `x` is null" in error.message
     assert error.hint is not None
     assert "default" in error.hint
 
 
-def test_null_has_ways_out() -> None:
-    """Null can be given a default, tested, and stands in JSON."""
+def test_null_can_be_handled() -> None:
+    """Null can have a default, be tested, and be part of JSON."""
     assert render("{{ x | default('-', true) }}{{ gone | default('+') }}", x=None) == "-+"
     assert render("{% if x is none %}no{% endif %}", x=None) == "no"
     assert render("{{ x | tojson }}", x=[None]) == "[null]"
 
 
 def test_null_inside_a_join_is_refused() -> None:
-    """A null in a list of labels does not become the word None."""
+    """A null in a list is not written as None."""
     assert "null" in failure("{{ x | join(', ') }}", x=["a", None]).message
 
 
@@ -159,13 +159,13 @@ def test_null_inside_a_join_is_refused() -> None:
     ],
 )
 def test_a_number_is_exact_unless_calculated_with(source: str, text: str) -> None:
-    """A number keeps its text, and where it is compared it is compared as a number."""
+    """A number keeps its text; where a template compares or calculates, it is a number."""
     assert render(source, x=Decimal("1.10"), section="a") == text.strip()
 
 
 @given(st.decimals(-1000, 1000, places=4), st.decimals(-1000, 1000, places=4))
-def test_comparisons_are_of_numbers(one: Decimal, other: Decimal) -> None:
-    """Decimals, floats and whole numbers compare by value, wherever the comparison stands."""
+def test_numbers_are_compared_by_value(first: Decimal, second: Decimal) -> None:
+    """This holds for decimals and floats, and for a comparison anywhere in a template."""
     for source in (
         "{% if x > y %}1{% endif %}",
         "{{ '1' if x > y else '' }}",
@@ -175,11 +175,11 @@ def test_comparisons_are_of_numbers(one: Decimal, other: Decimal) -> None:
         "{{ '1' if [x, y] | max != y else '' }}",
         "{{ '1' if row.x > row.y else '' }}",
     ):
-        assert render(source, x=one, y=float(other)) == ("1" if one > other else ""), source
+        assert render(source, x=first, y=float(second)) == ("1" if first > second else ""), source
 
 
 def test_a_number_that_would_lose_digits_is_not_compared() -> None:
-    """Refused rather than rounded: what a template compares, it may also write."""
+    """It is an error and not rounded, because the template may also write it."""
     error = failure("{% if x > 1 %}{{ x }}{% endif %}", x=Decimal("1.12345678901234567890"))
     assert "column `x` is a number with too many digits" in error.message
     assert "too large" in failure("{{ x + 1 }}", x=2**200).message

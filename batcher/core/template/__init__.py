@@ -1,1 +1,1 @@
-"""Templates and expressions over a row's columns."""
+"""Templates and expressions over the columns of a row."""

@@ -1,6 +1,6 @@
-"""Says where a template went wrong, in its own words and never in the row's.
+"""Explains template errors: quotes the template, and never a value of the row.
 
-The engine's error text is not used, because it can hold values; what it marks in the source is.
+The engine's error text can contain values, so it is not used; the place that it marks is.
 """
 
 import re
@@ -11,13 +11,13 @@ import minijinja
 
 from batcher.core.nearest import nearest
 from batcher.core.template.tags import Tag
-from batcher.core.template.values import Refusal, text_of
+from batcher.core.template.values import UnusableValueError, text_of
 from batcher.errors import TemplateError
 
 _WIDTH = 76
 _ROW_KEY = re.compile(r"""row(?:\.(\w+)|\[\s*(?:"([^"]*)"|'([^']*)')\s*\])$""")
 
-# What the engine says beside a kind, where it names types and never values.
+# Details of the engine's errors that name types and never values.
 _SAFE_DETAIL = re.compile(
     r"tried to use \S+ operator on unsupported types [a-z ]+"
     r"|(?:value of type )?[a-z ]{1,20} is not (?:iterable|callable)"
@@ -27,7 +27,7 @@ _SAFE_DETAIL = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A template's text, its name, and what is put around it to compile an expression."""
+    """The text and the name of a template; an expression is compiled between two more texts."""
 
     text: str
     name: str
@@ -36,24 +36,28 @@ class Source:
 
     @property
     def compiled(self) -> str:
-        """What the engine reads; positions count its characters."""
+        """The text that the engine compiles; positions count its characters."""
         return self.before + self.text + self.after
 
     def error(
-        self, what: str, start: int | None = None, end: int | None = None, hint: str | None = None
+        self,
+        problem: str,
+        start: int | None = None,
+        end: int | None = None,
+        hint: str | None = None,
     ) -> TemplateError:
-        """Make an error that shows the place between two positions, if they are known."""
+        """Return an error that shows the place between two positions, if they are known."""
         if start is None or end is None:
-            return TemplateError(f"{self.name}: {what}", hint=hint)
+            return TemplateError(f"{self.name}: {problem}", hint=hint)
         start = min(max(0, start - len(self.before)), len(self.text))
         end = min(max(start, end - len(self.before)), len(self.text))
         line = self.text.count("\n", 0, start) + 1
         return TemplateError(
-            f"{self.name}, line {line}: {what}\n{_picture(self.text, start, end)}", hint=hint
+            f"{self.name}, line {line}: {problem}\n{_picture(self.text, start, end)}", hint=hint
         )
 
     def characters(self, range_: tuple[int, int]) -> tuple[int, int]:
-        """Turn the engine's positions in UTF-8 into positions in characters."""
+        """Convert the engine's byte positions in UTF-8 to positions in characters."""
         text = self.compiled.encode()
         start, end = (len(text[:offset].decode(errors="ignore")) for offset in range_)
         return start, end
@@ -65,46 +69,46 @@ def explain(
     names: frozenset[str],
     columns: Collection[str],
 ) -> TemplateError:
-    """Tell what the engine found wrong, with the columns there are."""
+    """Return the error of the engine in our words; ``columns`` are the columns of the row."""
     if error.kind == "OutOfFuel":
-        return source.error("it takes too many steps; a loop in it is too long")
+        return source.error("it takes too many steps, probably in a long loop")
     if error.range is None:
         return source.error(_KINDS.get(error.kind, "it cannot be rendered"))
     start, end = source.characters(error.range)
-    what, hint = _describe(error, source.compiled[start:end], names, columns)
-    return source.error(what, start, end, hint)
+    problem, hint = _describe(error, source.compiled[start:end], names, columns)
+    return source.error(problem, start, end, hint)
 
 
-def explain_refusal(
-    refusal: Refusal, source: Source, tags: Iterable[Tag], column: str | None
+def explain_unusable(
+    error: UnusableValueError, source: Source, tags: Iterable[Tag], column: str | None
 ) -> TemplateError:
-    """Tell which value cannot be written: its column, if that is known."""
+    """Return the error for a value that cannot be used, with its column if it is known."""
     if column is None:
-        return source.error(f"a value is {refusal.reason}", hint=refusal.hint)
+        return source.error(f"a value is {error.reason}", hint=error.hint)
     tag = _first_use(tags, column)
-    what = f"column `{column}` is {refusal.reason}"
+    problem = f"column `{column}` is {error.reason}"
     if tag is None:
-        return source.error(what, hint=refusal.hint)
-    return source.error(what, tag.start, tag.end, refusal.hint)
+        return source.error(problem, hint=error.hint)
+    return source.error(problem, tag.start, tag.end, error.hint)
 
 
-def find_culprit(tags: Iterable[Tag], context: Mapping[str, object]) -> str | None:
-    """Find the column that most likely was refused while it was being written.
+def find_unusable_column(tags: Iterable[Tag], context: Mapping[str, object]) -> str | None:
+    """Return the column whose value most likely could not be written; None when there is none.
 
-    The engine does not say. A column written on its own is surely it; one written through a filter
-    may have been given a default.
+    The engine does not report it. Columns that are written without a filter come first, because a
+    filter may have replaced the value by a default.
     """
     outputs = sorted((tag for tag in tags if tag.is_output), key=lambda tag: len(tag.tokens))
-    first = [tag.keyword for tag in outputs]
-    words = [word for tag in outputs for word in tag.tokens]
-    refused = (name for name in (*first, *words) if name in context and _is_refused(context[name]))
-    return next(refused, None)
+    first_words = [tag.keyword for tag in outputs]
+    words = (*first_words, *(word for tag in outputs for word in tag.tokens))
+    unusable = (name for name in words if name in context and _is_unusable(context[name]))
+    return next(unusable, None)
 
 
-def _is_refused(value: object) -> bool:
+def _is_unusable(value: object) -> bool:
     try:
         text_of(value)
-    except Refusal:
+    except UnusableValueError:
         return True
     return False
 
@@ -118,7 +122,7 @@ def _describe(
     error: minijinja.TemplateError, marked: str, names: frozenset[str], columns: Collection[str]
 ) -> tuple[str, str | None]:
     if error.kind == "SyntaxError":
-        return error.detail or "this cannot be read", None
+        return error.detail or "this is not valid", None
     if error.kind == "UndefinedError":
         return _undefined(marked, names, columns)
     if error.kind in _KINDS:
@@ -126,7 +130,7 @@ def _describe(
     detail = error.detail or ""
     if _SAFE_DETAIL.fullmatch(detail):
         return f"{detail}: `{marked}`", None
-    return f"this cannot be worked out with what the row holds: `{marked}`", None
+    return f"this cannot be computed with the values of the row: `{marked}`", None
 
 
 def _undefined(
@@ -144,7 +148,7 @@ def _undefined(
 
 
 def _picture(text: str, start: int, end: int) -> str:
-    """Draw the source line and carets below it, cut to a readable width."""
+    """Return the source line with carets below it, cut to a readable width."""
     first = text.rfind("\n", 0, start) + 1
     last = text.find("\n", start)
     line = text[first : last if last >= 0 else len(text)]
@@ -160,6 +164,6 @@ _KINDS = {
     "UnknownTest": "there is no such test",
     "UnknownFunction": "there is no such function",
     "UnknownMethod": "values have no methods here; use a filter",
-    "UndefinedError": "something is not there",
-    "TemplateNotFound": "other templates are not available",
+    "UndefinedError": "something is undefined",
+    "TemplateNotFound": "a template cannot use other templates",
 }

@@ -1,7 +1,7 @@
-"""The filters a template may use. Those that make text are ours.
+"""The filters that a template may use; the filters that write text are our own.
 
-The engine's own would write null as None and true as True into a prompt, and a later version of it
-could write something else, which would change every request's name.
+The engine's filters write null as None and true as True, and a later version could write something
+else, which would change every fingerprint.
 """
 
 import re
@@ -19,7 +19,7 @@ def _capitalize(value: object) -> str:
 
 
 def _title(value: object) -> str:
-    # str.title() makes It'S of it's.
+    # str.title() would write It'S for it's.
     return re.sub(r"[^\W_]+('[^\W_]+)?", lambda word: word.group().capitalize(), text_of(value))
 
 
@@ -31,8 +31,8 @@ def _replace(value: object, old: object, new: object) -> str:
     return text_of(value).replace(text_of(old), text_of(new))
 
 
-def _split(value: object, separator: str | None = None, most: int = -1) -> list[str]:
-    return text_of(value).split(separator, most)
+def _split(value: object, separator: str | None = None, max_splits: int = -1) -> list[str]:
+    return text_of(value).split(separator, max_splits)
 
 
 def _truncate(value: object, length: int = 255, end: str = "...") -> str:
@@ -48,7 +48,7 @@ def _indent(value: object, width: int = 4, first: bool = False) -> str:
     )
 
 
-OWN: dict[str, Callable[..., object]] = {
+OWN_FILTERS: dict[str, Callable[..., object]] = {
     "capitalize": _capitalize,
     "indent": _indent,
     "join": _join,
@@ -63,9 +63,9 @@ OWN: dict[str, Callable[..., object]] = {
     "truncate": _truncate,
     "upper": lambda value: text_of(value).upper(),
 }
-"""Ours, by name."""
+"""Our own filters by name."""
 
-_PASSING = frozenset(
+_NEUTRAL = frozenset(
     ("count", "d", "default", "first", "items", "last", "length", "list", "reverse")
 )
 _CALCULATING = frozenset(
@@ -76,14 +76,14 @@ _CALCULATING = frozenset(
     )
 )
 
-FILTERS = frozenset(OWN) | _PASSING | _CALCULATING
-"""All filters a template may use."""
+FILTERS = frozenset(OWN_FILTERS) | _NEUTRAL | _CALCULATING
+"""All filters that a template may use."""
 
-TEXT_SAFE = frozenset(OWN) | _PASSING
-"""Those that neither compare nor calculate."""
+NOT_CALCULATING = frozenset(OWN_FILTERS) | _NEUTRAL
+"""The filters that neither compare nor calculate."""
 
-WITHDRAWN = (
+REMOVED_FILTERS = (
     *("attr", "e", "escape", "filesizeformat", "format", "pluralize", "pprint", "safe"),
     *("striptags", "urlencode", "wordwrap"),
 )
-"""The engine's filters that a template may not use, not even by name in ``map``."""
+"""The engine's filters that a template may not use, also not by name in ``map``."""

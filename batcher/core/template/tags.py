@@ -1,7 +1,7 @@
 """Finds the tags of a template and what they do, before anything is rendered.
 
-The engine's own parser is the judge of syntax. This reading is a second, simpler one for what the
-engine does not tell: which filters are used, and which columns are compared or calculated with.
+The engine's parser checks the syntax. This second, simpler parser finds what the engine does not
+report: which filters are used, and which columns are compared or used in calculations.
 """
 
 import itertools
@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass
 
 from batcher.core.nearest import nearest
-from batcher.core.template.filters import FILTERS, TEXT_SAFE
+from batcher.core.template.filters import FILTERS, NOT_CALCULATING
 
 STATEMENTS = frozenset(
     (
@@ -19,13 +19,13 @@ STATEMENTS = frozenset(
     )
 )
 FUNCTIONS = frozenset({"range", "namespace"})
-"""What a template may call."""
+"""The functions that a template may call."""
 
-TAKEN = FUNCTIONS | {"self"}
-"""Names that mean something to the engine, so that a column called so needs ``row``."""
+RESERVED = FUNCTIONS | {"self"}
+"""Names with a meaning in the engine; a column with such a name needs ``row``."""
 
 _BINDING = frozenset({"for", "set", "with", "macro", "call"})
-_NUMBERLESS_TESTS = frozenset(
+_NOT_COMPARING_TESTS = frozenset(
     (
         *("defined", "undefined", "none", "string", "mapping", "sequence", "iterable"),
         *("boolean", "true", "false"),
@@ -58,12 +58,12 @@ class Tag:
 
     @property
     def keyword(self) -> str:
-        """The first word: of a statement, what kind it is."""
+        """The first word; in a statement, its kind."""
         return self.tokens[0] if self.tokens else ""
 
     @property
     def words(self) -> frozenset[str]:
-        """Every identifier in it: columns, but also filters, keywords and attributes."""
+        """All identifiers: columns, but also filters, keywords and attributes."""
         return frozenset(token for token in self.tokens if token.isidentifier())
 
     @property
@@ -73,20 +73,20 @@ class Tag:
 
     @property
     def is_calculating(self) -> bool:
-        """Whether a value in it may be compared, calculated with or sorted. Errs towards True."""
+        """Whether a value may be compared, calculated with or sorted; True when in doubt."""
         tokens = list(self.tokens)
         if self.keyword == "for" and "in" in tokens:
             tokens.remove("in")
         if not _OPERATORS.isdisjoint(tokens) or "in" in tokens:
             return True
-        return not TEXT_SAFE.issuperset(self.filters) or any(
-            test not in _NUMBERLESS_TESTS for test in _tests(tokens)
+        return not NOT_CALCULATING.issuperset(self.filters) or any(
+            test not in _NOT_COMPARING_TESTS for test in _tests(tokens)
         )
 
 
 @dataclass(frozen=True, slots=True)
 class Misuse:
-    """Something a template may not do, where, and what to do instead."""
+    """Something that a template may not do, where it does it, and what to do instead."""
 
     message: str
     start: int
@@ -95,7 +95,7 @@ class Misuse:
 
 
 def find_tags(source: str) -> tuple[Tag, ...]:
-    """Find all outputs and statements of a template that the engine accepts, in order."""
+    """Return all outputs and statements of a template, in order; the engine must accept it."""
     tags: list[Tag] = []
     position = 0
     while opening := _OPENING.search(source, position):
@@ -112,19 +112,20 @@ def find_tags(source: str) -> tuple[Tag, ...]:
 
 
 def find_misuse(tags: tuple[Tag, ...]) -> Misuse | None:
-    """Find the first thing in a template that would make a prompt depend on more than its row."""
+    """Return the first use of something that a template may not use; None without any."""
     for tag in tags:
-        found = _misuse(tag)
-        if found:
-            return Misuse(found[0], tag.start, tag.end, found[1])
+        misuse = _misuse(tag)
+        if misuse:
+            message, hint = misuse
+            return Misuse(message, tag.start, tag.end, hint)
     return None
 
 
 def calculated_names(tags: tuple[Tag, ...]) -> frozenset[str] | None:
-    """Find the names that are compared or calculated with; None when it may be any of them.
+    """Return the names that are compared or calculated with; None when it may be any of them.
 
-    A template that gives values further names (``for``, ``set``) is not followed: there, one
-    calculation makes every name a calculated one.
+    Names that a template defines itself (``for``, ``set``) are not followed: with them, a single
+    calculation may use any column.
     """
     calculating = [tag for tag in tags if tag.is_calculating]
     if calculating and any(not tag.is_output and tag.keyword in _BINDING for tag in tags):
@@ -143,7 +144,7 @@ def _read_tag(source: str, start: int, *, is_output: bool) -> Tag:
         if match.lastgroup == "close":
             if word.endswith(closing) and depth == 0:
                 break
-            # Two braces of nested dicts, or an operator in front of a brace: read one sign only.
+            # Two braces of nested dicts, or an operator before a brace: read one character only.
             word = word[0]
             position = match.start() + 1
         depth += (word == "{") - (word == "}")
@@ -153,16 +154,16 @@ def _read_tag(source: str, start: int, *, is_output: bool) -> Tag:
 
 def _misuse(tag: Tag) -> tuple[str, str | None] | None:
     if not tag.is_output and tag.keyword not in STATEMENTS:
-        what = f"{{% {tag.keyword} %}} is not available"
-        return what, "A prompt is one template: put everything in it."
+        message = f"{{% {tag.keyword} %}} is not available"
+        return message, "A prompt is one template: put everything in it."
     if "~" in tag.tokens:
-        what = "the operator ~ is not available, because it writes null as None"
-        return what, "Write {{ a }}{{ b }}, or [a, b] | join."
+        message = "the operator ~ is not available, because it writes null as None"
+        return message, "Write {{ a }}{{ b }}, or [a, b] | join."
     for before, name, after in zip(
         ("", *tag.tokens), tag.tokens, (*tag.tokens[1:], ""), strict=False
     ):
-        if name in TAKEN and before != "." and (after != "(" or name not in FUNCTIONS):
-            return f"`{name}` is no column here", f'Write row["{name}"] for the column.'
+        if name in RESERVED and before != "." and (after != "(" or name not in FUNCTIONS):
+            return f"`{name}` is not a column here", f'Write row["{name}"] for the column.'
     for name in tag.filters:
         if name not in FILTERS:
             return f"there is no filter `{name}`", nearest(name, FILTERS)
@@ -175,5 +176,5 @@ def _tests(tokens: list[str]) -> list[str]:
 
 
 def _after(source: str, mark: str, start: int) -> int:
-    found = source.find(mark, start)
-    return len(source) if found < 0 else found + len(mark)
+    position = source.find(mark, start)
+    return len(source) if position < 0 else position + len(mark)

@@ -1,15 +1,15 @@
-"""Templates over a row's columns: prompts, system prompts and expressions.
+"""Templates over the columns of a row: prompts, system prompts and expressions.
 
-The language is minijinja's (Jinja2's, nearly), without what would let a prompt depend on more than
-its row or a row do more than be text: no includes, no escaping, no Python methods of values worth
-having, no filter that guesses. A column that is not there is an error, as is null.
+The language is minijinja's (nearly Jinja2's). It is reduced so that a prompt depends only on its
+row, and a row can only be text: no includes, no escaping, no useful Python methods of values, no
+filter that guesses. A missing column is an error, and so is null.
 
-Columns are variables. The variable ``row`` holds every column by its whole name, for names that are
-no identifiers or are taken (``row``, ``self``, ``range``): ``{{ row["my col"] }}``.
-How values are written stands in ``template_values``.
+Columns are variables. The variable ``row`` has every column by its full name, for names that are
+not identifiers or are reserved (``row``, ``self``, ``range``): ``{{ row["my col"] }}``.
+``values.py`` says how values are written.
 
-In an expression, text never equals a number and null sorts before everything, as the engine has it:
-``score > 5`` says nothing useful about a column of text.
+In an expression, text never equals a number and null sorts before everything, as in the engine:
+``score > 5`` is not useful for a column of text.
 """
 
 from collections.abc import Mapping
@@ -20,30 +20,30 @@ import minijinja
 from batcher.core.template.errors import (
     Source,
     explain,
-    explain_refusal,
-    find_culprit,
+    explain_unusable,
+    find_unusable_column,
 )
-from batcher.core.template.filters import OWN, WITHDRAWN
+from batcher.core.template.filters import OWN_FILTERS, REMOVED_FILTERS
 from batcher.core.template.tags import FUNCTIONS, calculated_names, find_misuse, find_tags
-from batcher.core.template.values import Numbers, Refusal, RowView, ready, text_of
+from batcher.core.template.values import Numbers, RowView, UnusableValueError, for_engine, text_of
 from batcher.errors import TemplateError
 
 FUEL = 1_000_000
-"""Engine steps one rendering may take: a loop over some 100,000 things."""
+"""The engine steps of one rendering: enough for a loop over some 100,000 items."""
 
 MAX_CHARACTERS = 32_000_000
-"""The longest text a rendering may give; the API takes no larger request."""
+"""The longest rendered text; the API accepts no larger request."""
 
 _TOO_LONG = f"the text is longer than {MAX_CHARACTERS:,} characters"
 _COUNTED_FROM = 256
-_WITHDRAWN_GLOBALS = ("cycler", "debug", "dict", "joiner")
+_REMOVED_GLOBALS = ("cycler", "debug", "dict", "joiner")
 _KEY = "template"
 
 
 class Template:
-    """A template, read once and rendered for every row.
+    """A template that is compiled once and rendered for every row.
 
-    Raises ``TemplateError`` when it cannot be read. ``name`` stands in errors: a file or a key.
+    Raises ``TemplateError`` when it is not valid. Errors show ``name``: a file or a key.
     """
 
     def __init__(self, source: str, name: str) -> None:
@@ -55,31 +55,31 @@ class Template:
         return self._program.uses_row
 
     def names(self) -> frozenset[str]:
-        """Return the columns it uses by their own names."""
+        """Return the columns that are used by name."""
         return self._program.names
 
     def render(self, values: Mapping[str, object]) -> str:
-        """Return the text for one row; the same for the same values, always.
+        """Return the text for one row; equal values always give the same text.
 
-        Raises ``TemplateError`` when the row lacks a column or holds what cannot be written.
+        Raises ``TemplateError`` when the row lacks a column or has a value that cannot be written.
         """
         return self._program.run(values)
 
 
 class Expression:
-    """A yes or no about a row, such as ``section == 'games' and score > 0.5``.
+    """A condition on a row, such as ``section == 'games' and score > 0.5``.
 
-    Raises ``TemplateError`` when it cannot be read. Numbers are compared as doubles.
+    Raises ``TemplateError`` when it is not valid. Numbers are compared as doubles.
     """
 
     def __init__(self, source: str, name: str = "expression") -> None:
         opening = "{% if "
         self._program = _Program(
-            Source(source, name, before=opening, after=" %}true{% endif %}"), Numbers.DOUBLES
+            Source(source, name, before=opening, after=" %}true{% endif %}"), Numbers.ROUNDED
         )
         tags = self._program.tags
         if len(tags) != 2 or tags[0].end != len(opening) + len(source) + len(" %}"):
-            raise TemplateError(f"{name}: this is not one expression")
+            raise TemplateError(f"{name}: this is not a single expression")
 
     @property
     def uses_row(self) -> bool:
@@ -87,20 +87,20 @@ class Expression:
         return self._program.uses_row
 
     def names(self) -> frozenset[str]:
-        """Return the columns it uses by their own names."""
+        """Return the columns that are used by name."""
         return self._program.names
 
     def is_true(self, values: Mapping[str, object]) -> bool:
-        """Tell whether it holds for one row. Raises ``TemplateError`` as a template does."""
+        """Return whether it is true for one row; raises ``TemplateError`` as a template does."""
         return self._program.run(values) == "true"
 
 
 class _TooLongError(Exception):
-    """The text grew longer than any request may be."""
+    """The text is longer than any request may be."""
 
 
 class _Program:
-    """A source compiled in an environment of its own."""
+    """A source that is compiled in its own environment."""
 
     def __init__(self, source: Source, numbers: Numbers = Numbers.NATIVE) -> None:
         self._source = source
@@ -124,12 +124,12 @@ class _Program:
             text = self._environment.render_template(_KEY, **context)
         except minijinja.TemplateError as error:
             raise explain(error, self._source, self.names, values) from None
-        except Refusal as refusal:
-            column = find_culprit(self.tags, context)
-            raise explain_refusal(refusal, self._source, self.tags, column) from None
+        except UnusableValueError as error:
+            column = find_unusable_column(self.tags, context)
+            raise explain_unusable(error, self._source, self.tags, column) from None
         except _TooLongError:
             raise self._source.error(_TOO_LONG) from None
-        except Exception as error:  # noqa: BLE001 - its text may hold a value of the row
+        except Exception as error:  # noqa: BLE001 - its text may contain a value of the row
             raise self._source.error(f"it cannot be rendered ({type(error).__name__})") from None
         if len(text) > MAX_CHARACTERS:
             raise self._source.error(_TOO_LONG)
@@ -140,21 +140,21 @@ class _Program:
         for name, numbers in self._columns:
             if name in values:
                 try:
-                    context[name] = ready(values[name], numbers)
-                except Refusal as refusal:
-                    raise explain_refusal(refusal, self._source, self.tags, name) from None
+                    context[name] = for_engine(values[name], numbers)
+                except UnusableValueError as error:
+                    raise explain_unusable(error, self._source, self.tags, name) from None
         if self.uses_row:
             context["row"] = RowView(values, self._row_numbers)
         return context
 
-    def _numbers(self, name: str, calculating: Numbers) -> Numbers:
+    def _numbers(self, name: str, when_calculated: Numbers) -> Numbers:
         calculated = calculated_names(self.tags)
-        return calculating if calculated is None or name in calculated else Numbers.WRITTEN
+        return when_calculated if calculated is None or name in calculated else Numbers.EXACT_TEXT
 
 
 def _environment() -> minijinja.Environment:
     environment = minijinja.Environment(
-        # With debug on, the engine's errors carry the row.
+        # With debug on, the engine's errors contain the row.
         debug=False,
         fuel=FUEL,
         undefined_behavior="strict",
@@ -163,17 +163,17 @@ def _environment() -> minijinja.Environment:
         finalizer=_finalize,
         pycompat=False,
     )
-    for name in _WITHDRAWN_GLOBALS:
+    for name in _REMOVED_GLOBALS:
         environment.remove_global(name)
-    for name in WITHDRAWN:
+    for name in REMOVED_FILTERS:
         environment.remove_filter(name)
-    for name, function in OWN.items():
+    for name, function in OWN_FILTERS.items():
         environment.add_filter(name, function)
     return environment
 
 
 class _State(Protocol):
-    """What the engine keeps during one rendering."""
+    """The engine's state during one rendering."""
 
     def get_temp(self, name: str, default: int) -> int: ...
 
@@ -183,7 +183,7 @@ class _State(Protocol):
 @minijinja.pass_state
 def _finalize(state: _State, value: object) -> str:
     text = text_of(value)
-    # A loop over a long text could fill the memory long before it has used up its fuel.
+    # A loop over a long text could fill the memory long before it uses up its fuel.
     if len(text) >= _COUNTED_FROM:
         total = state.get_temp("characters", 0) + len(text)
         if total > MAX_CHARACTERS:

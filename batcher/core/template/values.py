@@ -1,18 +1,18 @@
-"""How a row's values become text in a prompt. A change here changes every request's name.
+"""How the values of a row become text in a prompt. A change here changes every fingerprint.
 
-    text            as it is                          null      refused
-    whole number    its digits                        bytes     refused
-    true, false     true, false                       NaN, inf  refused
-    float           the shortest that reads the same: 0.1, 1.0, 1e+22
+    text            as it is                          null      an error
+    whole number    its digits                        bytes     an error
+    true, false     true, false                       NaN, inf  an error
+    float           the shortest text of the same float: 0.1, 1.0, 1e+22
     decimal         as written: 1.10
     date, time      ISO 8601: 2026-11-22, 2026-11-22T10:00:00+00:00
     duration        ISO 8601: P1DT2H0.5S
     list, struct    compact JSON by the same rules, keys in their order; a null inside is null
 
-The engine knows only 64-bit floats and 128-bit integers, so a number that these would change goes
-through it as a ``Written``: a number that can be written and tested for truth, but not compared.
-Where a template compares or calculates, numbers go natively, and are written in their shortest
-form: 1.10 as 1.1 and 2.0 as 2. One that would lose digits is then refused.
+The engine has only 64-bit floats and 128-bit integers. A number that these would change is passed
+as an ``ExactNumber``, which can be written and tested for truth, but not compared. Where a template
+compares or calculates, it gets native numbers, which are written in their shortest form: 1.10 as
+1.1 and 2.0 as 2. There a number that would lose digits is an error.
 """
 
 import json
@@ -26,18 +26,18 @@ _SMALLEST, _LARGEST = -(2**127), 2**128 - 1
 
 
 class Numbers(Enum):
-    """How numbers that the engine would change go through it."""
+    """How numbers are passed to the engine if it would change them."""
 
-    WRITTEN = auto()
-    """As their text: exact, but without order."""
+    EXACT_TEXT = auto()
+    """As their text: exact, but they cannot be compared."""
     NATIVE = auto()
-    """As the engine's own, refused if that loses digits."""
-    DOUBLES = auto()
-    """As the engine's own, whatever it loses: for what is compared and never written."""
+    """As native numbers; an error if that loses digits."""
+    ROUNDED = auto()
+    """As native numbers, also with a loss of digits: for values that are never written."""
 
 
-class Refusal(Exception):  # noqa: N818 - it is turned into a TemplateError that says where
-    """A value that a prompt cannot hold. The text never holds the value."""
+class UnusableValueError(Exception):
+    """A value cannot be used in a template; the text never quotes the value."""
 
     def __init__(self, reason: str, hint: str | None = None) -> None:
         super().__init__(reason)
@@ -45,8 +45,8 @@ class Refusal(Exception):  # noqa: N818 - it is turned into a TemplateError that
         self.hint = hint
 
 
-class Written:
-    """A number with its exact text. It has no order: the engine would invent one."""
+class ExactNumber:
+    """A number with its exact text; it has no order, because the engine would invent one."""
 
     __slots__ = ("_is_true", "_text")
 
@@ -62,7 +62,7 @@ class Written:
 
 
 class RowView(Mapping[str, object]):
-    """The variable ``row``: every column by its whole name, made ready when it is asked for."""
+    """The variable ``row``: every column by its full name, converted when it is used."""
 
     __slots__ = ("_numbers", "_values")
 
@@ -71,7 +71,7 @@ class RowView(Mapping[str, object]):
         self._numbers = numbers
 
     def __getitem__(self, name: str) -> object:
-        return ready(self._values[name], self._numbers)
+        return for_engine(self._values[name], self._numbers)
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._values)
@@ -80,10 +80,10 @@ class RowView(Mapping[str, object]):
         return len(self._values)
 
 
-def ready(value: object, numbers: Numbers) -> object:
-    """Return a value as the engine may have it: plain, and a copy if it could be changed.
+def for_engine(value: object, numbers: Numbers) -> object:
+    """Convert a value for the engine: to a plain type, and to a copy if it is mutable.
 
-    Raises ``Refusal``.
+    Raises ``UnusableValueError``.
     """
     if isinstance(value, str):
         return _unicode(value)
@@ -92,23 +92,23 @@ def ready(value: object, numbers: Numbers) -> object:
     if isinstance(value, int | float | Decimal):
         return _number(value, numbers)
     if isinstance(value, list | tuple):
-        return [ready(item, numbers) for item in value]
+        return [for_engine(item, numbers) for item in value]
     if isinstance(value, Mapping):
-        return {_unicode(_key(key)): ready(item, numbers) for key, item in value.items()}
-    return _moment(value)
+        return {_unicode(_key(key)): for_engine(item, numbers) for key, item in value.items()}
+    return _date_or_duration(value)
 
 
 def text_of(value: object) -> str:
-    """Return the text of a value that was made ready or that the engine worked out.
+    """Return the text of a value that was converted for the engine, or computed by it.
 
-    Raises ``Refusal``.
+    Raises ``UnusableValueError``.
     """
     if isinstance(value, str):
         return value
     if value is None:
-        raise Refusal(
+        raise UnusableValueError(
             "null",
-            "Write `| default('', true)` behind it if an empty text is right, "
+            "Write `| default('', true)` after it if an empty text is right, "
             "or put it in {% if ... is not none %}.",
         )
     if isinstance(value, list | tuple | Mapping):
@@ -117,7 +117,7 @@ def text_of(value: object) -> str:
 
 
 def json_of(value: object) -> str:
-    """Return compact JSON by the rules above; a null is null. Raises ``Refusal``."""
+    """Return compact JSON by the rules above; a null is null. Raises ``UnusableValueError``."""
     if value is None:
         return "null"
     if isinstance(value, str):
@@ -133,33 +133,35 @@ def json_of(value: object) -> str:
 def _scalar(value: object) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
-    if isinstance(value, int | Written):
+    if isinstance(value, int | ExactNumber):
         return str(value)
     if isinstance(value, float):
         if not math.isfinite(value):
-            raise Refusal("not a finite number")
+            raise UnusableValueError("not a finite number")
         return repr(value)
     if isinstance(value, bytes):
-        raise Refusal("bytes", "Bytes are not text; an image column belongs in request.images.")
-    raise Refusal("not something a prompt can hold")
+        raise UnusableValueError(
+            "bytes", "Bytes are not text; an image column belongs in request.images."
+        )
+    raise UnusableValueError("not of a type that a prompt can contain")
 
 
 def _number(value: int | float | Decimal, numbers: Numbers) -> object:
     if isinstance(value, int):
         if _SMALLEST <= value <= _LARGEST:
             return value
-        if numbers is not Numbers.WRITTEN:
-            raise Refusal("too large a number to compare or calculate with")
-        return Written(_digits(value), is_true=True)
+        if numbers is not Numbers.EXACT_TEXT:
+            raise UnusableValueError("too large a number to compare or calculate with")
+        return ExactNumber(_digits(value), is_true=True)
     is_finite = value.is_finite() if isinstance(value, Decimal) else math.isfinite(value)
     if not is_finite:
         return math.nan
-    if numbers is Numbers.WRITTEN:
+    if numbers is Numbers.EXACT_TEXT:
         text = repr(value) if isinstance(value, float) else _decimal(value)
-        return Written(text, is_true=bool(value))
+        return ExactNumber(text, is_true=bool(value))
     number = float(value)
     if numbers is Numbers.NATIVE and Decimal(repr(number)) != Decimal(str(value)):
-        raise Refusal("a number with too many digits to compare or calculate with")
+        raise UnusableValueError("a number with too many digits to compare or calculate with")
     return number
 
 
@@ -167,24 +169,24 @@ def _digits(value: int) -> str:
     try:
         return str(value)
     except ValueError:
-        raise Refusal("a number with too many digits") from None
+        raise UnusableValueError("a number with too many digits") from None
 
 
 def _decimal(value: Decimal) -> str:
     text = str(value)
     exponent = value.as_tuple().exponent
-    # str() writes 0.0000000000 as 0E-10; 76 is the largest scale a Parquet decimal has.
+    # str() writes 0.0000000000 as 0E-10; 76 is the largest scale of a Parquet decimal.
     if "E" in text and isinstance(exponent, int) and -76 <= exponent <= 0:
         return format(value, "f")
     return text
 
 
-def _moment(value: object) -> str:
+def _date_or_duration(value: object) -> str:
     if isinstance(value, datetime | date | time):
         return value.isoformat()
     if isinstance(value, timedelta):
         return _duration(value)
-    raise Refusal("not something a prompt can hold")
+    raise UnusableValueError("not of a type that a prompt can contain")
 
 
 def _duration(value: timedelta) -> str:
@@ -205,9 +207,9 @@ def _unicode(value: str) -> str:
         try:
             value.encode()
         except UnicodeEncodeError:
-            raise Refusal("text that is not valid Unicode") from None
+            raise UnusableValueError("text that is not valid Unicode") from None
     return value
 
 
 def _key(key: object) -> str:
-    return key if isinstance(key, str) else text_of(ready(key, Numbers.WRITTEN))
+    return key if isinstance(key, str) else text_of(for_engine(key, Numbers.EXACT_TEXT))
