@@ -8,7 +8,7 @@ import pyarrow as pa
 from batcher.core.labels.cell_values import cell
 from batcher.core.labels.label_columns import ColumnType
 from batcher.core.labels.labels import Labels
-from batcher.core.quality.votes import said_of, vote, voted_fields
+from batcher.core.quality.votes import vote, vote_of, voted_fields
 
 _TYPES: Mapping[str, pa.DataType] = {
     "boolean": pa.bool_(),
@@ -63,7 +63,7 @@ def vote_arrays(
     arrays = []
     rows = [values[first : first + samples] for first in range(0, len(values), samples)]
     for name in voted_fields(labels.columns):
-        said = ([said_of(value, name) for value in row] for row in rows)
+        said = ([vote_of(value, name) for value in row] for row in rows)
         votes = [found for row in said for found in [vote(row)] * samples]
         majority = [None if one is None else one.value for one in votes]
         shares = [None if one is None else one.agreement for one in votes]

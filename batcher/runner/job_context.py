@@ -7,7 +7,7 @@ from functools import partial
 from batcher.core.cache.prefix import PrefixNamer
 from batcher.core.job import SIMULATOR, Job
 from batcher.core.money.prices import PriceTable
-from batcher.core.quality.gold import Gold
+from batcher.core.quality.gold_labels import GoldLabels
 from batcher.core.request.build import RequestBuilder
 from batcher.core.template.template import Template
 from batcher.inputs.job_file.load import LoadedJob
@@ -42,13 +42,13 @@ class JobContext:
         return self.job.request.samples
 
     @property
-    def gold(self) -> Gold | None:
+    def gold(self) -> GoldLabels | None:
         """The correct labels that answers are compared with; None when the job has none."""
         labels, section = self.loaded.labels, self.job.labels
         if labels is None or section.gold is None:
             return None
         classes = self.source.classes.get(section.gold, ())
-        return Gold.of(labels, section.gold, section.gold_field, classes)
+        return GoldLabels.of(labels, section.gold, section.gold_field, classes)
 
     @property
     def asks_simulator(self) -> bool:

@@ -1,1 +1,1 @@
-"""How good labels are: against a gold column, against each other, and against the last run."""
+"""How good labels are: compared with gold labels, with each other, and with the last run."""

@@ -1,99 +1,107 @@
-"""Whether labels are spread over their classes as they were in the run before."""
+"""Whether labels are distributed over their classes as in the run before."""
 
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from batcher.core.quality.chance import p_value
+from batcher.core.quality.chi_square import p_value
 
-_RARE = 0.01
-_LEAST_MOVED = 0.02
-_MOST_MOVED = 5
+_SIGNIFICANCE = 0.01
+_MIN_DISTANCE = 0.02
+_CHANGES_REPORTED = 5
 
 
 @dataclass(frozen=True, slots=True)
-class Moved:
-    """One class and its share of the labels, then and now."""
+class ClassChange:
+    """One class and its share of the labels, before and now."""
 
     name: str
-    then: float
+    before: float
     now: float
 
 
 @dataclass(frozen=True, slots=True)
 class Drift:
-    """How far the distributions of labels in two runs are apart.
+    """How much the distributions of labels in two runs differ.
 
     ``distance`` is the total variation distance: the share of labels that would have to change for
-    the distributions to be the same. ``divergence`` is that of Jensen and Shannon (Lin, 1991), in
-    bits, from 0 to 1. ``p_value`` is how likely chance alone does as much, None in samples too
-    small to tell. ``moved`` are the classes whose share changed most.
+    the distributions to be the same. ``divergence`` is the Jensen-Shannon divergence (Lin, 1991),
+    in bits, from 0 to 1. ``p_value`` is the probability of such a difference by chance alone, None
+    when the samples are too small. ``changes`` are the classes whose share changed most.
     """
 
-    rows_then: int
+    rows_before: int
     rows_now: int
     distance: float
     divergence: float
     p_value: float | None
-    moved: tuple[Moved, ...]
+    changes: tuple[ClassChange, ...]
 
     @property
-    def is_real(self) -> bool:
-        """Whether it is worth a word: hardly chance (1 in 100), and at least 2 % of the labels.
+    def is_significant(self) -> bool:
+        """Whether to report it: p below 0.01 and at least 2 % of the labels.
 
-        Both are asked for, because in a million rows nothing is chance however small it is, and in
-        thirty rows a tenth of the labels move without a reason. A field of a nightly job that never
-        changes is reported in about 1 of 100 nights at most.
+        Both are needed: in a million rows even a tiny difference is significant, and in thirty
+        rows a tenth of the labels changes by chance. A field of a nightly job whose distribution
+        never changes is reported in at most about 1 of 100 nights.
         """
-        is_rare = self.p_value is not None and self.p_value < _RARE
-        return is_rare and self.distance >= _LEAST_MOVED
+        is_rare = self.p_value is not None and self.p_value < _SIGNIFICANCE
+        return is_rare and self.distance >= _MIN_DISTANCE
 
     def as_json(self) -> dict[str, Any]:
-        """All of it for programs."""
+        """Return all figures for programs."""
         return {
-            "rows_then": self.rows_then,
+            "rows_before": self.rows_before,
             "rows_now": self.rows_now,
             "distance": self.distance,
             "divergence_bits": self.divergence,
             "p_value": self.p_value,
-            "is_real": self.is_real,
-            "moved": [{"class": one.name, "then": one.then, "now": one.now} for one in self.moved],
+            "is_significant": self.is_significant,
+            "changes": [
+                {"class": change.name, "before": change.before, "now": change.now}
+                for change in self.changes
+            ],
         }
 
 
-def drift(then: Mapping[str, int], now: Mapping[str, int], most: int = _MOST_MOVED) -> Drift | None:
-    """Compare the counts of classes in two runs; None when one has no labels.
+def drift(
+    before: Mapping[str, int], now: Mapping[str, int], limit: int = _CHANGES_REPORTED
+) -> Drift | None:
+    """Compare the counts of classes in two runs; None when a run has no labels.
 
-    The runs must not share rows: two counts of an input that grew would be alike because they are
-    mostly the same rows.
+    The two counts must not share rows: counts of an input that grew would agree because they are
+    mostly of the same rows. ``limit`` is the number of changes to report.
     """
-    before, after = sum(then.values()), sum(now.values())
-    if not before or not after:
+    rows_before, rows_now = sum(before.values()), sum(now.values())
+    if not rows_before or not rows_now:
         return None
-    names = sorted({*then, *now})
-    old, new = [then.get(name, 0) for name in names], [now.get(name, 0) for name in names]
+    names = sorted({*before, *now})
     shares = [
-        Moved(name, one / before, other / after)
-        for name, one, other in zip(names, old, new, strict=True)
+        ClassChange(name, before.get(name, 0) / rows_before, now.get(name, 0) / rows_now)
+        for name in names
     ]
-    changed = [one for one in shares if one.then != one.now]
+    changed = [share for share in shares if share.before != share.now]
     return Drift(
-        before,
-        after,
-        math.fsum(abs(one.then - one.now) for one in shares) / 2,
+        rows_before,
+        rows_now,
+        math.fsum(abs(share.before - share.now) for share in shares) / 2,
         _divergence(shares),
-        p_value(old, new),
-        tuple(sorted(changed, key=lambda one: (-abs(one.then - one.now), one.name))[:most]),
+        p_value([before.get(name, 0) for name in names], [now.get(name, 0) for name in names]),
+        tuple(sorted(changed, key=_largest_first)[:limit]),
     )
 
 
-def _divergence(shares: Sequence[Moved]) -> float:
-    """The mean of both distributions' relative entropies to their mean."""
+def _largest_first(change: ClassChange) -> tuple[float, str]:
+    return -abs(change.before - change.now), change.name
+
+
+def _divergence(shares: Sequence[ClassChange]) -> float:
+    """Return the mean relative entropy of both distributions to their mean, in bits."""
     terms = (
-        share * math.log2(2 * share / (one.then + one.now)) / 2
-        for one in shares
-        for share in (one.then, one.now)
+        share * math.log2(2 * share / (change.before + change.now)) / 2
+        for change in shares
+        for share in (change.before, change.now)
         if share
     )
     return min(1.0, max(0.0, math.fsum(terms)))

@@ -1,11 +1,11 @@
-"""The quality of labels in words, for the end of a run: no line has more than 80 characters."""
+"""The quality of labels as text for the end of a run; no line is longer than 80 characters."""
 
 from collections.abc import Iterator
 
-from batcher.core.quality.confidence import Confidence
+from batcher.core.quality.calibration import Calibration
 from batcher.core.quality.drift import Drift
 from batcher.core.quality.gold_comparison import ClassFigures, GoldComparison
-from batcher.core.quality.numbers import Numbers
+from batcher.core.quality.gold_numbers import NumberComparison
 from batcher.core.quality.votes import Agreement
 
 _CLASSES_SHOWN = 12
@@ -13,134 +13,138 @@ _CONFUSIONS_SHOWN = 5
 _NAME_WIDTH = 28
 
 
-def comparison_lines(name: str, found: GoldComparison) -> Iterator[str]:
-    """Say how labels compare with the gold column.
-
-    The headline, the classes that do worst, and what was mixed up most often.
-    """
-    accuracy = found.accuracy
+def comparison_lines(name: str, comparison: GoldComparison) -> Iterator[str]:
+    """Report a comparison with gold labels: headline, worst classes, most frequent confusions."""
+    accuracy = comparison.accuracy
     if accuracy is None:
-        yield f"{shortened(name)}: no row has both a label and a gold label"
-        yield from _missing(found)
+        yield f"{shortened(name)}: no row has both an answer and a gold label"
+        yield from _not_counted(comparison)
         return
     yield (
         f"{shortened(name)}: accuracy {percent(accuracy.value)} "
-        f"({accuracy.low * 100:.1f} to {accuracy.high * 100:.1f}) of {found.total:,} rows"
+        f"({accuracy.low * 100:.1f} to {accuracy.high * 100:.1f}) over {comparison.total:,} rows"
     )
-    if found.is_open:
-        yield "  it has too many different values to be told class by class"
+    if not comparison.has_classes:
+        yield "  no figures by class: free text, numbers or too many different values"
     else:
-        kappa = "not defined: one class" if found.kappa is None else f"{found.kappa:.3f}"
-        macro, weighted = found.macro_f1 or 0.0, found.weighted_f1 or 0.0
+        kappa = "not defined: one class" if comparison.kappa is None else f"{comparison.kappa:.3f}"
+        macro, weighted = comparison.macro_f1 or 0.0, comparison.weighted_f1 or 0.0
         yield f"  macro F1 {macro:.3f}, weighted F1 {weighted:.3f}, kappa {kappa}"
-    yield from _missing(found)
-    yield from _table(found.classes())
-    yield from _confusions(found)
-    if len(found.names) > _CLASSES_SHOWN:
+    yield from _not_counted(comparison)
+    yield from _class_table(comparison.classes())
+    yield from _confusion_table(comparison)
+    if len(comparison.names) > _CLASSES_SHOWN:
         yield "  all classes and confusions: quality.gold in run.json"
 
 
-def _missing(found: GoldComparison | Numbers) -> Iterator[str]:
-    """The rows that are in no figure."""
-    if found.unlabelled:
-        wanted = found.total + found.unlabelled
-        yield f"  not counted: {found.unlabelled:,} of {wanted:,} rows with gold have no label"
-    if found.ungolden:
-        yield f"  not counted: {found.ungolden:,} labels without gold"
+def _not_counted(comparison: GoldComparison | NumberComparison) -> Iterator[str]:
+    """Report the rows that the figures do not include."""
+    if comparison.unlabelled:
+        with_gold = comparison.total + comparison.unlabelled
+        yield (
+            f"  not counted: {comparison.unlabelled:,} of {with_gold:,} rows with a gold label "
+            "have no answer"
+        )
+    if comparison.without_gold:
+        yield f"  not counted: {comparison.without_gold:,} answers without a gold label"
 
 
-def _table(classes: list[ClassFigures]) -> Iterator[str]:
-    """The classes by F1, the worst first; a figure that nothing says is a dash."""
+def _class_table(classes: list[ClassFigures]) -> Iterator[str]:
+    """Report the classes by F1, lowest first; a dash stands for a figure that is not defined."""
     if not classes:
         return
-    worst = sorted(classes, key=lambda one: (one.f1, -one.support, one.name))
+    worst = sorted(classes, key=lambda entry: (entry.f1, -entry.support, entry.name))
     shown, others = worst[:_CLASSES_SHOWN], worst[_CLASSES_SHOWN:]
-    width = max(len("class"), *(len(shortened(one.name)) for one in shown))
+    width = max(len("class"), *(len(shortened(entry.name)) for entry in shown))
     yield ""
     yield f"  {'class':{width}}  {'gold':>7}  {'precision':>9}  {'recall':>6}  {'F1':>5}"
-    for one in shown:
-        precision = f"{one.precision:.3f}" if one.answers else "-"
-        recall = f"{one.recall:.3f}" if one.support else "-"
+    for entry in shown:
+        precision = f"{entry.precision:.3f}" if entry.answers else "-"
+        recall = f"{entry.recall:.3f}" if entry.support else "-"
         yield (
-            f"  {shortened(one.name):{width}}  {one.support:7,}  {precision:>9}  {recall:>6}  "
-            f"{one.f1:.3f}"
+            f"  {shortened(entry.name):{width}}  {entry.support:7,}  {precision:>9}  {recall:>6}  "
+            f"{entry.f1:.3f}"
         )
     if others:
         yield f"  and {len(others):,} more, F1 {others[0].f1:.3f} or better"
 
 
-def _confusions(found: GoldComparison) -> Iterator[str]:
-    """What was taken for what, most often."""
-    confused = list(found.confusions())
-    if not confused:
+def _confusion_table(comparison: GoldComparison) -> Iterator[str]:
+    """Report the most frequent pairs of a gold label and a different answer."""
+    confusions = list(comparison.confusions())
+    if not confusions:
         return
-    shown = confused[:_CONFUSIONS_SHOWN]
-    width = max(len("gold"), *(len(shortened(gold)) for gold, _, _ in shown))
-    other = max(len("taken for"), *(len(shortened(label)) for _, label, _ in shown))
+    shown = confusions[:_CONFUSIONS_SHOWN]
+    gold_width = max(len("gold"), *(len(shortened(gold)) for gold, _, _ in shown))
+    answer_width = max(len("answer"), *(len(shortened(answer)) for _, answer, _ in shown))
     yield ""
-    yield f"  {'gold':{width}}  {'taken for':{other}}  {'rows':>7}"
-    for gold, label, number in shown:
-        yield f"  {shortened(gold):{width}}  {shortened(label):{other}}  {number:7,}"
-    left = sum(number for _, _, number in confused[_CONFUSIONS_SHOWN:])
+    yield f"  {'gold':{gold_width}}  {'answer':{answer_width}}  {'rows':>7}"
+    for gold, answer, rows in shown:
+        yield f"  {shortened(gold):{gold_width}}  {shortened(answer):{answer_width}}  {rows:7,}"
+    left = sum(rows for _, _, rows in confusions[_CONFUSIONS_SHOWN:])
     if left:
-        yield f"  and {left:,} more rows, at most {confused[_CONFUSIONS_SHOWN][2]:,} of one kind"
+        yield f"  and {left:,} more rows, at most {confusions[_CONFUSIONS_SHOWN][2]:,} of one pair"
 
 
-def number_lines(name: str, found: Numbers) -> Iterator[str]:
-    """Say how numbers compare with the gold column."""
-    error, bias = found.mean_absolute_error, found.mean_error
+def number_lines(name: str, comparison: NumberComparison) -> Iterator[str]:
+    """Report how numbers compare with the gold column."""
+    error, bias = comparison.mean_absolute_error, comparison.mean_error
     if error is None or bias is None:
         yield f"{shortened(name)}: no row has both a number and a gold number"
     else:
-        follows = "not defined" if found.correlation is None else f"{found.correlation:.3f}"
-        yield f"{shortened(name)}: off by {error:.4g} at the mean of {found.total:,} rows"
-        yield f"  mean error {bias:+.4g}, correlation {follows}"
-    yield from _missing(found)
+        defined = comparison.correlation is not None
+        correlation = f"{comparison.correlation:.3f}" if defined else "not defined"
+        yield f"{shortened(name)}: mean absolute error {error:.4g} over {comparison.total:,} rows"
+        yield f"  mean error {bias:+.4g}, correlation {correlation}"
+    yield from _not_counted(comparison)
 
 
-def confidence_lines(name: str, found: Confidence) -> Iterator[str]:
-    """Say whether stated confidence is how often answers are right, bin by bin."""
-    error = found.expected_error
+def calibration_lines(name: str, calibration: Calibration) -> Iterator[str]:
+    """Report whether stated confidence agrees with accuracy, bin by bin."""
+    error = calibration.expected_error
     if error is None:
         yield f"{shortened(name)}: no answer states a confidence from 0 to 1"
         return
     yield (
-        f"{shortened(name)}: off by {percent(error)} from how often answers are right "
-        f"({found.total:,} answers)"
+        f"{shortened(name)}: differs from accuracy by {percent(error)} on average "
+        f"({calibration.total:,} answers)"
     )
-    if found.unusable:
-        yield f"  not counted: {found.unusable:,} that are no number from 0 to 1"
+    if calibration.unusable:
+        yield f"  not counted: {calibration.unusable:,} values that are not from 0 to 1"
     yield ""
-    yield f"  {'confidence':>10}  {'right':>7}  {'answers':>9}"
-    for one in found.bins():
-        yield f"  {one.confidence:10.3f}  {percent(one.accuracy):>7}  {one.rows:9,}"
+    yield f"  {'confidence':>10}  {'correct':>7}  {'answers':>9}"
+    for entry in calibration.bins():
+        yield f"  {entry.confidence:10.3f}  {percent(entry.accuracy):>7}  {entry.answers:9,}"
 
 
-def drift_lines(name: str, found: Drift) -> Iterator[str]:
-    """Say how the labels have moved since the last run."""
-    yield f"{shortened(name)}: {percent(found.distance)} of labels moved since the last run"
-    width = max(len("class"), *(len(shortened(one.name)) for one in found.moved))
-    yield f"  {'class':{width}}  {'then':>7}  {'now':>7}"
-    for one in found.moved:
-        yield f"  {shortened(one.name):{width}}  {percent(one.then):>7}  {percent(one.now):>7}"
+def drift_lines(name: str, drift: Drift) -> Iterator[str]:
+    """Report how the distribution of labels changed since the last run."""
+    yield f"{shortened(name)}: distribution differs by {percent(drift.distance)} from the last run"
+    width = max(len("class"), *(len(shortened(change.name)) for change in drift.changes))
+    yield f"  {'class':{width}}  {'before':>7}  {'now':>7}"
+    for change in drift.changes:
+        yield (
+            f"  {shortened(change.name):{width}}  {percent(change.before):>7}  "
+            f"{percent(change.now):>7}"
+        )
 
 
-def agreement_lines(name: str, found: Agreement) -> Iterator[str]:
-    """Say how far several answers to a row agree."""
-    share = found.mean_share
+def agreement_lines(name: str, agreement: Agreement) -> Iterator[str]:
+    """Report how far several answers to a row agree."""
+    share = agreement.mean_agreement
     if share is None:
         yield f"{shortened(name)}: no row has two answers"
         return
-    yield f"{shortened(name)}: answers agree by {percent(share)} over {found.rows:,} rows"
-    alpha = "not defined" if found.alpha is None else f"{found.alpha:.3f}"
-    ties = f"{found.ties:,} tie{'' if found.ties == 1 else 's'}"
-    yield f"  {found.unanimous:,} unanimous, {ties} (no label), alpha {alpha}"
-    if found.single:
-        yield f"  not counted: {found.single:,} rows with a single answer"
+    yield f"{shortened(name)}: mean agreement {percent(share)} over {agreement.rows:,} rows"
+    alpha = "not defined" if agreement.alpha is None else f"{agreement.alpha:.3f}"
+    ties = f"{agreement.ties:,} tie{'' if agreement.ties == 1 else 's'}"
+    yield f"  {agreement.unanimous:,} unanimous, {ties} (no majority label), alpha {alpha}"
+    if agreement.single_answers:
+        yield f"  not counted: {agreement.single_answers:,} rows with a single answer"
 
 
 def percent(share: float) -> str:
-    """A share with one decimal, which is 100.0 or 0.0 for all and none only."""
+    """Return a share in percent with one decimal; only exact ends become 0.0 and 100.0."""
     tenths = round(share * 1000)
     if 0 < share < 1:
         tenths = min(999, max(1, tenths))
@@ -148,6 +152,6 @@ def percent(share: float) -> str:
 
 
 def shortened(name: str) -> str:
-    """A name on one line, with what cannot be printed replaced and its end cut off."""
-    plain = "".join(char if char.isprintable() else "?" for char in name) or '""'
-    return plain if len(plain) <= _NAME_WIDTH else f"{plain[: _NAME_WIDTH - 3]}..."
+    """Return a name on one line: unprintable characters replaced, a long end cut off."""
+    printable = "".join(char if char.isprintable() else "?" for char in name) or '""'
+    return printable if len(printable) <= _NAME_WIDTH else f"{printable[: _NAME_WIDTH - 3]}..."

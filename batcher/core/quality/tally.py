@@ -1,4 +1,4 @@
-"""What a run's labels come to, row by row: votes, gold, stated confidence, and their spread."""
+"""The label quality of a run, row by row: votes, gold labels, confidence and drift."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -7,170 +7,184 @@ from statistics import fmean
 from typing import Any
 
 from batcher.core.labels.label_columns import ColumnType
-from batcher.core.quality.confidence import Confidence
+from batcher.core.quality.calibration import Calibration
+from batcher.core.quality.class_names import name_of
 from batcher.core.quality.drift import Drift, drift
-from batcher.core.quality.gold import Gold
 from batcher.core.quality.gold_comparison import GoldComparison
-from batcher.core.quality.names import name_of
-from batcher.core.quality.numbers import Numbers, number_of
+from batcher.core.quality.gold_labels import GoldLabels
+from batcher.core.quality.gold_numbers import NumberComparison, number_of
 from batcher.core.quality.report import (
     agreement_lines,
+    calibration_lines,
     comparison_lines,
-    confidence_lines,
     drift_lines,
     number_lines,
 )
-from batcher.core.quality.votes import Agreement, said_of, vote_by_field, voted_fields
+from batcher.core.quality.votes import Agreement, vote_by_field, vote_of, voted_fields
 
 _CONFIDENCE = "confidence"
 
-_MOST_CLASSES = 1_000
+_MAX_CLASSES = 1_000
 _NUMBERS = ("int64", "double")
 
-Labelled = Mapping[str, Any] | None
-"""A checked answer; None where there is no valid one."""
+ValidAnswer = Mapping[str, Any] | None
+"""The fields of an answer that fits the schema; None without such an answer."""
 
 
 @dataclass(slots=True)
 class Tally:
-    """Takes the rows of an output one by one.
+    """Counts the rows of an output one by one.
 
-    With several answers to a row, what most of them say is the row's label: rows are what figures
-    count. ``then`` has the new labels of the last whole run, by field and class; ``is_whole`` says
-    that this is one, too.
+    All figures count rows: with several answers to a row, the majority labels are the row's labels.
+    ``previous`` has the counts of new labels of the last run over the whole input, by field and
+    class; ``is_whole`` says that this run covers the whole input too.
     """
 
     columns: Mapping[str, ColumnType]
-    gold: Gold | None = None
-    then: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    gold: GoldLabels | None = None
+    previous: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     is_whole: bool = True
-    compared: GoldComparison = field(init=False)
-    single: GoldComparison = field(init=False)
-    numbers: Numbers = field(default_factory=Numbers)
-    confidence: Confidence = field(default_factory=Confidence)
+    majority: GoldComparison = field(init=False)
+    single_answers: GoldComparison = field(init=False)
+    numbers: NumberComparison = field(default_factory=NumberComparison)
+    calibration: Calibration = field(default_factory=Calibration)
     agreement: dict[str, Agreement] = field(default_factory=dict)
-    classes: dict[str, Counter[str]] = field(default_factory=dict)
-    new: dict[str, Counter[str]] = field(default_factory=dict)
+    class_counts: dict[str, Counter[str]] = field(default_factory=dict)
+    new_class_counts: dict[str, Counter[str]] = field(default_factory=dict)
     _voted: tuple[str, ...] = field(init=False)
     _confidence: str | None = field(init=False)
 
     def __post_init__(self) -> None:
-        # What is no choice is content: it has an accuracy, and no classes that are told.
-        is_open = self.gold is None or not self.gold.has_classes
-        self.compared, self.single = (
-            GoldComparison(is_open=is_open),
-            GoldComparison(is_open=is_open),
-        )
+        # Values of a field that is not a choice are content: they have an accuracy only.
+        has_classes = self.gold is not None and self.gold.has_classes
+        self.majority = GoldComparison(has_classes=has_classes)
+        self.single_answers = GoldComparison(has_classes=has_classes)
         self._voted = voted_fields(self.columns)
-        ends = (name for name in self.columns if name.lower().endswith(_CONFIDENCE))
-        self._confidence = next(ends, None)
+        confidences = (name for name in self.columns if name.lower().endswith(_CONFIDENCE))
+        self._confidence = next(confidences, None)
 
-    def add(self, gold: object, answers: Sequence[Labelled], *, is_new: bool) -> None:
-        """Take a row into account: its gold value, and its checked answers (None: not valid).
+    def add(self, gold: object, answers: Sequence[ValidAnswer], *, is_new: bool) -> None:
+        """Add a row: its cell of the gold column and its answers.
 
         ``is_new`` says that it was answered since the last run.
         """
         labels = self._labels(answers)
         for name, column in self.columns.items():
-            named = name_of(labels.get(name))
-            if column.is_choice and named is not None:
-                self.classes.setdefault(name, Counter())[named] += 1
+            label = name_of(labels.get(name))
+            if column.is_choice and label is not None:
+                self.class_counts.setdefault(name, Counter())[label] += 1
                 if is_new:
-                    self.new.setdefault(name, Counter())[named] += 1
+                    self.new_class_counts.setdefault(name, Counter())[label] += 1
         if len(answers) > 1:
-            self._agree(answers)
+            self._add_agreement(answers)
         if self.gold is not None:
             self._compare(self.gold, gold, labels, answers)
 
-    def _labels(self, answers: Sequence[Labelled]) -> Mapping[str, Any]:
-        """What a row's answers come to: of several the majority's labels."""
+    def _labels(self, answers: Sequence[ValidAnswer]) -> Mapping[str, Any]:
+        """Return the labels of a row: those of its only answer, or of the majority."""
         if len(answers) == 1:
             return answers[0] or {}
-        known = [one for one in answers if one is not None]
-        votes = vote_by_field(known, self._voted)
-        return {name: one.value for name, one in votes.items()}
+        valid = [answer for answer in answers if answer is not None]
+        votes = vote_by_field(valid, self._voted)
+        return {name: vote.value for name, vote in votes.items()}
 
-    def _agree(self, answers: Sequence[Labelled]) -> None:
+    def _add_agreement(self, answers: Sequence[ValidAnswer]) -> None:
         for name in self._voted:
-            said = [said_of(one, name) for one in answers]
-            self.agreement.setdefault(name, Agreement()).add(said)
+            votes = [vote_of(answer, name) for answer in answers]
+            self.agreement.setdefault(name, Agreement()).add(votes)
 
     def _compare(
-        self, gold: Gold, cell: object, labels: Mapping[str, Any], answers: Sequence[Labelled]
+        self,
+        gold: GoldLabels,
+        cell: object,
+        labels: Mapping[str, Any],
+        answers: Sequence[ValidAnswer],
     ) -> None:
-        """Hold a row against its gold value, and each answer's confidence against its being right.
+        """Compare a row, and the stated confidence of each answer, with the row's gold label.
 
-        Several numbers are held against it by their mean.
+        Of several numbers the mean is compared.
         """
-        right = gold.value(cell)
-        said = [None if one is None else gold.label(one.get(gold.field)) for one in answers]
+        expected = gold.gold_value(cell)
+        values = [
+            None if answer is None else gold.answer_value(answer.get(gold.field))
+            for answer in answers
+        ]
         if gold.kind.kind in _NUMBERS:
-            numbers = [found for one in said if (found := number_of(one)) is not None]
-            self.numbers.add(right, fmean(numbers) if numbers else None)
+            numbers = [number for value in values if (number := number_of(value)) is not None]
+            self.numbers.add(expected, fmean(numbers) if numbers else None)
         if gold.kind.kind == "double":
             return
-        self.compared.add(right, gold.label(labels.get(gold.field)))
-        if len(said) > 1:
-            for one in said:
-                self.single.add(right, one)
-        self._hold_confidence(right, said, answers)
+        self.majority.add(expected, gold.answer_value(labels.get(gold.field)))
+        if len(values) > 1:
+            for value in values:
+                self.single_answers.add(expected, value)
+        self._add_confidence(expected, values, answers)
 
-    def _hold_confidence(
-        self, right: object, said: Sequence[object], answers: Sequence[Labelled]
+    def _add_confidence(
+        self, expected: object, values: Sequence[object], answers: Sequence[ValidAnswer]
     ) -> None:
-        stated = self._confidence
-        if right is None or stated is None:
+        name = self._confidence
+        if expected is None or name is None:
             return
-        for one, answer in zip(said, answers, strict=True):
-            if answer is not None and answer.get(stated) is not None:
-                self.confidence.add(answer[stated], is_right=name_of(one) == name_of(right))
+        for value, answer in zip(values, answers, strict=True):
+            if answer is not None and answer.get(name) is not None:
+                is_right = name_of(value) == name_of(expected)
+                self.calibration.add(answer[name], is_right=is_right)
 
     def drifts(self) -> dict[str, Drift]:
-        """How far the new labels of each field are from those of the last whole run."""
+        """Return how far the new labels of each field differ from those of the last whole run."""
         if not self.is_whole:
             return {}
-        found = {name: drift(self.then.get(name, {}), now) for name, now in self.new.items()}
-        return {name: one for name, one in found.items() if one is not None}
+        drifts = {
+            name: drift(self.previous.get(name, {}), counts)
+            for name, counts in self.new_class_counts.items()
+        }
+        return {name: result for name, result in drifts.items() if result is not None}
 
     def as_json(self) -> dict[str, Any]:
-        """All of it for programs."""
-        told: dict[str, Any] = {
-            "classes": _counts(self.classes),
-            "new_classes": _counts(self.new) if self.is_whole else {},
-            "drift": {name: one.as_json() for name, one in self.drifts().items()},
-            "votes": {name: one.as_json() for name, one in self.agreement.items()},
+        """Return all figures for programs: ``quality`` of run.json."""
+        figures: dict[str, Any] = {
+            "class_counts": _counts(self.class_counts),
+            "new_class_counts": _counts(self.new_class_counts) if self.is_whole else {},
+            "drift": {name: result.as_json() for name, result in self.drifts().items()},
+            "votes": {name: result.as_json() for name, result in self.agreement.items()},
         }
         if self.gold is not None:
-            told["gold"] = {"column": self.gold.column, "field": self.gold.field}
-            told["gold"] |= self._compared_json()
-            if self.agreement and self.gold.kind.kind != "double":
-                told["gold"]["of_single_answers"] = self.single.as_json()
-            if self.confidence.total or self.confidence.unusable:
-                told["confidence"] = self.confidence.as_json()
-        return told
+            figures["gold"] = self._gold_json(self.gold)
+            if self.calibration.total or self.calibration.unusable:
+                figures["confidence"] = self.calibration.as_json()
+        return figures
 
-    def _compared_json(self) -> dict[str, Any]:
-        """Of numbers how far they are off, of all but fractions how often they are right."""
-        assert self.gold is not None  # noqa: S101 - who asks has looked
-        told = {} if self.gold.kind.kind == "double" else self.compared.as_json()
-        return told | (self.numbers.as_json() if self.gold.kind.kind in _NUMBERS else {})
+    def _gold_json(self, gold: GoldLabels) -> dict[str, Any]:
+        """Return the comparison with gold.
+
+        Mean absolute error for numeric fields; exact-match rate for all fields except floats.
+        """
+        figures: dict[str, Any] = {"column": gold.column, "field": gold.field}
+        if gold.kind.kind != "double":
+            figures |= self.majority.as_json()
+        if gold.kind.kind in _NUMBERS:
+            figures |= self.numbers.as_json()
+        if self.agreement and gold.kind.kind != "double":
+            figures["single_answers"] = self.single_answers.as_json()
+        return figures
 
     def lines(self) -> Iterator[str]:
-        """What is said of it at the end of a run."""
+        """Yield the report for the end of a run."""
         if self.gold is not None:
             if self.gold.kind.kind != "double":
-                yield from comparison_lines(self.gold.field, self.compared)
+                yield from comparison_lines(self.gold.field, self.majority)
             if self.gold.kind.kind in _NUMBERS:
                 yield from number_lines(self.gold.field, self.numbers)
-            if self.confidence.total:
-                yield from confidence_lines(self._confidence or _CONFIDENCE, self.confidence)
+            if self.calibration.total:
+                yield from calibration_lines(self._confidence or _CONFIDENCE, self.calibration)
         for name, agreement in self.agreement.items():
             if self.columns[name].is_choice:
                 yield from agreement_lines(name, agreement)
-        for name, one in self.drifts().items():
-            if one.is_real:
-                yield from drift_lines(name, one)
+        for name, result in self.drifts().items():
+            if result.is_significant:
+                yield from drift_lines(name, result)
 
 
-def _counts(classes: Mapping[str, Counter[str]]) -> dict[str, dict[str, int]]:
-    return {name: dict(one.most_common(_MOST_CLASSES)) for name, one in classes.items()}
+def _counts(fields: Mapping[str, Counter[str]]) -> dict[str, dict[str, int]]:
+    return {name: dict(counts.most_common(_MAX_CLASSES)) for name, counts in fields.items()}

@@ -1,4 +1,4 @@
-"""Several answers to one row: the majority's label, and how far the answers agree."""
+"""Votes: the majority label of several answers to one row, and how far the answers agree."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -6,15 +6,15 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from batcher.core.labels.label_columns import ColumnType
-from batcher.core.quality.names import LONGEST_NAME, name_of
+from batcher.core.quality.class_names import MAX_NAME_LENGTH, name_of
 
-MOST_NAMES = 50_000
-"""Different labels that are counted apart."""
+MAX_NAMES = 50_000
+"""How many different labels are counted."""
 _VOTED = {"boolean", "int64", "string", "enum", "date"}
 
 
 class _Null:
-    """What a valid answer says that leaves a field empty: a vote for nothing, and not no vote."""
+    """The vote of a valid answer that leaves a field empty; a missing vote is None."""
 
     def __str__(self) -> str:
         return "null"
@@ -25,12 +25,12 @@ NULL = _Null()
 
 @dataclass(frozen=True, slots=True)
 class Vote:
-    """What the answers of one row come to.
+    """The result of the answers of one row.
 
-    ``label`` is what most of them say, as it was said first, or NULL. It is None on a tie: any rule
-    for one (the first in the schema, a coin) would hide that the model does not know, and favour a
-    class.
-    ``agreement`` is the share of answers that say it, of a tie that of each side.
+    ``label`` is the most frequent label, as the first such answer wrote it, or NULL. On a tie it is
+    None: any rule (the first in the schema, a random one) would hide that the model is unsure, and
+    favour a class.
+    ``agreement`` is the share of answers with that label; on a tie, the share of each side.
     """
 
     label: Any
@@ -39,29 +39,29 @@ class Vote:
 
     @property
     def value(self) -> Any:
-        """What most of them say, as a column holds it."""
+        """The majority label as a column holds it."""
         return None if self.label is NULL else self.label
 
     @property
     def is_tie(self) -> bool:
-        """Whether no label has more answers than every other."""
+        """Whether no label has more answers than every other label."""
         return self.label is None
 
 
 def vote(labels: Sequence[object]) -> Vote | None:
-    """Count the answers of one row; None is no answer, and without any there is no vote."""
+    """Count the labels of one row; a None is no answer, and without answers there is no vote."""
     counts = _counts(labels)
     if not counts:
         return None
-    (first, most), *others = counts.most_common(2)
-    is_tie = bool(others) and others[0][1] == most
+    (winner, votes), *others = counts.most_common(2)
+    is_tie = bool(others) and others[0][1] == votes
     answers = counts.total()
-    said = next(label for label in labels if name_of(label) == first)
-    return Vote(None if is_tie else said, most / answers, answers)
+    label = next(label for label in labels if name_of(label) == winner)
+    return Vote(None if is_tie else label, votes / answers, answers)
 
 
-def said_of(answer: Mapping[str, object] | None, name: str) -> object:
-    """What an answer says of a field: NULL for nothing; None of an answer that is not valid."""
+def vote_of(answer: Mapping[str, object] | None, name: str) -> object:
+    """Return an answer's vote on a field: NULL for an empty field, None for an invalid answer."""
     if answer is None:
         return None
     value = answer.get(name)
@@ -69,10 +69,10 @@ def said_of(answer: Mapping[str, object] | None, name: str) -> object:
 
 
 def voted_fields(columns: Mapping[str, ColumnType]) -> tuple[str, ...]:
-    """The fields of an answer that can be voted on.
+    """Return the fields of an answer that can be voted on.
 
-    Lists and structs have no majority that means anything, and neither have fractions: 0.71 and
-    0.72 are no disagreement.
+    A majority of lists or structs means nothing, and neither does one of floats: 0.71 and 0.72 do
+    not disagree.
     """
     return tuple(name for name, column in columns.items() if column.kind in _VOTED)
 
@@ -80,36 +80,36 @@ def voted_fields(columns: Mapping[str, ColumnType]) -> tuple[str, ...]:
 def vote_by_field(
     answers: Sequence[Mapping[str, object]], fields: Sequence[str]
 ) -> dict[str, Vote]:
-    """Vote on each field for itself; all answers are valid ones.
+    """Vote on each field separately; all answers must be valid.
 
-    The majority's labels of two fields may never have been said together.
+    No single answer need have the majority labels of all fields.
     """
-    votes = ((name, vote([said_of(answer, name) for answer in answers])) for name in fields)
-    return {name: found for name, found in votes if found is not None}
+    votes = ((name, vote([vote_of(answer, name) for answer in answers])) for name in fields)
+    return {name: result for name, result in votes if result is not None}
 
 
 @dataclass(slots=True)
 class Agreement:
-    """How far the answers of all rows agree, in bounded memory: rows are taken one by one.
+    """Measures how far the answers of each row agree, row by row, in bounded memory.
 
-    Rows may have any number of answers; those with fewer than two say nothing and are counted as
-    ``single``. A field with more than 50,000 labels, or one longer than 200 characters,
-    ``is_open``: it has shares, but no alpha.
+    Rows may have any number of answers; ``single_answers`` counts the rows with one, which say
+    nothing about agreement. ``has_classes`` becomes false for a field with more than 50,000
+    different labels or one longer than 200 characters: it then has no alpha.
     """
 
-    single: int = 0
+    single_answers: int = 0
     ties: int = 0
-    is_open: bool = False
+    has_classes: bool = True
     names: Counter[str] = field(default_factory=Counter)
     equal: Counter[int] = field(default_factory=Counter)
     shares: Counter[tuple[int, int]] = field(default_factory=Counter)
 
     def add(self, labels: Sequence[object]) -> None:
-        """Take the answers of one row into account; None is no answer."""
+        """Add the answers of one row; None is no answer."""
         counts = _counts(labels)
         answers = counts.total()
         if answers < 2:
-            self.single += answers
+            self.single_answers += answers
             return
         ranked = counts.most_common(2)
         self.ties += len(ranked) == 2 and ranked[0][1] == ranked[1][1]
@@ -118,56 +118,56 @@ class Agreement:
         self._count(counts)
 
     def _count(self, counts: Counter[str]) -> None:
-        if not self.is_open:
+        if self.has_classes:
             self.names.update(counts)
-            is_long = any(len(name) > LONGEST_NAME for name in counts)
-            self.is_open = is_long or len(self.names) > MOST_NAMES
-        if self.is_open:
+            is_long = any(len(name) > MAX_NAME_LENGTH for name in counts)
+            self.has_classes = not is_long and len(self.names) <= MAX_NAMES
+        if not self.has_classes:
             self.names.clear()
 
     @property
     def rows(self) -> int:
-        """How many rows have two answers or more."""
+        """The number of rows with two or more answers."""
         return self.shares.total()
 
     @property
     def unanimous(self) -> int:
-        """In how many of them all answers are the same."""
-        return sum(rows for (most, answers), rows in self.shares.items() if most == answers)
+        """The number of these rows in which all answers are the same."""
+        return sum(rows for (votes, answers), rows in self.shares.items() if votes == answers)
 
     @property
-    def mean_share(self) -> float | None:
-        """The share of a row's answers that say what most say, over all rows; None without any."""
+    def mean_agreement(self) -> float | None:
+        """The mean share of a row's answers with its most frequent label; None without rows."""
         if not self.rows:
             return None
         shares = sorted(self.shares.items())
-        return sum(rows * most / answers for (most, answers), rows in shares) / self.rows
+        return sum(rows * votes / answers for (votes, answers), rows in shares) / self.rows
 
     @property
     def alpha(self) -> float | None:
         """Krippendorff's alpha of nominal labels (Computing Krippendorff's alpha, 2011).
 
-        1 for full agreement, 0 for what chance would do. None where there is nothing to tell: no
-        rows, an open field, or one label only, which chance would say as well. With the same number
-        of answers in each row it is Fleiss' kappa, corrected for few rows.
+        1 is full agreement, 0 is agreement by chance. None where it is not defined: no rows, a
+        field without classes, or a single label. With the same number of answers in each row it is
+        Fleiss' kappa, corrected for small samples.
         """
         total = self.names.total()
         unequal = total * (total - 1) - sum(n * (n - 1) for n in self.names.values())
-        if self.is_open or not unequal:
+        if not self.has_classes or not unequal:
             return None
         equal = sum(number / (answers - 1) for answers, number in sorted(self.equal.items()))
         return 1 - (total - equal) * (total - 1) / unequal
 
     def as_json(self) -> dict[str, Any]:
-        """All of it for programs."""
+        """Return all figures for programs."""
         return {
             "rows": self.rows,
-            "single": self.single,
+            "single_answer_rows": self.single_answers,
             "ties": self.ties,
             "unanimous": self.unanimous,
-            "mean_share": self.mean_share,
+            "mean_agreement": self.mean_agreement,
             "alpha": self.alpha,
-            "is_open": self.is_open,
+            "has_classes": self.has_classes,
         }
 
 

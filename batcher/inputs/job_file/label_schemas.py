@@ -11,7 +11,7 @@ from batcher.core.labels.schema.fields import FieldsError, schema_of_fields
 from batcher.core.labels.schema.references import SchemaError
 from batcher.core.labels.schema.user_schema import schema_of_json
 from batcher.core.nearest import nearest
-from batcher.core.quality.gold import Gold
+from batcher.core.quality.gold_labels import GoldLabels
 
 
 def read_labels(job: Job, folder: Path) -> tuple[Labels | None, list[Mistake]]:
@@ -40,7 +40,7 @@ def _gold_mistakes(job: Job, labels: Labels) -> Iterator[Mistake]:
         hint = nearest(field, labels.columns) or f"the labels are {', '.join(labels.columns)}"
         yield Mistake(("labels", "gold_field"), f"there is no label {field!r}", hint)
     elif job.labels.gold is not None:
-        gold = Gold.of(labels, job.labels.gold, field)
+        gold = GoldLabels.of(labels, job.labels.gold, field)
         if not gold.is_comparable:
             key: Key = ("labels", "gold" if field is None else "gold_field")
             message = (

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from batcher.core.quality.gold import STRANGER, Gold
+from batcher.core.quality.gold_labels import NOT_A_CHOICE, GoldLabels
 from batcher.core.row import BadRow, Row
 from batcher.errors import Problem
 from batcher.runner.job_context import JobContext
@@ -13,8 +13,8 @@ from batcher.runner.planning.row_warnings import RowWarnings
 class GoldColumn:
     """Counts the gold labels that are none of a field's choices: these rows can never be right."""
 
-    gold: Gold
-    strangers: RowWarnings = field(default_factory=RowWarnings)
+    gold: GoldLabels
+    impossible: RowWarnings = field(default_factory=RowWarnings)
 
     @classmethod
     def of(cls, context: JobContext) -> "GoldColumn | None":
@@ -26,12 +26,12 @@ class GoldColumn:
         """Look at a row of the input."""
         if isinstance(row, BadRow):
             return
-        if self.gold.value(row.values.get(self.gold.column)) is STRANGER:
-            self.strangers.add(row.place)
+        if self.gold.gold_value(row.values.get(self.gold.column)) is NOT_A_CHOICE:
+            self.impossible.add(row.place)
 
     def warning(self) -> Problem | None:
         """What there is to say of them; it quotes nothing of the rows."""
-        return self.strangers.problem(
+        return self.impossible.problem(
             "has",
             "have",
             f"a label in {self.gold.column!r} that is none of the choices of "

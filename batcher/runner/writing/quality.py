@@ -7,7 +7,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from batcher.core.quality.tally import Labelled, Tally
+from batcher.core.quality.tally import Tally, ValidAnswer
 from batcher.core.row import BadRow, Row
 from batcher.runner.job_context import JobContext
 
@@ -23,7 +23,7 @@ class Quality:
     tally: Tally
     samples: int
     last_run_id: str = ""
-    _answers: list[Labelled] = field(default_factory=list)
+    _answers: list[ValidAnswer] = field(default_factory=list)
     _is_new: bool = False
 
     @classmethod
@@ -36,12 +36,12 @@ class Quality:
         labels = context.loaded.labels
         if labels is None:
             return None
-        last_run_id, then = _last_told(context, run_id)
-        tally = Tally(labels.columns, context.gold, then, is_whole=is_whole)
+        last_run_id, previous = _last_counts(context, run_id)
+        tally = Tally(labels.columns, context.gold, previous, is_whole=is_whole)
         return cls(tally, context.samples, last_run_id)
 
     def see(
-        self, rows: Sequence[Row | BadRow], values: Sequence[Labelled], results: pa.Table
+        self, rows: Sequence[Row | BadRow], values: Sequence[ValidAnswer], results: pa.Table
     ) -> None:
         """Take the items of a stretch into account, each with its row and its checked value."""
         runs, shared = (results.column(name).to_pylist() for name in ("run_id", "is_shared"))
@@ -59,17 +59,26 @@ class Quality:
         return row.values.get(self.tally.gold.column)
 
 
-def _last_told(context: JobContext, run_id: str) -> tuple[str, Mapping[str, Mapping[str, int]]]:
-    """The last run before this one that told of its labels, and what the last whole one had new."""
+def _last_counts(context: JobContext, run_id: str) -> tuple[str, Mapping[str, Mapping[str, int]]]:
+    """Return the last run before this one with label counts, and the last ones of a whole run.
+
+    The counts are of the labels that were new in that run, by field and class.
+    """
     last = ""
     for path in sorted(context.workspace.state.glob("*/run.json"), reverse=True):
         if path.parent.name >= run_id:
             continue
         try:
-            told: Any = json.loads(path.read_bytes())["quality"]["new_classes"]
+            counts = _new_class_counts(json.loads(path.read_bytes()))
         except (OSError, ValueError, KeyError, TypeError):
             continue
         last = last or path.parent.name
-        if isinstance(told, dict) and told:
-            return last, told
+        if isinstance(counts, dict) and counts:
+            return last, counts
     return last, {}
+
+
+def _new_class_counts(run_record: Any) -> Any:
+    """Read the counts from run.json; up to version 0.6 the key was ``new_classes``."""
+    quality = run_record["quality"]
+    return quality["new_class_counts" if "new_class_counts" in quality else "new_classes"]

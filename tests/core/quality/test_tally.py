@@ -1,4 +1,4 @@
-"""Rows are what figures count, gold is read as answers are, and drift is of new labels only."""
+"""Figures count rows; gold labels are read like answers; drift compares new labels only."""
 
 import json
 from datetime import UTC, date, datetime
@@ -9,9 +9,9 @@ import pytest
 
 from batcher.core.labels.labels import Labels
 from batcher.core.labels.schema.fields import schema_of_fields
-from batcher.core.quality.gold import STRANGER, Gold
+from batcher.core.quality.gold_labels import NOT_A_CHOICE, GoldLabels
 from batcher.core.quality.tally import Tally
-from batcher.core.quality.votes import NULL, Vote, said_of, vote
+from batcher.core.quality.votes import NULL, Vote, vote, vote_of
 
 FIELDS = (
     "label: Billing|delivery|other, urgent bool, score float, confidence float, stars int, "
@@ -20,9 +20,9 @@ FIELDS = (
 
 
 def tally(fields: str = FIELDS, about: str = "label", **more: Any) -> Tally:
-    """One with gold about a field."""
+    """Return a tally with gold labels for one field."""
     labels = Labels.of(schema_of_fields(fields))
-    return Tally(labels.columns, Gold.of(labels, "truth", about), **more)
+    return Tally(labels.columns, GoldLabels.of(labels, "truth", about), **more)
 
 
 @pytest.mark.parametrize(
@@ -42,47 +42,47 @@ def tally(fields: str = FIELDS, about: str = "label", **more: Any) -> Tally:
         ("moment", "2026-01-02 08:00:00", "2026-01-02T08:00:00Z"),
     ],
 )
-def test_gold_is_read_as_answers_are(about: str, gold: object, answer: object) -> None:
-    """Other capitals, values as texts, and times of other types or zones are the same label."""
-    found = tally(about=about)
-    found.add(gold, [{about: answer}], is_new=True)
-    told = found.as_json()["gold"]
-    assert told["rows"] == 1
-    assert told.get("mean_absolute_error", 0) == 0
-    assert "accuracy" not in told or told["accuracy"]["value"] == 1
+def test_gold_labels_are_read_like_answers(about: str, gold: object, answer: object) -> None:
+    """Letter case, values as texts, and times of other types or zones make no difference."""
+    result = tally(about=about)
+    result.add(gold, [{about: answer}], is_new=True)
+    figures = result.as_json()["gold"]
+    assert figures["rows"] == 1
+    assert figures.get("mean_absolute_error", 0) == 0
+    assert "accuracy" not in figures or figures["accuracy"]["value"] == 1
 
 
 @pytest.mark.parametrize("gold", [None, "", "  ", float("nan")])
-def test_nothing_is_no_gold(gold: object) -> None:
-    """An empty cell is a row without gold, and not a wrong answer."""
-    found = tally()
-    found.add(gold, [{"label": "other"}], is_new=True)
-    assert found.as_json()["gold"]["without_gold"] == 1
-    assert found.as_json()["gold"]["rows"] == 0
+def test_an_empty_cell_is_no_gold_label(gold: object) -> None:
+    """Its row has no gold label; the answer is not wrong."""
+    result = tally()
+    result.add(gold, [{"label": "other"}], is_new=True)
+    assert result.as_json()["gold"]["without_gold"] == 1
+    assert result.as_json()["gold"]["rows"] == 0
 
 
-def test_of_several_answers_the_majority_is_compared() -> None:
-    """Each row counts once, a tie as no label; the single answers are told apart."""
-    found = tally()
+def test_the_majority_of_several_answers_is_compared() -> None:
+    """Each row counts once, and a tie as no answer; single answers have figures of their own."""
+    result = tally()
     answers = [
         ["Billing", "Billing", "other"],
         ["other", "other", "Billing"],
         ["other", "Billing", None],
     ]
-    for said in answers:
-        row = [None if one is None else {"label": one} for one in said]
-        found.add("Billing", row, is_new=True)
-    told = found.as_json()
-    assert (told["gold"]["rows"], told["gold"]["unlabelled"]) == (2, 1)
-    assert told["gold"]["accuracy"]["value"] == 0.5
-    assert told["gold"]["of_single_answers"]["rows"] == 8
-    assert told["gold"]["of_single_answers"]["accuracy"]["value"] == 0.5
-    assert told["votes"]["label"]["ties"] == 1
-    assert told["classes"]["label"] == {"Billing": 1, "other": 1}
+    for labels in answers:
+        row = [None if label is None else {"label": label} for label in labels]
+        result.add("Billing", row, is_new=True)
+    figures = result.as_json()
+    assert (figures["gold"]["rows"], figures["gold"]["unlabelled"]) == (2, 1)
+    assert figures["gold"]["accuracy"]["value"] == 0.5
+    assert figures["gold"]["single_answers"]["rows"] == 8
+    assert figures["gold"]["single_answers"]["accuracy"]["value"] == 0.5
+    assert figures["votes"]["label"]["ties"] == 1
+    assert figures["class_counts"]["label"] == {"Billing": 1, "other": 1}
 
 
-def test_votes_make_no_interval_narrower() -> None:
-    """Ten answers that say the same are one row."""
+def test_votes_do_not_narrow_the_interval() -> None:
+    """Ten equal answers to a row count as one row."""
     one, ten = tally(), tally()
     random = Random(1)
     for _ in range(50):
@@ -92,77 +92,77 @@ def test_votes_make_no_interval_narrower() -> None:
     assert one.as_json()["gold"]["accuracy"] == ten.as_json()["gold"]["accuracy"]
 
 
-def test_stated_confidence_is_held_against_being_right() -> None:
-    """Nine of ten that say 0.9 are right: nothing is off."""
-    found = tally()
+def test_stated_confidence_is_compared_with_accuracy() -> None:
+    """Nine of ten answers that state 0.9 are right: the calibration error is 0."""
+    result = tally()
     for n in range(10):
-        found.add(
+        result.add(
             "other", [{"label": "Billing" if n == 0 else "other", "confidence": 0.9}], is_new=False
         )
-    assert found.as_json()["confidence"]["expected_calibration_error"] == pytest.approx(0)
-    assert any(line.startswith("confidence: off by") for line in found.lines())
+    assert result.as_json()["confidence"]["expected_calibration_error"] == pytest.approx(0)
+    assert any(line.startswith("confidence: differs from accuracy by") for line in result.lines())
 
 
-def test_drift_is_of_new_labels_only() -> None:
-    """A thousand old rows do not hide that the new ones are all different."""
-    found = tally(then={"label": {"Billing": 100, "other": 100}})
+def test_drift_compares_new_labels_only() -> None:
+    """A thousand old rows do not hide that all new ones are different."""
+    result = tally(previous={"label": {"Billing": 100, "other": 100}})
     for n in range(1_000):
-        found.add(None, [{"label": "Billing" if n % 2 else "other"}], is_new=False)
-    assert found.drifts() == {}
+        result.add(None, [{"label": "Billing" if n % 2 else "other"}], is_new=False)
+    assert result.drifts() == {}
     for _ in range(100):
-        found.add(None, [{"label": "delivery"}], is_new=True)
-    assert found.drifts()["label"].distance == 1
-    assert found.as_json()["new_classes"] == {"label": {"delivery": 100}}
-    assert any("100.0 % of labels moved" in line for line in found.lines())
+        result.add(None, [{"label": "delivery"}], is_new=True)
+    assert result.drifts()["label"].distance == 1
+    assert result.as_json()["new_class_counts"] == {"label": {"delivery": 100}}
+    assert any("distribution differs by 100.0 %" in line for line in result.lines())
 
 
-def test_gold_that_is_no_choice_is_told_apart() -> None:
-    """It counts as wrong, under a name that is not the row's own."""
-    found = tally()
+def test_an_impossible_gold_label_is_wrong() -> None:
+    """It counts as wrong, and its own text is never reported."""
+    result = tally()
     for gold in ("private words", "billing"):
-        found.add(gold, [{"label": "Billing"}], is_new=True)
-    told = found.as_json()["gold"]
-    assert told["accuracy"]["value"] == 0.5
-    assert [STRANGER, "Billing", 1] in told["confusion"]
-    assert "private" not in json.dumps(found.as_json()) + "".join(found.lines())
+        result.add(gold, [{"label": "Billing"}], is_new=True)
+    figures = result.as_json()["gold"]
+    assert figures["accuracy"]["value"] == 0.5
+    assert [NOT_A_CHOICE, "Billing", 1] in figures["confusion"]
+    assert "private" not in json.dumps(result.as_json()) + "".join(result.lines())
 
 
-def test_content_is_no_class() -> None:
-    """Of a field of free text there is an accuracy, and nothing of what it says."""
-    found = tally(about="note")
+def test_free_text_has_no_classes() -> None:
+    """A field of free text has an accuracy, and its content is never reported."""
+    result = tally(about="note")
     for gold in ("private words", "secret words"):
-        found.add(gold, [{"note": "private words"}], is_new=True)
-    assert found.as_json()["gold"]["accuracy"]["value"] == 0.5
-    told = json.dumps(found.as_json()) + "".join(found.lines())
-    assert "private" not in told
-    assert "secret" not in told
+        result.add(gold, [{"note": "private words"}], is_new=True)
+    assert result.as_json()["gold"]["accuracy"]["value"] == 0.5
+    figures = json.dumps(result.as_json()) + "".join(result.lines())
+    assert "private" not in figures
+    assert "secret" not in figures
 
 
-def test_whole_numbers_are_right_or_wrong_and_off() -> None:
-    """How often, and by how much; which they were is content."""
-    found = tally(about="stars")
-    for gold, said in [(5, 5), (4, 2)]:
-        found.add(gold, [{"stars": said}], is_new=True)
-    told = found.as_json()["gold"]
-    assert (told["accuracy"]["value"], told["mean_absolute_error"]) == (0.5, 1.0)
-    assert [line.split()[0] for line in found.lines() if line[:1].strip()] == ["stars:", "stars:"]
+def test_integers_have_an_accuracy_and_an_error() -> None:
+    """The numbers themselves are content and never reported."""
+    result = tally(about="stars")
+    for gold, stars in [(5, 5), (4, 2)]:
+        result.add(gold, [{"stars": stars}], is_new=True)
+    figures = result.as_json()["gold"]
+    assert (figures["accuracy"]["value"], figures["mean_absolute_error"]) == (0.5, 1.0)
+    assert [line.split()[0] for line in result.lines() if line[:1].strip()] == ["stars:", "stars:"]
 
 
-def test_choices_of_numbers_and_numbers_for_choices() -> None:
-    """Choices may look like numbers, and a column of numbers may stand for names."""
+def test_choices_and_numbers_match() -> None:
+    """Choices may look like numbers, and a gold column may hold class numbers."""
     labels = Labels.of(schema_of_fields("stars: 1|2|3"))
-    gold = Gold.of(labels, "truth")
-    assert [gold.value(cell) for cell in (2, 2.0, "3", 4)] == ["2", "2", "3", STRANGER]
+    gold = GoldLabels.of(labels, "truth")
+    assert [gold.gold_value(cell) for cell in (2, 2.0, "3", 4)] == ["2", "2", "3", NOT_A_CHOICE]
     labels = Labels.of(schema_of_fields("animal: cat|dog"))
-    gold = Gold.of(labels, "truth", classes=["Cat", "dog"])
-    assert [gold.value(cell) for cell in (0, 1, -1, "dog")] == ["cat", "dog", None, "dog"]
+    gold = GoldLabels.of(labels, "truth", classes=["Cat", "dog"])
+    assert [gold.gold_value(cell) for cell in (0, 1, -1, "dog")] == ["cat", "dog", None, "dog"]
 
 
-def test_nothing_is_a_vote() -> None:
-    """Four valid answers that leave a field empty outvote one that does not."""
-    found = tally(about="day")
+def test_an_empty_field_is_a_vote() -> None:
+    """Four valid answers that leave a field empty outvote one that fills it."""
+    result = tally(about="day")
     answers = [*[{"label": "other", "day": None}] * 4, {"label": "other", "day": "2026-01-01"}]
-    found.add(None, answers, is_new=True)
-    assert vote([said_of(one, "day") for one in answers]) == Vote(NULL, 0.8, 5)
+    result.add(None, answers, is_new=True)
+    assert vote([vote_of(answer, "day") for answer in answers]) == Vote(NULL, 0.8, 5)
     assert vote([NULL, NULL, "x"]).value is None  # type: ignore[union-attr]
-    assert found.as_json()["votes"]["day"]["mean_share"] == 0.8
+    assert result.as_json()["votes"]["day"]["mean_agreement"] == 0.8

@@ -1,4 +1,4 @@
-"""Several answers to a row become one label, and their agreement is what the literature says."""
+"""Several answers become one label, and their agreement matches published examples."""
 
 import json
 from collections.abc import Sequence
@@ -31,18 +31,18 @@ RATINGS = [
 
 
 def agreement(rows: Sequence[Sequence[object]]) -> Agreement:
-    """Take some rows."""
-    found = Agreement()
+    """Return the agreement of some rows."""
+    result = Agreement()
     for row in rows:
-        found.add(row)
-    return found
+        result.add(row)
+    return result
 
 
 def by_pairs(rows: Sequence[Sequence[object]]) -> float | None:
-    """Alpha from its definition: how often two answers differ, in a row and anywhere."""
-    rows = [[one for one in row if one is not None] for row in rows]
+    """Compute alpha from its definition: how often two answers differ, in a row and overall."""
+    rows = [[label for label in row if label is not None] for row in rows]
     rows = [row for row in rows if len(row) > 1]
-    pool = [one for row in rows for one in row]
+    pool = [label for row in rows for label in row]
     observed = sum(
         (a != b) / (len(row) - 1)
         for row in rows
@@ -66,10 +66,8 @@ def by_pairs(rows: Sequence[Sequence[object]]) -> float | None:
         (["a", "b", "b", "a", "c"], None, 2 / 5, 5),
     ],
 )
-def test_the_majority_has_it(
-    labels: list[object], label: object, share: float, answers: int
-) -> None:
-    """Its label in its own type, or none on a tie, and the share that says it."""
+def test_the_majority_wins(labels: list[object], label: object, share: float, answers: int) -> None:
+    """The result is its label in its own type, or None on a tie, and its share."""
     found = vote(labels)
     assert found is not None
     assert (found.label, found.answers, found.is_tie) == (label, answers, label is None)
@@ -77,20 +75,20 @@ def test_the_majority_has_it(
     assert found.agreement == pytest.approx(share)
 
 
-def test_no_answers_are_no_vote() -> None:
-    """A row that failed each time has neither a label nor a tie."""
+def test_a_row_without_answers_has_no_vote() -> None:
+    """A row whose answers all failed has neither a label nor a tie."""
     assert vote([]) is None
     assert vote([None, None]) is None
 
 
 @given(st.lists(LABELS, max_size=8), st.randoms())
 def test_the_order_of_answers_does_not_matter(labels: list[object], random: Random) -> None:
-    """The majority is the same whoever spoke first."""
+    """Another order gives the same majority."""
     assert vote(labels) == vote(random.sample(labels, len(labels)))
 
 
 def test_fields_are_voted_on_one_by_one() -> None:
-    """Lists, structs and fractions have no majority; a field without answers has no vote."""
+    """Lists, structs and floats have no majority; a field without answers has no vote."""
     schema = {
         "properties": {
             "label": {"enum": ["a", "b"]},
@@ -110,7 +108,7 @@ def test_fields_are_voted_on_one_by_one() -> None:
         {"label": "b", "stars": 5},
     ]
     found = vote_by_field(answers, fields)
-    assert {name: one.value for name, one in found.items()} == {
+    assert {name: result.value for name, result in found.items()} == {
         "label": "a",
         "stars": 5,
         "is_spam": None,
@@ -120,15 +118,15 @@ def test_fields_are_voted_on_one_by_one() -> None:
 
 
 def test_krippendorffs_published_example() -> None:
-    """A nominal alpha of 0.743 where some observers say nothing; the last unit has one value."""
+    """It has a nominal alpha of 0.743; some values are missing, and the last unit has one value."""
     found = agreement(list(zip(*OBSERVERS, strict=True)))
     assert found.alpha is not None
     assert round(found.alpha, 3) == 0.743
-    assert (found.rows, found.single) == (11, 1)
+    assert (found.rows, found.single_answers) == (11, 1)
 
 
 def test_fleiss_published_example() -> None:
-    """Kappa is 0.210 there, and alpha follows from kappa when every row has as many answers."""
+    """It has a kappa of 0.210; alpha follows from kappa when all rows have as many answers."""
     rows = [[name for name, n in enumerate(row) for _ in range(n)] for row in RATINGS]
     alpha = agreement(rows).alpha
     assert alpha is not None
@@ -139,38 +137,41 @@ def test_fleiss_published_example() -> None:
 
 @settings(deadline=None)
 @given(ROWS)
-def test_alpha_is_that_of_its_definition(rows: list[list[object]]) -> None:
-    """Counted over all pairs of answers; None where nothing can differ."""
-    found, wanted = agreement(rows).alpha, by_pairs(rows)
-    assert found == (None if wanted is None else pytest.approx(wanted, abs=1e-12))
+def test_alpha_follows_its_definition(rows: list[list[object]]) -> None:
+    """The definition counts all pairs of answers; alpha is None where nothing can differ."""
+    expected = by_pairs(rows)
+    assert agreement(rows).alpha == (
+        None if expected is None else pytest.approx(expected, abs=1e-12)
+    )
 
 
 @settings(deadline=None)
 @given(ROWS, st.randoms())
 def test_order_does_not_matter_for_agreement(rows: list[list[object]], random: Random) -> None:
-    """Rows in another order give the very same figures."""
+    """Rows in another order give exactly the same figures."""
     shuffled = random.sample(rows, len(rows))
     assert json.dumps(agreement(shuffled).as_json()) == json.dumps(agreement(rows).as_json())
 
 
-def test_shares_ties_and_single_answers_are_told() -> None:
-    """Rows with one answer agree with nobody, and rows with none are no rows."""
+def test_shares_ties_and_single_answers_are_counted() -> None:
+    """Rows with one answer are counted apart, and rows without answers not at all."""
     found = agreement(
         [["a", "a"], ["a", "b"], ["a", "a", "b"], ["c", None], [None], ["a", "b", "c"]]
     )
-    assert (found.rows, found.unanimous, found.ties, found.single) == (4, 1, 2, 1)
-    assert found.mean_share == pytest.approx((1 + 1 / 2 + 2 / 3 + 1 / 3) / 4)
+    assert (found.rows, found.unanimous, found.ties, found.single_answers) == (4, 1, 2, 1)
+    assert found.mean_agreement == pytest.approx((1 + 1 / 2 + 2 / 3 + 1 / 3) / 4)
     empty = Agreement()
-    assert (empty.alpha, empty.mean_share, empty.rows) == (None, None, 0)
+    assert (empty.alpha, empty.mean_agreement, empty.rows) == (None, None, 0)
     assert agreement([["a", "a"], ["a", "a"]]).alpha is None
 
 
 def test_free_text_has_no_alpha(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Long or too many labels are not held in memory; shares are still told."""
+    """Long or too many labels are not kept in memory; shares are still reported."""
     long = agreement([["x" * 201, "y"], ["a", "a"]])
-    assert (long.is_open, long.alpha, long.mean_share, len(long.names)) == (True, None, 0.75, 0)
-    monkeypatch.setattr(votes, "MOST_NAMES", 3)
+    assert (long.has_classes, long.alpha, long.mean_agreement) == (False, None, 0.75)
+    assert len(long.names) == 0
+    monkeypatch.setattr(votes, "MAX_NAMES", 3)
     many = agreement([["a", "b"], ["c", "c"]])
-    assert not many.is_open
+    assert many.has_classes
     many.add(["d", "d"])
-    assert (many.is_open, many.alpha) == (True, None)
+    assert (many.has_classes, many.alpha) == (False, None)

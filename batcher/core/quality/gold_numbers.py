@@ -1,4 +1,4 @@
-"""Numbers against gold numbers: how far off answers are, and whether they follow."""
+"""Numbers compared with gold numbers: their errors and their correlation."""
 
 import math
 from dataclasses import dataclass
@@ -7,32 +7,32 @@ from typing import Any
 
 
 @dataclass(slots=True)
-class Numbers:
-    """Takes pairs of numbers one by one and keeps sums only.
+class NumberComparison:
+    """Compares pairs of numbers one by one and keeps only sums.
 
-    What is no finite number (a text, a boolean, null, NaN) counts as missing: ``unlabelled`` rows
-    have a gold number and no answer, ``ungolden`` ones an answer and no gold number.
+    A value that is not a finite number (a text, a boolean, null, NaN) counts as missing:
+    ``unlabelled`` rows have a gold number and no answer, ``without_gold`` rows the reverse.
     """
 
     total: int = 0
     unlabelled: int = 0
-    ungolden: int = 0
-    off: float = 0.0
+    without_gold: int = 0
+    absolute_errors: float = 0.0
     means: tuple[float, float] = (0.0, 0.0)
     squares: tuple[float, float, float] = (0.0, 0.0, 0.0)
 
     def add(self, gold: object, label: object) -> None:
-        """Take one row into account."""
-        wanted, answered = number_of(gold), number_of(label)
-        if wanted is None:
-            self.ungolden += answered is not None
-        elif answered is None:
+        """Add one row."""
+        expected, actual = number_of(gold), number_of(label)
+        if expected is None:
+            self.without_gold += actual is not None
+        elif actual is None:
             self.unlabelled += 1
         else:
-            self._take(wanted, answered)
+            self._add_pair(expected, actual)
 
-    def _take(self, gold: float, label: float) -> None:
-        """Update means and squares (Welford, 1962): nothing large cancels."""
+    def _add_pair(self, gold: float, label: float) -> None:
+        """Update means and squares by Welford's method (1962), which keeps precision."""
         self.total += 1
         before = gold - self.means[0], label - self.means[1]
         self.means = (
@@ -45,34 +45,34 @@ class Numbers:
             self.squares[1] + before[0] * after[1],
             self.squares[2] + before[1] * after[1],
         )
-        self.off += abs(label - gold)
+        self.absolute_errors += abs(label - gold)
 
     @property
     def mean_absolute_error(self) -> float | None:
-        """How far off an answer is at the mean, in the field's own unit; None without rows."""
-        return _finite(self.off / self.total) if self.total else None
+        """The mean distance of an answer from gold, in the field's own unit; None without rows."""
+        return _finite(self.absolute_errors / self.total) if self.total else None
 
     @property
     def mean_error(self) -> float | None:
-        """How much too high answers are at the mean, negative when too low; None without rows."""
+        """The mean of answer minus gold: positive when answers are too high; None without rows."""
         return _finite(self.means[1] - self.means[0]) if self.total else None
 
     @property
     def correlation(self) -> float | None:
-        """Pearson's; None where one side never changes, as correlation is then not defined."""
+        """Pearson's correlation; None when one side is constant: it is not defined then."""
         gold, both, label = self.squares
         scale = math.sqrt(gold) * math.sqrt(label)
         if not scale:
             return None
-        found = _finite(both / scale)
-        return None if found is None else min(1.0, max(-1.0, found))
+        correlation = _finite(both / scale)
+        return None if correlation is None else min(1.0, max(-1.0, correlation))
 
     def as_json(self) -> dict[str, Any]:
-        """All of it for programs."""
+        """Return all figures for programs."""
         return {
             "rows": self.total,
             "unlabelled": self.unlabelled,
-            "without_gold": self.ungolden,
+            "without_gold": self.without_gold,
             "mean_absolute_error": self.mean_absolute_error,
             "mean_error": self.mean_error,
             "correlation": self.correlation,
@@ -80,7 +80,7 @@ class Numbers:
 
 
 def number_of(value: object) -> float | None:
-    """A value as a number; None for what is none, or none that a double can hold."""
+    """Return a value as a float; None when it is not a number, or too large for a float."""
     if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
         return None
     try:

@@ -1,17 +1,17 @@
-"""What a label counts as when labels are compared: the name of its class."""
+"""The name of a label's class, by which labels are compared."""
 
 import math
 from decimal import Decimal
 
-LONGEST_NAME = 200
-"""In characters; what is longer is text of its own, and no class."""
+MAX_NAME_LENGTH = 200
+"""In characters; a longer text is free text and not a class."""
 
 
 def name_of(value: object) -> str | None:
-    """A class as a text; None where there is no label (null, or a NaN that stands for it).
+    """Return the class of a value as text; None for no label (null or NaN).
 
-    A gold column and an answer may hold one class as values of different types, such as 1, 1.0 and
-    "1": booleans are named as in JSON, whole numbers without a fraction, texts are what they are.
+    A gold column and an answer may hold the same class as values of different types, such as 1, 1.0
+    and "1": booleans are written as in JSON, whole numbers without a fraction, texts unchanged.
     """
     if isinstance(value, str):
         return value
