@@ -106,6 +106,7 @@ def simulator() -> Iterator[str]:
 
 def run(url: str) -> int:
     """Run the job on the simulator and return its exit code."""
+    print("$ export ANTHROPIC_API_KEY=any")
     words = show_command(
         f"batcher run {JOB}", f"--set api.base_url={url}",
         f"--set job.state={RUNS.relative_to(JOB)}",

@@ -14,27 +14,27 @@ from batcher.simulator.__main__ import parser
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_it_serves_until_it_is_told_to_stop(number: signal.Signals) -> None:
-    """It says where it listens and how to use it, answers, and ends with 0."""
+def test_it_serves_until_a_signal(number: signal.Signals) -> None:
+    """It prints its address and how to use it, answers, and exits with 0."""
     with subprocess.Popen(
         [sys.executable, "-m", "batcher", "simulate", "--port", "0", "--seed", "3"],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     ) as server:  # fmt: skip
         line = server.stdout.readline()
         url = line.removeprefix("listening on ").strip()
-        with urllib.request.urlopen(f"{url}/_simulator/ledger") as answer:
-            assert answer.status == 200
+        with urllib.request.urlopen(f"{url}/_simulator/ledger") as response:
+            assert response.status == 200
         server.send_signal(number)
-        _, said = server.communicate(timeout=20)
+        _, stderr = server.communicate(timeout=20)
         assert server.returncode == 0
-        assert f"next   ANTHROPIC_API_KEY=any batcher run JOB --set api.base_url={url}" in said
+        assert f"next   ANTHROPIC_API_KEY=any batcher run JOB --set api.base_url={url}" in stderr
 
 
 def test_all_options_of_the_simulator_are_passed_on() -> None:
-    """What the simulator's own program takes, the command takes."""
-    theirs = {option for action in parser()._actions for option in action.option_strings}
-    ours = {option for parameter in command.params for option in parameter.opts}
-    assert theirs - ours <= {"-h", "--help", "--exit-with-parent"}
+    """The command has every option of the simulator's own program."""
+    program_options = {option for action in parser()._actions for option in action.option_strings}
+    command_options = {option for parameter in command.params for option in parameter.opts}
+    assert program_options - command_options <= {"-h", "--help", "--exit-with-parent"}
 
 
 @pytest.mark.parametrize(
@@ -50,29 +50,29 @@ def test_all_options_of_the_simulator_are_passed_on() -> None:
     ],
 )
 def test_wrong_settings_are_one_message(words: list[str], reason: str) -> None:
-    """What the simulator does not take is said in one line, without its usage."""
-    said = subprocess.run(
+    """An invalid setting gives one error line, without the usage of the program."""
+    process = subprocess.run(
         [sys.executable, "-m", "batcher", "simulate", "--port", "0", *words],
         capture_output=True, text=True, timeout=20, check=False,
     )  # fmt: skip
-    assert said.returncode == 2
-    assert said.stderr.count("error  ") == 1
-    assert reason in said.stderr
-    assert "usage:" not in said.stderr
+    assert process.returncode == 2
+    assert process.stderr.count("error  ") == 1
+    assert reason in process.stderr
+    assert "usage:" not in process.stderr
 
 
 def test_a_port_in_use_is_one_message() -> None:
-    """It says so, and how to take a free one."""
+    """The error says so, and how to pick a free port."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
-        said = subprocess.run(
+        process = subprocess.run(
             [sys.executable, "-m", "batcher", "simulate", "--port", str(taken.getsockname()[1])],
             capture_output=True, text=True, timeout=20, check=False,
         )  # fmt: skip
-    assert said.returncode == 2
-    assert "--port 0 takes a free port" in said.stderr
-    assert "Traceback" not in said.stderr
+    assert process.returncode == 2
+    assert "--port 0 takes a free port" in process.stderr
+    assert "Traceback" not in process.stderr
 
 
 def test_a_wrong_port(batcher: Command) -> None:
-    """Numbers are checked before anything starts."""
+    """Numbers are checked before the simulator starts."""
     assert batcher("simulate", "--port", "99999").code == 2
