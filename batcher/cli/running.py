@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 
 from batcher.cli.messages import forget_reader, print_json, say
+from batcher.cli.private_files import write_private_files
 from batcher.cli.summary import summary
 from batcher.cli.terminal import TerminalUi
 from batcher.core.duration_text import seconds_of
@@ -17,7 +18,8 @@ from batcher.core.pace.halt import Halt
 from batcher.errors import ConfigurationError
 from batcher.inputs.job_file.load import LoadedJob
 from batcher.runner.options import RunOptions
-from batcher.runner.pipeline import run_job
+from batcher.runner.pipeline.run import run_job
+from batcher.runner.signals import ProcessSignals
 
 yes_option = click.option("--yes", "says_yes", is_flag=True, help="Do not ask before spending.")
 simulate_option = click.option(
@@ -119,7 +121,8 @@ def _without(words: Sequence[str], option: str) -> list[str]:
 def run_and_tell(loaded: LoadedJob, options: RunOptions, telling: Telling, job: Path) -> int:
     """Run a job and say how it ended; return its exit code, told or not."""
     ui = TerminalUi(is_quiet=telling.is_quiet or telling.as_json)
-    result = run_job(loaded, options, ui, os.environ)
+    write_private_files()
+    result = run_job(loaded, options, ui, os.environ, ProcessSignals())
     try:
         if telling.as_json:
             print_json(result.record)

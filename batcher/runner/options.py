@@ -13,10 +13,10 @@ from batcher.runner.writing.output import Exported
 class Retrying:
     """Only failed rows are sent: all, or those of some error types or statuses.
 
-    ``form`` is the job that says how they are asked; rows and output stay the job's own.
+    ``variant`` is the job whose requests are sent; rows and output stay the job's own.
     """
 
-    form: LoadedJob
+    variant: LoadedJob
     only: tuple[str, ...] = ()
 
 

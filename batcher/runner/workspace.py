@@ -80,10 +80,9 @@ class Workspace:
         Everything in the state folder holds users' data. Raises CheckpointError, or
         ConfigurationError when it is the output that cannot be written.
         """
-        os.umask(0o077)
         new = [folder for folder in (self.state, *self.state.parents) if not folder.exists()]
         try:
-            self.state.mkdir(parents=True, exist_ok=True)
+            self.state.mkdir(mode=0o700, parents=True, exist_ok=True)
             for folder in new:
                 sync_folder(folder.parent)
             self.output.parent.mkdir(parents=True, exist_ok=True)

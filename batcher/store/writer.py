@@ -171,7 +171,7 @@ class Writer:
 
 def _commit(committer: Committer, group: list[_Addition]) -> None:
     written = committer.write([(addition.table, addition.record) for addition in group])
-    # The loop is gone when a second Ctrl-C gave up; what is on the disk stays there.
+    # The loop is gone when a second Ctrl-C ended the process; what is on the disk stays there.
     with contextlib.suppress(RuntimeError):
         loop = group[0].done.get_loop()
         loop.call_soon_threadsafe(_resolve, group, written, committer.failure)

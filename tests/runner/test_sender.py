@@ -37,7 +37,7 @@ def played(*script: Response | NoResponse, unknown: int = 0) -> tuple[Stage, Att
     async def main() -> tuple[Stage, AttemptResult | None]:
         stage = Stage(FakeApi({0: list(script)}))
         tried = await Sender(0, stage.ctx).send(pending(unknown=unknown))
-        await asyncio.gather(*stage.ctx.unrecorded)
+        await asyncio.gather(*stage.ctx.in_flight.unrecorded)
         return stage, tried
 
     return run(main())
@@ -209,14 +209,14 @@ def test_what_is_in_flight_is_known() -> None:
         senders.append(Sender(2, stage.ctx).send(pending(2, worst=None)))
         sending = asyncio.gather(*senders)
         await asyncio.sleep(0.5)
-        assert (stage.ctx.in_flight, stage.ctx.unknown_usd) == (3, Decimal(1))
+        assert (stage.ctx.in_flight.attempts, stage.ctx.in_flight.unknown_usd) == (3, Decimal(1))
         await sending
         rates = PRICES.model(MODEL).standard
         cost = (100 * rates.input + 10 * rates.output) / 1_000_000
-        unrecorded = [len(stage.ctx.unrecorded), stage.ctx.unknown_usd]
-        assert (stage.ctx.in_flight, unrecorded) == (0, [3, 3 * cost])
-        await asyncio.gather(*stage.ctx.unrecorded)
-        assert (stage.ctx.unrecorded, stage.ctx.unknown_usd) == ({}, Decimal(0))
+        unrecorded = [len(stage.ctx.in_flight.unrecorded), stage.ctx.in_flight.unknown_usd]
+        assert (stage.ctx.in_flight.attempts, unrecorded) == (0, [3, 3 * cost])
+        await asyncio.gather(*stage.ctx.in_flight.unrecorded)
+        assert (stage.ctx.in_flight.unrecorded, stage.ctx.in_flight.unknown_usd) == ({}, Decimal(0))
 
         def explode(_: int) -> None:
             raise ZeroDivisionError
@@ -224,7 +224,7 @@ def test_what_is_in_flight_is_known() -> None:
         stage.api.on_send = explode
         with pytest.raises(ZeroDivisionError):
             await Sender(0, stage.ctx).send(pending())
-        assert stage.ctx.in_flight == 0
+        assert stage.ctx.in_flight.attempts == 0
 
     run(main())
 
@@ -282,7 +282,7 @@ def test_a_stop_lets_what_is_in_flight_arrive() -> None:
         await asyncio.sleep(0.5)
         stage.stopping.set()
         tried = await sending
-        await asyncio.gather(*stage.ctx.unrecorded)
+        await asyncio.gather(*stage.ctx.in_flight.unrecorded)
         assert tried is not None
         assert isinstance(tried.decision, Retry)
         assert (len(stage.api.sent), len(stage.recorder.outcomes)) == (1, 1)

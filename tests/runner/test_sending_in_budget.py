@@ -31,7 +31,7 @@ from batcher.core.money.budget import Budget, BudgetState
 from batcher.core.pace.kinds import Limiter
 from batcher.core.pace.retry import Stop
 from batcher.runner.sending.feed import PendingRequest
-from batcher.runner.sending.live import run_live
+from batcher.runner.sending.workers import run_workers
 from batcher.store.records import Intent, OutcomeRecord, Record
 
 COST = bill(classify(good()).message, "claude-haiku-5-5", PRICES).cost_usd
@@ -125,7 +125,7 @@ def test_whatever_comes_back_nothing_is_overspent_and_nothing_that_fits_is_left_
         api = FakeApi({n: list(script) for n, (script, _, _) in enumerate(rows)})
         limits = LimitsSection(concurrency=concurrency)
         stage = staged(COST * cap, requests, api, limits=limits)
-        await run_live(Errands(requests), stage.ctx)
+        await run_workers(Errands(requests), stage.ctx)
         ledger = stage.recorder
         assert isinstance(ledger, Ledger)
         assert ledger.most <= COST * cap
@@ -147,7 +147,7 @@ def test_hardly_anything_of_a_budget_that_binds_is_left_unused(shares: bool) -> 
         cap, prefixes = COST * 500, (PREFIX,) if shares else ()
         requests = [replace(pending(n, worst=COST * 10), prefixes=prefixes) for n in range(2_000)]
         stage = staged(cap, requests, FakeApi(), limits=LimitsSection(concurrency=64))
-        await run_live(Errands(requests), stage.ctx)
+        await run_workers(Errands(requests), stage.ctx)
         assert cap * Decimal("0.97") <= used(stage) <= cap
         assert len(stage.api.sent) == 491  # the next may cost as much as ten
 
@@ -161,7 +161,7 @@ def test_a_failure_that_costs_nothing_gives_back_all() -> None:
         requests = [pending(worst=COST)]
         script: Script = [failed(500), UNSENT, failed(429), good()]
         stage = staged(COST, requests, FakeApi({0: script}))
-        await run_live(Errands(requests), stage.ctx)
+        await run_workers(Errands(requests), stage.ctx)
         assert used(stage) == COST
 
     run(main())
@@ -173,7 +173,7 @@ def test_exactly_enough_is_enough() -> None:
     async def main() -> None:
         requests = [pending(n, worst=COST) for n in range(30)]
         stage = staged(COST * 30, requests, FakeApi())
-        await run_live(Errands(requests), stage.ctx)
+        await run_workers(Errands(requests), stage.ctx)
         assert used(stage) == COST * 30
         assert not stage.ctx.budget_gate.left_out
 
@@ -186,7 +186,7 @@ def test_an_unknown_fate_stays_held() -> None:
     async def main() -> None:
         requests = [pending(worst=COST * 4)]
         stage = staged(COST * 7, requests, FakeApi({0: [LOST, good()]}))
-        await run_live(Errands(requests), stage.ctx)
+        await run_workers(Errands(requests), stage.ctx)
         assert stage.budget is not None
         assert stage.budget.state.unknown == COST * 4
         assert len(stage.api.sent) == 1
@@ -202,7 +202,7 @@ def test_a_stop_ends_the_wait_for_money() -> None:
     async def main() -> None:
         requests = [pending(n, worst=COST * 10) for n in range(20)]
         stage = staged(COST * 15, requests, FakeApi(), limits=LimitsSection(concurrency=8))
-        running = asyncio.create_task(run_live(Errands(requests), stage.ctx))
+        running = asyncio.create_task(run_workers(Errands(requests), stage.ctx))
         await asyncio.sleep(0.5)
         assert stage.ctx.budget_gate.waiting > 0
         assert stage.ctx.limiter is Limiter.BUDGET
@@ -222,7 +222,7 @@ def test_a_stop_gives_back_what_was_not_used() -> None:
         requests = [pending(n, worst=COST) for n in range(20)]
         limits = LimitsSection(concurrency=8, requests_per_minute=2)
         stage = staged(COST * 20, requests, FakeApi(), limits=limits)
-        running = asyncio.create_task(run_live(Errands(requests), stage.ctx))
+        running = asyncio.create_task(run_workers(Errands(requests), stage.ctx))
         await asyncio.sleep(0.5)
         assert stage.budget is not None
         assert stage.budget.state.reserved == COST * 8
@@ -241,7 +241,7 @@ def test_a_leader_without_money_keeps_nobody_waiting() -> None:
         small = [replace(pending(n, worst=COST), prefixes=(PREFIX,)) for n in range(2, 8)]
         requests = [pending(0, worst=COST * 20), large, *small]
         stage = staged(COST * 30, requests, FakeApi(), limits=LimitsSection(concurrency=8))
-        await run_live(Errands(requests), stage.ctx)
+        await run_workers(Errands(requests), stage.ctx)
         assert sorted(number for number, _ in stage.api.sent) == [0, *range(2, 8)]
         assert stage.ctx.budget_gate.largest_left_out == COST * 50
 

@@ -9,12 +9,12 @@ import pytest
 
 SCRIPT = """
 import os, signal, threading
-from batcher.runner.signals import draining
+from batcher.runner.signals import drain_on_signal
 held = threading.Lock()
 def fine(code): os.write(1, b"left in order, %d" % code)
 def fails(code): raise ValueError
 def hangs(code): held.acquire()
-with draining(lambda number: None, lambda: "last words", FAREWELL):
+with drain_on_signal(lambda number: None, lambda: "last words", FAREWELL):
     with held:
         os.kill(os.getpid(), signal.SIGTERM)
         os.kill(os.getpid(), signal.SIGINT)

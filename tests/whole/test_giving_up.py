@@ -36,7 +36,7 @@ def test_a_run_that_gives_up_says_so(tmp_path: Path) -> None:
     waiting = watching(job, "--wait")
     assert (tmp_path / "runs/job/ballast").exists()
     process.send_signal(signal.SIGINT)
-    while "once more gives up" not in process.stderr.readline():
+    while "press Ctrl-C again to quit now" not in process.stderr.readline():
         assert process.poll() is None
     process.send_signal(signal.SIGTERM)
     process.communicate(timeout=30)
@@ -70,6 +70,6 @@ def test_giving_up_before_anything_is_sent(job: Job) -> None:
     environ = {**os.environ, "ANTHROPIC_API_KEY": "test-key"}
     done = subprocess.run(command, capture_output=True, text=True, env=environ, check=False)
     assert done.returncode == 143
-    assert "gave up" in done.stderr
+    assert "stopped at once" in done.stderr
     status = json.loads((job.folder / "runs/job/status.json").read_text())
     assert (status["state"], status["exit_code"]) == ("ended", 143)

@@ -11,6 +11,7 @@ import click
 
 from batcher.cli.messages import print_json, say, tell
 from batcher.cli.options import job_argument, json_option, load, set_option, simulate_option, typed
+from batcher.cli.private_files import write_private_files
 from batcher.core.money.display import exact_text, rounded_text
 from batcher.runner.commands.doctor import Diagnosis, diagnose
 from batcher.store.repair.rescue import Unknown
@@ -31,6 +32,7 @@ def command(job: Path, overrides: tuple[str, ...], *, is_simulated: bool, as_jso
     What can be read of a damaged one goes into a repaired copy beside it; the original is left as
     it is. The exit code is 0 when it is sound and 1 when something is wrong. Nothing is sent.
     """
+    write_private_files()
     found = diagnose(load(job, overrides), is_simulated=is_simulated)
     again = typed("run", job, is_simulated=is_simulated)
     if as_json:

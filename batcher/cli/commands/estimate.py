@@ -13,6 +13,7 @@ import click
 from batcher.cli.duration import duration
 from batcher.cli.messages import print_json, say, tell
 from batcher.cli.options import job_argument, json_option, load, set_option, typed
+from batcher.cli.private_files import write_private_files
 from batcher.cli.running import again, max_cost_option, simulate_option, with_cap, yes_option
 from batcher.cli.terminal import TerminalUi
 from batcher.core.estimate.estimate import Choice, Estimate, Timing
@@ -24,9 +25,10 @@ from batcher.inputs.job_file.load import LoadedJob
 from batcher.outputs.atomic import write_text
 from batcher.runner.commands.estimate import Estimated, estimate_job
 from batcher.runner.options import RunOptions
-from batcher.runner.pipeline import run_job
+from batcher.runner.pipeline.run import run_job
 from batcher.runner.planning.saved_plan import plan_to_save
 from batcher.runner.record.run_json import dollars_json, plan_json
+from batcher.runner.signals import ProcessSignals
 
 _LEAST_PILOT = 10
 _BAD_SHOWN = 3
@@ -105,7 +107,8 @@ def command(
 
 def _send_pilot(loaded: LoadedJob, options: RunOptions) -> int:
     """Send the pilot as a run of its own; return its exit code."""
-    result = run_job(loaded, options, TerminalUi(), os.environ)
+    write_private_files()
+    result = run_job(loaded, options, TerminalUi(), os.environ, ProcessSignals())
     if result.halt is not None:
         say(f"stop   {result.halt.message}")
         if result.halt.hint:

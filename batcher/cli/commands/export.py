@@ -7,6 +7,7 @@ import click
 
 from batcher.cli.messages import print_json, say
 from batcher.cli.options import job_argument, json_option, load, set_option, simulate_option, typed
+from batcher.cli.private_files import write_private_files
 from batcher.errors import ConfigurationError
 from batcher.runner.commands.export import Format, Written, default_path, write_export
 from batcher.runner.commands.results import reading
@@ -55,6 +56,7 @@ def command(
     chosen = wanted or _format_of(out)
     with reading(loaded, is_simulated=is_simulated) as read:
         path = out or default_path(read.context.workspace, chosen)
+        write_private_files()
         written = write_export(read, path, chosen, is_partial=is_partial)
     if as_json:
         print_json(_for_programs(written))

@@ -1,4 +1,4 @@
-"""batcher retry: ask the failed rows again, perhaps in another form."""
+"""batcher retry: ask the failed rows again, perhaps as a variant of the job says."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -64,8 +64,8 @@ def command(
     """
     # Answered rows keep their answers even when the job was edited; failed ones ask as it is now.
     loaded = _on_change(load(job, with_cap((), max_cost)), "keep")
-    form = _on_change(load(job, overrides), "redo")
-    check_changes(form)
+    variant = _on_change(load(job, overrides), "redo")
+    check_changes(variant)
     flags = [
         ("--only", only),
         ("--simulate", is_simulated),
@@ -80,7 +80,7 @@ def command(
         says_yes=says_yes,
         waits=waits,
         max_time_s=seconds(max_time),
-        retrying=Retrying(form, types),
+        retrying=Retrying(variant, types),
         command=again("retry", job, flags),
     )
     return run_and_tell(loaded, options, Telling(quiet, as_json), job)

@@ -1,6 +1,5 @@
 """Examines a job's checkpoint and output, and puts a repaired checkpoint beside a damaged one."""
 
-import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -51,7 +50,6 @@ def diagnose(loaded: LoadedJob, *, is_simulated: bool) -> Diagnosis:
     state, now = workspace.state, datetime.now(UTC)
     if not state.is_dir():
         raise ConfigurationError(f"no run yet: there is no folder {state}")
-    os.umask(0o077)  # copies hold users' data
     with Lock(state, Holder.this_process(now)), _scratch(state) as scratch:
         repaired = _place_of_copy(state)
         copied, whole = scratch / "damaged", scratch / "whole"

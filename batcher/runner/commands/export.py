@@ -54,7 +54,6 @@ def write_export(read: Reading, path: Path, wanted: Format, *, is_partial: bool)
             hint="run the job to its end first, or add --partial to export what is there",
         )
     _check_path(read, path, wanted)
-    os.umask(0o077)  # an output holds users' data
     if wanted == "parquet":
         target = Target(path, last_run_id(read))
         export_parquet(read.context, read.plan, read.db, target)

@@ -1,4 +1,4 @@
-"""The plan of a retry: only rows that failed, perhaps asked in another form."""
+"""The plan of a retry: only rows that failed, perhaps asked as a variant of the job says."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -44,7 +44,7 @@ def plan_retry(
     no more, nor does an answer that was not what the job wants: whoever retries a row has decided
     that.
     """
-    form = make_plan(other, db, rows_read)
+    variant = make_plan(other, db, rows_read)
     db(keep_other_form)
     plan = make_plan(context, db, rows_read)
     retries = db(find_retries, only)
@@ -63,18 +63,18 @@ def plan_retry(
         least_worst_case_usd=retries.least_worst_case_usd,
     )
     sharing = db(find_sharing, context, retries.items, len(to_send))
-    whole = plan.columns is None or form.columns is None
-    columns = None if whole else (plan.columns or frozenset()) | (form.columns or frozenset())
+    whole = plan.columns is None or variant.columns is None
+    columns = None if whole else (plan.columns or frozenset()) | (variant.columns or frozenset())
     retried = replace(
         plan,
         counts=counts,
         to_send=to_send,
         repairs={},
-        names=form.names,
+        names=variant.names,
         sharing=sharing,
         columns=columns,
-        refused=form.refused,
-        warnings=form.warnings,
+        refused=variant.refused,
+        warnings=variant.warnings,
     )
     return retried, retries
 

@@ -58,8 +58,13 @@ class Progress:
         if halt is not None:
             self.stop_for(halt)
 
+    def stop_for_budget(self) -> None:
+        """Stop the run because no further request fits into the budget."""
+        self.stopped_by = self.stopped_by or "budget"
+        self.stop()
+
     def stop_for(self, halt: Halt) -> None:
-        """Stop the run; the first reason is the one that is told."""
+        """Stop the run; of several reasons the first one is reported."""
         self.halt = self.halt or halt
         self.stop()
 

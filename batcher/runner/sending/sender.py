@@ -122,18 +122,18 @@ class Sender:
     ) -> Response | NoResponse:
         """Send the bytes; until the response is back its worst case counts as at risk."""
         ctx = self._ctx
-        ctx.at_risk[attempt_id] = pending.worst_case_usd
+        ctx.in_flight.at_risk[attempt_id] = pending.worst_case_usd
         cache_permit.leaves()
         try:
             return await ctx.client.send(self._slot, body, cache_permit.begun)
         finally:
-            del ctx.at_risk[attempt_id]
+            del ctx.in_flight.at_risk[attempt_id]
 
     def _keep(self, record: OutcomeRecord, result: AttemptResult) -> None:
         """Hand an outcome to the recorder, and tell the watcher before and after the commit."""
         ctx, cost = self._ctx, result.bill.cost_usd
         done = ctx.recorder.add("outcomes", record)
-        ctx.unrecorded[done] = result.pending.worst_case_usd if cost is None else cost
+        ctx.in_flight.unrecorded[done] = result.pending.worst_case_usd if cost is None else cost
         done.add_done_callback(lambda future: self._on_committed(future, result))
         ctx.watcher.on_result(result)
 
@@ -154,7 +154,7 @@ class Sender:
 
     def _on_committed(self, done: "asyncio.Future[None]", result: AttemptResult) -> None:
         if not done.cancelled() and done.exception() is None:
-            del self._ctx.unrecorded[done]
+            del self._ctx.in_flight.unrecorded[done]
             self._ctx.watcher.on_committed(result)
 
     def _bill(self, pending: PendingRequest, outcome: Outcome, body: bytes) -> Bill:
@@ -168,11 +168,11 @@ class Sender:
 
     async def _rest(self, seconds: float, limiter: Limiter) -> None:
         ctx = self._ctx
-        ctx.resting[limiter] += 1
+        ctx.in_flight.resting[limiter] += 1
         try:
             await rest(seconds, ctx.stopping)
         finally:
-            ctx.resting[limiter] -= 1
+            ctx.in_flight.resting[limiter] -= 1
 
 
 def _is_to_retry(result: AttemptResult | None) -> bool:

@@ -70,7 +70,7 @@ class Ticker:
             done=progress.done,
             failed=progress.failed,
             retried=progress.retried,
-            in_flight=self.ctx.in_flight,
+            in_flight=self.ctx.in_flight.attempts,
             spent_usd=progress.spent_usd,
             unknown_usd=progress.unknown_usd,
             cache_read_share=read / prompt if prompt else 0.0,

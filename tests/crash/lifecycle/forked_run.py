@@ -24,7 +24,7 @@ from batcher.cli import main
 from batcher.cli.commands import retry as _retry  # noqa: F401 - so that forked commands have it
 from batcher.cli.commands import run as _run  # noqa: F401
 from batcher.core.answers.response import NoResponse, Response
-from batcher.runner.sending import run as sending
+from batcher.runner.pipeline import live as sending
 from batcher.store.checkpoint import Checkpoint
 
 KINDS = ("success", "truncated", "bad request", "overloaded", "dropped")

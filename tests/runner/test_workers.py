@@ -12,7 +12,7 @@ from batcher.core.job import LimitsSection
 from batcher.core.pace.kinds import Limiter
 from batcher.errors import CheckpointError, InputError
 from batcher.runner.sending.feed import PendingRequest
-from batcher.runner.sending.live import run_live
+from batcher.runner.sending.workers import run_workers
 
 
 class FakeFeed:
@@ -37,7 +37,7 @@ def test_a_run_sends_everything_once_within_its_concurrency() -> None:
 
     async def main() -> None:
         stage = Stage(limits=LimitsSection(concurrency=7), is_warm=False)
-        await run_live(FakeFeed(100), stage.ctx)
+        await run_workers(FakeFeed(100), stage.ctx)
         assert sorted(number for number, _ in stage.api.sent) == list(range(100))
         assert stage.api.most_in_flight == 7
         assert len(stage.recorder.outcomes) == len(stage.watcher.records) == 100
@@ -50,7 +50,7 @@ def test_a_stopped_run_drains() -> None:
 
     async def main() -> None:
         stage = Stage(limits=LimitsSection(concurrency=7))
-        running = asyncio.create_task(run_live(FakeFeed(100), stage.ctx))
+        running = asyncio.create_task(run_workers(FakeFeed(100), stage.ctx))
         await asyncio.sleep(1.5)
         stage.stopping.set()
         await running
@@ -65,9 +65,9 @@ def test_an_input_that_fails_costs_no_answer() -> None:
     async def main() -> None:
         stage = Stage(limits=LimitsSection(concurrency=7))
         with pytest.raises(InputError):
-            await run_live(FakeFeed(100, fails_at=10), stage.ctx)
+            await run_workers(FakeFeed(100, fails_at=10), stage.ctx)
         assert len(stage.api.sent) == len(stage.recorder.outcomes) == 10
-        assert stage.ctx.in_flight == 0
+        assert stage.ctx.in_flight.attempts == 0
 
     run(main())
 
@@ -79,7 +79,7 @@ def test_a_failed_checkpoint_stops_the_run(fails_after: int) -> None:
     async def main() -> None:
         stage = Stage(recorder=FakeRecorder(fails_after), limits=LimitsSection(concurrency=4))
         with pytest.raises(CheckpointError, match="disk full"):
-            await run_live(FakeFeed(1000), stage.ctx)
+            await run_workers(FakeFeed(1000), stage.ctx)
         assert len(stage.api.sent) == len(stage.recorder.intents)
         assert len(stage.watcher.records) == len(stage.recorder.outcomes)
         assert now() < 30
@@ -93,9 +93,9 @@ def test_workers_come_as_the_pace_has_use_for_them() -> None:
     async def main() -> None:
         stage = Stage(limits=LimitsSection(concurrency=100), is_warm=False)
         feed = FakeFeed(1000)
-        running = asyncio.create_task(run_live(feed, stage.ctx))
+        running = asyncio.create_task(run_workers(feed, stage.ctx))
         await asyncio.sleep(0.5)
-        assert stage.ctx.in_flight == 1
+        assert stage.ctx.in_flight.attempts == 1
         assert feed.given <= 10
         await running
         assert stage.api.most_in_flight == 100
@@ -108,7 +108,7 @@ def test_a_failing_api_is_not_hammered_by_the_pool() -> None:
 
     async def main() -> None:
         stage = Stage(FakeApi({n: [failed(529)] for n in range(1000)}))
-        running = asyncio.create_task(run_live(FakeFeed(1000), stage.ctx))
+        running = asyncio.create_task(run_workers(FakeFeed(1000), stage.ctx))
         await asyncio.sleep(60)
         stage.stopping.set()
         await running
@@ -125,7 +125,7 @@ def test_a_refused_key_costs_one_request() -> None:
     async def main() -> None:
         stage = Stage(FakeApi({n: [failed(401)] for n in range(100)}), is_warm=False)
         stage.watcher.on_result = lambda _: stage.stopping.set()
-        await run_live(FakeFeed(100), stage.ctx)
+        await run_workers(FakeFeed(100), stage.ctx)
         assert len(stage.api.sent) == len(stage.recorder.intents) == 1
 
     run(main())
@@ -144,7 +144,7 @@ def test_what_the_workers_wait_for_is_named(answer: Response, word: Limiter) -> 
 
     async def main() -> None:
         stage = Stage(FakeApi({n: [answer] for n in range(3)}))
-        running = asyncio.create_task(run_live(FakeFeed(3), stage.ctx))
+        running = asyncio.create_task(run_workers(FakeFeed(3), stage.ctx))
         await asyncio.sleep(COMMIT_S + LATENCY_S + COMMIT_S)
         assert stage.ctx.limiter is word
         stage.stopping.set()

@@ -1,4 +1,4 @@
-"""The live executor: as many workers as the pace has use for, each with its own connection."""
+"""The workers of a live run: as many as the pace has use for, each with its own connection."""
 
 import asyncio
 from dataclasses import dataclass, field
@@ -8,30 +8,30 @@ from batcher.runner.sending.feed import Feed
 from batcher.runner.sending.sender import Sender
 
 
-async def run_live(feed: Feed, ctx: SendContext) -> None:
-    """Send all requests of a feed until done or stopping.
+async def run_workers(feed: Feed, ctx: SendContext) -> None:
+    """Send all requests of a feed; return when every outcome is on the disk.
 
-    Returns when every outcome is on the disk. When a worker fails (CheckpointError: an attempt
-    could not be recorded, InputError: the input cannot be read on) nothing more is sent, what is
-    in flight is awaited and recorded as far as that can be done, and the first error is raised.
+    When a worker fails (CheckpointError: an attempt could not be recorded, InputError: the input
+    cannot be read on), nothing more is sent. What is in flight is awaited and recorded as far as
+    possible; then the first error is raised.
     """
     endings = await _Workers(feed, ctx).run()
-    recordings = await asyncio.gather(*ctx.unrecorded, return_exceptions=True)
-    for ending in [*endings, *recordings]:
-        if ending is not None:
-            raise ending
+    records = await asyncio.gather(*ctx.in_flight.unrecorded, return_exceptions=True)
+    for error in [*endings, *records]:
+        if error is not None:
+            raise error
 
 
 @dataclass(slots=True)
 class _Workers:
-    """A pool that grows with the pace: a worker holds a request, and requests may be large."""
+    """A pool that grows with the pace: each worker holds a request, and requests may be large."""
 
     feed: Feed
     ctx: SendContext
     _tasks: list["asyncio.Task[None]"] = field(default_factory=list)
 
     async def run(self) -> list[BaseException | None]:
-        """Work until there is nothing left; how each worker ended."""
+        """Work until nothing is left; return the error, or None, of each worker."""
         self._grow()
         while working := [task for task in self._tasks if not task.done()]:
             await asyncio.wait(working, return_when=asyncio.FIRST_COMPLETED)
@@ -48,7 +48,7 @@ class _Workers:
             while not stopping.is_set():
                 pending = await self.feed.get()
                 if pending is None:
-                    self.ctx.has_last = True
+                    self.ctx.in_flight.is_last_taken = True
                     return
                 await sender.send(pending)
                 self._grow()

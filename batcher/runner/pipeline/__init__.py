@@ -1,0 +1,1 @@
+"""One run, step by step: plan, consent, send, finish. The only place that wires everything."""

@@ -1,0 +1,94 @@
+"""The last step of a run: writes the output, decides the exit code, and records how it ended."""
+
+from datetime import UTC, datetime
+from signal import SIGINT, SIGTERM
+
+from batcher.core.pace.halt import Halt
+from batcher.errors import CheckpointError, InputError
+from batcher.runner.options import RunResult
+from batcher.runner.pipeline.live import SendResult
+from batcher.runner.pipeline.session import PlannedRun, RunSession
+from batcher.runner.planning.planner import Plan, comparison_of
+from batcher.runner.record.accounting import summarize
+from batcher.runner.signals import Terminated, exit_code_of
+from batcher.runner.writing.output import Exported, Target, export_parquet
+from batcher.runner.writing.quality import Quality
+from batcher.store.checkpoint import Checkpoint
+from batcher.store.plans import begin_results
+from batcher.store.records import RunEnd
+
+
+def finish_run(session: RunSession, planned: PlannedRun, sent: SendResult | None) -> RunResult:
+    """End a run in order; ``sent`` is None when there was nothing to send."""
+    db, plan = session.writer.call, planned.plan
+    progress = None if sent is None else sent.progress
+    halt = None if progress is None else progress.halt
+    signal = None if sent is None else sent.signal
+    exported = None
+    has_results = session.writer.failure is None
+    if has_results:
+        db(begin_results)
+    if halt is None and signal is None and session.options.pilot is None:
+        try:
+            exported, halt = _export(session, plan, has_sent=sent is not None)
+        except (KeyboardInterrupt, Terminated) as error:
+            if sent is None:
+                raise
+            # What was paid for is recorded; the output is written by the next run.
+            signal = SIGTERM if isinstance(error, Terminated) else SIGINT
+    code = _exit_code(session, plan, halt, signal, exported)
+    if sent is not None:
+        db(Checkpoint.commit, {"run_ends": [RunEnd(session.run_id, datetime.now(UTC), code)]})
+    accounting = db(summarize, session.run_id, has_results=has_results)
+    content = session.record.ended(code, halt, accounting, exported, progress)
+    return RunResult(code, session.run_id, content, exported, halt)
+
+
+def _export(
+    session: RunSession, plan: Plan, *, has_sent: bool
+) -> tuple[Exported | None, Halt | None]:
+    """Write the output; when a run that has sent cannot write it, that ends the run in order."""
+    session.record.writing()
+    context, path = session.context, session.context.workspace.output
+    is_whole = session.options.retrying is None and not comparison_of(context).is_part
+    quality = Quality.of(context, session.run_id, is_whole=is_whole)
+    try:
+        exported = export_parquet(
+            context,
+            plan,
+            session.writer.call,
+            Target(path, session.run_id),
+            session.record.rows_read,
+            quality,
+        )
+    except (InputError, CheckpointError) as error:
+        if not has_sent:
+            raise
+        return None, Halt(1, error.message, error.hint)
+    except OSError as error:
+        hint = "make room, then run the same command again: every answer is recorded"
+        return None, Halt(1, f"the output cannot be written: {path}: {error.strerror}", hint)
+    return exported, None
+
+
+def _exit_code(
+    session: RunSession,
+    plan: Plan,
+    halt: Halt | None,
+    signal: int | None,
+    exported: Exported | None,
+) -> int:
+    if halt is not None:
+        return halt.exit_code
+    if signal is not None:
+        return exit_code_of(signal)
+    if exported is None:
+        return 0  # a pilot has no output
+    job, items = session.context.job, plan.counts.items
+    fine = ["succeeded", "skipped"]
+    if job.labels.on_invalid == "keep":
+        fine.append("invalid")
+    failed = items - sum(exported.by_status.get(status, 0) for status in fine)
+    if failed <= job.limits.max_failed * items:
+        return 0
+    return 5 if exported.open_rows else 3

@@ -1,0 +1,240 @@
+"""The live delivery: one event loop that sends a plan, and everything that can end it early."""
+
+import asyncio
+import random
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from decimal import Decimal
+from itertools import count
+
+from batcher.api.client import MessagesClient
+from batcher.core.job import ApiSection
+from batcher.core.money.display import rounded_text
+from batcher.core.pace.halt import Basis, Halt, HaltWatch, Unsent, budget_reached
+from batcher.core.pace.retry import RetryPolicy
+from batcher.errors import BatcherError, CheckpointError, InputError
+from batcher.runner.pipeline.session import PlannedRun, RunSession
+from batcher.runner.sending.budget_gate import BudgetGate
+from batcher.runner.sending.cache_gate import CacheGate
+from batcher.runner.sending.context import SendContext
+from batcher.runner.sending.feed import Feed
+from batcher.runner.sending.label_check import LabelCheck
+from batcher.runner.sending.progress import Progress
+from batcher.runner.sending.rate_gate import RateGate
+from batcher.runner.sending.ticker import Ticker
+from batcher.runner.sending.workers import run_workers
+from batcher.store.disk_space import LOG_BYTES, disk_full, free_bytes
+
+_SECOND_SIGNAL = "press Ctrl-C again to quit now; requests in flight may still be billed"
+
+
+@dataclass(slots=True)
+class SendResult:
+    """How sending ended: its counts, and the number of the signal that stopped it, if one did.
+
+    Any other reason to stop early is ``progress.halt``.
+    """
+
+    progress: Progress
+    signal: int | None = None
+
+
+async def send_live(
+    session: RunSession, planned: PlannedRun, api: ApiSection, first_attempt_id: int
+) -> SendResult:
+    """Send what the plan says to ``api``; return when all that came back is on the disk.
+
+    An error on the way ends as a halt, not as an exception: a run that was paid for needs an end.
+    """
+    job, stopping = planned.sending.job, asyncio.Event()
+    loop = asyncio.get_running_loop()
+    watch = HaltWatch(float(job.retry.patience_s), loop.time())
+    progress = Progress(planned.plan.counts.to_send, watch, stopping.set, loop.time)
+    client = MessagesClient(
+        api,
+        session.key,
+        connections=job.limits.concurrency,
+        timeout_s=float(job.limits.timeout_s),
+    )
+    attempt_ids = count(first_attempt_id)
+    ctx = _send_context(session, planned, client, attempt_ids, progress, stopping)
+    return await _LiveDelivery(session, planned, ctx, client, SendResult(progress)).run()
+
+
+def _send_context(
+    session: RunSession,
+    planned: PlannedRun,
+    client: MessagesClient,
+    attempt_ids: "count[int]",
+    progress: Progress,
+    stopping: asyncio.Event,
+) -> SendContext:
+    job = planned.sending.job
+    policy = RetryPolicy(
+        job.retry.attempts, float(job.retry.max_wait_s), job.retry.unknown_attempts
+    )
+    jitter = random.Random().random  # noqa: S311 - not for secrets
+    least_usd = planned.plan.counts.least_worst_case_usd or Decimal(0)
+    return SendContext(
+        client=client,
+        recorder=session.writer,
+        rate_gate=RateGate(job.limits, policy.max_wait_s, stopping, progress.clock, jitter),
+        budget_gate=BudgetGate(planned.budget, least_usd, stopping, progress.stop_for_budget),
+        cache_gate=CacheGate(job.cache.ttl, progress.clock),
+        prices=planned.sending.prices,
+        free_usage_fields=job.prices.free_usage_fields,
+        policy=policy,
+        label_check=LabelCheck.of(planned.sending),
+        run_id=session.run_id,
+        attempt_ids=attempt_ids,
+        random=jitter,
+        stopping=stopping,
+        watcher=progress,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _LiveDelivery:
+    session: RunSession
+    planned: PlannedRun
+    ctx: SendContext
+    client: MessagesClient
+    result: SendResult
+
+    @property
+    def progress(self) -> Progress:
+        return self.result.progress
+
+    async def run(self) -> SendResult:
+        session, ctx, progress = self.session, self.ctx, self.progress
+        with self._stopped_by_signals(), self._stopped_at_deadline():
+            feed = Feed(
+                self.planned.sending,
+                self.planned.plan,
+                ctx.stopping.is_set,
+                lambda: 2 * ctx.rate_gate.wanted,
+            )
+            ticker = Ticker(ctx, progress, session.ui, session.record.running, self._disk_problem)
+            ticking = asyncio.create_task(ticker.run())
+            try:
+                await run_workers(feed, ctx)
+            except (InputError, CheckpointError) as error:
+                progress.halt = _halt(error)
+            finally:
+                ticking.cancel()
+                await asyncio.gather(ticking, return_exceptions=True)
+                feed.close()
+                await self.client.aclose()
+                progress.limits = ctx.rate_gate.observed_limits
+                ticker.show_end()
+                session.ui.end()
+            progress.halt = (
+                _halt(session.writer.failure)
+                or progress.halt
+                or self._deadline_halt()
+                or self._budget_halt()
+            )
+            ticker.end()
+        return self.result
+
+    @contextmanager
+    def _stopped_by_signals(self) -> Iterator[None]:
+        """Drain on the first signal; quit at once on the second."""
+        loop = asyncio.get_running_loop()
+
+        def stop(number: int) -> None:
+            self.result.signal = number
+            self.progress.stopped_by = signal.Signals(number).name
+            loop.call_soon_threadsafe(self._drain, "stopping", f"; {_SECOND_SIGNAL}")
+
+        with self.session.interrupts.while_sending(stop, self._exit_message, self._on_exit):
+            yield
+
+    def _exit_message(self) -> str:
+        in_flight = self.ctx.in_flight
+        unrecorded = len(in_flight.unrecorded)
+        also = f" and {unrecorded} responses not on the disk yet" if unrecorded else ""
+        return (
+            f"stopped at once with {in_flight.attempts} requests in flight{also}; "
+            f"up to {rounded_text(in_flight.unknown_usd)} may be billed without a record"
+        )
+
+    def _on_exit(self, exit_code: int) -> None:
+        """Leave files in order when the process ends in the middle of sending."""
+        self.session.writer.ballast.drop()
+        self.session.record.give_up(exit_code, self.ctx.in_flight.unknown_usd)
+
+    @contextmanager
+    def _stopped_at_deadline(self) -> Iterator[None]:
+        """Drain at the deadline; send nothing when it has passed already."""
+        loop, deadline = asyncio.get_running_loop(), self.session.deadline
+
+        def stop() -> None:
+            self.progress.stopped_by = self.progress.stopped_by or "deadline"
+            self._drain("the time is up")
+
+        if deadline is None:
+            yield
+            return
+        if loop.time() >= deadline:
+            stop()
+            yield
+            return
+        timer = loop.call_at(deadline, stop)
+        try:
+            yield
+        finally:
+            timer.cancel()
+
+    def _drain(self, reason: str, hint: str = "") -> None:
+        self.ctx.stopping.set()
+        attempts = self.ctx.in_flight.attempts
+        self.session.ui.say(f"{reason}: waiting for {attempts} requests in flight{hint}")
+
+    def _disk_problem(self) -> Halt | None:
+        """Check that the checkpoint can take what is in flight; may wait for the disk."""
+        folder, in_flight = self.session.context.workspace.state, self.ctx.in_flight
+        incoming = in_flight.attempts + len(in_flight.unrecorded)
+        is_short = free_bytes(folder) < LOG_BYTES + incoming * self.progress.longest_answer
+        return _halt(self.session.writer.failure or (disk_full(folder) if is_short else None))
+
+    def _deadline_halt(self) -> Halt | None:
+        left = self.progress.to_send - self.progress.done
+        if self.progress.stopped_by != "deadline" or not left:
+            return None
+        return Halt(
+            7, f"the time is up; {left:,} rows are left", "run the same command again to go on"
+        )
+
+    def _budget_halt(self) -> Halt | None:
+        """Say what is left when the budget, and nothing else, kept rows from being sent."""
+        progress, gate = self.progress, self.ctx.budget_gate
+        left, state = progress.to_send - progress.done, gate.state
+        if state is None or not gate.left_out or not left:
+            return None
+        if progress.stopped_by not in (None, "budget"):
+            return None  # a signal is reported first
+        usd, basis = self._cost_of(left)
+        approval = self.session.options.approval
+        return budget_reached(
+            state,
+            Unsent(left, usd, basis, gate.largest_left_out),
+            is_daily=self.planned.sending.job.budget.per == "day",
+            plan_cap_usd=None if approval is None else approval.cap_usd,
+        )
+
+    def _cost_of(self, rows: int) -> tuple[Decimal, Basis]:
+        """Estimate what the remaining rows cost, in USD, from the best evidence that there is."""
+        progress, estimate = self.progress, self.planned.estimate
+        if progress.mean_usd is not None:
+            return progress.mean_usd * rows, Basis.RUN
+        if estimate is not None:
+            return estimate.usd.expected / progress.to_send * rows, Basis.ESTIMATE
+        # A job with a budget has a bound for everything that is to be sent.
+        return self.planned.plan.counts.worst_case_usd or Decimal(0), Basis.BOUND
+
+
+def _halt(error: BatcherError | None) -> Halt | None:
+    return None if error is None else Halt(1, error.message, error.hint)

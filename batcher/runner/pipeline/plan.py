@@ -1,0 +1,65 @@
+"""The first step of a run: reads the input, and says what is to be sent and what it may cost."""
+
+from batcher.core.estimate.estimate import Estimate
+from batcher.core.money.budget import Budget
+from batcher.core.money.display import rounded_text
+from batcher.runner.job_context import JobContext, open_job
+from batcher.runner.options import Retrying
+from batcher.runner.pipeline.session import PlannedRun, RunSession
+from batcher.runner.planning.budget import open_budget
+from batcher.runner.planning.estimate import estimate_plan
+from batcher.runner.planning.pilot import draw, only
+from batcher.runner.planning.planner import Plan, make_plan
+from batcher.runner.planning.preflight import check_plan, planning_line
+from batcher.runner.planning.retry import plan_retry, retry_line
+from batcher.store.budget import release_unknown
+
+
+def plan_run(session: RunSession) -> PlannedRun:
+    """Plan a run; raise ConfigurationError or PlanChangedError when it must not start."""
+    retrying = session.options.retrying
+    if retrying is None:
+        sending, plan, estimate = _plan_new(session)
+    else:
+        sending, plan, estimate = _plan_retry(session, retrying)
+    for warning in plan.warnings:
+        session.ui.say(f"warning  {warning}")
+    check_plan(plan, session.context)
+    if session.options.approval is not None:
+        session.options.approval.check(session.context, plan, session.started)
+    return PlannedRun(sending, plan, estimate, _budget(session, plan))
+
+
+def _plan_new(session: RunSession) -> tuple[JobContext, Plan, Estimate | None]:
+    context, db = session.context, session.writer.call
+    plan = make_plan(context, db, session.record.rows_read)
+    if session.options.pilot is not None:
+        plan = only(plan, context, db, draw(plan, db, session.options.pilot))
+    estimate = estimate_plan(context, plan, db) if plan.counts.to_send else None
+    session.ui.say(planning_line(plan, context, estimate))
+    return context, plan, estimate
+
+
+def _plan_retry(session: RunSession, retrying: Retrying) -> tuple[JobContext, Plan, None]:
+    context, record = session.context, session.record
+    variant = open_job(
+        retrying.variant,
+        is_simulated=context.workspace.is_simulated,
+        today=context.policy.today,
+    )
+    plan, retries = plan_retry(
+        context, variant, session.writer.call, record.rows_read, retrying.only
+    )
+    session.ui.say(retry_line(retries, plan.counts.bad))
+    return variant, plan, None
+
+
+def _budget(session: RunSession, plan: Plan) -> Budget | None:
+    """Open the budget, if the job has one; release what it reserved for unknown attempts first."""
+    db, started = session.writer.call, session.started
+    if session.options.releases_unknown:
+        attempts, usd = db(release_unknown, started)
+        session.ui.say(f"released {rounded_text(usd)} reserved for {attempts:,} unknown attempts")
+    approval = session.options.approval
+    cap_usd = None if approval is None else approval.cap_usd
+    return open_budget(session.context, plan, db, started, cap_usd)

@@ -1,0 +1,36 @@
+"""Where the requests of a run are while it sends: in flight, not yet recorded, or resting."""
+
+import asyncio
+from collections import Counter
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+from batcher.core.money.exact import total
+from batcher.core.pace.kinds import Limiter
+
+
+@dataclass(slots=True)
+class InFlight:
+    """Counts what the workers of a run are doing; shared by all of them.
+
+    ``at_risk`` has the worst cost of each attempt in flight, by attempt id. ``unrecorded`` has the
+    cost of each response that is not on the disk yet, by the future of its record. Costs are in
+    USD; None is a cost without a bound. ``resting`` counts the workers that wait before a retry, by
+    the reason. ``is_last_taken`` says that no further request will begin.
+    """
+
+    at_risk: dict[int, Decimal | None] = field(default_factory=dict)
+    unrecorded: "dict[asyncio.Future[None], Decimal | None]" = field(default_factory=dict)
+    resting: Counter[Limiter] = field(default_factory=Counter)
+    is_last_taken: bool = False
+
+    @property
+    def attempts(self) -> int:
+        """The number of attempts that were sent and are not back."""
+        return len(self.at_risk)
+
+    @property
+    def unknown_usd(self) -> Decimal:
+        """What may be billed without a record if the process ends now, as far as it is bounded."""
+        costs = [*self.at_risk.values(), *self.unrecorded.values()]
+        return total(usd for usd in costs if usd is not None)
