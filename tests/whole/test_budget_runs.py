@@ -94,7 +94,7 @@ def test_exactly_enough_is_enough(tmp_path: Path) -> None:
     job.write([*rows(8), {"id": "new", "text": "one more"}])
     billed = server.ledger()["cost_usd"]
     said = job.run("--max-cost", billed, code=6)
-    assert "1 rows are left, which cost about" in said
+    assert "1 rows are left, expected to cost" in said
     assert "by the estimate" in said
     assert server.ledger()["requests"] == 8
     type_next(said)
@@ -170,16 +170,16 @@ def age(state: Path) -> None:
 
 
 def test_what_is_held_can_be_released(tmp_path: Path) -> None:
-    """Attempts that may have been billed unseen hold their worst case until somebody says no."""
+    """Attempts of unknown billing status reserve their worst case until a person releases them."""
     server = Server("--latency", "0.01", "--fault", "reset_billed:every_n=6,first_n=24")
     job = Job(tmp_path, server).write(rows(120), more="[retry]\nattempts = 1\n")
     said = job.run("--max-cost", "0.0035", code=6)
-    assert "are held" in said
+    assert "billing status is unknown" in said
     held, first = Decimal(usd_of(job)["unknown"]), server.ledger()["answered"]
     assert held > 0
     said = job.run("--max-cost", "0.0035", "--release-unknown", code=6)
     assert "released $" in said
-    assert "are held" not in said
+    assert "billing status is unknown" not in said
     assert server.ledger()["answered"] - first > first / 5
     (record, *_) = sorted((tmp_path / "runs/job").glob("*/run.json"), reverse=True)
     assert json.loads(record.read_text())["checkpoint"]["usd"]["unknown"] == "0"

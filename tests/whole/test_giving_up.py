@@ -14,13 +14,13 @@ from whole_runs import Job, Server
 
 INTERRUPTED_TWICE = """
 import os, signal
-from batcher.runner import pipeline
-def plan(*_):
+from batcher.runner.pipeline import plan as step
+def interrupt(*_):
     try:
         os.kill(os.getpid(), signal.SIGINT)
     except KeyboardInterrupt:
         os.kill(os.getpid(), signal.SIGTERM)
-pipeline.make_plan = plan
+step.make_plan = interrupt
 from batcher.cli.main import main
 main()
 """
