@@ -1,1 +1,1 @@
-"""Writes what came of a run: Parquet, JSONL and the run's own record."""
+"""Writes the results of a run: Parquet, JSON lines, JSON files and notices."""

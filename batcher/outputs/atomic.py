@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all."""
+"""Writes files that appear whole or not at all."""
 
 import json
 import os
@@ -11,13 +11,13 @@ from batcher.errors import ConfigurationError
 
 
 def write_json(path: Path, content: Mapping[str, Any], *, is_durable: bool = True) -> None:
-    """Replace a JSON file; ``is_durable`` also waits for the disk."""
+    """Replace a JSON file; with ``is_durable`` wait until it is on the disk."""
     text = json.dumps(content, indent=1, ensure_ascii=False, default=str)
     write_text(path, text + "\n", is_durable=is_durable)
 
 
 def write_text(path: Path, text: str, *, is_durable: bool = True) -> None:
-    """Replace a text file; ``is_durable`` also waits for the disk."""
+    """Replace a text file; with ``is_durable`` wait until it is on the disk."""
     temporary = path.with_name(f".{path.name}.new")
     with temporary.open("w", encoding="utf-8") as file:
         file.write(text)
@@ -30,27 +30,27 @@ def write_text(path: Path, text: str, *, is_durable: bool = True) -> None:
 
 
 def check_replaceable(path: Path) -> None:
-    """Refuse a name that something else than a file or a folder bears; touches nothing.
+    """Raise ConfigurationError unless the path is a file, a folder or free; change nothing.
 
-    A rename would put the output in the place of a device, a pipe, a socket or a link (such as
-    ``/dev/stdout``), not into it. Raises ConfigurationError.
+    A rename would replace a device, a pipe, a socket or a link (such as ``/dev/stdout``) instead
+    of writing into it.
     """
     if path.is_symlink():
         raise ConfigurationError(
-            f"{path} is a link, and an output replaces whole files",
-            hint="name the file itself, or another path",
+            f"{path} is a link, and the output would replace the link",
+            hint="name the file that the link points to, or another path",
         )
     if path.exists() and not (path.is_file() or path.is_dir()):
         raise ConfigurationError(
-            f"{path} is neither a file nor a folder, and an output replaces whole files",
+            f"{path} is neither a file nor a folder, and the output would replace it",
             hint="name a file",
         )
 
 
 def put_in_place(temporary: Path, path: Path) -> None:
-    """Move a finished file or folder to its name, replacing what is there."""
+    """Move a finished file or folder to its path; replace a file or folder that is there."""
     if temporary.is_dir() and path.exists():
-        # A folder cannot be replaced in one step: for an instant neither stands there.
+        # A folder cannot be replaced in one step: for a moment there is no folder at this path.
         old = path.with_name(f".{path.name}.old")
         shutil.rmtree(old, ignore_errors=True)
         path.rename(old)
@@ -62,13 +62,13 @@ def put_in_place(temporary: Path, path: Path) -> None:
 
 
 def sync_file(path: Path) -> None:
-    """Make a file's content durable."""
+    """Wait until a file's content is on the disk."""
     with path.open("rb") as file:
         os.fsync(file.fileno())
 
 
 def sync_folder(folder: Path) -> None:
-    """Make names in a folder durable."""
+    """Wait until the file names in a folder are on the disk."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(descriptor)

@@ -1,4 +1,4 @@
-"""The output as lines of JSON: one object a row, or Message Batches results."""
+"""Writes the output as lines of JSON: one object per row, or Message Batches results."""
 
 import base64
 import contextlib
@@ -22,7 +22,7 @@ from batcher.outputs.atomic import put_in_place, sync_file
 class LinesOutput:
     """Writes lines under a temporary name; ``finish`` puts the file in place.
 
-    Left without ``finish`` it leaves nothing behind.
+    Without ``finish``, no file remains when the context ends.
     """
 
     def __init__(self, path: Path) -> None:
@@ -39,53 +39,53 @@ class LinesOutput:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        with contextlib.suppress(OSError):  # it is thrown away, as on a full disk
+        with contextlib.suppress(OSError):  # the disk may be full; the file is deleted
             self._file.close()
         self._temporary.unlink(missing_ok=True)
 
     def write(self, lines: Iterable[bytes]) -> None:
-        """Add lines, which hold no line break."""
+        """Add lines; they must not contain line breaks."""
         for line in lines:
             self._file.write(line + b"\n")
 
     def finish(self) -> None:
-        """Put the file in place, on the disk."""
+        """Wait until the file is on the disk, then rename it to its final path."""
         self._file.close()
         sync_file(self._temporary)
         put_in_place(self._temporary, self._path)
 
 
 def json_lines(table: pa.Table) -> Iterator[bytes]:
-    """Write each row as an object.
+    """Yield each row as a JSON object.
 
-    Decimals become strings, times ISO strings, bytes Base64, durations seconds; NaN and the
-    infinities, which JSON does not have, become null. Raises ConfigurationError for a nested
-    column that is more exact than microseconds, since its times cannot be read.
+    Decimals become strings, times ISO strings, bytes Base64, durations seconds. NaN and the
+    infinities, which JSON does not have, become null. Raises ConfigurationError for a nested column
+    with times in nanoseconds, which Python cannot represent.
     """
-    columns = [_readable(table.column(name)) for name in table.column_names]
+    columns = [_convertible(table.column(name)) for name in table.column_names]
     try:
         rows = pa.table(columns, names=table.column_names).to_pylist()
     except ValueError:
         raise ConfigurationError(
-            "a nested column holds times in nanoseconds, which JSON lines are not written from",
-            hint="leave it out of output.keep, or use --format parquet",
+            "a nested column has times in nanoseconds, which cannot be written as JSON lines",
+            hint="remove the column from output.keep, or use --format parquet",
         ) from None
     for row in rows:
-        yield dump(_plain(row))
+        yield dump(_json_value(row))
 
 
 def batch_result_lines(results: pa.Table, *, has_samples: bool = False) -> Iterator[bytes]:
-    """Write results, with the columns of the store's query, as Message Batches results.
+    """Yield results, with the columns of the store's query, as Message Batches results.
 
-    An answer's body goes in as it came. A row without one is ``errored``.
+    The body of a message is copied unchanged. A row without a message is ``errored``.
     """
     for result in results.to_pylist():
-        name = dump(_custom_id(result, has_samples=has_samples))
-        yield b'{"custom_id":' + name + b',"result":' + _result(result) + b"}"
+        custom_id = dump(_custom_id(result, has_samples=has_samples))
+        yield b'{"custom_id":' + custom_id + b',"result":' + _result(result) + b"}"
 
 
-def _readable(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Turn times that Python has no type for into text, exactly."""
+def _convertible(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Convert a column of times that Python has no type for, exactly, into text or seconds."""
     if pa.types.is_timestamp(column.type) or pa.types.is_time64(column.type):
         text = pc.cast(column, pa.string())
         return pc.replace_substring(text, " ", "T", max_replacements=1)
@@ -101,12 +101,12 @@ def _readable(column: pa.ChunkedArray) -> pa.ChunkedArray:
 _PER_SECOND = {"s": 1.0, "ms": 1e3, "us": 1e6, "ns": 1e9}
 
 
-def _plain(value: Any) -> Any:
-    """Turn a value into what JSON has."""
+def _json_value(value: Any) -> Any:
+    """Convert a value to types that JSON has."""
     if isinstance(value, Mapping):
-        return {str(key): _plain(item) for key, item in value.items()}
+        return {str(key): _json_value(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
+        return [_json_value(item) for item in value]
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, datetime | date | time):
@@ -121,16 +121,16 @@ def _plain(value: Any) -> Any:
 
 
 def _custom_id(result: Mapping[str, Any], *, has_samples: bool) -> str:
-    """Name a result so that no two have one name: rows whose id is not theirs go by position."""
-    is_own = result["id"] is not None and result["error_type"] != "client.duplicate_id"
-    name = result["id"] if is_own else f"row:{result['ordinal'] + 1}"
+    """Return a unique id: the row's own, or its position when it has none or a duplicate one."""
+    has_own_id = result["id"] is not None and result["error_type"] != "client.duplicate_id"
+    name = result["id"] if has_own_id else f"row:{result['ordinal'] + 1}"
     return f"{name}:{result['sample']}" if has_samples else str(name)
 
 
 def _result(result: Mapping[str, Any]) -> bytes:
     body = result["body"]
     if result["is_final"] and result["http_status"] == 200 and _is_message(body):
-        # Line breaks outside JSON's strings mean nothing, and inside they are always escaped.
+        # Line breaks in JSON only occur between values: inside strings they are escaped.
         on_one_line = bytes(body).replace(b"\n", b" ").replace(b"\r", b" ")
         return b'{"type":"succeeded","message":' + on_one_line + b"}"
     unsent = "client.billing_unknown" if result["attempts"] else "client.not_sent"
@@ -138,8 +138,8 @@ def _result(result: Mapping[str, Any]) -> bytes:
         "type": result["error_type"] or unsent,
         "message": result["error_message"] or result["status"] or "unsent",
     }
-    whole = {"type": "error", "error": error, "request_id": result["request_id"]}
-    return dump({"type": "errored", "error": whole})
+    response = {"type": "error", "error": error, "request_id": result["request_id"]}
+    return dump({"type": "errored", "error": response})
 
 
 def _is_message(body: bytes | None) -> bool:

@@ -1,4 +1,4 @@
-"""The columns of typed labels: their Arrow types, and the arrays that answers fill."""
+"""The label columns of an output: their Arrow types, and their arrays from the answers."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -23,9 +23,9 @@ _TYPES: Mapping[str, pa.DataType] = {
 
 
 def arrow_type(column: ColumnType, *, is_inner: bool = False) -> pa.DataType:
-    """The type of a column; inside of lists and structs choices are plain texts."""
+    """Return the type of a column; an enum inside a list or struct is a plain string."""
     if column.kind == "list":
-        assert column.item is not None  # noqa: S101 - every list has one
+        assert column.item is not None  # noqa: S101 - every list has an item type
         return pa.list_(arrow_type(column.item, is_inner=True))
     if column.kind == "struct":
         fields = column.fields
@@ -34,12 +34,12 @@ def arrow_type(column: ColumnType, *, is_inner: bool = False) -> pa.DataType:
 
 
 def label_fields(labels: Labels) -> list[pa.Field]:
-    """The columns of a job's labels, in the order of its schema."""
+    """Return the fields of a job's labels, in the order of its schema."""
     return [pa.field(name, arrow_type(column)) for name, column in labels.columns.items()]
 
 
 def label_arrays(labels: Labels, values: Sequence[Mapping[str, Any] | None]) -> list[pa.Array]:
-    """Fill the columns; what a value does not say is null."""
+    """Return the label columns; a field that a value does not have is null."""
     return [
         _array([None if value is None else value.get(name) for value in values], column)
         for name, column in labels.columns.items()
@@ -47,7 +47,7 @@ def label_arrays(labels: Labels, values: Sequence[Mapping[str, Any] | None]) -> 
 
 
 def vote_fields(labels: Labels, prefix: str) -> list[pa.Field]:
-    """The columns of what several answers to a row vote for: the label of most, and their share."""
+    """Return the fields for votes of several answers: the majority's label and its share."""
     fields = []
     for name in voted_fields(labels.columns):
         kind = arrow_type(labels.columns[name])
@@ -59,14 +59,14 @@ def vote_fields(labels: Labels, prefix: str) -> list[pa.Field]:
 def vote_arrays(
     labels: Labels, values: Sequence[Mapping[str, Any] | None], samples: int
 ) -> list[pa.Array]:
-    """Fill those columns, alike for all answers to a row; a tie has no majority."""
+    """Return the vote columns, equal for all answers to a row; a tie has no majority."""
     arrays = []
     rows = [values[first : first + samples] for first in range(0, len(values), samples)]
     for name in voted_fields(labels.columns):
-        said = ([vote_of(value, name) for value in row] for row in rows)
-        votes = [found for row in said for found in [vote(row)] * samples]
-        majority = [None if one is None else one.value for one in votes]
-        shares = [None if one is None else one.agreement for one in votes]
+        labels_by_row = ([vote_of(value, name) for value in row] for row in rows)
+        votes = [result for row in labels_by_row for result in [vote(row)] * samples]
+        majority = [None if result is None else result.value for result in votes]
+        shares = [None if result is None else result.agreement for result in votes]
         arrays += [_array(majority, labels.columns[name]), pa.array(shares, pa.float64())]
     return arrays
 

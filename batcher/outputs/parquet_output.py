@@ -1,4 +1,4 @@
-"""Parquet that appears whole: one file, or a folder of parts."""
+"""Writes Parquet that appears whole: one file, or a folder of parts."""
 
 import contextlib
 import json
@@ -20,10 +20,10 @@ METADATA_KEY = b"batcher"
 
 
 class ParquetOutput:
-    """Collects tables into row groups under a temporary name; ``finish`` puts them in place.
+    """Writes tables as row groups under a temporary name; ``finish`` renames the output.
 
-    Left without ``finish`` it leaves nothing behind. Row groups are small, so that memory stays
-    flat; pages carry checksums, so that a flipped bit is found by readers that look.
+    Without ``finish``, no file remains when the context ends. Row groups are small, to bound
+    memory. Pages have checksums, so that readers that check them detect a flipped bit.
     """
 
     def __init__(self, path: Path, schema: pa.Schema, *, rows_per_file: int | None) -> None:
@@ -50,27 +50,27 @@ class ParquetOutput:
         trace: TracebackType | None,
     ) -> None:
         if self._writer is not None:
-            with contextlib.suppress(OSError):  # it is thrown away, as on a full disk
+            with contextlib.suppress(OSError):  # the disk may be full; the file is deleted
                 self._writer.close()
         _remove(self._temporary)
 
     def write(self, table: pa.Table) -> None:
-        """Add rows with the output's schema."""
+        """Add rows; they must have the output's schema."""
         while table.num_rows:
             if self._room() == 0:
                 self._end_file({})
             part = table.slice(0, self._room())
-            self._wait(part)
+            self._add(part)
             table = table.slice(part.num_rows)
 
     def finish(self, metadata: Mapping[str, Any]) -> None:
-        """Write what is left and the metadata, and put the output in place."""
+        """Write the remaining rows and the metadata, then rename the output to its final path."""
         self._end_file(metadata)
         if self._rows_per_file is not None:
             sync_folder(self._temporary)
         put_in_place(self._temporary, self._path)
 
-    def _wait(self, table: pa.Table) -> None:
+    def _add(self, table: pa.Table) -> None:
         self._waiting.append(table)
         self._waiting_rows += table.num_rows
         size = sum(waiting.nbytes for waiting in self._waiting)
@@ -97,7 +97,7 @@ class ParquetOutput:
         return self._temporary / f"part-{self._files:05}.parquet"
 
     def _room(self) -> int:
-        """How many rows still fit into the current file."""
+        """Return how many rows still fit into the current file."""
         if self._rows_per_file is None:
             return sys.maxsize
         return self._rows_per_file - self._rows_in_file - self._waiting_rows
@@ -114,23 +114,23 @@ class ParquetOutput:
 
 
 def read_metadata(path: Path) -> dict[str, Any] | None:
-    """The metadata of an output that is there; None when there is none or it is not ours."""
+    """Return the metadata of an output; None when the output is missing or not from batcher."""
     files = sorted(path.glob("part-*.parquet")) if path.is_dir() else [path]
     try:
         content = pq.read_metadata(files[-1]).metadata or {}
-        found = json.loads(content[METADATA_KEY])
+        metadata = json.loads(content[METADATA_KEY])
     except (OSError, IndexError, KeyError, ValueError, pa.ArrowException):
         return None
-    return found if isinstance(found, dict) else None
+    return metadata if isinstance(metadata, dict) else None
 
 
 def count_rows(path: Path) -> int:
-    """How many rows one file of an output has."""
+    """Return the number of rows in one file of an output."""
     return int(pq.read_metadata(path).num_rows)
 
 
 def clear_leftovers(path: Path) -> None:
-    """Remove what a killed run left beside an output."""
+    """Remove temporary files that a killed run left beside an output."""
     for kind in ("new", "old"):
         _remove(path.with_name(f".{path.name}.{kind}"))
 

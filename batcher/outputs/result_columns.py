@@ -1,4 +1,4 @@
-"""The columns that batcher adds to the input's, and how a stretch of results fills them."""
+"""The columns that batcher adds to the input's columns, and their values from results."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -41,9 +41,9 @@ _TEXT = ("text", "thinking")
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """Which columns an output has: the kept ones first, the labels, then ours with a prefix.
+    """The columns of an output: kept input columns, labels, then bookkeeping with a prefix.
 
-    Where a row has several answers (``samples``), ours begin with what their labels vote for.
+    When a row has several answers (``samples``), columns with their votes come before bookkeeping.
     """
 
     kept: pa.Schema
@@ -54,19 +54,19 @@ class Layout:
 
     @property
     def schema(self) -> pa.Schema:
-        """The output's schema; the same whatever the answers are."""
+        """The output's schema; it does not depend on the answers."""
         ours = [pa.field(self.prefix + name, kind) for name, kind in self._ours()]
         labels = [] if self.labels is None else label_fields(self.labels)
         return pa.schema([*self.kept, *labels, *self._votes(), *ours])
 
     def clashes(self) -> list[str]:
-        """Kept columns that bear one of our names."""
+        """Return the kept columns with the name of a bookkeeping or vote column."""
         return sorted(self._our_names() & set(self.kept.names))
 
     def label_clashes(self) -> list[str]:
-        """Labels that bear the name of a kept column, of one of ours, or of another label.
+        """Return the labels with the name of a kept, bookkeeping or vote column or another label.
 
-        Whatever the capitals: DuckDB and others would take one of them for the other.
+        Upper and lower case count as equal, as they do in DuckDB and other programs.
         """
         labels = () if self.labels is None else self.labels.columns
         names = Counter(name.casefold() for name in (*self.kept.names, *self._our_names(), *labels))
@@ -115,7 +115,7 @@ def _bookkeeping_values(results: pa.Table, answers: Sequence[ParsedAnswer]) -> d
     values["shared"] = shared
     values["attempts"] = pc.fill_null(results.column("attempts"), 0)
     values["started_at"] = results.column("first_sent_at")
-    # What an earlier row paid for costs nothing here, so that each column sums to the bill.
+    # An earlier row paid for a shared answer: it costs 0 here, so that the sum is the bill.
     values["cost_usd"] = pc.if_else(shared, 0.0, _cost(results))
     for name in TOKEN_FIELDS:
         values[name] = pc.if_else(pc.and_(shared, pc.is_valid(values[name])), 0, values[name])
@@ -125,12 +125,12 @@ def _bookkeeping_values(results: pa.Table, answers: Sequence[ParsedAnswer]) -> d
 
 
 def _cost(results: pa.Table) -> pa.Array:
-    """The billed dollars of a row: 0 when nothing was sent, null when a part is not known."""
-    # Arrow's own cast is not the nearest double: 0.000222 would become 0.00022200000000000003.
+    """Return each row's billed dollars: 0 when nothing was sent, null when a part is unknown."""
+    # Arrow's cast does not give the nearest double: 0.000222 becomes 0.00022200000000000003.
     decimals = results.column("cost_usd").to_pylist()
-    known = pa.array([float(usd or 0) for usd in decimals], pa.float64())
+    usd = pa.array([float(cost or 0) for cost in decimals], pa.float64())
     is_unpriced = pc.greater(pc.fill_null(results.column("unpriced"), 0), 0)
-    return pc.if_else(is_unpriced, pa.scalar(None, pa.float64()), known)
+    return pc.if_else(is_unpriced, pa.scalar(None, pa.float64()), usd)
 
 
 def _unsent_types(results: pa.Table) -> pa.Array:
@@ -139,7 +139,7 @@ def _unsent_types(results: pa.Table) -> pa.Array:
 
 
 def repeat_rows(table: pa.Table, times: int) -> pa.Table:
-    """Repeat each row of a table, for rows that have several answers."""
+    """Repeat each row of a table, once for each of its several answers."""
     if times == 1:
         return table
     return table.take([row for row in range(table.num_rows) for _ in range(times)])

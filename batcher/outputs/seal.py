@@ -1,4 +1,4 @@
-"""The seal of an output: what was written, so that a changed byte is noticed later."""
+"""The seal of an output: the checksums of its files, to detect a later change."""
 
 import hashlib
 import json
@@ -25,7 +25,7 @@ class SealedFile:
 
 @dataclass(frozen=True, slots=True)
 class Seal:
-    """An output as it was written; ``content`` names what it was made from."""
+    """The files of an output as they were written; ``content`` is a hash of their source."""
 
     path: str
     content: str
@@ -33,30 +33,32 @@ class Seal:
 
     @classmethod
     def of(cls, path: Path, made_from: Mapping[str, Any]) -> "Seal":
-        """Seal an output that stands in its place; reads all of it, about 1 s for 500 MB."""
-        return cls(str(path), _named(made_from), tuple(map(_seal_file, _files(path))))
+        """Seal a finished output; this reads all of it, about 1 s for 500 MB."""
+        return cls(str(path), _digest(made_from), tuple(map(_seal_file, _files(path))))
 
     def write(self, folder: Path) -> None:
-        """Put the seal into a state folder."""
+        """Write the seal to a state folder."""
         write_json(folder / FILE_NAME, asdict(self))
 
     def is_of(self, made_from: Mapping[str, Any]) -> bool:
-        """Whether the output was made from the same."""
-        return self.content == _named(made_from)
+        """Return whether the output was made from the same source."""
+        return self.content == _digest(made_from)
 
-    def broken(self, path: Path) -> list[str]:
-        """The names of files that are missing, added or changed there; reads all of them."""
+    def changed_files(self, path: Path) -> list[str]:
+        """Return the names of missing, added and changed files; this reads all files."""
         sealed = {Path(file.path).name: file for file in self.files}
-        found = {file.name: file for file in _files(path)}
+        current = {file.name: file for file in _files(path)}
         return sorted(
             name
-            for name in sealed.keys() | found.keys()
-            if name not in sealed or name not in found or not _is_same(found[name], sealed[name])
+            for name in sealed.keys() | current.keys()
+            if name not in sealed
+            or name not in current
+            or not _is_same(current[name], sealed[name])
         )
 
 
 def read_seal(folder: Path) -> Seal | None:
-    """The seal in a state folder; None when there is none that can be read."""
+    """Read the seal of a state folder; None when it is missing or cannot be read."""
     try:
         content = json.loads((folder / FILE_NAME).read_bytes())
         files = tuple(SealedFile(**file) for file in content["files"])
@@ -84,6 +86,6 @@ def _sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _named(made_from: Mapping[str, Any]) -> str:
+def _digest(made_from: Mapping[str, Any]) -> str:
     text = json.dumps(made_from, sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()

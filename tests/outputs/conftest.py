@@ -1,4 +1,4 @@
-"""A webhook for each test that wants one."""
+"""A fixture that runs a webhook."""
 
 from collections.abc import Iterator
 
@@ -8,7 +8,7 @@ from webhook_server import Webhook
 
 @pytest.fixture
 def webhook() -> Iterator[Webhook]:
-    """A webhook that takes everything."""
+    """A webhook that accepts every notice."""
     running = Webhook()
     yield running
     running.close()

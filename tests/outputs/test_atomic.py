@@ -11,7 +11,7 @@ from batcher.outputs.atomic import put_in_place, write_json
 
 @pytest.mark.parametrize("is_durable", [True, False])
 def test_json_is_replaced_whole(tmp_path: Path, is_durable: bool) -> None:
-    """The new content stands there, and nothing else; money keeps its digits."""
+    """The file has the new content only, no temporary file remains, and money keeps its digits."""
     path = tmp_path / "status.json"
     path.write_text("x" * 1000)
     write_json(path, {"usd": Decimal("0.10"), "name": "ü"}, is_durable=is_durable)
@@ -20,7 +20,7 @@ def test_json_is_replaced_whole(tmp_path: Path, is_durable: bool) -> None:
 
 
 def test_a_reader_never_sees_half_a_file(tmp_path: Path) -> None:
-    """A reader that has the old file open goes on reading the old content."""
+    """A reader that has the old file open still reads the old content."""
     path = tmp_path / "status.json"
     write_json(path, {"n": 1})
     with path.open() as reader:
@@ -29,7 +29,7 @@ def test_a_reader_never_sees_half_a_file(tmp_path: Path) -> None:
 
 
 def test_a_failure_leaves_the_old_json(tmp_path: Path) -> None:
-    """What cannot be written does not destroy what was."""
+    """Content that cannot be written does not destroy the old file."""
     path = tmp_path / "run.json"
     write_json(path, {"n": 1})
     with pytest.raises(UnicodeEncodeError):
@@ -38,7 +38,7 @@ def test_a_failure_leaves_the_old_json(tmp_path: Path) -> None:
 
 
 def test_a_file_replaces_a_file(tmp_path: Path) -> None:
-    """In one step."""
+    """The new file takes the old one's path."""
     new, path = tmp_path / ".new", tmp_path / "out"
     new.write_text("new")
     path.write_text("old")
@@ -49,7 +49,7 @@ def test_a_file_replaces_a_file(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("has_leftover", [False, True], ids=["clean", "killed before"])
 def test_a_folder_replaces_a_folder(tmp_path: Path, has_leftover: bool) -> None:
-    """None of the old files stays, nor the old folder, nor what a kill once left of one."""
+    """No old file, no old folder and no leftover of a killed run remains."""
     new, path = tmp_path / ".out.new", tmp_path / "out"
     for folder, file in ((new, "b"), (path, "a")):
         folder.mkdir()

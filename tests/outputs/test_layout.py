@@ -1,4 +1,4 @@
-"""The output's columns: the same whatever comes back, and summing to the bill."""
+"""The output's columns do not depend on the answers, and they sum to the bill."""
 
 import json
 from decimal import Decimal
@@ -7,9 +7,9 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
+from example_results import SENT, answered, body, table, unasked
 from hypothesis import given
 from hypothesis import strategies as st
-from results_made import SENT, answered, body, table, unasked
 
 from batcher.core.answers import message
 from batcher.core.answers.strict_json import load
@@ -37,13 +37,13 @@ def fill(kept: pa.Table, results: pa.Table, layout: Layout = LAYOUT) -> pa.Table
 
 
 def shown(**changes: Any) -> dict[str, Any]:
-    """What one answered row becomes, without the prefix."""
+    """Return the columns of one answered row, without the prefix."""
     (row,) = filled(answered(**changes)).to_pylist()
     return {name.removeprefix("_"): value for name, value in row.items()}
 
 
 def test_every_column_of_an_answered_row() -> None:
-    """Kept columns first, then ours in their fixed order."""
+    """Kept columns come first, then bookkeeping in its fixed order."""
     found = filled(answered(3, model="m", request_id="req", message_id="msg"))
     assert found.schema.names == ["name", "n", *(f"_{name}" for name, _ in BOOKKEEPING)]
     (row,) = found.to_pylist()
@@ -93,7 +93,7 @@ ROWS = st.lists(
 
 @given(ROWS, st.booleans())
 def test_the_schema_does_not_depend_on_the_answers(rows: list[Any], keeps_text: bool) -> None:
-    """All nulls, junk or no rows: the same columns and types, so that parts fit together."""
+    """Nulls, unreadable bodies or no rows: columns and types are the same, so that parts fit."""
     layout = Layout(KEPT, "_", keeps_text=keeps_text)
     found = filled(*rows, layout=layout)
     assert found.schema == layout.schema
@@ -103,32 +103,32 @@ def test_the_schema_does_not_depend_on_the_answers(rows: list[Any], keeps_text: 
 
 @given(ROWS)
 def test_the_columns_sum_to_the_bill(rows: list[Any]) -> None:
-    """A shared row costs nothing and has no tokens of its own: the first row paid."""
+    """A shared row costs 0 and has 0 tokens, because the first row paid."""
     found = filled(*rows)
-    payers = [row for row in rows if not row.get("is_shared")]
-    paid = [row.get("cost_usd") for row in payers if not row.get("unpriced")]
+    paying_rows = [row for row in rows if not row.get("is_shared")]
+    paid = [row.get("cost_usd") for row in paying_rows if not row.get("unpriced")]
     total = sum((usd for usd in paid if usd is not None), Decimal(0))
     assert (pc.sum(found["_cost_usd"]).as_py() or 0) == pytest.approx(float(total))
     for name in TOKENS:
-        mine = sum(row.get(name) or 0 for row in payers)
-        assert (pc.sum(found[f"_{name}"]).as_py() or 0) == mine
+        tokens = sum(row.get(name) or 0 for row in paying_rows)
+        assert (pc.sum(found[f"_{name}"]).as_py() or 0) == tokens
 
 
 def test_a_shared_row_costs_nothing() -> None:
-    """Cost and tokens are 0, a count that nobody knows stays null, the answer is there."""
+    """Cost and tokens are 0, an unknown count stays null, and the answer is there."""
     row = shown(is_shared=True, unpriced=1)
     assert (row["shared"], row["cost_usd"], row["text"]) == (True, 0.0, "ja")
     assert (row["input_tokens"], row["output_tokens"], row["thinking_tokens"]) == (0, 0, None)
 
 
 def test_an_unpriced_answer_has_no_cost() -> None:
-    """Unknown is null, never zero."""
+    """An unknown cost is null, never zero."""
     assert shown(cost_usd=None, unpriced=1)["cost_usd"] is None
     assert shown(cost_usd=Decimal("0.1"), unpriced=1)["cost_usd"] is None
 
 
-def test_a_row_that_was_not_asked() -> None:
-    """It says why, costs nothing, and is called by its place when it has no id."""
+def test_a_row_without_a_request() -> None:
+    """It has the reason, costs 0, and has a position but no id."""
     (row,) = filled(unasked(6)).to_pylist()
     assert (row["_id"], row["_row"], row["_status"]) == (None, 7, "errored")
     assert (row["_error_type"], row["_error_message"]) == ("client.bad_row", "why")
@@ -140,7 +140,7 @@ def test_a_row_that_was_not_asked() -> None:
     ("attempts", "kind"), [(0, "client.not_sent"), (2, "client.billing_unknown")]
 )
 def test_a_row_without_an_outcome(attempts: int, kind: str) -> None:
-    """Whether it may have been billed is told apart."""
+    """The error type shows whether the row may have been billed."""
     row = shown(attempts=attempts, status=None, attempt_id=None, body=None)
     assert (row["status"], row["error_type"]) == ("errored", kind)
 
@@ -173,20 +173,20 @@ def test_a_row_without_an_outcome(attempts: int, kind: str) -> None:
         ),
     ],
 )
-def test_texts_come_from_bodies(content: bytes | None, text: str | None) -> None:
-    """Whatever bytes came back, the column holds text that Parquet takes, or null."""
+def test_the_text_column(content: bytes | None, text: str | None) -> None:
+    """For any body the column has text that Parquet can store, or null."""
     assert shown(body=content)["text"] == text
 
 
 def test_thinking_has_a_column_of_its_own() -> None:
-    """It is not part of the text."""
+    """Thinking is not part of the text."""
     blocks = [{"type": "thinking", "thinking": "hm"}, {"type": "text", "text": "ja"}]
     row = shown(body=json.dumps({"type": "message", "content": blocks}).encode())
     assert (row["text"], row["thinking"]) == ("ja", "hm")
 
 
 def test_clashes() -> None:
-    """A kept column with one of our names is named; another prefix makes room."""
+    """Kept columns with the name of a bookkeeping column are listed; a prefix avoids this."""
     kept = pa.schema([("_id", pa.string()), ("_text", pa.string()), ("x_row", pa.int64())])
     assert Layout(kept, "_", keeps_text=True).clashes() == ["_id", "_text"]
     assert Layout(kept, "_", keeps_text=False).clashes() == ["_id"]
@@ -195,13 +195,13 @@ def test_clashes() -> None:
 
 
 def test_kept_columns_are_cast_to_the_layout() -> None:
-    """A chunk whose types were narrower than the whole input's still fits."""
+    """A chunk with narrower types than the whole input still fits."""
     kept = pa.table({"name": pa.array(["a"], pa.large_string()), "n": pa.array([1], pa.int8())})
     assert fill(kept, table(answered())).schema == LAYOUT.schema
 
 
 def test_rows_with_several_answers_are_repeated() -> None:
-    """Each row stands once for each sample, in order."""
+    """Each row appears once for each sample, in order."""
     rows = pa.table({"a": [1, 2]})
     assert repeat_rows(rows, 1) is rows
     assert repeat_rows(rows, 3)["a"].to_pylist() == [1, 1, 1, 2, 2, 2]

@@ -1,4 +1,4 @@
-"""Who is told of which ending, and that telling never changes it."""
+"""Which end of a run sends a notice, and that a notice never changes how a run ends."""
 
 import json
 import sys
@@ -35,30 +35,30 @@ ENDED: dict[str, Any] = {
 }
 
 
-class Teller:
-    """A notifier over one job file, and all that it says and leaves."""
+class NotifiedJob:
+    """A notifier for one job file, with the messages and files that it writes."""
 
     def __init__(self, folder: Path, notify: str, environ: Mapping[str, str]) -> None:
         self.folder = folder
         self.environ = environ
-        self.said: list[str] = []
+        self.messages: list[str] = []
         (folder / "job.toml").write_text(JOB + notify)
         self.loaded: LoadedJob = load_job(folder / "job.toml", [])
 
-    def tell(
+    def end_run(
         self, record: Mapping[str, Any] | None = None, error: BaseException | None = None
     ) -> None:
         """End a run with a record or an error."""
 
         async def sleep(_: float) -> None:
-            """Wait for nothing."""
+            """Return at once."""
 
-        events = Events(self.folder / "run", self.said.append)
+        events = Events(self.folder / "run", self.messages.append)
         events.begin()
         workspace = Workspace.of(self.loaded, is_simulated=False)
         identity = RunIdentity("R", datetime.now(UTC), "boot")
         notifier = Notifier(
-            self.loaded, workspace, identity, self.environ, events, self.said.append, sleep
+            self.loaded, workspace, identity, self.environ, events, self.messages.append, sleep
         )
         with notifier:
             if error is not None:
@@ -67,24 +67,24 @@ class Teller:
         events.close()
 
     def written(self) -> str:
-        """All that is on the disk."""
+        """Return the text of all files."""
         files = [path for path in self.folder.rglob("*") if path.is_file()]
         return "".join(path.read_text() for path in files)
 
 
 def test_a_damaged_checkpoint_leads_to_doctor(tmp_path: Path, webhook: Webhook) -> None:
-    """The same command would be refused again."""
-    teller = Teller(tmp_path, 'webhook_env = "HOOK"\n', {"HOOK": webhook.url})
+    """The notice names doctor: the same command would be refused again."""
+    notified = NotifiedJob(tmp_path, 'webhook_env = "HOOK"\n', {"HOOK": webhook.url})
     with pytest.raises(DamageError):
-        teller.tell(error=DamageError("its log is missing"))
-    ((_, _, content),) = webhook.seen
+        notified.end_run(error=DamageError("its log is missing"))
+    ((_, _, content),) = webhook.received
     assert content["next"] == f"batcher doctor {tmp_path / 'job.toml'}"
 
 
-def test_a_finished_run_is_told(tmp_path: Path, webhook: Webhook) -> None:
-    """With its rows, its cost, where it lies and what to type."""
-    Teller(tmp_path, 'webhook_env = "HOOK"\n', {"HOOK": webhook.url}).tell(ENDED)
-    ((_, _, content),) = webhook.seen
+def test_a_finished_run_sends_a_notice(tmp_path: Path, webhook: Webhook) -> None:
+    """The notice has rows, cost, the state folder and the next command."""
+    NotifiedJob(tmp_path, 'webhook_env = "HOOK"\n', {"HOOK": webhook.url}).end_run(ENDED)
+    ((_, _, content),) = webhook.received
     assert content["text"].startswith("job: finished (exit 0); 3 rows, 3 succeeded; $0.25 spent.")
     assert content["event"] == "finish"
     assert content["state"] == str(tmp_path / "runs" / "job")
@@ -95,14 +95,14 @@ def test_a_finished_run_is_told(tmp_path: Path, webhook: Webhook) -> None:
     ("error", "code"),
     [(InputError("row 7 says sk-secret"), 2), (BatcherError("x"), 1), (ValueError("sk-secret"), 1)],
 )
-def test_an_error_is_told_without_its_text(
+def test_the_notice_of_an_error_has_no_error_text(
     tmp_path: Path, webhook: Webhook, error: Exception, code: int
 ) -> None:
-    """An error's text may quote a row: the exit code says enough. The error goes on."""
-    teller = Teller(tmp_path, 'webhook_env = "HOOK"\n', {"HOOK": webhook.url})
+    """An error's text may quote a row, so the notice only has the exit code."""
+    notified = NotifiedJob(tmp_path, 'webhook_env = "HOOK"\n', {"HOOK": webhook.url})
     with pytest.raises(type(error)):
-        teller.tell(error=error)
-    ((_, _, content),) = webhook.seen
+        notified.end_run(error=error)
+    ((_, _, content),) = webhook.received
     assert (content["event"], content["exit_code"], content["rows"]) == ("failure", code, None)
     assert "secret" not in json.dumps(content)
 
@@ -116,22 +116,22 @@ def test_an_error_is_told_without_its_text(
         pytest.param("", None, KeyboardInterrupt(), id="interrupted"),
     ],
 )
-def test_what_nobody_asked_for_is_not_told(
+def test_unwanted_events_send_no_notice(
     tmp_path: Path,
     webhook: Webhook,
     notify: str,
     record: dict[str, Any] | None,
     error: BaseException | None,
 ) -> None:
-    """``on`` chooses, and who stopped a run knows it."""
-    teller = Teller(tmp_path, f'webhook_env = "HOOK"\n{notify}', {"HOOK": webhook.url})
+    """``on`` selects events; a run that the user stopped sends no notice."""
+    notified = NotifiedJob(tmp_path, f'webhook_env = "HOOK"\n{notify}', {"HOOK": webhook.url})
     if error is None:
-        teller.tell(record)
+        notified.end_run(record)
     else:
         with pytest.raises(type(error)):
-            teller.tell(error=error)
-    assert webhook.seen == []
-    assert teller.said == []
+            notified.end_run(error=error)
+    assert webhook.received == []
+    assert notified.messages == []
 
 
 @pytest.mark.parametrize(
@@ -145,93 +145,95 @@ def test_what_nobody_asked_for_is_not_told(
         pytest.param(f"http://127.0.0.1:1/{SECRET}", "cannot be reached", id="nobody"),
     ],
 )
-def test_a_failure_is_said_recorded_and_holds_no_secret(
+def test_a_failed_notice_is_reported_without_secrets(
     tmp_path: Path, capfd: pytest.CaptureFixture[str], address: str, reason: str
 ) -> None:
-    """One line for the user, one event, and the run ends as it would have."""
+    """There is one line for the user and one event, and the run's end does not change."""
     environ = {"HOOK": address, "TOKEN": "canary-token"}
-    teller = Teller(tmp_path, 'webhook_env = "HOOK"\ntoken_env = "TOKEN"\n', environ)
-    teller.tell(ENDED)
-    (line,) = teller.said
+    notified = NotifiedJob(tmp_path, 'webhook_env = "HOOK"\ntoken_env = "TOKEN"\n', environ)
+    notified.end_run(ENDED)
+    (line,) = notified.messages
     assert line.startswith("warning  nobody was told by the webhook: ")
     assert reason in line
     event = json.loads((tmp_path / "run" / FILE_NAME).read_text().splitlines()[-1])
     assert (event["event"], event["way"]) == ("notice_failed", "webhook")
-    everything = "".join([line, teller.written(), *capfd.readouterr()])
+    everything = "".join([line, notified.written(), *capfd.readouterr()])
     assert not any(secret in everything for secret in ("CANARY", "T0SECRET", "canary-token"))
 
 
 def test_a_webhook_that_refuses_leaves_no_secret(tmp_path: Path, webhook: Webhook) -> None:
-    """The command is run all the same, and the next one is told."""
+    """The command is run even when the webhook failed."""
     webhook.statuses = [302]
     environ = {"HOOK": webhook.url, "TOKEN": "canary-token"}
     command = f"command = \"{sys.executable} -c 'raise SystemExit(9)'\"\n"
     notify = f'webhook_env = "HOOK"\ntoken_env = "TOKEN"\n{command}'
-    teller = Teller(tmp_path, notify, environ)
-    teller.tell(ENDED)
-    assert len(webhook.seen) == 1
-    assert ["redirect" in teller.said[0], "exit status 9" in teller.said[1]] == [True, True]
-    everything = "".join([*teller.said, teller.written()])
+    notified = NotifiedJob(tmp_path, notify, environ)
+    notified.end_run(ENDED)
+    assert len(webhook.received) == 1
+    webhook_message, command_message = notified.messages
+    assert "redirect" in webhook_message
+    assert "exit status 9" in command_message
+    everything = "".join([*notified.messages, notified.written()])
     assert not any(secret in everything for secret in ("CANARY", "T0SECRET", "canary-token"))
 
 
 @pytest.mark.parametrize("stop", [KeyboardInterrupt, Terminated])
-def test_who_will_not_wait_for_a_notice_gives_it_up(
+def test_a_signal_stops_waiting_for_a_notice(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stop: type[BaseException]
 ) -> None:
-    """The run is over and keeps its exit code: a signal now is about the notice alone."""
+    """The run has ended and keeps its exit code: the signal only stops the notice."""
 
     async def fail(*_: object) -> None:
         raise stop
 
     monkeypatch.setattr(notifying, "post", fail)
-    teller = Teller(tmp_path, 'webhook_env = "HOOK"\n', {"HOOK": "https://hooks.example"})
-    teller.tell(ENDED)
-    assert teller.said == ["warning  nobody was told by the webhook: interrupted"]
+    notified = NotifiedJob(tmp_path, 'webhook_env = "HOOK"\n', {"HOOK": "https://hooks.example"})
+    notified.end_run(ENDED)
+    assert notified.messages == ["warning  nobody was told by the webhook: interrupted"]
 
 
-def test_what_nobody_thought_of_is_named_by_its_kind(
+def test_an_unexpected_error_is_named_by_its_type(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The text of an error from below may hold the address, so it is left out."""
+    """The text of such an error may have the address, so it is not shown."""
 
     async def fail(_: object, url: object, *__: object) -> None:
         raise RuntimeError(f"no way to {url}")
 
     monkeypatch.setattr(notifying, "post", fail)
     hook = {"HOOK": f"https://hooks.example/{SECRET}"}
-    teller = Teller(tmp_path, 'webhook_env = "HOOK"\n', hook)
-    teller.tell(ENDED)
-    assert teller.said == ["warning  nobody was told by the webhook: unexpected RuntimeError"]
-    assert "CANARY" not in teller.written()
+    notified = NotifiedJob(tmp_path, 'webhook_env = "HOOK"\n', hook)
+    notified.end_run(ENDED)
+    assert notified.messages == ["warning  nobody was told by the webhook: unexpected RuntimeError"]
+    assert "CANARY" not in notified.written()
 
 
-def test_a_command_is_told_without_the_key(tmp_path: Path) -> None:
-    """It finds event and exit code in its environment, and the API key nowhere."""
-    script = tmp_path / "told.py"
+def test_a_command_does_not_get_the_key(tmp_path: Path) -> None:
+    """Its environment has the event and the exit code, but not the API key."""
+    script = tmp_path / "read_notice.py"
     script.write_text(
         "import json, os, pathlib, sys\n"
-        "told = {'environ': dict(os.environ), 'notice': json.load(sys.stdin)}\n"
-        "pathlib.Path(sys.argv[1]).write_text(json.dumps(told))\n"
+        "received = {'environ': dict(os.environ), 'notice': json.load(sys.stdin)}\n"
+        "pathlib.Path(sys.argv[1]).write_text(json.dumps(received))\n"
     )
-    out = tmp_path / "told.json"
+    out = tmp_path / "received.json"
     notify = f'command = "{sys.executable} {script} {out}"\n'
-    teller = Teller(tmp_path, notify, {"ANTHROPIC_API_KEY": "sk-canary", "LANG": "C"})
-    teller.tell({**ENDED, "exit_code": 4})
-    assert teller.said == []
-    told = json.loads(out.read_text())
-    environ = told["environ"]
+    notified = NotifiedJob(tmp_path, notify, {"ANTHROPIC_API_KEY": "sk-canary", "LANG": "C"})
+    notified.end_run({**ENDED, "exit_code": 4})
+    assert notified.messages == []
+    received = json.loads(out.read_text())
+    environ = received["environ"]
     assert (environ["BATCHER_EVENT"], environ["BATCHER_EXIT_CODE"]) == ("failure", "4")
     assert environ["LANG"] == "C"
     assert "sk-canary" not in out.read_text()
-    assert told["notice"]["next"].startswith("batcher run")
+    assert received["notice"]["next"].startswith("batcher run")
 
 
-def test_a_check_says_what_a_notice_lacks(tmp_path: Path) -> None:
-    """A variable that is not set, or holds no address, is known before the run."""
+def test_check_finds_what_a_notice_needs(tmp_path: Path) -> None:
+    """A variable that is not set, or is no address, is a problem before the run."""
     notify = 'webhook_env = "HOOK"\ntoken_env = "TOKEN"\n'
-    job = Teller(tmp_path, notify, {}).loaded.job
-    problems = [str(one) for one in notice_problems(job, {"TOKEN": " "})]
+    job = NotifiedJob(tmp_path, notify, {}).loaded.job
+    problems = [str(problem) for problem in notice_problems(job, {"TOKEN": " "})]
     assert problems == [
         "nobody will be told: HOOK is not set", "nobody will be told: TOKEN is not set"
     ]  # fmt: skip

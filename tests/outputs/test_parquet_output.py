@@ -1,4 +1,4 @@
-"""Parquet appears whole, cut into parts as asked, and shows a flipped bit."""
+"""Parquet output appears whole, is split into parts, and has checksums for flipped bits."""
 
 from collections import deque
 from pathlib import Path
@@ -16,7 +16,7 @@ SCHEMA = pa.schema([("n", pa.int64()), ("text", pa.string())])
 
 
 def numbered(start: int, stop: int) -> pa.Table:
-    """Rows that say which they are."""
+    """Return rows with the numbers from ``start`` to ``stop``."""
     numbers = list(range(start, stop))
     return pa.table({"n": numbers, "text": [str(n) for n in numbers]}, schema=SCHEMA)
 
@@ -30,13 +30,13 @@ def written(path: Path, rows: int = 10, rows_per_file: int | None = None) -> Pat
 
 
 def parts(folder: Path) -> list[Path]:
-    """The files of an output in their order."""
+    """Return the files of an output in order."""
     return sorted(folder.iterdir())
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder for all examples."""
+    """One folder for all examples."""
     return tmp_path_factory.mktemp("out")
 
 
@@ -45,7 +45,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_parts_together_are_the_input(
     folder: Path, sizes: list[int], rows_per_file: int | None
 ) -> None:
-    """In order, none lost or doubled; every part but the last is full; no row group is empty."""
+    """Rows are in order, complete and unique; only the last part may be smaller than the rest."""
     path = folder / ("parts" if rows_per_file else "file")
     with ParquetOutput(path, SCHEMA, rows_per_file=rows_per_file) as output:
         start = 0
@@ -60,8 +60,8 @@ def test_parts_together_are_the_input(
         assert counts[-1] <= rows_per_file
         assert counts[-1] > 0 or counts == [0]
         assert [file.name for file in files][:1] == ["part-00000.parquet"]
-    together = pa.concat_tables([pq.read_table(file, partitioning=None) for file in files])
-    assert together == numbered(0, start)
+    all_rows = pa.concat_tables([pq.read_table(file, partitioning=None) for file in files])
+    assert all_rows == numbered(0, start)
     for file in files:
         content = pq.read_metadata(file)
         groups = [content.row_group(n).num_rows for n in range(content.num_row_groups)]
@@ -70,7 +70,7 @@ def test_parts_together_are_the_input(
 
 
 def test_row_groups_stay_small(tmp_path: Path) -> None:
-    """So that memory stays flat: by rows, and by bytes when rows are large."""
+    """A row group ends by rows, and by bytes when rows are large, so that memory is bounded."""
     content = pq.read_metadata(written(tmp_path / "rows.parquet", 40_000))
     assert content.num_rows == 40_000
     with ParquetOutput(tmp_path / "big.parquet", SCHEMA, rows_per_file=None) as output:
@@ -86,7 +86,7 @@ def test_row_groups_stay_small(tmp_path: Path) -> None:
 def test_a_failure_leaves_the_old_output(
     tmp_path: Path, rows_per_file: int | None, is_long: bool
 ) -> None:
-    """Whole, readable, and without a trace of the new one."""
+    """The old output is whole and readable, and nothing remains of the new one."""
     path = written(tmp_path / "out", 10, rows_per_file)
     rows = ENOUGH_TO_FLUSH[rows_per_file] if is_long else 2
     tables = iter([numbered(0, rows), "not a table"])
@@ -101,8 +101,8 @@ def test_a_failure_leaves_the_old_output(
 
 
 @pytest.mark.parametrize("rows_per_file", [None, 3], ids=["file", "folder"])
-def test_nothing_stands_there_before_the_end(tmp_path: Path, rows_per_file: int | None) -> None:
-    """The output has its name only once it is finished, and leaves nothing when it never is."""
+def test_the_output_appears_at_the_end(tmp_path: Path, rows_per_file: int | None) -> None:
+    """The path exists only after ``finish``; without it no file remains."""
     path = tmp_path / "out"
     with ParquetOutput(path, SCHEMA, rows_per_file=rows_per_file) as output:
         output.write(numbered(0, ENOUGH_TO_FLUSH[rows_per_file]))
@@ -111,8 +111,8 @@ def test_nothing_stands_there_before_the_end(tmp_path: Path, rows_per_file: int 
 
 
 @pytest.mark.parametrize("rows_per_file", [None, 3], ids=["file", "folder"])
-def test_what_a_kill_left_is_replaced(tmp_path: Path, rows_per_file: int | None) -> None:
-    """A temporary file or folder of an earlier run is no obstacle, whichever it is."""
+def test_leftovers_of_a_killed_run_are_replaced(tmp_path: Path, rows_per_file: int | None) -> None:
+    """A temporary file or folder of an earlier run does not disturb the next one."""
     for leftover in (tmp_path / ".a.new", tmp_path / ".b.new"):
         leftover.mkdir() if leftover.name == ".a.new" else leftover.write_text("half")
         path = written(tmp_path / leftover.name[1], 10, rows_per_file)
@@ -121,7 +121,7 @@ def test_what_a_kill_left_is_replaced(tmp_path: Path, rows_per_file: int | None)
 
 
 def test_a_folder_is_replaced_whole(tmp_path: Path) -> None:
-    """Fewer parts than before: none of the old ones stays."""
+    """When there are fewer parts than before, no old part remains."""
     path = written(tmp_path / "out", 10, 2)
     assert len(parts(path)) == 5
     written(path, 10, 5)
@@ -129,8 +129,8 @@ def test_a_folder_is_replaced_whole(tmp_path: Path) -> None:
     assert pq.read_table(path)["n"].to_pylist() == list(range(10))
 
 
-def test_a_flipped_bit_is_found(tmp_path: Path) -> None:
-    """Readers that verify the checksums of pages see it, whichever page it is in."""
+def test_a_flipped_bit_is_detected(tmp_path: Path) -> None:
+    """A reader that verifies page checksums detects it in any column."""
     path = written(tmp_path / "out.parquet", 5000)
     whole = path.read_bytes()
     content = pq.read_metadata(path).row_group(0)
@@ -147,8 +147,8 @@ def test_a_flipped_bit_is_found(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("content", [None, b"", b"junk" * 100], ids=["none", "empty", "junk"])
-def test_what_is_not_ours_has_no_metadata(tmp_path: Path, content: bytes | None) -> None:
-    """It is None, not an error: the output is then written anew."""
+def test_a_file_of_another_program_has_no_metadata(tmp_path: Path, content: bytes | None) -> None:
+    """The metadata is None, not an error: then the output is written again."""
     path = tmp_path / "out.parquet"
     if content is not None:
         path.write_bytes(content)

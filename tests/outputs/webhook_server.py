@@ -1,4 +1,4 @@
-"""A webhook on loopback, as patient or unfriendly as a test wants it."""
+"""A webhook on loopback that answers with the statuses that a test sets."""
 
 import json
 import threading
@@ -9,21 +9,21 @@ SECRET = "T0SECRET/B0CANARY"
 
 
 class Webhook:
-    """Answers with the statuses it is given, the last one again and again; 0 is no answer."""
+    """Answers with ``statuses`` in order, the last one repeatedly; 0 means no answer."""
 
     def __init__(self) -> None:
         self.statuses = [200]
-        self.seen: list[tuple[str, dict[str, str], Any]] = []
-        self.is_over = threading.Event()
+        self.received: list[tuple[str, dict[str, str], Any]] = []
+        self.is_closed = threading.Event()
         hook = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["content-length"]))
-                hook.seen.append((self.path, dict(self.headers), json.loads(body)))
+                hook.received.append((self.path, dict(self.headers), json.loads(body)))
                 status = hook.statuses.pop(0) if len(hook.statuses) > 1 else hook.statuses[0]
                 if status == 0:
-                    hook.is_over.wait()
+                    hook.is_closed.wait()
                     return
                 self.send_response(status)
                 if 300 <= status < 400:
@@ -32,7 +32,7 @@ class Webhook:
                 self.end_headers()
 
             def log_message(self, *_: object) -> None:
-                """Say nothing."""
+                """Log nothing."""
 
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.port = self._server.server_port
@@ -41,6 +41,6 @@ class Webhook:
 
     def close(self) -> None:
         """Stop serving."""
-        self.is_over.set()
+        self.is_closed.set()
         self._server.shutdown()
         self._server.server_close()

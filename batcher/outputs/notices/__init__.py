@@ -1,1 +1,1 @@
-"""How a notice about a run leaves this machine, or reaches a program on it."""
+"""Sends a notice about a run to a webhook or to a program on this machine."""

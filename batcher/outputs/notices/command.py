@@ -1,4 +1,4 @@
-"""Hands a notice to a program on this machine."""
+"""Passes a notice to a program on this machine."""
 
 import json
 import shlex
@@ -17,10 +17,10 @@ def run_command(
     environ: Mapping[str, str],
     timeout_s: float = TIMEOUT_S,
 ) -> None:
-    """Run a command line without a shell, the notice as JSON on its standard input.
+    """Run a command line without a shell, with the notice as JSON on its standard input.
 
-    What it prints is dropped. Raises NotDelivered when it cannot be started, fails, or takes longer
-    than ``timeout_s``: it is then killed.
+    Its output is discarded. Raises NotDelivered when the command cannot be started, fails, or takes
+    longer than ``timeout_s``; then it is killed.
     """
     words = split_command(command)
     try:
@@ -38,13 +38,13 @@ def run_command(
     except OSError as error:
         raise NotDelivered(f"the command cannot be started ({type(error).__name__})") from None
     except ValueError:
-        raise NotDelivered("the command line holds a NUL character") from None
+        raise NotDelivered("the command line has a NUL character") from None
     if done.returncode != 0:
         raise NotDelivered(f"the command failed with exit status {done.returncode}")
 
 
 def split_command(command: str) -> list[str]:
-    """Split a command line into its words; raises NotDelivered when it has none."""
+    """Split a command line into words; raises NotDelivered when there are none."""
     try:
         words = shlex.split(command)
     except ValueError:

@@ -1,4 +1,4 @@
-"""Posts a notice to a web address that is a secret."""
+"""Posts a notice to a webhook, whose address is a secret."""
 
 import asyncio
 import json
@@ -25,25 +25,25 @@ async def post(
     sleep: Sleep = asyncio.sleep,
     timeout_s: float = TIMEOUT_S,
 ) -> None:
-    """Post JSON, up to three times while that may help; raises NotDelivered.
+    """Post JSON; try up to three times while another try may help. Raises NotDelivered.
 
-    It speaks to the transport itself: httpx's client would log the whole address. No redirect is
-    followed: it could carry the token elsewhere. ``timeout_s`` bounds each try, from connecting to
-    the answer's status.
+    Requests go directly to the transport, because httpx's client would log the whole address.
+    Redirects are not followed: they could send the token to another host. ``timeout_s`` bounds each
+    try, from connecting to the response's status.
     """
     request = _request(url, token, content)
     for number in range(1, TRIES + 1):
-        reason, is_passing = await _try(transport, request, timeout_s)
+        reason, is_transient = await _try(transport, request, timeout_s)
         if reason is None:
             return
-        if not is_passing or number == TRIES:
+        if not is_transient or number == TRIES:
             tries = "" if number == 1 else f", {number} times"
             raise NotDelivered(f"{reason}{tries}")
         await sleep(_BACKOFF_S * 2 ** (number - 1))
 
 
 def check_token(token: str) -> None:
-    """Raise NotDelivered for a token that no header can carry."""
+    """Raise NotDelivered for a token that cannot be sent in a header."""
     if not is_sendable_key(token):
         raise NotDelivered("the token has spaces, line breaks or characters outside ASCII")
 
@@ -60,16 +60,16 @@ def _request(url: httpx.URL, token: str | None, content: Mapping[str, Any]) -> h
 async def _try(
     transport: httpx.AsyncBaseTransport, request: httpx.Request, timeout_s: float
 ) -> tuple[str | None, bool]:
-    """Send it once: why it did not arrive, or None, and whether another try may help."""
+    """Send it once; return why it failed (or None) and whether another try may help."""
     try:
         async with asyncio.timeout(timeout_s):
-            answer = await transport.handle_async_request(request)
-            await answer.aclose()
+            response = await transport.handle_async_request(request)
+            await response.aclose()
     except (TimeoutError, httpx.TimeoutException):
         return f"the webhook did not answer within {timeout_s:g} s", True
     except httpx.HTTPError as error:
         return f"the webhook cannot be reached ({type(error).__name__})", True
-    status = answer.status_code
+    status = response.status_code
     if 200 <= status < 300:
         return None, False
     if 300 <= status < 400:

@@ -73,7 +73,7 @@ def check_output(workspace: Workspace) -> Finding:
         return Finding("output_none", f"there is no output {name}; a run writes it", True)
     if seal is None:
         return Finding("output_unsealed", f"{name} has no seal to hold it against", True)
-    broken = seal.broken(workspace.output)
+    broken = seal.changed_files(workspace.output)
     if broken:
         return Finding(
             "output_changed",

@@ -95,7 +95,7 @@ def export_parquet(
     state, is_own = context.workspace.state, path == context.workspace.output
     seal = read_seal(state) if is_own else None
     clear_leftovers(path)
-    is_unchanged = seal is not None and seal.is_of(made_from) and not seal.broken(path)
+    is_unchanged = seal is not None and seal.is_of(made_from) and not seal.changed_files(path)
     if seal is None or not is_unchanged:
         parts = None if path.suffix == ".parquet" else output.rows_per_file
         with ParquetOutput(path, layout.schema, rows_per_file=parts) as file:

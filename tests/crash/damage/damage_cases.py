@@ -67,7 +67,7 @@ def summary(counted: Counter[tuple[str, str, str]]) -> str:
 def _verdict_on_output(folder: Path, path: Path) -> str:
     seal = read_seal(folder)
     assert seal is not None
-    if seal.broken(path):
+    if seal.changed_files(path):
         return "detected"
     is_same = pq.read_table(path).equals(pq.read_table(folder / OUTPUT))
     return "harmless" if is_same else "SILENTLY WRONG"

@@ -1,4 +1,4 @@
-"""Stretches of results, as the store's query gives them."""
+"""Example results, with the columns of the store's query."""
 
 import json
 from datetime import UTC, datetime
@@ -46,13 +46,13 @@ SENT = datetime(2026, 11, 22, 10, tzinfo=UTC)
 
 
 def body(**changes: Any) -> bytes:
-    """Write a message with one text block."""
+    """Return the body of a message with one text block."""
     fields = {"type": "message", "content": [{"type": "text", "text": "ja"}]}
     return json.dumps(fields | changes).encode()
 
 
 def answered(ordinal: int = 0, **changes: Any) -> dict[str, Any]:
-    """A row with a good answer, when nothing else is said."""
+    """Return the result of a row with a good answer; ``changes`` replace columns."""
     return {
         "item": ordinal,
         "ordinal": ordinal,
@@ -79,7 +79,7 @@ def answered(ordinal: int = 0, **changes: Any) -> dict[str, Any]:
 
 
 def unasked(ordinal: int = 0, **changes: Any) -> dict[str, Any]:
-    """A row without a request: what the query gives for it is mostly null."""
+    """Return the result of a row without a request; most of its columns are null."""
     return {
         "item": ordinal,
         "ordinal": ordinal,
@@ -92,5 +92,5 @@ def unasked(ordinal: int = 0, **changes: Any) -> dict[str, Any]:
 
 
 def table(*rows: dict[str, Any]) -> pa.Table:
-    """Make a stretch of results; what a row does not say is null."""
+    """Return a table of results; a column that a row does not have is null."""
     return pa.Table.from_pylist(list(rows), schema=RESULTS)
