@@ -6,8 +6,8 @@ from decimal import Decimal
 from functools import partial
 from pathlib import Path
 
-from batcher.core.estimate.context_fitting import Fitting
-from batcher.core.estimate.context_window import Room
+from batcher.core.estimate.context_fitting import PromptFitter
+from batcher.core.estimate.context_window import ContextWindow
 from batcher.core.estimate.prompt import PromptRule
 from batcher.core.job import InputSection, RequestSection
 from batcher.core.money.prices import PriceTable
@@ -41,16 +41,16 @@ class RequestMaker:
         facts = self.prices.facts(request.model)
         if facts is None:
             return request
-        room = Room.of(facts, request.max_tokens, self.input.max_prompt_tokens)
-        if room.surely_holds(request.body):
+        window = ContextWindow.of(facts, request.max_tokens, self.input.max_prompt_tokens)
+        if window.surely_fits(request.body):
             return request
         rule, builder = self.prompt_rule(request.model), self.builder
-        fitting = Fitting(
-            room, rule, self._whole_request, builder.text_columns, builder.non_text_columns
+        fitter = PromptFitter(
+            window, rule, self._whole_request, builder.text_columns, builder.non_text_columns
         )
         if self.input.on_too_long == "truncate":
-            return fitting.cut(request, row.values)
-        return fitting.checked(request)
+            return fitter.cut(request, row.values)
+        return fitter.check(request)
 
     def prompt_rule(self, model: str) -> PromptRule:
         """Return how prompts of requests to a model are estimated."""

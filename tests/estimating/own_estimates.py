@@ -5,7 +5,7 @@ from collections import defaultdict
 from decimal import Decimal
 from random import Random
 
-from batcher.core.estimate.evidence import Answered, Bucket, Evidence, Weights
+from batcher.core.estimate.evidence import AnsweredRequest, Bucket, Evidence, Weights
 from batcher.core.estimate.outputs import output_range
 from batcher.core.estimate.predict import predict
 from batcher.core.estimate.pricing import CachedTokens, weights
@@ -41,7 +41,7 @@ def estimate(job: SimulatedJob, *, with_pilot: bool) -> tuple[Spread, float]:
     sigma = SIGMA_OTHER if job.shape.is_other_script else SIGMA_ASCII
     evidence = Evidence(
         buckets=_buckets(rest, job.max_tokens),
-        answered=tuple(Answered(GROUP, r.predicted, r.prompt, r.output) for r in seen),
+        answered=tuple(AnsweredRequest(GROUP, r.predicted, r.prompt, r.output) for r in seen),
         counted=(),
         outputs={GROUP: output_range(job.settings, None)},
         sigma=sigma,

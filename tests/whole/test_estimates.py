@@ -128,7 +128,7 @@ def test_a_budget_that_is_too_small_is_said(server: Server, tmp_path: Path) -> N
     job = Job(tmp_path, server).write(rows(200))
     found = estimated(job, "--pilot", "20", "--yes", "--max-cost", "0.01")
     assert 0 < found["affordable_rows"] < 180
-    assert any("buys about" in warning for warning in found["warnings"])
+    assert any("pays for about" in warning for warning in found["warnings"])
 
 
 def test_the_record_holds_the_estimate_against_what_came(server: Server, tmp_path: Path) -> None:

@@ -149,10 +149,10 @@ def _lines(found: Estimated) -> Iterator[str]:
         yield "cost     nothing: every request has its answer"
         return
     yield f"basis    {_basis(estimate)}"
-    prompt = estimate.most_prompt_tokens
+    prompt = estimate.max_prompt_tokens
     most = "" if prompt is None else f", at most {_short(prompt)}"
     yield f"prompt   {_tokens(estimate.prompt_tokens)} tokens{most}{_read(estimate)}"
-    most = f", at most {_short(estimate.most_output_tokens)}"
+    most = f", at most {_short(estimate.max_output_tokens)}"
     yield f"output   {_tokens(estimate.output_tokens)} tokens{most}"
     if estimate.duration is not None:
         yield f"time     {_time(estimate.duration)}"
@@ -247,11 +247,11 @@ def _for_programs(found: Estimated) -> dict[str, Any]:
         "tokens": {
             "prompt": {
                 **_spread_json(estimate.prompt_tokens),
-                "worst": estimate.most_prompt_tokens,
+                "worst": estimate.max_prompt_tokens,
             },
             "output": {
                 **_spread_json(estimate.output_tokens),
-                "worst": estimate.most_output_tokens,
+                "worst": estimate.max_output_tokens,
             },
             "cache_read": round(estimate.read_tokens),
         },

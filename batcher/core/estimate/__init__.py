@@ -1,1 +1,1 @@
-"""What a run is going to use, cost and take, before it is started."""
+"""Estimates the tokens, cost and duration of a run before it starts."""

@@ -1,7 +1,7 @@
-"""Whether a prompt fits into its model's context, and how its texts are cut when it may not.
+"""Whether a prompt fits into its model's context window.
 
-Only a server counts tokens exactly. What it refuses as too long is not billed, so that a prompt
-that may fit is worth the try, and one that cannot is not.
+Only the server counts tokens exactly. It does not bill a prompt that it refuses as too long. So a
+prompt that may fit is sent, and one that cannot fit is not.
 """
 
 import math
@@ -11,52 +11,55 @@ from batcher.core.estimate.prompt import Prompt
 from batcher.core.request.image_size import MAX_TOKENS
 from batcher.core.request.models import ModelFacts
 
-_SURE = 2.0
+_CERTAIN = 2.0
 _SAFE = 1.28  # nine in ten texts are no longer
 """Standard deviations of the estimate."""
-# Tokens that are estimated for a byte of text at most: 1.5 by its class of characters, and what the
-# safe side adds to that.
-_MOST_PER_BYTE = 2.5
+# An upper bound of the estimated tokens per byte of text: 1.5 for the most expensive class of
+# characters, and the safety margin on top.
+_MAX_TOKENS_PER_BYTE = 2.5
 _OUTPUT_SHARE = 4
 
 
 @dataclass(frozen=True, slots=True)
-class Room:
-    """The tokens that a prompt may have, by its model's context or by the job, and safely has.
+class ContextWindow:
+    """The tokens that a prompt may have: ``limit`` at most, ``target`` after cutting.
 
-    ``prompt`` also leaves room for ``max_tokens``, or for a quarter of the context when that is
-    less: an answer that reaches its end is cut off. ``is_own``: the job drew the line. No server
-    refuses what is over it, so that the estimate itself decides.
+    ``target`` leaves space for ``max_tokens``, or for a quarter of the context window if that is
+    less: an answer that reaches the end of the window is cut off. ``is_job_limit``: the job sets
+    the limit (``input.max_prompt_tokens``). The server does not enforce it, so the estimate
+    decides.
     """
 
-    window: int
-    prompt: int
-    is_own: bool = False
+    limit: int
+    target: int
+    is_job_limit: bool = False
 
     @classmethod
-    def of(cls, facts: ModelFacts, max_tokens: int, most: int | None = None) -> "Room":
-        """That of a request; ``most`` is what the job lets a prompt have."""
+    def of(
+        cls, facts: ModelFacts, max_tokens: int, max_prompt_tokens: int | None = None
+    ) -> "ContextWindow":
+        """Return the window of a request; ``max_prompt_tokens`` is the job's limit, if any."""
         context = facts.context_window
-        window = context if most is None else min(most, context)
-        prompt = min(window, context - min(max_tokens, context // _OUTPUT_SHARE))
-        return cls(window, prompt, is_own=window < context)
+        limit = context if max_prompt_tokens is None else min(max_prompt_tokens, context)
+        target = min(limit, context - min(max_tokens, context // _OUTPUT_SHARE))
+        return cls(limit, target, is_job_limit=limit < context)
 
-    def surely_holds(self, body: bytes) -> bool:
-        """Whether a request is so small that nobody needs to estimate its prompt."""
+    def surely_fits(self, body: bytes) -> bool:
+        """Whether a request is so small that its prompt fits without an estimate."""
         if b'"application/pdf"' in body:
             return False
         images = body.count(b'"image"') * max(MAX_TOKENS.values())
-        return len(body) * _MOST_PER_BYTE + images <= self.prompt
+        return len(body) * _MAX_TOKENS_PER_BYTE + images <= self.target
 
-    def cannot_hold(self, prompt: Prompt) -> bool:
-        """Whether it is too long: for the context, even if the estimate is far too high."""
-        sure = 0.0 if self.is_own else _SURE
-        return prompt.total * math.exp(-sure * prompt.sigma) > self.window
+    def cannot_fit(self, prompt: Prompt) -> bool:
+        """Whether a prompt exceeds the limit even if its estimate is far too high."""
+        deviations = 0.0 if self.is_job_limit else _CERTAIN
+        return prompt.total * math.exp(-deviations * prompt.sigma) > self.limit
 
-    def may_not_hold(self, prompt: Prompt) -> bool:
-        """Whether it is likely to be too long."""
-        return prompt.total > self.window
+    def may_not_fit(self, prompt: Prompt) -> bool:
+        """Whether a prompt probably exceeds the limit."""
+        return prompt.total > self.limit
 
     def safe_tokens(self, prompt: Prompt) -> float:
-        """How many tokens a prompt has at most, in nine of ten texts."""
-        return prompt.counted + prompt.text.total * math.exp(_SAFE * prompt.text.sigma)
+        """Return a number of tokens that nine in ten prompts with this estimate do not exceed."""
+        return prompt.exact + prompt.text.total * math.exp(_SAFE * prompt.text.sigma)

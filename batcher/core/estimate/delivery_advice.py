@@ -1,18 +1,18 @@
-"""What an estimate lets advise: how to send a plan, what that saves, and what to mind."""
+"""Advice from an estimate: how to send a plan, what that saves, and warnings."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 
 from batcher.core.estimate.estimate import Estimate
-from batcher.core.estimate.predict import LEAST_ANSWERS
+from batcher.core.estimate.predict import MIN_ANSWERS
 from batcher.core.money.budget import BudgetState
 from batcher.core.money.display import rounded_text
 
 
 @dataclass(frozen=True, slots=True)
 class Advice:
-    """``choice`` in a line, and ``warnings``; ``affordable`` is how many rows a budget buys."""
+    """A line about the ``choice``, ``warnings``, and how many rows the budget pays for."""
 
     choice: str
     warnings: tuple[str, ...]
@@ -20,7 +20,7 @@ class Advice:
 
 
 def advise(estimate: Estimate, budget: BudgetState | None, *, can_batch: bool) -> Advice:
-    """Advise on an estimate; ``can_batch`` says whether this version sends batches."""
+    """Advise on an estimate; ``can_batch``: this version can send batches."""
     affordable = None if budget is None else _affordable(estimate, budget)
     warnings = [*_about_rows(estimate), *_about_money(estimate, budget, affordable)]
     return Advice(_choice(estimate, can_batch=can_batch), tuple(warnings), affordable)
@@ -36,14 +36,13 @@ def _choice(estimate: Estimate, *, can_batch: bool) -> str:
         text += f" with the prompt cache, which saves {rounded_text(saved)}"
     cheaper = live.usd.expected - batch.usd.expected
     if cheaper > 0:
-        when = "if it may take up to 24 hours"
-        text += f"; as a batch it would cost {rounded_text(cheaper)} less {when}"
+        text += f"; a batch may take up to 24 hours and would cost {rounded_text(cheaper)} less"
         text += "" if can_batch else " (this version sends live only)"
     return text
 
 
 def _affordable(estimate: Estimate, budget: BudgetState) -> int:
-    """How many of the requests what is available will pay for, at the expected cost of each."""
+    """Return the number of requests that the available money pays for at the expected cost."""
     if estimate.usd.expected <= 0:
         return estimate.requests
     share = max(Decimal(0), budget.available) / estimate.usd.expected
@@ -53,31 +52,34 @@ def _affordable(estimate: Estimate, budget: BudgetState) -> int:
 def _about_rows(estimate: Estimate) -> Iterator[str]:
     if estimate.too_long:
         yield (
-            f"about {estimate.too_long:,} rows seem too long for the model's context, and will be "
-            "refused"
+            f"about {estimate.too_long:,} rows are probably too long for the model's context "
+            "window; the API will refuse them"
         )
     if estimate.long_requests:
         yield (
-            f"about {estimate.long_requests:,} rows have so long a prompt that all of the request "
-            "costs more; see batcher prices MODEL"
+            f"about {estimate.long_requests:,} rows have long prompts: their whole requests cost "
+            "more (see batcher prices MODEL)"
         )
 
 
 def _about_money(
     estimate: Estimate, budget: BudgetState | None, affordable: int | None
 ) -> Iterator[str]:
-    if 0 < estimate.answers < LEAST_ANSWERS:
-        yield f"{estimate.answers} answers are too few to learn from; {LEAST_ANSWERS} are needed"
+    if 0 < estimate.answers < MIN_ANSWERS:
+        yield (
+            f"the estimate ignores the {estimate.answers} answers so far: it needs at least "
+            f"{MIN_ANSWERS}"
+        )
     if budget is None or affordable is None or not estimate.requests:
         return
     if affordable < estimate.requests:
         yield (
-            f"the budget of {rounded_text(budget.cap)} is too small: what is left of it, "
-            f"{rounded_text(max(Decimal(0), budget.available))}, buys about {affordable:,} of "
+            f"the budget of {rounded_text(budget.cap)} is too small: the remaining "
+            f"{rounded_text(max(Decimal(0), budget.available))} pays for about {affordable:,} of "
             f"{estimate.requests:,} rows"
         )
     elif budget.available < estimate.usd.high:
         yield (
-            f"the budget may not be enough: {rounded_text(budget.available)} are left of it, and "
-            f"the rows may cost up to {rounded_text(estimate.usd.high)}"
+            f"the budget may be too small: {rounded_text(budget.available)} remains, and the rows "
+            f"may cost up to {rounded_text(estimate.usd.high)}"
         )

@@ -1,4 +1,4 @@
-"""How long sending takes: a run played through in a few steps, with limits and a growing window."""
+"""The duration of sending: simulates a run in a few steps, with limits and a growing window."""
 
 import math
 from collections.abc import Mapping
@@ -7,16 +7,16 @@ from dataclasses import dataclass
 from batcher.core.pace.kinds import Amounts, Kind, Limiter
 
 FIRST_WINDOW = 8.0
-"""How many requests leave once the first was answered; see ``core.pace.window``."""
+"""The number of requests sent after the first response; see ``core.pace.window``."""
 
-_STEPS_A_DOUBLING = 8
+_STEPS_PER_DOUBLING = 8
 _SHORTEST_S = 0.001
-_USED = 0.985  # of a limit at the mean: a margin is left untouched (docs/pacing.md)
+_USED = 0.985  # the mean share of a limit that is used; a margin stays free (docs/pacing.md)
 
 
 @dataclass(frozen=True, slots=True)
 class KnownLimit:
-    """A limit a minute, and how much of it is there at once when a run begins."""
+    """A limit per minute, and the amount available when a run begins."""
 
     per_minute: float
     burst: float
@@ -24,14 +24,14 @@ class KnownLimit:
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """What is to be sent: ``each`` is what one request takes of the limits at the mean.
+    """The requests to send: ``per_request`` is the mean amount of each limit that one uses.
 
-    ``latency_s`` is how long an answer takes at the mean, ``slowest_s`` how long one in a hundred
-    takes, which is what a run waits for at its end. ``concurrency`` is how many may be in flight.
+    ``latency_s`` is the mean latency. ``slowest_s`` is its 99th percentile, for the slowest
+    responses at the end of a run. ``concurrency`` is the number of requests that may be in flight.
     """
 
     requests: int
-    each: Amounts
+    per_request: Amounts
     latency_s: float
     slowest_s: float
     concurrency: int
@@ -39,16 +39,16 @@ class Work:
 
 @dataclass(frozen=True, slots=True)
 class Duration:
-    """How long it takes in seconds, and what limits it for most of that time."""
+    """The duration in seconds, and the limiter for most of that time."""
 
     seconds: float
     limiter: Limiter
 
 
 def duration(work: Work, limits: Mapping[Kind, KnownLimit]) -> Duration:
-    """Play a run through: the first request alone, then a window that doubles until a limit holds.
+    """Simulate a run: the first request alone, then a window that doubles up to a limit.
 
-    Limits that are not known hold nobody up here, so that it takes at least so long.
+    Unknown limits are ignored, so the real run takes at least this long.
     """
     if not work.requests:
         return Duration(0.0, Limiter.DRAINING)
@@ -59,36 +59,36 @@ def duration(work: Work, limits: Mapping[Kind, KnownLimit]) -> Duration:
 
 
 class _Run:
-    """Where the run is that is played through: seconds, what is left, what the limits hold."""
+    """The state of a simulated run: seconds, requests left, and the levels of the limits."""
 
     def __init__(self, work: Work, limits: Mapping[Kind, KnownLimit]) -> None:
         self._work = work
         self._latency_s = max(work.latency_s, _SHORTEST_S)
-        self._uses = {kind: work.each.of(kind) for kind in limits}
+        self._uses = {kind: work.per_request.of(kind) for kind in limits}
         self._refills = {kind: limit.per_minute / 60 * _USED for kind, limit in limits.items()}
         self._full = {kind: limit.burst for kind, limit in limits.items()}
         self._window = min(FIRST_WINDOW, work.concurrency)
         self._left = max(0.0, work.requests - 1 - self._window)
-        begun = work.requests - self._left
-        self._levels = {kind: self._full[kind] - begun * use for kind, use in self._uses.items()}
+        sent = work.requests - self._left
+        self._levels = {kind: self._full[kind] - sent * use for kind, use in self._uses.items()}
         self.seconds = self._latency_s
         self.limiter = Limiter.RAMPING
 
     def ramp(self) -> None:
-        """Let the window double in the time of an answer until it is whole or a limit holds.
+        """Double the window per latency until it is full or a limit is reached.
 
-        For each answer two requests leave then: one in its place, and one more.
+        Each response then lets two requests be sent: its replacement and one more.
         """
-        step_s = self._latency_s / _STEPS_A_DOUBLING
+        step_s = self._latency_s / _STEPS_PER_DOUBLING
         while self._window < self._work.concurrency and self._left > 0:
             rate = 2 * math.log(2) * self._window / self._latency_s
-            if self._is_dry(rate, step_s):
+            if self._exceeds_a_limit(rate, step_s):
                 return
-            self._go(rate, step_s)
-            self._window *= 2 ** (1 / _STEPS_A_DOUBLING)
+            self._send(rate, step_s)
+            self._window *= 2 ** (1 / _STEPS_PER_DOUBLING)
 
     def finish(self) -> None:
-        """Send the rest as the tightest limit lets it, with what it still holds or is overdrawn."""
+        """Send the rest at the rate of the tightest limit, starting from its current level."""
         takes_s = {Limiter.CONCURRENCY: self._left * self._latency_s / self._work.concurrency}
         for kind, use in self._uses.items():
             missing = self._left * use - self._levels[kind]
@@ -96,7 +96,7 @@ class _Run:
         limiter = max(takes_s, key=lambda word: takes_s[word])
         if takes_s[limiter] > 0:
             self.limiter = limiter
-            # Those that left within the time of an answer are in flight then, earlier ones, too.
+            # Requests sent within the last latency are still in flight, and some earlier ones.
             share = min(1.0, takes_s[limiter] / self._latency_s)
             late = self._left * share * self._latency_s / takes_s[limiter]
             self._window = late + self._window * (1 - share)
@@ -104,9 +104,9 @@ class _Run:
 
     @property
     def last_answers_s(self) -> float:
-        """How long the slowest of those takes that are in flight when the last one leaves.
+        """The latency of the slowest request in flight when the last one is sent.
 
-        One in a hundred is known; of more or fewer it goes by the logarithm of their number.
+        The 99th percentile is known; for other numbers of requests it is scaled by their logarithm.
         """
         others = self._work.requests - 1
         if not others:
@@ -115,14 +115,14 @@ class _Run:
         slowest_s = max(latency_s, self._work.slowest_s)
         return latency_s + (slowest_s - latency_s) * math.log(in_flight) / math.log(100)
 
-    def _is_dry(self, rate: float, step_s: float) -> bool:
-        """Whether a limit does not hold as much as a step at this rate takes."""
+    def _exceeds_a_limit(self, rate: float, step_s: float) -> bool:
+        """Whether a step at this rate uses more than the level of a limit."""
         return any(
             self._levels[kind] + self._refills[kind] * step_s < rate * use * step_s
             for kind, use in self._uses.items()
         )
 
-    def _go(self, rate: float, step_s: float) -> None:
+    def _send(self, rate: float, step_s: float) -> None:
         step_s = min(step_s, self._left / rate)
         self._left -= rate * step_s
         self.seconds += step_s

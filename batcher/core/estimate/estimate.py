@@ -1,4 +1,4 @@
-"""What a plan will use and cost, for each way of sending it, and which way to choose."""
+"""The estimate of a plan: its tokens, and its cost for each way of sending it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,9 +7,9 @@ from typing import Any, Literal
 
 from batcher.core.estimate.evidence import Bucket, Evidence, OutputRange, Weights
 from batcher.core.estimate.outputs import output_range
-from batcher.core.estimate.predict import LEAST_ANSWERS, predict
+from batcher.core.estimate.predict import MIN_ANSWERS, predict
 from batcher.core.estimate.pricing import LONG, CachedTokens, Delivery, model_of, weights
-from batcher.core.estimate.spread import NOTHING, Spread
+from batcher.core.estimate.spread import ZERO, Spread
 from batcher.core.money.prices import PriceTable
 from batcher.core.usage_fields import TTL
 
@@ -18,7 +18,7 @@ _PLACES = Decimal("0.000001")
 
 @dataclass(frozen=True, slots=True)
 class Dollars:
-    """An estimate in USD, rounded to millionths; ``worst`` is an exact bound, None without one."""
+    """An estimate in USD, rounded to millionths; ``worst`` is an exact upper bound or None."""
 
     expected: Decimal
     low: Decimal
@@ -27,7 +27,7 @@ class Dollars:
 
     @classmethod
     def of(cls, spread: Spread, worst: Decimal | None) -> "Dollars":
-        """Round a spread, and cut it at what cannot be passed."""
+        """Round a spread, and limit it to the upper bound."""
         ends = [
             Decimal(end).quantize(_PLACES) for end in (spread.expected, spread.low, spread.high)
         ]
@@ -37,7 +37,7 @@ class Dollars:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """One way to send a plan, with and without marks for the prompt cache."""
+    """One way to send a plan: its delivery, with or without marks for the prompt cache."""
 
     delivery: Delivery
     is_cached: bool
@@ -46,10 +46,11 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class Timing:
-    """How long a live run takes in seconds, and what holds it up.
+    """The duration of a live run in seconds, and what limits its pace.
 
-    ``knows_limits``: the API's limits are known; else it takes at least so long. ``is_measured``:
-    answers were timed; else their speed is assumed. ``worst_s`` is for answers at ``max_tokens``.
+    ``knows_limits``: the API's limits are known; otherwise the run takes at least this long.
+    ``is_measured``: the latency was measured; otherwise it is assumed. ``worst_s`` is the duration
+    when every answer has ``max_tokens``.
     """
 
     seconds: Spread
@@ -61,13 +62,13 @@ class Timing:
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """What sending a plan comes to.
+    """The estimated tokens, cost and duration of a plan.
 
-    ``answers`` and ``counted`` say how many requests it learnt from. ``most_...`` bound what one
-    attempt of each uses. ``read_tokens`` of the prompt
-    are expected to come from the prompt cache. ``long_requests`` seem to be priced as long prompts,
-    ``too_long`` ones not to fit into their model's context. ``choices`` begin with what a run would
-    do now.
+    ``answers`` and ``counted`` are the numbers of requests with an answer or an API count.
+    ``max_prompt_tokens`` and ``max_output_tokens`` are upper bounds for one attempt of each
+    request. ``read_tokens`` of the prompt are expected from the prompt cache. ``long_requests``
+    probably have long-prompt rates; ``too_long`` requests probably do not fit into their model's
+    context window. The first of ``choices`` is what a run would do now.
     """
 
     requests: int
@@ -75,8 +76,8 @@ class Estimate:
     counted: int
     prompt_tokens: Spread
     output_tokens: Spread
-    most_prompt_tokens: int | None
-    most_output_tokens: int
+    max_prompt_tokens: int | None
+    max_output_tokens: int
     read_tokens: float
     long_requests: int
     too_long: int
@@ -85,29 +86,29 @@ class Estimate:
 
     @property
     def usd(self) -> Dollars:
-        """What a run that is started now will cost."""
+        """The cost of a run that starts now."""
         return self.choices[0].usd
 
     @property
     def basis(self) -> Literal["answers", "counts", "text"]:
-        """What the estimate rests on."""
-        if self.answers >= LEAST_ANSWERS:
+        """The data that the estimate is based on."""
+        if self.answers >= MIN_ANSWERS:
             return "answers"
         return "counts" if self.counted else "text"
 
     def choice(self, delivery: Delivery, *, is_cached: bool) -> Choice:
-        """One of the ways; without anything to share there is one way less for each delivery."""
-        ways = [one for one in self.choices if one.delivery == delivery]
-        return next((one for one in ways if one.is_cached is is_cached), ways[0])
+        """Return a choice; a plan without shared prefixes has only uncached ones."""
+        choices = [choice for choice in self.choices if choice.delivery == delivery]
+        return next((choice for choice in choices if choice.is_cached is is_cached), choices[0])
 
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """What the requests of a job are priced by.
+    """The data that prices the requests of a job.
 
-    ``settings`` are what they share, ``cached`` is what a run reads from the prompt cache and
-    writes into it, by group, and ``ttl`` how long that lives. ``worst_usd`` bounds what a live run
-    costs, a batch half of it.
+    ``settings`` are the fields that all requests share. ``cached`` are the tokens that a run reads
+    from the prompt cache and writes to it, by group; ``ttl`` is their lifetime. ``worst_usd`` is an
+    upper bound on the cost of a live run; a batch costs half of it.
     """
 
     prices: PriceTable
@@ -118,15 +119,14 @@ class Terms:
 
 
 def estimate(evidence: Evidence, terms: Terms) -> Estimate:
-    """Put an estimate together; ``evidence.outputs`` as of ``output_ranges``."""
+    """Estimate a plan; ``evidence.outputs`` comes from ``output_ranges``."""
     groups = {bucket.group for bucket in evidence.buckets}
-    shares = any(tokens.read for tokens in terms.cached.values())
-    ways: list[tuple[Delivery, bool]] = [("live", False), ("batch", False)]
-    if shares:
-        ways = [("live", True), ("live", False), ("batch", True), ("batch", False)]
+    has_shared_prefixes = any(tokens.read for tokens in terms.cached.values())
+    deliveries: tuple[Delivery, ...] = ("live", "batch")
     choices = [
-        Choice(delivery, cached, _dollars(evidence, terms, delivery, is_cached=cached))
-        for delivery, cached in ways
+        Choice(delivery, is_cached, _dollars(evidence, terms, delivery, is_cached=is_cached))
+        for delivery in deliveries
+        for is_cached in ((True, False) if has_shared_prefixes else (False,))
     ]
     return Estimate(
         requests=sum(bucket.requests for bucket in evidence.buckets),
@@ -134,27 +134,31 @@ def estimate(evidence: Evidence, terms: Terms) -> Estimate:
         counted=len(evidence.counted),
         prompt_tokens=_predicted(evidence, dict.fromkeys(groups, Weights(1.0, 0.0))),
         output_tokens=_predicted(evidence, dict.fromkeys(groups, Weights(0.0, 1.0))),
-        most_prompt_tokens=_most_prompt(evidence),
-        most_output_tokens=sum(bucket.most_output for bucket in evidence.buckets),
+        max_prompt_tokens=_max_prompt_tokens(evidence),
+        max_output_tokens=sum(bucket.max_output_tokens for bucket in evidence.buckets),
         read_tokens=sum(tokens.read for tokens in terms.cached.values()),
-        long_requests=sum(one.requests for one in evidence.buckets if one.group.endswith(LONG)),
-        too_long=sum(one.requests for one in evidence.buckets if _is_too_long(one, terms.prices)),
+        long_requests=sum(
+            bucket.requests for bucket in evidence.buckets if bucket.group.endswith(LONG)
+        ),
+        too_long=sum(
+            bucket.requests for bucket in evidence.buckets if _is_too_long(bucket, terms.prices)
+        ),
         choices=tuple(choices),
     )
 
 
 def output_ranges(
-    evidence_groups: Mapping[str, int], settings: Mapping[str, Any], prices: PriceTable
+    max_tokens: Mapping[str, int], settings: Mapping[str, Any], prices: PriceTable
 ) -> dict[str, OutputRange]:
-    """How long answers may be, by group; each is given with the mean ``max_tokens`` of it."""
+    """Return the range of the output by group, from the mean ``max_tokens`` of each group."""
     return {
-        group: output_range({**settings, "max_tokens": most}, prices.facts(model_of(group)))
-        for group, most in evidence_groups.items()
+        group: output_range({**settings, "max_tokens": mean}, prices.facts(model_of(group)))
+        for group, mean in max_tokens.items()
     }
 
 
-def _most_prompt(evidence: Evidence) -> int | None:
-    bounds = [bucket.most_prompt for bucket in evidence.buckets]
+def _max_prompt_tokens(evidence: Evidence) -> int | None:
+    bounds = [bucket.max_prompt_tokens for bucket in evidence.buckets]
     return None if None in bounds else sum(bound for bound in bounds if bound is not None)
 
 
@@ -164,15 +168,17 @@ def _is_too_long(bucket: Bucket, prices: PriceTable) -> bool:
 
 
 def _predicted(evidence: Evidence, by_group: Mapping[str, Weights]) -> Spread:
-    return predict(evidence, by_group) if evidence.buckets else NOTHING
+    return predict(evidence, by_group) if evidence.buckets else ZERO
 
 
 def _dollars(evidence: Evidence, terms: Terms, delivery: Delivery, *, is_cached: bool) -> Dollars:
     by_group = {}
     for group in {bucket.group for bucket in evidence.buckets}:
-        predicted = sum(one.predicted for one in evidence.buckets if one.group == group)
-        found = terms.cached.get(group) if is_cached else None
-        tokens = CachedTokens(predicted, found.read if found else 0, found.written if found else 0)
+        predicted = sum(bucket.predicted for bucket in evidence.buckets if bucket.group == group)
+        cached = terms.cached.get(group) if is_cached else None
+        tokens = CachedTokens(predicted)
+        if cached is not None:
+            tokens = CachedTokens(predicted, cached.read, cached.written)
         by_group[group] = weights(
             terms.prices.model(model_of(group)),
             terms.settings,
@@ -183,5 +189,5 @@ def _dollars(evidence: Evidence, terms: Terms, delivery: Delivery, *, is_cached:
         )
     worst = terms.worst_usd
     if worst is not None and delivery == "batch":
-        worst /= 2  # every rate of a batch is half of the live one
+        worst /= 2  # all batch rates are half of the live ones
     return Dollars.of(_predicted(evidence, by_group), worst)

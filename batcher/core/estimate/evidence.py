@@ -1,4 +1,4 @@
-"""What an estimate is made from: what is to be sent, and what is known of the like."""
+"""The data of an estimate: the requests to send, and results of similar requests."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -6,30 +6,30 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Bucket:
-    """Requests to send whose prompts are of about one length, all at the same rates (``group``).
+    """Requests to send with prompts of similar length and the same rates (``group``).
 
-    ``predicted`` are the estimated prompt tokens of all of them together, ``most_output`` the sum
-    of their ``max_tokens``, ``most_prompt`` the bound of their prompt tokens, None without one; the
-    prompt of each is estimated at ``lower`` to ``upper`` tokens.
+    Sums over these requests: ``predicted``, the estimated prompt tokens; ``max_output_tokens``,
+    their ``max_tokens``; ``max_prompt_tokens``, the upper bounds of their prompt tokens, None
+    without bounds. Each prompt is estimated at ``lower`` to ``upper`` tokens.
     """
 
     group: str
     requests: int
     predicted: float
-    most_output: int
+    max_output_tokens: int
     lower: float
     upper: float
-    most_prompt: int | None = None
+    max_prompt_tokens: int | None = None
 
     @property
     def mean(self) -> float:
-        """The estimated prompt tokens of one of them."""
+        """The mean of the estimated prompt tokens."""
         return self.predicted / self.requests
 
 
 @dataclass(frozen=True, slots=True)
-class Answered:
-    """A request that has an answer: its estimated prompt, and what all its attempts were billed."""
+class AnsweredRequest:
+    """A request with an answer: its estimated prompt, and the billed tokens of all attempts."""
 
     group: str
     predicted: float
@@ -38,8 +38,8 @@ class Answered:
 
 
 @dataclass(frozen=True, slots=True)
-class Counted:
-    """A request whose prompt the API has counted."""
+class CountedRequest:
+    """A request whose prompt tokens the API has counted."""
 
     group: str
     predicted: float
@@ -48,7 +48,7 @@ class Counted:
 
 @dataclass(frozen=True, slots=True)
 class OutputRange:
-    """Between what the output of a request lies at the mean, in tokens, when none was seen."""
+    """The range of the mean output tokens per request, when there are no answers yet."""
 
     low: float
     high: float
@@ -56,30 +56,31 @@ class OutputRange:
 
 @dataclass(frozen=True, slots=True)
 class Weights:
-    """What one token of the prompt and one of the output count.
+    """The weights of one prompt token and one output token in a sum, usually in USD.
 
-    ``prompt`` is a mean: the share ``cached`` of the prompt counts ``saved`` less than the rest.
-    ``doubt`` is one standard deviation of it, from all else that is not known of the cache.
+    ``prompt`` is a mean: a cached token weighs ``cache_saving`` less than another one, and
+    ``cached_share`` of the prompt is cached. ``sigma`` is the standard deviation of ``prompt`` from
+    all other uncertainty about the cache.
     """
 
     prompt: float
     output: float
-    doubt: float = 0.0
-    cached: float = 0.0
-    saved: float = 0.0
+    sigma: float = 0.0
+    cached_share: float = 0.0
+    cache_saving: float = 0.0
 
     @property
-    def stake(self) -> float:
-        """What a token of the prompt counts less for each unit of ``unlikeness``."""
-        return self.saved * self.cached * (1 - self.cached)
+    def bias_weight(self) -> float:
+        """How much less a prompt token weighs per unit of ``shared_part_bias``."""
+        return self.cache_saving * self.cached_share * (1 - self.cached_share)
 
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """All of it; ``outputs`` by group, ``sigma`` as of ``Prompt``."""
+    """All data of an estimate; ``outputs`` is by group, ``sigma`` as in ``Prompt``."""
 
     buckets: tuple[Bucket, ...]
-    answered: tuple[Answered, ...]
-    counted: tuple[Counted, ...]
+    answered: tuple[AnsweredRequest, ...]
+    counted: tuple[CountedRequest, ...]
     outputs: Mapping[str, OutputRange]
     sigma: float

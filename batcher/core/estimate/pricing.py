@@ -1,4 +1,4 @@
-"""What a token counts in dollars, by how requests are sent."""
+"""The USD weights of tokens, by the way in which requests are sent."""
 
 import math
 from collections.abc import Mapping
@@ -13,26 +13,26 @@ from batcher.core.usage_fields import TTL
 Delivery = Literal["live", "batch"]
 
 LONG = " (long prompt)"
-"""What is added to a model's name for the group of its long, dearer prompts."""
+"""The suffix of a model's name for the group of its long prompts, which cost more."""
 
 BATCH_HITS = 0.6
-"""What share of what the prompt cache saves is taken to be saved in a batch: items run at once and
-in any order, and 30 to 98 % of hits are reported (API documentation, October 2026)."""
+"""The assumed share of the cache's saving that a batch gets. Its items run at the same time and in
+any order; 30 to 98 % of hits are reported (API documentation, October 2026)."""
 
-_BATCH_HITS_DEVIATION = 0.2  # of a share that may lie anywhere from 0.3 to 0.98
+_BATCH_HITS_SIGMA = 0.2  # the share may be anywhere from 0.3 to 0.98
 
 MISSED = 0.003
-"""What share of what could be read from the cache is taken to be written once more: entries that
-expired, were evicted, or whose first answer was lost."""
+"""The assumed share of possible cache reads that are written again: the entry expired, was evicted,
+or its first response never arrived."""
 
-_MISSED_DEVIATION = 0.005  # none to one in a hundred
+_MISSED_SIGMA = 0.005  # none to one in a hundred
 
 _MILLION = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
 class CachedTokens:
-    """Estimated prompt tokens: all, those read from the cache, those written into it."""
+    """Estimated prompt tokens: all, read from the cache, and written to it."""
 
     prompt: float
     read: float = 0.0
@@ -40,13 +40,13 @@ class CachedTokens:
 
 
 def group_of(prices: ModelPrices, model: str, predicted: float) -> str:
-    """What decides the rates of a request: its model, and whether its prompt is a long one."""
+    """Return the group of requests with the same rates: by model and long or normal prompt."""
     is_long = prices.long is not None and predicted > prices.long.threshold
     return f"{model}{LONG}" if is_long else model
 
 
 def model_of(group: str) -> str:
-    """The model of such a group."""
+    """Return the model of a group."""
     return group.removesuffix(LONG)
 
 
@@ -59,30 +59,31 @@ def weights(
     is_long: bool,
     ttl: TTL = "5m",
 ) -> Weights:
-    """What one token of prompt and one of output cost in USD, at the mean of a group.
+    """Return the mean USD of one prompt token and one output token of a group.
 
-    ``tokens.read`` and ``written`` are 0 without the prompt cache; with it the mean is in doubt. A
-    region that is not asked for counts as global, though a workspace may default to a dearer one.
+    ``tokens.read`` and ``written`` are 0 without the prompt cache; with it the mean is uncertain.
+    A request without a region counts as global, although a workspace may default to a more
+    expensive one.
     """
     rates = prices.rates(_rates_name(prices, settings, delivery, is_long=is_long))
     unit = (float(US_MULTIPLIER) if _is_us(prices, settings) else 1.0) / _MILLION
-    plain, mean, doubt = float(rates.input), *_of_prompt(rates, tokens, ttl)
+    plain, mean, sigma = float(rates.input), *_prompt_rate(rates, tokens, ttl)
     hits = 1.0
     if delivery == "batch":
         hits = BATCH_HITS
-        doubt = math.hypot(doubt * hits, (plain - mean) * _BATCH_HITS_DEVIATION)
+        sigma = math.hypot(sigma * hits, (plain - mean) * _BATCH_HITS_SIGMA)
         mean = plain + (mean - plain) * hits
     return Weights(
         mean * unit,
         float(rates.output) * unit,
-        doubt * unit,
+        sigma * unit,
         min(1.0, tokens.read / tokens.prompt) if tokens.prompt else 0.0,
         (plain - float(rates.cache_read)) * hits * unit,
     )
 
 
-def _of_prompt(rates: Rates, tokens: CachedTokens, ttl: TTL) -> tuple[float, float]:
-    """The mean rate of a live token of prompt, and how far misses may move it."""
+def _prompt_rate(rates: Rates, tokens: CachedTokens, ttl: TTL) -> tuple[float, float]:
+    """Return the mean rate of a live prompt token, and its standard deviation from misses."""
     plain, from_cache = float(rates.input), float(rates.cache_read)
     write = float(rates.cache_write_1h if ttl == "1h" else rates.cache_write_5m)
     if not tokens.prompt:
@@ -90,7 +91,7 @@ def _of_prompt(rates: Rates, tokens: CachedTokens, ttl: TTL) -> tuple[float, flo
     read, written = tokens.read / tokens.prompt, tokens.written / tokens.prompt
     mean = plain + (from_cache - plain) * read * (1 - MISSED)
     mean += (write - plain) * (written + read * MISSED)
-    return mean, (write - from_cache) * read * _MISSED_DEVIATION
+    return mean, (write - from_cache) * read * _MISSED_SIGMA
 
 
 def _rates_name(

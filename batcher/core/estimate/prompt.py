@@ -1,4 +1,4 @@
-"""How many prompt tokens a request has, as estimated from its text, images and documents."""
+"""Estimates the prompt tokens of a request from its text, images and documents."""
 
 import base64
 import binascii
@@ -14,19 +14,19 @@ from batcher.core.estimate.tokens import NO_TEXT, TextTokens, text_tokens
 from batcher.core.request.image_size import Tier, image_tokens, tokens_of_source
 from batcher.core.request.models import ModelFacts
 
-# A request's own marks, and those around each message: small, and not published.
+# The markup of a request and of each message: small, and not published.
 _REQUEST_TOKENS = 4
 _MESSAGE_TOKENS = 3
-# What structured output adds unseen is called a small prompt.
+# The documentation calls the prompt for structured output small.
 _FORMAT_TOKENS = 40
-# 1,500 to 3,000 tokens of text a page are published, besides a picture of the page.
+# Published: 1,500 to 3,000 tokens of text per page, plus an image of the page.
 _PAGE_TEXT_TOKENS = 2_250
 _PAGE_PIXELS = (1_240, 1_754)
-_UNSEEN_PIXELS = (1_000, 1_000)  # an image behind an address
-_MOST_INFLATED = 32 * 1024 * 1024  # bytes that are looked through of a PDF's packed streams
+_ASSUMED_PIXELS = (1_000, 1_000)  # for an image behind a URL
+_MAX_INFLATED = 32 * 1024 * 1024  # bytes of a PDF's compressed streams that are searched
 
-# The prompt that tools add unseen, when a tool may be used and when one must be (API documentation,
-# 2026); by the beginning of the model's name, the longest first.
+# The tokens of the prompt that the API adds for tools: when a tool is optional, and when one is
+# required (API documentation, 2026). By prefix of the model's name, the longest first.
 _TOOL_PROMPTS: tuple[tuple[str, int, int], ...] = (
     ("claude-opus-4-8", 290, 410),
     ("claude-opus-4-7", 675, 804),
@@ -42,39 +42,38 @@ _TOOL_PROMPTS: tuple[tuple[str, int, int], ...] = (
     ("claude-3-5-haiku", 264, 355),
     ("claude-", 286, 406),
 )
-# Definitions that are not in the request, by the beginning of a tool's type: old and new tokenizer.
+# Tool definitions outside the request, by prefix of the tool's type: old and new tokenizer.
 _BUILT_IN_TOOLS = (("bash_", (244, 325)), ("text_editor_", (745, 974)))
 
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """The estimated tokens of a prompt: of its text, and of what is counted exactly.
+    """The estimated tokens of a prompt: uncertain ones of its text, and exact ones.
 
-    PDF pages and images behind an address, which cannot be seen from here, count as text, so that
-    they are as uncertain.
+    PDF pages and images behind a URL cannot be inspected; they count as text, with its uncertainty.
     """
 
     text: TextTokens = NO_TEXT
-    counted: int = 0
+    exact: int = 0
 
     def __add__(self, more: "Prompt") -> "Prompt":
-        return Prompt(self.text + more.text, self.counted + more.counted)
+        return Prompt(self.text + more.text, self.exact + more.exact)
 
     @property
     def total(self) -> float:
-        """All of them, whether they are read from the cache, written into it, or neither."""
-        return self.text.total + self.counted
+        """All tokens: read from the cache, written to it, or neither."""
+        return self.text.total + self.exact
 
     @property
     def sigma(self) -> float:
-        """How far the estimate may be off: the standard deviation of its logarithm."""
+        """The uncertainty of the estimate: the standard deviation of its logarithm."""
         return self.text.sigma * self.text.total / self.total if self.total else 0.0
 
 
 class PromptRule:
-    """Estimates the prompts of requests to one model; what many share is estimated once.
+    """Estimates the prompts of requests to one model; shared parts are estimated once.
 
-    It knows nothing of the answers so far: those correct it as a whole (``predict``).
+    It does not use the answers so far: they correct the total later (``predict``).
     """
 
     def __init__(self, model: str, facts: ModelFacts | None) -> None:
@@ -90,7 +89,7 @@ class PromptRule:
         return self._before_messages(fields) + self._of_messages(fields.get("messages") or ())
 
     def of_prefix(self, fields: Mapping[str, Any], level: Level) -> Prompt:
-        """Estimate what is kept in the prompt cache by a mark at this level."""
+        """Estimate the part of a prompt that a mark at this level keeps in the prompt cache."""
         prefix = self._before_messages(fields)
         if Level.MESSAGES in level:
             prefix += self._of_messages(shared_messages(fields["messages"]))
@@ -104,36 +103,37 @@ class PromptRule:
         return self._shared_prompt + self._of_content(fields.get("system") or "")
 
     def _of_tools(self, tools: Any, choice: Any, config: Any) -> Prompt:
-        prompt = Prompt(counted=_REQUEST_TOKENS)
-        form = config.get("format") if isinstance(config, Mapping) else None
-        if form:
-            schema = form.get("schema") if isinstance(form, Mapping) else form
+        prompt = Prompt(exact=_REQUEST_TOKENS)
+        output_format = config.get("format") if isinstance(config, Mapping) else None
+        if output_format:
+            is_object = isinstance(output_format, Mapping)
+            schema = output_format.get("schema") if is_object else output_format
             prompt += Prompt(self._of_text(_json(schema)), _FORMAT_TOKENS)
         if tools:
             kind = choice.get("type") if isinstance(choice, Mapping) else None
-            _, free, forced = next(row for row in _TOOL_PROMPTS if self._is_one(row[0]))
-            prompt += Prompt(counted=forced if kind in ("any", "tool") else free)
+            _, optional, required = next(row for row in _TOOL_PROMPTS if self._has_prefix(row[0]))
+            prompt += Prompt(exact=required if kind in ("any", "tool") else optional)
             for tool in tools:
-                prompt += Prompt(self._of_text(_json(_unmarked(tool))), self._of_built_in(tool))
+                prompt += Prompt(self._of_text(_json(_without_mark(tool))), self._of_built_in(tool))
         return prompt
 
     def _of_built_in(self, tool: Any) -> int:
-        """What the API adds for a tool whose definition is its own (API documentation, 2026)."""
+        """Return the tokens of a built-in tool's definition (API documentation, 2026)."""
         kind = str(tool.get("type")) if isinstance(tool, Mapping) else ""
         counts = next((counts for name, counts in _BUILT_IN_TOOLS if kind.startswith(name)), (0, 0))
         return counts[self._tokenizer == "new"]
 
-    def _is_one(self, name: str) -> bool:
+    def _has_prefix(self, name: str) -> bool:
         return self._model.startswith(name) or name == _TOOL_PROMPTS[-1][0]
 
     def _of_messages(self, messages: Sequence[Any]) -> Prompt:
-        prompt = Prompt(counted=_MESSAGE_TOKENS * len(messages))
+        prompt = Prompt(exact=_MESSAGE_TOKENS * len(messages))
         for message in messages:
             prompt += self._of_content(message.get("content") or "")
         return prompt
 
     def _of_content(self, content: Any) -> Prompt:
-        """Estimate a text, or blocks at any depth."""
+        """Estimate a text, or nested content blocks."""
         if isinstance(content, str):
             return Prompt(self._text(content))
         prompt = Prompt()
@@ -147,29 +147,31 @@ class PromptRule:
         source = block.get("source")
         match block.get("type"):
             case "text":
-                return self._of_words(block.get("text"))
+                return self._of_optional_text(block.get("text"))
             case "thinking":
-                return self._of_words(block.get("thinking"))
+                return self._of_optional_text(block.get("thinking"))
             case "image":
-                known = tokens_of_source(source, self._tier)
-                if known is None:
-                    return Prompt(TextTokens(other=image_tokens(*_UNSEEN_PIXELS, self._tier)))
-                return Prompt(counted=known)
+                tokens = tokens_of_source(source, self._tier)
+                if tokens is None:
+                    return Prompt(TextTokens(other=image_tokens(*_ASSUMED_PIXELS, self._tier)))
+                return Prompt(exact=tokens)
             case "document":
-                named = self._of_words(block.get("title")) + self._of_words(block.get("context"))
-                return named + self._of_document(source)
+                title = self._of_optional_text(block.get("title")) + self._of_optional_text(
+                    block.get("context")
+                )
+                return title + self._of_document(source)
             case "tool_result" | "search_result":
-                named = self._of_words(block.get("title")) + Prompt(counted=_MESSAGE_TOKENS)
-                return named + self._of_content(block.get("content") or "")
+                title = self._of_optional_text(block.get("title")) + Prompt(exact=_MESSAGE_TOKENS)
+                return title + self._of_content(block.get("content") or "")
             case _:
-                return Prompt(self._of_text(_json(_unmarked(block))))
+                return Prompt(self._of_text(_json(_without_mark(block))))
 
     def _of_document(self, source: Any) -> Prompt:
         if not isinstance(source, Mapping):
             return Prompt()
         match source.get("type"):
             case "text":
-                return self._of_words(source.get("data"))
+                return self._of_optional_text(source.get("data"))
             case "content":
                 return self._of_content(source.get("content") or "")
             case _:
@@ -177,7 +179,7 @@ class PromptRule:
                 picture = image_tokens(*_PAGE_PIXELS, self._tier)
                 return Prompt(TextTokens(_PAGE_TEXT_TOKENS * pages, picture * pages))
 
-    def _of_words(self, text: Any) -> Prompt:
+    def _of_optional_text(self, text: Any) -> Prompt:
         return Prompt(self._text(text)) if isinstance(text, str) else Prompt()
 
     def _of_text(self, text: str) -> TextTokens:
@@ -185,10 +187,10 @@ class PromptRule:
 
 
 def pdf_pages(source: Mapping[str, Any]) -> int:
-    """Count the pages of a PDF in base64 by their marks; 1 when there are none to see.
+    """Count the page objects of a PDF in base64; 1 when none can be found.
 
-    Too few where the file is encrypted, or old revisions hide pages of it; too many where they are
-    still in it.
+    The count is too low for encrypted files and for pages that old revisions hide. It is too high
+    when the file still contains pages of old revisions.
     """
     data = source.get("data")
     if source.get("type") != "base64" or not isinstance(data, str):
@@ -197,11 +199,11 @@ def pdf_pages(source: Mapping[str, Any]) -> int:
         raw = base64.b64decode(data)
     except (binascii.Error, ValueError):
         return 1
-    return max(1, _page_marks(raw) + sum(map(_page_marks, _object_streams(raw))))
+    return max(1, _count_pages(raw) + sum(map(_count_pages, _object_streams(raw))))
 
 
-def _page_marks(raw: bytes) -> int:
-    """Count the marks of pages, not those of lists of pages or of labels."""
+def _count_pages(raw: bytes) -> int:
+    """Count page objects, but not page lists (/Pages) or page labels."""
     marks, place = 0, raw.find(b"/Page")
     while place >= 0:
         before, after = raw[max(0, place - 8) : place].rstrip(), raw[place + 5 : place + 6]
@@ -211,8 +213,8 @@ def _page_marks(raw: bytes) -> int:
 
 
 def _object_streams(raw: bytes) -> Iterator[bytes]:
-    """Inflate the streams that hold objects, as most programs write them since PDF 1.5."""
-    place, left = raw.find(b"/ObjStm"), _MOST_INFLATED
+    """Decompress the object streams that most programs write since PDF 1.5."""
+    place, left = raw.find(b"/ObjStm"), _MAX_INFLATED
     while place >= 0 and left > 0:
         start = raw.find(b"stream", place + 7)
         end = raw.find(b"endstream", start)
@@ -224,12 +226,12 @@ def _object_streams(raw: bytes) -> Iterator[bytes]:
             left -= len(inflated)
             yield inflated
         except zlib.error:
-            pass  # packed in another way, or encrypted: it shows no pages
+            pass  # another compression, or encrypted: no pages can be found in it
         place = raw.find(b"/ObjStm", end)
 
 
-def _unmarked(block: Any) -> Any:
-    """A block or tool without its mark for the prompt cache."""
+def _without_mark(block: Any) -> Any:
+    """Return a block or tool without its cache mark."""
     if not isinstance(block, Mapping):
         return block
     return {key: value for key, value in block.items() if key != "cache_control"}

@@ -1,4 +1,4 @@
-"""An expected value and the interval that is meant to hold the real one in nine of ten cases."""
+"""An expected value with the interval that should contain the real one in nine of ten cases."""
 
 import math
 from collections.abc import Iterable, Sequence
@@ -7,31 +7,31 @@ from statistics import NormalDist
 
 _STANDARD = NormalDist()
 TAIL = 0.05
-"""What lies below the interval, and as much above it."""
+"""The probability below the interval, and the same above it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Spread:
-    """``low`` and ``high`` are the 5th and the 95th percentile; all are of one unit."""
+    """``low`` and ``high`` are the 5th and 95th percentiles; all three have the same unit."""
 
     expected: float
     low: float
     high: float
 
     def times(self, factor: float) -> "Spread":
-        """Scale it by a number that is known and not negative."""
+        """Multiply by an exact, non-negative number."""
         return Spread(self.expected * factor, self.low * factor, self.high * factor)
 
-    def plus(self, known: float) -> "Spread":
-        """Add a number that is known."""
-        return Spread(self.expected + known, self.low + known, self.high + known)
+    def plus(self, amount: float) -> "Spread":
+        """Add an exact number."""
+        return Spread(self.expected + amount, self.low + amount, self.high + amount)
 
 
-NOTHING = Spread(0.0, 0.0, 0.0)
+ZERO = Spread(0.0, 0.0, 0.0)
 
 
 def sum_of(spreads: Iterable[Spread]) -> Spread:
-    """Add spreads that are independent of each other: their half-widths add up in squares."""
+    """Add independent spreads: the squares of their half-widths add up."""
     parts = list(spreads)
     expected = sum(part.expected for part in parts)
     below = math.sqrt(sum((part.expected - part.low) ** 2 for part in parts))
@@ -40,7 +40,7 @@ def sum_of(spreads: Iterable[Spread]) -> Spread:
 
 
 def of_values(values: Sequence[float]) -> Spread:
-    """Summarise values that are equally likely; at least one."""
+    """Summarise equally likely values; at least one."""
     ordered = sorted(values)
     last = len(ordered) - 1
     return Spread(
@@ -51,7 +51,7 @@ def of_values(values: Sequence[float]) -> Spread:
 
 
 def lognormal_values(median: float, sigma: float, number: int) -> list[float]:
-    """So many equally likely values of a lognormal quantity."""
+    """Return ``number`` equally likely values of a lognormal quantity."""
     return [
         median * math.exp(sigma * _STANDARD.inv_cdf((index + 0.5) / number))
         for index in range(number)
@@ -59,18 +59,18 @@ def lognormal_values(median: float, sigma: float, number: int) -> list[float]:
 
 
 def log_uniform_values(low: float, high: float, number: int) -> list[float]:
-    """So many equally likely values of a quantity of which only the order of magnitude is known.
+    """Return ``number`` equally likely values of a quantity with an unknown order of magnitude.
 
-    Each factor is as likely as another (Jeffreys, 1946, on scales).
+    Its logarithm is uniform between the ends (Jeffreys, 1946, on scale parameters).
     """
     span = math.log(high / low)
     return [low * math.exp(span * (index + 0.5) / number) for index in range(number)]
 
 
 def student_quantile(degrees: float) -> float:
-    """The 95th percentile of Student's t (Cornish and Fisher's expansion; Hill, 1970).
+    """Return the 95th percentile of Student's t (Cornish-Fisher expansion; Hill, 1970).
 
-    Right to 0.5 % from four degrees of freedom on.
+    Accurate to 0.5 % from four degrees of freedom on.
     """
     z = _STANDARD.inv_cdf(1 - TAIL)
     first = (z**3 + z) / 4

@@ -1,11 +1,12 @@
-"""How many tokens a text has, as far as its characters tell: there is no public tokenizer.
+"""Estimates the tokens of a text from its characters, because there is no public tokenizer.
 
-Anthropic publishes 3.4 characters a token for the models up to Claude 4.6 and 2.5 for those since
-(documentation of August and October 2026), and nothing about other scripts than the usual mixture.
-How the classes of characters compare was measured with the one tokenizer that was ever published
-(of Claude 2, in the Python SDK up to 0.38) and five of other makers, on texts in a hundred
-languages, code and data (docs/tokens.md; benchmarks/tokens.py repeats it). The later ones treat
-other scripts better than Claude 2's, so only ASCII is scaled up to the published figures in full.
+Anthropic publishes 3.4 characters per token for models up to Claude 4.6 and 2.5 for later models
+(documentation of August and October 2026), for the usual mixture of text and without figures for
+other scripts. The ratios between classes of characters were measured with the only tokenizer that
+Anthropic published (Claude 2, in the Python SDK up to 0.38) and five of other companies, on texts
+in a hundred languages, code and data (docs/tokens.md; benchmarks/tokens.py repeats it). Later
+tokenizers need fewer tokens for other scripts than that of Claude 2, so only ASCII is scaled fully
+to the published figures.
 """
 
 from dataclasses import dataclass
@@ -13,10 +14,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class CharacterClass:
-    """Characters that are counted alike: those whose UTF-8 begins with one of ``firsts``.
+    """Characters with the same estimate: those whose UTF-8 begins with one of ``firsts``.
 
-    ``tokens`` is tokens a character before scaling, ``mark`` the byte that stands for them in
-    ``marked_classes``.
+    ``tokens`` is the number of tokens per character before scaling; ``mark`` is the byte for this
+    class in ``marked_classes``.
     """
 
     name: str
@@ -32,11 +33,11 @@ CLASSES = (
     CharacterClass(
         "letters", b"a", bytes(b for b in range(0x80) if b not in _NO_LETTERS), 1 / 4.45
     ),
-    # Between the tokenizers that take three digits together and those that take each alone.
+    # Between tokenizers with three digits per token and tokenizers with one.
     CharacterClass("digits", b"d", _NO_LETTERS[:10], 0.7),
     CharacterClass("punctuation", b"p", _NO_LETTERS[13:], 0.6),
     CharacterClass("line ends", b"n", _NO_LETTERS[10:13], 0.35),
-    # These also tell that it is no English.
+    # These also show that the text is not English.
     CharacterClass("Latin beyond ASCII", b"L", bytes(range(0xC2, 0xCE)), 2.5),
     CharacterClass("Greek", b"G", bytes((0xCE, 0xCF)), 1.3),
     CharacterClass("Cyrillic", b"C", bytes(range(0xD0, 0xD4)), 0.65),
@@ -53,33 +54,33 @@ CLASSES = (
 )
 _ASCII_CLASSES = 4
 
-_PROSE = 4.12  # characters a token of plain English, capitals and commas included, by these rates
+_PROSE = 4.12  # characters per token of English prose, with capitals and commas, by these rates
 _ASCII_SCALE = {"old": _PROSE / 3.4, "new": _PROSE / 2.5}
 _OTHER_SCALE = {"old": 0.93, "new": 1.2}
 
 SIGMA_ASCII = 0.25
 SIGMA_OTHER = 0.4
-"""How far a text as a whole may be off: one standard deviation of the logarithm. By the languages,
-kinds of text and tokenizers measured: English prose against code, data and other languages in ASCII
-letters, and language against language and tokenizer against tokenizer of one script."""
+"""The uncertainty of the estimate of a whole text: one standard deviation of its logarithm. It was
+measured as the spread between kinds of text (English prose, code, data, other languages in ASCII
+letters), between languages of the same script, and between tokenizers."""
 
 
 def _table() -> bytes:
-    table = bytearray(b"-" * 256)  # bytes that continue a character
-    for each in CLASSES:
-        for byte in each.firsts:
-            table[byte] = each.mark[0]
+    table = bytearray(b"-" * 256)  # continuation bytes
+    for characters in CLASSES:
+        for byte in characters.firsts:
+            table[byte] = characters.mark[0]
     return bytes(table)
 
 
 _TABLE = _table()
-_ASCII_RATES = tuple((each.mark, each.tokens) for each in CLASSES[:_ASCII_CLASSES])
-_OTHER_RATES = tuple((each.mark, each.tokens) for each in CLASSES[_ASCII_CLASSES:])
+_ASCII_RATES = tuple((kind.mark, kind.tokens) for kind in CLASSES[:_ASCII_CLASSES])
+_OTHER_RATES = tuple((kind.mark, kind.tokens) for kind in CLASSES[_ASCII_CLASSES:])
 
 
 @dataclass(frozen=True, slots=True)
 class TextTokens:
-    """Estimated tokens of some text: of its ASCII characters, and of all others."""
+    """The estimated tokens of a text: of its ASCII characters, and of all others."""
 
     ascii: float = 0.0
     other: float = 0.0
@@ -89,12 +90,12 @@ class TextTokens:
 
     @property
     def total(self) -> float:
-        """All of them."""
+        """All tokens."""
         return self.ascii + self.other
 
     @property
     def sigma(self) -> float:
-        """How far the estimate may be off: the standard deviation of its logarithm."""
+        """The uncertainty of the estimate: the standard deviation of its logarithm."""
         if not self.total:
             return 0.0
         return (self.ascii * SIGMA_ASCII + self.other * SIGMA_OTHER) / self.total
@@ -104,12 +105,12 @@ NO_TEXT = TextTokens()
 
 
 def marked_classes(text: str) -> bytes:
-    """A text's UTF-8 with each character's first byte replaced by the mark of its class."""
+    """Return a text's UTF-8 with the first byte of each character replaced by its class's mark."""
     return text.encode("utf-8", "surrogatepass").translate(_TABLE)
 
 
 def text_tokens(text: str, tokenizer: str) -> TextTokens:
-    """Estimate a text for the ``old`` tokenizer or the ``new`` one; 5 to 15 nanoseconds a byte."""
+    """Estimate a text for the ``old`` or ``new`` tokenizer; takes 5 to 15 ns per byte."""
     marked = marked_classes(text)
     scale = tokenizer if tokenizer in _ASCII_SCALE else "new"
     plain = sum(marked.count(mark) * rate for mark, rate in _ASCII_RATES)

@@ -12,7 +12,7 @@ from typing import Any
 from batcher.api.key import Secret, read_key
 from batcher.core.estimate.delivery_advice import Advice, advise
 from batcher.core.estimate.estimate import Estimate
-from batcher.core.estimate.evidence import Counted
+from batcher.core.estimate.evidence import CountedRequest
 from batcher.core.job import ApiSection
 from batcher.core.money.budget import BudgetState
 from batcher.errors import ConfigurationError
@@ -115,7 +115,7 @@ def _counted(
     environ: Mapping[str, str],
     sample: Sequence[_Sampled],
     notes: list[str],
-) -> list[Counted]:
+) -> list[CountedRequest]:
     """Have the API count them; what it did not is noted, and no reason to stop."""
     try:
         with _server(context, environ) as (api, key):
@@ -128,7 +128,7 @@ def _counted(
     if trouble:
         notes.append(f"the API counted {len(counts.tokens)} of {len(sample)} prompts: {trouble}")
     return [
-        Counted(sample[place].group, sample[place].predicted, number)
+        CountedRequest(sample[place].group, sample[place].predicted, number)
         for place, number in sorted(counts.tokens.items())
     ]
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from batcher.core.estimate.estimate import Estimate, Terms, estimate, output_ranges
-from batcher.core.estimate.evidence import Answered, Bucket, Counted, Evidence
+from batcher.core.estimate.evidence import AnsweredRequest, Bucket, CountedRequest, Evidence
 from batcher.core.estimate.pricing import CachedTokens
 from batcher.runner.job_context import JobContext
 from batcher.runner.planning.planner import Plan
@@ -18,7 +18,7 @@ def estimate_plan(
     context: JobContext,
     plan: Plan,
     db: CheckpointCall,
-    counted: Sequence[Counted] = (),
+    counted: Sequence[CountedRequest] = (),
 ) -> Estimate:
     """Estimate what sending a plan that was just made will cost, use and take.
 
@@ -31,7 +31,7 @@ def estimate_plan(
     settings = context.maker.builder.settings if context.maker.builder.is_fixed else {}
     evidence = Evidence(
         buckets=buckets,
-        answered=tuple(Answered(**row) for row in found.answered),
+        answered=tuple(AnsweredRequest(**row) for row in found.answered),
         counted=tuple(counted),
         outputs=output_ranges(_mean_most(buckets), settings, context.prices),
         sigma=plan.sigma,
@@ -55,5 +55,5 @@ def _mean_most(buckets: Sequence[Bucket]) -> dict[str, int]:
     most: dict[str, int] = defaultdict(int)
     for bucket in buckets:
         requests[bucket.group] += bucket.requests
-        most[bucket.group] += bucket.most_output
+        most[bucket.group] += bucket.max_output_tokens
     return {group: round(most[group] / requests[group]) for group in most}

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from batcher.core.estimate.context_window import Room
+from batcher.core.estimate.context_window import ContextWindow
 from batcher.core.estimate.prompt import Prompt
 from batcher.core.request.build import Request
 from batcher.core.request.models import ModelFacts
@@ -23,7 +23,7 @@ class LongRows:
         """Look at a request and its estimated prompt."""
         if request.note is not None:
             self.cut.add(place)
-        elif facts and Room.of(facts, request.max_tokens).may_not_hold(prompt):
+        elif facts and ContextWindow.of(facts, request.max_tokens).may_not_fit(prompt):
             self.doubtful.add(place)
 
     def warnings(self) -> Iterator[Problem]:

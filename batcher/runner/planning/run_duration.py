@@ -47,7 +47,7 @@ def expected_duration(
         at(prompt.low, output.low).seconds,
         at(prompt.high, output.high).seconds,
     )
-    worst = at(prompt.high, float(estimate.most_output_tokens))
+    worst = at(prompt.high, float(estimate.max_output_tokens))
     is_measured = figures.latency_s is not None
     return Timing(ends, worst.seconds, expected.limiter.value, bool(told), is_measured)
 

@@ -2,8 +2,8 @@
 
 -- name: buckets
 -- The requests to send by price group, in classes of length that are 5 % wide; items is what is to be sent.
-SELECT price_group AS "group", count(*) AS requests, sum(prompt_tokens) AS predicted, sum(max_tokens)::BIGINT AS most_output,
-       CASE WHEN count(*) = count(most_prompt_tokens) THEN sum(most_prompt_tokens)::BIGINT END AS most_prompt,
+SELECT price_group AS "group", count(*) AS requests, sum(prompt_tokens) AS predicted, sum(max_tokens)::BIGINT AS max_output_tokens,
+       CASE WHEN count(*) = count(most_prompt_tokens) THEN sum(most_prompt_tokens)::BIGINT END AS max_prompt_tokens,
        min(prompt_tokens) AS lower, max(prompt_tokens) AS upper
 FROM plan JOIN items USING (item)
 GROUP BY price_group, floor(20 * ln(1 + prompt_tokens)) ORDER BY price_group, lower;

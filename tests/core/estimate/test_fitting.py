@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import batcher
-from batcher.core.estimate.context_fitting import Fitting, level
-from batcher.core.estimate.context_window import Room
+from batcher.core.estimate.context_fitting import PromptFitter, common_length
+from batcher.core.estimate.context_window import ContextWindow
 from batcher.core.estimate.prompt import PromptRule
 from batcher.core.job import Job
 from batcher.core.money.prices import PriceTable
@@ -23,7 +23,7 @@ RULE = PromptRule("claude-haiku-5-5", None)
 PROMPT = "About {{ title }}:\n{{ text }}\nWhich topic?"
 
 
-def fitting(prompt: str = PROMPT, max_tokens: int = 100) -> tuple[RequestBuilder, Fitting]:
+def fitting(prompt: str = PROMPT, max_tokens: int = 100) -> tuple[RequestBuilder, PromptFitter]:
     """How requests are made and fitted into a small context."""
     job = Job.model_validate(
         {
@@ -32,9 +32,9 @@ def fitting(prompt: str = PROMPT, max_tokens: int = 100) -> tuple[RequestBuilder
         }
     )
     builder = RequestBuilder(job, system=None, prompt=Template(prompt, "p"))
-    room = Room(WINDOW, WINDOW - max_tokens)
-    return builder, Fitting(
-        room, RULE, builder.build, builder.text_columns, builder.non_text_columns
+    window = ContextWindow(WINDOW, WINDOW - max_tokens)
+    return builder, PromptFitter(
+        window, RULE, builder.build, builder.text_columns, builder.non_text_columns
     )
 
 
@@ -49,7 +49,7 @@ def test_what_fits_is_left_alone() -> None:
     """It is the same request, without a note."""
     builder, fit = fitting()
     request = made(builder, {"title": "a", "text": "word " * 100})
-    assert fit.checked(request) == request
+    assert fit.check(request) == request
     assert fit.cut(request, {"title": "a", "text": "word " * 100}) == request
 
 
@@ -72,7 +72,7 @@ def test_it_is_refused_when_told_to_or_when_nothing_can_be_cut() -> None:
     """With about how long it is."""
     builder, fit = fitting()
     request = made(builder, {"title": "a", "text": "word " * 9_000})
-    refused = fit.checked(request)
+    refused = fit.check(request)
     assert isinstance(refused, Unsendable)
     assert refused.error_type == "client.too_long"
     assert "may have 2,000" in refused.reason
@@ -86,8 +86,8 @@ def test_what_may_fit_is_sent() -> None:
     request = made(builder, {"title": "a", "text": "word " * 1_100})
     prompt = RULE.of(request.fields)
     assert prompt.total > WINDOW
-    assert fit.room.may_not_hold(prompt)
-    assert fit.checked(request) == request
+    assert fit.window.may_not_fit(prompt)
+    assert fit.check(request) == request
 
 
 @settings(max_examples=60)
@@ -107,7 +107,7 @@ def test_whatever_is_cut_fits_and_is_made_of_beginnings(
         return
     found = fit.cut(request, values)
     assert isinstance(found, Request)
-    assert fit.room.safe_tokens(RULE.of(found.fields)) <= fit.room.prompt
+    assert fit.window.safe_tokens(RULE.of(found.fields)) <= fit.window.target
     assert found == fit.cut(request, values)
     assert (found.note is None) == (found.body == request.body)
 
@@ -118,7 +118,7 @@ def test_whatever_is_cut_fits_and_is_made_of_beginnings(
 )
 def test_the_longest_are_cut_first(lengths: list[int], kept: int, expected: int) -> None:
     """To a common length; of equal ones none is spared, and none is deleted."""
-    assert level(lengths, kept) == expected
+    assert common_length(lengths, kept) == expected
     assert sum(min(length, expected) for length in lengths) <= kept
 
 
@@ -137,13 +137,13 @@ def test_equal_texts_are_cut_alike() -> None:
 def test_columns_that_are_not_asked_about_are_left_alone() -> None:
     """Also when a template could reach every column; the room is used."""
     builder, fit = fitting('{{ row["a"] }} {{ row["b"] }}')
-    assert fit.texts is None
+    assert fit.text_columns is None
     values = {"a": "word " * 5_000, "b": "short", "unused": "long " * 90_000}
     found = fit.cut(made(builder, values), values)
     assert isinstance(found, Request)
     assert found.note is not None
     assert "unused" not in found.note
-    assert fit.room.safe_tokens(RULE.of(found.fields)) > 0.9 * fit.room.prompt
+    assert fit.window.safe_tokens(RULE.of(found.fields)) > 0.9 * fit.window.target
 
 
 @pytest.mark.parametrize("words", [1_000, 4_000, 40_000])
@@ -153,26 +153,28 @@ def test_a_long_template_leaves_little_and_no_row_fails_for_it(words: int) -> No
     values = {"text": "word " * words}
     found = fit.cut(made(builder, values), values)
     assert isinstance(found, Request)
-    assert 0.9 * fit.room.prompt < fit.room.safe_tokens(RULE.of(found.fields)) <= fit.room.prompt
+    assert (
+        0.9 * fit.window.target < fit.window.safe_tokens(RULE.of(found.fields)) <= fit.window.target
+    )
 
 
 def test_a_line_that_the_job_draws_is_kept() -> None:
     """No server refuses what is over it: it would be paid for."""
     builder, fit = fitting()
     request = made(builder, {"title": "a", "text": "word " * 1_100})
-    assert fit.checked(request) == request
+    assert fit.check(request) == request
     facts = TABLE.facts("claude-haiku-5-5")
     assert facts is not None
-    own = replace(fit, room=Room.of(facts, 100, WINDOW))
-    assert isinstance(own.checked(request), Unsendable)
-    assert not Room.of(facts, 100).is_own
+    own = replace(fit, window=ContextWindow.of(facts, 100, WINDOW))
+    assert isinstance(own.check(request), Unsendable)
+    assert not ContextWindow.of(facts, 100).is_job_limit
 
 
 def test_what_may_fit_is_not_failed_for_being_cut() -> None:
     """A template that is over the safe side by itself is sent, as without cutting."""
     builder, fit = fitting("word " * 1_000 + "{{ text }}")
     request = made(builder, {"text": "a"})
-    assert fit.room.safe_tokens(RULE.of(request.fields)) > fit.room.prompt
+    assert fit.window.safe_tokens(RULE.of(request.fields)) > fit.window.target
     assert fit.cut(request, {"text": "a"}) == request
 
 
@@ -182,8 +184,8 @@ def test_what_surely_fits_fits(text: str, times: int) -> None:
     builder, _ = fitting("{{ text }}")
     request = builder.build({"text": text * times})
     if isinstance(request, Request):
-        room = Room(400, 300)
+        window = ContextWindow(400, 300)
         prompt = RULE.of(request.fields)
-        if room.surely_holds(request.body):
-            assert room.safe_tokens(prompt) <= room.prompt
-            assert not room.cannot_hold(prompt)
+        if window.surely_fits(request.body):
+            assert window.safe_tokens(prompt) <= window.target
+            assert not window.cannot_fit(prompt)

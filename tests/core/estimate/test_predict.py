@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batcher.core.estimate.evidence import (
-    Answered,
+    AnsweredRequest,
     Bucket,
-    Counted,
+    CountedRequest,
     Evidence,
     OutputRange,
     Weights,
@@ -28,16 +28,18 @@ def bucket(requests: int = 1_000, each: float = 100.0, most: int = 50, group: st
 
 
 def evidence(
-    *buckets: Bucket, answered: tuple[Answered, ...] = (), counted: tuple[Counted, ...] = ()
+    *buckets: Bucket,
+    answered: tuple[AnsweredRequest, ...] = (),
+    counted: tuple[CountedRequest, ...] = (),
 ) -> Evidence:
     """What is known of them."""
     groups = {one.group for one in buckets}
     return Evidence(buckets, answered, counted, dict.fromkeys(groups, OutputRange(4, 40)), 0.2)
 
 
-def answers(number: int, prompt: int = 120, output: int = 10) -> tuple[Answered, ...]:
+def answers(number: int, prompt: int = 120, output: int = 10) -> tuple[AnsweredRequest, ...]:
     """Answers that are all alike."""
-    return tuple(Answered("m", 100.0, prompt, output) for _ in range(number))
+    return tuple(AnsweredRequest("m", 100.0, prompt, output) for _ in range(number))
 
 
 def test_answers_that_are_alike_leave_hardly_a_doubt() -> None:
@@ -57,15 +59,15 @@ def test_nine_answers_are_no_evidence() -> None:
 
 def test_long_rows_are_predicted_from_long_answers() -> None:
     """A sample of short and long rows is weighed by how many of each are to be sent."""
-    short = tuple(Answered("m", 100.0, 100, 10) for _ in range(20))
-    long = tuple(Answered("m", 1_000.0, 1_000, 200) for _ in range(20))
+    short = tuple(AnsweredRequest("m", 100.0, 100, 10) for _ in range(20))
+    long = tuple(AnsweredRequest("m", 1_000.0, 1_000, 200) for _ in range(20))
     few_long = evidence(bucket(990, 100.0), bucket(10, 1_000.0), answered=short + long)
     assert predict(few_long, OUTPUT).expected == pytest.approx(990 * 10 + 10 * 200, rel=0.02)
 
 
 def test_no_more_output_than_max_tokens_allows() -> None:
     """Answers that scatter widely below their limit are not predicted above it."""
-    wild = tuple(Answered("m", 100.0, 100, 50 if n % 2 else 2) for n in range(10))
+    wild = tuple(AnsweredRequest("m", 100.0, 100, 50 if n % 2 else 2) for n in range(10))
     tight = evidence(bucket(most=28), answered=wild)
     assert predict(evidence(bucket(most=500), answered=wild), OUTPUT).high > 28_000
     assert predict(tight, OUTPUT).high == 28_000
@@ -76,7 +78,7 @@ def test_no_more_output_than_max_tokens_allows() -> None:
 def test_rows_unlike_those_answered_are_in_doubt() -> None:
     """Where only short rows were answered, long ones lie where the slope leads, and it says so."""
     rows = [(50.0 + n, 10 + (7 * n) % 5) for n in range(100)]
-    short = tuple(Answered("m", x, round(x), y) for x, y in rows)
+    short = tuple(AnsweredRequest("m", x, round(x), y) for x, y in rows)
     near = predict(evidence(bucket(1_000, 100.0), answered=short), OUTPUT)
     far = predict(evidence(bucket(1_000, 1_000.0), answered=short), OUTPUT)
     assert far.high - far.low > 5 * (near.high - near.low)
@@ -84,8 +86,10 @@ def test_rows_unlike_those_answered_are_in_doubt() -> None:
 
 def test_a_long_tail_is_not_trusted() -> None:
     """Of two samples with one variance, that with a rare and large answer gives more room."""
-    steady = tuple(Answered("m", 100.0, 100, 100 + (30 if n % 2 else -30)) for n in range(40))
-    rare = tuple(Answered("m", 100.0, 100, 282 if n == 20 else 95) for n in range(40))
+    steady = tuple(
+        AnsweredRequest("m", 100.0, 100, 100 + (30 if n % 2 else -30)) for n in range(40)
+    )
+    rare = tuple(AnsweredRequest("m", 100.0, 100, 282 if n == 20 else 95) for n in range(40))
     even, tailed = (predict(evidence(bucket(most=999), answered=a), OUTPUT) for a in (steady, rare))
     assert even.expected == pytest.approx(tailed.expected, rel=0.01)
     assert tailed.high - tailed.expected > 1.5 * (even.high - even.expected)
@@ -94,13 +98,13 @@ def test_a_long_tail_is_not_trusted() -> None:
 def test_foreign_instructions_are_seen_in_the_answers() -> None:
     """The cached part is longer than estimated, the rest is not: the answers' slope tells."""
     rows = [10.0 * n for n in range(10, 60)]
-    answered = tuple(Answered("m", 1_000 + x, round(1_300 + x), 10) for x in rows)
+    answered = tuple(AnsweredRequest("m", 1_000 + x, round(1_300 + x), 10) for x in rows)
     to_send = Bucket("m", 1_000, 1_345_000.0, 50_000, 1_100.0, 1_590.0)
     cached = 1_000 / 1_345
     mean = Weights(1 - 0.9 * cached, 0.0, 0.001, cached, 0.9)
     found = predict(evidence(to_send, answered=answered), {"m": mean})
     assert found.expected == pytest.approx(1_300_000 * 0.1 + 345_000, rel=0.01)
-    counted = tuple(Counted("m", one.predicted, one.prompt_tokens) for one in answered)
+    counted = tuple(CountedRequest("m", one.predicted, one.prompt_tokens) for one in answered)
     assert predict(evidence(to_send, counted=counted), {"m": mean}).expected == pytest.approx(
         1_300_000 * 0.1 + 345_000, rel=0.01
     )
@@ -115,7 +119,7 @@ def test_doubt_about_the_weight_widens_the_interval() -> None:
 
 def test_counts_correct_the_prompts_and_leave_the_output_open() -> None:
     """The text was a fifth too short; nothing is known of the answers."""
-    counted = tuple(Counted("m", 100.0, 125) for _ in range(50))
+    counted = tuple(CountedRequest("m", 100.0, 125) for _ in range(50))
     found = predict(evidence(bucket(), counted=counted), TOKENS)
     assert found.expected == pytest.approx(125_000, rel=0.01)
     assert predict(evidence(bucket(), counted=counted), OUTPUT) == predict(

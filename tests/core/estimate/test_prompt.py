@@ -86,7 +86,7 @@ def test_the_hidden_tool_prompt_is_the_documented_one(name: str, choice: str, to
     """Of every live model, and another one when a tool must be used."""
     fields = body(tools=[TOOL], tool_choice={"type": choice})
     of = PromptRule(name, None).of
-    assert of(fields).counted - of(body()).counted == tokens
+    assert of(fields).exact - of(body()).exact == tokens
 
 
 def test_built_in_tools_have_definitions_of_their_own() -> None:
@@ -94,7 +94,7 @@ def test_built_in_tools_have_definitions_of_their_own() -> None:
     bare = rule().of(body(tools=[{"type": "x_20250124", "name": "bash"}]))
     for kind, tokens in (("bash_20250124", 325), ("text_editor_20250728", 974)):
         more = rule().of(body(tools=[{"type": kind, "name": "bash"}]))
-        assert more.counted - bare.counted == tokens
+        assert more.exact - bare.exact == tokens
 
 
 def test_images_are_as_the_simulator_counts_them() -> None:

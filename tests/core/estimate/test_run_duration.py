@@ -16,7 +16,7 @@ TAIL = 1.7  # the slowest of 2,000 in flight takes so much longer than one in a 
 works = st.builds(
     Work,
     requests=st.integers(1, 200_000),
-    each=st.builds(Amounts, st.floats(0, 20_000), st.floats(0, 5_000)),
+    per_request=st.builds(Amounts, st.floats(0, 20_000), st.floats(0, 5_000)),
     latency_s=st.floats(0.01, 120),
     slowest_s=st.floats(0.01, 600),
     concurrency=st.integers(1, 2_000),
@@ -39,7 +39,7 @@ def test_no_limit_is_passed(work: Work, known: dict[Kind, KnownLimit]) -> None:
     took_s = seconds(work, known)
     for kind, limit in known.items():
         most = limit.burst + took_s / 60 * limit.per_minute
-        assert work.requests * work.each.of(kind) <= most * STEP
+        assert work.requests * work.per_request.of(kind) <= most * STEP
     assert took_s * STEP >= work.latency_s * (work.requests - 9) / work.concurrency
 
 
@@ -121,5 +121,5 @@ def test_what_is_there_at_once_is_used_at_once() -> None:
 
 def test_a_kind_that_is_not_used_limits_nothing() -> None:
     """Requests whose prompts all come from the cache use up no input."""
-    free = replace(WORK, each=Amounts(0.0, 40.0))
+    free = replace(WORK, per_request=Amounts(0.0, 40.0))
     assert duration(free, {Kind.INPUT: KnownLimit(1.0, 1.0)}) == duration(free, {})

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batcher.core.estimate.shared_part import UNLIKE, unlikeness
+from batcher.core.estimate.shared_part import BIAS_SIGMA, shared_part_bias
 
 SHARED = 1_000.0
 
@@ -33,20 +33,20 @@ def test_the_slope_tells_both_apart(of_shared: float, of_rest: float) -> None:
     """Without noise it is found, and hardly in doubt."""
     found = pairs(of_shared, of_rest)
     ratio = sum(p for _, p in found) / sum(x for x, _ in found)
-    mean, deviation = unlikeness(found, part(found))
+    mean, deviation = shared_part_bias(found, part(found))
     assert mean == pytest.approx((of_shared - of_rest) / ratio, abs=0.01)
-    assert deviation < UNLIKE / 3
+    assert deviation < BIAS_SIGMA / 3
 
 
 def test_noise_is_not_believed() -> None:
     """The noisier the rows, the nearer to what is taken for granted without them."""
     doubts = [
-        unlikeness(found, part(found))[1]
+        shared_part_bias(found, part(found))[1]
         for noise in (0.0, 0.3, 3.0)
         for found in [pairs(1.0, 1.0, 40, noise)]
     ]
     assert doubts == sorted(doubts)
-    assert UNLIKE / 2 < doubts[-1] <= UNLIKE
+    assert BIAS_SIGMA / 2 < doubts[-1] <= BIAS_SIGMA
 
 
 def test_prompts_billed_twice_or_never_tell_nothing() -> None:
@@ -54,10 +54,10 @@ def test_prompts_billed_twice_or_never_tell_nothing() -> None:
     found = pairs(1.1, 0.9)
     x, p = found[0]
     odd = [(x, 2 * p), (x, 0)]
-    assert unlikeness([*found, *odd], part(found)) == unlikeness(found, part(found))
+    assert shared_part_bias([*found, *odd], part(found)) == shared_part_bias(found, part(found))
 
 
 @pytest.mark.parametrize("found", [[], [(10.0, 0)] * 20, [(10.0, 12)] * 20, pairs(1.0, 1.2, 9)])
 def test_without_different_lengths_nothing_is_learnt(found: list[tuple[float, int]]) -> None:
     """Few rows, or all alike: what is taken for granted."""
-    assert unlikeness(found, 0.5) == (0.0, UNLIKE)
+    assert shared_part_bias(found, 0.5) == (0.0, BIAS_SIGMA)

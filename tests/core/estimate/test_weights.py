@@ -50,7 +50,7 @@ def test_without_the_cache_a_token_counts_its_rate(
     found = weights(PRICES, settings, PLAIN, delivery, is_long=is_long)
     assert found.prompt == pytest.approx(usd / 1e6)
     assert found.output == pytest.approx(5 * usd / 1e6)
-    assert found.doubt == found.stake == 0.0
+    assert found.sigma == found.bias_weight == 0.0
 
 
 def test_the_cache_is_read_and_written_at_its_rates() -> None:
@@ -71,16 +71,16 @@ def test_how_often_a_batch_hits_is_in_doubt() -> None:
     at_best = live.prompt / 2
     saved = plain.prompt - at_best
     assert batch.prompt == pytest.approx(plain.prompt - BATCH_HITS * saved)
-    reach = 1.645 * batch.doubt / saved
+    reach = 1.645 * batch.sigma / saved
     assert BATCH_HITS - reach == pytest.approx(0.3, abs=0.05)
     assert BATCH_HITS + reach == pytest.approx(0.95, abs=0.05)
-    assert batch.doubt > live.doubt > 0
+    assert batch.sigma > live.sigma > 0
 
 
 def test_nothing_is_at_stake_when_all_or_nothing_is_shared() -> None:
     """How the shared part compares with the rest matters only where there are both."""
-    assert Weights(1.0, 0.0, cached=1.0, saved=0.9).stake == 0.0
-    assert Weights(1.0, 0.0, cached=0.5, saved=0.8).stake == pytest.approx(0.2)
+    assert Weights(1.0, 0.0, cached_share=1.0, cache_saving=0.9).bias_weight == 0.0
+    assert Weights(1.0, 0.0, cached_share=0.5, cache_saving=0.8).bias_weight == pytest.approx(0.2)
 
 
 def test_long_prompts_are_a_group_of_their_own() -> None:
