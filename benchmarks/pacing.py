@@ -1,9 +1,9 @@
-"""Runs jobs over real HTTP against limits, beside the same limits under the virtual clock.
+"""Runs jobs over real HTTP against limits, and compares with the same limits simulated.
 
     python benchmarks/pacing.py
 
-First the race of 300 rows at 20 requests a second; then three situations of tests/pacing at a small
-scale. A share is the answers after the warm-up that the limits allow in that time.
+First 300 rows at 20 requests a second; then three situations of tests/pacing at a small scale. A
+share is the number of responses after the warm-up, divided by what the limits allow in that time.
 """
 
 import sys
@@ -16,7 +16,7 @@ import duckdb
 TESTS = Path(__file__).parents[1] / "tests"
 sys.path[:0] = [str(TESTS / "whole"), str(TESTS / "pacing")]
 
-from ours import Ours  # noqa: E402
+from batcher_pacing import BatcherPacing  # noqa: E402
 from profiles import Limits, Profile, Sizes  # noqa: E402
 from race import race  # noqa: E402
 from whole_runs import Job, Server  # noqa: E402
@@ -26,7 +26,7 @@ WARM_UP_S, DURATION_S = 10, 40
 
 @dataclass(frozen=True)
 class Situation:
-    """Limits a minute, what a bucket holds as a share of it, and the length of a row's text."""
+    """Limits per minute, the capacity of a bucket as a share of them, and the bytes of a row."""
 
     name: str
     requests: int
@@ -37,7 +37,7 @@ class Situation:
 
     @property
     def arguments(self) -> list[str]:
-        """How to start a simulator with these limits."""
+        """The arguments of a simulator with these limits."""
         values = {
             "--requests-per-minute": self.requests,
             "--input-tokens-per-minute": self.input_tokens,
@@ -57,7 +57,7 @@ SITUATIONS = (
 
 @dataclass(frozen=True)
 class Measured:
-    """What a run came to: answers by the second since the first was sent, and its counts."""
+    """The measurements of a run: seconds of the responses since the first request, and counts."""
 
     ended_s: list[float]
     sent: int
@@ -66,7 +66,7 @@ class Measured:
     output_mean: float
 
     def share(self, situation: Situation) -> float:
-        """Answers in the measured time, of what the tightest limit refills in it."""
+        """Return the measured responses, as a share of what the tightest limit allows."""
         done = sum(WARM_UP_S <= second < DURATION_S for second in self.ended_s)
         per_minute = min(
             situation.requests,
@@ -79,13 +79,13 @@ class Measured:
 def run_job(
     folder: Path, arguments: list[str], rows: list[dict[str, str]], concurrency: int
 ) -> Measured:
-    """Run a job against a simulator of its own and read its checkpoint."""
+    """Run a job against its own simulator and read its checkpoint."""
     server = Server(*arguments)
     try:
         job = Job(folder, server).write(rows, limits=f"concurrency = {concurrency}\n")
         process = job.start("--max-time", f"{DURATION_S + 10}s")
-        _, said = process.communicate(timeout=600)
-        assert process.returncode in (0, 7), said
+        _, stderr = process.communicate(timeout=600)
+        assert process.returncode in (0, 7), stderr
     finally:
         server.close()
     with duckdb.connect(str(folder / "runs/job/checkpoint.duckdb"), read_only=True) as connection:
@@ -100,13 +100,13 @@ def run_job(
     return Measured([(at - start).total_seconds() for (at,) in ended], *counts)
 
 
-def thing(number: int, size: int) -> dict[str, str]:
-    """A row of about so many bytes."""
+def row(number: int, size: int) -> dict[str, str]:
+    """Return a row of about ``size`` bytes."""
     return {"id": f"r{number}", "text": f"{number} " + "word " * (size // 5)}
 
 
 def race_of_300() -> None:
-    """20 requests a second, a burst of 20, retry-after 1 s: 14 s are the least there is."""
+    """Print the race of 300 rows: 20 requests a second, a burst of 20; 14 s is the minimum."""
     print("| 300 rows | seconds, first to last | 429s | rows lost |\n|---|---|---|---|")
     for round_number in range(3):
         with tempfile.TemporaryDirectory() as folder:
@@ -118,18 +118,18 @@ def race_of_300() -> None:
                 "--latency",
                 "0.06",
             ]
-            found = run_job(Path(folder), arguments, [thing(n, 40) for n in range(300)], 50)
-        lost = 300 - len(found.ended_s)
-        print(f"| round {round_number + 1} | {found.ended_s[-1]:.1f} | {found.refused} | {lost} |")
+            run = run_job(Path(folder), arguments, [row(n, 40) for n in range(300)], 50)
+        lost = 300 - len(run.ended_s)
+        print(f"| round {round_number + 1} | {run.ended_s[-1]:.1f} | {run.refused} | {lost} |")
 
 
 def virtual(situation: Situation, measured: Measured) -> tuple[float, float]:
-    """The same limits and sizes under the virtual clock: share reached, share refused."""
+    """Return the share reached and the share refused, with the same limits in the simulation."""
     limits = Limits(situation.requests, situation.input_tokens, situation.output_tokens)
     sizes = Sizes(measured.input_mean, measured.output_mean, input_sigma=0.01)
     result = race(
         "batcher",
-        Ours,
+        BatcherPacing,
         Profile(
             situation.name, limits, sizes, DURATION_S, WARM_UP_S, situation.burst, concurrency=256
         ),
@@ -138,17 +138,17 @@ def virtual(situation: Situation, measured: Measured) -> tuple[float, float]:
 
 
 def small_scale() -> None:
-    """Three situations, over HTTP and under the virtual clock."""
+    """Print three situations, over HTTP and in the simulation."""
     print("\n| limited by | share over HTTP | virtual | 429s over HTTP | virtual |")
     print("|---|---|---|---|---|")
     for situation in SITUATIONS:
-        rows = [thing(n, situation.text_bytes) for n in range(1_600)]
+        rows = [row(n, situation.text_bytes) for n in range(1_600)]
         with tempfile.TemporaryDirectory() as folder:
-            found = run_job(Path(folder), situation.arguments, rows, 256)
-        share, refused = virtual(situation, found)
+            measured = run_job(Path(folder), situation.arguments, rows, 256)
+        share, refused = virtual(situation, measured)
         print(
-            f"| {situation.name} | {found.share(situation):.1%} | {share:.1%} "
-            f"| {found.refused / found.sent:.2%} | {refused:.2%} |"
+            f"| {situation.name} | {measured.share(situation):.1%} | {share:.1%} "
+            f"| {measured.refused / measured.sent:.2%} | {refused:.2%} |"
         )
 
 

@@ -1,4 +1,4 @@
-"""How other clients pace, modelled from what is public about them, each at its best settings."""
+"""Models of how other clients pace, from public sources, each with its best settings."""
 
 # ruff: noqa: ARG002 - all have the signatures of the protocol
 
@@ -12,17 +12,17 @@ SDK_RETRIES = 2
 
 
 def retry_after_s(reply: Reply) -> float | None:
-    """What the server asked for, if it did."""
-    asked = reply.headers.get("retry-after")
-    return None if asked is None else float(asked)
+    """Return the wait that the server asked for; None if it did not."""
+    seconds = reply.headers.get("retry-after")
+    return None if seconds is None else float(seconds)
 
 
 class Sdk:
-    """The official SDK's retries in a pool of slots.
+    """The official SDK's retries, with a fixed number of slots.
 
     Two retries, after ``retry-after`` or else 0.5 x 2^k seconds, at most 8, times 0.75 to 1; then
-    the request is given up. A request keeps its slot while it waits, and no limiter of the
-    caller sees the retries, because both are inside one call.
+    the request is given up. A request keeps its slot while it waits, and a rate limiter of the
+    caller does not see the retries, because they are inside one call.
     """
 
     def __init__(self, slots: int, random: Random) -> None:
@@ -30,8 +30,8 @@ class Sdk:
         self._random = random
         self._taken = 0
 
-    def ask(self, job: Job, now: float) -> float:
-        """Retries go at once, fresh requests when a slot is free."""
+    def admit(self, job: Job, now: float) -> float:
+        """Send retries at once, fresh requests when a slot is free."""
         if job.tries:
             return 0.0
         if self._taken >= self._slots:
@@ -39,14 +39,14 @@ class Sdk:
         self._taken += 1
         return 0.0
 
-    def answered(self, job: Job, reply: Reply, now: float) -> float | None:
-        """Retry twice at most; the slot is free when the call is over."""
+    def on_reply(self, job: Job, reply: Reply, now: float) -> float | None:
+        """Retry at most twice; the slot becomes free when the call ends."""
         if reply.status == 200 or job.tries >= SDK_RETRIES:
             self._taken -= 1
             return None
-        asked_s = retry_after_s(reply)
-        if asked_s is not None:
-            return asked_s
+        retry_s = retry_after_s(reply)
+        if retry_s is not None:
+            return retry_s
         return float(min(0.5 * 2**job.tries, 8)) * self._random.uniform(0.75, 1)
 
 
@@ -58,10 +58,10 @@ class FixedConcurrency(Sdk):
 
 
 class FixedRate(Sdk):
-    """The SDK behind a rate limiter set by hand to 95 % of the documented limit.
+    """The SDK behind a rate limiter that is set by hand to 95 % of the documented limit.
 
-    Evenly spaced, up to 1,000 calls at a time. It knows nothing of a cut, of a second client or
-    of limited growth; what it missed while all slots were taken it does not make up for.
+    Requests are evenly spaced, with up to 1,000 calls at a time. It does not notice a cut, a second
+    client or limited growth, and does not catch up on time in which all slots were taken.
     """
 
     def __init__(self, known: Known, random: Random, start: float) -> None:
@@ -69,25 +69,25 @@ class FixedRate(Sdk):
         self._gap_s = 1 / (0.95 * known.rate)
         self._next_at = start
 
-    def ask(self, job: Job, now: float) -> float:
-        """Fresh requests wait for their turn."""
+    def admit(self, job: Job, now: float) -> float:
+        """Send fresh requests at even intervals."""
         if not job.tries and now < self._next_at:
             return self._next_at - now
-        wait_s = super().ask(job, now)
+        wait_s = super().admit(job, now)
         if wait_s <= 0 and not job.tries:
             self._next_at = max(self._next_at, now - self._gap_s) + self._gap_s
         return wait_s
 
 
 class Curator:
-    """Token buckets from the first response's limits; 10 s pause of everything after a 429.
+    """Token buckets with the limits of the first response; a pause of 10 s after a 429.
 
-    One request goes ahead to read the limits. The buckets start empty, hold a minute's worth and
-    lose the time of a pause. Input is estimated well (with a tokenizer), output as the mean of
-    the last 50 answers, a quarter of ``max_tokens`` before there are any; a success corrects the
-    buckets. Up to ten retries. It tries again after all fresh rows: an endless supply has no end,
-    so two minutes later here. Room is looked for every 100 ms. That some versions read the limits
-    of input and output the wrong way round is not modelled.
+    One request goes first to read the limits. The buckets start empty, hold the limit of a minute
+    and do not refill during a pause. Input is estimated well (with a tokenizer), output as the
+    mean of the last 50 responses, a quarter of ``max_tokens`` before the first; a success corrects
+    the buckets. Up to ten retries. It retries after all fresh rows; the supply is endless here, so
+    it retries after two minutes. It checks the buckets every 100 ms. Some versions confuse the
+    limits of input and output; that is not modelled.
     """
 
     PAUSE_S = 10.0
@@ -105,8 +105,8 @@ class Curator:
         self._outputs: deque[int] = deque(maxlen=50)
         self._blocked: dict[int, tuple[float, ...]] = {}
 
-    def ask(self, job: Job, now: float) -> float:
-        """Room in all three buckets first, then the end of the pause."""
+    def admit(self, job: Job, now: float) -> float:
+        """Wait for the end of a pause and for room in all three buckets."""
         if not self._per_minute:
             return math.inf if self._in_flight else self._take(job, (0.0, 0.0, 0.0))
         if now < self._paused_until:
@@ -117,8 +117,8 @@ class Curator:
             return self.POLL_S
         return self._take(job, needs)
 
-    def answered(self, job: Job, reply: Reply, now: float) -> float | None:
-        """Read the limits once, correct the buckets, pause everything after a 429."""
+    def on_reply(self, job: Job, reply: Reply, now: float) -> float | None:
+        """Read the limits once, correct the buckets, and pause after a 429."""
         self._in_flight -= 1
         if not self._per_minute and "anthropic-ratelimit-requests-limit" in reply.headers:
             self._per_minute = tuple(
@@ -157,14 +157,15 @@ class Curator:
 
 
 class Inspect:
-    """Adaptive connections: slow start, then additive growth, a cut for each episode of 429s.
+    """Adaptive connections: slow start, then additive growth, one cut per episode of 429s.
 
-    Starts at 20, never below 10, at most the concurrency that its user allows. A round is as many
-    clean successes as the limit (at least 4), those of requests that needed no retry; before the
-    first 429 it doubles the limit, later it adds 5 %, but only when 80 % of it were in use. A cut
-    takes 20 %, at most one in 15 s (or ``retry-after``, if longer), in which no success counts.
-    Other failures cut nothing. Limits above 10 are multiples of 5. Retries go on for ever, after
-    2^k seconds and up to 5 more, never before ``retry-after``, and keep their connection.
+    The limit starts at 20 and is between 10 and the concurrency that the user allows. A round has
+    as many successes without retries as the limit (at least 4). Before the first 429 a round
+    doubles the limit, later it adds 5 %, but only when 80 % of it were in use. A cut takes 20 %;
+    there is at most one in 15 s (or ``retry-after``, if longer), and no success counts in that
+    time. Other failures cut nothing. Limits above 10 are multiples of 5. There is no bound on
+    retries; they wait 2^k seconds and up to 5 more, never less than ``retry-after``, and keep
+    their connection.
     """
 
     LOWEST = 10
@@ -172,45 +173,45 @@ class Inspect:
 
     def __init__(self, known: Known, random: Random, start: float) -> None:
         self._random = random
-        self._most = known.concurrency
+        self._max_limit = known.concurrency
         self._limit = 20
         self._taken = 0
-        self._most_taken = 0
+        self._max_taken = 0
         self._successes = 0
         self._is_slow_start = True
         self._cooling_until = start
 
-    def ask(self, job: Job, now: float) -> float:
-        """A retry has its connection; a fresh request waits for one."""
+    def admit(self, job: Job, now: float) -> float:
+        """Send a retry at once; a fresh request waits for a connection."""
         if job.tries:
             return 0.0
         if self._taken >= self._limit:
             return math.inf
         self._taken += 1
-        self._most_taken = max(self._most_taken, self._taken)
+        self._max_taken = max(self._max_taken, self._taken)
         return 0.0
 
-    def answered(self, job: Job, reply: Reply, now: float) -> float | None:
-        """Tell the controller, and free the connection after a success."""
+    def on_reply(self, job: Job, reply: Reply, now: float) -> float | None:
+        """Update the limit, and free the connection after a success."""
         if reply.status == 200:
             self._taken -= 1
             if not job.tries and now >= self._cooling_until:
                 self._succeed()
             return None
-        asked_s = retry_after_s(reply) or 0.0
+        retry_s = retry_after_s(reply) or 0.0
         if reply.status == 429 and now >= self._cooling_until:
             self._cut()
-            self._cooling_until = now + max(self.COOLDOWN_S, asked_s)
+            self._cooling_until = now + max(self.COOLDOWN_S, retry_s)
         backoff_s = min(1_800.0, 2.0 ** min(job.tries, 20) + self._random.uniform(0, 5))
-        return max(asked_s, backoff_s)
+        return max(retry_s, backoff_s)
 
     def _succeed(self) -> None:
         self._successes += 1
         if self._successes < max(self._limit, 4):
             return
-        if self._most_taken >= 0.8 * self._limit:
+        if self._max_taken >= 0.8 * self._limit:
             grown = self._limit * 2 if self._is_slow_start else self._limit + self._step()
-            self._limit = min(self._most, grown)
+            self._limit = min(self._max_limit, grown)
         self._begin_round()
 
     def _step(self) -> int:
@@ -225,17 +226,17 @@ class Inspect:
 
     def _begin_round(self) -> None:
         self._successes = 0
-        self._most_taken = self._taken
+        self._max_taken = self._taken
 
 
 class Cookbook:
-    """OpenAI's cookbook script: buckets on rates set by hand, 15 s pause after a rate limit error.
+    """OpenAI's cookbook script: buckets with rates set by hand, a pause of 15 s after a 429.
 
-    Set to 75 % of the documented limits, the most that its own text advises; for requests that is
-    what rows of the mean size may use. The script counts a request's ``max_tokens`` with its
-    input, which this API does not, so that is left out. The buckets start full, hold a minute's
-    worth and refill during a pause. Five attempts, a failed one is tried again at once, before
-    fresh rows. At most one request a millisecond, no limit on those in flight.
+    The rates are 75 % of the documented limits, the most that its own text advises; for requests
+    that is what rows of the mean size may use. The script counts ``max_tokens`` as input; this API
+    does not, so that is left out. The buckets start full, hold the limit of a minute and refill
+    during a pause. Five attempts; a failed request is retried at once, before fresh rows. At most
+    one request per millisecond, and no limit on requests in flight.
     """
 
     SHARE = 0.75
@@ -252,8 +253,8 @@ class Cookbook:
         self._paused_until = start
         self._next_at = start
 
-    def ask(self, job: Job, now: float) -> float:
-        """Room in both buckets, and no pause."""
+    def admit(self, job: Job, now: float) -> float:
+        """Wait for the end of a pause and for room in both buckets."""
         self._refill(now)
         needs = (1.0, job.body_bytes / self.BYTES_PER_TOKEN)
         waits = [
@@ -267,8 +268,8 @@ class Cookbook:
         self._next_at = now + self.LOOP_S
         return 0.0
 
-    def answered(self, job: Job, reply: Reply, now: float) -> float | None:
-        """Five attempts; a 429 pauses everything."""
+    def on_reply(self, job: Job, reply: Reply, now: float) -> float | None:
+        """Retry at once, up to five attempts; pause after a 429."""
         if reply.status == 200:
             return None
         if reply.status == 429:

@@ -1,4 +1,4 @@
-"""Ten situations that a client of the API may find itself in, and what each of them allows."""
+"""Ten situations of a client of the API, and the rate that each of them allows."""
 
 import math
 from dataclasses import astuple, dataclass
@@ -16,7 +16,7 @@ Uses = tuple[float, float, float]
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Units a minute of one model class."""
+    """Units per minute of one class of models."""
 
     requests: int
     input_tokens: int
@@ -30,7 +30,7 @@ SCALE = Limits(10_000, 10_000_000, 2_000_000)
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A request as the world knows it: with what it is going to use."""
+    """A request with the tokens that it will use, which the client does not know."""
 
     number: int
     body_bytes: int
@@ -41,37 +41,37 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Sizes:
-    """Lognormal tokens of a row, by their mean and the sigma of their logarithm."""
+    """Lognormal tokens of a row, given by the mean and the sigma of the logarithm."""
 
     input_mean: float
     output_mean: float
     input_sigma: float = 0.5
     output_sigma: float = 0.5
-    input_most: int = 150_000
+    input_max: int = 150_000
     max_tokens: int = 2_048
 
     @property
     def uses(self) -> Uses:
-        """What a row is meant to take from each limit."""
+        """What a row uses of each limit at the mean."""
         return 1.0, self.input_mean, self.output_mean
 
     def draw(self, number: int, random: Random) -> Row:
-        """Make the next row; its bytes a token differ from row to row."""
-        tokens_in = _lognormal(random, self.input_mean, self.input_sigma, self.input_most)
+        """Draw a row; the bytes per token differ from row to row."""
+        tokens_in = _lognormal(random, self.input_mean, self.input_sigma, self.input_max)
         tokens_out = _lognormal(random, self.output_mean, self.output_sigma, self.max_tokens)
         spread = max(0.5, random.gauss(1, BYTES_SPREAD))
         body_bytes = round(tokens_in * BYTES_PER_TOKEN * spread)
         return Row(number, body_bytes, self.max_tokens, tokens_in, tokens_out)
 
 
-def _lognormal(random: Random, mean: float, sigma: float, most: int) -> int:
+def _lognormal(random: Random, mean: float, sigma: float, maximum: int) -> int:
     drawn = math.exp(random.gauss(math.log(mean) - sigma * sigma / 2, sigma))
-    return min(most, max(1, round(drawn)))
+    return min(maximum, max(1, round(drawn)))
 
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """Whole seconds since the start, the last one excluded, and a share of something in them."""
+    """A span of whole seconds since the start, without the last one, and a share in it."""
 
     start_s: int
     end_s: int
@@ -82,10 +82,10 @@ class Span:
 class Profile:
     """One situation; all times are whole seconds since its start.
 
-    Nothing is counted before ``warm_up_s``. ``burst`` is the share of a minute's worth that a
-    bucket holds. ``cut`` says from when on which limits hold. ``other`` are the shares that a
-    second client takes, ``storms`` the shares of requests that get a 529. ``jobs`` ends the
-    supply after so many; it is endless otherwise.
+    Nothing is counted before ``warm_up_s``. ``burst`` is the capacity of a bucket as a share of
+    the limit per minute. ``cut`` is the second from which other limits apply, and those limits.
+    ``other`` has the shares that a second client takes, ``storms`` the shares of requests that get
+    a 529. ``jobs`` is the number of jobs; None is an endless supply.
     """
 
     name: str
@@ -105,7 +105,7 @@ class Profile:
 
     @property
     def known(self) -> Known:
-        """What its user can write down beforehand."""
+        """What a user can know before the run."""
         return Known(
             self.limits.requests,
             self.limits.input_tokens,
@@ -116,21 +116,21 @@ class Profile:
         )
 
     def limits_at(self, at_s: float) -> Limits:
-        """The limits in force."""
+        """Return the limits at a time."""
         return self.cut[1] if self.cut and at_s >= self.cut[0] else self.limits
 
     def limit_rate(self, at_s: float, uses: Uses) -> float:
-        """Requests a second that the tightest limit refills."""
+        """Return the requests per second that the tightest limit refills."""
         limits: Uses = astuple(self.limits_at(at_s))
         return min(limit / use for limit, use in zip(limits, uses, strict=True)) / 60
 
     def allowed_rate(self, at_s: float, uses: Uses) -> float:
-        """Successes a second that the API grants this client at that time.
+        """Return the successes per second that the API allows this client at a time.
 
-        It is what the tightest limit refills, without the second client's share, nothing in an
-        outage, and in a storm only the share that is not turned away. What refills meanwhile is
-        not in it: a client whose buckets had room for that may reach a little more by catching
-        up (at most a ninth more in profiles 7 and 8).
+        It is what the tightest limit refills, without the second client's share; nothing in an
+        outage, and in a storm only the share that is not refused. It leaves out what refills
+        during an outage or a storm: a client whose buckets have room for that can reach a little
+        more afterwards (at most a ninth more in profiles 7 and 8).
         """
         if share_at(self.outages, at_s):
             return 0.0
@@ -139,7 +139,7 @@ class Profile:
 
 
 def share_at(spans: tuple[Span, ...], at_s: float) -> float:
-    """The share of the span that holds at that time; 0 outside of all."""
+    """Return the share of the span at a time; 0 outside of all spans."""
     return next((span.share for span in spans if span.start_s <= at_s < span.end_s), 0.0)
 
 
@@ -181,7 +181,7 @@ PROFILES = (
         SMALL,
         storms=(Span(150, 170, 0.5), Span(240, 260, 0.5), Span(330, 350, 0.5)),
     ),
-    # The rule itself lets through the full rate after some 150 s, so nothing is counted before.
+    # The rule itself admits the full rate only after some 150 s, so nothing is counted before.
     Profile("9 limited growth", BUILD, SMALL, warm_up_s=180, has_ramp_limit=True),
     Profile("10 a second's burst", START, SMALL, burst=1 / 60),
 )

@@ -1,4 +1,4 @@
-"""What a pacing strategy sees and decides: the only seam between a client and the race."""
+"""The interface between a pacing strategy and the race: what it sees and what it decides."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from typing import Protocol
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One request as the client sees it before sending; ``tries`` counts attempts before this."""
+    """One request as the client sees it before sending; ``tries`` counts earlier attempts."""
 
     number: int
     body_bytes: int
@@ -18,7 +18,7 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What came back; a ``status`` of None: the connection failed or timed out.
+    """The result of an attempt; a ``status`` of None: the connection failed or timed out.
 
     Header names are in lower case. Tokens are 0 unless the status is 200.
     """
@@ -34,10 +34,10 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What a user can write down before a run: the documented limits, and what a row uses.
+    """What a user can know before a run: the documented limits, and what a row uses.
 
-    It is the truth at the start: not that a limit will be cut, that somebody shares it, or that
-    growth is limited, too. ``concurrency`` is the most in flight that a client should need.
+    It is correct at the start. It does not say that a limit will be cut, that another client
+    shares it, or that growth is limited. ``concurrency`` is the most in flight that a client needs.
     """
 
     requests_per_minute: int
@@ -49,10 +49,10 @@ class Known:
 
     @property
     def rate(self) -> float:
-        """Requests a second that the documented limits allow to rows of the mean size.
+        """Requests per second that the documented limits allow for rows of the mean size.
 
-        Whoever sets a rate by hand needs this number; that they know their rows' mean use, to the
-        token, is assumed in their favour.
+        A user who sets a rate by hand needs this number. We assume in their favour that they know
+        the mean use of their rows exactly.
         """
         per_minute = min(
             self.requests_per_minute,
@@ -63,23 +63,23 @@ class Known:
 
 
 class Strategy(Protocol):
-    """When each request leaves, and which are tried again. Times are seconds of one clock."""
+    """Decides when requests are sent and which are retried; times are seconds of one clock."""
 
-    def ask(self, job: Job, now: float) -> float:
-        """Seconds until this job, the head of the queue, may be asked about again.
+    def admit(self, job: Job, now: float) -> float:
+        """Return the seconds until the race asks again for this job, the head of the queue.
 
-        At most 0: it is sent now, and the strategy has taken note. After any answer the head is
-        asked about again at once, so one that waits for a slot returns ``math.inf``.
+        At most 0: the job is sent now, and the strategy has counted it. The race also asks again
+        after each reply, so a strategy that waits for a slot returns ``math.inf``.
         """
         ...
 
-    def answered(self, job: Job, reply: Reply, now: float) -> float | None:
-        """None: done, or given up if it failed; else retry after so many seconds.
+    def on_reply(self, job: Job, reply: Reply, now: float) -> float | None:
+        """Return the seconds until a retry; None when the job is done or given up.
 
-        A retry then enters the queue again, before all fresh jobs.
+        A retry then enters the queue before all fresh jobs.
         """
         ...
 
 
-# (what is known, the strategy's own randomness, the clock's first reading)
+# (what is known, the strategy's random generator, the time at the start)
 Factory = Callable[[Known, Random, float], Strategy]

@@ -1,17 +1,17 @@
-"""Prints what every strategy reaches in every profile, as Markdown tables.
+"""Prints the results of all strategies in all profiles as Markdown tables.
 
     python tests/pacing/table.py [--seed N] [--details] [--picture PATH]
 
 ``--details`` adds a table of all measures; ``--picture`` draws rates over time, with matplotlib,
-which is not among our dependencies.
+which is not a dependency of batcher.
 """
 
 import argparse
 import importlib
-import importlib.util
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from batcher_pacing import BatcherPacing
 from peers import PEERS
 from profiles import PROFILES
 from race import Result, race
@@ -21,14 +21,12 @@ SMOOTHED_S = 10
 
 
 def strategies() -> dict[str, Factory]:
-    """Ours first, where ``ours.py`` stands beside this file, then the peers."""
-    if importlib.util.find_spec("ours") is None:
-        return PEERS
-    return {"batcher": importlib.import_module("ours").Ours, **PEERS}
+    """Return all strategies by name, batcher first."""
+    return {"batcher": BatcherPacing, **PEERS}
 
 
 def overview(results: Sequence[Result]) -> str:
-    """A line for each profile: efficiency, refusals and rows given up of each strategy."""
+    """Return a table with a line per profile: efficiency, refusals and rows given up."""
     names = list(dict.fromkeys(result.strategy for result in results))
     cells = {(result.profile, result.strategy): _cell(result) for result in results}
     profiles = list(dict.fromkeys(result.profile for result in results))
@@ -37,7 +35,7 @@ def overview(results: Sequence[Result]) -> str:
 
 
 def details(results: Sequence[Result]) -> str:
-    """A line for each run, with everything that was measured."""
+    """Return a table with a line per run and all measurements."""
     head = [
         "profile", "strategy", "efficiency", "successes", "sent", "429s", "attempts a success",
         "given up", "into the outage", "most in flight", "90 % after",
@@ -53,7 +51,7 @@ def details(results: Sequence[Result]) -> str:
             f"{result.attempts_per_success:.3f}",
             f"{result.given_up:,}",
             f"{result.into_outage:,}",
-            f"{result.most_in_flight:,}",
+            f"{result.max_in_flight:,}",
             "never" if result.reached_s is None else f"{result.reached_s} s",
         ]
         for result in results
@@ -62,7 +60,7 @@ def details(results: Sequence[Result]) -> str:
 
 
 def draw(results: Sequence[Result], path: Path) -> None:
-    """Draw the rate of successes over time, a panel for each profile, into a file."""
+    """Draw the successes per second over time into a file, with a panel per profile."""
     pyplot = importlib.import_module("matplotlib.pyplot")
     names = list(dict.fromkeys(result.profile for result in results))
     figure, panels = pyplot.subplots(
@@ -96,7 +94,7 @@ def _smoothed(completed: Sequence[int]) -> list[float]:
 
 
 def main() -> None:
-    """Race everybody everywhere."""
+    """Run all strategies in all profiles."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--details", action="store_true")

@@ -1,10 +1,10 @@
-"""The estimate of how long a run takes, against the simulated run itself."""
+"""The estimated duration of a run, compared with a simulated run."""
 
 from dataclasses import replace
 from random import Random
 
 import pytest
-from ours import Ours
+from batcher_pacing import BatcherPacing
 from profiles import BUILD, SCALE, SMALL, START, Profile, Sizes
 from race import CLOCK_START, Run
 from world import FIRST_TOKEN_S, TOKENS_PER_SECOND
@@ -26,9 +26,9 @@ CASES = {
 
 
 def simulated_s(profile: Profile, jobs: int) -> float:
-    """How long batcher's own pacing takes for so many rows."""
+    """Return how long batcher's pacing takes for ``jobs`` rows."""
     supply = replace(profile, jobs=jobs, duration_s=100_000, warm_up_s=0)
-    run = Run(Ours(supply.known, Random("strategy"), CLOCK_START), supply, seed=0)
+    run = Run(BatcherPacing(supply.known, Random("strategy"), CLOCK_START), supply, seed=0)
     run.finish()
     return run.result("").ended_s
 
@@ -41,12 +41,12 @@ LONG = [pytest.param(case, 12_000, marks=pytest.mark.slow) for case in CASES if 
     [*((case, jobs) for case in CASES for jobs in (500, 3_000)), ("requests", 12_000), *LONG],
 )
 def test_a_run_takes_as_long_as_estimated(case: str, jobs: int) -> None:
-    """Within 15 %, for six kinds of limits, and it is said which limit it is."""
+    """The estimate is within 15 % for six kinds of limits, and names the limit."""
     profile, limiter = CASES[case]
     _, tokens_in, tokens_out = profile.sizes.uses
     latency_s = FIRST_TOKEN_S + tokens_out / TOKENS_PER_SECOND
-    drawn = Random("sizes")
-    longest = sorted(profile.sizes.draw(0, drawn).output_tokens for _ in range(2_000))[-20]
+    random = Random("sizes")
+    longest = sorted(profile.sizes.draw(0, random).output_tokens for _ in range(2_000))[-20]
     slowest_s = FIRST_TOKEN_S + longest / TOKENS_PER_SECOND
     each = Amounts(tokens_in, tokens_out)
     work = Work(jobs, each, latency_s, slowest_s, profile.concurrency)
@@ -58,8 +58,8 @@ def test_a_run_takes_as_long_as_estimated(case: str, jobs: int) -> None:
             strict=True,
         )
     }
-    said = duration(work, limits)
-    real_s = simulated_s(profile, jobs)
-    assert said.seconds == pytest.approx(real_s, rel=0.15)
+    estimate = duration(work, limits)
+    simulated = simulated_s(profile, jobs)
+    assert estimate.seconds == pytest.approx(simulated, rel=0.15)
     if jobs == 12_000:
-        assert said.limiter is limiter
+        assert estimate.limiter is limiter

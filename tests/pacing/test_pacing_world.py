@@ -1,4 +1,4 @@
-"""The world in which strategies are measured is right."""
+"""The model of the API's limits, in which strategies are measured, is correct."""
 
 import math
 from collections.abc import Sequence
@@ -25,7 +25,7 @@ REQUESTS = st.lists(
 
 
 class Sent(NamedTuple):
-    """One request and what came of it."""
+    """One request and its reply."""
 
     at: float
     row: Row
@@ -33,61 +33,64 @@ class Sent(NamedTuple):
 
 
 def row(input_tokens: int = 100, output_tokens: int = 1) -> Row:
-    """A request of this size."""
+    """Return a request of this size."""
     return Row(0, 3 * input_tokens, 1_000, input_tokens, output_tokens)
 
 
-def played(profile: Profile, requests: Sequence[tuple[float, int, int]]) -> list[Sent]:
-    """Send requests at given distances."""
+def replies_of(profile: Profile, requests: Sequence[tuple[float, int, int]]) -> list[Sent]:
+    """Send requests at given intervals."""
     world, now, sent = World(profile, Random(1), BEGIN), BEGIN, []
     for gap, tokens_in, tokens_out in requests:
         now += gap
-        asked = row(tokens_in, tokens_out)
-        sent.append(Sent(now, asked, world.send(asked, now)))
+        request = row(tokens_in, tokens_out)
+        sent.append(Sent(now, request, world.send(request, now)))
     return sent
 
 
 def remaining(reply: Reply, name: str) -> int:
-    """What a header says is left."""
+    """Return the remaining units of a header."""
     return int(reply.headers[f"anthropic-ratelimit-{name}-remaining"])
 
 
 def reset(reply: Reply, name: str) -> float:
-    """When a header says that a limit is full, on the client's clock."""
-    written = datetime.fromisoformat(reply.headers[f"anthropic-ratelimit-{name}-reset"])
-    return written.timestamp() - WALL_S
+    """Return the reset time of a header on the client's clock."""
+    resets_at = datetime.fromisoformat(reply.headers[f"anthropic-ratelimit-{name}-reset"])
+    return resets_at.timestamp() - WALL_S
 
 
 @given(BURSTS, REQUESTS)
 def test_no_window_admits_more_than_the_limits(
     burst: float, requests: list[tuple[float, int, int]]
 ) -> None:
-    """Between any two admissions fit what the buckets hold and what they refill.
+    """Between any two admissions at most the capacity and the refill are taken.
 
-    Output is charged as it is produced: when a request is let through, no more was delivered
-    before than the bucket held and refilled.
+    Output is charged while it is written: when a request is admitted, at most the capacity and the
+    refill were delivered before.
     """
     limits = TINY.limits
-    admitted = [s for s in played(replace(TINY, burst=burst), requests) if s.reply.status == 200]
+    sent = replies_of(replace(TINY, burst=burst), requests)
+    admitted = [each for each in sent if each.reply.status == 200]
     for first, begin in enumerate(admitted):
         tokens = 0
-        for count, sent in enumerate(admitted[first:], start=1):
-            tokens += sent.row.input_tokens
-            minutes = (sent.at - begin.at) / 60
+        for count, later in enumerate(admitted[first:], start=1):
+            tokens += later.row.input_tokens
+            minutes = (later.at - begin.at) / 60
             assert count <= limits.requests * (burst + minutes) + 1e-3
             assert tokens <= limits.input_tokens * (burst + minutes) + 1e-3
-    for sent in admitted:
+    for each in admitted:
         delivered = sum(
-            s.row.output_tokens for s in admitted if s.at + s.reply.latency_s <= sent.at
+            earlier.row.output_tokens
+            for earlier in admitted
+            if earlier.at + earlier.reply.latency_s <= each.at
         )
-        assert delivered <= limits.output_tokens * (burst + (sent.at - BEGIN) / 60) + 1e-3
+        assert delivered <= limits.output_tokens * (burst + (each.at - BEGIN) / 60) + 1e-3
 
 
 @given(BURSTS, REQUESTS)
-def test_headers_are_true(burst: float, requests: list[tuple[float, int, int]]) -> None:
-    """Remaining and reset are those of a bucket that is kept here, in a second way.
+def test_headers_are_correct(burst: float, requests: list[tuple[float, int, int]]) -> None:
+    """Remaining and reset are those of a bucket that is computed here independently.
 
-    Tokens are rounded to thousands, resets to whole seconds, and refused requests cost nothing.
+    Tokens are rounded to thousands, resets to whole seconds; refused requests are charged nothing.
     """
     limits = TINY.limits
     for name, limit, rounding in (
@@ -95,11 +98,11 @@ def test_headers_are_true(burst: float, requests: list[tuple[float, int, int]]) 
         ("input-tokens", limits.input_tokens, 500),
     ):
         missing, before = 0.0, BEGIN
-        for at, asked, reply in played(replace(TINY, burst=burst), requests):
+        for at, request, reply in replies_of(replace(TINY, burst=burst), requests):
             missing = max(0.0, missing - (at - before) * limit / 60)
             before = at
             if reply.status == 200:
-                missing += 1 if name == "requests" else asked.input_tokens
+                missing += 1 if name == "requests" else request.input_tokens
             assert reply.headers[f"anthropic-ratelimit-{name}-limit"] == str(limit)
             assert abs(remaining(reply, name) - (limit * burst - missing)) <= rounding + 1e-3
             assert -1e-3 <= reset(reply, name) - (at + missing * 60 / limit) <= 1 + 1e-3
@@ -108,25 +111,25 @@ def test_headers_are_true(burst: float, requests: list[tuple[float, int, int]]) 
 
 
 @given(BURSTS, REQUESTS)
-def test_retry_after_is_true(burst: float, requests: list[tuple[float, int, int]]) -> None:
-    """A refused request passes after exactly so many seconds, and not a second earlier."""
+def test_retry_after_is_correct(burst: float, requests: list[tuple[float, int, int]]) -> None:
+    """A refused request is admitted after exactly this time, and not a second earlier."""
     profile = replace(TINY, burst=burst, limits=Limits(60, 60_000, 10_000_000))
     world, now = World(profile, Random(1), BEGIN), BEGIN
     for gap, tokens_in, _ in requests:
         now += gap / 10
-        asked = row(tokens_in)
-        reply = world.send(asked, now)
+        request = row(tokens_in)
+        reply = world.send(request, now)
         if reply.status == 429:
             wait_s = int(reply.headers["retry-after"])
             assert wait_s >= 1
             if wait_s > 1:
-                assert world.send(asked, now + wait_s - 1).status == 429
+                assert world.send(request, now + wait_s - 1).status == 429
             now += wait_s
-            assert world.send(asked, now).status == 200
+            assert world.send(request, now).status == 200
 
 
-def test_output_is_charged_while_it_is_produced() -> None:
-    """A long answer empties the bucket only after it began, and then holds up the next request."""
+def test_output_is_charged_while_it_is_written() -> None:
+    """A long response empties the bucket only after its start, then delays the next request."""
     profile = replace(TINY, limits=Limits(60, 60_000, 60), burst=1.0)
     world = World(profile, Random(1), BEGIN)
     long = world.send(row(output_tokens=1_000), BEGIN)
@@ -138,19 +141,19 @@ def test_output_is_charged_while_it_is_produced() -> None:
 
 
 def test_headers_of_the_delivery_are_newer() -> None:
-    """Told at the admission, a request is missing; told at the delivery, it has been refilled."""
+    """At admission one request is missing; at delivery it has been refilled."""
     limits = Limits(60, 60_000, 60_000)
     at_admission = replace(TINY, limits=limits)
     at_delivery = replace(at_admission, headers_of="delivery")
-    for profile, left in ((at_admission, 59), (at_delivery, 60)):
+    for profile, expected in ((at_admission, 59), (at_delivery, 60)):
         world = World(profile, Random(1), BEGIN)
         reply = world.send(row(output_tokens=100), BEGIN)
         assert reply.latency_s > 1
-        assert remaining(world.deliver(reply, BEGIN + reply.latency_s), "requests") == left
+        assert remaining(world.deliver(reply, BEGIN + reply.latency_s), "requests") == expected
 
 
-def test_a_cut_limit_holds_from_then_on() -> None:
-    """Headers name the new limit, the bucket holds no more, and it refills as slowly."""
+def test_a_cut_limit_applies_from_its_time_on() -> None:
+    """Headers, capacity and refill are those of the new limit."""
     profile = replace(TINY, cut=(30, Limits(30, 30_000, 1_500)))
     world = World(profile, Random(1), BEGIN)
     replies = [world.send(row(), BEGIN + at_s) for at_s in (29, *[30] * 31)]
@@ -164,7 +167,7 @@ def test_a_cut_limit_holds_from_then_on() -> None:
 
 
 def test_a_second_client_shows_in_the_headers() -> None:
-    """What it takes is missing from what remains, though nobody else sent anything."""
+    """What it takes is missing in the headers of our replies."""
     profile = PROFILES[4]
     world = World(profile, Random(1), BEGIN)
     assert remaining(world.send(row(), BEGIN), "requests") >= 998
@@ -172,7 +175,7 @@ def test_a_second_client_shows_in_the_headers() -> None:
 
 
 def test_outages_and_storms_have_a_beginning_and_an_end() -> None:
-    """In an outage nothing answers, in a storm half of it, and neither uses up a limit."""
+    """In an outage all requests fail, in a storm half of them, and failures are charged nothing."""
     profile = replace(TINY, outages=(Span(10, 20),), storms=(Span(30, 40, 0.5),))
     profile = replace(profile, limits=BUILD)
     world = World(profile, Random(1), BEGIN)
@@ -185,16 +188,16 @@ def test_outages_and_storms_have_a_beginning_and_an_end() -> None:
         assert 30 < statuses[storm].count(529) < 70
     for calm in (9, 20, 29, 40):
         assert set(statuses[calm]) == {200}
-    failed = [status for group in statuses.values() for status in group if status != 200]
-    held = world.held(BEGIN + 41)
-    assert len(failed) > 250
-    assert held[0] > BUILD.requests - 600
+    failures = [status for group in statuses.values() for status in group if status != 200]
+    levels = world.held(BEGIN + 41)
+    assert len(failures) > 250
+    assert levels[0] > BUILD.requests - 600
 
 
 def test_growth_is_limited() -> None:
-    """A jump is refused by its code; all that passes keeps the rule, counted from outside.
+    """A jump is refused with its error code; the admitted requests keep the rule.
 
-    A client of the limit's rate gets it in the end.
+    A client at the rate of the limit reaches it in the end.
     """
     profile = replace(PROFILES[8], limits=Limits(600, 2_000_000, 400_000))
     world = World(profile, Random(1), BEGIN)
@@ -215,28 +218,28 @@ def test_growth_is_limited() -> None:
     assert sum(admitted[200:]) >= 950
 
 
-@pytest.mark.parametrize("asked_s", [0, 3, 8, 9])
-def test_retry_after_a_jump_is_true(asked_s: int) -> None:
-    """There is room when the ten seconds no longer hold the first of those that filled them."""
+@pytest.mark.parametrize("span_s", [0, 3, 8, 9])
+def test_retry_after_a_jump_is_correct(span_s: int) -> None:
+    """A request is admitted when the first one is more than ten seconds ago."""
     profile = replace(PROFILES[8], limits=Limits(600, 2_000_000, 400_000))
     world = World(profile, Random(1), BEGIN)
     for nth in range(10):
-        assert world.send(row(), BEGIN + nth * asked_s / 10).status == 200
-    refused = world.send(row(), BEGIN + asked_s)
-    wait_s = 10 - asked_s
+        assert world.send(row(), BEGIN + nth * span_s / 10).status == 200
+    refused = world.send(row(), BEGIN + span_s)
+    wait_s = 10 - span_s
     assert refused.headers["retry-after"] == str(wait_s)
-    assert world.send(row(), BEGIN + asked_s + wait_s - 0.01).status == 429
-    assert world.send(row(), BEGIN + asked_s + wait_s).status == 200
+    assert world.send(row(), BEGIN + span_s + wait_s - 0.01).status == 429
+    assert world.send(row(), BEGIN + span_s + wait_s).status == 200
 
 
-def test_rows_are_what_the_profile_says() -> None:
-    """Means and the spread of bytes a token are met, and every strategy gets the same rows."""
+def test_rows_have_the_sizes_of_the_profile() -> None:
+    """They have the means and the spread of bytes per token of the profile."""
     random = Random(3)
     rows = [SMALL.draw(number, random) for number in range(20_000)]
-    mean_in = sum(r.input_tokens for r in rows) / len(rows)
-    mean_out = sum(r.output_tokens for r in rows) / len(rows)
-    ratios = [r.body_bytes / r.input_tokens for r in rows]
+    mean_in = sum(row.input_tokens for row in rows) / len(rows)
+    mean_out = sum(row.output_tokens for row in rows) / len(rows)
+    ratios = [row.body_bytes / row.input_tokens for row in rows]
     ratio = sum(ratios) / len(ratios)
-    spread = math.sqrt(sum((r - ratio) ** 2 for r in ratios) / len(ratios)) / ratio
+    spread = math.sqrt(sum((each - ratio) ** 2 for each in ratios) / len(ratios)) / ratio
     assert (mean_in, mean_out) == pytest.approx((300, 40), rel=0.03)
     assert (ratio, spread) == pytest.approx((3.3, 0.15), rel=0.05)

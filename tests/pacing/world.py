@@ -1,4 +1,4 @@
-"""The Messages API's limits as a client meets them, under a clock that is handed in."""
+"""A model of the Messages API's rate limits; the caller passes the time."""
 
 import math
 from dataclasses import dataclass, replace
@@ -11,14 +11,13 @@ from random import Random
 from profiles import Limits, Profile, Row, share_at
 from strategy import Reply
 
-# The wall clock at second 0 of the clock that is handed in: a client cannot mistake one for the
-# other.
+# The wall clock at second 0 of the given clock; they differ, so that no client can confuse them.
 WALL_S = 1_790_000_000
 FIRST_TOKEN_S = 0.8
 FIRST_TOKEN_SIGMA = 0.4
 TOKENS_PER_SECOND = 80.0
 SPEED_SIGMA = 0.2
-# Levels are sums of floats: whoever comes exactly in time must not be refused for the last bit.
+# Levels are sums of floats: a request exactly in time must not be refused for a rounding error.
 TOLERANCE = 1e-6
 
 _LIMITS, _OTHER, _OUTPUT = range(3)
@@ -26,10 +25,10 @@ _LIMITS, _OTHER, _OUTPUT = range(3)
 
 @dataclass(slots=True)
 class Bucket:
-    """Refills continuously, holds at most ``capacity`` and may go into debt.
+    """Refills continuously up to ``capacity``; the level may become negative.
 
-    ``drain`` is what is taken from it all the time: the output of all answers being produced.
-    ``cut_off`` is what was in it and did not fit any more when its limit was lowered.
+    ``drain`` is taken continuously: the output of all responses that are being written.
+    ``cut_off`` is what was lost when the limit was lowered.
     """
 
     per_second: float
@@ -41,12 +40,12 @@ class Bucket:
 
     def refill(self, now: float) -> None:
         """Bring the level up to date."""
-        grown = self.level + (now - self.updated) * (self.per_second - self.drain)
-        self.level = min(self.capacity, grown)
+        level = self.level + (now - self.updated) * (self.per_second - self.drain)
+        self.level = min(self.capacity, level)
         self.updated = now
 
     def change(self, per_minute: int, burst: float, now: float) -> None:
-        """Put another limit into force; what is there stays, as far as it fits."""
+        """Change the limit; the level stays if it fits into the new capacity."""
         self.refill(now)
         self.per_second = per_minute / 60
         self.capacity = max(1.0, per_minute * burst)
@@ -54,11 +53,11 @@ class Bucket:
         self.level = min(self.level, self.capacity)
 
     def wait_for(self, amount: float) -> float:
-        """Seconds until so much is there, if nobody else takes any."""
+        """Return the seconds until ``amount`` is there, if nothing else is taken."""
         return (amount - self.level) / self.per_second
 
     def full_at(self) -> int:
-        """The second of the wall clock in which it is full again, if nobody takes any."""
+        """Return the second of the wall clock in which it is full, if nothing is taken."""
         missing = (self.capacity - self.level) / self.per_second
         return math.ceil(WALL_S + self.updated + missing - TOLERANCE)
 
@@ -66,25 +65,25 @@ class Bucket:
 class RampLimit:
     """Limits growth: in ten seconds at most twice the busiest ten that ended 30 to 90 s before.
 
-    A tenth of the limit is always let through. No numbers are published; this is the simplest
-    rule that a steady client never meets, a doubling every half minute passes, and a jump does
-    not. It looks back over a minute, so that a short pause does not mean to begin anew.
+    A tenth of the limit is always admitted. The API publishes no numbers; this is the simplest
+    rule that never refuses a steady client, admits a doubling every half minute, and refuses a
+    jump. It looks back over a minute, so that a client need not start again after a short pause.
     """
 
     def __init__(self, per_minute: int) -> None:
         self._floor = max(1.0, per_minute / 6 / 10)
         self._counts: list[int] = [0]  # admitted, by second
         self._tens: list[int] = []  # admitted in the ten seconds up to each second that is over
-        self._most = self._floor
+        self._max = self._floor
 
     def wait_s(self, at_s: float) -> int:
-        """Whole seconds until there is room; 0 when there is."""
+        """Return the whole seconds until a request is admitted; 0 when it is now."""
         second = int(at_s)
         while len(self._counts) <= second:
             self._tens.append(sum(self._counts[-10:]))
             self._counts.append(0)
-            self._most = self._allowed(len(self._counts) - 1)
-        if sum(self._counts[-10:]) < self._most:
+            self._max = self._allowed(len(self._counts) - 1)
+        if sum(self._counts[-10:]) < self._max:
             return 0
         for wait_s in range(1, 10):
             if sum(self._counts[wait_s - 10 :]) < self._allowed(second + wait_s):
@@ -92,7 +91,7 @@ class RampLimit:
         return 10
 
     def admit(self) -> None:
-        """Count a request that was let through in the second last asked about."""
+        """Count an admitted request in the second of the last call of ``wait_s``."""
         self._counts[-1] += 1
 
     def _allowed(self, second: int) -> float:
@@ -101,12 +100,12 @@ class RampLimit:
 
 
 class World:
-    """One model class of one organisation; ``now`` must never go back.
+    """The limits of one class of models; ``now`` must never decrease.
 
-    Input is charged when a request starts, output continuously while it is produced, from the
-    first token on; a request is let through while the output bucket is above zero. Refused
-    requests count against nothing. A second client, if there is one, comes first: it is never
-    refused, and the buckets may go into debt for it; its output is charged at once.
+    Input is charged when a request starts, output continuously while it is written, from the first
+    token on; a request is admitted while the output bucket is above zero. Refused requests are
+    charged nothing. A second client, if there is one, has priority: it is never refused, levels may
+    become negative for it, and its output is charged at once.
     """
 
     def __init__(self, profile: Profile, random: Random, start: float) -> None:
@@ -120,16 +119,16 @@ class World:
             for size in (max(1.0, per_minute * profile.burst),)
         )
         self._ramp = RampLimit(limits.requests) if profile.has_ramp_limit else None
-        # What changes by itself: (when, what, by how much)
-        self._turns: list[tuple[float, int, float]] = []
+        # Changes over time: (when, which, by how much)
+        self._changes: list[tuple[float, int, float]] = []
         self._limits = limits
         if profile.cut:
-            heappush(self._turns, (start + profile.cut[0], _LIMITS, 0.0))
+            heappush(self._changes, (start + profile.cut[0], _LIMITS, 0.0))
         if profile.other:
-            heappush(self._turns, (start, _OTHER, 0.0))
+            heappush(self._changes, (start, _OTHER, 0.0))
 
     def send(self, row: Row, now: float) -> Reply:
-        """Take a request; the answer arrives ``latency_s`` later, by way of ``deliver``."""
+        """Accept a request; pass the reply to ``deliver`` after its ``latency_s``."""
         self.advance(now)
         at_s = now - self._start
         if share_at(self._profile.outages, at_s):
@@ -144,23 +143,23 @@ class World:
             if wait:
                 return self._refusal(wait, "ramp_limit_exceeded", now)
             self._ramp.admit()
-        return self._answer(row, now)
+        return self._success(row, now)
 
     def deliver(self, reply: Reply, now: float) -> Reply:
-        """Hand out an answer; where the profile wants that, with the headers of this moment."""
+        """Return a reply that arrives; in some profiles with the headers of this moment."""
         if reply.status != 200 or self._profile.headers_of == "admission":
             return reply
         self.advance(now)
         return replace(reply, headers=self._headers(now))
 
     def advance(self, now: float) -> None:
-        """Let the time pass."""
-        while self._turns and self._turns[0][0] <= now:
-            when, what, amount = heappop(self._turns)
-            if what == _OUTPUT:
+        """Advance to a time."""
+        while self._changes and self._changes[0][0] <= now:
+            when, kind, amount = heappop(self._changes)
+            if kind == _OUTPUT:
                 self.output.refill(when)
                 self.output.drain += amount
-            elif what == _OTHER:
+            elif kind == _OTHER:
                 self._serve_other(when)
             else:
                 self._change_limits(self._profile.limits_at(when - self._start), when)
@@ -168,7 +167,7 @@ class World:
             bucket.refill(now)
 
     def held(self, now: float) -> tuple[float, float, float]:
-        """What each bucket holds: requests, input and output; with what a lower limit cut off."""
+        """Return the levels of requests, input and output, with what a lower limit cut off."""
         self.advance(now)
         requests, tokens_in, tokens_out = (
             bucket.level + bucket.cut_off for bucket in (self.requests, self.input, self.output)
@@ -182,7 +181,7 @@ class World:
         self.output.change(limits.output_tokens, self._profile.burst, now)
 
     def _serve_other(self, now: float) -> None:
-        """Charge one request of the second client, and draw when its next one comes."""
+        """Charge one request of the second client, and draw the time of its next one."""
         row = self._profile.sizes.draw(0, self._random)
         for bucket, amount in (
             (self.requests, 1),
@@ -195,10 +194,10 @@ class World:
         share = share_at(self._profile.other, at_s)
         rate = share * self._profile.limit_rate(at_s, self._profile.sizes.uses)
         gap_s = self._random.expovariate(rate) if rate else math.inf
-        heappush(self._turns, (now + gap_s, _OTHER, 0.0))
+        heappush(self._changes, (now + gap_s, _OTHER, 0.0))
 
     def _wait_s(self, row: Row) -> int:
-        """Whole seconds until this request may pass, at least one; 0 when it may."""
+        """Return the whole seconds until this request is admitted; 0 when it is now."""
         wait_s = max(
             self.requests.wait_for(1),
             self.input.wait_for(row.input_tokens),
@@ -206,34 +205,34 @@ class World:
         )
         return max(0, math.ceil(wait_s - TOLERANCE))
 
-    def _answer(self, row: Row, now: float) -> Reply:
+    def _success(self, row: Row, now: float) -> Reply:
         self.requests.level -= 1
         self.input.level -= row.input_tokens
         first_s = FIRST_TOKEN_S * math.exp(self._random.gauss(0, FIRST_TOKEN_SIGMA))
         speed = TOKENS_PER_SECOND * math.exp(self._random.gauss(0, SPEED_SIGMA))
         latency_s = first_s + row.output_tokens / speed
-        heappush(self._turns, (now + first_s, _OUTPUT, speed))
-        heappush(self._turns, (now + latency_s, _OUTPUT, -speed))
+        heappush(self._changes, (now + first_s, _OUTPUT, speed))
+        heappush(self._changes, (now + latency_s, _OUTPUT, -speed))
         at_admission = self._profile.headers_of == "admission"
         headers = self._headers(now + latency_s) if at_admission else {}
         return Reply(200, headers, None, row.input_tokens, row.output_tokens, now, latency_s)
 
     def _failure(self, status: int | None, now: float) -> Reply:
-        latency_s = self._soon_s()
+        latency_s = self._refusal_latency_s()
         headers = {} if status is None else {"date": _http_date(int(WALL_S + now + latency_s))}
         return Reply(status, headers, None, 0, 0, now, latency_s)
 
     def _refusal(self, wait_s: int, error_code: str | None, now: float) -> Reply:
-        latency_s = self._soon_s()
+        latency_s = self._refusal_latency_s()
         headers = {"retry-after": str(wait_s), **self._headers(now + latency_s)}
         return Reply(429, headers, error_code, 0, 0, now, latency_s)
 
-    def _soon_s(self) -> float:
-        """How long a request takes that is turned away at once."""
+    def _refusal_latency_s(self) -> float:
+        """Return the latency of a request that is refused at once."""
         return 0.03 + 0.05 * self._random.random()
 
     def _headers(self, sent_at: float) -> dict[str, str]:
-        """The state of the buckets now, in an answer whose ``date`` is when it is sent."""
+        """Return the headers with the state of the buckets now and the ``date`` of sending."""
         tokens_in, tokens_out = max(0.0, self.input.level), max(0.0, self.output.level)
         input_full, output_full = self.input.full_at(), self.output.full_at()
         limits = self._limits
@@ -243,16 +242,16 @@ class World:
             "anthropic-ratelimit-requests-remaining": str(
                 max(0, int(self.requests.level + TOLERANCE))
             ),
-            "anthropic-ratelimit-requests-reset": _written(self.requests.full_at()),
+            "anthropic-ratelimit-requests-reset": _iso_date(self.requests.full_at()),
             "anthropic-ratelimit-input-tokens-limit": str(limits.input_tokens),
             "anthropic-ratelimit-input-tokens-remaining": _thousands(tokens_in),
-            "anthropic-ratelimit-input-tokens-reset": _written(input_full),
+            "anthropic-ratelimit-input-tokens-reset": _iso_date(input_full),
             "anthropic-ratelimit-output-tokens-limit": str(limits.output_tokens),
             "anthropic-ratelimit-output-tokens-remaining": _thousands(tokens_out),
-            "anthropic-ratelimit-output-tokens-reset": _written(output_full),
+            "anthropic-ratelimit-output-tokens-reset": _iso_date(output_full),
             "anthropic-ratelimit-tokens-limit": str(limits.input_tokens + limits.output_tokens),
             "anthropic-ratelimit-tokens-remaining": _thousands(tokens_in + tokens_out),
-            "anthropic-ratelimit-tokens-reset": _written(max(input_full, output_full)),
+            "anthropic-ratelimit-tokens-reset": _iso_date(max(input_full, output_full)),
         }
 
 
@@ -261,7 +260,7 @@ def _thousands(tokens: float) -> str:
 
 
 @lru_cache(maxsize=4_096)
-def _written(second: int) -> str:
+def _iso_date(second: int) -> str:
     return datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 

@@ -1,4 +1,4 @@
-"""batcher's own pacing as a strategy: the decision code of the product, without its event loop."""
+"""batcher's pacing as a strategy: its decision code without the event loop."""
 
 import json
 from random import Random
@@ -15,7 +15,7 @@ POLICY = RetryPolicy(attempts=20, max_wait_s=60.0, unknown_attempts=3)
 SUCCEEDED = Outcome(Status.SUCCEEDED, Verdict.FINAL, Billing.BILLED)
 
 
-class Ours:
+class BatcherPacing:
     """What the sender and the rate gate do for one model, response by response."""
 
     def __init__(self, known: Known, random: Random, _now: float) -> None:
@@ -24,7 +24,7 @@ class Ours:
         self._permits: dict[int, Permit] = {}
         self._failed: dict[int, tuple[History, bool]] = {}
 
-    def ask(self, job: Job, now: float) -> float:
+    def admit(self, job: Job, now: float) -> float:
         """Send the head of the queue, or return how long it has to wait."""
         _, is_retry = self._failed.get(job.number, (History(), False))
         decision = self.pace.admit(AttemptCost(job.body_bytes, job.max_tokens, is_retry), now)
@@ -33,7 +33,7 @@ class Ours:
             return 0.0
         return decision.seconds
 
-    def answered(self, job: Job, reply: Reply, now: float) -> float | None:
+    def on_reply(self, job: Job, reply: Reply, now: float) -> float | None:
         """Classify the reply, learn from it and decide what follows, as the sender does."""
         outcome, usage = _classified(reply)
         history, _ = self._failed.pop(job.number, (History(), False))
