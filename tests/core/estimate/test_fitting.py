@@ -75,7 +75,7 @@ def test_it_is_refused_when_told_to_or_when_nothing_can_be_cut() -> None:
     refused = fit.check(request)
     assert isinstance(refused, Unsendable)
     assert refused.error_type == "client.too_long"
-    assert "may have 2,000" in refused.reason
+    assert "the limit is 2,000" in refused.reason
     builder, fit = fitting("word " * 9_000 + "{{ text }}")
     assert isinstance(fit.cut(made(builder, {"text": "a"}), {"text": "a"}), Unsendable)
 
