@@ -62,9 +62,9 @@ def test_each_tenth_is_told_once(looks: Looks) -> None:
 
 def test_what_limits_the_pace_is_told_when_it_changes(looks: Looks) -> None:
     """Not at the first look, and not while it stays."""
-    told = [looks.look(limiter=limiter) for limiter in ("none", "none", "429 wait", "none")]
-    change = {"event": "limiter_changed", "from": "none", "to": "429 wait"}
-    assert told == [[], [], [change], [{**change, "from": "429 wait", "to": "none"}]]
+    told = [looks.look(limiter=limiter) for limiter in ("disk", "disk", "429 responses", "disk")]
+    change = {"event": "limiter_changed", "from": "disk", "to": "429 responses"}
+    assert told == [[], [], [change], [{**change, "from": "429 responses", "to": "disk"}]]
 
 
 def test_each_kind_of_failure_is_told_once(looks: Looks) -> None:
