@@ -1,1 +1,1 @@
-"""Speaks the Messages API over HTTP: one attempt in, one answer out, no policy."""
+"""Calls the Messages API over HTTP: one attempt in, one response out, no policy."""

@@ -1,23 +1,23 @@
-"""The body of an answer as it arrives: decoded, bounded, and folded when it is a stream."""
+"""Reads the body of a response: decodes it, bounds its size, and folds a stream."""
 
 import zlib
 from collections.abc import Iterator, Mapping
 
 from batcher.core.answers.stream import MessageFold
 
-_AUTO_DETECT = 47  # zlib's wbits for a gzip or zlib header, whichever comes
+_AUTO_DETECT = 47  # zlib's wbits for either a gzip or a zlib header
 _PIECE_BYTES = 1 << 20
 _BEGINNING_BYTES = 64 << 10
-"""How much is kept of a body that is no answer; with many at once all of each would not fit."""
+"""How much is kept of a body that is no message: many whole bodies would not fit into memory."""
 
 
 class Body:
-    """Takes a body in pieces and never holds more than ``max_bytes`` of it, decoded.
+    """Takes a body in pieces and holds at most ``max_bytes`` of it, decoded.
 
-    A 200 of type ``text/event-stream`` is folded as it comes; one that somebody on the way gave
-    another type is known by its first bytes, at its end. An encoding nobody asked for and nobody
-    knows is kept undecoded, with a fault. Of a stream that is not whole, and of a body that
-    passes ``max_bytes``, only the beginning is kept.
+    A 200 of type ``text/event-stream`` is folded while it arrives. A stream with another content
+    type, perhaps from a proxy, is recognised by its first bytes and folded at its end. A body with
+    an unknown content encoding is kept undecoded, with a fault. Only the beginning is kept of an
+    incomplete stream and of a body larger than ``max_bytes``.
     """
 
     def __init__(self, status: int, headers: Mapping[str, str], max_bytes: int) -> None:
@@ -33,7 +33,7 @@ class Body:
         self._kept_bytes = 0
 
     def feed(self, data: bytes) -> bool:
-        """Take the next bytes off the wire; False when there is no use in reading on."""
+        """Take the next bytes of the body; return False when reading on is useless."""
         if self._inflater is None:
             return self._take(data)
         try:
@@ -43,9 +43,9 @@ class Body:
             return False
 
     def result(self, fault: str | None) -> tuple[bytes, str | None]:
-        """Give the body and what is wrong with it; ``fault`` is what the transport says is wrong.
+        """Return the body and its fault, or None; ``fault`` is the transport's own fault.
 
-        A stream that came to its ``message_stop`` is whole, whatever the transport did next.
+        A stream with a ``message_stop`` is complete, even if the transport failed afterwards.
         """
         body = b"".join(self._pieces)
         fault = self._fault or fault
@@ -79,7 +79,7 @@ def _beginning(pieces: list[bytes]) -> bytes:
 
 
 def _folded(fold: MessageFold, body: bytes, fault: str | None) -> tuple[bytes, str | None]:
-    """Give what a stream came to; without its end event it is never whole."""
+    """Return the message of a stream, or its fault; without its end event it is incomplete."""
     fold.end()
     if fold.is_complete:
         return fold.message_json(), None
@@ -93,19 +93,19 @@ class _Inflater:
 
     def __init__(self) -> None:
         self._member = zlib.decompressobj(_AUTO_DETECT)
-        self._has_begun = False
+        self._has_started = False
 
     @property
     def is_whole(self) -> bool:
-        return self._member.eof or not self._has_begun
+        return self._member.eof or not self._has_started
 
     def feed(self, data: bytes) -> Iterator[bytes]:
-        """Give what the data unpacks to, as far as it is asked for."""
+        """Yield the decompressed data; pieces that are not requested are not decompressed."""
         is_full = False
         while data or (is_full and not self._member.eof):
             if self._member.eof:
                 self._member = zlib.decompressobj(_AUTO_DETECT)
-            self._has_begun = True
+            self._has_started = True
             piece = self._member.decompress(data, _PIECE_BYTES)
             is_full = len(piece) == _PIECE_BYTES
             yield piece

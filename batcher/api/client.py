@@ -1,4 +1,4 @@
-"""The Messages API over HTTP: one attempt in, what it brought back out; no policy, no retries."""
+"""Calls the Messages API over HTTP: one attempt in, one response out; no policy, no retries."""
 
 import asyncio
 import time
@@ -12,7 +12,7 @@ import httpx
 from batcher import __version__
 from batcher.api.address import server_address
 from batcher.api.body import Body
-from batcher.api.faults import body_fault, no_answer
+from batcher.api.faults import body_fault, no_response
 from batcher.api.key import Secret, read_key
 from batcher.api.transport import TransportFactory, transport_factory
 from batcher.core.answers.response import NoResponse, Response
@@ -22,20 +22,21 @@ from batcher.errors import ConfigurationError
 
 MAX_BODY_BYTES = 32 * 1024 * 1024
 _CONNECT_TIMEOUT_S = 10.0
-_AFTER_STREAM_S = 2.0  # how long a finished stream may take to say that its connection is free
+_AFTER_STREAM_S = 2.0  # how long a complete stream may take to end its body
 
 
-def _unheard() -> None:
-    """Stand in where nobody wants to know that an answer has begun."""
+def _ignore_start() -> None:
+    """Do nothing when a response starts."""
 
 
 class MessagesClient:
     """Sends requests over a fixed number of connections, one for each worker.
 
     A slot (0 to ``connections`` - 1) is one connection and carries one request at a time.
-    ``timeout_s`` bounds a whole attempt, from connecting to the last byte, and the API's
-    ``idle_timeout_s`` every silence inside an answer. Errors of the network are values (``faults``
-    lists them), redirects are answers like any other, and cancelling closes the connection.
+    ``timeout_s`` bounds a whole attempt, from connecting to the last byte; the API section's
+    ``idle_timeout_s`` bounds each time without bytes inside a response. Network errors are values
+    (``faults`` lists them), redirects are responses and not followed, and cancelling closes the
+    connection.
     Raises ConfigurationError for an address or header that must not be used.
     """
 
@@ -56,7 +57,7 @@ class MessagesClient:
         self._timeout_s = timeout_s
         self._idle_s = float(api.idle_timeout_s)
         self._max_body_bytes = max_body_bytes
-        # Reading and writing are bounded by the whole timeout, which httpx's own would only repeat.
+        # The timeout of the whole attempt bounds reading and writing, so httpx needs no other.
         connect_s = min(_CONNECT_TIMEOUT_S, timeout_s)
         self._extensions = {"timeout": {"connect": connect_s, "pool": connect_s}}
         self._messages = httpx.URL(f"{self._server}/v1/messages")
@@ -64,27 +65,27 @@ class MessagesClient:
         self._transports = [self._open_transport() for _ in range(connections)]
 
     async def send(
-        self, slot: int, body: bytes, begun: Callable[[], None] = _unheard
+        self, slot: int, body: bytes, on_start: Callable[[], None] = _ignore_start
     ) -> Response | NoResponse:
-        """Make one attempt with the JSON of a request, asking for a stream if the job says so.
+        """Make one attempt with the JSON of a request, streamed if the job says so.
 
-        ``begun`` is told as soon as the first event of a stream is there, perhaps several times.
+        ``on_start`` is called when the first event of a stream has arrived, and perhaps again.
         """
         if self._is_streamed:
             body = b'{"stream":true,' + body[1:]
-        return await self._attempt(slot, "POST", self._messages, body, begun)
+        return await self._attempt(slot, "POST", self._messages, body, on_start)
 
     async def count_tokens(self, slot: int, body: bytes) -> Response | NoResponse:
-        """Ask for the input tokens of a request; free. ``body`` may hold only what is counted."""
+        """Get the input tokens of a request; free. ``body`` may only have parameters that count."""
         url = httpx.URL(f"{self._messages}/count_tokens")
         return await self._attempt(slot, "POST", url, body)
 
     async def list_models(self, slot: int) -> Response | NoResponse:
-        """Ask for the models that are not retired; free."""
+        """Get the models that are not retired; free."""
         return await self._attempt(slot, "GET", httpx.URL(f"{self._server}/v1/models?limit=1000"))
 
     async def model(self, slot: int, model_id: str) -> Response | NoResponse:
-        """Ask for one model; free."""
+        """Get one model; free."""
         url = httpx.URL(f"{self._server}/v1/models/{quote(model_id, safe='')}")
         return await self._attempt(slot, "GET", url)
 
@@ -113,7 +114,7 @@ class MessagesClient:
         method: str,
         url: httpx.URL,
         body: bytes = b"",
-        begun: Callable[[], None] = _unheard,
+        on_start: Callable[[], None] = _ignore_start,
     ) -> Response | NoResponse:
         started = time.perf_counter()
         content = _Content(body)
@@ -130,31 +131,31 @@ class MessagesClient:
         try:
             async with asyncio.timeout(self._timeout_s) as deadline:
                 response = await self._transports[slot].handle_async_request(request)
-                reading = _Reading(response, self._max_body_bytes, begun)
+                reading = _Reading(response, self._max_body_bytes, on_start)
                 await reading.finish(started, deadline, self._idle_s)
             is_clean = True
         except (httpx.TransportError, OSError) as error:
             if reading is None:
                 latency_s = time.perf_counter() - started
-                return no_answer(error, was_sent=content.was_asked_for, latency_s=latency_s)
+                return no_response(error, was_sent=content.was_requested, latency_s=latency_s)
             fault = None if reading.is_whole else body_fault(error, is_idle=reading.is_idle)
         finally:
             if not is_clean:
                 await self._renew(slot)
-        return reading.answer(started, fault)
+        return reading.response(started, fault)
 
     async def _renew(self, slot: int) -> None:
-        """Give a slot another transport after a failure, a timeout or a cancellation.
+        """Replace the transport of a slot after a failure, a timeout or a cancellation.
 
-        httpcore loses its only connection for good when it is interrupted while it takes that
-        connection back; every later request of the slot would wait for it in vain.
+        When httpcore is interrupted while it takes its only connection back, it loses the
+        connection, and every later request of the slot would wait for it forever.
         """
         failed, self._transports[slot] = self._transports[slot], self._open_transport()
         await failed.aclose()
 
 
 def open_access(api: ApiSection, environ: Mapping[str, str]) -> Secret | None:
-    """Read the key, after seeing that a client could use it; nothing is sent.
+    """Read the key, after checking that a client can be made; nothing is sent.
 
     Raises ConfigurationError for an address, header, proxy, certificate or key that cannot be used.
     """
@@ -163,24 +164,24 @@ def open_access(api: ApiSection, environ: Mapping[str, str]) -> Secret | None:
 
 
 class _Content(httpx.AsyncByteStream):
-    """A request's body that knows whether the connection has asked for it."""
+    """A request's body that knows whether the connection has requested it."""
 
     def __init__(self, body: bytes) -> None:
         self._body = body
-        self.was_asked_for = False
+        self.was_requested = False
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        self.was_asked_for = True
+        self.was_requested = True
         yield self._body
 
 
 class _Reading:
-    """An answer that has a status and whose body is on its way."""
+    """A response whose status has arrived and whose body is being read."""
 
     def __init__(
-        self, response: httpx.Response, max_body_bytes: int, begun: Callable[[], None]
+        self, response: httpx.Response, max_body_bytes: int, on_start: Callable[[], None]
     ) -> None:
-        self._begun = begun
+        self._on_start = on_start
         self._status = response.status_code
         self._headers = _lower_case(response.headers.raw)
         self._stream = response.stream
@@ -190,10 +191,10 @@ class _Reading:
         self.is_idle = False
 
     async def finish(self, started: float, deadline: asyncio.Timeout, idle_s: float) -> None:
-        """Read to the end and give the connection back, or close it if there is more to come."""
-        assert isinstance(self._stream, httpx.AsyncByteStream)  # noqa: S101 - tells mypy
+        """Read to the end, then release the connection, or close it if there are unread bytes."""
+        assert isinstance(self._stream, httpx.AsyncByteStream)  # noqa: S101 - for mypy
         end = deadline.when()
-        assert end is not None  # noqa: S101 - tells mypy
+        assert end is not None  # noqa: S101 - for mypy
         try:
             self._wait_at_most(idle_s, end, deadline)
             async for data in self._stream:
@@ -201,19 +202,19 @@ class _Reading:
                     break
                 fold = self._body.fold
                 if fold is not None and fold.has_started:
-                    self._begun()
+                    self._on_start()
                 if self._ttft_s is None and fold is not None and fold.has_content:
                     self._ttft_s = time.perf_counter() - started
                 if fold is not None and fold.is_complete:
-                    # The message is whole: a server that does not end the body may not hold it up.
+                    # The message is complete: the server gets little time to end the body.
                     end = min(end, asyncio.get_running_loop().time() + _AFTER_STREAM_S)
                 self._wait_at_most(idle_s, end, deadline)
             self.is_whole = True
         finally:
             await self._stream.aclose()
 
-    def answer(self, started: float, fault: str | None) -> Response:
-        """Make a value of what came."""
+    def response(self, started: float, fault: str | None) -> Response:
+        """Return what has arrived as a value."""
         body, fault = self._body.result(fault)
         return Response(
             status=self._status,
@@ -224,11 +225,11 @@ class _Reading:
             fault=fault,
         )
 
-    def _wait_at_most(self, seconds: float, end: float, deadline: asyncio.Timeout) -> None:
-        """Let the attempt end after so many seconds of silence, or at its end if that is sooner."""
-        silent_until = asyncio.get_running_loop().time() + seconds
-        self.is_idle = silent_until < end
-        deadline.reschedule(min(silent_until, end))
+    def _wait_at_most(self, idle_s: float, end: float, deadline: asyncio.Timeout) -> None:
+        """Set the deadline to ``idle_s`` from now, or to ``end`` if that is sooner."""
+        idle_end = asyncio.get_running_loop().time() + idle_s
+        self.is_idle = idle_end < end
+        deadline.reschedule(min(idle_end, end))
 
 
 def _headers(api: ApiSection, key: Secret | None, server: httpx.URL) -> list[tuple[bytes, bytes]]:
@@ -236,7 +237,7 @@ def _headers(api: ApiSection, key: Secret | None, server: httpx.URL) -> list[tup
     headers = {
         "host": server.netloc.decode("ascii"),
         "accept": "application/json, text/event-stream" if api.stream else "application/json",
-        # Answers are small: compressing them costs both sides more than it saves.
+        # Responses are small: compression costs both sides more than it saves.
         "accept-encoding": "identity",
         "content-type": "application/json",
         "user-agent": f"batcher/{__version__}",
@@ -253,7 +254,7 @@ def _headers(api: ApiSection, key: Secret | None, server: httpx.URL) -> list[tup
 
 
 def _lower_case(raw: list[tuple[bytes, bytes]]) -> Mapping[str, str]:
-    """Headers by lower-case name; the values of a repeated one are joined with commas."""
+    """Return headers by lower-case name; values of a repeated header are joined with commas."""
     headers: dict[str, str] = {}
     for raw_name, raw_value in raw:
         name, value = raw_name.decode("latin-1").lower(), raw_value.decode("latin-1")

@@ -1,4 +1,4 @@
-"""What went wrong on the way, as the error types that users see.
+"""Converts transport failures to the error types that users see.
 
 Before a status line (NoResponse):
 
@@ -8,27 +8,28 @@ Before a status line (NoResponse):
     client.connect_timeout  no connection within 10 s or the whole timeout       never sent
     client.proxy            the proxy refuses to connect us                      never sent
     client.pool             the slot's connection is held by another request     never sent
-    client.timeout          nothing within the whole timeout                     sent
-    client.read             the connection broke before an answer                sent
+    client.timeout          no status line within the whole timeout              sent
+    client.read             the connection broke before a response               sent
     client.write            the connection broke while the request was written   sent
-    client.protocol         what came back is not HTTP, or the server hung up    sent
+    client.protocol         the reply is not HTTP, or the server hung up         sent
 
-"Sent" means that a part of the request's body may have left; a kept connection that turns out to
-be closed before the body leaves counts as never sent. A server needs the whole body to answer.
+"Sent" means that a part of the request's body may have been sent. When a kept connection turns out
+to be closed before the body is sent, the request counts as never sent: a server needs the whole
+body to respond.
 
-After a status line (the fault of an Answer):
+After a status line (the fault of a Response):
 
     client.cut_short          the connection broke, or the body is shorter than announced
     client.timeout            the whole timeout passed
     client.stalled            no byte came for the idle timeout; a stream's pings are bytes
-    client.answer_too_large   the decoded body passed the cap; its beginning is kept
+    client.answer_too_large   the decoded body is larger than the cap; its beginning is kept
     client.undecodable        an unknown or damaged content encoding
     client.stream_error       an error event; the body is that error
-    client.stream_broken      events that are not a message's
+    client.stream_broken      the events are not those of a message
     client.stream_incomplete  the stream ended without message_stop
 
-A cut that HTTP cannot see (no length, or one that is too short) looks like success and is found
-when the message is parsed.
+A cut that HTTP cannot detect (no length, or a length that is too short) looks like success; it is
+detected when the message is parsed.
 """
 
 import os
@@ -41,21 +42,21 @@ import httpx
 from batcher.core.answers.response import NoResponse
 
 _NEVER_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError)
-# The first class that fits names the type. The texts are ours: the exceptions' own may quote.
+# The first matching class decides the type. The exceptions' own texts may quote content.
 _TYPES: tuple[tuple[type[Exception], str, str], ...] = (
     (httpx.ConnectTimeout, "client.connect_timeout", "no connection in time"),
     (httpx.PoolTimeout, "client.pool", "the connection is in use"),
     (httpx.ProxyError, "client.proxy", "the proxy refused to connect"),
     (httpx.ConnectError, "client.connect", "could not connect"),
-    (httpx.TimeoutException, "client.timeout", "no answer in time"),
-    (TimeoutError, "client.timeout", "no answer in time"),
+    (httpx.TimeoutException, "client.timeout", "no response in time"),
+    (TimeoutError, "client.timeout", "no response in time"),
     (httpx.WriteError, "client.write", "the connection broke while sending"),
     (httpx.ProtocolError, "client.protocol", "the server hung up or did not speak HTTP"),
 )
 
 
-def no_answer(error: Exception, *, was_sent: bool, latency_s: float) -> NoResponse:
-    """Name a failure that came before any status; ``was_sent``: the body was being written."""
+def no_response(error: Exception, *, was_sent: bool, latency_s: float) -> NoResponse:
+    """Return a failure before a status line; ``was_sent``: the body was being written."""
     was_sent = was_sent and not isinstance(error, _NEVER_SENT)
     error_type, message = _named(error)
     if error_type == "client.timeout" and not was_sent:
@@ -64,7 +65,7 @@ def no_answer(error: Exception, *, was_sent: bool, latency_s: float) -> NoRespon
 
 
 def body_fault(error: Exception, *, is_idle: bool) -> str:
-    """Name a failure that came after the status; ``is_idle``: the idle timeout came first."""
+    """Return the fault for a failure after the status; ``is_idle``: by the idle timeout."""
     if not isinstance(error, (httpx.TimeoutException, TimeoutError)):
         return "client.cut_short"
     return "client.stalled" if is_idle else "client.timeout"
@@ -79,11 +80,11 @@ def _named(error: Exception) -> tuple[str, str]:
     for kind, error_type, message in _TYPES:
         if isinstance(error, kind):
             return error_type, message + _system_reason(error)
-    return "client.read", "the connection broke before an answer" + _system_reason(error)
+    return "client.read", "the connection broke before a response" + _system_reason(error)
 
 
 def _system_reason(error: Exception) -> str:
-    """Say it in the operating system's words, such as ": Connection refused"."""
+    """Return the operating system's reason, such as ": Connection refused"."""
     numbers = [c.errno for c in _causes(error) if isinstance(c, OSError) and c.errno]
     is_tls = any(isinstance(cause, ssl.SSLError) for cause in _causes(error))
     if is_tls:
@@ -92,7 +93,7 @@ def _system_reason(error: Exception) -> str:
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
-    """List the error and everything it came from, the nearest first."""
+    """Yield the error and all its causes, the nearest first."""
     seen: set[int] = set()
     waiting: list[BaseException | None] = [error]
     while waiting:

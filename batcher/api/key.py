@@ -1,4 +1,4 @@
-"""The API key: where it comes from, and a box that never shows it."""
+"""Reads the API key, and holds it in a type that never shows it."""
 
 import hmac
 import shlex
@@ -14,7 +14,7 @@ _COMMAND_TIMEOUT_S = 30
 
 
 class Secret:
-    """A string that is neither printed, formatted, logged nor pickled; equal by its value."""
+    """A string that cannot be printed, formatted, logged or pickled; equal by its value."""
 
     __slots__ = ("_value",)
 
@@ -22,7 +22,7 @@ class Secret:
         self._value = value
 
     def reveal(self) -> str:
-        """Give the value, for the header that carries it and nothing else."""
+        """Return the value; only for the header that carries it."""
         return self._value
 
     def __repr__(self) -> str:
@@ -37,14 +37,14 @@ class Secret:
         return hash(self._value)
 
     def __reduce__(self) -> NoReturn:
-        raise TypeError("a secret is not written anywhere")
+        raise TypeError("a secret must not be written anywhere")
 
 
 def read_key(api: ApiSection, environ: Mapping[str, str]) -> Secret | None:
     """Read the key from the command or the environment variable that the job names.
 
-    None when the server wants no key. Raises ConfigurationError, which never repeats the key, the
-    command or what it printed. The command runs without a shell and without the variable.
+    Return None when the server needs no key. Raises ConfigurationError, which never repeats the
+    key, the command or its output. The command runs without a shell and without the variable.
     """
     if api.auth == "none":
         return None
@@ -64,7 +64,7 @@ def read_key(api: ApiSection, environ: Mapping[str, str]) -> Secret | None:
 
 
 def _printed(command: str, key_env: str, environ: Mapping[str, str]) -> str:
-    """Run the command and take what it prints; nothing counts as no key."""
+    """Run the command and return its output."""
     try:
         done = subprocess.run(  # noqa: S603 - the user's own command, split without a shell
             shlex.split(command),

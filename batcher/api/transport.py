@@ -1,4 +1,4 @@
-"""One connection to the server: an httpx transport that holds a single keep-alive connection."""
+"""One connection to the server: an httpx transport with a single keep-alive connection."""
 
 import socket
 import ssl
@@ -12,8 +12,8 @@ from batcher.errors import ConfigurationError
 
 TransportFactory = Callable[[], httpx.AsyncBaseTransport]
 
-# Below the 5 s after which common servers drop an idle connection, so that it is us who close it:
-# a request that meets the server's closing may have been answered, and billed, unseen.
+# Common servers close an idle connection after 5 s. We close it earlier: when a request meets the
+# server's closing, its billing status is unknown.
 _IDLE_S = 4.0
 _ONE_CONNECTION = httpx.Limits(
     max_connections=1, max_keepalive_connections=1, keepalive_expiry=_IDLE_S
@@ -21,9 +21,10 @@ _ONE_CONNECTION = httpx.Limits(
 
 
 def transport_factory(url: httpx.URL) -> TransportFactory:
-    """Make a maker of transports to one server, over one TLS context (25 ms and 0.7 MB each).
+    """Return a function that opens transports to one server.
 
-    Certificates are verified against certifi's, or SSL_CERT_FILE's and SSL_CERT_DIR's.
+    They share a TLS context, because each context takes 25 ms and 0.7 MB. Certificates are verified
+    with certifi's authorities, or with those of SSL_CERT_FILE and SSL_CERT_DIR.
     """
     context = _tls_context(url)
     proxy = proxy_for(url)
@@ -43,11 +44,11 @@ def transport_factory(url: httpx.URL) -> TransportFactory:
 
 
 class _OneConnection(httpx.AsyncHTTPTransport):
-    """A kept connection that is closed rather than used again when it says more than was asked.
+    """A kept connection that is closed instead of used again when it has unread bytes.
 
-    httpcore would take an extra answer, sent by a confused server, as the answer to the next
-    request, and shift every later answer to the wrong row. It watches the socket of an idle
-    connection, but not what was already read from it, which only its private parts show.
+    httpcore would take an extra response of a faulty server as the response to the next request,
+    and every later response would belong to the wrong row. httpcore checks the socket of an idle
+    connection, but not the bytes that it has already read; only its private attributes show them.
     """
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
@@ -57,7 +58,7 @@ class _OneConnection(httpx.AsyncHTTPTransport):
 
 
 def _has_surplus(connection: Any) -> bool:
-    """Whether unread bytes lie in the HTTP parser or the TLS layer of an idle connection."""
+    """Return whether the HTTP parser or TLS layer of an idle connection has unread bytes."""
     while connection is not None and not hasattr(connection, "_h11_state"):
         connection = getattr(connection, "_connection", None)
     if connection is None:
@@ -88,7 +89,7 @@ def _tls_context(url: httpx.URL) -> ssl.SSLContext:
 
 
 def _keep_alive_options() -> list[tuple[int, int, int]]:
-    """Probe a silent connection each minute: a long answer may come after minutes of silence."""
+    """Probe an idle connection each minute: a model may think for minutes before it answers."""
     options = [(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)]
     for name, value in (("TCP_KEEPIDLE", 60), ("TCP_KEEPINTVL", 60), ("TCP_KEEPCNT", 5)):
         if hasattr(socket, name):

@@ -1,4 +1,4 @@
-"""One attempt against a misbehaving server, with an eye on the key and the proxies."""
+"""Attempts against a faulty server; the key is never logged; no proxies are used."""
 
 import asyncio
 import logging
@@ -11,7 +11,7 @@ from fault_server import CANARY, Attempts, FaultServer, Step, run_async
 
 @pytest.fixture
 def attempts() -> Attempts:
-    """Run attempts, one after the other on one slot, against a server with the given scripts."""
+    """Run attempts one after another on one slot, against a server with the given scripts."""
 
     def run(*scripts: Sequence[Step], times: int = 1, **options: Any) -> list[Any]:
         return asyncio.run(run_async(FaultServer(scripts), times, **options))
@@ -21,7 +21,7 @@ def attempts() -> Attempts:
 
 @pytest.fixture(autouse=True)
 def no_key_in_logs(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
-    """Whatever happens, at any log level, the key is not in the log."""
+    """Check after each test that the key is not in the log at any level."""
     caplog.set_level(logging.DEBUG)
     yield
     for when in ("setup", "call"):
@@ -31,7 +31,7 @@ def no_key_in_logs(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Take the proxies of the environment away."""
+    """Remove the proxies from the environment."""
     for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(name.upper(), raising=False)

@@ -1,4 +1,4 @@
-"""A server on loopback that misbehaves on demand, and one attempt against it."""
+"""A server on loopback that fails by script, and attempts against it."""
 
 import asyncio
 import contextlib
@@ -24,12 +24,12 @@ Step = bytes | str | float | Callable[[], bytes]
 
 @dataclass
 class FaultServer:
-    """Answers the n-th request with the n-th script (the last one again and again).
+    """Responds to the n-th request with the n-th script, and repeats the last one.
 
-    A script is bytes to write, seconds to pause, and words: RESET (RST at once), HANG (say nothing
-    more), DEAF (as the first step: do not read the request), KEEP (as the last step: read another
-    request). Without KEEP the connection is closed after the script. ``requests`` are the heads
-    and bodies seen.
+    The steps of a script are bytes to write, seconds to pause, and words: RESET (RST at once), HANG
+    (write no more), DEAF (first step: do not read the request), KEEP (last step: read another
+    request). Without KEEP the connection is closed after the script. ``requests`` are the heads and
+    bodies received.
     """
 
     scripts: Sequence[Sequence[Step]]
@@ -98,8 +98,8 @@ async def _read_request(reader: asyncio.StreamReader) -> tuple[bytes, bytes]:
     return head, await reader.readexactly(length)
 
 
-def answered(body: bytes, *headers: bytes, status: bytes = b"200 OK") -> bytes:
-    """Make a well-formed answer."""
+def reply(body: bytes, *headers: bytes, status: bytes = b"200 OK") -> bytes:
+    """Return a well-formed response."""
     lines = [b"HTTP/1.1 " + status, b"content-length: %d" % len(body), *headers]
     return b"\r\n".join(lines) + b"\r\n\r\n" + body
 
@@ -113,7 +113,7 @@ async def run_async(
     max_body_bytes: int = 2**20,
     **api: Any,
 ) -> list[Any]:
-    """Send the same request so many times."""
+    """Send the same request ``times`` times."""
     async with server.running(tls):
         scheme = "http" if tls is None else "https"
         settings = ApiSection(**{"base_url": f"{scheme}://127.0.0.1:{server.port}", **api})

@@ -1,4 +1,4 @@
-"""Where the key comes from, and that nothing shows it."""
+"""The sources of the API key; nothing ever shows it."""
 
 import copy
 import pickle
@@ -14,12 +14,12 @@ from batcher.errors import ConfigurationError
 
 
 def python(code: str) -> str:
-    """Make a command that runs a line of Python."""
+    """Return a command that runs a line of Python."""
     return f"{shlex.quote(sys.executable)} -c {shlex.quote(code)}"
 
 
 def test_a_secret_shows_nothing() -> None:
-    """No way of printing, formatting or copying out shows the value."""
+    """Printing, formatting and copying do not show the value."""
     secret = Secret(CANARY)
     shown = f"{secret} {secret!r} {secret!s} {[secret]} {secret:}"
     assert CANARY not in shown
@@ -30,7 +30,7 @@ def test_a_secret_shows_nothing() -> None:
 
 
 def test_secrets_are_equal_by_value() -> None:
-    """Two secrets of one value are one key; a string is none."""
+    """Two secrets of the same value are equal; a string is not a secret."""
     assert Secret("a") == Secret("a")
     assert len({Secret("a"), Secret("a"), Secret("b")}) == 2
     assert Secret("a") != Secret("b")
@@ -38,20 +38,20 @@ def test_secrets_are_equal_by_value() -> None:
 
 
 def test_the_key_comes_from_the_variable_that_the_job_names() -> None:
-    """The variable is the job's choice; space around the key does not count."""
+    """The job names the variable; spaces around the key are removed."""
     assert read_key(ApiSection(), {"ANTHROPIC_API_KEY": f" {CANARY}\n"}).reveal() == CANARY
     assert read_key(ApiSection(key_env="OTHER"), {"OTHER": CANARY}).reveal() == CANARY
 
 
-def test_no_key_is_asked_for_where_none_is_wanted() -> None:
+def test_no_key_is_read_without_authentication() -> None:
     """A server without keys needs neither variable nor command."""
     api = ApiSection(auth="none", key_command=python("raise SystemExit(1)"))
     assert read_key(api, {}) is None
 
 
 @pytest.mark.parametrize("environ", [{}, {"ANTHROPIC_API_KEY": ""}, {"ANTHROPIC_API_KEY": " \n"}])
-def test_a_missing_key_is_said_before_anything_is_sent(environ: dict[str, str]) -> None:
-    """An unset or empty variable is exit code 2, with what to do."""
+def test_a_missing_key_is_an_error(environ: dict[str, str]) -> None:
+    """An unset or empty variable is exit code 2, with a hint."""
     with pytest.raises(ConfigurationError, match="ANTHROPIC_API_KEY is not set") as caught:
         read_key(ApiSection(), environ)
     assert caught.value.exit_code == 2
@@ -59,15 +59,15 @@ def test_a_missing_key_is_said_before_anything_is_sent(environ: dict[str, str]) 
 
 
 @pytest.mark.parametrize("key", [f"{CANARY} x", f"{CANARY}\nx", f"{CANARY}ü", f"{CANARY}\x00"])
-def test_a_key_that_no_header_can_carry_is_refused_unseen(key: str) -> None:
-    """A mangled key is refused without repeating it."""
+def test_a_malformed_key_is_refused(key: str) -> None:
+    """The message does not repeat the key."""
     with pytest.raises(ConfigurationError) as caught:
         read_key(ApiSection(), {"ANTHROPIC_API_KEY": key})
     assert CANARY not in f"{caught.value!r} {caught.value.hint}"
 
 
 def test_a_command_may_print_the_key() -> None:
-    """The command's output is the key; it goes before the variable, which it does not see."""
+    """The command's output replaces the variable, and the command does not get the variable."""
     code = f"import os; print('{CANARY}' + str('ANTHROPIC_API_KEY' in os.environ))"
     key = read_key(
         ApiSection(key_command=python(code)), {"ANTHROPIC_API_KEY": "other", "PATH": "/bin"}
@@ -87,10 +87,10 @@ def test_a_command_may_print_the_key() -> None:
     ],
     ids=["fails", "prints nothing", "prints more", "does not exist", "bad quotes", "empty"],
 )
-def test_a_command_that_fails_is_told_without_its_output(
+def test_the_error_of_a_command_has_no_output(
     command: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """Neither the command nor what it printed is in the error or on the terminal."""
+    """Neither the command nor its output is in the error or on the terminal."""
     with pytest.raises(ConfigurationError) as caught:
         read_key(ApiSection(key_command=command), {})
     error = caught.value
@@ -101,7 +101,7 @@ def test_a_command_that_fails_is_told_without_its_output(
 
 
 def test_a_command_that_hangs_is_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A command that waits for somebody does not hold up the night."""
+    """A command that waits for input is stopped after the timeout."""
     monkeypatch.setattr("batcher.api.key._COMMAND_TIMEOUT_S", 0.2)
     command = python(f"print('{CANARY}', flush=True); import time; time.sleep(60)")
     with pytest.raises(ConfigurationError, match="took more than"):

@@ -1,4 +1,4 @@
-"""Connections: kept, refused, encrypted, cancelled; and what never leaves them."""
+"""Connections: kept, refused, encrypted, cancelled; errors quote no content."""
 
 import asyncio
 import shutil
@@ -10,7 +10,17 @@ from typing import Any, NoReturn
 
 import httpx
 import pytest
-from fault_server import BODY, CANARY, DEAF, HANG, KEEP, RESET, FaultServer, answered, run_async
+from fault_server import (
+    BODY,
+    CANARY,
+    DEAF,
+    HANG,
+    KEEP,
+    RESET,
+    FaultServer,
+    reply,
+    run_async,
+)
 
 from batcher.api.client import MessagesClient
 from batcher.api.key import Secret
@@ -23,24 +33,24 @@ HEAD = b"HTTP/1.1 200 OK\r\n"
 CHUNKED = HEAD + b"transfer-encoding: chunked\r\n\r\n"
 
 
-def test_an_extra_answer_is_not_taken_for_the_next() -> None:
-    """A server that says more than was asked must not shift answers to other rows."""
-    server = FaultServer([[answered(b"1") + answered(b"extra"), KEEP], [answered(b"2"), KEEP]])
+def test_an_extra_response_does_not_belong_to_the_next_request() -> None:
+    """A server that sends two responses to a request must not shift them to other rows."""
+    server = FaultServer([[reply(b"1") + reply(b"extra"), KEEP], [reply(b"2"), KEEP]])
     results = asyncio.run(run_async(server, times=3))
     assert [result.body for result in results] == [b"1", b"2", b"2"]
     assert server.connections == 2
 
 
 def test_a_connection_is_kept() -> None:
-    """Three answers on one slot need one connection."""
-    server = FaultServer([[answered(b"{}"), KEEP]])
+    """Three responses on one slot need one connection."""
+    server = FaultServer([[reply(b"{}"), KEEP]])
     asyncio.run(run_async(server, times=3))
     assert (server.connections, len(server.requests)) == (1, 3)
 
 
 def test_a_fault_does_not_spoil_the_next_attempt() -> None:
     """After any failure the same slot works again."""
-    good = [answered(b"{}"), KEEP]
+    good = [reply(b"{}"), KEEP]
     for bad in ([RESET], [b""], [HANG], [HEAD, RESET], [CHUNKED + b"zz"], [b"junk\r\n\r\n"]):
         server = FaultServer([bad, good])
         _, result = asyncio.run(run_async(server, times=2, timeout_s=0.3))
@@ -48,14 +58,14 @@ def test_a_fault_does_not_spoil_the_next_attempt() -> None:
 
 
 def test_a_kept_connection_that_was_closed_is_not_used() -> None:
-    """A server's closing of an idle connection is seen before the next request is written."""
-    server = FaultServer([[answered(b"1")], [answered(b"2")]])
+    """A closed idle connection is detected before the next request is written."""
+    server = FaultServer([[reply(b"1")], [reply(b"2")]])
     results = asyncio.run(run_async(server, times=2))
     assert [result.body for result in results] == [b"1", b"2"]
 
 
 def test_a_refused_port_was_not_sent() -> None:
-    """A refused connection is known not to have cost anything."""
+    """A refused connection certainly cost nothing."""
 
     async def run() -> Any:
         with socket.create_server(("127.0.0.1", 0)) as free:
@@ -68,7 +78,7 @@ def test_a_refused_port_was_not_sent() -> None:
 
 
 def test_an_unknown_host_was_not_sent() -> None:
-    """A name without an address is told apart, and known not to have cost anything."""
+    """A name without an address has its own error type, and certainly cost nothing."""
     url = "https://name.invalid"
     [result] = asyncio.run(run_async(FaultServer([[b""]]), base_url=url, timeout_s=1.0))
     assert result.error_type in {"client.dns", "client.connect_timeout"}
@@ -76,19 +86,19 @@ def test_an_unknown_host_was_not_sent() -> None:
 
 
 def test_a_server_that_does_not_accept_was_not_sent() -> None:
-    """No connection within the timeout is known not to have cost anything."""
+    """An attempt without a connection within the timeout certainly cost nothing."""
 
     async def run() -> Any:
         with socket.create_server(("127.0.0.1", 0), backlog=0) as full:
             port = full.getsockname()[1]
-            held = [socket.socket() for _ in range(4)]
-            for one in held:
-                one.setblocking(False)
-                one.connect_ex(("127.0.0.1", port))
+            waiting = [socket.socket() for _ in range(4)]
+            for connection in waiting:
+                connection.setblocking(False)
+                connection.connect_ex(("127.0.0.1", port))
             url = f"http://127.0.0.1:{port}"
             results = await run_async(FaultServer([[b""]]), base_url=url, timeout_s=0.2)
-            for one in held:
-                one.close()
+            for connection in waiting:
+                connection.close()
             return results
 
     [result] = asyncio.run(run())
@@ -97,7 +107,7 @@ def test_a_server_that_does_not_accept_was_not_sent() -> None:
 
 @pytest.fixture
 def self_signed(tmp_path: Path) -> Certified:
-    """Make a certificate that nobody vouches for, for 127.0.0.1."""
+    """Make a certificate for 127.0.0.1 that no authority has signed."""
     if shutil.which("openssl") is None:
         pytest.skip("openssl is not installed")
     key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
@@ -132,29 +142,33 @@ def self_signed(tmp_path: Path) -> Certified:
 
 
 def test_a_certificate_that_does_not_verify_is_fatal(self_signed: Certified) -> None:
-    """No retry mends a certificate, and nothing was sent to whoever showed it."""
+    """A retry cannot help, and nothing was sent to that server."""
     context, _ = self_signed
-    server = FaultServer([[answered(b"{}")]])
+    server = FaultServer([[reply(b"{}")]])
     [result] = asyncio.run(run_async(server, tls=context))
     assert (result.error_type, result.is_fatal, result.was_sent) == ("client.tls", True, False)
     assert server.requests == []
 
 
-def test_a_certificate_that_the_environment_vouches_for_is_good(
+def test_the_environment_can_add_a_certificate(
     self_signed: Certified, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """SSL_CERT_FILE adds an authority, as behind a company's proxy; extra answers stay apart."""
+    """SSL_CERT_FILE adds an authority; extra responses are detected with TLS, too."""
     context, certificate = self_signed
     monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
     server = FaultServer(
-        [[answered(b"1"), answered(b"extra"), KEEP], [answered(b"2"), KEEP], [answered(b"2"), KEEP]]
+        [
+            [reply(b"1"), reply(b"extra"), KEEP],
+            [reply(b"2"), KEEP],
+            [reply(b"2"), KEEP],
+        ]
     )
     results = asyncio.run(run_async(server, times=3, tls=context))
     assert [result.body for result in results] == [b"1", b"2", b"2"]
 
 
 def test_a_server_without_tls_is_not_fatal() -> None:
-    """Plain HTTP on an https port may be passing; nothing was sent."""
+    """Plain HTTP on an https port may be a transient error; nothing was sent."""
 
     async def run() -> Any:
         plain = FaultServer([[DEAF, b"HTTP/1.1 400 Bad Request\r\n\r\n"]])
@@ -167,10 +181,10 @@ def test_a_server_without_tls_is_not_fatal() -> None:
 
 
 def test_cancelling_closes_the_connection_and_frees_the_slot() -> None:
-    """A cancelled attempt raises CancelledError at once, and the slot serves the next."""
+    """A cancelled attempt raises CancelledError at once, and the slot can be used again."""
 
     async def run() -> Any:
-        server = FaultServer([[HEAD + b"content-length: 9\r\n\r\n", HANG], [answered(b"{}")]])
+        server = FaultServer([[HEAD + b"content-length: 9\r\n\r\n", HANG], [reply(b"{}")]])
         async with server.running():
             api = ApiSection(base_url=f"http://127.0.0.1:{server.port}")
             async with MessagesClient(api, Secret(CANARY), connections=1, timeout_s=1) as client:
@@ -185,10 +199,10 @@ def test_cancelling_closes_the_connection_and_frees_the_slot() -> None:
 
 
 def test_cancelling_at_any_step_does_not_lose_the_slot() -> None:
-    """Interrupted anywhere, even while the connection is taken back, a slot goes on to serve."""
+    """A slot works after a cancellation at any step, also while its connection is released."""
 
     async def run() -> list[Any]:
-        server = FaultServer([[answered(b"{}"), KEEP]])
+        server = FaultServer([[reply(b"{}"), KEEP]])
         async with server.running():
             api = ApiSection(base_url=f"http://127.0.0.1:{server.port}")
             async with MessagesClient(api, Secret(CANARY), connections=1, timeout_s=1) as client:
@@ -223,10 +237,10 @@ def test_cancelling_at_any_step_does_not_lose_the_slot() -> None:
     ],
     ids=lambda value: type(value).__name__,
 )
-def test_a_transport_error_never_speaks_for_itself(
+def test_the_text_of_a_transport_error_is_not_shown(
     error: Exception, error_type: str, was_sent: bool
 ) -> None:
-    """Types and wording are ours; an exception's own text may quote a header or a body."""
+    """The message is ours, because an exception's own text may quote a header or a body."""
 
     def fail(_request: httpx.Request) -> NoReturn:
         raise error
@@ -247,8 +261,8 @@ def test_a_transport_error_never_speaks_for_itself(
     assert CANARY not in repr(result)
 
 
-def test_a_body_that_was_not_asked_for_was_not_sent() -> None:
-    """A connection that breaks before the body leaves cost nothing: a head alone is no request."""
+def test_a_body_that_was_not_requested_was_not_sent() -> None:
+    """When a connection breaks before the body is sent, the attempt cost nothing."""
 
     class Broken(httpx.AsyncBaseTransport):
         async def handle_async_request(self, _request: httpx.Request) -> NoReturn:

@@ -1,4 +1,4 @@
-"""What the client sends, how it reads streams, and what it refuses."""
+"""The Messages client: the requests it sends, the streams it reads, the headers it refuses."""
 
 import asyncio
 import json
@@ -8,7 +8,17 @@ from typing import Any
 
 import httpx
 import pytest
-from fault_server import BODY, CANARY, HANG, KEEP, RESET, Attempts, FaultServer, answered, run_async
+from fault_server import (
+    BODY,
+    CANARY,
+    HANG,
+    KEEP,
+    RESET,
+    Attempts,
+    FaultServer,
+    reply,
+    run_async,
+)
 
 from batcher.api.client import MessagesClient
 from batcher.api.key import Secret
@@ -50,18 +60,18 @@ STREAM_HEAD = (
 
 
 def sse(*events: Any) -> bytes:
-    """Write the events as the API writes them."""
+    """Return the events as the API writes them."""
     lines = [f"event: {e['type']}\ndata: {json.dumps(e, ensure_ascii=False)}\n\n" for e in events]
     return "".join(lines).encode()
 
 
 def chunk(data: bytes) -> bytes:
-    """Make one chunk of a chunked body."""
+    """Return one chunk of a chunked body."""
     return b"%x\r\n%s\r\n" % (len(data), data)
 
 
-def test_a_stream_becomes_the_message_it_would_have_been(attempts: Attempts) -> None:
-    """A streamed answer has the body of an unstreamed one and a time to its first content."""
+def test_a_stream_becomes_a_message(attempts: Attempts) -> None:
+    """A streamed response has the body of an unstreamed one, and a time to first content."""
     [result] = attempts([STREAM_HEAD + chunk(sse(*EVENTS)) + chunk(b"")], stream=True)
     assert json.loads(result.body) == MESSAGE
     assert (result.status, result.fault) == (200, None)
@@ -85,23 +95,21 @@ def test_a_stream_may_be_cut_at_every_byte(attempts: Attempts) -> None:
     ],
     ids=["proper end", "reset", "closed", "stalled"],
 )
-def test_a_stream_without_its_end_is_kept_as_it_came(
+def test_a_stream_without_its_end_is_kept_as_received(
     attempts: Attempts, end: list[Any], fault: str | None
 ) -> None:
-    """What was streamed may have been billed, so its bytes are kept."""
-    begun = sse(*EVENTS[:4])
-    [result] = attempts([STREAM_HEAD + chunk(begun), *end], stream=True, timeout_s=0.3)
+    """The stream may have been billed, so its bytes are kept."""
+    beginning = sse(*EVENTS[:4])
+    [result] = attempts([STREAM_HEAD + chunk(beginning), *end], stream=True, timeout_s=0.3)
     assert (result.status, result.fault) == (200, fault)
     if end != [RESET]:
-        assert result.body == begun
+        assert result.body == beginning
         assert result.ttft_s is not None
 
 
 @pytest.mark.parametrize("end", [[chunk(b"")], [RESET], [b""], [HANG]], ids=repr)
-def test_a_message_that_stopped_is_whole_whatever_comes_next(
-    attempts: Attempts, end: list[Any]
-) -> None:
-    """After message_stop nothing can be missing, so no paid answer is thrown away."""
+def test_a_message_with_its_stop_event_is_complete(attempts: Attempts, end: list[Any]) -> None:
+    """After message_stop nothing is missing, so a later failure does not lose a paid answer."""
     started = time.perf_counter()
     [result] = attempts([STREAM_HEAD + chunk(sse(*EVENTS)), *end], stream=True, timeout_s=0.5)
     if end != [RESET] or result.fault is None:
@@ -109,18 +117,18 @@ def test_a_message_that_stopped_is_whole_whatever_comes_next(
     assert time.perf_counter() - started < 1.5
 
 
-def test_a_finished_stream_that_is_not_ended_waits_a_moment_only(
+def test_a_complete_stream_waits_briefly_for_the_end_of_its_body(
     attempts: Attempts, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A server that forgets to end the body does not hold up the slot until the timeout."""
+    """A server that does not end the body does not block the slot until the timeout."""
     monkeypatch.setattr("batcher.api.client._AFTER_STREAM_S", 0.05)
     [result] = attempts([STREAM_HEAD + chunk(sse(*EVENTS)), HANG], stream=True, timeout_s=30)
     assert result.fault is None
     assert result.latency_s < 5
 
 
-def test_an_error_inside_a_stream_is_the_answer(attempts: Attempts) -> None:
-    """The caller classifies by the error's type, so the body is the error alone."""
+def test_an_error_inside_a_stream_is_the_body(attempts: Attempts) -> None:
+    """The caller classifies the error by its type, so the body is the error only."""
     events = sse(*EVENTS[:4], OVERLOADED)
     [result] = attempts([STREAM_HEAD + chunk(events) + chunk(b"")], stream=True)
     assert (result.status, result.fault) == (200, "client.stream_error")
@@ -128,17 +136,15 @@ def test_an_error_inside_a_stream_is_the_answer(attempts: Attempts) -> None:
 
 
 def test_events_that_are_no_message_are_broken(attempts: Attempts) -> None:
-    """Nonsense under the right content type is a fault, and its bytes are kept."""
+    """Invalid events with the right content type are a fault, and their bytes are kept."""
     events = b"data: nonsense\n\n"
     [result] = attempts([STREAM_HEAD + chunk(events) + chunk(b"")], stream=True)
     assert (result.fault, result.body) == ("client.stream_broken", events)
 
 
 @pytest.mark.parametrize("more", [[chunk(b"")], [HANG]], ids=["proper end", "stalled"])
-def test_a_stream_under_another_content_type_is_a_stream_all_the_same(
-    attempts: Attempts, more: list[Any]
-) -> None:
-    """A proxy that renames it does not make a paid answer unreadable."""
+def test_a_stream_with_another_content_type_is_folded(attempts: Attempts, more: list[Any]) -> None:
+    """A proxy that changes the content type does not make a paid answer unreadable."""
     head = STREAM_HEAD.replace(b"text/event-stream", b"text/html")
     idle = {"idle_timeout_s": Decimal("0.2"), "timeout_s": 30}
     [result] = attempts([head + chunk(sse(*EVENTS)), *more], stream=True, **idle)
@@ -147,18 +153,18 @@ def test_a_stream_under_another_content_type_is_a_stream_all_the_same(
     assert result.fault == "client.stream_incomplete"
 
 
-def test_a_stream_that_falls_silent_ends_at_the_idle_timeout(attempts: Attempts) -> None:
-    """What came before is kept, and its first content has its time."""
-    begun = sse(*EVENTS[:4])
-    script = [STREAM_HEAD + chunk(begun), HANG]
+def test_a_stalled_stream_ends_at_the_idle_timeout(attempts: Attempts) -> None:
+    """The bytes before the stall are kept, and the time to first content is recorded."""
+    beginning = sse(*EVENTS[:4])
+    script = [STREAM_HEAD + chunk(beginning), HANG]
     [result] = attempts(script, stream=True, timeout_s=60, idle_timeout_s=Decimal("0.1"))
-    assert (result.fault, result.body) == ("client.stalled", begun)
+    assert (result.fault, result.body) == ("client.stalled", beginning)
     assert result.ttft_s is not None
     assert result.latency_s < 5
 
 
 def test_pings_keep_a_thinking_stream_alive(attempts: Attempts) -> None:
-    """A stream may say nothing else for much longer than the idle timeout."""
+    """A stream may only have pings for much longer than the idle timeout."""
     ping = chunk(sse({"type": "ping"}))
     pings = [step for _ in range(6) for step in (0.15, ping)]
     script = [STREAM_HEAD, *pings, chunk(sse(*EVENTS)) + chunk(b""), KEEP]
@@ -167,8 +173,8 @@ def test_pings_keep_a_thinking_stream_alive(attempts: Attempts) -> None:
     assert 0.6 < result.ttft_s <= result.latency_s
 
 
-def test_of_a_long_stream_without_its_end_the_beginning_is_kept(attempts: Attempts) -> None:
-    """Many broken streams at once have to fit into memory; a whole one of any length is whole."""
+def test_only_the_beginning_of_a_long_broken_stream_is_kept(attempts: Attempts) -> None:
+    """Many broken streams have to fit into memory; a complete stream of any length is kept."""
     delta = {**EVENTS[3], "delta": {"type": "text_delta", "text": "x" * 1000}}
     long = [*EVENTS[:3], *[delta] * 200]
     [result] = attempts([STREAM_HEAD + chunk(sse(*long)) + chunk(b"")], stream=True)
@@ -178,11 +184,11 @@ def test_of_a_long_stream_without_its_end_the_beginning_is_kept(attempts: Attemp
     assert len(json.loads(result.body)["content"][0]["text"]) == 200_000
 
 
-def test_an_answer_of_another_content_type_is_not_folded(attempts: Attempts) -> None:
-    """A server that does not stream, or does not say so, gives its body as it is."""
-    plain = answered(b"{}", b"content-type: application/json")
-    html = answered(b"<html>", b"content-type: text/html")
-    refused = answered(b'{"e":1}', b"content-type: text/event-stream", status=b"429 Slow")
+def test_a_body_that_is_no_stream_is_not_folded(attempts: Attempts) -> None:
+    """The body of a server that does not stream is kept unchanged."""
+    plain = reply(b"{}", b"content-type: application/json")
+    html = reply(b"<html>", b"content-type: text/html")
+    refused = reply(b'{"e":1}', b"content-type: text/event-stream", status=b"429 Slow")
     results = [attempts([script], stream=True)[0] for script in (plain, html, refused)]
     assert [(r.status, r.body, r.fault) for r in results] == [
         (200, b"{}", None),
@@ -192,8 +198,8 @@ def test_an_answer_of_another_content_type_is_not_folded(attempts: Attempts) -> 
 
 
 def test_what_is_sent() -> None:
-    """The path, the headers and the very bytes of the request go out; the key in its header."""
-    server = FaultServer([[answered(b"{}", b"Request-Id: req_1", b"X-A: 1", b"x-a: 2")]])
+    """Path, headers, key and the exact bytes of the request are sent."""
+    server = FaultServer([[reply(b"{}", b"Request-Id: req_1", b"X-A: 1", b"x-a: 2")]])
     [result] = asyncio.run(run_async(server, headers={"anthropic-beta": "b1"}))
     [(head, body)] = server.requests
     lines = head.decode().lower().split("\r\n")
@@ -211,9 +217,9 @@ def test_what_is_sent() -> None:
     assert result.headers["x-a"] == "1, 2"
 
 
-def test_streaming_is_asked_for_in_the_body() -> None:
-    """The stream parameter is spliced into the canonical bytes, which stay as they are."""
-    server = FaultServer([[answered(b"{}")]])
+def test_the_stream_parameter_is_in_the_body() -> None:
+    """The parameter is inserted into the canonical bytes, which do not change otherwise."""
+    server = FaultServer([[reply(b"{}")]])
     asyncio.run(run_async(server, stream=True))
     assert server.requests[0][1] == b'{"stream":true,' + BODY[1:]
 
@@ -221,20 +227,20 @@ def test_streaming_is_asked_for_in_the_body() -> None:
 @pytest.mark.parametrize(
     ("auth", "line"), [("bearer", f"authorization: bearer {CANARY}"), ("none", None)]
 )
-def test_other_ways_to_show_the_key(auth: str, line: str | None) -> None:
-    """Bearer sends the key as a bearer token; none sends it nowhere."""
-    server = FaultServer([[answered(b"{}")]])
+def test_other_kinds_of_authentication(auth: str, line: str | None) -> None:
+    """``bearer`` sends the key as a bearer token; ``none`` does not send it."""
+    server = FaultServer([[reply(b"{}")]])
     asyncio.run(run_async(server, auth=auth))
     head = server.requests[0][0].decode().lower()
     assert CANARY not in head if line is None else line in head
     assert "x-api-key" not in head
 
 
-def test_the_small_siblings() -> None:
-    """Token counts and models are asked for where the API has them."""
+def test_token_counts_and_models() -> None:
+    """Token counts and models are requested at the API's paths."""
 
     async def run() -> list[tuple[bytes, bytes]]:
-        server = FaultServer([[answered(b"{}"), KEEP]])
+        server = FaultServer([[reply(b"{}"), KEEP]])
         async with server.running():
             api = ApiSection(base_url=f"http://127.0.0.1:{server.port}/prefix/", stream=True)
             async with MessagesClient(api, None, connections=1, timeout_s=1) as client:
@@ -253,27 +259,27 @@ def test_the_small_siblings() -> None:
 
 
 def test_slots_are_connections() -> None:
-    """Requests on different slots travel at the same time, each on a connection of its own."""
+    """Requests on different slots run at the same time, each on its own connection."""
 
     async def run() -> tuple[list[Any], Any, int]:
-        server = FaultServer([[HANG], [answered(b"{}"), KEEP]])
+        server = FaultServer([[HANG], [reply(b"{}"), KEEP]])
         async with server.running():
             api = ApiSection(base_url=f"http://127.0.0.1:{server.port}")
             async with MessagesClient(api, None, connections=2, timeout_s=0.3) as client:
-                held = asyncio.create_task(client.send(0, BODY))
+                hanging = asyncio.create_task(client.send(0, BODY))
                 await server.has_request.wait()
-                answers = [await client.send(1, BODY) for _ in range(3)]
-                return answers, await held, server.connections
+                responses = [await client.send(1, BODY) for _ in range(3)]
+                return responses, await hanging, server.connections
 
-    answers, held, connections = asyncio.run(run())
-    assert [answer.body for answer in answers] == [b"{}"] * 3
-    assert (held.error_type, connections) == ("client.timeout", 2)
+    responses, hanging, connections = asyncio.run(run())
+    assert [response.body for response in responses] == [b"{}"] * 3
+    assert (hanging.error_type, connections) == ("client.timeout", 2)
 
 
-def test_a_mock_transport_will_do() -> None:
-    """The seam is httpx's own, so tests elsewhere need no socket."""
+def test_a_mock_transport_works() -> None:
+    """The transport is an httpx transport, so that other tests need no socket."""
 
-    def reply(request: httpx.Request) -> httpx.Response:
+    def respond(request: httpx.Request) -> httpx.Response:
         return httpx.Response(200, json={"echo": json.loads(request.content)})
 
     async def run() -> Any:
@@ -282,7 +288,7 @@ def test_a_mock_transport_will_do() -> None:
             Secret(CANARY),
             connections=1,
             timeout_s=1,
-            open_transport=lambda: httpx.MockTransport(reply),
+            open_transport=lambda: httpx.MockTransport(respond),
         )
         return await client.send(0, b'{"a":1}')
 
@@ -301,8 +307,8 @@ def test_a_mock_transport_will_do() -> None:
     ],
     ids=repr,
 )
-def test_headers_that_are_ours_or_malformed_are_refused(headers: dict[str, str]) -> None:
-    """The job file's headers can neither replace ours nor smuggle in others."""
+def test_reserved_and_malformed_headers_are_refused(headers: dict[str, str]) -> None:
+    """Headers of the job file cannot replace batcher's headers or inject others."""
     with pytest.raises(ConfigurationError) as caught:
         MessagesClient(ApiSection(headers=headers), None, connections=1, timeout_s=1)
     assert "injected" not in str(caught.value)

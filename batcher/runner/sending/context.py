@@ -26,9 +26,9 @@ class Client(Protocol):
     """Sends one attempt: the Messages client, or a stand-in for it."""
 
     async def send(
-        self, slot: int, body: bytes, begun: Callable[[], None]
+        self, slot: int, body: bytes, on_start: Callable[[], None]
     ) -> Response | NoResponse:
-        """Send bytes on a worker's connection; ``begun`` is called when a stream begins."""
+        """Send bytes on a worker's connection; ``on_start`` is called when a stream starts."""
 
 
 class Recorder(Protocol):
