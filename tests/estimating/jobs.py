@@ -1,7 +1,7 @@
-"""Jobs of many shapes and what each of their rows really uses: what estimates are held to.
+"""Simulated jobs of many shapes, with the real usage of each row, to check estimates against.
 
-Nothing of batcher decides anything here. A row has a prompt length as an offline rule estimates it,
-wrong by the language and the kind of its text, and the tokens that it is then billed for.
+No code of batcher is used here. A row has a prompt length as an offline rule estimates it, with an
+error that depends on the language and kind of its text, and the tokens that it is really billed.
 """
 
 import math
@@ -16,7 +16,7 @@ PLAIN = (0.11, -0.04, 0.11, 0.09, -0.11, 0.02, -0.09, 0.30, 0.16, 0.29, -0.05, 0
          -0.01, 0.06, -0.16)  # fmt: skip
 OTHER = (-0.01, -0.09, -0.07, -0.16, 0.04, -0.16, -0.04, -0.17, -0.30, 0.09, 0.12, 0.23, -0.06,
          0.02, 0.06, 0.12, 0.28, 0.21, 0.11, 0.05, 0.11, 0.25, 0.24)  # fmt: skip
-# ln(characters of a token), between: what the texts of each kind really have.
+# Range of ln(characters per token) of the texts of each kind.
 PLAIN_CHARACTERS = (math.log(2.2), math.log(3.6))
 OTHER_CHARACTERS = (math.log(0.7), math.log(2.0))
 TOKENIZER_SIGMA = 0.1
@@ -37,9 +37,9 @@ REASONED = {"type": "object", "additionalProperties": False, "required": ["label
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One request: its prompt as estimated, and what it is really billed, in tokens and USD.
+    """One request: its estimated prompt, and the really billed tokens and USD.
 
-    ``characters`` are those of its prompt, and ``text`` the tokens that this really is.
+    ``characters`` is the length of its prompt, and ``text`` is the real number of its tokens.
     """
 
     predicted: float
@@ -52,9 +52,9 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """What kind of job it is; ``system`` are tokens that all rows share.
+    """The kind of a job; ``system`` is the number of tokens that all rows share.
 
-    ``is_foreign``: the shared part is in another language than the rows, as instructions often are.
+    ``is_foreign``: the shared part is in another language than the rows, as is common.
     """
 
     kind: str
@@ -71,7 +71,7 @@ class Shape:
 
 @dataclass(frozen=True, slots=True)
 class SimulatedJob:
-    """A job with all its rows, and what its user knows of it beforehand."""
+    """A job with all its rows, and the settings that its user knows in advance."""
 
     number: int
     shape: Shape
@@ -82,7 +82,7 @@ class SimulatedJob:
 
     @property
     def settings(self) -> dict[str, Any]:
-        """The parameters of its requests, as far as they tell how long answers are."""
+        """The request parameters that determine the length of answers."""
         settings: dict[str, Any] = {"max_tokens": self.max_tokens}
         schema = {"label": LABEL, "reasoned": REASONED}.get(self.shape.kind)
         if schema is not None:
@@ -94,7 +94,7 @@ class SimulatedJob:
 def draw_job(
     number: int, seed: int = 0, *, rows: int | None = None, pilot: int | None = None
 ) -> SimulatedJob:
-    """Draw one job; the same number and seed give the same job, whatever was drawn before."""
+    """Draw a job; the same number and seed always give the same job."""
     random = Random(f"{seed} {number}")
     shape = _shape(random)
     count = rows or round(math.exp(random.uniform(math.log(1_000), math.log(20_000))))
@@ -107,9 +107,9 @@ def draw_job(
     shared = round(texts.system) if shape.is_cached else 0
     bill = _Bill(random, shared, prices, max_tokens)
     written = {0, *random.sample(range(count), random.choice((0, 2, 10)))}
-    made = tuple(bill.row(draft, leads=nth in written) for nth, draft in enumerate(drafts))
+    billed_rows = tuple(bill.row(draft, leads=nth in written) for nth, draft in enumerate(drafts))
     return SimulatedJob(
-        number, shape, prices, max_tokens, made, pilot or random.choice((20, 50, 100, 200))
+        number, shape, prices, max_tokens, billed_rows, pilot or random.choice((20, 50, 100, 200))
     )
 
 
@@ -131,7 +131,7 @@ def _shape(random: Random) -> Shape:
 
 @dataclass(frozen=True, slots=True)
 class _Draft:
-    """A row before it is sent: its prompt as estimated and as it is, and the answer it wants."""
+    """A row before it is sent: its estimated and real prompt, and the length of its answer."""
 
     predicted: float
     characters: float
@@ -140,7 +140,7 @@ class _Draft:
 
 
 class _Texts:
-    """The prompts of one job: how long they are, and how wrong the offline rule is about them."""
+    """The prompts of a job: their lengths, and the errors of the offline rule."""
 
     def __init__(self, random: Random, shape: Shape) -> None:
         self._random, self._shape = random, shape
@@ -155,7 +155,7 @@ class _Texts:
         self.system = shape.system * math.exp(error)
 
     def draw(self, outputs: "_Outputs") -> _Draft:
-        """One row."""
+        """Draw a row."""
         random, shape = self._random, self._shape
         own = max(1.0, shape.length * _length(random, shape.lengths))
         language = random.randrange(len(self._errors))
@@ -167,7 +167,7 @@ class _Texts:
 
 
 def _length(random: Random, lengths: str) -> float:
-    """The length of a row, as a multiple of the typical one."""
+    """Draw the length of a row, as a multiple of the typical length."""
     if lengths == "uniform":
         return random.uniform(0.1, 1.9)
     if lengths == "heavy-tailed":
@@ -176,7 +176,7 @@ def _length(random: Random, lengths: str) -> float:
 
 
 class _Outputs:
-    """How many tokens the answers of one job have."""
+    """The lengths of the answers of a job in tokens."""
 
     def __init__(self, random: Random, shape: Shape) -> None:
         self._random, self._shape = random, shape
@@ -190,7 +190,7 @@ class _Outputs:
         self._thought_sigma = random.uniform(0.4, 0.9)
 
     def draw(self, length: float) -> float:
-        """One answer of a row of so many tokens, not yet cut at max_tokens."""
+        """Draw the answer to a row of this length, not yet limited to max_tokens."""
         random, shape = self._random, self._shape
         tokens = self._median * math.exp(random.gauss(0, self._sigma))
         if shape.follows_length and shape.kind != "label":
@@ -201,7 +201,7 @@ class _Outputs:
 
 
 class _Bill:
-    """What the API makes of the rows of one job: cut answers, failures, cache misses."""
+    """The API's bill for the rows of a job: truncated answers, failures, cache misses."""
 
     def __init__(
         self,
@@ -217,7 +217,7 @@ class _Bill:
         self._missed = random.choice((0.0, 0.001, 0.01))
 
     def row(self, draft: _Draft, *, leads: bool) -> Row:
-        """Bill one row; one that ``leads`` writes the shared part for others, or anew."""
+        """Bill a row; ``leads``: the row writes the shared part to the cache."""
         random, prompt = self._random, draft.prompt
         if random.random() < self._refused:
             return Row(draft.predicted, draft.characters, prompt, 0, 0, 0.0)
@@ -227,12 +227,12 @@ class _Bill:
         shared = min(prompt, self._shared)
         rate = price_write if leads or random.random() < self._missed else price_read
         usd = (prompt - shared) * price_in + shared * rate + tokens * price_out
-        used = (prompt * times, tokens * times, usd * times / 1e6)
-        return Row(draft.predicted, draft.characters, prompt, *used)
+        billed = (prompt * times, tokens * times, usd * times / 1e6)
+        return Row(draft.predicted, draft.characters, prompt, *billed)
 
 
 def totals(rows: tuple[Row, ...]) -> Mapping[str, float]:
-    """What all rows come to."""
+    """Return the sums over all rows."""
     return {
         "prompt": float(sum(row.prompt for row in rows)),
         "output": float(sum(row.output for row in rows)),

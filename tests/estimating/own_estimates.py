@@ -1,4 +1,4 @@
-"""batcher's own estimate of a simulated job: the decision code of the product, without its I/O."""
+"""batcher's estimate of a simulated job: the product's code without its I/O."""
 
 import math
 from collections import defaultdict
@@ -18,7 +18,7 @@ GROUP = "model"
 
 
 def pilot_of(job: SimulatedJob) -> list[int]:
-    """The rows that a pilot sends: as many from each class of length, drawn by lot."""
+    """Return the rows of a pilot: equally many random rows from each class of length."""
     random = Random(f"pilot {job.number}")
     order = sorted(range(len(job.rows)), key=lambda index: job.rows[index].predicted)
     classes = max(1, min(job.pilot // 5, 40))
@@ -32,16 +32,18 @@ def pilot_of(job: SimulatedJob) -> list[int]:
 
 
 def estimate(job: SimulatedJob, *, with_pilot: bool) -> tuple[Spread, float]:
-    """The dollars that the whole job is estimated to cost, and those that are known already."""
+    """Return the estimated USD of the whole job, and the USD already spent by the pilot."""
     pilot = pilot_of(job) if with_pilot else []
     drawn = set(pilot)
     rest = [row for index, row in enumerate(job.rows) if index not in drawn]
-    seen = [job.rows[index] for index in pilot]
-    spent = sum(row.usd for row in seen)
+    pilot_rows = [job.rows[index] for index in pilot]
+    spent = sum(row.usd for row in pilot_rows)
     sigma = SIGMA_OTHER if job.shape.is_other_script else SIGMA_ASCII
     evidence = Evidence(
         buckets=_buckets(rest, job.max_tokens),
-        answered=tuple(AnsweredRequest(GROUP, r.predicted, r.prompt, r.output) for r in seen),
+        answered=tuple(
+            AnsweredRequest(GROUP, row.predicted, row.prompt, row.output) for row in pilot_rows
+        ),
         counted=(),
         outputs={GROUP: output_range(job.settings, None)},
         sigma=sigma,
@@ -50,7 +52,7 @@ def estimate(job: SimulatedJob, *, with_pilot: bool) -> tuple[Spread, float]:
 
 
 def _weights(job: SimulatedJob, rest: list[Row]) -> Weights:
-    """What the rows that are left cost a token, as what a plan knows of the cache tells."""
+    """Return the weights of the remaining rows, with the cache reads that a plan expects."""
     price_in, price_out, price_read, price_write = (Decimal(str(price)) for price in job.prices)
     rates = Rates(price_in, price_out, price_write, 2 * price_in, price_read)
     predicted = sum(row.predicted for row in rest)

@@ -1,4 +1,4 @@
-"""Draws how far estimates were off, and whether their intervals held."""
+"""Draws the errors of estimates, and whether their intervals contain the real cost."""
 
 import math
 from collections.abc import Sequence
@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import matplotlib.pyplot as plt
-from other_ways import PEERS
+from other_methods import PEERS
 
 if TYPE_CHECKING:
     from calibration import Estimated
@@ -15,7 +15,7 @@ _INK, _MISSED, _PALE = "#1f4e79", "#c0392b", "#9aa5b1"
 
 
 def draw(found: "Sequence[Estimated]", path: Path) -> None:
-    """Write two panels: every piloted interval, and the error of each way of estimating."""
+    """Draw two panels: every interval with a pilot, and the error of each method."""
     plt.rcParams.update({"font.size": 9, "svg.hashsalt": "batcher", "svg.fonttype": "none"})
     figure, (left, right) = plt.subplots(1, 2, figsize=(10, 4.2), width_ratios=(3, 2))
     _intervals(left, found)
@@ -25,9 +25,9 @@ def draw(found: "Sequence[Estimated]", path: Path) -> None:
 
 
 def _intervals(axes: plt.Axes, found: "Sequence[Estimated]") -> None:
-    ordered = sorted(found, key=lambda one: one.half_width)
-    for place, one in enumerate(ordered):
-        low, high = (end / one.actual for end in (one.piloted.low, one.piloted.high))
+    ordered = sorted(found, key=lambda result: result.half_width)
+    for place, result in enumerate(ordered):
+        low, high = (end / result.actual for end in (result.with_pilot.low, result.with_pilot.high))
         colour = _INK if low <= 1 <= high else _MISSED
         axes.plot((place, place), (low, high), color=colour, linewidth=1.1)
     axes.axhline(1.0, color="black", linewidth=0.8)
@@ -41,22 +41,26 @@ def _intervals(axes: plt.Axes, found: "Sequence[Estimated]") -> None:
 
 
 def _errors(axes: plt.Axes, found: "Sequence[Estimated]") -> None:
-    ways = {
-        "batcher, pilot": [abs(math.log(one.piloted.expected / one.actual)) for one in found],
-        "batcher, no pilot": [abs(math.log(one.blind.expected / one.actual)) for one in found],
-        **{name: [one.others[name] for one in found] for name in PEERS},
+    methods = {
+        "batcher, pilot": [
+            abs(math.log(result.with_pilot.expected / result.actual)) for result in found
+        ],
+        "batcher, no pilot": [
+            abs(math.log(result.without_pilot.expected / result.actual)) for result in found
+        ],
+        **{name: [result.others[name] for result in found] for name in PEERS},
     }
-    for place, (name, errors) in enumerate(reversed(ways.items())):
+    for place, (name, errors) in enumerate(reversed(methods.items())):
         ordered = sorted(math.exp(error) for error in errors)
         half, nine = ordered[len(ordered) // 2], ordered[int(0.9 * len(ordered))]
         colour = _INK if name.startswith("batcher") else _PALE
         axes.plot((1, nine), (place, place), color=colour, linewidth=5, alpha=0.35)
         axes.plot((1, half), (place, place), color=colour, linewidth=5)
         axes.text(nine * 1.08, place, f"{half:.2f} / {nine:.1f}", va="center", fontsize=8)
-    axes.set_yticks(range(len(ways)), list(reversed(ways)))
+    axes.set_yticks(range(len(methods)), list(reversed(methods)))
     axes.set_xscale("log")
     axes.set_xlim(1, 80)
     axes.set_xticks((1, 2, 5, 10, 20, 50), ("1", "2", "5", "10", "20", "50"))
     axes.minorticks_off()
-    axes.set_xlabel("off by a factor of: half the jobs / nine of ten")
-    axes.set_title("how far the expected cost was off")
+    axes.set_xlabel("error factor: half of the jobs / nine of ten")
+    axes.set_title("error of the expected cost")

@@ -1,7 +1,7 @@
-"""The intervals hold what they promise, in jobs of many shapes."""
+"""The intervals contain the real cost as often as they promise, for jobs of many shapes."""
 
 import pytest
-from calibration import Estimated, estimated, holds, share
+from calibration import Estimated, estimate_job, holds, share
 from own_estimates import estimate, pilot_of
 
 from jobs import draw_job, totals
@@ -12,58 +12,61 @@ SEED = 11
 
 @pytest.fixture(scope="module")
 def found() -> list[Estimated]:
-    """Some jobs, each estimated in every way."""
-    return [estimated(draw_job(number, SEED, rows=3_000)) for number in range(JOBS)]
+    """Return jobs, each estimated with every method."""
+    return [estimate_job(draw_job(number, SEED, rows=3_000)) for number in range(JOBS)]
 
 
-def test_nine_of_ten_intervals_with_a_pilot_hold_the_cost(found: list[Estimated]) -> None:
-    """80 jobs: between 82 and 98 % of them, which is 90 % and two and a half standard errors."""
-    assert 0.82 <= share(holds(one.piloted, one.actual) for one in found) <= 0.98
+def test_nine_of_ten_intervals_with_a_pilot_contain_the_cost(found: list[Estimated]) -> None:
+    """Between 82 and 98 % of 80 jobs: 90 % plus or minus two and a half standard errors."""
+    assert 0.82 <= share(holds(result.with_pilot, result.actual) for result in found) <= 0.98
 
 
-def test_no_kind_of_job_is_left_out(found: list[Estimated]) -> None:
-    """Cached or not, instructions in the rows' language or not: none is far below."""
+def test_the_intervals_hold_for_every_kind_of_job(found: list[Estimated]) -> None:
+    """Cached jobs, foreign instructions, long tails and labels: none is far below 90 %."""
     kinds = {
-        "cached": [one for one in found if one.job.shape.is_cached],
-        "foreign": [one for one in found if one.job.shape.is_foreign],
-        "heavy text": [one for one in found if one.job.shape.kind == "heavy text"],
-        "label": [one for one in found if one.job.shape.kind == "label"],
+        "cached": [result for result in found if result.job.shape.is_cached],
+        "foreign": [result for result in found if result.job.shape.is_foreign],
+        "heavy text": [result for result in found if result.job.shape.kind == "heavy text"],
+        "label": [result for result in found if result.job.shape.kind == "label"],
     }
-    for name, ones in kinds.items():
-        assert len(ones) >= 12, name
-        assert share(holds(one.piloted, one.actual) for one in ones) >= 0.75, name
+    for name, results in kinds.items():
+        assert len(results) >= 12, name
+        assert share(holds(result.with_pilot, result.actual) for result in results) >= 0.75, name
 
 
-def test_intervals_without_a_pilot_hold_the_cost(found: list[Estimated]) -> None:
-    """At least 85 % of them, though they know nothing of the answers."""
-    assert share(holds(one.blind, one.actual) for one in found) >= 0.85
+def test_intervals_without_a_pilot_contain_the_cost(found: list[Estimated]) -> None:
+    """At least 85 % of them, although they use no answers."""
+    assert share(holds(result.without_pilot, result.actual) for result in found) >= 0.85
 
 
 def test_a_pilot_is_worth_its_price(found: list[Estimated]) -> None:
-    """Its intervals are much narrower, and nearer than what others would have said."""
+    """Its intervals are much narrower, and its estimates closer than those of other methods."""
     narrower = [
-        (one.piloted.high - one.piloted.low) < (one.blind.high - one.blind.low) / 2 for one in found
+        (result.with_pilot.high - result.with_pilot.low)
+        < (result.without_pilot.high - result.without_pilot.low) / 2
+        for result in found
     ]
     assert share(narrower) >= 0.9
     for name in found[0].others:
         nearer = [
-            abs(one.piloted.expected - one.actual) / one.actual < one.others[name] for one in found
+            abs(result.with_pilot.expected - result.actual) / result.actual < result.others[name]
+            for result in found
         ]
         assert share(nearer) >= 0.9, name
 
 
 @pytest.mark.slow
 def test_a_pilot_of_200_knows_20_000_rows_to_a_few_percent() -> None:
-    """The median half-width is 5 % of the cost at most; 21 jobs, so one more percent for chance."""
+    """The median half-width is at most 5 % of the cost, plus 1 % for chance with 21 jobs."""
     widths = sorted(
-        estimated(draw_job(number, SEED + 1, rows=20_000, pilot=200)).half_width
+        estimate_job(draw_job(number, SEED + 1, rows=20_000, pilot=200)).half_width
         for number in range(21)
     )
     assert widths[10] <= 0.06
 
 
 def test_a_pilot_sends_rows_of_all_lengths() -> None:
-    """As many of each fifth of the rows by length, and never one twice."""
+    """Equally many rows from each fifth by length, and no row twice."""
     job = draw_job(3, SEED, rows=1_000, pilot=50)
     drawn = pilot_of(job)
     assert len(set(drawn)) == 50
@@ -72,8 +75,8 @@ def test_a_pilot_sends_rows_of_all_lengths() -> None:
     assert sorted(fifth[index] for index in drawn) == sorted([*range(5)] * 10)
 
 
-def test_what_is_known_is_not_estimated() -> None:
-    """A pilot of all rows leaves nothing open: the estimate is the cost."""
+def test_answered_rows_are_not_estimated() -> None:
+    """With a pilot of all rows the estimate is the cost."""
     job = draw_job(5, SEED, rows=1_000, pilot=1_000)
     spread, spent = estimate(job, with_pilot=True)
     assert spread.expected == pytest.approx(totals(job.rows)["usd"])

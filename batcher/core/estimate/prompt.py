@@ -156,10 +156,9 @@ class PromptRule:
                     return Prompt(TextTokens(other=image_tokens(*_ASSUMED_PIXELS, self._tier)))
                 return Prompt(exact=tokens)
             case "document":
-                title = self._of_optional_text(block.get("title")) + self._of_optional_text(
-                    block.get("context")
-                )
-                return title + self._of_document(source)
+                title = self._of_optional_text(block.get("title"))
+                context = self._of_optional_text(block.get("context"))
+                return title + context + self._of_document(source)
             case "tool_result" | "search_result":
                 title = self._of_optional_text(block.get("title")) + Prompt(exact=_MESSAGE_TOKENS)
                 return title + self._of_content(block.get("content") or "")

@@ -1,4 +1,4 @@
-"""A prompt that cannot fit is no request, or is cut until it does; what may fit is sent."""
+"""A prompt that cannot fit is refused, or cut until it fits; one that may fit is sent."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -23,8 +23,8 @@ RULE = PromptRule("claude-haiku-5-5", None)
 PROMPT = "About {{ title }}:\n{{ text }}\nWhich topic?"
 
 
-def fitting(prompt: str = PROMPT, max_tokens: int = 100) -> tuple[RequestBuilder, PromptFitter]:
-    """How requests are made and fitted into a small context."""
+def fitter_of(prompt: str = PROMPT, max_tokens: int = 100) -> tuple[RequestBuilder, PromptFitter]:
+    """Return a builder of requests, and a fitter with a small context window."""
     job = Job.model_validate(
         {
             "input": {"path": "x"},
@@ -38,26 +38,26 @@ def fitting(prompt: str = PROMPT, max_tokens: int = 100) -> tuple[RequestBuilder
     )
 
 
-def made(builder: RequestBuilder, values: dict[str, Any]) -> Request:
-    """A row's request as it is."""
+def build(builder: RequestBuilder, values: dict[str, Any]) -> Request:
+    """Build the request of a row without cutting."""
     request = builder.build(values)
     assert isinstance(request, Request)
     return request
 
 
-def test_what_fits_is_left_alone() -> None:
-    """It is the same request, without a note."""
-    builder, fit = fitting()
-    request = made(builder, {"title": "a", "text": "word " * 100})
-    assert fit.check(request) == request
-    assert fit.cut(request, {"title": "a", "text": "word " * 100}) == request
+def test_a_request_that_fits_is_unchanged() -> None:
+    """The request is the same, and has no note."""
+    builder, fitter = fitter_of()
+    request = build(builder, {"title": "a", "text": "word " * 100})
+    assert fitter.check(request) == request
+    assert fitter.cut(request, {"title": "a", "text": "word " * 100}) == request
 
 
-def test_the_longest_text_is_cut_and_the_question_stays() -> None:
-    """What the prompt says itself is never cut; the note says how much is left."""
-    builder, fit = fitting()
+def test_the_longest_text_is_cut_and_the_template_stays() -> None:
+    """The text of the template is never cut; the note says how much of the column remains."""
+    builder, fitter = fitter_of()
     values = {"title": "a title", "text": "word " * 5_000, "unused": "long " * 9_000}
-    found = fit.cut(made(builder, values), values)
+    found = fitter.cut(build(builder, values), values)
     assert isinstance(found, Request)
     text = found.fields["messages"][0]["content"]
     assert text.startswith("About a title:\nword word")
@@ -68,26 +68,26 @@ def test_the_longest_text_is_cut_and_the_question_stays() -> None:
     assert 1_000 < RULE.of(found.fields).total < WINDOW
 
 
-def test_it_is_refused_when_told_to_or_when_nothing_can_be_cut() -> None:
-    """With about how long it is."""
-    builder, fit = fitting()
-    request = made(builder, {"title": "a", "text": "word " * 9_000})
-    refused = fit.check(request)
+def test_a_request_is_refused_by_check_or_when_nothing_can_be_cut() -> None:
+    """The reason contains the estimated length and the limit."""
+    builder, fitter = fitter_of()
+    request = build(builder, {"title": "a", "text": "word " * 9_000})
+    refused = fitter.check(request)
     assert isinstance(refused, Unsendable)
     assert refused.error_type == "client.too_long"
     assert "the limit is 2,000" in refused.reason
-    builder, fit = fitting("word " * 9_000 + "{{ text }}")
-    assert isinstance(fit.cut(made(builder, {"text": "a"}), {"text": "a"}), Unsendable)
+    builder, fitter = fitter_of("word " * 9_000 + "{{ text }}")
+    assert isinstance(fitter.cut(build(builder, {"text": "a"}), {"text": "a"}), Unsendable)
 
 
-def test_what_may_fit_is_sent() -> None:
-    """The estimate is not sure enough to keep a row back."""
-    builder, fit = fitting()
-    request = made(builder, {"title": "a", "text": "word " * 1_100})
+def test_a_request_that_may_fit_is_sent() -> None:
+    """The estimate is not certain enough to refuse a row."""
+    builder, fitter = fitter_of()
+    request = build(builder, {"title": "a", "text": "word " * 1_100})
     prompt = RULE.of(request.fields)
     assert prompt.total > WINDOW
-    assert fit.window.may_not_fit(prompt)
-    assert fit.check(request) == request
+    assert fitter.window.may_not_fit(prompt)
+    assert fitter.check(request) == request
 
 
 @settings(max_examples=60)
@@ -96,19 +96,17 @@ def test_what_may_fit_is_sent() -> None:
     st.integers(0, 400),
     st.integers(0, 400),
 )
-def test_whatever_is_cut_fits_and_is_made_of_beginnings(
-    words: dict[str, str], first: int, second: int
-) -> None:
-    """On the safe side of the estimate, the same each time, in any script."""
-    builder, fit = fitting()
+def test_a_cut_request_fits(words: dict[str, str], first: int, second: int) -> None:
+    """By the safe estimate, with the same result each time, in any script."""
+    builder, fitter = fitter_of()
     values = {"title": words["title"] * first, "text": words["text"] * second}
     request = builder.build(values)
     if isinstance(request, Unsendable):
         return
-    found = fit.cut(request, values)
+    found = fitter.cut(request, values)
     assert isinstance(found, Request)
-    assert fit.window.safe_tokens(RULE.of(found.fields)) <= fit.window.target
-    assert found == fit.cut(request, values)
+    assert fitter.window.safe_tokens(RULE.of(found.fields)) <= fitter.window.target
+    assert found == fitter.cut(request, values)
     assert (found.note is None) == (found.body == request.body)
 
 
@@ -117,16 +115,16 @@ def test_whatever_is_cut_fits_and_is_made_of_beginnings(
     [([10, 4, 7], 21, 10), ([10, 4, 7], 12, 4), ([10, 4, 7], 18, 7), ([5, 5, 5], 6, 2), ([], 0, 0)],
 )
 def test_the_longest_are_cut_first(lengths: list[int], kept: int, expected: int) -> None:
-    """To a common length; of equal ones none is spared, and none is deleted."""
+    """To a common length; equal texts are cut equally, and none is removed."""
     assert common_length(lengths, kept) == expected
     assert sum(min(length, expected) for length in lengths) <= kept
 
 
-def test_equal_texts_are_cut_alike() -> None:
-    """Three columns of the same length lose the same."""
-    builder, fit = fitting("{{ a }} {{ b }} {{ c }}")
+def test_equal_texts_are_cut_equally() -> None:
+    """Three columns of the same length keep the same length."""
+    builder, fitter = fitter_of("{{ a }} {{ b }} {{ c }}")
     values = dict.fromkeys("abc", "word " * 4000)
-    found = fit.cut(made(builder, values), values)
+    found = fitter.cut(build(builder, values), values)
     assert isinstance(found, Request)
     words = found.fields["messages"][0]["content"].split()
     assert found.note is not None
@@ -134,54 +132,53 @@ def test_equal_texts_are_cut_alike() -> None:
     assert len(words) > 600
 
 
-def test_columns_that_are_not_asked_about_are_left_alone() -> None:
-    """Also when a template could reach every column; the room is used."""
-    builder, fit = fitting('{{ row["a"] }} {{ row["b"] }}')
-    assert fit.text_columns is None
+def test_columns_outside_the_prompt_are_unchanged() -> None:
+    """Also when a template could use any column; the window is used well."""
+    builder, fitter = fitter_of('{{ row["a"] }} {{ row["b"] }}')
+    assert fitter.text_columns is None
     values = {"a": "word " * 5_000, "b": "short", "unused": "long " * 90_000}
-    found = fit.cut(made(builder, values), values)
+    found = fitter.cut(build(builder, values), values)
     assert isinstance(found, Request)
     assert found.note is not None
     assert "unused" not in found.note
-    assert fit.window.safe_tokens(RULE.of(found.fields)) > 0.9 * fit.window.target
+    assert fitter.window.safe_tokens(RULE.of(found.fields)) > 0.9 * fitter.window.target
 
 
 @pytest.mark.parametrize("words", [1_000, 4_000, 40_000])
-def test_a_long_template_leaves_little_and_no_row_fails_for_it(words: int) -> None:
-    """However long the row is, as much is kept as there is room for."""
-    builder, fit = fitting("word " * 700 + "{{ text }}")
+def test_a_long_template_leaves_little_space_and_no_row_fails(words: int) -> None:
+    """A row of any length keeps as much text as fits."""
+    builder, fitter = fitter_of("word " * 700 + "{{ text }}")
     values = {"text": "word " * words}
-    found = fit.cut(made(builder, values), values)
+    found = fitter.cut(build(builder, values), values)
     assert isinstance(found, Request)
-    assert (
-        0.9 * fit.window.target < fit.window.safe_tokens(RULE.of(found.fields)) <= fit.window.target
-    )
+    target = fitter.window.target
+    assert 0.9 * target < fitter.window.safe_tokens(RULE.of(found.fields)) <= target
 
 
-def test_a_line_that_the_job_draws_is_kept() -> None:
-    """No server refuses what is over it: it would be paid for."""
-    builder, fit = fitting()
-    request = made(builder, {"title": "a", "text": "word " * 1_100})
-    assert fit.check(request) == request
+def test_the_limit_of_the_job_is_enforced() -> None:
+    """The server does not refuse a prompt above it, and would bill it."""
+    builder, fitter = fitter_of()
+    request = build(builder, {"title": "a", "text": "word " * 1_100})
+    assert fitter.check(request) == request
     facts = TABLE.facts("claude-haiku-5-5")
     assert facts is not None
-    own = replace(fit, window=ContextWindow.of(facts, 100, WINDOW))
-    assert isinstance(own.check(request), Unsendable)
+    job_limit = replace(fitter, window=ContextWindow.of(facts, 100, WINDOW))
+    assert isinstance(job_limit.check(request), Unsendable)
     assert not ContextWindow.of(facts, 100).is_job_limit
 
 
-def test_what_may_fit_is_not_failed_for_being_cut() -> None:
-    """A template that is over the safe side by itself is sent, as without cutting."""
-    builder, fit = fitting("word " * 1_000 + "{{ text }}")
-    request = made(builder, {"text": "a"})
-    assert fit.window.safe_tokens(RULE.of(request.fields)) > fit.window.target
-    assert fit.cut(request, {"text": "a"}) == request
+def test_a_request_that_may_fit_does_not_fail_because_of_cutting() -> None:
+    """A template above the safe estimate is sent, as without cutting."""
+    builder, fitter = fitter_of("word " * 1_000 + "{{ text }}")
+    request = build(builder, {"text": "a"})
+    assert fitter.window.safe_tokens(RULE.of(request.fields)) > fitter.window.target
+    assert fitter.cut(request, {"text": "a"}) == request
 
 
 @given(st.text(), st.integers(1, 30))
-def test_what_surely_fits_fits(text: str, times: int) -> None:
-    """Whatever its characters: nobody has to estimate it."""
-    builder, _ = fitting("{{ text }}")
+def test_a_request_that_surely_fits_does_fit(text: str, times: int) -> None:
+    """With any characters, so that no estimate is needed."""
+    builder, _ = fitter_of("{{ text }}")
     request = builder.build({"text": text * times})
     if isinstance(request, Request):
         window = ContextWindow(400, 300)

@@ -1,4 +1,4 @@
-"""What is predicted from answers, counts and text alone, and what follows from it."""
+"""Predictions from answers, from API counts, and from text alone."""
 
 import math
 
@@ -22,9 +22,13 @@ TOKENS = {"m": Weights(1.0, 0.0)}
 OUTPUT = {"m": Weights(0.0, 1.0)}
 
 
-def bucket(requests: int = 1_000, each: float = 100.0, most: int = 50, group: str = "m") -> Bucket:
-    """Requests of about one length."""
-    return Bucket(group, requests, requests * each, requests * most, each * 0.99, each * 1.01)
+def bucket(
+    requests: int = 1_000, tokens: float = 100.0, max_tokens: int = 50, group: str = "m"
+) -> Bucket:
+    """Return requests of similar length."""
+    return Bucket(
+        group, requests, requests * tokens, requests * max_tokens, tokens * 0.99, tokens * 1.01
+    )
 
 
 def evidence(
@@ -32,51 +36,51 @@ def evidence(
     answered: tuple[AnsweredRequest, ...] = (),
     counted: tuple[CountedRequest, ...] = (),
 ) -> Evidence:
-    """What is known of them."""
-    groups = {one.group for one in buckets}
+    """Return the data of an estimate for these requests."""
+    groups = {bucket.group for bucket in buckets}
     return Evidence(buckets, answered, counted, dict.fromkeys(groups, OutputRange(4, 40)), 0.2)
 
 
 def answers(number: int, prompt: int = 120, output: int = 10) -> tuple[AnsweredRequest, ...]:
-    """Answers that are all alike."""
+    """Return equal answers."""
     return tuple(AnsweredRequest("m", 100.0, prompt, output) for _ in range(number))
 
 
-def test_answers_that_are_alike_leave_hardly_a_doubt() -> None:
-    """The prompts are corrected, the output is theirs, and the interval is a few percent."""
+def test_equal_answers_give_a_narrow_interval() -> None:
+    """They correct the prompts, give the output, and the interval is a few percent wide."""
     found = predict(evidence(bucket(), answered=answers(20)), TOKENS)
     assert found.expected == pytest.approx(120_000)
     assert (found.high - found.low) / found.expected < 0.05
     assert predict(evidence(bucket(), answered=answers(20)), OUTPUT).expected == 10_000
 
 
-def test_nine_answers_are_no_evidence() -> None:
-    """They change nothing; ten do."""
+def test_nine_answers_are_not_used() -> None:
+    """Nine answers change nothing; ten do."""
     without = predict(evidence(bucket()), TOKENS)
     assert predict(evidence(bucket(), answered=answers(9)), TOKENS) == without
     assert predict(evidence(bucket(), answered=answers(10)), TOKENS) != without
 
 
 def test_long_rows_are_predicted_from_long_answers() -> None:
-    """A sample of short and long rows is weighed by how many of each are to be sent."""
+    """A sample of short and long rows is weighted by the rows of each length to send."""
     short = tuple(AnsweredRequest("m", 100.0, 100, 10) for _ in range(20))
     long = tuple(AnsweredRequest("m", 1_000.0, 1_000, 200) for _ in range(20))
     few_long = evidence(bucket(990, 100.0), bucket(10, 1_000.0), answered=short + long)
     assert predict(few_long, OUTPUT).expected == pytest.approx(990 * 10 + 10 * 200, rel=0.02)
 
 
-def test_no_more_output_than_max_tokens_allows() -> None:
-    """Answers that scatter widely below their limit are not predicted above it."""
+def test_the_output_is_limited_by_max_tokens() -> None:
+    """Widely scattered answers below max_tokens are not predicted above it."""
     wild = tuple(AnsweredRequest("m", 100.0, 100, 50 if n % 2 else 2) for n in range(10))
-    tight = evidence(bucket(most=28), answered=wild)
-    assert predict(evidence(bucket(most=500), answered=wild), OUTPUT).high > 28_000
+    tight = evidence(bucket(max_tokens=28), answered=wild)
+    assert predict(evidence(bucket(max_tokens=500), answered=wild), OUTPUT).high > 28_000
     assert predict(tight, OUTPUT).high == 28_000
     both = predict(tight, {"m": Weights(1.0, 1.0)})
     assert both.high <= predict(tight, TOKENS).high + 28_000
 
 
-def test_rows_unlike_those_answered_are_in_doubt() -> None:
-    """Where only short rows were answered, long ones lie where the slope leads, and it says so."""
+def test_rows_unlike_the_answered_ones_are_uncertain() -> None:
+    """With answers of short rows only, long rows are extrapolated with a wide interval."""
     rows = [(50.0 + n, 10 + (7 * n) % 5) for n in range(100)]
     short = tuple(AnsweredRequest("m", x, round(x), y) for x, y in rows)
     near = predict(evidence(bucket(1_000, 100.0), answered=short), OUTPUT)
@@ -84,19 +88,21 @@ def test_rows_unlike_those_answered_are_in_doubt() -> None:
     assert far.high - far.low > 5 * (near.high - near.low)
 
 
-def test_a_long_tail_is_not_trusted() -> None:
-    """Of two samples with one variance, that with a rare and large answer gives more room."""
+def test_a_long_tail_widens_the_interval() -> None:
+    """Of two samples with equal variance, the one with a rare large answer has a wider interval."""
     steady = tuple(
         AnsweredRequest("m", 100.0, 100, 100 + (30 if n % 2 else -30)) for n in range(40)
     )
     rare = tuple(AnsweredRequest("m", 100.0, 100, 282 if n == 20 else 95) for n in range(40))
-    even, tailed = (predict(evidence(bucket(most=999), answered=a), OUTPUT) for a in (steady, rare))
+    even, tailed = (
+        predict(evidence(bucket(max_tokens=999), answered=a), OUTPUT) for a in (steady, rare)
+    )
     assert even.expected == pytest.approx(tailed.expected, rel=0.01)
     assert tailed.high - tailed.expected > 1.5 * (even.high - even.expected)
 
 
-def test_foreign_instructions_are_seen_in_the_answers() -> None:
-    """The cached part is longer than estimated, the rest is not: the answers' slope tells."""
+def test_answers_show_the_error_of_the_cached_part() -> None:
+    """The cached part is longer than estimated, the rest is not: the slope shows it."""
     rows = [10.0 * n for n in range(10, 60)]
     answered = tuple(AnsweredRequest("m", 1_000 + x, round(1_300 + x), 10) for x in rows)
     to_send = Bucket("m", 1_000, 1_345_000.0, 50_000, 1_100.0, 1_590.0)
@@ -104,21 +110,21 @@ def test_foreign_instructions_are_seen_in_the_answers() -> None:
     mean = Weights(1 - 0.9 * cached, 0.0, 0.001, cached, 0.9)
     found = predict(evidence(to_send, answered=answered), {"m": mean})
     assert found.expected == pytest.approx(1_300_000 * 0.1 + 345_000, rel=0.01)
-    counted = tuple(CountedRequest("m", one.predicted, one.prompt_tokens) for one in answered)
+    counted = tuple(CountedRequest("m", pair.predicted, pair.prompt_tokens) for pair in answered)
     assert predict(evidence(to_send, counted=counted), {"m": mean}).expected == pytest.approx(
         1_300_000 * 0.1 + 345_000, rel=0.01
     )
 
 
-def test_doubt_about_the_weight_widens_the_interval() -> None:
-    """With answers as without."""
+def test_uncertain_weights_widen_the_interval() -> None:
+    """With and without answers."""
     for known in (evidence(bucket(), answered=answers(50)), evidence(bucket())):
-        sure, unsure = (predict(known, {"m": Weights(1.0, 0.0, doubt)}) for doubt in (0.0, 0.2))
-        assert unsure.low < sure.low < sure.high < unsure.high
+        narrow, wide = (predict(known, {"m": Weights(1.0, 0.0, sigma)}) for sigma in (0.0, 0.2))
+        assert wide.low < narrow.low < narrow.high < wide.high
 
 
-def test_counts_correct_the_prompts_and_leave_the_output_open() -> None:
-    """The text was a fifth too short; nothing is known of the answers."""
+def test_api_counts_correct_the_prompts_and_not_the_output() -> None:
+    """The text was estimated a fifth too short; there are no answers."""
     counted = tuple(CountedRequest("m", 100.0, 125) for _ in range(50))
     found = predict(evidence(bucket(), counted=counted), TOKENS)
     assert found.expected == pytest.approx(125_000, rel=0.01)
@@ -127,21 +133,21 @@ def test_counts_correct_the_prompts_and_leave_the_output_open() -> None:
     )
 
 
-def test_text_alone_is_as_wide_as_its_rule() -> None:
-    """The ends are those of a lognormal with the rule's deviation, and of the output's range."""
+def test_text_alone_has_the_uncertainty_of_its_rule() -> None:
+    """The interval is a lognormal with the rule's sigma, and the range of the output."""
     prompts = predict(evidence(bucket()), TOKENS)
     assert math.log(prompts.high / prompts.low) == pytest.approx(2 * 1.645 * 0.2, rel=0.1)
     output = predict(evidence(bucket()), OUTPUT)
     assert 4_000 <= output.low < output.expected < output.high <= 40_000
 
 
-def test_errors_of_the_text_go_together_those_of_answers_do_not() -> None:
-    """Two groups by text alone are as wide as one of both; two with answers are narrower."""
+def test_errors_from_text_are_correlated_and_those_from_answers_are_not() -> None:
+    """Two groups by text alone are as wide as one; two groups with answers are narrower."""
     both = predict(evidence(bucket(), bucket(group="n")), {**TOKENS, "n": Weights(1.0, 0.0)})
-    one = predict(evidence(bucket()), TOKENS)
-    assert both.high - both.low == pytest.approx(2 * (one.high - one.low))
-    apart = sum_of([Spread(10, 8, 13), Spread(10, 8, 13)])
-    assert apart.high - apart.expected == pytest.approx(3 * math.sqrt(2))
+    single = predict(evidence(bucket()), TOKENS)
+    assert both.high - both.low == pytest.approx(2 * (single.high - single.low))
+    independent = sum_of([Spread(10, 8, 13), Spread(10, 8, 13)])
+    assert independent.high - independent.expected == pytest.approx(3 * math.sqrt(2))
 
 
 @given(st.lists(st.floats(1, 1e6), min_size=1), st.floats(0.1, 10))
@@ -159,7 +165,7 @@ def test_spreads_scale(values: list[float], factor: float) -> None:
     ("degrees", "wanted"), [(4, 2.132), (10, 1.812), (30, 1.697), (200, 1.653)]
 )
 def test_students_quantiles(degrees: int, wanted: float) -> None:
-    """As the tables have them, to half a percent."""
+    """As in published tables, to half a percent."""
     assert student_quantile(degrees) == pytest.approx(wanted, rel=0.005)
 
 
@@ -185,16 +191,16 @@ OFF = {"thinking": {"type": "disabled"}}
     ],
 )
 def test_the_schema_bounds_an_answer(schema: object, shortest: float, longest: float) -> None:
-    """An answer by it has no fewer tokens than its shortest value, and no more than its longest."""
+    """The range lies between the shortest and the longest value of the schema."""
     config = {"format": {"type": "json_schema", "schema": schema}}
     found = output_range({"max_tokens": 1_000, "output_config": config, **OFF}, None)
     assert shortest <= found.low <= found.high <= longest
 
 
-def test_thinking_and_max_tokens_open_the_range() -> None:
-    """Whoever thinks may use all of max_tokens; nobody uses more."""
+def test_thinking_extends_the_range_to_max_tokens() -> None:
+    """A model that thinks may use all of max_tokens; none uses more."""
     config = {"format": {"type": "json_schema", "schema": {"const": "yes"}}}
-    asked = {"max_tokens": 300, "output_config": config}
-    assert output_range({**asked, "thinking": {"type": "adaptive"}}, None).high == 300
+    settings = {"max_tokens": 300, "output_config": config}
+    assert output_range({**settings, "thinking": {"type": "adaptive"}}, None).high == 300
     assert output_range({"max_tokens": 300, **OFF}, None).high == 300
-    assert output_range({**asked, **OFF, "max_tokens": 4}, None).high == 4
+    assert output_range({**settings, **OFF, "max_tokens": 4}, None).high == 4

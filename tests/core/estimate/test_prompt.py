@@ -1,4 +1,4 @@
-"""The estimated prompt of a request has all its parts, and is near what the simulator counts."""
+"""The estimated prompt includes all parts, and is close to the simulator's count."""
 
 import base64
 import struct
@@ -23,12 +23,12 @@ TEXTS = st.text(st.characters(codec="ascii", categories=["L", "Zs"]), min_size=1
 
 
 def rule() -> PromptRule:
-    """The rule for a model of the new tokenizer."""
+    """Return the rule of a model with the new tokenizer."""
     return PromptRule(MODEL, None)
 
 
 def body(**fields: Any) -> dict[str, Any]:
-    """A request's fields."""
+    """Return the fields of a request."""
     return {"messages": [{"role": "user", "content": "Which one is it?"}], **fields}
 
 
@@ -36,7 +36,7 @@ def body(**fields: Any) -> dict[str, Any]:
 def test_plain_requests_are_estimated_as_simulated(
     system: str, text: str, has_tools: bool, has_format: bool
 ) -> None:
-    """English letters: within a tenth and a few tokens of the simulator's own count."""
+    """For English letters, within 15 % or 25 tokens of the simulator's own count."""
     fields = body(system=system, messages=[{"role": "user", "content": text}])
     if has_tools:
         fields["tools"] = [TOOL]
@@ -66,7 +66,7 @@ def test_plain_requests_are_estimated_as_simulated(
     ],
 )
 def test_every_part_counts(more: dict[str, Any]) -> None:
-    """A request with something more in it has more tokens."""
+    """A request with an additional part has more tokens."""
     assert rule().of(body(**more)).total > rule().of(body()).total
 
 
@@ -83,22 +83,22 @@ TOOL_PROMPTS = [
 
 @pytest.mark.parametrize(("name", "choice", "tokens"), TOOL_PROMPTS)
 def test_the_hidden_tool_prompt_is_the_documented_one(name: str, choice: str, tokens: int) -> None:
-    """Of every live model, and another one when a tool must be used."""
+    """For every live model, with an optional and a required tool."""
     fields = body(tools=[TOOL], tool_choice={"type": choice})
     of = PromptRule(name, None).of
     assert of(fields).exact - of(body()).exact == tokens
 
 
-def test_built_in_tools_have_definitions_of_their_own() -> None:
-    """A bash tool and an editor count the documented tokens besides what is sent of them."""
+def test_built_in_tools_count_their_definitions() -> None:
+    """The bash tool and the text editor add the documented tokens to those of the request."""
     bare = rule().of(body(tools=[{"type": "x_20250124", "name": "bash"}]))
     for kind, tokens in (("bash_20250124", 325), ("text_editor_20250728", 974)):
         more = rule().of(body(tools=[{"type": kind, "name": "bash"}]))
         assert more.exact - bare.exact == tokens
 
 
-def test_images_are_as_the_simulator_counts_them() -> None:
-    """To the token at any depth, and with no doubt; one behind an address is in doubt."""
+def test_images_count_as_in_the_simulator() -> None:
+    """Exact at any depth; only an image behind a URL is uncertain."""
     head = b"\x89PNG\r\n\x1a\n" + struct.pack(">I4sII", 13, b"IHDR", 3_000, 1_234)
     source = {"type": "base64", "data": base64.b64encode(head).decode()}
     image = {"type": "image", "source": source}
@@ -106,28 +106,28 @@ def test_images_are_as_the_simulator_counts_them() -> None:
     fields = body(messages=[{"role": "user", "content": [image, result]}])
     assert rule().of(fields).total == prompt_tokens(segments(fields, models()[MODEL]))
     assert rule().of(fields).sigma == 0
-    unseen = {"type": "image", "source": {"type": "url", "url": "https://a.example/b.png"}}
-    assert rule().of(body(messages=[{"role": "user", "content": [unseen]}])).sigma > 0
+    by_url = {"type": "image", "source": {"type": "url", "url": "https://a.example/b.png"}}
+    assert rule().of(body(messages=[{"role": "user", "content": [by_url]}])).sigma > 0
 
 
-def test_the_signature_of_a_thought_counts_nothing() -> None:
-    """A thought has the tokens of its text."""
-    said = {"type": "text", "text": THOUGHT["thinking"]}
-    one, other = (
+def test_the_signature_of_a_thinking_block_counts_nothing() -> None:
+    """A thinking block has the tokens of its text."""
+    text_block = {"type": "text", "text": THOUGHT["thinking"]}
+    of_thought, of_text = (
         rule().of(body(messages=[{"role": "assistant", "content": [block]}]))
-        for block in (THOUGHT, said)
+        for block in (THOUGHT, text_block)
     )
-    assert one == other
+    assert of_thought == of_text
 
 
-def test_marks_for_the_cache_count_nothing() -> None:
-    """A request has the same tokens with marks and without."""
+def test_cache_marks_count_nothing() -> None:
+    """A request has the same tokens with and without marks."""
     tool = {**TOOL, "cache_control": {"type": "ephemeral"}}
     assert rule().of(body(tools=[tool])) == rule().of(body(tools=[TOOL]))
 
 
-def test_a_prefix_is_what_rows_share() -> None:
-    """The system level has no message, the longer one all blocks but the last."""
+def test_a_prefix_has_only_the_shared_part() -> None:
+    """The system level has no messages; the messages level has all blocks except the last."""
     document = {"type": "text", "text": "A long document. " * 50}
     fields = body(
         system="Answer the question.",
@@ -139,7 +139,7 @@ def test_a_prefix_is_what_rows_share() -> None:
 
 
 def test_pages_of_a_pdf_are_counted() -> None:
-    """By the marks of pages, not of the list of pages; at least one."""
+    """Page objects count, page lists and labels do not; the minimum is one."""
     raw = b"%PDF-1.4 /Type /Pages /Kids [] /Type /Page /Type/Page /Type /PageLabel"
 
     source = {"type": "base64", "data": base64.b64encode(raw).decode()}
@@ -149,15 +149,15 @@ def test_pages_of_a_pdf_are_counted() -> None:
     fields = body(messages=[{"role": "user", "content": [block]}])
     estimated = rule().of(fields)
     assert estimated.text.ascii == 2 * 2_250
-    assert estimated.text.other > 2 * 1_500, "the picture of a page, of a size that nobody knows"
+    assert estimated.text.other > 2 * 1_500, "the image of a page, of unknown size"
 
 
 def test_pages_in_object_streams_are_counted() -> None:
-    """As most programs write them; a stream that is broken or packed otherwise shows none."""
+    """As most programs write them; a broken or uncompressed stream has none."""
     packed = zlib.compress(b"<</Type/Page /Parent 1 0 R>> <</Type /Page>> <</Type /Pages>>")
     streams = [
-        b"<</Type /ObjStm /N 3>> stream\r\n" + some + b"\nendstream "
-        for some in (packed, b"not packed", packed)
+        b"<</Type /ObjStm /N 3>> stream\r\n" + content + b"\nendstream "
+        for content in (packed, b"not packed", packed)
     ]
     raw = b"%PDF-1.5 <</Type/Page>> " + b"".join(streams) + b"<</Type /ObjStm>> stream"
     assert pdf_pages({"type": "base64", "data": base64.b64encode(raw).decode()}) == 5

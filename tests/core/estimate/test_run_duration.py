@@ -1,4 +1,4 @@
-"""How long a run takes: what must hold whatever the limits, the answers and the number of rows."""
+"""The estimated duration, for any limits, latencies and numbers of rows."""
 
 from dataclasses import replace
 
@@ -10,8 +10,8 @@ from batcher.core.estimate.duration import KnownLimit, Work, duration
 from batcher.core.pace.kinds import Amounts, Kind, Limiter
 
 WORK = Work(60_000, Amounts(300.0, 40.0), latency_s=2.0, slowest_s=5.0, concurrency=64)
-STEP = 1.1  # a run is played through in steps, and may end in the middle of one
-TAIL = 1.7  # the slowest of 2,000 in flight takes so much longer than one in a hundred does
+STEP = 1.1  # a run is simulated in steps, and may end in the middle of one
+TAIL = 1.7  # the slowest of 2,000 requests in flight relative to the 99th percentile
 
 works = st.builds(
     Work,
@@ -29,23 +29,23 @@ limits = st.dictionaries(
 
 
 def seconds(work: Work, known: dict[Kind, KnownLimit]) -> float:
-    """How long it takes."""
+    """Return the estimated duration in seconds."""
     return duration(work, known).seconds
 
 
 @given(works, limits)
-def test_no_limit_is_passed(work: Work, known: dict[Kind, KnownLimit]) -> None:
-    """A run uses no more than a limit lets through, and no more connections than it has."""
+def test_no_limit_is_exceeded(work: Work, known: dict[Kind, KnownLimit]) -> None:
+    """A run uses no more than each limit allows, and no more connections than it has."""
     took_s = seconds(work, known)
     for kind, limit in known.items():
-        most = limit.burst + took_s / 60 * limit.per_minute
-        assert work.requests * work.per_request.of(kind) <= most * STEP
+        allowed = limit.burst + took_s / 60 * limit.per_minute
+        assert work.requests * work.per_request.of(kind) <= allowed * STEP
     assert took_s * STEP >= work.latency_s * (work.requests - 9) / work.concurrency
 
 
 @given(works, limits, st.integers(1, 5))
 def test_more_takes_longer(work: Work, known: dict[Kind, KnownLimit], times: int) -> None:
-    """More rows never take less time, but for how long the very last answers take."""
+    """More rows never take less time, except for the tail of the last responses."""
     more = replace(work, requests=work.requests * times + 1)
     assert seconds(work, known) <= seconds(more, known) * STEP + TAIL * work.slowest_s
 
@@ -54,7 +54,7 @@ def test_more_takes_longer(work: Work, known: dict[Kind, KnownLimit], times: int
 def test_a_higher_limit_is_no_slower(
     work: Work, known: dict[Kind, KnownLimit], kind: Kind, times: float
 ) -> None:
-    """A limit that is raised, or not there, does not make a run longer."""
+    """Raising or removing a limit does not make a run longer."""
     if kind in known:
         limit = known[kind]
         raised = known | {kind: KnownLimit(limit.per_minute * times, limit.burst * times)}
@@ -64,33 +64,33 @@ def test_a_higher_limit_is_no_slower(
 
 
 def test_nothing_takes_no_time() -> None:
-    """Without requests there is nothing to wait for."""
+    """Without requests the duration is 0."""
     assert seconds(replace(WORK, requests=0), {}) == 0.0
 
 
-def test_one_request_takes_as_long_as_its_answer() -> None:
-    """Nothing is added to the mean of what is known."""
+def test_one_request_takes_the_mean_latency() -> None:
+    """Nothing is added to the mean latency."""
     assert seconds(replace(WORK, requests=1), {}) == WORK.latency_s
 
 
-def test_the_slowest_of_the_last_answers_is_waited_for() -> None:
-    """Of a hundred in flight at the end it is the one in a hundred."""
+def test_a_run_waits_for_the_slowest_of_the_last_responses() -> None:
+    """With a hundred in flight at the end, that is the 99th percentile."""
     hundred = replace(WORK, concurrency=100)
     even = replace(hundred, slowest_s=hundred.latency_s)
     assert seconds(hundred, {}) - seconds(even, {}) == pytest.approx(3.0)
 
 
-def test_an_outlier_does_not_turn_time_back() -> None:
-    """A mean that one slow answer has pulled above nearly all others is the least to wait for."""
+def test_an_outlier_does_not_shorten_a_run() -> None:
+    """The wait at the end is at least the mean, even if it exceeds the 99th percentile."""
     odd = replace(WORK, slowest_s=0.01, concurrency=2_000)
     assert seconds(odd, {}) >= seconds(replace(odd, slowest_s=odd.latency_s), {})
 
 
-def test_without_known_limits_the_connections_decide() -> None:
-    """What is not known holds nobody up, and it is said what does."""
-    said = duration(WORK, {})
-    assert said.limiter is Limiter.CONCURRENCY
-    assert said.seconds == pytest.approx(60_000 * 2.0 / 64, rel=0.02)
+def test_without_known_limits_concurrency_decides() -> None:
+    """Unknown limits do not slow a run; the limiter is concurrency."""
+    estimate = duration(WORK, {})
+    assert estimate.limiter is Limiter.CONCURRENCY
+    assert estimate.seconds == pytest.approx(60_000 * 2.0 / 64, rel=0.02)
 
 
 @pytest.mark.parametrize(
@@ -98,28 +98,28 @@ def test_without_known_limits_the_connections_decide() -> None:
     [(Kind.REQUESTS, 600), (Kind.INPUT, 180_000), (Kind.OUTPUT, 24_000), (Kind.TOKENS, 204_000)],
 )
 def test_the_tightest_limit_decides(kind: Kind, limit: float) -> None:
-    """A long run takes as long as its tightest limit refills, whatever else is limited."""
+    """A long run takes as long as its tightest limit needs to refill."""
     known = {other: KnownLimit(1e9, 1e9) for other in Kind} | {kind: KnownLimit(limit, limit / 60)}
-    said = duration(WORK, known)
-    assert said.limiter is Limiter.of(kind)
-    assert said.seconds == pytest.approx(60_000 / 10, rel=0.03)
+    estimate = duration(WORK, known)
+    assert estimate.limiter is Limiter.of(kind)
+    assert estimate.seconds == pytest.approx(60_000 / 10, rel=0.03)
 
 
 def test_few_rows_wait_for_a_low_limit() -> None:
-    """Ten a minute are ten a minute from the second row on."""
-    said = duration(replace(WORK, requests=9), {Kind.REQUESTS: KnownLimit(10, 1)})
-    assert said.limiter is Limiter.REQUESTS
-    assert said.seconds == pytest.approx(8 * 6, rel=0.15)
+    """Ten per minute limit the rate from the second row on."""
+    estimate = duration(replace(WORK, requests=9), {Kind.REQUESTS: KnownLimit(10, 1)})
+    assert estimate.limiter is Limiter.REQUESTS
+    assert estimate.seconds == pytest.approx(8 * 6, rel=0.15)
 
 
-def test_what_is_there_at_once_is_used_at_once() -> None:
-    """A bucket that begins with a minute's worth saves about a minute."""
+def test_a_full_bucket_is_used_at_once() -> None:
+    """A bucket that begins with one minute's amount saves about one minute."""
     small = seconds(WORK, {Kind.REQUESTS: KnownLimit(600, 10)})
     large = seconds(WORK, {Kind.REQUESTS: KnownLimit(600, 600)})
     assert small - large == pytest.approx(60, abs=3)
 
 
 def test_a_kind_that_is_not_used_limits_nothing() -> None:
-    """Requests whose prompts all come from the cache use up no input."""
+    """Requests whose whole prompt comes from the cache use no input tokens."""
     free = replace(WORK, per_request=Amounts(0.0, 40.0))
     assert duration(free, {Kind.INPUT: KnownLimit(1.0, 1.0)}) == duration(free, {})

@@ -1,4 +1,4 @@
-"""What a token counts in dollars, for each way of sending."""
+"""The USD weights of tokens for each way of sending."""
 
 from decimal import Decimal
 
@@ -18,7 +18,7 @@ from batcher.core.money.prices import LongPrompt, ModelPrices, Rates
 
 
 def rates(unit: str) -> Rates:
-    """Rates that stand in the usual proportions; the input's is given."""
+    """Return rates with the usual ratios to this input rate."""
     plain = Decimal(unit)
     return Rates(plain, 5 * plain, plain * 5 / 4, 2 * plain, plain / 10)
 
@@ -43,10 +43,10 @@ SHARED = CachedTokens(1_000.0, 790.0, 10.0)
         ({"inference_geo": "global"}, "live", False, 4.0),
     ],
 )
-def test_without_the_cache_a_token_counts_its_rate(
+def test_without_the_cache_a_token_weighs_its_rate(
     settings: dict[str, str], delivery: str, is_long: bool, usd: float
 ) -> None:
-    """By delivery, speed, length and region; five times as much for output; nothing in doubt."""
+    """By delivery, speed, length and region; five times for output; no uncertainty."""
     found = weights(PRICES, settings, PLAIN, delivery, is_long=is_long)
     assert found.prompt == pytest.approx(usd / 1e6)
     assert found.output == pytest.approx(5 * usd / 1e6)
@@ -54,7 +54,7 @@ def test_without_the_cache_a_token_counts_its_rate(
 
 
 def test_the_cache_is_read_and_written_at_its_rates() -> None:
-    """Three in a thousand reads are misses, which write once more."""
+    """Three in a thousand reads are misses, which are written again."""
     missed = 790 * MISSED
     usd = 200 * 4.0 + (790 - missed) * 0.4 + (10 + missed) * 5.0
     found = weights(PRICES, {}, SHARED, "live", is_long=False)
@@ -63,8 +63,8 @@ def test_the_cache_is_read_and_written_at_its_rates() -> None:
     assert hours.prompt == pytest.approx((usd + (10 + missed) * 3.0) / 1_000 / 1e6)
 
 
-def test_how_often_a_batch_hits_is_in_doubt() -> None:
-    """It saves six tenths at the mean, and its doubt reaches from three to nine tenths and more."""
+def test_cache_hits_of_a_batch_are_uncertain() -> None:
+    """A batch saves 60 % on average; the interval reaches from 30 % to more than 90 %."""
     live = weights(PRICES, {}, SHARED, "live", is_long=False)
     batch = weights(PRICES, {}, SHARED, "batch", is_long=False)
     plain = weights(PRICES, {}, PLAIN, "batch", is_long=False)
@@ -77,14 +77,14 @@ def test_how_often_a_batch_hits_is_in_doubt() -> None:
     assert batch.sigma > live.sigma > 0
 
 
-def test_nothing_is_at_stake_when_all_or_nothing_is_shared() -> None:
-    """How the shared part compares with the rest matters only where there are both."""
+def test_the_bias_has_no_weight_when_all_or_nothing_is_shared() -> None:
+    """The difference between shared part and rest matters only when both exist."""
     assert Weights(1.0, 0.0, cached_share=1.0, cache_saving=0.9).bias_weight == 0.0
     assert Weights(1.0, 0.0, cached_share=0.5, cache_saving=0.8).bias_weight == pytest.approx(0.2)
 
 
-def test_long_prompts_are_a_group_of_their_own() -> None:
-    """From the threshold on, and only where the model has such rates."""
+def test_long_prompts_have_their_own_group() -> None:
+    """Above the threshold, and only for models with such rates."""
     assert group_of(PRICES, "m", 200_000) == "m"
     long = group_of(PRICES, "m", 200_001)
     assert long == f"m{LONG}"

@@ -1,4 +1,4 @@
-"""How others estimate the same jobs, each in a few lines."""
+"""Estimation methods of other programs for the same jobs."""
 
 from collections.abc import Callable, Mapping
 
@@ -8,10 +8,10 @@ Peer = Callable[[SimulatedJob], float]
 
 
 def first_rows(job: SimulatedJob) -> float:
-    """The first hundred rows, times the number of rows, each answer at max_tokens.
+    """Extrapolate the first hundred rows, with max_tokens for each answer.
 
-    autolabel does so (``LabelingAgent.plan`` and ``OpenAILLM.get_cost``). The prompts' tokens are
-    the real ones here, since it has the tokenizer of the models that it was made for.
+    autolabel uses this method (``LabelingAgent.plan`` and ``OpenAILLM.get_cost``). Here it gets the
+    real tokens of the prompts, because it has the tokenizer of its models.
     """
     first = job.rows[:100]
     prompt = sum(row.text for row in first) / len(first)
@@ -19,13 +19,13 @@ def first_rows(job: SimulatedJob) -> float:
 
 
 def four_characters(job: SimulatedJob) -> float:
-    """Four characters a token, and answers as long as a quarter of max_tokens."""
+    """Assume four characters per token, and answers of a quarter of max_tokens."""
     prompt = sum(row.characters for row in job.rows) / len(job.rows) / 4
     return len(job.rows) * _usd(job, prompt, job.max_tokens / 4)
 
 
 def longest_answers(job: SimulatedJob) -> float:
-    """The offline rule's prompts, and max_tokens as every answer."""
+    """Use the prompts of the offline rule, and max_tokens for each answer."""
     prompt = sum(row.predicted for row in job.rows) / len(job.rows)
     return len(job.rows) * _usd(job, prompt, job.max_tokens)
 
