@@ -34,6 +34,7 @@ def used(job: Job) -> Decimal:
     return Decimal(usd["spent"]) + Decimal(usd["unknown"])
 
 
+@pytest.mark.slow
 def test_a_budget_is_kept_through_kills_faults_and_resumes(tmp_path: Path) -> None:
     """The API's own ledger never passes it, 97 % of it is used, and more money finishes the job."""
     faults = ["--fault", "overloaded:rate=0.05", "--fault", "reset_billed:rate=0.01"]

@@ -65,7 +65,10 @@ def text(words: str) -> dict[str, str]:
     return {"type": "text", "text": words}
 
 
-@pytest.mark.parametrize("stream", ["true", "false"], ids=["stream", "whole"])
+@pytest.mark.parametrize(
+    "stream",
+    [pytest.param("true", id="stream", marks=pytest.mark.slow), pytest.param("false", id="whole")],
+)
 def test_one_prompt_is_written_once(job: Job, server: Server, stream: str) -> None:
     """The first request goes alone; all others read."""
     request = f'system = {json.dumps(SYSTEM)}\nprompt = "{{{{ text }}}}"\n'
@@ -76,6 +79,7 @@ def test_one_prompt_is_written_once(job: Job, server: Server, stream: str) -> No
     assert share(server) > 0.99
 
 
+@pytest.mark.slow
 def test_a_plain_fan_out_writes_many_times(job: Job, server: Server) -> None:
     """What the plan is better than: the same marks by hand, and nobody waits."""
     asked = conversations(20, 15, is_ordered=True)
@@ -87,7 +91,13 @@ def test_a_plain_fan_out_writes_many_times(job: Job, server: Server) -> None:
     assert share(server) < 0.8
 
 
-@pytest.mark.parametrize("is_ordered", [True, False], ids=["in order", "random"])
+@pytest.mark.parametrize(
+    "is_ordered",
+    [
+        pytest.param(True, id="in order", marks=pytest.mark.slow),
+        pytest.param(False, id="random"),
+    ],
+)
 def test_questions_find_their_document(job: Job, server: Server, is_ordered: bool) -> None:
     """Each document is written once; 14 of its 15 questions read it."""
     job.write(conversations(20, 15, is_ordered=is_ordered), request='messages = "messages"\n').run()

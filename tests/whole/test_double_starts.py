@@ -27,7 +27,10 @@ for line in sys.stdin:
 """
 
 
-@pytest.mark.parametrize("times", [4, pytest.param(100, marks=pytest.mark.crash)])
+@pytest.mark.parametrize(
+    "times",
+    [1, pytest.param(4, marks=pytest.mark.slow), pytest.param(100, marks=pytest.mark.crash)],
+)
 @pytest.mark.timeout(3600)
 def test_of_two_commands_one_runs(
     times: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

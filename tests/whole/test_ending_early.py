@@ -85,7 +85,9 @@ def test_a_signal_that_was_ignored_stays_ignored(tmp_path: Path) -> None:
     server.close()
 
 
-@pytest.mark.parametrize("ending", ["all answered", "rows failed"])
+@pytest.mark.parametrize(
+    "ending", [pytest.param("all answered", marks=pytest.mark.slow), "rows failed"]
+)
 def test_a_terminal_that_goes_away_changes_no_exit_code(ending: str, tmp_path: Path) -> None:
     """Every write to it fails from then on; bars, messages and summary are dropped."""
     server = Server("--latency", "0.05")

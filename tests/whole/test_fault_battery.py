@@ -74,7 +74,10 @@ def grid(found: list[Case]) -> list[object]:
     ]
 
 
-@pytest.mark.parametrize("is_streamed", [False, True], ids=["whole", "streamed"])
+@pytest.mark.parametrize(
+    "is_streamed",
+    [pytest.param(False, id="whole", marks=pytest.mark.slow), pytest.param(True, id="streamed")],
+)
 def test_some_requests_meet_every_passing_fault(
     job: Job, calm_mib: float, is_streamed: bool
 ) -> None:

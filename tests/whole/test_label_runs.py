@@ -160,6 +160,7 @@ def test_repairs_end(tmp_path: Path) -> None:
     server.close()
 
 
+@pytest.mark.slow
 def test_repairs_are_counted_across_kills(tmp_path: Path) -> None:
     """However often a run is killed, a row is not asked again more often than the job says."""
     server = Server("--invalid-rate", "1", "--latency", "0.02")
@@ -300,6 +301,7 @@ def test_drift_compares_new_rows_only(tmp_path: Path, are_records_old: bool) -> 
     server.close()
 
 
+@pytest.mark.slow
 def test_a_retry_is_no_drift(tmp_path: Path) -> None:
     """Rows that failed and were asked again are no fair sample, this night and the next."""
     night = [{"id": f"r{n}", "text": f"thing {n}"} for n in range(600)]
@@ -408,6 +410,7 @@ def packages_real() -> list[dict[str, Any]]:
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("packages", [packages_made, packages_real])
 def test_the_main_job_finds_how_often_it_is_right(
     packages: Callable[[], list[dict[str, Any]]], tmp_path: Path

@@ -69,7 +69,12 @@ class LongAnswers:
         return json.dumps(message).encode()
 
 
-@pytest.fixture(params=[(12_000, 2500, 32), (300_000, 300, 64)], ids=["12 kB", "300 kB"])
+@pytest.fixture(
+    params=[
+        pytest.param((12_000, 2500, 32), id="12 kB", marks=pytest.mark.slow),
+        pytest.param((300_000, 300, 64), id="300 kB"),
+    ]
+)
 def case(request: pytest.FixtureRequest) -> Iterator[tuple[LongAnswers, int, int, int]]:
     """A server, the size of its answers, how many rows ask it, and how many at once."""
     characters, count, concurrency = request.param

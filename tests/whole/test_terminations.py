@@ -48,7 +48,10 @@ def warm() -> Iterator["subprocess.Popen[str]"]:
         process.stdin.close()
 
 
-@pytest.mark.parametrize("times", [20, pytest.param(500, marks=pytest.mark.crash)])
+@pytest.mark.parametrize(
+    "times",
+    [4, pytest.param(20, marks=pytest.mark.slow), pytest.param(500, marks=pytest.mark.crash)],
+)
 @pytest.mark.timeout(3600)
 def test_terminated_at_any_instant(
     times: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
