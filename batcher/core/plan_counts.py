@@ -16,7 +16,7 @@ class PlanCounts:
     rest is ``new``. ``redone`` counts items to send that have an answer, and are sent only because
     the job makes its requests differently now. ``removed`` counts rows of an earlier input that
     are no longer there. ``worst_case_usd`` bounds the cost of sending, also when every permitted
-    attempt of every request is billed. ``least_worst_case_usd`` is the smallest bound of a single
+    attempt of every request is billed. ``min_worst_case_usd`` is the smallest bound of a single
     attempt. Both are None when nothing bounds them.
     """
 
@@ -33,7 +33,7 @@ class PlanCounts:
     redone: int
     removed: int
     worst_case_usd: Decimal | None
-    least_worst_case_usd: Decimal | None
+    min_worst_case_usd: Decimal | None
 
     @property
     def new(self) -> int:

@@ -104,7 +104,7 @@ def finish_plan(checkpoint: Checkpoint, comparison: InputComparison) -> PlanCoun
     removed = 0 if comparison.is_part else removed
     worst, least = _worst_cases(checkpoint, comparison.allowance)
     return PlanCounts(
-        **counts, redone=redone, removed=removed, worst_case_usd=worst, least_worst_case_usd=least
+        **counts, redone=redone, removed=removed, worst_case_usd=worst, min_worst_case_usd=least
     )
 
 

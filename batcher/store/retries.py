@@ -19,14 +19,14 @@ class Retries:
     ``by_type`` has, for each error type, its rows and how many requests they are; a row that
     cannot be asked, or asks the same as another, is none of its own. ``worst_case_usd`` bounds one
     attempt of each, ``repairs_usd`` all that asking again with a complaint may add, and
-    ``least_worst_case_usd`` is the least of the bounds. ``items`` are those sent.
+    ``min_worst_case_usd`` is the least of the bounds. ``items`` are those sent.
     """
 
     by_type: dict[str, tuple[int, int]]
     to_send: int
     worst_case_usd: Decimal | None
     repairs_usd: Decimal
-    least_worst_case_usd: Decimal | None
+    min_worst_case_usd: Decimal | None
     items: Sequence[int]
 
 

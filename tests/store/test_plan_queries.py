@@ -63,11 +63,11 @@ def test_planning(checkpoint: Checkpoint, case: Case) -> None:
     worst = [record.worst_case_usd for record in sends]
     times = [ALLOWANCE - model.known(record.fingerprint).unknown for record in sends]
     if None in worst:
-        assert (counts.worst_case_usd, counts.least_worst_case_usd) == (None, None)
+        assert (counts.worst_case_usd, counts.min_worst_case_usd) == (None, None)
     else:
         most = sum((usd * n for usd, n in zip(worst, times, strict=True)), Decimal(0))
         assert counts.worst_case_usd == most
-        assert counts.least_worst_case_usd == min(worst, default=None)
+        assert counts.min_worst_case_usd == min(worst, default=None)
     parts = (
         counts.already_answered,
         counts.to_send,

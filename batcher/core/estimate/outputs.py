@@ -41,7 +41,7 @@ def output_range(settings: Mapping[str, Any], facts: ModelFacts | None) -> Outpu
 
 
 def _schema(settings: Mapping[str, Any]) -> Mapping[str, Any] | None:
-    """Return the schema of the answer: that of its format, or of the tool that it has to call."""
+    """Return the schema of the answer: its format's, or the schema of a required tool."""
     config = settings.get("output_config")
     output_format = config.get("format") if isinstance(config, Mapping) else None
     schema = output_format.get("schema") if isinstance(output_format, Mapping) else None

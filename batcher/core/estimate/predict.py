@@ -96,6 +96,7 @@ def _from_answers(
 def _extrapolated(
     buckets: Sequence[Bucket], answered: Sequence[AnsweredRequest], weights: Weights
 ) -> Spread:
+    """Extrapolate the answered requests to all requests, by regression within strata."""
     pairs = sorted(
         (
             request.predicted,

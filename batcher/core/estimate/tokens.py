@@ -5,8 +5,8 @@ Anthropic publishes 3.4 characters per token for models up to Claude 4.6 and 2.5
 other scripts. The ratios between classes of characters were measured with the only tokenizer that
 Anthropic published (Claude 2, in the Python SDK up to 0.38) and five of other companies, on texts
 in a hundred languages, code and data (docs/tokens.md; benchmarks/tokens.py repeats it). Later
-tokenizers need fewer tokens for other scripts than that of Claude 2, so only ASCII is scaled fully
-to the published figures.
+tokenizers need fewer tokens for other scripts than Claude 2's, so only ASCII is scaled fully to the
+published figures.
 """
 
 from dataclasses import dataclass

@@ -41,7 +41,7 @@ def bill(
     ``cache_ttl`` is the longest lifetime in the request: it prices cache writes that the response
     does not split by lifetime. When the price table lacks the model of the response (a server may
     have names of its own), the requested model's prices apply. A model whose prices are all zero
-    costs nothing, whatever its usage says.
+    costs nothing for any usage.
     """
     prices = prices_of(message.model, requested_model, table)
     is_free = prices.standard.are_zero

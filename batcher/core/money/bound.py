@@ -128,7 +128,7 @@ class Bound:
         return WorstCase(self._usd_of(prompt, longest), prompt, longest)
 
     def with_more_tokens(self, worst: WorstCase, tokens: int) -> WorstCase:
-        """Bound an attempt whose prompt has ``tokens`` more tokens than that of ``worst``."""
+        """Bound an attempt like ``worst`` whose prompt has ``tokens`` more tokens."""
         facts, prompt = self._prices.facts, worst.prompt_tokens + tokens
         prompt = prompt if facts is None else min(prompt, facts.context_window)
         return WorstCase(self._usd_of(prompt, worst.ttl), prompt, worst.ttl)
@@ -154,8 +154,8 @@ class Bound:
         """Price a prompt of this length with the longest output and all uses of web tools."""
         turns = self._uses + 1
         rates = _rates(self._settings, self._prices, prompt, is_batch=self._is_batch)
-        input_usd = product(prompt, rates.highest_input_rate(ttl), turns)
-        tokens = total([input_usd, product(self._output_tokens, rates.output, turns)])
+        input_cost = product(prompt, rates.highest_input_rate(ttl), turns)
+        tokens = total([input_cost, product(self._output_tokens, rates.output, turns)])
         is_us = self._prices.has_geo_price and self._settings.get("inference_geo") != "global"
         region = US_MULTIPLIER if is_us else Decimal(1)
         searches = product(self._searches, USD_PER_WEB_SEARCH)

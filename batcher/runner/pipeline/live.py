@@ -76,7 +76,7 @@ def _send_context(
         job.retry.attempts, float(job.retry.max_wait_s), job.retry.unknown_attempts
     )
     jitter = random.Random().random  # noqa: S311 - not for secrets
-    least_usd = planned.plan.counts.least_worst_case_usd or Decimal(0)
+    least_usd = planned.plan.counts.min_worst_case_usd or Decimal(0)
     return SendContext(
         client=client,
         recorder=session.writer,

@@ -34,7 +34,7 @@ def only(plan: Plan, context: JobContext, db: CheckpointCall, items: Sequence[in
         changed=0,
         redone=0,
         worst_case_usd=worst,
-        least_worst_case_usd=least,
+        min_worst_case_usd=least,
     )
     sharing = db(find_sharing, context, items, len(to_send))
     return replace(plan, counts=counts, to_send=to_send, sharing=sharing)

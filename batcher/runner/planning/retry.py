@@ -60,7 +60,7 @@ def plan_retry(
         changed=0,
         redone=0,
         worst_case_usd=_at_most(retries, context.job.retry.unknown_attempts),
-        least_worst_case_usd=retries.least_worst_case_usd,
+        min_worst_case_usd=retries.min_worst_case_usd,
     )
     sharing = db(find_sharing, context, retries.items, len(to_send))
     whole = plan.columns is None or variant.columns is None

@@ -18,7 +18,7 @@ from batcher.store.bill import Waste
 def plan_json(counts: PlanCounts) -> dict[str, Any]:
     """The planning line for programs."""
     plan = asdict(counts)
-    for key in ("worst_case_usd", "least_worst_case_usd"):
+    for key in ("worst_case_usd", "min_worst_case_usd"):
         plan[key] = None if plan[key] is None else exact_text(plan[key])
     return {**plan, "new": counts.new}
 

@@ -32,7 +32,7 @@ SELECT count(*) FILTER (WHERE is_sent) AS to_send,
        CASE WHEN count(*) FILTER (WHERE is_sent AND worst_case_usd IS NULL) = 0
             THEN coalesce(sum(worst_case_usd) FILTER (WHERE is_sent), 0) END AS worst_case_usd,
        coalesce(sum(repairs_usd) FILTER (WHERE is_sent), 0) AS repairs_usd,
-       min(worst_case_usd) FILTER (WHERE is_sent) AS least_worst_case_usd
+       min(worst_case_usd) FILTER (WHERE is_sent) AS min_worst_case_usd
 FROM retries;
 
 -- name: retried_items

@@ -30,7 +30,7 @@ class Ledger:
     billed: Decimal = Decimal(0)
     attempts: int = 0
     kills: int = 0
-    most_overshoot: Decimal = Decimal(0)
+    max_overshoot: Decimal = Decimal(0)
     _open: dict[int, Decimal] = field(default_factory=dict)
 
     def intend(self, worst: Decimal) -> int:
@@ -42,7 +42,7 @@ class Ledger:
     def bill(self, usd: Decimal) -> None:
         """Let the API bill an amount, whether or not its response arrives."""
         self.billed += usd
-        self.most_overshoot = max(self.most_overshoot, self.billed - self.cap)
+        self.max_overshoot = max(self.max_overshoot, self.billed - self.cap)
 
     def record(self, attempt: int, cost: Decimal | None) -> None:
         """Record an outcome on disk; ``cost`` is None when its billing status is unknown."""

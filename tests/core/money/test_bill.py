@@ -90,7 +90,7 @@ def test_a_field_can_be_declared_free() -> None:
 
 @pytest.mark.parametrize("usage", [None, {}, USAGE | {"new_tokens": 3}])
 def test_a_model_with_prices_of_zero_costs_nothing(usage: Any) -> None:
-    """Whatever its usage reports or leaves out."""
+    """For any usage, also a missing or an invalid one."""
     found = bill(message(usage=usage, model="own"), "own", free_table())
     assert (found.cost_usd, found.problem) == (0, None)
 

@@ -1,4 +1,4 @@
-"""A budget is never exceeded, whatever happens, and almost all of it is used."""
+"""A budget is never exceeded, not even by kills, and almost all of it is used."""
 
 from decimal import Decimal
 
@@ -104,7 +104,7 @@ def test_under_faults_and_kills_nothing_is_overspent(
 ) -> None:
     """The API never bills more than the cap; at least 97 % of the cap is spent or unknown."""
     ledger = spend(requests, cap, seed)
-    assert ledger.most_overshoot <= 0
+    assert ledger.max_overshoot <= 0
     assert ledger.spent + ledger.unknown <= cap
     assert ledger.spent + ledger.unknown >= cap * Decimal("0.97")
     assert ledger.kills > requests // 50_000

@@ -130,7 +130,7 @@ def test_haiku_5_5_has_higher_rates_for_long_prompts() -> None:
 
 
 def test_the_table_has_a_date_and_all_models() -> None:
-    """The date is that of the data file, and every entry with a price is listed."""
+    """The date is the data file's, and every entry with a price is listed."""
     assert TABLE.as_of == date(2026, 11, 22)
     entries = json.loads(TABLE_TEXT)["models"]
     assert TABLE.ids() == tuple(e["id"] for e in entries if "usd_per_mtok" in e)

@@ -109,7 +109,7 @@ def test_without_a_mark_nothing_is_written(attempt: Any, marks: Any) -> None:
 
 @pytest.mark.parametrize(("ttl", "added"), [(None, "5m"), ("5m", "5m"), ("1h", "1h")])
 def test_marks_in_the_request_are_found(ttl: Any, added: Any) -> None:
-    """In a block and at the top level: the bound equals that of a mark that batcher adds."""
+    """In a block and at the top level, they give the same bound as marks that batcher adds."""
     mark = {"type": "ephemeral", **({"ttl": ttl} if ttl else {})}
     plain = ask()
     prices = TABLE.model("claude-opus-5-5")
