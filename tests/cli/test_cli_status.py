@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from commanding import Command
 
-from batcher.runner.commands.liveness import Here, Process, find_process, state_of
+from batcher.runner.commands.status import Machine, Process, find_process, state_of
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
@@ -37,7 +37,7 @@ def test_state_of_a_run(
     heartbeat = (NOW - timedelta(seconds=age_s)).isoformat()
     status = {"state": "running", "host": "h", "boot_id": "b", "pid": 1, "process_start": 70}
     status |= {"heartbeat": heartbeat, **changes}
-    assert state_of(status, Here("h", "b", lambda _: process), NOW) == state
+    assert state_of(status, Machine("h", "b", lambda _: process), NOW) == state
 
 
 def test_a_process_is_found_by_number_and_start() -> None:

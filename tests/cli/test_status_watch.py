@@ -14,9 +14,8 @@ from commanding import Command, write_job
 
 from batcher.cli import watching
 from batcher.cli.commands import status as status_command
-from batcher.runner.commands import status as reading
-from batcher.runner.commands.liveness import find_process
-from batcher.runner.commands.status import follow
+from batcher.runner.commands import status as status_reader
+from batcher.runner.commands.status import find_process, follow
 from batcher.store.lock import Holder
 
 PLAN = {"rows": 1000, "items": 1000}
@@ -230,8 +229,8 @@ def test_a_run_that_ends_while_it_is_looked_at_has_not_died(
     def end(_: int) -> None:
         run.write(**ENDED)
 
-    monkeypatch.setattr(reading, "find_process", end)
-    assert reading.read_status(run.status)["state"] == "ended"
+    monkeypatch.setattr(status_reader, "find_process", end)
+    assert status_reader.read_status(run.status)["state"] == "ended"
     run.write(**SENDING)
-    monkeypatch.setattr(reading, "find_process", lambda _: None)
-    assert reading.read_status(run.status)["state"] == "died"
+    monkeypatch.setattr(status_reader, "find_process", lambda _: None)
+    assert status_reader.read_status(run.status)["state"] == "died"

@@ -10,7 +10,7 @@ from batcher.cli.options import job_argument, json_option, load, set_option, sim
 from batcher.cli.private_files import write_private_files
 from batcher.errors import ConfigurationError
 from batcher.runner.commands.export import Format, Written, default_path, write_export
-from batcher.runner.commands.results import reading
+from batcher.runner.commands.results import open_results
 
 _FORMATS = ("parquet", "jsonl", "messages-batch")
 
@@ -54,10 +54,10 @@ def command(
     """
     loaded = load(job, overrides)
     chosen = wanted or _format_of(out)
-    with reading(loaded, is_simulated=is_simulated) as read:
-        path = out or default_path(read.context.workspace, chosen)
+    with open_results(loaded, is_simulated=is_simulated) as results:
+        path = out or default_path(results.context.workspace, chosen)
         write_private_files()
-        written = write_export(read, path, chosen, is_partial=is_partial)
+        written = write_export(results, path, chosen, is_partial=is_partial)
     if as_json:
         print_json(_for_programs(written))
         return 0

@@ -10,7 +10,7 @@ from batcher.cli.messages import print_json, say, tell
 from batcher.cli.options import job_argument, json_option, load, set_option, simulate_option, typed
 from batcher.core.failure_advice import WITHOUT_REQUEST, advice
 from batcher.core.money.display import exact_text, rounded_text
-from batcher.runner.commands.results import failure_groups, reading
+from batcher.runner.commands.results import failure_groups, open_results
 
 
 @click.command(
@@ -28,9 +28,9 @@ def command(job: Path, overrides: tuple[str, ...], *, is_simulated: bool, as_jso
     Each group has an example row, what its rows cost, and what to do. Nothing is sent.
     """
     loaded = load(job, overrides)
-    with reading(loaded, is_simulated=is_simulated) as read:
-        groups = [_with_advice(group) for group in failure_groups(read)]
-        items = read.plan.counts.items
+    with open_results(loaded, is_simulated=is_simulated) as results:
+        groups = [_with_advice(group) for group in failure_groups(results)]
+        items = results.plan.counts.items
     if as_json:
         print_json({"items": items, "groups": groups})
         return 0

@@ -17,12 +17,12 @@ from batcher.core.row import Row
 from batcher.errors import ConfigurationError
 from batcher.runner.commands.explain_cost import CostExplained, PricesUsed, explain_cost, wasted
 from batcher.runner.commands.results import (
-    Reading,
-    RowFound,
+    Results,
+    RowResults,
     find_row,
     message_of,
     nearest_ids,
-    reading,
+    open_results,
     recorded_cost,
 )
 
@@ -53,11 +53,11 @@ def command(
     is the id of another row.
     """
     loaded = load(job, overrides)
-    with reading(loaded, is_simulated=is_simulated) as read:
-        found = find_row(read, row_id)
+    with open_results(loaded, is_simulated=is_simulated) as results:
+        found = find_row(results, row_id)
         if found is None:
-            raise _unknown(read, row_id)
-        facts = _facts(read, found)
+            raise _unknown(results, row_id)
+        facts = _facts(results, found)
     if as_json:
         print_json(facts)
         return 0
@@ -68,8 +68,8 @@ def command(
     return 0
 
 
-def _unknown(read: Reading, row_id: str) -> ConfigurationError:
-    near = [] if row_id.isdigit() else nearest_ids(read.context, row_id)
+def _unknown(results: Results, row_id: str) -> ConfigurationError:
+    near = [] if row_id.isdigit() else nearest_ids(results.context, row_id)
     names = ", ".join(near)
     return ConfigurationError(
         f"no row is called {row_id!r}",
@@ -80,9 +80,9 @@ def _unknown(read: Reading, row_id: str) -> ConfigurationError:
     )
 
 
-def _facts(read: Reading, found: RowFound) -> dict[str, Any]:
+def _facts(results: Results, found: RowResults) -> dict[str, Any]:
     """Everything that is shown, for programs."""
-    row_id = read.context.maker.row_id(found.row) if isinstance(found.row, Row) else None
+    row_id = results.context.maker.row_id(found.row) if isinstance(found.row, Row) else None
     request = found.request if isinstance(found.request, Request) else None
     names = {name.hex() for name in request.fingerprints} if request else set()
     return {
@@ -91,14 +91,14 @@ def _facts(read: Reading, found: RowFound) -> dict[str, Any]:
         "place": str(found.row.place),
         "request": None if request is None else dict(request.fields),
         "samples": [
-            _sample(read, names, result, attempts)
+            _sample(results, names, result, attempts)
             for result, attempts in zip(found.results, found.attempts, strict=True)
         ],
     }
 
 
 def _sample(
-    read: Reading,
+    results: Results,
     names: Set[str],
     result: Mapping[str, Any],
     attempts: tuple[dict[str, Any], ...],
@@ -114,17 +114,19 @@ def _sample(
         "is_kept": result["fingerprint"] is not None and result["fingerprint"] not in names,
         "error_type": result["error_type"],
         "error_message": result["error_message"],
-        "attempts": [_attempt(read, result, attempt) for attempt in attempts],
+        "attempts": [_attempt(results, result, attempt) for attempt in attempts],
         "text": message and (message.text or message.tool_input),
         "thinking": message and (message.thinking or None),
         "cost_usd": exact_text(recorded_cost(attempts)),
     }
 
 
-def _attempt(read: Reading, result: Mapping[str, Any], attempt: dict[str, Any]) -> dict[str, Any]:
+def _attempt(
+    results: Results, result: Mapping[str, Any], attempt: dict[str, Any]
+) -> dict[str, Any]:
     explained = None
     if attempt["billing"] == "billed":
-        explained = explain_cost(read, attempt, message_of(attempt))
+        explained = explain_cost(results, attempt, message_of(attempt))
     worst, cost = attempt["worst_case_usd"], attempt["cost_usd"]
     return {
         "sent_at": attempt["sent_at"].isoformat(timespec="milliseconds"),

@@ -11,8 +11,8 @@ from batcher.cli.messages import print_json, say, tell
 from batcher.cli.options import json_option, load, set_option, simulate_option, typed
 from batcher.cli.status_lines import status_lines
 from batcher.cli.watching import watch
-from batcher.runner.commands.results import has_state
-from batcher.runner.commands.status import GOES_ON, follow, read_status
+from batcher.runner.commands.results import has_checkpoint
+from batcher.runner.commands.status import UNFINISHED, follow, read_status
 from batcher.runner.workspace import Workspace
 
 # Two folders down is enough for a folder of jobs, and quick wherever it is typed.
@@ -102,7 +102,7 @@ def _tell_none(workspace: Workspace, job: Path, *, as_json: bool) -> None:
         print_json({"state": "none", "folder": str(workspace.state)})
         return
     beside = workspace.state.with_name(f"{workspace.state.name}.simulated") / "status.json"
-    if has_state(workspace):
+    if has_checkpoint(workspace):
         tell("no status is left of the last run; batcher run writes it anew")
     else:
         tell(f"no run yet: {workspace.state} does not hold one")
@@ -128,7 +128,7 @@ def _exit_code(status: Mapping[str, Any]) -> int:
 
 
 def _next(status: Mapping[str, Any], job: Path, *, is_simulated: bool) -> str:
-    if status["state"] in GOES_ON:
+    if status["state"] in UNFINISHED:
         return f"{typed('status', job, is_simulated=is_simulated)} --watch"
     if "next" in status:
         return typed(str(status["next"]), job, is_simulated=is_simulated)

@@ -8,7 +8,7 @@ from functools import partial
 from batcher.core.estimate.estimate import Estimate
 from batcher.errors import Problem
 from batcher.inputs.job_file.load import LoadedJob
-from batcher.runner.commands.beginnings import found_or_empty
+from batcher.runner.commands.results import open_checkpoint_or_empty
 from batcher.runner.findings import Findings
 from batcher.runner.job_context import JobContext
 from batcher.runner.planning.budget import open_budget
@@ -73,7 +73,7 @@ class _Planned:
 
 def _plan(context: JobContext, findings: Findings, now: datetime) -> _Planned:
     """Read and render every row, and compare the requests with what is recorded."""
-    with found_or_empty(context.workspace) as found:
+    with open_checkpoint_or_empty(context.workspace) as found:
         plan = make_plan(context, found.checkpoint.call)
         findings.attempt(partial(check_plan, plan, context))
         findings.attempt(partial(open_budget, context, plan, found.checkpoint.call, now, None))

@@ -1,8 +1,7 @@
-"""Estimates a job from everything that can be known without sending a request that is paid for."""
+"""Estimates the cost of a job without sending a request that is paid for."""
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -13,11 +12,10 @@ from batcher.api.key import Secret, read_key
 from batcher.core.estimate.delivery_advice import Advice, advise
 from batcher.core.estimate.estimate import Estimate
 from batcher.core.estimate.evidence import CountedRequest
-from batcher.core.job import ApiSection
 from batcher.core.money.budget import BudgetState
 from batcher.errors import ConfigurationError
 from batcher.inputs.job_file.load import LoadedJob
-from batcher.runner.commands.beginnings import found_or_empty
+from batcher.runner.commands.results import open_checkpoint_or_empty
 from batcher.runner.job_context import JobContext, open_job
 from batcher.runner.planning.budget import open_budget
 from batcher.runner.planning.count_tokens import count_prompts
@@ -26,7 +24,7 @@ from batcher.runner.planning.pilot import draw, only
 from batcher.runner.planning.planner import Plan, make_plan
 from batcher.runner.planning.preflight import changed, check_plan
 from batcher.runner.sending.feed import pending_requests
-from batcher.runner.simulator_process import running_simulator
+from batcher.runner.simulator_process import server_of
 from batcher.store.budget import counted as counted_money
 from batcher.store.estimates import predicted_of
 from batcher.store.writer import CheckpointCall
@@ -36,11 +34,11 @@ _SAMPLE = 100
 
 @dataclass(frozen=True, slots=True)
 class Estimated:
-    """A job's plan, what it will cost, and what is to be said of it.
+    """A job's plan and what it will cost.
 
-    ``spent_usd`` is what the job has cost so far, ``budget`` where its budget stands. ``notes``
-    say what the estimate could not use. ``held_by`` says which run holds the checkpoint: what that
-    has answered is then not counted.
+    ``spent_usd`` is what the job has cost so far; ``budget`` is None without one. ``notes`` are
+    sentences for the user, such as why the API did not count prompts. ``held_by`` names the run
+    that holds the checkpoint: its answers are then not counted.
     """
 
     context: JobContext
@@ -61,22 +59,22 @@ def estimate_job(
     is_offline: bool,
     rows_read: Callable[[int], None] = lambda _: None,
 ) -> Estimated:
-    """Estimate what a run would cost that is started now.
+    """Estimate what a run would cost if it started now.
 
-    Prompts of a sample are counted by the API, when there is a key and no answer to learn from.
-    Raises ConfigurationError for what would keep a run from starting, but for what it would ask.
+    The API counts the prompts of a sample when there is a key and no answer to learn from. Raises
+    ConfigurationError for everything that stops a run before its first question to the user.
     """
     now = datetime.now(UTC)
     context = open_job(loaded, is_simulated=is_simulated, today=now.date())
     notes: list[str] = []
-    with found_or_empty(context.workspace) as found:
+    with open_checkpoint_or_empty(context.workspace) as found:
         db = found.checkpoint.call
         plan = make_plan(context, db, rows_read)
         check_plan(plan, context)
         estimate = estimate_plan(context, plan, db)
         if estimate.basis == "text" and plan.counts.to_send and not is_offline:
             sample = _sample(context, plan, db)
-            counts = _counted(context, environ, sample, notes)
+            counts = _count(context, environ, sample, notes)
             if counts:
                 estimate = estimate_plan(context, plan, db, counts)
         budget = open_budget(context, plan, db, now, None)
@@ -92,7 +90,10 @@ def estimate_job(
 
 @dataclass(frozen=True, slots=True)
 class _Sampled:
-    """A request to count: its rates' group, its estimated prompt, and its fields."""
+    """A request to count.
+
+    ``group`` names its model and rates, ``predicted`` is the estimate of its prompt in tokens.
+    """
 
     group: str
     predicted: float
@@ -100,48 +101,35 @@ class _Sampled:
 
 
 def _sample(context: JobContext, plan: Plan, db: CheckpointCall) -> list[_Sampled]:
-    """Draw some of the requests to send, and make them."""
+    """Draw some of the requests to send and build them."""
     items = sorted(draw(plan, db, _SAMPLE))
     rows = db(predicted_of, items)
-    made = pending_requests(context, only(plan, context, db, items))
+    requests = pending_requests(context, only(plan, context, db, items))
     return [
         _Sampled(row["group"], row["predicted"], json.loads(pending.body))
-        for row, pending in zip(rows, made, strict=True)
+        for row, pending in zip(rows, requests, strict=True)
     ]
 
 
-def _counted(
+def _count(
     context: JobContext,
     environ: Mapping[str, str],
     sample: Sequence[_Sampled],
     notes: list[str],
 ) -> list[CountedRequest]:
-    """Have the API count them; what it did not is noted, and no reason to stop."""
+    """Let the API count the prompts of a sample; add a note for those that it did not count."""
     try:
-        with _server(context, environ) as (api, key):
-            chance = Random().random  # noqa: S311 - for jitter
-            counts = count_prompts(api, key, [one.fields for one in sample], chance)
+        key = Secret("simulator") if context.asks_simulator else read_key(context.job.api, environ)
+        with server_of(context, latency=0.0) as api:
+            jitter = Random().random  # noqa: S311 - not for secrets
+            counts = count_prompts(api, key, [request.fields for request in sample], jitter)
     except ConfigurationError as error:
-        notes.append(f"the API counted no prompts: {error.message}")
+        notes.append(f"token counts are estimated from the text: {error.message}")
         return []
-    trouble = counts.trouble or (counts.halt and counts.halt.message)
-    if trouble:
-        notes.append(f"the API counted {len(counts.tokens)} of {len(sample)} prompts: {trouble}")
+    problem = counts.trouble or (counts.halt and counts.halt.message)
+    if problem:
+        notes.append(f"the API counted {len(counts.tokens)} of {len(sample)} prompts: {problem}")
     return [
         CountedRequest(sample[place].group, sample[place].predicted, number)
         for place, number in sorted(counts.tokens.items())
     ]
-
-
-@contextmanager
-def _server(
-    context: JobContext, environ: Mapping[str, str]
-) -> Iterator[tuple[ApiSection, Secret | None]]:
-    """The API to ask and the key for it; the embedded simulator runs only meanwhile."""
-    api = context.job.api
-    if context.asks_simulator:
-        with running_simulator(0.0) as url:
-            changes = {"base_url": url, "auth": "x-api-key"}
-            yield api.model_copy(update=changes), Secret("simulator")
-        return
-    yield api, read_key(api, environ)

@@ -20,7 +20,7 @@ from batcher.core.money.pinned import PinnedPrices
 from batcher.core.money.prices import UnknownModelError
 from batcher.core.money.statement import Charge, itemised
 from batcher.core.money.usage import UsageError, parse_usage
-from batcher.runner.commands.results import Reading
+from batcher.runner.commands.results import Results
 from batcher.runner.job_context import JobContext
 from batcher.store.bill import price_tables, tables_of_runs, usage_of
 
@@ -53,17 +53,17 @@ class CostExplained:
 
 
 def explain_cost(
-    read: Reading, attempt: Mapping[str, Any], message: Message | None
+    results: Results, attempt: Mapping[str, Any], message: Message | None
 ) -> CostExplained:
     """Itemise what a billed attempt cost; at today's prices where those of its run are lost."""
-    digests = read.db(tables_of_runs)
-    table = read.db(price_tables).get(digests.get(attempt["run_id"], ""))
+    digests = results.db(tables_of_runs)
+    table = results.db(price_tables).get(digests.get(attempt["run_id"], ""))
     pinned = None if table is None else _by_its_own(table, attempt)
     if pinned is not None:
         return pinned
     if message is None:
         return CostExplained((), problem="its answer is no message")
-    return _by_todays(read.context, attempt, message)
+    return _by_todays(results.context, attempt, message)
 
 
 def wasted(

@@ -1,4 +1,4 @@
-"""Writes the output again, elsewhere or in another format, from what is recorded."""
+"""Writes the output again from the checkpoint, to another path or in another format."""
 
 import os
 from collections.abc import Iterator
@@ -9,7 +9,7 @@ from typing import Literal
 from batcher.errors import ConfigurationError
 from batcher.outputs.atomic import check_replaceable
 from batcher.outputs.jsonl_output import LinesOutput, batch_result_lines, json_lines
-from batcher.runner.commands.results import Reading, last_run_id
+from batcher.runner.commands.results import Results, last_run_id
 from batcher.runner.planning.output_layout import layout_of
 from batcher.runner.workspace import Workspace
 from batcher.runner.writing.output import Target, export_parquet, result_tables
@@ -18,12 +18,12 @@ from batcher.store.plans import count_open, count_statuses, read_results
 Format = Literal["parquet", "jsonl", "messages-batch"]
 
 _ENDINGS = {"jsonl": ".jsonl", "messages-batch": ".results.jsonl"}
-_STRETCH = 1024
+_CHUNK_ITEMS = 1024
 
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """What was written: the file or folder, its rows by status, and how many may still change."""
+    """An output that was written; ``open_items`` are the items that a run may still answer."""
 
     path: Path
     format: Format
@@ -33,67 +33,67 @@ class Written:
 
 
 def default_path(workspace: Workspace, wanted: Format) -> Path:
-    """Name the output of a format: the job's own, or a file beside it."""
+    """Return the default path of a format: the job's output, or a file beside it."""
     if wanted == "parquet":
         return workspace.output
     return workspace.output.with_suffix(_ENDINGS[wanted])
 
 
-def write_export(read: Reading, path: Path, wanted: Format, *, is_partial: bool) -> Written:
-    """Write the output whole or not at all.
+def write_export(results: Results, path: Path, wanted: Format, *, is_partial: bool) -> Written:
+    """Write the whole output, or nothing.
 
-    Raises ConfigurationError when rows are open and ``is_partial`` is not set, or when ``path``
-    cannot be, or should not be, written.
+    Raises ConfigurationError when rows are open and ``is_partial`` is not set, and when ``path``
+    cannot be written or is a part of the job.
     """
-    allowance = read.context.job.retry.unknown_attempts
-    still_open = read.db(count_open, allowance)
-    items = read.plan.counts.items
+    allowance = results.context.job.retry.unknown_attempts
+    still_open = results.db(count_open, allowance)
+    items = results.plan.counts.items
     if still_open and not is_partial:
         raise ConfigurationError(
             f"{still_open:,} of {items:,} rows have no final result yet",
             hint="run the job to its end first, or add --partial to export what is there",
         )
-    _check_path(read, path, wanted)
+    _check_path(results, path, wanted)
     if wanted == "parquet":
-        target = Target(path, last_run_id(read))
-        export_parquet(read.context, read.plan, read.db, target)
+        target = Target(path, last_run_id(results))
+        export_parquet(results.context, results.plan, results.db, target)
     else:
         with LinesOutput(path) as file:
-            for lines in _lines(read, wanted):
+            for lines in _lines(results, wanted):
                 file.write(lines)
             file.finish()
-    return Written(path, wanted, items, read.db(count_statuses), still_open)
+    return Written(path, wanted, items, results.db(count_statuses), still_open)
 
 
-def _lines(read: Reading, wanted: Format) -> Iterator[Iterator[bytes]]:
+def _lines(results: Results, wanted: Format) -> Iterator[Iterator[bytes]]:
     if wanted == "jsonl":
-        layout = layout_of(read.context, read.plan)
-        for table in result_tables(read.context, read.plan, read.db, layout):
+        layout = layout_of(results.context, results.plan)
+        for table in result_tables(results.context, results.plan, results.db, layout):
             yield json_lines(table)
         return
-    for first in range(0, len(read.plan.to_send), _STRETCH):
-        results = read.db(read_results, first, first + _STRETCH - 1)
-        yield batch_result_lines(results, has_samples=read.context.samples > 1)
+    for first in range(0, len(results.plan.to_send), _CHUNK_ITEMS):
+        table = results.db(read_results, first, first + _CHUNK_ITEMS - 1)
+        yield batch_result_lines(table, has_samples=results.context.samples > 1)
 
 
-def _check_path(read: Reading, path: Path, wanted: Format) -> None:
-    """Refuse a path that cannot be written, or that holds what the export is made from."""
+def _check_path(results: Results, path: Path, wanted: Format) -> None:
+    """Refuse a path that cannot be written, and one whose file or folder the job needs."""
     check_replaceable(path)
-    context, loaded = read.context, read.context.loaded
-    request, whole = loaded.job.request, path.resolve()
+    context, loaded = results.context, results.context.loaded
+    request, resolved = loaded.job.request, path.resolve()
     texts = [loaded.folder / name for name in (request.system_file, request.prompt_file) if name]
-    ours = [stamp.path for stamp in context.source.files] + [loaded.path, *texts]
+    job_files = [stamp.path for stamp in context.source.files] + [loaded.path, *texts]
     if wanted != "parquet":
-        ours.append(context.workspace.output)
-    is_state = whole.is_relative_to(context.workspace.state.resolve())
-    if is_state or any(whole == one.resolve() for one in ours):
+        job_files.append(context.workspace.output)
+    is_state = resolved.is_relative_to(context.workspace.state.resolve())
+    if is_state or any(resolved == file.resolve() for file in job_files):
         raise ConfigurationError(
             f"{path} is part of the job and must not be overwritten", hint="choose another --out"
         )
     if not path.parent.is_dir():
         raise ConfigurationError(
             f"the folder {path.parent} does not exist",
-            hint=f"make it first: mkdir -p {path.parent}",
+            hint=f"create it: mkdir -p {path.parent}",
         )
     if wanted != "parquet" and path.is_dir():
         raise ConfigurationError(f"{path} is a folder", hint="name a file in --out")

@@ -1,18 +1,21 @@
-"""Reads what a job has recorded, beside its input, without sending or changing anything."""
+"""Reads the recorded results of a job together with its input; sends and changes nothing."""
 
 import difflib
+import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 from itertools import islice
+from pathlib import Path
 from typing import Any
 
+from batcher import __version__
 from batcher.core.answers.message import Message, UnreadableMessage, parse_message
 from batcher.core.request.build import Request, Unsendable
 from batcher.core.row import BadRow, Row
-from batcher.errors import ConfigurationError
+from batcher.errors import ConfigurationError, LockedError
 from batcher.inputs.job_file.load import LoadedJob
 from batcher.runner.job_context import JobContext, open_job
 from batcher.runner.planning.planner import Plan, make_plan
@@ -22,12 +25,12 @@ from batcher.store.lock import Holder, Lock
 from batcher.store.plans import attempts_of, begin_results, failures, find_items, read_results
 from batcher.store.writer import CheckpointCall
 
-_IDS_LOOKED_AT = 20_000
+_IDS_SEARCHED = 20_000
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
-    """A job's input and its recorded results, joined; lives as long as ``reading`` is open."""
+class Results:
+    """A job's input and its recorded results; usable only inside ``open_results``."""
 
     context: JobContext
     plan: Plan
@@ -35,8 +38,8 @@ class Reading:
 
 
 @dataclass(frozen=True, slots=True)
-class RowFound:
-    """One row with its request and, for each sample, its result and attempts."""
+class RowResults:
+    """One row, its request and, for each sample, the result and the attempts."""
 
     row: Row | BadRow
     request: Request | Unsendable
@@ -44,14 +47,22 @@ class RowFound:
     attempts: tuple[tuple[dict[str, Any], ...], ...]
 
 
-def has_state(workspace: Workspace) -> bool:
-    """Whether anything was ever recorded there."""
+@dataclass(frozen=True, slots=True)
+class CheckpointFound:
+    """A checkpoint to plan with; ``held_by`` names the run that holds the job's own one."""
+
+    checkpoint: Checkpoint
+    held_by: str | None = None
+
+
+def has_checkpoint(workspace: Workspace) -> bool:
+    """Return whether a run has recorded anything for this job."""
     return (workspace.state / FILE_NAME).exists()
 
 
 @contextmanager
-def opened_checkpoint(workspace: Workspace) -> Iterator[Checkpoint]:
-    """Open an existing checkpoint for reading; LockedError while a run holds it."""
+def open_checkpoint(workspace: Workspace) -> Iterator[Checkpoint]:
+    """Open an existing checkpoint for reading; raise LockedError while a run holds it."""
     holder = Holder.this_process(datetime.now(UTC))
     with Lock(workspace.state, holder, is_shared=True):
         checkpoint = Checkpoint(workspace.state, is_read_only=True)
@@ -62,65 +73,88 @@ def opened_checkpoint(workspace: Workspace) -> Iterator[Checkpoint]:
 
 
 @contextmanager
-def reading(loaded: LoadedJob, *, is_simulated: bool) -> Iterator[Reading]:
-    """Open a job's state read-only and compare the input with it.
+def open_checkpoint_or_empty(workspace: Workspace) -> Iterator[CheckpointFound]:
+    """Open the job's checkpoint; if there is none, or a run holds it, open an empty one.
 
-    Raises ConfigurationError when there was no run yet, and LockedError while one goes on.
+    The empty one is in a temporary folder that is removed afterwards.
+    """
+    held_by = None
+    if has_checkpoint(workspace):
+        try:
+            with open_checkpoint(workspace) as checkpoint:
+                yield CheckpointFound(checkpoint)
+                return
+        except LockedError as error:
+            held_by = error.message
+    with tempfile.TemporaryDirectory(prefix="batcher-") as folder:
+        Checkpoint.create(Path(folder), version=__version__, now=datetime.now(UTC))
+        checkpoint = Checkpoint(Path(folder))
+        try:
+            yield CheckpointFound(checkpoint, held_by)
+        finally:
+            checkpoint.close()
+
+
+@contextmanager
+def open_results(loaded: LoadedJob, *, is_simulated: bool) -> Iterator[Results]:
+    """Open a job's checkpoint for reading and compare the input with it.
+
+    Raises ConfigurationError when the job has not run yet, and LockedError while a run is going on.
     """
     workspace = Workspace.of(loaded, is_simulated=is_simulated)
-    if not has_state(workspace):
+    if not has_checkpoint(workspace):
         raise ConfigurationError(
             f"no run yet: {workspace.state} holds no checkpoint",
-            hint=_first(loaded, is_simulated=is_simulated),
+            hint=_first_command(loaded, is_simulated=is_simulated),
         )
     context = open_job(loaded, is_simulated=is_simulated, today=datetime.now(UTC).date())
-    with opened_checkpoint(workspace) as checkpoint:
+    with open_checkpoint(workspace) as checkpoint:
         db = checkpoint.call
         plan = make_plan(context, db)
         db(begin_results)
-        yield Reading(context, plan, db)
+        yield Results(context, plan, db)
 
 
-def failure_groups(read: Reading) -> list[dict[str, Any]]:
-    """Group the rows that did not succeed, largest group first."""
-    return read.db(failures)
+def failure_groups(results: Results) -> list[dict[str, Any]]:
+    """Group the rows that did not succeed; the largest group comes first."""
+    return results.db(failures)
 
 
-def find_row(read: Reading, row_id: str) -> RowFound | None:
-    """Find a row by its id, else by its number, as ``row:5`` or ``5``; reads the input again."""
-    ordinal = _ordinal(read, row_id)
-    row = None if ordinal is None else _row_at(read, ordinal)
+def find_row(results: Results, row_id: str) -> RowResults | None:
+    """Find a row by its id, else by its number (``row:5`` or ``5``); read the input again."""
+    ordinal = _ordinal(results, row_id)
+    row = None if ordinal is None else _row_at(results, ordinal)
     if row is None:
         return None
-    samples = read.context.samples
+    samples = results.context.samples
     first = row.ordinal * samples
-    table = read.db(read_results, first, first + samples - 1)
-    results = tuple(table.to_pylist())
-    attempts = tuple(_attempts(read, result["fingerprint"]) for result in results)
+    table = results.db(read_results, first, first + samples - 1)
+    row_results = tuple(table.to_pylist())
+    attempts = tuple(_attempts(results, sample["fingerprint"]) for sample in row_results)
     if isinstance(row, BadRow):
-        return RowFound(row, Unsendable(row.error_type, row.reason), results, attempts)
-    return RowFound(row, read.context.maker.request_of(row), results, attempts)
+        return RowResults(row, Unsendable(row.error_type, row.reason), row_results, attempts)
+    return RowResults(row, results.context.maker.request_of(row), row_results, attempts)
 
 
-def _attempts(read: Reading, fingerprint: str | None) -> tuple[dict[str, Any], ...]:
+def _attempts(results: Results, fingerprint: str | None) -> tuple[dict[str, Any], ...]:
     if fingerprint is None:
         return ()
-    return tuple(read.db(attempts_of, bytes.fromhex(fingerprint)))
+    return tuple(results.db(attempts_of, bytes.fromhex(fingerprint)))
 
 
 def nearest_ids(context: JobContext, row_id: str) -> list[str]:
-    """Ids like this one, of the first 20,000 rows."""
+    """Return up to three similar ids from the first 20,000 rows."""
     ids = []
     for chunk in context.source.chunks(_id_columns(context)):
         ids += [context.maker.row_id(row) for row in chunk.rows if isinstance(row, Row)]
-        if len(ids) >= _IDS_LOOKED_AT:
+        if len(ids) >= _IDS_SEARCHED:
             break
-    names = [name for name in islice(ids, _IDS_LOOKED_AT) if isinstance(name, str)]
+    names = [name for name in islice(ids, _IDS_SEARCHED) if isinstance(name, str)]
     return difflib.get_close_matches(row_id, names, n=3)
 
 
 def message_of(attempt: dict[str, Any]) -> Message | None:
-    """Read the message an attempt brought back, if it is one."""
+    """Return the message in the response to an attempt; None when the response has none."""
     if attempt["http_status"] != 200 or attempt["body"] is None:
         return None
     try:
@@ -129,26 +163,26 @@ def message_of(attempt: dict[str, Any]) -> Message | None:
         return None
 
 
-def last_run_id(read: Reading) -> str:
-    """The id of the latest run that sent anything; empty when none did."""
-    folders = read.context.workspace.state.glob("*/run.json")
+def last_run_id(results: Results) -> str:
+    """Return the id of the last run that has a run.json; empty when no run has."""
+    folders = results.context.workspace.state.glob("*/run.json")
     return max((path.parent.name for path in folders), default="")
 
 
 def recorded_cost(attempts: Sequence[dict[str, Any]]) -> Decimal:
-    """The dollars of some attempts, as far as they are known."""
+    """Return the sum of the known costs of some attempts, in USD."""
     known = (attempt["cost_usd"] for attempt in attempts)
     return sum((cost for cost in known if cost is not None), Decimal(0))
 
 
-def _first(loaded: LoadedJob, *, is_simulated: bool) -> str:
-    if not is_simulated and has_state(Workspace.of(loaded, is_simulated=True)):
+def _first_command(loaded: LoadedJob, *, is_simulated: bool) -> str:
+    if not is_simulated and has_checkpoint(Workspace.of(loaded, is_simulated=True)):
         return "there is a simulated run: add --simulate to see it"
     return f"batcher run {loaded.path}{' --simulate' if is_simulated else ''}"
 
 
-def _ordinal(read: Reading, row_id: str) -> int | None:
-    items = read.db(find_items, row_id)
+def _ordinal(results: Results, row_id: str) -> int | None:
+    items = results.db(find_items, row_id)
     if items:
         return int(items[0]["ordinal"])
     number = row_id.removeprefix("row:")
@@ -157,8 +191,8 @@ def _ordinal(read: Reading, row_id: str) -> int | None:
     return None
 
 
-def _row_at(read: Reading, ordinal: int) -> Row | BadRow | None:
-    for chunk in read.context.source.chunks(read.plan.columns):
+def _row_at(results: Results, ordinal: int) -> Row | BadRow | None:
+    for chunk in results.context.source.chunks(results.plan.columns):
         if chunk.rows[-1].ordinal >= ordinal:
             return next((row for row in chunk.rows if row.ordinal == ordinal), None)
     return None

@@ -1,16 +1,12 @@
 """The third step of a run: records its start, opens the server, and sends what the plan says."""
 
 import asyncio
-from collections.abc import Iterator
-from contextlib import contextmanager
 
-from batcher.core.job import ApiSection
-from batcher.runner.job_context import JobContext
 from batcher.runner.pipeline.live import SendResult, send_live
 from batcher.runner.pipeline.session import PlannedRun, RunSession
 from batcher.runner.planning.planner import comparison_of
 from batcher.runner.record.accounting import record_start
-from batcher.runner.simulator_process import running_simulator
+from batcher.runner.simulator_process import server_of
 from batcher.store.checkpoint import Checkpoint
 from batcher.store.plans import note_seen
 from batcher.store.retries import note_replacements
@@ -37,7 +33,8 @@ def send_plan(session: RunSession, planned: PlannedRun) -> SendResult | None:
             session.writer.call,
         )
         first_attempt_id = session.writer.call(Checkpoint.next_attempt_id)
-        with _server(session.context) as api:
+        variety = _SIMULATED_VARIETY if session.context.samples > 1 else 0.0
+        with server_of(session.context, _SIMULATED_LATENCY, variety) as api:
             return asyncio.run(send_live(session, planned, api, first_attempt_id))
 
 
@@ -47,15 +44,3 @@ def _note_requests(session: RunSession) -> None:
         session.writer.call(note_seen, comparison_of(session.context))
     else:
         session.writer.call(note_replacements, session.run_id)
-
-
-@contextmanager
-def _server(context: JobContext) -> Iterator[ApiSection]:
-    """Yield the API to talk to; the embedded simulator runs only as long as it is needed."""
-    api = context.job.api
-    if not context.asks_simulator:
-        yield api
-        return
-    variety = _SIMULATED_VARIETY if context.samples > 1 else 0.0
-    with running_simulator(_SIMULATED_LATENCY, variety) as url:
-        yield api.model_copy(update={"base_url": url, "auth": "x-api-key"})
