@@ -156,6 +156,7 @@ def records_of(request: Request, attempt: int) -> tuple[Intent, OutcomeRecord]:
         output_tokens=30,
         thinking_tokens=None,
         cost_usd=Decimal("0.00021"),
+        rates="standard",
         latency_s=1.25,
         ttft_s=None,
         ended_at=THEN,
