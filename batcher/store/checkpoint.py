@@ -74,6 +74,7 @@ class Checkpoint:
             # What is refused stays as it is: the missing part of its log may be found again.
             if not is_read_only:
                 migrate(self, version, MIGRATIONS)
+            self.execute(script("views"))
             ((longest,),) = self.rows("SELECT coalesce(max(body_bytes), 0) FROM outcomes")
             self.make_room(longest_answer=longest)
             fold_on_close(self._connection)

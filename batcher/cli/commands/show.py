@@ -140,7 +140,7 @@ def _attempt(
         "request_id": attempt["request_id"],
         "latency_s": attempt["latency_s"],
         "billing": attempt["billing"] or "unknown",
-        "is_released": bool(attempt["is_released"]),
+        "is_released": attempt["state"] == "released",
         "waste": wasted(attempt, result),
         "cost_usd": None if cost is None else exact_text(cost),
         "worst_case_usd": None if worst is None else exact_text(worst),

@@ -87,7 +87,7 @@ def rescue(copy: DamagedCopy, tables: Sequence[Stored], folder: Path, now: datet
                     _put(checkpoint, stored.name, part.rows)
         checkpoint.add(_REPAIR["remake_attempts"], now=now)
         checkpoint.execute("CHECKPOINT c")
-        ((attempts, at_most_usd, unbounded),) = checkpoint.rows(_REPAIR["unseen"])
+        ((attempts, at_most_usd, unbounded),) = checkpoint.rows(_REPAIR["open_attempts"])
     finally:
         checkpoint.close()
     return Unknown(attempts, at_most_usd, unbounded)

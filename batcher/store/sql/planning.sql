@@ -122,8 +122,6 @@ ended AS (
     SELECT coalesce(r.fingerprint, o.fingerprint) AS fingerprint,
            coalesce(min(attempt_id) FILTER (WHERE is_final AND status = 'succeeded'), max(attempt_id) FILTER (WHERE is_final)) AS final_attempt,
            max(attempt_id) AS last_attempt,
-           count(*) FILTER (WHERE coalesce(pays, true)) AS outcomes,
-           count(*) FILTER (WHERE coalesce(pays, true) AND billing = 'unknown') AS unknown_outcomes,
            sum(cost_usd) FILTER (WHERE coalesce(pays, true)) AS cost_usd,
            count(*) FILTER (WHERE coalesce(pays, true) AND billing = 'billed' AND cost_usd IS NULL) AS unpriced
     FROM outcomes o LEFT JOIN replaced r ON r.replaced_by = o.fingerprint GROUP BY ALL
@@ -133,12 +131,17 @@ sent AS (
            count(*) AS attempts, min(sent_at) AS first_sent_at, max(attempt_id) AS last_sent
     FROM attempts a LEFT JOIN replaced r ON r.replaced_by = a.fingerprint
     WHERE coalesce(pays, true) GROUP BY ALL
+),
+unknown AS (
+    SELECT coalesce(r.fingerprint, s.fingerprint) AS fingerprint, count(*) AS attempts
+    FROM attempt_states s LEFT JOIN replaced r ON r.replaced_by = s.fingerprint
+    WHERE s.state IN ('open', 'unknown', 'released') AND coalesce(pays, true) GROUP BY ALL
 )
 SELECT w.fingerprint, w.first_item, e.final_attempt, e.last_attempt, s.first_sent_at, s.last_sent,
        coalesce(s.attempts, 0) AS attempts,
-       coalesce(s.attempts, 0) - coalesce(e.outcomes, 0) + coalesce(e.unknown_outcomes, 0) AS unknown_attempts,
+       coalesce(u.attempts, 0) AS unknown_attempts,
        coalesce(e.cost_usd, 0) AS cost_usd, coalesce(e.unpriced, 0) AS unpriced
-FROM wanted w LEFT JOIN sent s USING (fingerprint) LEFT JOIN ended e USING (fingerprint);
+FROM wanted w LEFT JOIN sent s USING (fingerprint) LEFT JOIN ended e USING (fingerprint) LEFT JOIN unknown u USING (fingerprint);
 
 -- name: count_plan
 -- The planning line, in one row.

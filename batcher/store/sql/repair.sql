@@ -24,7 +24,7 @@ SELECT o.attempt_id, o.fingerprint,
        o.cost_usd
 FROM outcomes o WHERE o.attempt_id NOT IN (SELECT attempt_id FROM attempts) ORDER BY o.attempt_id;
 
--- name: unseen
--- Attempts whose outcome is not there: how many, and what they may have cost where that is bounded.
-SELECT count(*), coalesce(sum(worst_case_usd), 0), count(*) - count(worst_case_usd) FROM attempts
-WHERE attempt_id NOT IN (SELECT attempt_id FROM outcomes);
+-- name: open_attempts
+-- Attempts without an outcome: how many, what those with a bound cost at most, how many have no bound.
+SELECT count(*), coalesce(sum(worst_case_usd), 0), count(*) - count(worst_case_usd)
+FROM attempt_states WHERE state = 'open';

@@ -33,9 +33,7 @@ ORDER BY r.item;
 -- may have cost unseen (NULL: no bound of that is known). Of a request that replaced that of several
 -- rows the same row pays as in create_answered.
 WITH lost AS (
-    SELECT a.attempt_id, a.fingerprint, a.worst_case_usd
-    FROM attempts a LEFT JOIN outcomes o USING (attempt_id)
-    WHERE (o.attempt_id IS NULL OR o.billing = 'unknown') AND a.attempt_id NOT IN (SELECT attempt_id FROM releases)
+    SELECT attempt_id, fingerprint, worst_case_usd FROM attempt_states WHERE state IN ('open', 'unknown')
 ),
 paid AS (
     SELECT arg_min(r.item, CASE WHEN r.fingerprint = l.fingerprint THEN -1 ELSE r.item END) AS item, l.worst_case_usd
@@ -63,29 +61,26 @@ GROUP BY ALL ORDER BY rows DESC, status, error_type;
 -- The whole checkpoint in one row: what was billed, and what may have been; somebody has decided of
 -- the released ones that they were not.
 SELECT count(*) AS attempts,
-       count(DISTINCT a.fingerprint) AS requests,
-       count(o.attempt_id) AS outcomes,
-       count(*) FILTER (WHERE o.billing = 'billed') AS billed,
-       count(*) FILTER (WHERE is_unseen AND NOT is_released) AS unknown,
-       coalesce(sum(a.worst_case_usd) FILTER (WHERE is_unseen AND NOT is_released), 0) AS unknown_usd,
-       count(*) FILTER (WHERE is_unseen AND is_released) AS released,
-       coalesce(sum(a.worst_case_usd) FILTER (WHERE is_unseen AND is_released), 0) AS released_usd,
-       count(*) FILTER (WHERE o.billing = 'billed' AND o.cost_usd IS NULL) AS unpriced,
-       coalesce(sum(o.cost_usd), 0) AS cost_usd,
+       count(DISTINCT fingerprint) AS requests,
+       count(*) FILTER (WHERE has_outcome) AS outcomes,
+       count(*) FILTER (WHERE state = 'billed') AS billed,
+       count(*) FILTER (WHERE state IN ('open', 'unknown')) AS unknown,
+       coalesce(sum(worst_case_usd) FILTER (WHERE state IN ('open', 'unknown')), 0) AS unknown_usd,
+       count(*) FILTER (WHERE state = 'released') AS released,
+       coalesce(sum(worst_case_usd) FILTER (WHERE state = 'released'), 0) AS released_usd,
+       count(*) FILTER (WHERE state = 'billed' AND cost_usd IS NULL) AS unpriced,
+       coalesce(sum(cost_usd), 0) AS cost_usd,
        coalesce(sum(COLUMNS('^(.+_tokens)$')), 0)::BIGINT AS '\1'
-FROM (SELECT *, attempt_id IN (SELECT attempt_id FROM releases) AS is_released FROM attempts) a
-LEFT JOIN outcomes o USING (attempt_id)
-CROSS JOIN LATERAL (SELECT o.attempt_id IS NULL OR o.billing = 'unknown' AS is_unseen) k
-WHERE $run_id IS NULL OR a.run_id = $run_id;
+FROM attempt_states
+WHERE $run_id IS NULL OR run_id = $run_id;
 
 -- name: attempts_of
 -- Every attempt of one request and of those that replaced it, oldest first.
-SELECT a.attempt_id, a.run_id, a.fingerprint <> $fingerprint::UUID AS is_other_form, a.model AS requested_model, a.sent_at, a.worst_case_usd,
-       a.attempt_id IN (SELECT attempt_id FROM releases) AS is_released, o.* EXCLUDE (attempt_id, fingerprint)
-FROM attempts a LEFT JOIN outcomes o USING (attempt_id)
-WHERE a.fingerprint = $fingerprint::UUID
-   OR a.fingerprint IN (SELECT replaced_by FROM replacements WHERE fingerprint = $fingerprint::UUID)
-ORDER BY a.attempt_id;
+SELECT s.* EXCLUDE (fingerprint), s.fingerprint <> $fingerprint::UUID AS is_other_form
+FROM attempt_states s
+WHERE s.fingerprint = $fingerprint::UUID
+   OR s.fingerprint IN (SELECT replaced_by FROM replacements WHERE fingerprint = $fingerprint::UUID)
+ORDER BY attempt_id;
 
 -- name: latencies
 -- Percentiles of one run's answers: seconds, to the end and to the first content of a stream, and
