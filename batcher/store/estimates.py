@@ -73,7 +73,7 @@ def worst_of(
 
     And the least bound of one attempt; None without bounds.
     """
-    with checkpoint.holding("items", pa.table({"item": items})):
+    with checkpoint.named_table("items", pa.table({"item": items})):
         ((worst, repairs, least, is_unbounded),) = checkpoint.rows(_ESTIMATING["worst_of"])
     if is_unbounded or worst is None:
         return None, None
@@ -84,6 +84,6 @@ def _of(
     checkpoint: Checkpoint, query: str, items: Sequence[int] | pa.Array, **parameters: Any
 ) -> list[Row]:
     """Ask about some items."""
-    with checkpoint.holding("items", pa.table({"item": items})):
+    with checkpoint.named_table("items", pa.table({"item": items})):
         rows: list[Row] = checkpoint.table(_ESTIMATING[query], **parameters).to_pylist()
     return rows

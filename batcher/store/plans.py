@@ -86,7 +86,7 @@ def mark_duplicate_ids(checkpoint: Checkpoint, files: Sequence[str]) -> None:
 def finish_plan(checkpoint: Checkpoint, comparison: InputComparison) -> PlanCounts:
     """Compare the plan with what is recorded."""
     ((items,),) = checkpoint.rows("SELECT count(*) FROM plan")
-    checkpoint.make_room(items=items)
+    checkpoint.raise_memory_limit(items=items)
     about = {"has_ids": comparison.has_ids, "coverage": comparison.coverage.hex()}
     checkpoint.execute(_PLANNING["create_seen"], **about)
     checkpoint.execute(_PLANNING["create_kept"])

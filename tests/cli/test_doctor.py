@@ -205,7 +205,7 @@ def test_the_status_of_a_refused_run_leads_to_doctor(
     Watermark(state).write(100)
     assert batcher("run", job, "--simulate", "--yes").code == 1
     said = batcher("status", job, "--simulate")
-    assert "records, and held 100" in said.out
+    assert "records, but it had 100" in said.out
     assert said.err == f"next   batcher doctor {job} --simulate\n"
     found = batcher("status", job, "--simulate", "--json").json
     assert (found["exit_code"], found["next"]) == (1, "doctor")

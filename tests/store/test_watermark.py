@@ -42,7 +42,7 @@ def test_a_missing_log_is_noticed(tmp_path: Path) -> None:
     fill(tmp_path)
     (tmp_path / WAL).unlink()
     for is_read_only in (False, True):
-        with pytest.raises(CheckpointError, match="held 10") as caught:
+        with pytest.raises(CheckpointError, match="had 10") as caught:
             Checkpoint(tmp_path, is_read_only=is_read_only)
         assert "doctor" in str(caught.value.hint)
 
@@ -63,7 +63,7 @@ def test_a_lost_checkpoint_is_not_begun_anew(tmp_path: Path) -> None:
     """Its answers were paid for; only whoever moves the folder away pays again."""
     fill(tmp_path)
     (tmp_path / FILE_NAME).unlink()
-    with pytest.raises(CheckpointError, match="held 10 records"):
+    with pytest.raises(CheckpointError, match="had 10 records"):
         Checkpoint.create(tmp_path, version="0", now=NOW)
     assert not (tmp_path / FILE_NAME).exists()
 
