@@ -5,6 +5,7 @@ from datetime import date
 from functools import partial
 
 from batcher.core.cache.prefix import PrefixNamer
+from batcher.core.item_index import ItemIndex
 from batcher.core.job import SIMULATOR, Job
 from batcher.core.money.prices import PriceTable
 from batcher.core.quality.gold_labels import GoldLabels
@@ -40,6 +41,11 @@ class JobContext:
     def samples(self) -> int:
         """The number of answers that each row gets."""
         return self.job.request.samples
+
+    @property
+    def items(self) -> ItemIndex:
+        """The numbers of the job's items: one for each answer that a row asks for."""
+        return ItemIndex(self.samples)
 
     @property
     def gold(self) -> GoldLabels | None:

@@ -68,7 +68,7 @@ def test_check_lists_bad_rows(
     job = write_job(tmp_path, JOB.replace("[request]", f'on_bad_row = "{on_bad_row}"\n[request]'))
     said = batcher("check", job, "--simulate")
     assert said.code == code
-    assert f"{word}1 of 6 rows are bad" in said.err
+    assert f"{word}1 of 6 rows is bad" in said.err
     assert "rows.jsonl:5: the id is also that of rows.jsonl:1" in said.err
 
 

@@ -89,7 +89,7 @@ def test_a_retry_of_rows_that_cannot_be_asked(tmp_path: Path, batcher: Command) 
     batcher("run", job, "--simulate", "-q")
     said = batcher("retry", job, "--simulate")
     assert said.code == 3
-    assert "2 rows cannot be asked; mend the input, then batcher run JOB" in said.err
+    assert "2 bad rows cannot be sent; fix the input, then run: batcher run JOB" in said.err
     assert "no row failed" not in said.err
 
 

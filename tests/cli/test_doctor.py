@@ -217,5 +217,5 @@ def test_the_status_of_a_run_that_was_not_begun(job: Path, batcher: Command) -> 
     (job.parent / "rows.jsonl").write_text('{"id": "CANARY"}\n')
     assert batcher("run", job, "--simulate", "--yes").code == 2
     found = batcher("status", job, "--simulate", "--json").json
-    assert found["reason"] == "1 of 1 rows are bad; nothing was sent"
+    assert found["reason"] == "1 of 1 row is bad; nothing was sent"
     assert found["next"] == "run"

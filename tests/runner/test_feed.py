@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from batcher.core.item_index import ItemIndex
 from batcher.core.money.bound import WorstCase
 from batcher.core.request.build import Request, Unsendable
 from batcher.core.row import BadRow, Place, Row
@@ -44,6 +45,11 @@ class FakeInput:
         return self
 
     maker = policy = source
+
+    @property
+    def items(self) -> ItemIndex:
+        """The items of its rows."""
+        return ItemIndex(self.samples)
 
     def chunks(self, columns: frozenset[str] | None) -> Iterator[Any]:
         """Read rows, a few at a time."""

@@ -195,7 +195,7 @@ def test_a_kept_column_that_no_row_has_is_an_error(job: Job) -> None:
 def test_a_column_of_several_kinds_is_said(job: Job) -> None:
     """A column that had to become JSON text is named before the run."""
     job.write([GOOD, '{"id": 7, "text": "two"}'])
-    assert "'id' holds values of several kinds" in job.run()
+    assert "'id' has values of several types" in job.run()
 
 
 def test_bad_rows_take_no_other_rows_id(job: Job) -> None:

@@ -95,7 +95,7 @@ def test_exactly_enough_is_enough(tmp_path: Path) -> None:
     job.write([*rows(8), {"id": "new", "text": "one more"}])
     billed = server.ledger()["cost_usd"]
     said = job.run("--max-cost", billed, code=6)
-    assert "1 rows are left, expected to cost" in said
+    assert "1 row is left, expected to cost" in said
     assert "by the estimate" in said
     assert server.ledger()["requests"] == 8
     type_next(said)

@@ -365,7 +365,7 @@ def test_a_name_that_is_taken_is_said(fields: str, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "batcher", "check", str(job.path), "--simulate"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 2
-    assert "bears the name of another column" in done.stderr
+    assert "has the name of another output column" in done.stderr
 
 
 def test_check_says_what_is_enforced_by_whom(tmp_path: Path) -> None:

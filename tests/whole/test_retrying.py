@@ -85,7 +85,7 @@ def test_only_takes_types_and_statuses(tmp_path: Path) -> None:
     sent = len(keys(server))
     said = retry(job, "--only", "trunkated", code=2)
     assert "no failed row is trunkated" in said
-    assert "there are: max_tokens (" in said
+    assert "types of failed rows: max_tokens (" in said
     assert len(keys(server)) == sent
     server.close()
 

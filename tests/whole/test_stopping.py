@@ -190,7 +190,7 @@ def test_an_input_that_changes_in_the_middle_is_said(tmp_path: Path) -> None:
         file.write('{"id": "new", "text": "one more"}\n')
     _, said = process.communicate(timeout=60)
     assert process.returncode == 1
-    assert "changed while it was in use" in said
+    assert "changed while it was being read" in said
     assert "spent" in said
     assert "next" in said
     assert list((tmp_path / "runs" / "job").glob("*/run.json"))

@@ -8,6 +8,7 @@ from batcher.core.answers.outcome import Outcome, Status, Verdict
 from batcher.core.money.budget import BudgetState
 from batcher.core.money.display import rounded_text
 from batcher.core.money.exact import total
+from batcher.core.plural import counted
 
 SAME_FAILURES = 20
 
@@ -138,7 +139,7 @@ def budget_reached(
         unknown = rounded_text(budget.unknown)
         message += f", and up to {unknown} for attempts whose billing status is unknown"
     basis = unsent.basis.value.format(rounded_text(unsent.usd))
-    message += f"; {unsent.rows:,} rows are left, {basis}"
+    message += f"; {counted(unsent.rows, 'row is', 'rows are')} left, {basis}"
     enough = unsent.enough(budget.used)
     if plan_cap_usd is not None and enough > plan_cap_usd:
         hint = "the saved plan has a lower cap; to send them, save a plan with a larger cap"

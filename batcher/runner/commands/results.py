@@ -126,9 +126,8 @@ def find_row(results: Results, row_id: str) -> RowResults | None:
     row = None if ordinal is None else _row_at(results, ordinal)
     if row is None:
         return None
-    samples = results.context.samples
-    first = row.ordinal * samples
-    table = results.db(read_results, first, first + samples - 1)
+    items = results.context.items.items_of(row.ordinal)
+    table = results.db(read_results, items[0], items[-1])
     row_results = tuple(table.to_pylist())
     attempts = tuple(_attempts(results, sample["fingerprint"]) for sample in row_results)
     if isinstance(row, BadRow):

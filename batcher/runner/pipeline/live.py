@@ -14,6 +14,7 @@ from batcher.core.job import ApiSection
 from batcher.core.money.display import rounded_text
 from batcher.core.pace.halt import Basis, Halt, HaltWatch, Unsent, budget_reached
 from batcher.core.pace.retry import RetryPolicy
+from batcher.core.plural import counted
 from batcher.errors import BatcherError, CheckpointError, InputError
 from batcher.runner.pipeline.session import PlannedRun, RunSession
 from batcher.runner.sending.budget_gate import BudgetGate
@@ -155,9 +156,9 @@ class _LiveDelivery:
     def _exit_message(self) -> str:
         in_flight = self.ctx.in_flight
         unrecorded = len(in_flight.unrecorded)
-        also = f" and {unrecorded} responses not on the disk yet" if unrecorded else ""
+        also = f" and {counted(unrecorded, 'response')} not on the disk yet" if unrecorded else ""
         return (
-            f"stopped at once with {in_flight.attempts} requests in flight{also}; "
+            f"stopped at once with {counted(in_flight.attempts, 'request')} in flight{also}; "
             f"up to {rounded_text(in_flight.unknown_usd)} may be billed without a record"
         )
 
@@ -190,8 +191,8 @@ class _LiveDelivery:
 
     def _drain(self, reason: str, hint: str = "") -> None:
         self.ctx.stopping.set()
-        attempts = self.ctx.in_flight.attempts
-        self.session.ui.say(f"{reason}: waiting for {attempts} requests in flight{hint}")
+        waiting = counted(self.ctx.in_flight.attempts, "request")
+        self.session.ui.say(f"{reason}: waiting for {waiting} in flight{hint}")
 
     def _disk_problem(self) -> Halt | None:
         """Check that the checkpoint can take what is in flight; may wait for the disk."""
@@ -205,7 +206,9 @@ class _LiveDelivery:
         if self.progress.stopped_by != "deadline" or not left:
             return None
         return Halt(
-            7, f"the time is up; {left:,} rows are left", "run the same command again to go on"
+            7,
+            f"the time is up; {counted(left, 'row is', 'rows are')} left",
+            "run the same command again to go on",
         )
 
     def _budget_halt(self) -> Halt | None:

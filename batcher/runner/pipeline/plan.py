@@ -3,6 +3,7 @@
 from batcher.core.estimate.estimate import Estimate
 from batcher.core.money.budget import Budget
 from batcher.core.money.display import rounded_text
+from batcher.core.plural import counted
 from batcher.runner.job_context import JobContext, open_job
 from batcher.runner.options import Retrying
 from batcher.runner.pipeline.session import PlannedRun, RunSession
@@ -59,7 +60,8 @@ def _budget(session: RunSession, plan: Plan) -> Budget | None:
     db, started = session.writer.call, session.started
     if session.options.releases_unknown:
         attempts, usd = db(release_unknown, started)
-        session.ui.say(f"released {rounded_text(usd)} reserved for {attempts:,} unknown attempts")
+        unknown = counted(attempts, "attempt") + " of unknown billing status"
+        session.ui.say(f"released {rounded_text(usd)} reserved for {unknown}")
     approval = session.options.approval
     cap_usd = None if approval is None else approval.cap_usd
     return open_budget(session.context, plan, db, started, cap_usd)

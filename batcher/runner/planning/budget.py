@@ -1,4 +1,4 @@
-"""What a run may spend: its budget, counted from what is recorded."""
+"""Opens the budget of a run: what it may still spend, after what the checkpoint records."""
 
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -21,37 +21,38 @@ def open_budget(
     started: datetime,
     cap_usd: Decimal | None,
 ) -> Budget | None:
-    """Open a job's budget as it stands; None when it has none.
+    """Open a job's budget; None when it has none.
 
-    ``cap_usd`` is that of a saved plan; the smaller of both holds. Raises ConfigurationError when
-    something of the plan, or of what is recorded, has no bound.
+    ``cap_usd`` is the cap of a saved plan; the smaller of both caps holds. Raises
+    ConfigurationError when a planned request, or a recorded attempt, has no cost bound.
     """
-    said = context.job.budget
-    caps = [cap for cap in (said.max_cost_usd, cap_usd) if cap is not None]
+    section = context.job.budget
+    caps = [cap for cap in (section.max_cost_usd, cap_usd) if cap is not None]
     if not caps:
         return None
-    since = started - DAY if said.per == "day" else None
-    found = db(counted, since)
-    if found.unbounded:
+    since = started - DAY if section.per == "day" else None
+    used = db(counted, since)
+    if used.unbounded:
         raise ConfigurationError(
-            f"{found.unbounded:,} attempts may have been billed unseen, and nobody knows for how "
-            "much at most: no budget can be held",
-            hint="look at the API's console, then release them with --release-unknown",
+            f"the billing status of {used.unbounded:,} attempts is unknown and their cost has no "
+            "bound, so no budget can be guaranteed",
+            hint="check the API's console, then release them with --release-unknown",
         )
     if plan.counts.to_send and plan.counts.worst_case_usd is None:
         raise ConfigurationError(
-            f"a budget needs a bound of every request: {_unbounded(context)}",
-            hint="change the request, or do without budget.max_cost_usd",
+            "a budget needs a cost bound for every request; this job has none: "
+            f"{_unbounded(context)}",
+            hint="change the request, or remove budget.max_cost_usd",
         )
-    return Budget(BudgetState(min(caps), found.spent, found.unknown))
+    return Budget(BudgetState(min(caps), used.spent, used.unknown))
 
 
 def _unbounded(context: JobContext) -> str:
-    """Say what leaves requests unbounded, as far as it is the same for all."""
+    """Return why requests have no cost bound, when the reason is the same for all."""
     builder = context.maker.builder
     if builder.is_fixed:
         try:
             Bound(builder.settings, context.prices.model(str(builder.settings["model"])))
         except UnboundedError as error:
             return error.message
-    return "some of them hold what nothing bounds"
+    return "some requests contain a part that nothing bounds"

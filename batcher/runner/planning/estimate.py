@@ -1,4 +1,4 @@
-"""Estimates what a plan will cost from its text and from what is recorded; sends nothing."""
+"""Estimates what a plan will cost, from its text and from recorded answers; sends nothing."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -20,24 +20,26 @@ def estimate_plan(
     db: CheckpointCall,
     counted: Sequence[CountedRequest] = (),
 ) -> Estimate:
-    """Estimate what sending a plan that was just made will cost, use and take.
+    """Estimate the cost, tokens and time of sending a plan; call it right after planning.
 
-    ``counted`` are those of its requests whose prompts the API has counted.
+    ``counted`` are the requests whose prompts the API has counted.
     """
     items = [item for item, mark in enumerate(plan.to_send) if mark]
     is_shared = bool(plan.sharing.levels)
-    found = db(figures, items, is_shared=is_shared)
-    buckets = tuple(Bucket(**row) for row in found.buckets)
+    recorded = db(figures, items, is_shared=is_shared)
+    buckets = tuple(Bucket(**row) for row in recorded.buckets)
     settings = context.maker.builder.settings if context.maker.builder.is_fixed else {}
     evidence = Evidence(
         buckets=buckets,
-        answered=tuple(AnsweredRequest(**row) for row in found.answered),
+        answered=tuple(AnsweredRequest(**row) for row in recorded.answered),
         counted=tuple(counted),
-        outputs=output_ranges(_mean_most(buckets), settings, context.prices),
+        outputs=output_ranges(_mean_max_tokens(buckets), settings, context.prices),
         sigma=plan.sigma,
     )
     job = context.job
-    cached = {row["group"]: CachedTokens(0.0, row["read"], row["written"]) for row in found.cached}
+    cached = {
+        row["group"]: CachedTokens(0.0, row["read"], row["written"]) for row in recorded.cached
+    }
     terms = Terms(
         prices=context.prices,
         settings=settings,
@@ -45,12 +47,12 @@ def estimate_plan(
         ttl=job.cache.ttl or "5m",
         worst_usd=plan.counts.worst_case_usd,
     )
-    made = estimate(evidence, terms)
-    return replace(made, duration=expected_duration(context, plan, made, found))
+    costs = estimate(evidence, terms)
+    return replace(costs, duration=expected_duration(context, plan, costs, recorded))
 
 
-def _mean_most(buckets: Sequence[Bucket]) -> dict[str, int]:
-    """The mean ``max_tokens`` of each group."""
+def _mean_max_tokens(buckets: Sequence[Bucket]) -> dict[str, int]:
+    """Return the mean ``max_tokens`` of each group of models."""
     requests: dict[str, int] = defaultdict(int)
     most: dict[str, int] = defaultdict(int)
     for bucket in buckets:

@@ -1,4 +1,4 @@
-"""What each row of an input asks for: its requests, named, bounded and measured for the plan."""
+"""Makes the plan's records from rows: each item's request, with its name, bound and length."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -7,28 +7,28 @@ from decimal import Decimal
 from batcher.core.answers.outcome import Status
 from batcher.core.digest import Digest
 from batcher.core.estimate.pricing import group_of
+from batcher.core.estimate.prompt import Prompt
 from batcher.core.estimate.tokens import NO_TEXT
 from batcher.core.money.bound import WorstCase
 from batcher.core.request.build import Request, Unsendable
 from batcher.core.row import BadRow, Row
 from batcher.errors import Problem
 from batcher.runner.job_context import JobContext
-from batcher.runner.planning.long_rows import LongRows
+from batcher.runner.planning.row_warnings import LengthWarnings
 from batcher.runner.planning.shared_prefixes import prefix_records
 from batcher.store.records import PlanRecord, PrefixRecord
 
-_LOOKED_AT = 2_000
+_SAMPLED_REQUESTS = 2_000
 NAME_BYTES = 16
 
 
 class Items:
-    """Makes the plan's records from rows, and notes on the way what is known only from all of them.
+    """Makes the plan's records row by row, and collects what is known only from all rows.
 
-    ``models`` counts the requests of each model; ``rows_digest`` names the values that requests are
-    made from, ``requests_digest`` the requests, both whatever the order. ``refused`` is what every
-    request would be refused for, ``warnings`` what is worth a word, by its text. ``long_rows`` are
-    those that hardly fit into their model's context. ``names`` are the fingerprints of all items,
-    one after another, where rows name files.
+    ``models`` counts the requests of each model. ``rows_digest`` names the values that requests are
+    made from, ``requests_digest`` the requests; neither depends on the order. ``refused`` is what
+    every request would be refused for, ``warnings`` has a warning by its text. ``names`` holds the
+    fingerprints of all items, one after another, when rows name files; else it is None.
     """
 
     def __init__(self, context: JobContext) -> None:
@@ -43,77 +43,84 @@ class Items:
         self.refused: list[Problem] = []
         self.rows_digest = Digest()
         self.requests_digest = Digest()
-        self.long_rows = LongRows()
-        # What lies in files may change between two looks at them, and is paid for as it is then.
-        spec = context.job.request
-        self.names: bytearray | None = bytearray() if spec.images or spec.documents else None
+        self.lengths = LengthWarnings()
+        # A file that a row names may change between planning and sending; only what was planned is
+        # sent, so the plan keeps the fingerprints.
+        section = context.job.request
+        self.names: bytearray | None = bytearray() if section.images or section.documents else None
         self.largest_body = 0
         self.body_bytes = 0
         self.count = 0
 
-    def of(self, row: Row | BadRow) -> Iterator[PlanRecord]:
+    def records_of(self, row: Row | BadRow) -> Iterator[PlanRecord]:
         """Yield one record for each answer that a row asks for."""
         row_id = self._context.maker.row_id(row)
         request = self._request_of(row, row_id)
-        samples = self._context.samples
-        names: tuple[bytes | None, ...] = (None,) * samples
-        content = group = predicted = most = bound = repairs = None
-        why: tuple[str | None, str | None, str | None] = (None, None, None)
+        items = self._context.items.items_of(row.ordinal)
+        names: tuple[bytes | None, ...] = (None,) * len(items)
+        content = group = prompt_tokens = max_tokens = bound = repairs = None
+        status = error_type = error_message = None
         if isinstance(request, Request):
-            names, content, most = request.fingerprints, request.content, request.max_tokens
+            names, content = request.fingerprints, request.content
+            max_tokens = request.max_tokens
             prompt = self._context.maker.prompt_rule(request.model).of(request.fields)
-            predicted = prompt.total
+            prompt_tokens = prompt.total
             prices = self._context.prices
-            group = group_of(prices.model(request.model), request.model, predicted)
-            self.long_rows.see(row.place, request, prompt, prices.facts(request.model))
+            group = group_of(prices.model(request.model), request.model, prompt_tokens)
             if request.note is not None:
-                why = (None, "client.cut", request.note)
-            if self.models.total() <= _LOOKED_AT:
-                self._text += prompt.text
-                self._tokens += predicted
-            bound, repairs = self._note(request, row.ordinal * samples)
+                error_type, error_message = "client.cut", request.note
+            self._learn_length(row, request, prompt)
+            bound, repairs = self._add_up(request, items.start)
         else:
-            status = Status.SKIPPED if request.is_skipped else Status.ERRORED
-            why = (status.value, request.error_type, request.reason)
-        for sample, name in enumerate(names):
-            self.count = row.ordinal * samples + sample + 1
-            self._keep(name)
+            status = (Status.SKIPPED if request.is_skipped else Status.ERRORED).value
+            error_type, error_message = request.error_type, request.reason
+        for item, name in zip(items, names, strict=True):
+            self.count = item + 1
+            self._keep_name(name)
             yield PlanRecord(
-                self.count - 1,
+                item,
                 row.ordinal,
-                sample,
+                item - items.start,
                 self._files[row.place.file],
                 row.place.line,
                 row_id if isinstance(row_id, str) else None,
                 name,
                 content,
                 None if bound is None else bound.usd,
-                *why,
+                status,
+                error_type,
+                error_message,
                 group,
-                predicted,
+                prompt_tokens,
                 None if bound is None else bound.prompt_tokens,
-                most,
+                max_tokens,
                 repairs,
             )
 
     @property
     def sigma(self) -> float:
-        """How far the estimated prompts may be off as a whole, going by the first ones."""
+        """The relative error of the estimated prompts as a whole, judged by the first ones."""
         return self._text.sigma * self._text.total / self._tokens if self._tokens else 0.0
 
     def take_prefixes(self) -> list[PrefixRecord]:
-        """What the requests made since the last call begin with."""
-        taken, self._prefixes = self._prefixes, []
-        return taken
+        """Return the prefixes of the requests made since the last call."""
+        prefixes, self._prefixes = self._prefixes, []
+        return prefixes
 
-    def _keep(self, name: bytes | None) -> None:
-        """Remember how an item's request is called, where files may change that."""
+    def _keep_name(self, name: bytes | None) -> None:
+        """Keep the fingerprint of the newest item, when files may change it."""
         if self.names is not None:
             self.names += bytes(NAME_BYTES * (self.count - 1) - len(self.names))
             self.names += name or bytes(NAME_BYTES)
 
-    def _note(self, request: Request, first_item: int) -> tuple[WorstCase | None, Decimal | None]:
-        """Note what a request adds to the whole; return its bounds, and that of its repairs."""
+    def _learn_length(self, row: Row | BadRow, request: Request, prompt: Prompt) -> None:
+        self.lengths.add(row.place, request, prompt, self._context.prices.facts(request.model))
+        if self.models.total() <= _SAMPLED_REQUESTS:
+            self._text += prompt.text
+            self._tokens += prompt.total
+
+    def _add_up(self, request: Request, first_item: int) -> tuple[WorstCase | None, Decimal | None]:
+        """Add a request to the sums; return the bound of one attempt, and that of its repairs."""
         self.largest_body = max(self.largest_body, len(request.body))
         self.body_bytes += len(request.body)
         self.rows_digest.add(request.content)
@@ -121,8 +128,9 @@ class Items:
             self.requests_digest.add(name)
         records = prefix_records(self._context, request, first_item)
         self._prefixes += records
-        bound = self._context.policy.bound_of(request, is_marked=bool(records))
-        return bound, None if bound is None else self._context.policy.repairs_of(bound)
+        policy = self._context.policy
+        bound = policy.bound_of(request, is_marked=bool(records))
+        return bound, None if bound is None else policy.repairs_of(bound)
 
     def _request_of(self, row: Row | BadRow, row_id: str | Unsendable) -> Request | Unsendable:
         if isinstance(row, BadRow):
@@ -138,18 +146,20 @@ class Items:
         return self._checked(request)
 
     def _checked(self, request: Request) -> Request | Unsendable:
-        """Hold a request against what its model refuses: once for a job, or for each row."""
-        is_fixed = self._context.maker.builder.is_fixed
-        if is_fixed and self._is_checked and self._context.job.request.messages is None:
+        """Check a request against what its model refuses: once for a job, or for each row."""
+        is_same_for_all = (
+            self._context.maker.builder.is_fixed and self._context.job.request.messages is None
+        )
+        if is_same_for_all and self._is_checked:
             return request
         self._is_checked = True
-        errors = []
-        for refusal in self._context.policy.refusals_of(request):
+        policy, errors = self._context.policy, []
+        for refusal in policy.refusals_of(request):
             if refusal.severity == "error":
                 errors.append(refusal)
             else:
-                self.warnings[refusal.message] = self._context.policy.problem_of(refusal)
-        if errors and (not is_fixed or self._context.job.request.messages is not None):
+                self.warnings[refusal.message] = policy.problem_of(refusal)
+        if errors and not is_same_for_all:
             return Unsendable("client.refused_by_model", f"{errors[0].key}: {errors[0].message}")
-        self.refused += [self._context.policy.problem_of(error) for error in errors]
+        self.refused += [policy.problem_of(error) for error in errors]
         return request

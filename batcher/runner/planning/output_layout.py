@@ -1,4 +1,4 @@
-"""The columns of the output, known as soon as the input was read."""
+"""The columns of the output, known once the input has been read."""
 
 from batcher.errors import ConfigurationError
 from batcher.outputs.result_columns import Layout
@@ -7,7 +7,7 @@ from batcher.runner.planning.planner import Plan
 
 
 def layout_of(context: JobContext, plan: Plan) -> Layout:
-    """The output's columns; raises ConfigurationError when a kept column bears one of our names."""
+    """Return the output's columns; raise ConfigurationError when two have the same name."""
     output = context.job.output
     labels = context.loaded.labels
     layout = Layout(
@@ -19,10 +19,10 @@ def layout_of(context: JobContext, plan: Plan) -> Layout:
     )
     if doubled := layout.label_clashes():
         raise ConfigurationError(
-            f"the label {doubled[0]!r} bears the name of another column of the output, "
-            "capitals aside",
-            hint="call it otherwise in the schema or fields of [labels], or leave an input column "
-            "out with output.keep",
+            f"the label {doubled[0]!r} has the name of another output column (letter case is "
+            "ignored)",
+            hint="rename it in the schema or fields of [labels], or leave the input column out "
+            "with output.keep",
         )
     clashes = layout.clashes()
     if clashes:

@@ -1,4 +1,4 @@
-"""A pilot: a few of the requests, drawn from all lengths, that are sent first to learn from."""
+"""A pilot: a small sample of the requests, of all lengths, that is sent first to learn from."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -14,14 +14,14 @@ _MOST_CLASSES = 40
 
 
 def draw(plan: Plan, db: CheckpointCall, number: int) -> list[int]:
-    """Draw so many of the items to send, some from each class of length."""
+    """Draw ``number`` of the items to send, some from each class of length."""
     items = [item for item, mark in enumerate(plan.to_send) if mark]
     classes = max(1, min(number // _ROWS_A_CLASS, _MOST_CLASSES))
     return db(drawn, items, number, classes)
 
 
 def only(plan: Plan, context: JobContext, db: CheckpointCall, items: Sequence[int]) -> Plan:
-    """The plan with nothing to send but some of its items; what they share is found anew."""
+    """Return the plan with only these items to send; the prefixes they share are counted again."""
     to_send = bytearray(len(plan.to_send))
     for item in items:
         to_send[item] = plan.to_send[item]

@@ -1,4 +1,4 @@
-"""The planning pass: reads the input once, names every request, sends nothing."""
+"""The planning pass: reads the input once, names every request, and sends nothing."""
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
@@ -14,8 +14,8 @@ from batcher.inputs.chunk import Chunk
 from batcher.inputs.column_types import ColumnTypes
 from batcher.inputs.json_types import is_json_text
 from batcher.runner.job_context import JobContext
-from batcher.runner.planning.golden import GoldColumn
 from batcher.runner.planning.items import Items
+from batcher.runner.planning.row_warnings import GoldWarnings
 from batcher.runner.planning.shared_prefixes import Sharing, find_sharing
 from batcher.store.plans import (
     InputComparison,
@@ -37,13 +37,12 @@ _SHOWN_BAD_ROWS = 20
 class Plan:
     """What a run would do.
 
-    ``to_send`` has a byte for each item of the input: 0, or 1 + the attempts of its request that
-    may have been billed unseen. ``repairs`` has, for the few items that had any, how often their
-    answer was not what the job wants before a run ended. ``names`` is that of ``Items``, ``schema``
-    holds the kept columns. ``columns`` are those that another pass over the input has to read; None
-    means all. ``bad`` are the first bad rows, ``refused`` is what every request would be refused
-    for. ``rows_digest`` and ``requests_digest`` are those of ``Items``, as is ``sigma``.
-    ``sharing`` says what is marked for the prompt cache.
+    ``to_send`` has a byte for each item of the input: 0, or 1 + the attempts of its request whose
+    billing status is unknown. ``repairs`` counts the invalid answers that earlier runs got for an
+    item; most items have none. ``schema`` has the kept columns. ``columns`` are those that another
+    pass over the input has to read; None means all. ``bad`` are the first bad rows, ``refused`` is
+    what every request would be refused for. ``sharing`` says what is marked for the prompt cache.
+    ``names``, ``rows_digest``, ``requests_digest`` and ``sigma`` are those of ``Items``.
     """
 
     counts: PlanCounts
@@ -75,7 +74,9 @@ def make_plan(
     db: CheckpointCall,
     rows_read: Callable[[int], None] = lambda _: None,
 ) -> Plan:
-    """Read the whole input once and compare it with the checkpoint; ``rows_read`` hears how far.
+    """Read the whole input once and compare it with the checkpoint.
+
+    ``rows_read`` is called with the number of rows read so far.
 
     Raises ConfigurationError for a model without a price, and for an input that changes.
     """
@@ -92,7 +93,7 @@ def make_plan(
 
 
 def comparison_of(context: JobContext) -> InputComparison:
-    """How a job's input is held against what is recorded."""
+    """Return how a job's input is compared with what earlier runs recorded."""
     job = context.job
     return InputComparison(
         allowance=job.retry.unknown_attempts,
@@ -104,7 +105,7 @@ def comparison_of(context: JobContext) -> InputComparison:
 
 
 def kept_columns(context: JobContext, columns: pa.Schema | None) -> tuple[str, ...] | None:
-    """The input columns the output keeps; None means all that turn up, which only JSONL needs."""
+    """Return the input columns that the output keeps; None means all that occur (JSONL only)."""
     job = context.job
     if job.output.keep is not None:
         return job.output.keep
@@ -123,7 +124,7 @@ def kept_columns(context: JobContext, columns: pa.Schema | None) -> tuple[str, .
 
 
 class _Survey:
-    """What one pass over the input finds out."""
+    """One pass over the input, and what it finds."""
 
     def __init__(self, context: JobContext) -> None:
         self._context = context
@@ -133,9 +134,9 @@ class _Survey:
         job, is_jsonl = context.job, context.source.columns is None
         self._id = job.input.id if job.input.format == "rows" else None
         columns = (*(job.output.keep or ()), self._id, job.labels.gold)
-        self._unseen = {name for name in columns if name is not None} if is_jsonl else set()
+        self._missing = {name for name in columns if name is not None} if is_jsonl else set()
         self._has_rows = False
-        self._gold = GoldColumn.of(context)
+        self._gold = GoldWarnings.of(context)
 
     @property
     def reads_all(self) -> bool:
@@ -153,26 +154,26 @@ class _Survey:
         return frozenset(names)
 
     def records(self, chunk: Chunk) -> Iterator[PlanRecord]:
-        """Name the requests of one chunk."""
+        """Yield the plan's records of one chunk of rows."""
         self._types.add(chunk)
-        self._look_for_named(chunk)
+        self._note_columns(chunk)
         for row in chunk.rows:
             if self._gold is not None:
-                self._gold.see(row)
-            yield from self.items.of(row)
+                self._gold.add(row)
+            yield from self.items.records_of(row)
 
     def finish(self, db: CheckpointCall) -> Plan:
-        """Compare all requests with what is recorded."""
+        """Compare all requests with what earlier runs recorded."""
         self._context.source.check_unchanged()
         items = self.items
-        if self._gold is not None and (strange := self._gold.warning()):
-            items.warnings[strange.message] = strange
-        items.warnings |= {one.message: one for one in items.long_rows.warnings()}
+        if self._gold is not None and (warning := self._gold.warning()):
+            items.warnings[warning.message] = warning
+        items.warnings |= {warning.message: warning for warning in items.lengths.warnings()}
         names = [stamp.name for stamp in self._context.source.files]
         comparison = comparison_of(self._context)
         db(mark_duplicate_ids, names)
         counts = db(finish_plan, comparison)
-        found = db(bad_rows, _SHOWN_BAD_ROWS)
+        bad = db(bad_rows, _SHOWN_BAD_ROWS)
         sends = db(items_to_send, comparison.allowance)
         to_send, repairs = bytearray(items.count), dict[int, int]()
         for batch in sends.to_batches(max_chunksize=10_000):
@@ -192,7 +193,7 @@ class _Survey:
             body_bytes=items.body_bytes,
             models=items.models,
             columns=None if self.reads_all else self.columns,
-            bad=tuple(Problem(reason, names[file], line) for file, line, _, reason in found),
+            bad=tuple(Problem(reason, names[file], line) for file, line, _, reason in bad),
             refused=tuple(items.refused),
             warnings=tuple(items.warnings.values()),
             rows_digest=items.rows_digest,
@@ -201,29 +202,29 @@ class _Survey:
             sharing=sharing,
         )
 
-    def _look_for_named(self, chunk: Chunk) -> None:
-        """Note which columns the job names turn up; Parquet's are known from the start."""
+    def _note_columns(self, chunk: Chunk) -> None:
+        """Note which of the named columns occur; those of Parquet are known from the start."""
         for row in chunk.rows:
-            if not self._unseen:
+            if not self._missing:
                 return
             if isinstance(row, Row):
                 self._has_rows = True
-                self._unseen -= row.values.keys()
+                self._missing -= row.values.keys()
 
     def _schema(self) -> pa.Schema:
         for name in (self._id, self._context.job.labels.gold):
-            if name is not None and self._has_rows and name in self._unseen:
+            if name is not None and self._has_rows and name in self._missing:
                 self._context.source.refuse_unknown(name)
-        if self._unseen and self.items.models:
+        if self._missing and self.items.models:
             raise ConfigurationError(
-                f"no row has the column {', '.join(sorted(self._unseen))}, which output.keep names",
+                f"no row has the column {', '.join(sorted(self._missing))} of output.keep",
                 hint="see output.keep and the input's columns",
             )
         schema = self._types.schema()
         for column in schema:
             if is_json_text(column):
                 self.items.warnings[column.name] = Problem(
-                    f"the column {column.name!r} holds values of several kinds, or too large ones; "
+                    f"the column {column.name!r} has values of several types, or too large ones; "
                     "it is kept as JSON text"
                 )
         if self._keep is None:

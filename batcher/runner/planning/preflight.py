@@ -1,4 +1,4 @@
-"""What is said, refused and asked between the planning pass and the first request."""
+"""What happens between planning and the first request: reports, refusals and questions."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,6 +11,7 @@ from batcher.core.estimate.estimate import Dollars, Estimate
 from batcher.core.job import SIMULATOR
 from batcher.core.money.display import rounded_text
 from batcher.core.plan_counts import PlanCounts
+from batcher.core.plural import counted
 from batcher.errors import ConfigurationError, ConfirmationError, JobFileError, Problem
 from batcher.inputs.job_file.load import LoadedJob
 from batcher.outputs.parquet_output import read_metadata
@@ -51,9 +52,9 @@ def open_run(
 
 
 def planning_line(plan: Plan, context: JobContext, estimate: Estimate | None) -> str:
-    """Say in one line what is known, new, shared, bad and to send."""
+    """Return the line that says what is already answered, new, shared, bad and to send."""
     counts = plan.counts
-    parts = [f"{counts.rows:,} rows", f"{counts.already_answered:,} already answered"]
+    parts = [counted(counts.rows, "row"), f"{counts.already_answered:,} already answered"]
     named = [
         (counts.new, "new"),
         (counts.changed, "changed"),
@@ -68,7 +69,7 @@ def planning_line(plan: Plan, context: JobContext, estimate: Estimate | None) ->
     parts += [f"{number:,} {name}" for number, name in named if number or name in always]
     line = f"plan  {', '.join(parts)}; {counts.to_send:,} to send{_cost(counts, estimate)}"
     if context.source.blank_lines:
-        line += f"\nplan  {context.source.blank_lines:,} blank lines passed over"
+        line += f"\nplan  skipped {counted(context.source.blank_lines, 'blank line')}"
     return line
 
 
@@ -81,7 +82,7 @@ def _cost(counts: PlanCounts, estimate: Estimate | None) -> str:
 
 
 def about_text(usd: Dollars) -> str:
-    """An estimate in words, with its interval."""
+    """Return an estimate in words, with its interval."""
     ends = f"{rounded_text(usd.low)} to {rounded_text(usd.high)}"
     return f"about {rounded_text(usd.expected)} ({ends})"
 
@@ -89,8 +90,8 @@ def about_text(usd: Dollars) -> str:
 def check_change(plan: Plan, context: JobContext, ui: Ui) -> None:
     """Ask before rows that have an answer are asked again because the job changed.
 
-    Raises ConfigurationError when nobody agrees, or is there to: --yes agrees to a cost, and not
-    to paying again for what an edited prompt may have changed by mistake.
+    Raises ConfigurationError without a yes. --yes does not answer this question: it agrees to a
+    cost, not to paying again for what an edited prompt may have changed by mistake.
     """
     change = changed(plan, context)
     if change is not None and not ui.confirm(
@@ -100,12 +101,13 @@ def check_change(plan: Plan, context: JobContext, ui: Ui) -> None:
 
 
 def changed(plan: Plan, context: JobContext) -> Problem | None:
-    """Say that rows with an answer would be asked again, when the job leaves that to the user."""
+    """Return the problem that answered rows would be sent again; None when the job decides it."""
     redone = plan.counts.redone
     if not redone or context.job.request.on_change != "ask":
         return None
     return Problem(
-        f"{redone:,} rows have an answer to another prompt, model or parameters",
+        counted(redone, "row has", "rows have")
+        + " an answer to another prompt, model or parameters",
         hint='set request.on_change = "redo" to ask them again, or "keep" to keep their answers '
         "and ask only new and edited rows the new way",
     )
@@ -138,11 +140,13 @@ def _check_rows(context: JobContext, plan: Plan) -> None:
         listed = "\n".join(f"  {problem}" for problem in plan.bad)
         more = counts.bad - len(plan.bad)
         rest = f"\n  and {more:,} more" if more > 0 else ""
+        verb = "is" if counts.bad == 1 else "are"
         raise ConfigurationError(
-            f"{counts.bad:,} of {counts.items:,} rows are bad; nothing was sent\n{listed}{rest}",
-            hint='mend them, or set input.on_bad_row = "record" to go on without them'
+            f"{counts.bad:,} of {counted(counts.items, 'row')} {verb} bad; nothing was sent\n"
+            f"{listed}{rest}",
+            hint='fix them, or set input.on_bad_row = "record" to go on without them'
             if stops and counts.bad < counts.items
-            else "mend the prompt or the input",
+            else "fix the prompt or the input",
         )
 
 
@@ -159,42 +163,43 @@ def _check_kept_answers(context: JobContext, plan: Plan) -> None:
 
 
 def money_question(plan: Plan, context: JobContext, estimate: Estimate | None) -> list[str]:
-    """Ask before real money is spent, when it may well be more than the job lets pass unasked."""
+    """Return the question about cost, when it is likely above budget.confirm_above_usd."""
     worst = plan.counts.worst_case_usd
     likely = worst if estimate is None else estimate.usd.high
     allowed = context.job.budget.confirm_above_usd
     if context.asks_simulator or (likely is not None and likely <= allowed):
         return []
-    most = "nothing bounds it" if worst is None else f"at most {rounded_text(worst)}"
+    most = "no cost bound" if worst is None else f"at most {rounded_text(worst)}"
     cost = most if estimate is None else f"{about_text(estimate.usd)}; {most}"
-    return [f"{plan.counts.to_send:,} requests cost {cost}. Send them?"]
+    requests = counted(plan.counts.to_send, "request costs", "requests cost")
+    return [f"{requests} {cost}. Send them?"]
 
 
 def origin_question(origins: Sequence[str], origin: str) -> list[str]:
-    """Ask before answers of another server are mixed in."""
+    """Return the question about answers that came from another server."""
     others = ", ".join(sorted(set(origins) - {origin}))
-    return [f"The answers so far came from {others}; go on with {origin}?"] if others else []
+    return [f"The answers so far came from {others}; continue with {origin}?"] if others else []
 
 
 def smaller_question(plan: Plan, context: JobContext) -> list[str]:
-    """Ask before the output of a try-out replaces a larger one."""
+    """Return the question about a larger output that a part of the input would replace."""
     output = context.workspace.output
     found = read_metadata(output)
     rows = 0 if found is None else int(found.get("rows", 0))
     if rows <= plan.counts.items:
         return []
-    return [f"{output} has {rows:,} rows; replace it by {plan.counts.items:,}?"]
+    return [f"{output} has {rows:,} rows; replace it with {plan.counts.items:,} rows?"]
 
 
 def ask(questions: Sequence[str], ui: Ui, command: str) -> None:
-    """Go on only when every question is answered with yes.
+    """Return when every question is answered with yes.
 
-    Raises ConfirmationError when nobody is there to ask, ConfigurationError on a no.
+    Raises ConfirmationError when stdin is not a terminal, ConfigurationError on a no.
     """
     hint = f"{command} --yes"
     for question in questions:
         answer = ui.confirm(question)
         if answer is None:
-            raise ConfirmationError(f"{question} Nobody is there to answer.", hint=hint)
+            raise ConfirmationError(f"{question} stdin is not a terminal; pass --yes", hint=hint)
         if not answer:
             raise ConfigurationError("nothing was sent", hint=hint)

@@ -1,4 +1,4 @@
-"""The plan of a retry: only rows that failed, perhaps asked as a variant of the job says."""
+"""The plan of a retry: only failed rows, with the requests of the job or of a variant of it."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -18,33 +18,29 @@ _CHANGEABLE = ("request", "limits", "retry")
 _FIXED = ("request.samples",)
 
 
-def check_changes(changed: LoadedJob) -> None:
-    """Refuse changes that would make other rows of the input, or another output.
-
-    Raises ConfigurationError.
-    """
-    for key, source in changed.sources.items():
+def check_changes(variant: LoadedJob) -> None:
+    """Raise ConfigurationError for changes that would change the rows or the output."""
+    for key, source in variant.sources.items():
         if source == "--set" and (key.split(".")[0] not in _CHANGEABLE or key in _FIXED):
             raise ConfigurationError(
                 f"a retry cannot change {key}",
-                hint="what can be set is how a row is asked: " + ", ".join(_CHANGEABLE),
+                hint="a retry can change the sections " + ", ".join(_CHANGEABLE),
             )
 
 
 def plan_retry(
     context: JobContext,
-    other: JobContext,
+    sending: JobContext,
     db: CheckpointCall,
     rows_read: Callable[[int], None],
     only: Sequence[str],
 ) -> tuple[Plan, Retries]:
-    """Plan the job as it is, with the failed rows to send as ``other`` asks them.
+    """Plan the job as it is, with its failed rows to send as ``sending`` makes their requests.
 
-    The input is read twice, once for each. An attempt that may have been billed unseen counts
-    no more, nor does an answer that was not what the job wants: whoever retries a row has decided
-    that.
+    The input is read twice, once for each. Earlier attempts of unknown billing status and earlier
+    invalid answers no longer count against a row's limits: to retry is to decide that.
     """
-    variant = make_plan(other, db, rows_read)
+    variant = make_plan(sending, db, rows_read)
     db(keep_other_form)
     plan = make_plan(context, db, rows_read)
     retries = db(find_retries, only)
@@ -59,7 +55,7 @@ def plan_retry(
         attempted_before=retries.to_send,
         changed=0,
         redone=0,
-        worst_case_usd=_at_most(retries, context.job.retry.unknown_attempts),
+        worst_case_usd=_worst_case(retries, context.job.retry.unknown_attempts),
         min_worst_case_usd=retries.min_worst_case_usd,
     )
     sharing = db(find_sharing, context, retries.items, len(to_send))
@@ -79,26 +75,26 @@ def plan_retry(
     return retried, retries
 
 
-def _at_most(retries: Retries, attempts: int) -> Decimal | None:
-    """What asking them again costs at most, with so many attempts of each that may be billed."""
+def _worst_case(retries: Retries, attempts: int) -> Decimal | None:
+    """Return the most that a retry costs, in USD, when ``attempts`` of each row may be billed."""
     worst = retries.worst_case_usd
     return None if worst is None else total([product(worst, attempts), retries.repairs_usd])
 
 
 def _refuse_unknown(only: Sequence[str], every: Retries) -> None:
-    """Say which failed rows there are when none is of the types asked for."""
+    """Raise ConfigurationError that lists the types of the failed rows that there are."""
     if every.by_type:
-        there_are = ", ".join(f"{kind} ({rows:,})" for kind, (rows, _) in every.by_type.items())
+        types = ", ".join(f"{kind} ({rows:,})" for kind, (rows, _) in every.by_type.items())
         raise ConfigurationError(
             f"no failed row is {' or '.join(only)}; nothing was sent",
-            hint=f"there are: {there_are}",
+            hint=f"types of failed rows: {types}",
         )
 
 
 def retry_line(retries: Retries, bad: int) -> str:
-    """Say in one line what failed and what is sent of it; ``bad`` rows cannot be asked."""
+    """Return a line that says what failed and what is sent; ``bad`` rows cannot be sent."""
     if not retries.by_type and bad:
-        return f"plan  {bad:,} rows cannot be asked; mend the input, then batcher run JOB"
+        return f"plan  {bad:,} bad rows cannot be sent; fix the input, then run: batcher run JOB"
     if not retries.by_type:
         return "plan  no row failed"
     rows = sum(rows for rows, _ in retries.by_type.values())

@@ -1,27 +1,99 @@
-"""Rows that there is something to say of: how many they are, and where the first one is."""
+"""Warnings about rows: how many rows of a kind there are, and where the first one is."""
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 
-from batcher.core.row import Place
+from batcher.core.estimate.context_window import ContextWindow
+from batcher.core.estimate.prompt import Prompt
+from batcher.core.quality.gold_labels import NOT_A_CHOICE, GoldLabels
+from batcher.core.request.build import Request
+from batcher.core.request.models import ModelFacts
+from batcher.core.row import BadRow, Place, Row
 from batcher.errors import Problem
+from batcher.runner.job_context import JobContext
 
 
 @dataclass(slots=True)
 class RowWarnings:
-    """Counts rows of one kind."""
+    """Counts the rows of one kind."""
 
     rows: int = 0
     first: Place | None = None
 
     def add(self, place: Place) -> None:
-        """Count one more."""
+        """Count one more row."""
         self.rows += 1
         self.first = self.first or place
 
-    def problem(self, one: str, many: str, what: str, hint: str | None = None) -> Problem | None:
-        """Say what they are, with the verb for one row and for several; None without any."""
+    def problem(
+        self, singular: str, plural: str, text: str, hint: str | None = None
+    ) -> Problem | None:
+        """Return the warning, with the verb for one row or for several; None without any row."""
         if self.first is None:
             return None
-        rows = "this row" if self.rows == 1 else f"{self.rows:,} rows, this one the first,"
-        verb = one if self.rows == 1 else many
-        return Problem(f"{rows} {verb} {what}", self.first.file, self.first.line, hint)
+        is_one = self.rows == 1
+        rows = "this row" if is_one else f"{self.rows:,} rows, this one the first,"
+        verb = singular if is_one else plural
+        return Problem(f"{rows} {verb} {text}", self.first.file, self.first.line, hint)
+
+
+@dataclass(slots=True)
+class GoldWarnings:
+    """Counts gold labels that are none of their field's choices: no answer can match them."""
+
+    gold: GoldLabels
+    impossible: RowWarnings = field(default_factory=RowWarnings)
+
+    @classmethod
+    def of(cls, context: JobContext) -> "GoldWarnings | None":
+        """Return the warnings of a job; None for a job without gold labels."""
+        gold = context.gold
+        return None if gold is None else cls(gold)
+
+    def add(self, row: Row | BadRow) -> None:
+        """Check the gold label of a row."""
+        if isinstance(row, BadRow):
+            return
+        if self.gold.gold_value(row.values.get(self.gold.column)) is NOT_A_CHOICE:
+            self.impossible.add(row.place)
+
+    def warning(self) -> Problem | None:
+        """Return the warning, which quotes no row; None when every label can be matched."""
+        return self.impossible.problem(
+            "has",
+            "have",
+            f"a label in {self.gold.column!r} that is not a choice of {self.gold.field!r}: "
+            "no answer can match it",
+        )
+
+
+@dataclass(slots=True)
+class LengthWarnings:
+    """Counts rows that were cut to fit into their model's context, and rows that may not fit."""
+
+    cut: RowWarnings = field(default_factory=RowWarnings)
+    doubtful: RowWarnings = field(default_factory=RowWarnings)
+
+    def add(self, place: Place, request: Request, prompt: Prompt, facts: ModelFacts | None) -> None:
+        """Check a request and its estimated prompt."""
+        if request.note is not None:
+            self.cut.add(place)
+        elif facts and ContextWindow.of(facts, request.max_tokens).may_not_fit(prompt):
+            self.doubtful.add(place)
+
+    def warnings(self) -> Iterator[Problem]:
+        """Yield a warning for each kind that has rows."""
+        problems = (
+            self.cut.problem(
+                "is",
+                "are",
+                "too long and cut to fit; _error_message of the output says how much is left",
+            ),
+            self.doubtful.problem(
+                "is",
+                "are",
+                "probably too long for the model's context; the API would refuse it, unbilled",
+                'set input.on_too_long = "truncate" to cut such rows',
+            ),
+        )
+        yield from (problem for problem in problems if problem is not None)

@@ -1,4 +1,4 @@
-"""How long a run will take: from the limits that are known, and how fast answers came."""
+"""Estimates how long a run will take, from the known limits and the speed of earlier answers."""
 
 import json
 from collections.abc import Mapping
@@ -15,10 +15,10 @@ from batcher.runner.job_context import JobContext
 from batcher.runner.planning.planner import Plan
 from batcher.store.estimates import Figures
 
-# What is assumed of answers as long as none was timed; models differ by more than a factor of two.
+# Assumed until an answer was timed; models differ by more than a factor of two.
 _FIRST_TOKEN_S = 1.0
 _TOKENS_A_SECOND = 60.0
-_SLOWEST = 2.5  # times the mean
+_SLOWEST = 2.5  # the slowest answer as a multiple of the mean
 
 
 def expected_duration(
@@ -27,12 +27,12 @@ def expected_duration(
     """Estimate how long a live run takes; None when there is nothing to send."""
     if not estimate.requests:
         return None
-    told = _learnt(context, plan)
-    limits = _tightest(told, _own(context))
+    observed = _observed_limits(context, plan)
+    limits = _tightest(observed, _job_limits(context))
     concurrency = context.job.limits.concurrency
 
     def at(prompt: float, output: float) -> Duration:
-        """Play a run through whose requests use so many tokens together."""
+        """Simulate a run whose requests use this many tokens in all."""
         requests = estimate.requests
         uncached = max(0.0, prompt - estimate.read_tokens)
         latency_s = figures.latency_s or _FIRST_TOKEN_S + output / requests / _TOKENS_A_SECOND
@@ -49,17 +49,17 @@ def expected_duration(
     )
     worst = at(prompt.high, float(estimate.max_output_tokens))
     is_measured = figures.latency_s is not None
-    return Timing(ends, worst.seconds, expected.limiter.value, bool(told), is_measured)
+    return Timing(ends, worst.seconds, expected.limiter.value, bool(observed), is_measured)
 
 
-def _own(context: JobContext) -> dict[Kind, KnownLimit]:
-    """The job's own limits."""
+def _job_limits(context: JobContext) -> dict[Kind, KnownLimit]:
+    """Return the limits that the job sets."""
     buckets = job_limits(context.job.limits, 0.0)
     return {kind: KnownLimit(one.per_minute, one.capacity) for kind, one in buckets.items()}
 
 
-def _learnt(context: JobContext, plan: Plan) -> dict[Kind, KnownLimit]:
-    """What the last run learnt of the limits of the model that most requests ask."""
+def _observed_limits(context: JobContext, plan: Plan) -> dict[Kind, KnownLimit]:
+    """Return the limits that the last run observed, of the model that most requests use."""
     if not plan.models:
         return {}
     group = limit_group(plan.models.most_common(1)[0][0])
@@ -71,7 +71,7 @@ def _learnt(context: JobContext, plan: Plan) -> dict[Kind, KnownLimit]:
 
 
 def _limits_in(path: Path) -> Mapping[str, Any]:
-    """The limits in a run's record; nothing in one that was damaged or never had any."""
+    """Return the limits in a run.json; empty when it is damaged or has none."""
     try:
         limits = json.loads(path.read_bytes()).get("limits")
     except (OSError, ValueError, AttributeError):
@@ -80,7 +80,7 @@ def _limits_in(path: Path) -> Mapping[str, Any]:
 
 
 def _tightest(*sources: Mapping[Kind, KnownLimit]) -> dict[Kind, KnownLimit]:
-    """Of limits on the same thing the lower one."""
+    """Return the lower limit of each kind."""
     limits: dict[Kind, KnownLimit] = {}
     for source in sources:
         for kind, limit in source.items():

@@ -1,4 +1,4 @@
-"""The saved plan of a job: made from a plan, read from a file, and held against a new plan."""
+"""The saved plan of a job: made from a plan, read from a file, and compared with a new plan."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
@@ -19,38 +19,38 @@ from batcher.runner.planning.planner import Plan
 
 @dataclass(frozen=True, slots=True)
 class Approval:
-    """A plan that somebody agreed to, and the file that says so."""
+    """A plan that a person agreed to, and its file."""
 
     path: Path
     plan: SavedPlan
 
     @property
     def cap_usd(self) -> Decimal | None:
-        """The most that the job may ever spend under it."""
+        """The most that the job may spend under this plan, over all runs; None without a cap."""
         return None if self.plan.cap_usd is None else Decimal(self.plan.cap_usd)
 
     def check(self, context: JobContext, plan: Plan, now: datetime) -> None:
-        """Raise PlanChangedError, naming what changed, unless this is what was agreed to."""
-        found = changes(self.plan, plan_to_save(context, plan, now, None, None))
-        if found:
-            listed = "\n".join(f"  {change}" for change in found)
+        """Raise PlanChangedError, naming what changed, unless the new plan is the saved one."""
+        differences = changes(self.plan, plan_to_save(context, plan, now, None, None))
+        if differences:
+            listed = "\n".join(f"  {change}" for change in differences)
             raise PlanChangedError(
                 f"{self.path} no longer fits; nothing was sent\n{listed}",
-                hint="look at what it would cost now, and save that: batcher estimate "
+                hint="see what it costs now, and save a new plan: batcher estimate "
                 f"{context.loaded.path} --out {self.path}",
             )
 
 
 def read_approval(path: Path) -> Approval:
-    """Read a plan file; ConfigurationError when it cannot be read or is none."""
+    """Read a plan file; raise ConfigurationError when it is not a readable plan."""
     try:
         return Approval(path, SavedPlan.from_json(path.read_text("utf-8")))
     except ConfigurationError as error:
         raise ConfigurationError(f"{path}: {error.message}", hint=error.hint) from None
     except (OSError, UnicodeDecodeError) as error:
-        why = getattr(error, "strerror", None) or "it is no text"
+        reason = getattr(error, "strerror", None) or "it is not text"
         raise ConfigurationError(
-            f"{path} cannot be read: {why}", hint="batcher estimate JOB --out FILE writes a plan"
+            f"{path} cannot be read: {reason}", hint="batcher estimate JOB --out FILE writes a plan"
         ) from None
 
 
@@ -61,7 +61,7 @@ def plan_to_save(
     cap_usd: Decimal | None,
     estimate: Dollars | None,
 ) -> SavedPlan:
-    """Describe a plan so that a later one can be held against it."""
+    """Describe a plan so that a later plan can be compared with it."""
     expected: dict[str, str | None] = {}
     if estimate is not None:
         for name in ("expected", "low", "high", "worst"):
@@ -82,7 +82,7 @@ def plan_to_save(
 
 
 def _form(context: JobContext) -> dict[str, str]:
-    """What requests are made by, besides the rows."""
+    """Return what requests are made from, besides the rows."""
     loaded = context.loaded
     request = loaded.job.request
     form = {"samples": str(request.samples)}

@@ -1,4 +1,4 @@
-"""Which items to send begin alike, so that marking that for the prompt cache pays."""
+"""Finds the prefixes that items to send share, where a mark for the prompt cache pays."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -14,15 +14,15 @@ from batcher.store.plans import shared_prefixes
 from batcher.store.records import PrefixRecord
 
 WINDOW_REQUESTS = 50_000
-"""How many requests are held at most to bring together what shares a prefix."""
+"""How many requests are kept in memory at most to bring shared prefixes together."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sharing:
     """What is marked: ``levels`` has a byte for each item of the input, or is empty.
 
-    What shares its longest prefix comes together when so many requests as ``window`` are held; 0
-    when there is nothing to bring together. ``group_size`` is the mean number of those.
+    Requests with the same longest prefix come together when ``window`` requests are in memory; it
+    is 0 when there is nothing to bring together. ``group_size`` is the mean size of a group.
     """
 
     levels: bytearray = field(default_factory=bytearray, repr=False)
@@ -30,12 +30,12 @@ class Sharing:
     group_size: int = 1
 
     def of(self, item: int) -> Level:
-        """The levels at which an item is marked."""
+        """Return the levels at which an item is marked."""
         return Level(self.levels[item]) if self.levels else Level.NONE
 
 
 def prefix_records(context: JobContext, request: Request, first_item: int) -> list[PrefixRecord]:
-    """Name what a row's request begins with, once for each answer asked for."""
+    """Return a record of each prefix of a row's request, for each answer that the row asks for."""
     if context.prefixes is None:
         return []
     found = [
@@ -50,7 +50,7 @@ def prefix_records(context: JobContext, request: Request, first_item: int) -> li
 
 
 def _tokens(context: JobContext, request: Request, level: Level) -> float:
-    """Estimate a prefix; 0 when it seems too short to be kept in the cache."""
+    """Estimate the tokens of a prefix; 0 when it seems too short for the cache."""
     tokens = context.maker.prompt_rule(request.model).of_prefix(request.fields, level).total
     facts = context.prices.facts(request.model)
     return 0.0 if facts is None or tokens < facts.min_cacheable_tokens else tokens
@@ -61,8 +61,8 @@ def find_sharing(
 ) -> Sharing:
     """Count the uses of every prefix among the items to send; ``length`` is that of the input.
 
-    Plan first. What is used too seldom to pay, or too far apart to be brought together, is not
-    marked.
+    Call it after planning. A prefix is not marked when it is used too seldom to pay, or too far
+    apart to be brought together.
     """
     if context.prefixes is None:
         return Sharing()

@@ -1,8 +1,8 @@
-"""The second pass over the input: the requests that are to be sent, a little ahead of need."""
+"""The second pass over the input: makes the requests to send, a little ahead of need."""
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from decimal import Decimal
@@ -11,7 +11,7 @@ from batcher.core.cache.marks import Level, marked, with_ttl
 from batcher.core.cache.prefix import NO_PREFIXES
 from batcher.core.money.bound import WorstCase
 from batcher.core.request.build import Request, Unsendable
-from batcher.core.row import BadRow
+from batcher.core.row import BadRow, Row
 from batcher.core.usage_fields import TTL
 from batcher.errors import InputError
 from batcher.runner.job_context import JobContext
@@ -59,12 +59,12 @@ class PendingRequest:
 
 
 class Feed:
-    """Hands out requests, read and rendered in a thread, one group ahead.
+    """Hands out requests that a thread reads and renders, one group ahead.
 
-    They come in input order, but those that share a prefix come together, the first of them about
-    ``ahead`` requests before the others (twice the requests in flight: who leads has been answered
-    by then). Memory is bounded by two groups (64 requests or 8 MiB each)
-    and by what ``PrefixGrouping`` holds, whatever the input's size.
+    They come in input order, except that requests with the same prefix come together; the first of
+    them comes about ``ahead`` requests before the others (twice the number in flight, so that its
+    response has begun by then). Memory is bounded, whatever the size of the input: two groups of
+    64 requests or 8 MiB each, and what ``PrefixGrouping`` keeps.
     """
 
     def __init__(
@@ -110,43 +110,45 @@ class Feed:
 def pending_requests(
     context: JobContext, plan: Plan, is_stopping: Callable[[], bool] = lambda: False
 ) -> Iterator[PendingRequest]:
-    """Read the input again and make the requests that the plan wants sent, until stopping.
+    """Read the input again and yield the requests that the plan sends, until stopping.
 
-    The next one may stand millions of rows further on: a stop must not wait for it.
+    The next request may be millions of rows further on, so stopping is checked for each chunk.
     """
-    wanted, samples = plan.to_send, context.samples
-    last = len(wanted) // samples - 1
-    while last >= 0 and not any(wanted[last * samples : (last + 1) * samples]):
-        last -= 1
+    index, to_send = context.items, plan.to_send
+    last_row = index.row_of(len(to_send.rstrip(b"\0")) - 1)
     for chunk in context.source.chunks(plan.columns):
         if is_stopping():
             return
         for row in chunk.rows:
-            if row.ordinal > last:
+            if row.ordinal > last_row:
                 return
-            marks = wanted[row.ordinal * samples : (row.ordinal + 1) * samples]
-            if not any(marks):
-                continue
-            request = _unchanged(None if isinstance(row, BadRow) else context.maker.request_of(row))
-            first = row.ordinal * samples
-            wanted_samples = [sample for sample in range(samples) if marks[sample]]
-            # The answers to one request share its prefixes, so they are marked alike.
-            levels = plan.sharing.of(first + wanted_samples[0])
-            body, prefixes = _marked_body(context, request, levels)
-            bound = context.policy.bound_of(request, is_marked=bool(prefixes))
-            for sample in wanted_samples:
-                _check_name(plan, first + sample, request.fingerprints[sample])
-                yield PendingRequest(
-                    first + sample,
-                    request.fingerprints[sample],
-                    request.model,
-                    request.max_tokens,
-                    body,
-                    bound,
-                    marks[sample] - 1,
-                    prefixes,
-                    plan.repairs.get(first + sample, 0),
-                )
+            items = [item for item in index.items_of(row.ordinal) if to_send[item]]
+            if items:
+                yield from _requests_of(context, plan, row, items)
+
+
+def _requests_of(
+    context: JobContext, plan: Plan, row: Row | BadRow, items: Sequence[int]
+) -> Iterator[PendingRequest]:
+    request = _unchanged(None if isinstance(row, BadRow) else context.maker.request_of(row))
+    # The answers to one row share its prefixes, so all of them are marked alike.
+    body, prefixes = _marked_body(context, request, plan.sharing.of(items[0]))
+    bound = context.policy.bound_of(request, is_marked=bool(prefixes))
+    first_item = context.items.items_of(row.ordinal).start
+    for item in items:
+        fingerprint = request.fingerprints[item - first_item]
+        _check_name(plan, item, fingerprint)
+        yield PendingRequest(
+            item,
+            fingerprint,
+            request.model,
+            request.max_tokens,
+            body,
+            bound,
+            plan.to_send[item] - 1,
+            prefixes,
+            plan.repairs.get(item, 0),
+        )
 
 
 def _marked_body(
@@ -164,28 +166,28 @@ def _marked_body(
 
 
 def _check_name(plan: Plan, item: int, name: bytes) -> None:
-    """Send nothing but what was planned: a file that a row names may have changed."""
+    """Raise InputError for a request that was not planned: a file that its row names changed."""
     if plan.names is not None and name != plan.names[NAME_BYTES * item : NAME_BYTES * (item + 1)]:
         raise InputError(
-            "a file that a row names changed while it was in use",
-            hint="run the same command again when nothing writes to it any more",
+            "a file that a row names changed during the run",
+            hint="run the same command again once nothing writes to it",
         )
 
 
 def _unchanged(request: Request | Unsendable | None) -> Request:
     if not isinstance(request, Request):
         raise InputError(
-            "the input changed while it was in use",
-            hint="run the same command again when nothing writes to it any more",
+            "the input changed during the run",
+            hint="run the same command again once nothing writes to it",
         )
     return request
 
 
-def _grouped(all_requests: Iterator[PendingRequest | None]) -> Iterator[list[PendingRequest]]:
-    """Make groups; None says that the next one may take a while."""
+def _grouped(requests: Iterator[PendingRequest | None]) -> Iterator[list[PendingRequest]]:
+    """Make groups of requests; None in the input says that the next request may take a while."""
     group: list[PendingRequest] = []
     size = 0
-    for pending in all_requests:
+    for pending in requests:
         if pending is not None:
             group.append(pending)
             size += len(pending.body)

@@ -152,7 +152,7 @@ def result_tables(
     for chunk in context.source.chunks(plan.columns, _STRETCH_ROWS):
         kept = repeat_rows(chunk.table(names, plan.schema), samples)
         rows = [row for row in chunk.rows for _ in range(samples)]
-        items = [row.ordinal * samples + n % samples for n, row in enumerate(rows)]
+        items = [item for row in chunk.rows for item in context.items.items_of(row.ordinal)]
         size = db(body_bytes, items[0], items[-1])
         step = max(1, len(chunk.rows) // (1 + size // _STRETCH_BYTES)) * samples
         for start in range(0, len(items), step):
