@@ -49,7 +49,7 @@ def test_a_cut_log_can_be_put_back(killed: Path, version: int) -> None:
         make_older(killed)
     whole = (killed / LOG).read_bytes()
     os.truncate(killed / LOG, len(whole) - 3000)
-    refuse(killed, "put the missing file back|was cut short")
+    refuse(killed, "is missing or truncated|was cut short")
     (killed / LOG).write_bytes(whole)
     with opened(killed) as checkpoint:
         assert count(checkpoint, "attempts") == count(checkpoint, "outcomes") == RECORDS
