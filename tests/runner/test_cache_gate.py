@@ -28,7 +28,7 @@ class Worker:
         if cache_permit is None:
             return None
         with cache_permit:
-            cache_permit.leaves()
+            cache_permit.sent()
             self.sent.append((number, now(), cache_permit.leads))
             await asyncio.sleep(BEGINS_S)
             if number not in self.failures:
@@ -154,13 +154,13 @@ def test_a_lifetime_counts_from_when_the_attempt_leaves() -> None:
         cache_permit = await cache_gate.admit((A,), stopping)
         assert cache_permit is not None
         await asyncio.sleep(200.0)
-        cache_permit.leaves()
+        cache_permit.sent()
         cache_permit.begun()
         await asyncio.sleep(250.0)
         again = await cache_gate.admit((A,), stopping)
         assert again is not None
         assert (again.leads, again.ttl) == (False, "5m")
-        again.leaves()
+        again.sent()
         again.begun()
         await asyncio.sleep(400.0)
         late = await cache_gate.admit((A,), stopping)

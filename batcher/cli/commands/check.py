@@ -142,7 +142,8 @@ def _bad_rows(checked: Checked) -> Iterator[str]:
         or any("rows are bad" in str(p) for p in checked.problems)
     ):
         return
-    yield f"{plan.counts.bad:,} of {plan.counts.items:,} rows are bad and will not be asked"
+    verb = "is" if plan.counts.bad == 1 else "are"
+    yield f"{plan.counts.bad:,} of {plan.counts.items:,} rows {verb} bad and will not be sent"
     yield from (f"  {problem}" for problem in plan.bad)
     if plan.counts.bad > len(plan.bad):
         yield f"  and {plan.counts.bad - len(plan.bad):,} more"

@@ -1,4 +1,4 @@
-"""The queue of attempts that wait for money; whether there is any is decided in ``core.money``."""
+"""The queue of attempts that wait for money; ``core.money.budget`` decides who gets it."""
 
 import asyncio
 from collections import deque
@@ -17,12 +17,12 @@ class _Waiter:
 
 @dataclass(slots=True)
 class BudgetGate:
-    """Shared by all workers; lets each attempt reserve its worst case in its turn.
+    """Reserves the worst case of each attempt, in turn, for all workers. Money is in USD.
 
-    Near the cap attempts wait until others in flight have come back and cost less than they might
-    have. One that does not fit although nothing is in flight is left out, since a smaller one may
-    still fit (``largest_left_out`` is the worst case of the largest). ``stop`` is called when not
-    even the ``least`` of what is to be sent does. Without a budget nobody waits.
+    Near the cap, attempts wait until others are back and have cost less than their worst case. An
+    attempt that does not fit although nothing is in flight is left out, because a smaller one may
+    still fit; ``largest_left_out`` is the largest worst case among them. ``stop`` is called when
+    not even ``least``, the smallest worst case to be sent, fits. Without a budget nothing waits.
     """
 
     budget: Budget | None
@@ -36,30 +36,30 @@ class BudgetGate:
 
     @property
     def state(self) -> BudgetState | None:
-        """Where the budget stands; None without one."""
+        """The state of the budget; None without a budget."""
         return None if self.budget is None else self.budget.state
 
     @property
     def waiting(self) -> int:
-        """How many attempts wait for room."""
+        """The number of attempts that wait."""
         return len(self._waiting)
 
     async def reserve(self, worst: Decimal | None) -> bool:
-        """Wait until an attempt may cost so much; False when it may not, or the run is stopping."""
+        """Reserve an attempt's worst case; False when it never fits, or the run is stopping."""
         if self.budget is None:
             return True
         if worst is None:
-            raise TypeError("a budget needs a bound of every attempt")
+            raise TypeError("a budget needs a cost bound for every attempt")
         if self.stopping.is_set():
             return False
-        self._watching = self._watching or asyncio.create_task(self._turn_away())
+        self._watching = self._watching or asyncio.create_task(self._close_when_stopping())
         waiter = _Waiter(worst, asyncio.get_running_loop().create_future())
         self._waiting.append(waiter)
         self._pump()
         return await waiter.turn
 
     def settle(self, worst: Decimal | None, cost: Decimal | None) -> bool:
-        """Say what became of a reservation, as ``Budget.settle``; False for one above its bound."""
+        """Settle a reservation (see ``Budget.settle``); False when the cost is above the bound."""
         if self.budget is None or worst is None:
             return True
         try:
@@ -71,25 +71,25 @@ class BudgetGate:
         return True
 
     def _pump(self) -> None:
-        """Answer everybody who can be answered, in the order of arrival."""
-        assert self.budget is not None  # noqa: S101 - nobody waits without one
+        """Decide for the waiting attempts, in order of arrival, as far as possible."""
+        assert self.budget is not None  # noqa: S101 - nothing waits without a budget
         while self._waiting and not self.stopping.is_set():
             waiter = self._waiting[0]
             if waiter.turn.done():  # cancelled
                 self._waiting.popleft()
                 continue
-            said = self.budget.reserve(waiter.worst)
-            if said is Reservation.LATER:
+            reservation = self.budget.reserve(waiter.worst)
+            if reservation is Reservation.LATER:
                 return
             self._waiting.popleft()
-            waiter.turn.set_result(said is Reservation.NOW)
-            if said is Reservation.NEVER:
+            waiter.turn.set_result(reservation is Reservation.NOW)
+            if reservation is Reservation.NEVER:
                 self.left_out += 1
                 self.largest_left_out = max(self.largest_left_out, waiter.worst)
                 if self.budget.state.available < self.least:
                     self.stop()
 
-    async def _turn_away(self) -> None:
+    async def _close_when_stopping(self) -> None:
         await self.stopping.wait()
         while self._waiting:
             waiter = self._waiting.popleft()

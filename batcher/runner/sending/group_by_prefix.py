@@ -1,4 +1,4 @@
-"""Brings together what shares a prefix, in bounded memory, so that it meets in the prompt cache."""
+"""Brings requests with a common prefix together, in bounded memory, for the prompt cache."""
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -12,18 +12,18 @@ _OVERHEAD_BYTES = 768
 
 
 class Groupable(Protocol):
-    """A request, as far as it matters here."""
+    """The part of a request that grouping needs."""
 
     @property
     def prefixes(self) -> tuple[bytes, ...]:
-        """The names of what it shares with others, the longest last; none when it is not marked."""
+        """The names of its marked prefixes, the longest last; empty without marks."""
 
     @property
     def body(self) -> bytes:
-        """What is sent."""
+        """The bytes to send."""
 
     def with_body(self, body: bytes) -> Self:
-        """Copy it with another body."""
+        """Return a copy with another body."""
 
 
 E = TypeVar("E", bound=Groupable)
@@ -31,7 +31,7 @@ E = TypeVar("E", bound=Groupable)
 
 @dataclass(slots=True)
 class _Held(Generic[E]):
-    """A request without what the first body of its group begins and ends with, too."""
+    """A request without the start and the end that it shares with its group's first body."""
 
     pending: E
     start: int
@@ -81,7 +81,7 @@ class PrefixGrouping(Generic[E]):
         self.held_bytes = 0
 
     def run(self, requests: Iterable[E]) -> Iterator[E | None]:
-        """Give the requests in their new order; None where the next has to be waited for."""
+        """Yield the requests in their new order; None where the next one may take a while."""
         for pending in requests:
             group = pending.prefixes[-1] if pending.prefixes else None
             if self._current is None:
@@ -127,13 +127,13 @@ class PrefixGrouping(Generic[E]):
 
     @property
     def _expected_behind(self) -> int:
-        """How many requests come before those of a leader that would go now."""
+        """How many requests would come before the group of a leader that is sent now."""
         if self._is_filling:
             return max(self._behind_leaders, self._first_leaders * self._group_size)
         return self._behind_leaders
 
     def _leaders(self) -> Iterator[E]:
-        """Send leaders ahead while few requests are behind those that are out."""
+        """Yield leaders while few requests wait behind the leaders that were sent."""
         while self._leaderless and self._expected_behind <= self._ahead():
             group = self._groups[self._leaderless.popleft()]
             yield self._release(group)
@@ -142,7 +142,7 @@ class PrefixGrouping(Generic[E]):
             self._behind_leaders += len(group.held)
 
     def _next_group(self) -> Iterator[E]:
-        """Let the others of the group follow whose leader went first of all."""
+        """Yield the rest of the group whose leader was sent first."""
         self._is_filling = False
         self._current = next(iter(self._groups))
         group = self._groups[self._current]
@@ -155,7 +155,7 @@ class PrefixGrouping(Generic[E]):
 
 
 def common_ends(body: bytes, pattern: bytes) -> tuple[int, int]:
-    """How many bytes two bodies have in common at their start, and then at their end."""
+    """Return how many bytes two bodies share at their start, and then at their end."""
     most = min(len(body), len(pattern))
     start = _most(most, lambda n: body[:n] == pattern[:n])
     return start, _most(
@@ -164,7 +164,7 @@ def common_ends(body: bytes, pattern: bytes) -> tuple[int, int]:
 
 
 def _most(most: int, holds: Callable[[int], bool]) -> int:
-    """The greatest number for which something holds that holds for all smaller ones."""
+    """Return the greatest number up to ``most`` for which ``holds`` is true; it is monotonic."""
     least = 0
     while least < most:
         middle = (least + most + 1) // 2

@@ -1,4 +1,4 @@
-"""Holds answers against the job's labels, and makes the request that asks again."""
+"""Checks answers against the job's labels, and makes the request that asks again."""
 
 import asyncio
 import json
@@ -15,12 +15,12 @@ from batcher.runner.job_context import JobContext
 from batcher.runner.sending.feed import PendingRequest
 
 _LONG = 16_384
-"""Characters of an answer that are judged in a thread; fewer take about a millisecond."""
+"""Answers of this many characters are checked in a thread; shorter ones take about 1 ms."""
 
 
 @dataclass(frozen=True, slots=True)
 class LabelCheck:
-    """The labels of a run; ``bound`` bounds requests that ask again, None where nothing does."""
+    """The labels of a run; ``bound`` bounds the requests that ask again; None without a bound."""
 
     labels: Labels
     on_invalid: OnInvalid
@@ -29,16 +29,16 @@ class LabelCheck:
 
     @classmethod
     def of(cls, context: JobContext) -> "LabelCheck | None":
-        """Those of a job; None when it has none."""
-        labels, said = context.loaded.labels, context.job.labels
+        """Return the check of a job; None for a job without labels."""
+        labels, section = context.loaded.labels, context.job.labels
         if labels is None:
             return None
-        return cls(labels, said.on_invalid, said.repairs, context.policy.bound)
+        return cls(labels, section.on_invalid, section.repairs, context.policy.bound)
 
     async def judge(self, outcome: Outcome, history: History) -> Outcome:
-        """Say whether an answer is what the job wants, and is asked again when it is not.
+        """Return the outcome with the verdict on its labels: valid, to repair, or invalid.
 
-        A long one takes its time, and holds nobody up meanwhile.
+        A long answer is checked in a thread, so that it does not block the event loop.
         """
         left, message = self.repairs - history.repairs, outcome.message
         if message is None or len(message.text) + len(message.tool_input or "") < _LONG:
@@ -48,7 +48,7 @@ class LabelCheck:
     def repair_request(
         self, pending: PendingRequest, message: Message, complaint: str
     ) -> PendingRequest:
-        """The request with one complaint more, and the bound of what that costs."""
+        """Return the request with one more complaint, and with the bound of its cost."""
         body = canonical_json(repaired(json.loads(pending.body), message, complaint))
         worst = pending.worst
         if self.bound is not None and worst is not None:

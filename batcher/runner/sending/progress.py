@@ -1,4 +1,4 @@
-"""How far a run is: counted from recorded attempts, shown on a terminal or in lines."""
+"""The progress of a run, counted from recorded attempts, and its reasons to stop."""
 
 import math
 import time
@@ -17,11 +17,12 @@ from batcher.runner.sending.context import AttemptResult
 
 @dataclass(slots=True)
 class Progress:
-    """Counts of one run; ``spent_usd`` is exact, ``unknown_usd`` is what may have been billed.
+    """Counts one run.
 
-    ``saved_usd`` is what the prompt cache saved, ``pace_s`` the seconds under each limiter,
-    ``limits`` what was learnt of the API's, ``longest_answer`` the bytes that were kept of the
-    longest, ``first_failures`` the status of each error type when it was first seen.
+    ``spent_usd`` is exact; ``unknown_usd`` is the worst case of attempts whose billing status is
+    unknown; ``saved_usd`` is what the prompt cache saved. ``pace_s`` has the seconds under each
+    limiter, ``limits`` the API's limits as observed. ``longest_answer`` is in bytes, as kept in the
+    checkpoint. ``first_failures`` has the status of the first failure of each error type.
     ``stopped_by`` names the signal, the deadline or the budget that stopped the run, ``halt`` any
     other reason.
     """
@@ -52,7 +53,7 @@ class Progress:
         self.started_at = self.clock()
 
     def on_result(self, result: AttemptResult) -> None:
-        """See whether an attempt is a reason to stop the run."""
+        """Stop the run when the result of an attempt is a reason to."""
         self.longest_answer = max(self.longest_answer, result.kept_bytes)
         halt = self._reason_to_halt(result)
         if halt is not None:
@@ -90,7 +91,7 @@ class Progress:
 
     @property
     def usd_deviation(self) -> float:
-        """The standard deviation of what a row that is done cost."""
+        """The standard deviation of the cost of a finished row, in USD."""
         if self.done < 2:
             return 0.0
         mean = float(self.spent_usd) / self.done
@@ -98,16 +99,16 @@ class Progress:
 
     @property
     def mean_usd(self) -> Decimal | None:
-        """What a row that is done cost at the mean; None before anything was billed."""
+        """The mean cost of a finished row, in USD; None before anything was billed."""
         return self.spent_usd / self.done if self.done and self.spent_usd else None
 
     def _reason_to_halt(self, result: AttemptResult) -> Halt | None:
         if not result.is_within_bound:
             return Halt(
                 1,
-                f"an answer cost {rounded_text(result.bill.cost_usd or Decimal(0))}, more than the "
-                f"{rounded_text(result.pending.worst_case_usd or Decimal(0))} that it could cost",
-                "it is recorded; the bound is wrong, so no budget is safe: please report it",
+                f"an answer cost {rounded_text(result.bill.cost_usd or Decimal(0))}, more than its "
+                f"bound of {rounded_text(result.pending.worst_case_usd or Decimal(0))}",
+                "the answer is recorded; no budget is safe with a wrong bound: please report this",
             )
         gives_up = not isinstance(result.decision, Retry)
         halt = self.watch.check(result.outcome, self.clock(), gives_up=gives_up)
@@ -119,9 +120,9 @@ class Progress:
             return Halt(
                 1,
                 f"an answer cannot be priced: {result.bill.problem}",
-                "it is recorded; a field that costs nothing can be named in "
-                "prices.free_usage_fields, a server that costs nothing can have prices of 0 in "
-                "prices.overrides; otherwise a newer batcher is needed",
+                "the answer is recorded; name a field that costs nothing in "
+                "prices.free_usage_fields, give a server that costs nothing prices of 0 in "
+                "prices.overrides; otherwise install a newer batcher",
             )
         return halt
 

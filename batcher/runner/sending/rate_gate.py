@@ -1,4 +1,4 @@
-"""The queue of attempts that want to leave; when they may is decided in ``core.pace``."""
+"""The queue of attempts that wait for the pace; ``core.pace`` decides when each is sent."""
 
 import asyncio
 import contextlib
@@ -14,15 +14,15 @@ from batcher.core.pace.pace import AttemptCost, Completion, Pace, Permit
 from batcher.core.pace.token_bucket import job_limits
 
 _AHEAD = 8
-_SHORTEST_S = 0.001  # a wait below the clock's resolution would be over before it began
+_MIN_WAIT_S = 0.001  # a shorter wait is below the clock's resolution
 
 
 class RateGate:
-    """Shared by all workers; lets each attempt through in its turn, retries before new requests.
+    """Admits the attempts of all workers in turn, retries before new requests.
 
-    The models that share the API's limits share a lane, with a pace of its own. ``clock`` gives
-    monotonic seconds, ``random`` is uniform in [0, 1). When ``stopping`` is set nobody leaves any
-    more.
+    Models that share the API's limits share a lane, which has its own pace. ``clock`` gives
+    monotonic seconds, ``random`` is uniform in [0, 1). Once ``stopping`` is set, nothing more is
+    admitted.
     """
 
     def __init__(
@@ -43,36 +43,36 @@ class RateGate:
         self._watching: asyncio.Task[None] | None = None
 
     async def admit(self, model: str, cost: AttemptCost) -> Permit | None:
-        """Wait until an attempt may leave; None when the run is stopping."""
+        """Wait until an attempt may be sent; None when the run is stopping."""
         if self._stopping.is_set():
             return None
-        self._watching = self._watching or asyncio.create_task(self._turn_away())
+        self._watching = self._watching or asyncio.create_task(self._close_when_stopping())
         return await self._lane(model).enter(cost)
 
     def on_completion(self, model: str, permit: Permit, completion: Completion) -> None:
-        """Tell what came of an attempt that was let through."""
+        """Take the result of an admitted attempt."""
         lane = self._lane(model)
         lane.pace.on_completion(permit, completion, self._clock(), self._random())
         lane.pump()
 
     @property
     def wanted(self) -> int:
-        """How many workers there is use for: what may be in flight, and some that come next."""
-        # The feed asks from its thread, while a model that is new may add a lane.
+        """The number of useful workers: as many as may be in flight, and a few to come next."""
+        # The feed reads this in its thread while a new model may add a lane.
         windows = sum(int(lane.pace.window_size) for lane in tuple(self._lanes.values()))
         return min(self._cap, windows + _AHEAD)
 
     @property
     def observed_limits(self) -> dict[str, dict[str, tuple[float, float]]]:
-        """The API's limits by group of models, as ``Pace.observed_limits``."""
+        """The API's limits by group of models; see ``Pace.observed_limits``."""
         return {
-            group: {kind.value: told for kind, told in lane.pace.observed_limits.items()}
+            group: {kind.value: limit for kind, limit in lane.pace.observed_limits.items()}
             for group, lane in self._lanes.items()
         }
 
     @property
     def limiter(self) -> Limiter | None:
-        """What holds up the longer queue; None when nobody waits."""
+        """What the longest queue waits for; None when no attempt waits."""
         lane = max(self._lanes.values(), key=lambda lane: lane.waiting, default=None)
         return lane.limiter if lane is not None and lane.waiting else None
 
@@ -83,7 +83,7 @@ class RateGate:
             self._lanes[group] = _Lane(pace, self._clock, self._stopping)
         return self._lanes[group]
 
-    async def _turn_away(self) -> None:
+    async def _close_when_stopping(self) -> None:
         await self._stopping.wait()
         for lane in self._lanes.values():
             lane.close()
@@ -97,7 +97,7 @@ class _Waiter:
 
 @dataclass(slots=True)
 class _Lane:
-    """Those who wait for one pace: two queues, each in the order of arrival."""
+    """The attempts that wait for one pace: two queues, each in order of arrival."""
 
     pace: Pace
     clock: Callable[[], float]
@@ -109,11 +109,11 @@ class _Lane:
 
     @property
     def waiting(self) -> int:
-        """How many want to leave."""
+        """The number of attempts that wait."""
         return len(self._fresh) + len(self._retries)
 
     async def enter(self, cost: AttemptCost) -> Permit | None:
-        """Wait for the turn."""
+        """Wait until the attempt is admitted; None when the run stops first."""
         waiter = _Waiter(cost, asyncio.get_running_loop().create_future())
         queue = self._retries if cost.is_retry else self._fresh
         queue.append(waiter)
@@ -121,7 +121,7 @@ class _Lane:
         return await waiter.turn
 
     def pump(self) -> None:
-        """Let everybody leave who may, and come back when the next one may."""
+        """Admit every attempt that may be sent now, and set a timer for the next one."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -136,11 +136,11 @@ class _Lane:
             self.limiter = decision.limiter
             if math.isfinite(decision.seconds):
                 loop = asyncio.get_running_loop()
-                self._timer = loop.call_later(max(decision.seconds, _SHORTEST_S), self.pump)
+                self._timer = loop.call_later(max(decision.seconds, _MIN_WAIT_S), self.pump)
             return
 
     def close(self) -> None:
-        """Turn away everybody."""
+        """Admit nothing more: every waiting attempt gets None."""
         for queue in (self._fresh, self._retries):
             while queue:
                 waiter = queue.popleft()
@@ -148,14 +148,14 @@ class _Lane:
                     waiter.turn.set_result(None)
 
     def _next_queue(self) -> deque[_Waiter] | None:
-        """Whose turn it is: a retry's as long as they are no more than their share."""
+        """Return the queue whose turn it is: retries, unless they exceed their share."""
         if self._retries and (self.pace.allows_retry or not self._fresh):
             return self._retries
         return self._fresh or None
 
 
 async def rest(seconds: float, stopping: asyncio.Event) -> None:
-    """Wait so long, or until ``stopping`` is set."""
+    """Wait for a time, or until ``stopping`` is set."""
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(seconds):
             await stopping.wait()

@@ -123,7 +123,7 @@ class Sender:
         """Send the bytes; until the response is back its worst case counts as at risk."""
         ctx = self._ctx
         ctx.in_flight.at_risk[attempt_id] = pending.worst_case_usd
-        cache_permit.leaves()
+        cache_permit.sent()
         try:
             return await ctx.client.send(self._slot, body, cache_permit.begun)
         finally:

@@ -1,4 +1,4 @@
-"""Once a second beside the sending: shows and publishes where the run is, and looks for trouble."""
+"""Once a second while sending: shows and publishes progress, and looks for disk problems."""
 
 import asyncio
 import contextlib
@@ -20,15 +20,15 @@ _RATE_WINDOW_S = 30.0
 class Ticker:
     """Watches one run from inside its event loop.
 
-    ``publish`` and ``trouble`` touch a disk, so they are called in a thread. A status that cannot
-    be written stops no run; trouble does.
+    ``publish`` and ``disk_problem`` use the disk, so they run in a thread. A status that cannot be
+    written does not stop the run; a disk problem does.
     """
 
     ctx: SendContext
     progress: Progress
     ui: Ui
     publish: Callable[[Snapshot, Progress], None]
-    trouble: Callable[[], Halt | None]
+    disk_problem: Callable[[], Halt | None]
 
     async def run(self) -> None:
         """Tick until cancelled."""
@@ -42,18 +42,18 @@ class Ticker:
             snapshot = self._snapshot(_rate(history, progress.clock(), progress.done))
             self.ui.show(snapshot)
             await asyncio.to_thread(self._write, snapshot)
-            halt = await asyncio.to_thread(self.trouble)
+            halt = await asyncio.to_thread(self.disk_problem)
             if halt is not None:
                 progress.stop_for(halt)
 
     def show_end(self) -> None:
-        """Show where sending ended, at the mean rate of all of it."""
+        """Show how sending ended, with the mean rate of the whole run."""
         progress = self.progress
         elapsed_s = progress.clock() - progress.started_at
         self.ui.show(self._snapshot(progress.done / max(elapsed_s, 0.001)))
 
     def end(self) -> None:
-        """Publish where the run stands when nothing is in flight any more."""
+        """Publish the progress once nothing is in flight."""
         self._write(self._snapshot(0.0))
 
     def _write(self, snapshot: Snapshot) -> None:
@@ -85,7 +85,7 @@ class Ticker:
 
 
 def _rate(history: deque[tuple[float, int]], now: float, done: int) -> float:
-    """Answers a second over the last half minute; keeps the history that it needs."""
+    """Return answers per second over the last 30 s, and update the history."""
     while len(history) > 1 and history[0][0] <= now - _RATE_WINDOW_S:
         history.popleft()
     then, done_then = history[0]

@@ -1,4 +1,4 @@
-"""The third pass over the input: joined with the results, it is the output."""
+"""The third pass over the input: joins its rows with their results and writes the output."""
 
 import contextlib
 from collections.abc import Callable, Iterator
@@ -30,13 +30,13 @@ from batcher.store.plans import (
 from batcher.store.writer import CheckpointCall
 
 OUTPUT_VERSION = 1
-_STRETCH_BYTES = 16 << 20
-_STRETCH_ROWS = 4_096
+_CHUNK_BYTES = 16 << 20
+_CHUNK_ROWS = 4_096
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Where an output goes, and the run that it is of."""
+    """Where the output goes, and which run writes it."""
 
     path: Path
     run_id: str
@@ -44,9 +44,10 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Exported:
-    """What was written or found as it should be; another run may still answer ``open_rows``.
+    """The output that was written, or that was found unchanged.
 
-    ``quality`` is there when the job has labels and the output was written by a run.
+    ``open_rows`` have no final result; another run may still answer them. ``quality`` is set when
+    the job has labels and a run wrote the output.
     """
 
     path: Path
@@ -67,10 +68,10 @@ def export_parquet(
     rows_read: Callable[[int], None] = lambda _: None,
     quality: Quality | None = None,
 ) -> Exported:
-    """Write every item with its result, in input order; nothing when that already stands there.
+    """Write every item with its result, in input order; skip it when the output is up to date.
 
-    Begin the results first; ``rows_read`` hears how many rows of the input are written, and
-    ``quality`` sees them.
+    Call ``begin_results`` first. ``rows_read`` is called with the number of rows written so far;
+    ``quality`` gets every row.
     """
     layout, path = layout_of(context, plan), target.path
     output = context.job.output
@@ -107,7 +108,9 @@ def export_parquet(
             file.finish(metadata)
         seal = Seal.of(path, made_from)
         if is_own:
-            with contextlib.suppress(OSError):  # without a seal it is written once more, no worse
+            with contextlib.suppress(
+                OSError
+            ):  # without a seal the next run writes the output again
                 seal.write(state)
     cost = Decimal(sums["cost_usd"])
     allowance = context.job.retry.unknown_attempts
@@ -119,7 +122,7 @@ def export_parquet(
 
 
 def _metadata(context: JobContext, run_id: str) -> dict[str, Any]:
-    """What an output says of the job that it is of."""
+    """Return the metadata that says which job and run wrote the output."""
     return {
         "schema_version": OUTPUT_VERSION,
         "job": context.job.job.name,
@@ -131,7 +134,7 @@ def _metadata(context: JobContext, run_id: str) -> dict[str, Any]:
 
 
 def _files_digest(context: JobContext) -> str:
-    """Names the input's files as they are; there may be hundreds of thousands."""
+    """Return a digest of the input's files; there may be hundreds of thousands of them."""
     files = [(file.name, file.size, file.mtime_ns) for file in context.source.files]
     return content_hash(files).hex()
 
@@ -143,18 +146,18 @@ def result_tables(
     layout: Layout,
     quality: Quality | None = None,
 ) -> Iterator[pa.Table]:
-    """The rows of the output, a stretch at a time; call ``begin_results`` first.
+    """Yield the rows of the output, a chunk at a time; call ``begin_results`` first.
 
-    ``quality`` sees the value of each row beside what its gold column says.
+    ``quality`` gets each row with the value of its answer.
     """
     samples = context.samples
     names = tuple(plan.schema.names)
-    for chunk in context.source.chunks(plan.columns, _STRETCH_ROWS):
+    for chunk in context.source.chunks(plan.columns, _CHUNK_ROWS):
         kept = repeat_rows(chunk.table(names, plan.schema), samples)
         rows = [row for row in chunk.rows for _ in range(samples)]
         items = [item for row in chunk.rows for item in context.items.items_of(row.ordinal)]
         size = db(body_bytes, items[0], items[-1])
-        step = max(1, len(chunk.rows) // (1 + size // _STRETCH_BYTES)) * samples
+        step = max(1, len(chunk.rows) // (1 + size // _CHUNK_BYTES)) * samples
         for start in range(0, len(items), step):
             part = items[start : start + step]
             results = db(read_results, part[0], part[-1])

@@ -1,4 +1,4 @@
-"""How good the labels of a run are, seen row by row while the output is written."""
+"""Measures the labels of a run, row by row, while the output is written."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -14,10 +14,10 @@ from batcher.runner.job_context import JobContext
 
 @dataclass(slots=True)
 class Quality:
-    """Feeds a tally from stretches of an output.
+    """Feeds a tally with the chunks of an output.
 
-    New are the answers of runs after ``last_run_id``, the last one that told of its labels: those
-    of a run that was killed count with the one that resumes it.
+    Answers of runs after ``last_run_id`` are new. It is the last run that recorded label counts, so
+    answers of a killed run count with the run that resumes it.
     """
 
     tally: Tally
@@ -28,10 +28,10 @@ class Quality:
 
     @classmethod
     def of(cls, context: JobContext, run_id: str, *, is_whole: bool) -> "Quality | None":
-        """That of a job with labels; None without. ``run_id`` is the run whose end it is.
+        """Return the measure of a job; None for a job without labels. ``run_id`` is this run.
 
-        Only what a whole run answers is compared with what the last whole run did: a retry and a
-        part of the input are no fair sample.
+        Only a whole run is compared with the last whole run: the rows of a retry, or of a part of
+        the input, are not a fair sample.
         """
         labels = context.loaded.labels
         if labels is None:
@@ -43,7 +43,7 @@ class Quality:
     def see(
         self, rows: Sequence[Row | BadRow], values: Sequence[ValidAnswer], results: pa.Table
     ) -> None:
-        """Take the items of a stretch into account, each with its row and its checked value."""
+        """Add the items of a chunk, each with its row and the value of its answer."""
         runs, shared = (results.column(name).to_pylist() for name in ("run_id", "is_shared"))
         for row, value, run_id, is_shared in zip(rows, values, runs, shared, strict=True):
             self._answers.append(value)
