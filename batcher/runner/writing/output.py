@@ -110,7 +110,7 @@ def export_parquet(
         if is_own:
             with contextlib.suppress(
                 OSError
-            ):  # without a seal the next run writes the output again
+            ):  # else the next run writes it again
                 seal.write(state)
     cost = Decimal(sums["cost_usd"])
     allowance = context.job.retry.unknown_attempts
