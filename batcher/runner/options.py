@@ -1,4 +1,4 @@
-"""What the command line asks of a run, and what it gets back."""
+"""What a caller asks of a run, and what it gets back."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from batcher.runner.writing.output import Exported
 
 @dataclass(frozen=True, slots=True)
 class Retrying:
-    """Only failed rows are sent: all, or those of some error types or statuses.
+    """Send failed rows only: all of them, or those with some error types or statuses.
 
     ``variant`` is the job whose requests are sent; rows and output stay the job's own.
     """
@@ -22,11 +22,12 @@ class Retrying:
 
 @dataclass(frozen=True, slots=True)
 class RunOptions:
-    """What the command line adds to a job.
+    """What a caller adds to a job.
 
-    ``waits`` for another run to end; ``max_time_s`` counts from then. ``approval`` is the saved
-    plan that it has to fit. ``pilot``: only so many rows are sent, and no output is written.
-    ``releases_unknown``: nothing is held any more for attempts that may have been billed unseen.
+    ``waits``: wait for another run to end; ``max_time_s`` counts from then. ``approval`` is a saved
+    plan that the run must fit. ``pilot``: send only this many rows and write no output.
+    ``releases_unknown``: release the money reserved for attempts of unknown billing status.
+    ``command`` is what a user types to run the same again.
     """
 
     is_simulated: bool = False

@@ -1,4 +1,4 @@
-"""What a run shows and asks, whoever is on the other side."""
+"""What a run shows and asks; the command line is one implementation."""
 
 import math
 from dataclasses import dataclass
@@ -13,10 +13,10 @@ _QUANTILE = 1.645
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """A run at one instant; rates are answers a second, times are seconds.
+    """A run at one instant; the rate is in answers per second, times are in seconds.
 
-    ``usd_deviation`` is the standard deviation of what a row costs. ``budget`` is where the budget
-    stands, with what earlier runs used of it; None without one.
+    ``usd_deviation`` is the standard deviation of the cost of a row. ``budget`` includes what
+    earlier runs used; None without a budget.
     """
 
     total: int
@@ -37,45 +37,45 @@ class Snapshot:
 
     @property
     def cap_usd(self) -> Decimal | None:
-        """What may be spent at most; None without a budget."""
+        """The cap of the budget, in USD; None without a budget."""
         return None if self.budget is None else self.budget.cap
 
     @property
     def reserved_usd(self) -> Decimal:
-        """What attempts in flight may still cost, as far as a budget holds it."""
+        """What a budget reserves for attempts in flight, in USD; 0 without a budget."""
         return Decimal(0) if self.budget is None else self.budget.reserved
 
     @property
     def projected_usd(self) -> tuple[Decimal, Decimal, Decimal] | None:
-        """What the run will have spent at its end if the rest is like what is done.
+        """The cost at the end of the run, in USD, if the remaining rows cost like the finished ones.
 
-        With the ends of a 90 % interval; None before the first answers.
+        It comes with the ends of a 90 % interval; None before the first answers.
         """
         if self.done < _PROJECT_FROM:
             return None
         left = self.total - self.done
         expected = self.spent_usd + self.spent_usd / self.done * left
-        # The mean of what is done is off, and the rest scatters by itself.
+        # Two errors add up: of the mean so far, and of the remaining rows themselves.
         deviation = self.usd_deviation * math.sqrt(left * left / self.done + left)
         half = Decimal(_QUANTILE * deviation)
         return expected, max(self.spent_usd, expected - half), expected + half
 
 
 class Ui(Protocol):
-    """The command line's side of a run."""
+    """The user's side of a run."""
 
     def say(self, text: str) -> None:
-        """Tell one fact."""
+        """Show one message."""
 
     def confirm(self, question: str) -> bool | None:
-        """Ask; None when there is nobody to ask."""
+        """Ask a yes-or-no question; None when stdin is not a terminal."""
 
     @property
     def can_ask(self) -> bool:
-        """Whether there is somebody to ask."""
+        """Whether questions can be asked."""
 
     def show(self, snapshot: Snapshot) -> None:
         """Show progress; called about once a second while requests are sent."""
 
     def end(self) -> None:
-        """Progress is over."""
+        """Remove the display of progress."""

@@ -1,4 +1,4 @@
-"""Where one job's state and output lie."""
+"""The folder of a job's state and the path of its output."""
 
 import os
 import secrets
@@ -17,7 +17,7 @@ from batcher.store.lock import check_lock
 class Workspace:
     """The folder of a job's state and the path of its output.
 
-    A simulated run has its own of both, so that made-up answers never mix with real ones.
+    A simulated run has a folder and an output of its own: its answers never mix with real ones.
     """
 
     state: Path
@@ -27,7 +27,7 @@ class Workspace:
 
     @classmethod
     def of(cls, loaded: LoadedJob, *, is_simulated: bool) -> "Workspace":
-        """Work out the paths; touches nothing."""
+        """Return the paths; touch nothing."""
         name = loaded.job.job.name or loaded.path.stem
         state = loaded.folder / (loaded.job.job.state or f"runs/{name}")
         output = loaded.folder / (loaded.job.output.path or f"{name}.out.parquet")
@@ -40,11 +40,11 @@ class Workspace:
 
     @property
     def status(self) -> Path:
-        """The file a running job keeps up to date for ``batcher status``."""
+        """The file that a run keeps up to date for ``batcher status``."""
         return self.state / "status.json"
 
     def check_apart(self, folder: Path, files: Iterable[Path]) -> None:
-        """Refuse an output that is, or is going to be, among the files of the input.
+        """Refuse an output that is, or would be, among the files of the input.
 
         ``folder`` is the input's path: every file in it is read when it is a folder.
         """
@@ -58,7 +58,7 @@ class Workspace:
             )
 
     def check(self) -> None:
-        """See that state and output can be written where they are wanted; leaves nothing behind.
+        """Check that state and output can be written; leave nothing behind.
 
         Raises ConfigurationError.
         """
@@ -75,7 +75,7 @@ class Workspace:
             self.check_output()
 
     def create(self) -> None:
-        """Make the state folder, for the owner only, and see that the output can be written.
+        """Make the state folder, for the owner only, and check that the output can be written.
 
         Everything in the state folder holds users' data. Raises CheckpointError, or
         ConfigurationError when it is the output that cannot be written.
@@ -93,7 +93,7 @@ class Workspace:
         self.check_output()
 
     def check_output(self) -> None:
-        """See before anything is paid for that the output can be written where it is wanted."""
+        """Check, before anything is paid for, that the output can be written."""
         folder = self.output.parent
         try:
             check_replaceable(self.output)
@@ -130,15 +130,15 @@ def _check_folder(path: Path, key: str) -> None:
 
 
 def new_run_id(now: datetime) -> str:
-    """Name a run so that names sort by time, also those of runs within one second."""
+    """Return a name that sorts by time, also for runs that start in the same second."""
     return f"{now:%Y%m%dT%H%M%S.%fZ}-{secrets.token_hex(3)}"
 
 
 def _check_ours(folder: Path) -> None:
-    """Refuse to replace a folder that holds anything but an earlier output."""
+    """Refuse to replace a folder that contains anything but an earlier output."""
     for path in folder.iterdir():
         if not (path.name.startswith("part-") and path.suffix == ".parquet"):
             raise ConfigurationError(
                 f"output.path holds something that batcher did not write: {path}",
-                hint="set output.path to a new folder; a run replaces the whole of it",
+                hint="set output.path to a new folder; a run replaces all of it",
             )

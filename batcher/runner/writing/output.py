@@ -108,9 +108,7 @@ def export_parquet(
             file.finish(metadata)
         seal = Seal.of(path, made_from)
         if is_own:
-            with contextlib.suppress(
-                OSError
-            ):  # else the next run writes it again
+            with contextlib.suppress(OSError):  # else the next run writes it again
                 seal.write(state)
     cost = Decimal(sums["cost_usd"])
     allowance = context.job.retry.unknown_attempts
