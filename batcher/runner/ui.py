@@ -47,7 +47,7 @@ class Snapshot:
 
     @property
     def projected_usd(self) -> tuple[Decimal, Decimal, Decimal] | None:
-        """The cost at the end of the run, in USD, if the remaining rows cost like the finished ones.
+        """The cost at the end of the run, in USD, if all rows cost like the finished ones.
 
         It comes with the ends of a 90 % interval; None before the first answers.
         """
