@@ -71,7 +71,7 @@ class FileStamp:
             self.inode,
         ):
             raise InputError(
-                f"{self.name} changed while it was being read",
+                f"{self.name} changed while it was in use",
                 hint="run the same command again when no program writes to the file any more",
             )
 

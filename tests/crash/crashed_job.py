@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 from kill_points import Point
 from kill_tally import Tally
 from run_launcher import Launcher
-from whole_runs import PASSING, Job, Server
+from whole_runs import VARYING_COLUMNS, Job, Server
 
 CONCURRENCY = 32
 GROUP_RECORDS = 64
@@ -179,7 +179,7 @@ class CrashedJob:
             rows_noted_twice=noted_twice,
             usd_off=not due == sum(recorded.values()) == self._said_usd(),
             unknown_attempts_off=max(0, len(unseen) - without_outcome),
-            outputs_that_differ=not self.lasting().equals(undisturbed),
+            outputs_that_differ=not self.stable_table().equals(undisturbed),
             files_left_behind=len({path.name for path in self.job.folder.iterdir()} - expected),
         )
         return self.tally
@@ -217,10 +217,10 @@ class CrashedJob:
             return False
         return rows in self._outputs
 
-    def lasting(self) -> pa.Table:
+    def stable_table(self) -> pa.Table:
         """The output without what passes."""
         table = pa.concat_tables(map(pq.read_table, self._files()))
-        return table.select([name for name in table.column_names if name not in PASSING])
+        return table.select([name for name in table.column_names if name not in VARYING_COLUMNS])
 
 
 def undisturbed(folder: Path, launcher: Launcher, rows: int) -> pa.Table:
@@ -228,6 +228,6 @@ def undisturbed(folder: Path, launcher: Launcher, rows: int) -> pa.Table:
     with CrashedJob(folder, launcher, latency=0) as crashed:
         crashed.write(rows)
         crashed.finish()
-        table = crashed.lasting()
+        table = crashed.stable_table()
         crashed.compare(table).check()
     return table

@@ -1,4 +1,4 @@
-"""A simulator and a job for each test."""
+"""Fixtures: a simulator and a job for each test."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,8 +8,8 @@ from whole_runs import Job, Server, kill
 
 
 @pytest.fixture(autouse=True)
-def _nothing_stays() -> Iterator[None]:
-    """What a failing test has started ends with it, and troubles none that comes after."""
+def _stop_leftover_processes() -> Iterator[None]:
+    """Stop the processes that a failing test has left, so that they do not affect other tests."""
     servers, runs = list(Server.running), len(Job.started)
     yield
     for process in Job.started[runs:]:
@@ -22,7 +22,7 @@ def _nothing_stays() -> Iterator[None]:
 
 @pytest.fixture
 def server() -> Iterator[Server]:
-    """A simulator that answers at once."""
+    """A simulator that responds at once."""
     running = Server("--keep-requests")
     yield running
     running.close()
@@ -30,5 +30,5 @@ def server() -> Iterator[Server]:
 
 @pytest.fixture
 def job(tmp_path: Path, server: Server) -> Job:
-    """A job that asks this test's simulator."""
+    """A job that uses this test's simulator."""
     return Job(tmp_path, server)

@@ -1,4 +1,4 @@
-"""Runs that meet faults: the table of what should happen, a measured run, and its bill."""
+"""Runs with faults: the table of expected results, a measured run, and its bill."""
 
 import os
 import re
@@ -17,29 +17,29 @@ from whole_runs import Job, Server
 CANARY = "sk-ant-canary-f4u1t5"
 TABLE = Path(__file__).parents[2] / "docs" / "faults.md"
 SHARES = (1, 10, 30, 60, 100)
-KINDS_OF_TOKENS = (
+TOKEN_FIELDS = (
     "input_tokens", "cache_creation_5m_input_tokens", "cache_creation_1h_input_tokens",
     "cache_read_input_tokens", "output_tokens", "thinking_tokens",
 )  # fmt: skip
-# A fault that has to be waited for is made short, and one that needs nothing is left as it is.
+# Faults that make a run wait get a short time.
 _SHORT = {"slow_body": ",seconds=0.3"}
-_MOST_HITS = 2  # of one row, below retry.unknown_attempts, so that every row can be answered
+_MOST_HITS = 2  # faults of one row, below retry.unknown_attempts: every row can succeed
 
 
 @dataclass(frozen=True)
 class Case:
-    """One line of the table in docs/faults.md; without an error type attempts are answered."""
+    """One line of the table in docs/faults.md; without an error type, attempts succeed."""
 
     kind: str
-    types: dict[bool, set[str]]  # by whether answers are streamed
+    types: dict[bool, set[str]]  # key: whether responses are streamed
     billing: str
     code_of_some: int
     code_of_every: int
 
 
 def cases() -> list[Case]:
-    """Read the table; a fault that only a stream can have has no type for other answers."""
-    found = []
+    """Read the table; a fault of streams only has no error type for other responses."""
+    table = []
     for line in TABLE.read_text("utf-8").splitlines():
         cells = [cell.strip() for cell in line.strip("|").split("|")]
         if len(cells) != 6 or not re.fullmatch(r"`\w+`", cells[1]):
@@ -48,17 +48,17 @@ def cases() -> list[Case]:
         types = {True: set(re.findall(r"[\w.]+(?=`)", streamed or plain))}
         if plain:
             types[False] = set(re.findall(r"[\w.]+(?=`)", plain))
-        found.append(Case(cells[1].strip("`"), types, cells[3], int(cells[4]), int(cells[5])))
-    return found
+        table.append(Case(cells[1].strip("`"), types, cells[3], int(cells[4]), int(cells[5])))
+    return table
 
 
 def mark(kind: str, share: int) -> str:
-    """What in a prompt calls for a fault in that share of the requests."""
+    """Return the text in a prompt that causes a fault in ``share`` percent of the requests."""
     return f"({kind} in {share} of 100)"
 
 
 def fault_server(*kinds: str) -> Server:
-    """A simulator with a rule for each fault and share; 1 of 100 is exactly one request a rule."""
+    """Start a simulator with a rule for each fault and share; 1 of 100 means one request."""
     arguments = ["--keep-requests", "--seed", "7"]
     for kind in kinds:
         for share in SHARES:
@@ -73,7 +73,7 @@ def fault_server(*kinds: str) -> Server:
 def write_job(
     job: Job, marks: Sequence[str], each: int, *, is_streamed: bool, patience_s: int = 60
 ) -> Job:
-    """A job that asks about so many rows with each mark, and does not wait for long."""
+    """Write a job with ``each`` rows for each mark and short waiting times."""
     rows = [{"mark": text, "text": f"{text} row {n}"} for n in range(each) for text in marks]
     return job.write(
         rows,
@@ -84,18 +84,18 @@ def write_job(
 
 
 @dataclass(frozen=True)
-class Ended:
-    """How a run ended, what it said, and the most memory it took."""
+class RunResult:
+    """The exit code, output and peak memory of a run."""
 
     code: int
-    said: str
+    printed: str
     peak_mib: float
 
 
-def measured(job: Job, *arguments: str) -> Ended:
-    """Run a job with a key that must not be seen anywhere, and look for it everywhere."""
-    heard = job.folder / "heard.txt"
-    with heard.open("wb") as output:
+def measured(job: Job, *arguments: str) -> RunResult:
+    """Run a job, and check that its key is in no file and no output."""
+    log = job.folder / "log.txt"
+    with log.open("wb") as output:
         process = subprocess.Popen(
             [sys.executable, "-m", "batcher", "run", str(job.path), "--yes", *arguments],
             stdin=subprocess.DEVNULL,
@@ -105,24 +105,24 @@ def measured(job: Job, *arguments: str) -> Ended:
         )
         _, status, usage = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
-    said = heard.read_text("utf-8")
-    assert "Traceback" not in said
+    printed = log.read_text("utf-8")
+    assert "Traceback" not in printed
     for path in job.folder.rglob("*"):
         assert path.is_dir() or CANARY.encode() not in path.read_bytes(), path
-    return Ended(process.returncode, said, usage.ru_maxrss / 1024)
+    return RunResult(process.returncode, printed, usage.ru_maxrss / 1024)
 
 
 class Accounting:
-    """What the checkpoint of a job says, and what its server says of its requests since ``first``.
+    """The attempts in a job's checkpoint, and its server's requests after number ``first``.
 
-    They can be read when the run is over, and the server sees soon after that it is.
+    Read them after the run has ended and the server has no request in flight.
     """
 
     def __init__(self, job: Job, first: int = 0) -> None:
         server = job.server
         deadline = time.monotonic() + 30
         while server.ledger()["in_flight"]:
-            assert time.monotonic() < deadline, "the simulator does not notice that the run is over"
+            assert time.monotonic() < deadline, "the simulator still has requests in flight"
         self.entries = [entry for entry in server.entries() if entry["sequence"] > first]
         path = job.folder / "runs" / "job" / "checkpoint.duckdb"
         with duckdb.connect(str(path), read_only=True) as connection:
@@ -135,27 +135,26 @@ class Accounting:
             assert CANARY not in str(attempt)
 
     def failing(self) -> Iterator[dict[str, Any]]:
-        """Attempts that came to nothing."""
-        return (one for one in self.attempts if one["status"] == "errored")
+        """Return the failed attempts."""
+        return (attempt for attempt in self.attempts if attempt["status"] == "errored")
 
-    def check(self, *, unbooked: int = 0) -> None:
-        """Hold the two against each other, request by request, token by token, dollar by dollar.
+    def check(self, *, unreceived: int = 0) -> None:
+        """Compare checkpoint and server: requests, tokens and dollars.
 
-        ``unbooked`` attempts met a connection that was gone, so that the server knows nothing of
-        them.
+        ``unreceived`` attempts used a closed connection, so that the server did not receive them.
         """
-        assert len(self.attempts) == len(self.entries) + unbooked
-        unseen = {entry["request_id"]: entry for entry in self.entries}
-        assert len(unseen) == len(self.entries)
+        assert len(self.attempts) == len(self.entries) + unreceived
+        unmatched = {entry["request_id"]: entry for entry in self.entries}
+        assert len(unmatched) == len(self.entries)
         for attempt in self.attempts:
-            assert attempt["billing"] is not None  # every attempt came to an outcome
+            assert attempt["billing"] is not None  # every attempt has an outcome
             if attempt["billing"] == "billed":
-                entry = unseen.pop(attempt["request_id"])
+                entry = unmatched.pop(attempt["request_id"])
                 assert attempt["cost_usd"] == Decimal(entry["cost_usd"])
-                assert {kind: attempt[kind] for kind in KINDS_OF_TOKENS} == entry["usage"]
+                assert {kind: attempt[kind] for kind in TOKEN_FIELDS} == entry["usage"]
             elif attempt["billing"] == "free" and attempt["request_id"]:
-                assert unseen.pop(attempt["request_id"])["usage"] is None
-        unknown = [one["worst_case_usd"] for one in self.attempts if one["billing"] == "unknown"]
-        paid_unseen = [Decimal(entry["cost_usd"]) for entry in unseen.values() if entry["usage"]]
-        assert len(paid_unseen) <= len(unknown)
-        assert sum(paid_unseen) <= sum(unknown)
+                assert unmatched.pop(attempt["request_id"])["usage"] is None
+        unknown = [row["worst_case_usd"] for row in self.attempts if row["billing"] == "unknown"]
+        billed = [Decimal(entry["cost_usd"]) for entry in unmatched.values() if entry["usage"]]
+        assert len(billed) <= len(unknown)
+        assert sum(billed) <= sum(unknown)

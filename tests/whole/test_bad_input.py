@@ -1,4 +1,4 @@
-"""Whatever an input holds: a clear record or error with file and row, and nothing lost."""
+"""Bad input: each bad row or file has a message with file and row, and no other row is lost."""
 
 import datetime
 import decimal
@@ -20,13 +20,13 @@ ALSO_GOOD = '{"id": "z", "text": "two"}'
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[Server]:
-    """One simulator for the whole table."""
+    """One simulator for the whole module."""
     running = Server()
     yield running
     running.close()
 
 
-# What stands on line 2 between two good rows; what its record says; its status.
+# Line 2, between two good rows; a part of its error message; its status.
 BAD_LINES: dict[str, tuple[bytes, str, str]] = {
     "broken": (b'{"id": "b", "text": ', "client.bad_row", "JSON"),
     "not an object": (b'"text"', "client.bad_row", "object"),
@@ -45,43 +45,43 @@ BAD_LINES: dict[str, tuple[bytes, str, str]] = {
 
 
 @pytest.mark.parametrize("case", BAD_LINES)
-def test_a_bad_line_is_recorded_and_the_rest_goes_on(case: str, job: Job) -> None:
-    """The bad row has an output row with its reason; both good rows are answered; exit 3."""
+def test_a_bad_line_does_not_stop_the_others(case: str, job: Job) -> None:
+    """The bad row has an output row with its reason; both good rows succeed; exit 3."""
     line, error_type, word = BAD_LINES[case]
     job.write(input='path = "rows.jsonl"\nid = "id"\n', output='keep = ["text"]\n')
     content = b"\n".join([GOOD.encode(), line, ALSO_GOOD.encode(), b""])
     (job.folder / "rows.jsonl").write_bytes(content)
-    said = job.run(code=3)
+    printed = job.run(code=3)
     rows = job.table().to_pylist()
     assert [row["_status"] for row in rows] == ["succeeded", "errored", "succeeded"]
     assert rows[1]["_error_type"].startswith(error_type)
     assert word in rows[1]["_error_message"]
-    assert "1 bad" in said
-    assert "batcher failures" in said
+    assert "1 bad" in printed
+    assert "batcher failures" in printed
 
 
 def test_a_bad_row_can_stop_the_run(job: Job, server: Server) -> None:
-    """``on_bad_row = "stop"``: exit 2, the file and line are named, and nothing is sent."""
+    """``on_bad_row = "stop"``: exit 2, file and line are named, and nothing is sent."""
     before = server.ledger()["requests"]
     job.write([GOOD, "{", ALSO_GOOD], input='path = "rows.jsonl"\non_bad_row = "stop"\n')
-    said = job.run(code=2)
-    assert "rows.jsonl:2" in said
+    printed = job.run(code=2)
+    assert "rows.jsonl:2" in printed
     assert server.ledger()["requests"] == before
 
 
 def test_blank_lines_and_empty_prompts_are_no_failures(job: Job) -> None:
-    """A blank line is no row; a row with nothing to ask is skipped; both are said, exit 0."""
+    """A blank line is no row; a row with an empty prompt is skipped; both are reported; exit 0."""
     job.write(
         [GOOD, "", '{"id": "e", "text": "  "}', "", ALSO_GOOD], request='prompt = "{{ text }}"\n'
     )
-    said = job.run()
+    printed = job.run()
     assert job.table().column("_status").to_pylist() == ["succeeded", "skipped", "succeeded"]
-    assert "2 blank lines" in said
-    assert "1 skipped" in said
+    assert "2 blank lines" in printed
+    assert "1 skipped" in printed
 
 
 def corrupt(path: Path) -> None:
-    """Write a Parquet file and cut it short."""
+    """Write a Parquet file that is cut short."""
     pq.write_table(pa.table({"text": ["x"] * 1000}), path)
     path.write_bytes(path.read_bytes()[:-20])
 
@@ -115,13 +115,13 @@ UNREADABLE: dict[str, tuple[str, Callable[[Path], object], str]] = {
 
 @pytest.mark.parametrize("case", UNREADABLE)
 def test_an_input_that_cannot_be_used_is_one_message(case: str, job: Job, server: Server) -> None:
-    """Exit 2, a message that names the file, a hint, and nothing was sent."""
+    """Exit 2, the message names the file and has a hint, and nothing is sent."""
     name, make, word = UNREADABLE[case]
     before = server.ledger()["requests"]
     make(job.folder / name)
     job.write(input=f'path = "{name}"\n')
-    said = job.run(code=2)
-    assert word in said
+    printed = job.run(code=2)
+    assert word in printed
     assert server.ledger()["requests"] == before
     assert not job.output.exists()
 
@@ -145,8 +145,8 @@ COLUMNS: dict[str, tuple[pa.Array, Any]] = {
 
 
 @pytest.mark.parametrize("kind", COLUMNS)
-def test_every_kind_of_column_is_asked_about_and_kept(kind: str, job: Job) -> None:
-    """A Parquet column of any kind renders one way and keeps its type in the output."""
+def test_every_type_of_column_can_be_used_and_kept(kind: str, job: Job) -> None:
+    """A Parquet column of any type has one text in the prompt and keeps its type in the output."""
     column, text = COLUMNS[kind]
     pq.write_table(pa.table({"c": column}), job.folder / "rows.parquet")
     job.write(input='path = "rows.parquet"\n', request='prompt = "{{ c }}"\n').run()
@@ -156,16 +156,16 @@ def test_every_kind_of_column_is_asked_about_and_kept(kind: str, job: Job) -> No
     assert json.dumps(text)[1:-1] in shown
 
 
-def test_binary_is_refused_as_text(job: Job) -> None:
-    """Bytes are no text: the run says so instead of guessing."""
+def test_binary_is_no_text(job: Job) -> None:
+    """Bytes in a prompt are an error with file and row."""
     pq.write_table(pa.table({"c": pa.array([b"\x00\x01"])}), job.folder / "rows.parquet")
-    said = job.write(input='path = "rows.parquet"\n', request='prompt = "{{ c }}"\n').run(code=2)
-    assert "rows.parquet:1" in said
+    printed = job.write(input='path = "rows.parquet"\n', request='prompt = "{{ c }}"\n').run(code=2)
+    assert "rows.parquet:1" in printed
 
 
 @pytest.mark.skipif(not SHARED.exists(), reason="the Debian rows are not there")
 def test_packed_inputs_give_equal_outputs(job: Job, server: Server) -> None:
-    """Plain, gzip, zstd, CRLF and BOM: the same requests, the same rows."""
+    """Plain, gzip, zstd, CRLF and BOM have the same requests and rows."""
     plain = (SHARED / "debian_packages_5k.jsonl").read_bytes()
     packed = {
         "a.jsonl": plain,
@@ -181,25 +181,25 @@ def test_packed_inputs_give_equal_outputs(job: Job, server: Server) -> None:
             request='prompt = "{{ package }}: {{ description }}"\n',
             limits="concurrency = 64\n",
         ).run()
-        tables.append(job.lasting())
+        tables.append(job.stable_table())
     assert tables[0].num_rows == 5000
     assert all(table == tables[0] for table in tables)
 
 
 def test_a_kept_column_that_no_row_has_is_an_error(job: Job) -> None:
-    """A typo in ``output.keep`` is said, not written as a column of nulls."""
-    said = job.write([GOOD, ALSO_GOOD], output='keep = ["txet"]\n').run(code=2)
-    assert "txet" in said
+    """A typo in ``output.keep`` is an error, not a column of nulls."""
+    printed = job.write([GOOD, ALSO_GOOD], output='keep = ["txet"]\n').run(code=2)
+    assert "txet" in printed
 
 
-def test_a_column_of_several_kinds_is_said(job: Job) -> None:
-    """A column that had to become JSON text is named before the run."""
+def test_a_column_of_several_types_is_reported(job: Job) -> None:
+    """A column that becomes JSON text is named before the run."""
     job.write([GOOD, '{"id": 7, "text": "two"}'])
     assert "'id' has values of several types" in job.run()
 
 
-def test_bad_rows_take_no_other_rows_id(job: Job) -> None:
-    """With an id column a row that cannot be read has no id, rather than a number of another."""
+def test_bad_rows_have_no_id(job: Job) -> None:
+    """With an id column, an unreadable row has no id; it does not get another row's number."""
     job.write(
         ['{"id": 3, "text": "x"}', '{"id": 2, "text": "y"}', "{"],
         input='path = "rows.jsonl"\nid = "id"\n',

@@ -1,4 +1,4 @@
-"""Whole runs: the bill's lines are all that was spent, waste is apart, prices stay explained."""
+"""Bills: their lines sum to what was spent, waste is separate, and prices are explained."""
 
 import json
 from collections import Counter
@@ -26,18 +26,18 @@ KINDS = {
 
 
 def records(job: Job) -> list[dict[str, Any]]:
-    """The records of its runs, oldest first."""
+    """Return the run.json records of a job, oldest first."""
     paths = sorted((job.folder / "runs" / "job").glob("*/run.json"))
     return [json.loads(path.read_text()) for path in paths]
 
 
 def usd(amounts: Any) -> Decimal:
-    """Add up amounts in dollars, written as text."""
+    """Return the sum of amounts in dollars, given as text."""
     return sum(map(Decimal, amounts), Decimal(0))
 
 
 def agrees(record: dict[str, Any]) -> None:
-    """Hold a bill against the sums beside it, of the run and of the checkpoint."""
+    """Check that a bill's lines sum to the totals of the run and of the checkpoint."""
     for part in (record, record["checkpoint"]):
         assert usd(line["usd"] for line in part["bill"]) == Decimal(part["usd"]["spent"])
         counted: Counter[str] = Counter()
@@ -48,12 +48,12 @@ def agrees(record: dict[str, Any]) -> None:
 
 
 def test_the_bill_of_a_run_is_what_the_server_billed(tmp_path: Path) -> None:
-    """Kind by kind, with what the prompt cache wrote and read, in a dearer region; no waste."""
+    """Each kind of token is billed, with cache reads and writes, in a more expensive region."""
     server = Server("--latency", "0.05")
     more = f'system = "{SYSTEM}"\ninference_geo = "us"\n'
     request = f'prompt = "Classify: {{{{ text }}}}"\n{more}'
     job = Job(tmp_path, server).write(rows(40), request=request)
-    said = job.run()
+    printed = job.run()
     (record,) = records(job)
     agrees(record)
     assert {line["rates"] for line in record["bill"]} == {"standard us"}
@@ -62,8 +62,8 @@ def test_the_bill_of_a_run_is_what_the_server_billed(tmp_path: Path) -> None:
     assert usd(line["usd"] for line in record["bill"]) == Decimal(server.ledger()["cost_usd"])
     waste = record["waste"]
     assert (waste["failed_usd"], waste["repeated_usd"]) == ("0", "0")
-    assert "waste" not in said
-    assert "\nestimate $" in said
+    assert "waste" not in printed
+    assert "\nestimate $" in printed
     estimate = record["usd"]["estimate"]
     assert set(estimate) == {"expected", "low", "high", "worst"}
     assert all(isinstance(end, str) for end in estimate.values())
@@ -71,12 +71,12 @@ def test_the_bill_of_a_run_is_what_the_server_billed(tmp_path: Path) -> None:
     server.close()
 
 
-def test_what_failed_is_waste_until_it_is_answered(tmp_path: Path) -> None:
-    """Truncated answers are paid for in vain; once retried they are repeated attempts."""
+def test_failed_attempts_are_waste_until_the_row_succeeds(tmp_path: Path) -> None:
+    """Truncated answers are waste; after a retry they are repeated attempts."""
     server = Server("--keep-requests")
     job = Job(tmp_path, server).write(rows(30), input=IDS)
     job.path.write_text(job.path.read_text().replace("max_tokens = 400", "max_tokens = 75"))
-    said = job.run(code=3)
+    printed = job.run(code=3)
     table = job.table()
     lost = [row["cost_usd"] for row in server.entries() if row["usage"]["output_tokens"] == 75]
     failed = table.column("_status").to_pylist().count("truncated")
@@ -85,7 +85,7 @@ def test_what_failed_is_waste_until_it_is_answered(tmp_path: Path) -> None:
     agrees(first)
     assert Decimal(first["waste"]["failed_usd"]) == usd(lost)
     assert first["waste"]["attempts"]["failed"] == failed
-    assert f"for {failed} attempts of rows without a good answer" in said
+    assert f"for {failed} attempts of rows without a good answer" in printed
     retry(job, "--set", "request.max_tokens=2000")
     _, second = records(job)
     agrees(second)
@@ -106,7 +106,7 @@ PRICES = '[prices]\nas_of = {day}\noverrides = {{ "claude-haiku-5-5" = {{ input 
 
 
 def test_each_run_is_explained_by_its_own_prices(tmp_path: Path) -> None:
-    """Two price tables in one job: each row by that of its run, and the bill by both."""
+    """With two price tables in a job, each row is explained with the table of its run."""
     server = Server()
     job = Job(tmp_path, server)
     job.write(rows(5), input=IDS, more=PRICES.format(day="2026-11-01", usd=2)).run()
@@ -136,14 +136,14 @@ def test_each_run_is_explained_by_its_own_prices(tmp_path: Path) -> None:
 
 
 def changed(job: Job, sql: str) -> None:
-    """Change a checkpoint as only a test may."""
+    """Run SQL that changes a checkpoint; only a test does this."""
     with duckdb.connect(str(job.folder / "runs/job/checkpoint.duckdb")) as file:
         file.execute(sql)
     (job.folder / "runs/job/watermark").unlink()
 
 
-def test_what_an_older_batcher_recorded_is_one_line(tmp_path: Path) -> None:
-    """Its attempts have no rates and no table: they are in the bill, and explained as of today."""
+def test_attempts_of_an_older_version_are_one_line(tmp_path: Path) -> None:
+    """Old attempts without rates or price table are in the bill, with today's prices."""
     server = Server()
     job = Job(tmp_path, server).write(rows(5), input=IDS)
     job.run()
@@ -166,14 +166,14 @@ def test_what_an_older_batcher_recorded_is_one_line(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("off", ["0.0000003", "-0.0000003"])
-def test_a_bill_that_does_not_add_up_is_said(tmp_path: Path, off: str) -> None:
-    """A recorded cost that its tokens do not come to is a line of its own, and a warning."""
+def test_an_unexplained_cost_is_reported(tmp_path: Path, off: str) -> None:
+    """A cost that does not follow from its tokens is a separate line with a warning."""
     server = Server()
     job = Job(tmp_path, server).write(rows(5), input=IDS)
     job.run()
     changed(job, f"UPDATE outcomes SET cost_usd = cost_usd + {off} WHERE attempt_id = 2")
-    said = job.write(rows(6), input=IDS).run()
-    assert f"warning  ${off} of what claude-haiku-5-5 was billed is not explained" in said
+    printed = job.write(rows(6), input=IDS).run()
+    assert f"warning  ${off} of what claude-haiku-5-5 was billed is not explained" in printed
     whole = records(job)[-1]["checkpoint"]
     (line,) = [line for line in whole["bill"] if line["kind"] == UNEXPLAINED]
     assert line["usd"] == off
@@ -181,8 +181,8 @@ def test_a_bill_that_does_not_add_up_is_said(tmp_path: Path, off: str) -> None:
     server.close()
 
 
-def test_released_attempts_are_no_waste_any_more(tmp_path: Path) -> None:
-    """What may have been billed unseen is waste until somebody decides that it was not."""
+def test_released_attempts_are_no_waste(tmp_path: Path) -> None:
+    """An attempt of unknown billing status is waste until a person releases it."""
     server = Server("--fault", "reset_billed:match=number 3,times=2")
     job = Job(tmp_path, server).write(rows(8), input=IDS, limits="concurrency = 1\n")
     job.run()

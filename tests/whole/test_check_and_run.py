@@ -17,7 +17,7 @@ ENVIRONMENT = {key.removeprefix("env.") for key in {**FITTING, **ODD} if key.sta
 ERROR = re.compile(r"^error  (.*)$", re.MULTILINE)
 
 
-def said(folder: Path, values: Mapping[str, Any], *words: str) -> Said:
+def printed(folder: Path, values: Mapping[str, Any], *words: str) -> Said:
     """Run a command on a job in the environment that belongs to it."""
     with pytest.MonkeyPatch.context() as patch:
         for name in ENVIRONMENT:
@@ -41,10 +41,10 @@ def compare(folder: Path, values: Mapping[str, Any]) -> Said:
             put(folder, key.removeprefix("disk."), value)
     before = sorted(folder.rglob("*"))
     with network() as net:
-        check = said(folder, values, "check")
+        check = printed(folder, values, "check")
         assert net.sent == []
         assert sorted(folder.rglob("*")) == before, "a check leaves nothing behind"
-        run = said(folder, values, "run", "--yes")
+        run = printed(folder, values, "run", "--yes")
     assert "(in batcher" not in check.err + run.err, "an error that nobody thought of"
     to_api = [url for url in net.sent if "/messages" in url]
     is_refused = run.code in (1, 2, 10) and not to_api

@@ -1,4 +1,4 @@
-"""The main job at its real size: 63,666 rows. Slow: ``make test-all`` runs it."""
+"""The main job at its real size, 63,666 rows; slow, so only ``make test-all`` runs it."""
 
 import os
 import random
@@ -8,7 +8,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from test_main_job import agrees_with_ledger
+from test_main_job import check_bill
 from whole_runs import SHARED, Job, Server, kill, wait_for
 
 ROWS = 63_666
@@ -25,14 +25,14 @@ pytestmark = [
 
 @pytest.fixture
 def server() -> Iterator[Server]:
-    """A simulator that takes a moment for each answer."""
+    """A simulator with a short latency."""
     running = Server("--latency", "0.05")
     yield running
     running.close()
 
 
 def debian(folder: Path, server: Server) -> Job:
-    """The ready example, against one simulator."""
+    """The example job, with one simulator."""
     shutil.copytree(EXAMPLE, folder)
     job = Job(folder, server)
     job.output = folder / "sections.parquet"
@@ -40,12 +40,12 @@ def debian(folder: Path, server: Server) -> Job:
 
 
 def overrides(job: Job) -> list[str]:
-    """What the command line changes about the example."""
+    """Return the overrides for the example on the command line."""
     return ["--set", f"input.path={PACKAGES}", "--set", f"api.base_url={job.server.url}"]
 
 
 def peak_bytes(job: Job, *arguments: str) -> int:
-    """Run the job and return the most memory it took."""
+    """Run the job and return its peak memory."""
     with job.start(*overrides(job), *arguments) as process:
         _, status, usage = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
@@ -53,8 +53,8 @@ def peak_bytes(job: Job, *arguments: str) -> int:
     return usage.ru_maxrss * 1024
 
 
-def test_all_packages_are_answered_in_flat_memory(tmp_path: Path, server: Server) -> None:
-    """Every row in order, the bill exact, and at most 40 MB more memory than for 6,000 rows."""
+def test_all_packages_succeed_in_bounded_memory(tmp_path: Path, server: Server) -> None:
+    """Rows are in order, the bill is exact, and memory is at most 40 MB above 6,000 rows'."""
     small = debian(tmp_path / "small", server)
     peak_of_some = peak_bytes(small, "--limit", "6000")
     before = server.ledger()
@@ -77,10 +77,10 @@ def test_all_packages_are_answered_in_flat_memory(tmp_path: Path, server: Server
 
 
 def test_three_kills_change_nothing(tmp_path: Path, server: Server) -> None:
-    """Killed three times and run again: the output is that of an undisturbed run."""
+    """After three kills and a resume the output equals an undisturbed run's."""
     undisturbed = debian(tmp_path / "undisturbed", server)
     undisturbed.run(*overrides(undisturbed))
-    agrees_with_ledger(undisturbed, server)
+    check_bill(undisturbed, server)
 
     other = Server("--latency", "0.05")
     job = debian(tmp_path / "killed", other)
@@ -91,7 +91,7 @@ def test_three_kills_change_nothing(tmp_path: Path, server: Server) -> None:
         kill(process)
         print(f"kill {number} after {other.ledger()['answered']:,} answers")
     job.run(*overrides(job))
-    assert job.lasting() == undisturbed.lasting()
+    assert job.stable_table() == undisturbed.stable_table()
     again = other.ledger()["requests"] - ROWS
     print(f"sent twice: {again} of {ROWS:,} over 3 kills")
     assert again <= 3 * (CONCURRENCY + 64)

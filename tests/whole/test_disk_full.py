@@ -1,4 +1,4 @@
-"""A disk that fills: what is paid for is kept, it is said, and with room again all goes on."""
+"""A full disk: paid answers are kept, a message says so, and with free space the job resumes."""
 
 import os
 import random
@@ -23,7 +23,7 @@ FAST = (*LONG, "--set", "limits.concurrency=64")
 
 @pytest.fixture
 def disk() -> Iterator[Path]:
-    """A small disk of its own; not in pytest's folder, where one left by a kill is in the way."""
+    """A small disk, outside pytest's folder, where a disk left by a kill would disturb."""
     with tempfile.TemporaryDirectory(prefix="batcher-disk-", ignore_cleanup_errors=True) as folder:
         mount = ["mount", "-t", "tmpfs", "-o", "size=144m", "none", folder]
         if os.geteuid() or subprocess.run(mount, capture_output=True, check=False).returncode:
@@ -33,7 +33,7 @@ def disk() -> Iterator[Path]:
 
 
 def fill(disk: Path, leave: int) -> Path:
-    """Take all of a disk's room but so many bytes."""
+    """Fill a disk except for ``leave`` bytes."""
     filler = disk / "filler"
     with filler.open("wb") as file:
         os.posix_fallocate(file.fileno(), 0, free_bytes(disk) - leave)
@@ -43,7 +43,7 @@ def fill(disk: Path, leave: int) -> Path:
 
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Callable[[int], pa.Table]:
-    """The output of so many rows on a large disk, without what differs from run to run."""
+    """Return the output of a number of rows on a large disk, without varying columns."""
 
     @cache
     def output(rows: int) -> pa.Table:
@@ -51,13 +51,13 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Callable[[int], pa.
         job = Job(tmp_path_factory.mktemp("large"), server).write(ROWS[:rows])
         job.run(*FAST)
         server.close()
-        return job.lasting()
+        return job.stable_table()
 
     return output
 
 
 def recorded(job: Job) -> tuple[int, int]:
-    """How many attempts and outcomes the checkpoint has."""
+    """Return the number of attempts and outcomes in the checkpoint."""
     path = job.folder / "runs" / "job" / "checkpoint.duckdb"
     with duckdb.connect(str(path), read_only=True) as connection:
         query = "SELECT (SELECT count(*) FROM attempts), (SELECT count(*) FROM outcomes)"
@@ -72,23 +72,23 @@ def recorded(job: Job) -> tuple[int, int]:
         pytest.param("slowly", 1500, marks=pytest.mark.slow),
     ],
 )
-def test_a_disk_that_fills_while_it_sends(
+def test_a_disk_that_fills_while_sending(
     how: str, rows: int, disk: Path, undisturbed: Callable[[int], pa.Table]
 ) -> None:
-    """Exit 1 says so; no answer is lost; with room again the same command completes the job."""
+    """Exit 1; no answer is lost; with free space the same command completes the job."""
     server = Server("--latency", "0.02")
     job = Job(disk, server).write(ROWS[:rows])
     filler = fill(disk, leave=(64 + 24) * MIB + 1_000_000) if how == "slowly" else None
     process = job.start(*LONG)
     if filler is None:
         wait_for(server, rows // 5)
-        filler = fill(disk, leave=100_000)  # not 0: the run takes some in between
-    _, said = process.communicate(timeout=100)
-    assert process.returncode == 1, said
-    assert f"the disk is full: {disk}/runs/job has" in said
-    assert "make room" in said
-    assert "next" in said
-    assert "Traceback" not in said
+        filler = fill(disk, leave=100_000)  # not 0: the run itself uses some
+    _, printed = process.communicate(timeout=100)
+    assert process.returncode == 1, printed
+    assert f"the disk is full: {disk}/runs/job has" in printed
+    assert "make room" in printed
+    assert "next" in printed
+    assert "Traceback" not in printed
     assert not job.output.exists()
     assert not (disk / "runs/job/ballast").exists()
     filler.unlink()
@@ -97,18 +97,18 @@ def test_a_disk_that_fills_while_it_sends(
     assert recorded(job) == (ledger["requests"], ledger["requests"])
     job.run(*FAST)
     assert server.ledger()["requests"] == rows
-    assert job.lasting().equals(undisturbed(rows))
+    assert job.stable_table().equals(undisturbed(rows))
     server.close()
 
 
-def test_no_room_for_what_may_come(disk: Path) -> None:
-    """A run that could not keep what is in flight does not begin."""
+def test_no_space_for_the_requests_in_flight(disk: Path) -> None:
+    """A run without space for the requests in flight does not start."""
     server = Server()
     job = Job(disk, server).write(ROWS[:20])
     filler = fill(disk, leave=80 * MIB)
-    said = job.run(*LONG, code=1)
-    assert "the disk is full" in said
-    assert "at least 88 MiB" in said
+    printed = job.run(*LONG, code=1)
+    assert "the disk is full" in printed
+    assert "at least 88 MiB" in printed
     assert server.ledger()["requests"] == 0
     filler.unlink()
     job.run(*LONG)
@@ -116,13 +116,13 @@ def test_no_room_for_what_may_come(disk: Path) -> None:
 
 
 @pytest.mark.parametrize("leave", [0, 40_000, 400_000])
-def test_no_room_for_a_checkpoint(leave: int, disk: Path) -> None:
-    """Nothing is sent, nothing half made is in the way of the next run."""
+def test_no_space_for_a_checkpoint(leave: int, disk: Path) -> None:
+    """Nothing is sent, and no partial file disturbs the next run."""
     server = Server()
     job = Job(disk, server).write(ROWS[:20])
     filler = fill(disk, leave=leave)
-    said = job.run(*LONG, code=1)
-    assert "No space left" in said or "the disk is full" in said
+    printed = job.run(*LONG, code=1)
+    assert "No space left" in printed or "the disk is full" in printed
     assert server.ledger()["requests"] == 0
     filler.unlink()
     job.run(*LONG)
@@ -130,23 +130,23 @@ def test_no_room_for_a_checkpoint(leave: int, disk: Path) -> None:
     server.close()
 
 
-def test_no_room_for_the_output(disk: Path) -> None:
-    """Nothing of it stays; with room again it is written, and nothing sent."""
+def test_no_space_for_the_output(disk: Path) -> None:
+    """No partial output remains; with free space it is written, and nothing is sent."""
     server = Server()
-    # A kept column that cannot be packed: DuckDB may give back more room than a small output needs.
+    # A kept column that cannot be compressed: DuckDB may free more space than a small output needs.
     noise = random.Random(1)
     job = Job(disk, server)
     job.write([{**row, "noise": noise.randbytes(4_000).hex()} for row in ROWS[:400]])
     job.run(*LONG)
-    whole = job.lasting()
+    whole = job.stable_table()
     job.output.unlink()
     filler = fill(disk, leave=8192)
-    said = job.run(*LONG, code=1)
-    assert f"the output cannot be written: {job.output}" in said
+    printed = job.run(*LONG, code=1)
+    assert f"the output cannot be written: {job.output}" in printed
     assert [path.name for path in disk.glob(".*")] == []
     assert not job.output.exists()
     filler.unlink()
     job.run(*LONG)
-    assert job.lasting().equals(whole)
+    assert job.stable_table().equals(whole)
     assert server.ledger()["requests"] == 400
     server.close()

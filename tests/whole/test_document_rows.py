@@ -1,4 +1,4 @@
-"""Documents, long texts and conversations: what a labeller has besides short texts."""
+"""Documents, long texts and conversations as rows."""
 
 import json
 import random
@@ -17,7 +17,7 @@ CONTRACT = "The tenant shall keep the garden in good order and pay the rent in a
 
 
 def pdf(pages: int) -> bytes:
-    """A PDF of empty pages, as simple as one can be."""
+    """Return a minimal PDF of empty pages."""
     kids = " ".join(f"{n + 3} 0 R" for n in range(pages))
     objects = [
         "<</Type /Catalog /Pages 2 0 R>>",
@@ -29,12 +29,12 @@ def pdf(pages: int) -> bytes:
 
 
 def answers(job: Job) -> list[Any]:
-    """All rows of the output."""
+    """Return all rows of the output."""
     return job.table().to_pylist()
 
 
 def test_pdfs_are_sent_as_documents(job: Job, server: Server) -> None:
-    """From a file, and from a column of bytes; the estimate and the budget know their pages."""
+    """PDFs come from files or bytes; the estimate and the budget count their pages."""
     (job.folder / "one.pdf").write_bytes(pdf(1))
     (job.folder / "notes.txt").write_text("Only words.")
     rows = [
@@ -54,7 +54,7 @@ def test_pdfs_are_sent_as_documents(job: Job, server: Server) -> None:
 
 
 def test_a_folder_of_pdfs_is_an_input(job: Job, server: Server) -> None:
-    """Each is a row, and longer ones are expected to cost more."""
+    """Each PDF is a row, and the estimate is higher for longer PDFs."""
     (job.folder / "papers").mkdir()
     for pages in (1, 5, 20):
         (job.folder / f"papers/{pages:02}.pdf").write_bytes(pdf(pages))
@@ -69,7 +69,7 @@ def test_a_folder_of_pdfs_is_an_input(job: Job, server: Server) -> None:
 
 
 def test_bytes_of_documents_are_not_copied_to_the_output(job: Job, server: Server) -> None:
-    """They would be the largest part of it."""
+    """Bytes of documents would be the largest part of the output."""
     columns = {"doc": pa.array([pdf(1), pdf(2)], pa.binary()), "question": ["a", "b"]}
     pq.write_table(pa.table(columns), job.folder / "rows.parquet")
     ask = ASK + 'documents = ["doc"]\n'
@@ -78,8 +78,8 @@ def test_bytes_of_documents_are_not_copied_to_the_output(job: Job, server: Serve
     assert set(job.table().column("_status").to_pylist()) == {"succeeded"}
 
 
-def test_questions_about_one_text_share_it(tmp_path: Path) -> None:
-    """Rows that are strewn over the input meet in the prompt cache, and cost less for it."""
+def test_questions_about_one_text_share_its_prefix(tmp_path: Path) -> None:
+    """Rows from all over the input share a prefix in the prompt cache, and cost less."""
     texts = [f"Contract {n}. {CONTRACT}" for n in range(4)]
     rows = [
         {"id": f"{n}-{q}", "contract": text, "question": f"Question {q}: is it fair?"}
@@ -95,19 +95,19 @@ def test_questions_about_one_text_share_it(tmp_path: Path) -> None:
         ask = ASK + 'text_documents = ["contract"]\n'
         job = Job(folder, server)
         job.write(rows, request=ask, more=f'[cache]\nmode = "{mode}"\n{LABELS}').run()
-        found, ledger = answers(job), server.ledger()
-        assert [row["id"] for row in found] == [row["id"] for row in rows]
-        assert {row["_status"] for row in found} == {"succeeded"}
+        output_rows, ledger = answers(job), server.ledger()
+        assert [row["id"] for row in output_rows] == [row["id"] for row in rows]
+        assert {row["_status"] for row in output_rows} == {"succeeded"}
         spent[mode] = Decimal(ledger["cost_usd"])
         if mode == "auto":
-            assert sum(row["_cache_read_input_tokens"] > 0 for row in found) >= 40
-            assert sum(row["_cache_creation_5m_input_tokens"] > 0 for row in found) <= 8
+            assert sum(row["_cache_read_input_tokens"] > 0 for row in output_rows) >= 40
+            assert sum(row["_cache_creation_5m_input_tokens"] > 0 for row in output_rows) <= 8
         server.close()
     assert spent["auto"] < spent["off"] / 2
 
 
 def test_conversations_are_labelled(job: Job, server: Server) -> None:
-    """A column of turns, asked about at its end; the answers are checked like any others."""
+    """The prompt comes after a column of turns, and the answers are checked as usual."""
     chat = [
         {"role": "user", "content": "Where is my parcel?"},
         {"role": "assistant", "content": "It comes tomorrow."},
@@ -131,7 +131,7 @@ def test_conversations_are_labelled(job: Job, server: Server) -> None:
 def test_a_conversation_that_ends_with_the_model_is_refused_with_labels(
     job: Job, server: Server
 ) -> None:
-    """The API takes no prefilled answer there; nothing is paid to learn that."""
+    """The API accepts no prefilled answer with labels; the row is refused before it is sent."""
     chat = [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]
     rows = [{"chat": chat}, {"chat": chat[:1]}]
     job.write(rows, request='messages = "chat"\n', more=LABELS).run(code=3)
@@ -139,21 +139,24 @@ def test_a_conversation_that_ends_with_the_model_is_refused_with_labels(
     assert server.ledger()["requests"] == 1
 
 
-@pytest.mark.parametrize("what", ["fail", "truncate"])
-def test_a_text_over_the_context(what: str, job: Job, server: Server) -> None:
-    """Check says so; it fails alone and unbilled, or is cut and says by how much."""
+@pytest.mark.parametrize("on_too_long", ["fail", "truncate"])
+def test_a_text_over_the_context(on_too_long: str, job: Job, server: Server) -> None:
+    """``check`` reports it; the row fails unbilled, or is cut and says how much is left."""
     long = "word " * 1_000_000
     rows = [{"text": "short"}, {"text": long}, {"text": "short too"}]
     ask = 'prompt = "Text: {{ text }}\\nIs it good?"\n'
     job.write(
-        rows, request=ask, more=LABELS, input=f'path = "rows.jsonl"\non_too_long = "{what}"\n'
+        rows,
+        request=ask,
+        more=LABELS,
+        input=f'path = "rows.jsonl"\non_too_long = "{on_too_long}"\n',
     )
-    told = json.loads(job.command("check", "--json", "--simulate"))
-    said = [*told["bad_rows"], *told["warnings"]]
-    assert any(one["file"] == "rows.jsonl" and one["line"] == 2 for one in said)
-    job.run(code=3 if what == "fail" else 0)
+    checked = json.loads(job.command("check", "--json", "--simulate"))
+    problems = [*checked["bad_rows"], *checked["warnings"]]
+    assert any(one["file"] == "rows.jsonl" and one["line"] == 2 for one in problems)
+    job.run(code=3 if on_too_long == "fail" else 0)
     row = answers(job)[1]
-    if what == "fail":
+    if on_too_long == "fail":
         assert (row["_status"], row["_error_type"]) == ("errored", "client.too_long")
         assert server.ledger()["requests"] == 2
     else:

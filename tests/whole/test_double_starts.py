@@ -1,4 +1,4 @@
-"""Two commands that start a job in the same instant: one runs it, the other names that one."""
+"""Two commands that start a job at the same time: one runs, the other names its process."""
 
 import json
 import subprocess
@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from whole_runs import Job, Server
 
-# Runs in forks of a process that has everything imported: starting Python takes longer than a run.
+# Runs in forks of a process with all imports done: starting Python takes longer than a run.
 PAIRS = """
 import json, os, sys
 import batcher.cli.commands.run
@@ -21,7 +21,7 @@ def run(job, errors):
 
 for line in sys.stdin:
     job = line.strip()
-    children = [os.fork() or run(job, f"{job}.{which}.said") for which in range(2)]
+    children = [os.fork() or run(job, f"{job}.{which}.log") for which in range(2)]
     codes = [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children]
     print(json.dumps([children, codes]), flush=True)
 """
@@ -35,7 +35,7 @@ for line in sys.stdin:
 def test_of_two_commands_one_runs(
     times: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The other exits 8 with the process of the first, and every row is asked once."""
+    """The second exits 8 and names the first process, and each row is sent once."""
     monkeypatch.setenv("ANTHROPIC_API_KEY", "test-key")
     server = Server("--latency", "0.3")
     with subprocess.Popen(
@@ -50,8 +50,8 @@ def test_of_two_commands_one_runs(
             processes, codes = json.loads(pairs.stdout.readline())
             assert sorted(codes) == [0, 8]
             loser, winner = codes.index(8), processes[codes.index(0)]
-            said = Path(f"{job.path}.{loser}.said").read_text()
-            assert f"this job is held by process {winner} on " in said
+            printed = Path(f"{job.path}.{loser}.log").read_text()
+            assert f"this job is held by process {winner} on " in printed
             assert server.ledger()["requests"] == number + 1
             assert job.table().num_rows == 1
         pairs.stdin.close()

@@ -1,4 +1,4 @@
-"""Signals outside of sending, terminals that go away, deadlines, and waiting for the lock."""
+"""Signals before and after sending, closed terminals, deadlines, and waiting for the lock."""
 
 import json
 import os
@@ -15,7 +15,7 @@ from whole_runs import Job, Server, wait_for
 
 from batcher.store.lock import Holder, Lock
 
-# Runs a job and sends itself a SIGTERM where a method is called for the first time.
+# Runs a job and sends itself a SIGTERM at the first call of a method.
 TERMINATED_AT = """
 import importlib, os, signal, sys
 from batcher.cli import main
@@ -48,7 +48,7 @@ main()
 def test_terminated_before_and_after_sending(
     where: str, method: str, job: Job, server: Server
 ) -> None:
-    """Exit 143, nothing temporary stays, status says how it ended, the same command completes."""
+    """Exit 143, no temporary file remains, the status is right, and the same command completes."""
     job.write(rows(50))
     done = subprocess.run(
         [sys.executable, "-c", TERMINATED_AT, where, method, str(job.path)],
@@ -64,7 +64,7 @@ def test_terminated_before_and_after_sending(
     assert "Traceback" not in done.stderr
     assert not list(job.folder.glob(".*"))
     status = json.loads((job.folder / "runs/job/status.json").read_text())
-    code = 0 if method == "close" else 143  # by then the run itself has ended
+    code = 0 if method == "close" else 143  # the run itself has ended before
     assert (status["state"], status["exit_code"]) == ("ended", code)
     job.run()
     assert job.table().num_rows == 50
@@ -72,7 +72,7 @@ def test_terminated_before_and_after_sending(
 
 
 def test_a_signal_that_was_ignored_stays_ignored(tmp_path: Path) -> None:
-    """Under nohup a closed terminal stops nothing."""
+    """Under nohup, a closed terminal does not stop a run."""
     server = Server("--latency", "0.05")
     job = Job(tmp_path, server).write(rows(300))
     command = ["nohup", sys.executable, "-m", "batcher", "run", str(job.path), "--yes"]
@@ -88,31 +88,31 @@ def test_a_signal_that_was_ignored_stays_ignored(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "ending", [pytest.param("all answered", marks=pytest.mark.slow), "rows failed"]
 )
-def test_a_terminal_that_goes_away_changes_no_exit_code(ending: str, tmp_path: Path) -> None:
-    """Every write to it fails from then on; bars, messages and summary are dropped."""
+def test_a_closed_terminal_changes_no_exit_code(ending: str, tmp_path: Path) -> None:
+    """All writes to the terminal fail; bars, messages and summary are dropped."""
     server = Server("--latency", "0.05")
     failing = [{"id": "no text"}] if ending == "rows failed" else []
     job = Job(tmp_path, server).write([*rows(300), *failing])
-    ours, theirs = os.openpty()
+    controller, terminal = os.openpty()
     command = [sys.executable, "-m", "batcher", "run", str(job.path), "--yes"]
     environment = {**os.environ, "ANTHROPIC_API_KEY": "test-key"}
-    streams = {"stdin": theirs, "stdout": theirs, "stderr": theirs}
+    streams = {"stdin": terminal, "stdout": terminal, "stderr": terminal}
     with subprocess.Popen(command, env=environment, cwd=tmp_path, **streams) as process:
-        os.close(theirs)
+        os.close(terminal)
         wait_for(server, 50)
-        os.close(ours)
+        os.close(controller)
         assert process.wait(60) == (3 if failing else 0)
     assert job.table().num_rows == 300 + len(failing)
     server.close()
 
 
 def test_a_deadline_stops_like_a_signal(tmp_path: Path) -> None:
-    """Exit 7 while rows are left, with all that came back on record; 0 when none are."""
+    """Exit 7 when rows are left, with all responses recorded; exit 0 when none are left."""
     server = Server("--latency", "0.3")
     job = Job(tmp_path, server).write(rows(2000))
-    said = job.run("--max-time", "6s", code=7)
-    assert "the time is up" in said
-    assert "rows are left" in said
+    printed = job.run("--max-time", "6s", code=7)
+    assert "the time is up" in printed
+    assert "rows are left" in printed
     ledger = server.ledger()
     assert ledger["requests"] < 2000
     assert recorded(job) == (ledger["requests"], ledger["requests"])
@@ -122,7 +122,7 @@ def test_a_deadline_stops_like_a_signal(tmp_path: Path) -> None:
 
 
 def test_a_run_can_wait_for_another(job: Job, server: Server) -> None:
-    """It says whom it waits for, sends nothing before the lock is free, and then runs."""
+    """It names the process it waits for, sends nothing before the lock is free, and then runs."""
     job.write(rows(20))
     state = job.folder / "runs" / "job"
     state.mkdir(parents=True)
@@ -130,6 +130,6 @@ def test_a_run_can_wait_for_another(job: Job, server: Server) -> None:
         process = job.start("--wait")
         assert f"waiting for process {os.getpid()} on " in process.stderr.readline()
         assert server.ledger()["requests"] == 0
-    _, said = process.communicate(timeout=60)
-    assert process.returncode == 0, said
+    _, printed = process.communicate(timeout=60)
+    assert process.returncode == 0, printed
     assert server.ledger()["requests"] == 20

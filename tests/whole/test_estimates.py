@@ -1,4 +1,4 @@
-"""Whole estimates: of a job as it is, after a pilot, saved as a plan, and held against the run."""
+"""Estimates of a job: from its text, after a pilot, as a saved plan, and compared with the run."""
 
 import json
 from decimal import Decimal
@@ -12,7 +12,7 @@ PACKAGES = SHARED / "debian_packages.parquet"
 
 
 def rows(count: int) -> list[dict[str, str]]:
-    """Rows that ask different things, some long."""
+    """Return rows with different prompts, some of them long."""
     return [
         {"id": f"r{n}", "text": f"thing number {n} " + "and some more words " * (n * 7 % 40)}
         for n in range(count)
@@ -20,38 +20,38 @@ def rows(count: int) -> list[dict[str, str]]:
 
 
 def estimated(job: Job, *arguments: str) -> dict[str, Any]:
-    """What ``batcher estimate --json`` says."""
+    """Return the JSON of ``batcher estimate --json``."""
     return json.loads(job.command("estimate", "--json", *arguments))
 
 
 def usd(of: dict[str, Any], delivery: str = "live", *, is_cached: bool = False) -> dict[str, float]:
-    """The dollars of one way of sending, as numbers."""
-    (found,) = [
-        one["usd"]
-        for one in of["choices"]
-        if (one["delivery"], one["is_cached"]) == (delivery, is_cached)
+    """Return the dollars of one choice of delivery and caching, as numbers."""
+    (result,) = [
+        choice["usd"]
+        for choice in of["choices"]
+        if (choice["delivery"], choice["is_cached"]) == (delivery, is_cached)
     ]
-    return {name: float(value) for name, value in found.items()}
+    return {name: float(value) for name, value in result.items()}
 
 
 @pytest.fixture
 def server() -> Any:
     """A simulator for one test."""
-    ours = Server("--latency", "0.02")
-    yield ours
-    ours.close()
+    running = Server("--latency", "0.02")
+    yield running
+    running.close()
 
 
 @pytest.fixture(autouse=True)
 def key(monkeypatch: pytest.MonkeyPatch) -> None:
-    """There is a key, so that prompts are counted."""
+    """Set a key, so that the API counts prompts."""
     monkeypatch.setenv("ANTHROPIC_API_KEY", "test-key")
 
 
-def test_an_estimate_costs_nothing_and_narrows_with_what_is_known(
+def test_an_estimate_costs_nothing_and_narrows_with_more_data(
     server: Server, tmp_path: Path
 ) -> None:
-    """Text, counts, a pilot: each interval holds what the run then costs, the last is narrow."""
+    """By text, by counts, by a pilot: each interval contains the run's cost; the last is narrow."""
     job = Job(tmp_path, server).write(rows(400))
     offline = estimated(job, "--offline")
     counted = estimated(job)
@@ -63,18 +63,18 @@ def test_an_estimate_costs_nothing_and_narrows_with_what_is_known(
     spent = Decimal(piloted["spent_usd"])
     assert Decimal(server.ledger()["cost_usd"]) == spent > 0
     job.run()
-    rest = float(Decimal(server.ledger()["cost_usd"]) - spent)
-    assert usd(piloted)["low"] <= rest <= usd(piloted)["high"]
+    run_usd = float(Decimal(server.ledger()["cost_usd"]) - spent)
+    assert usd(piloted)["low"] <= run_usd <= usd(piloted)["high"]
     for of in (offline, counted):
-        assert usd(of)["low"] <= rest + float(spent) <= usd(of)["high"] <= usd(of)["worst"]
-    assert usd(piloted)["high"] - usd(piloted)["low"] < 0.3 * rest
+        assert usd(of)["low"] <= run_usd + float(spent) <= usd(of)["high"] <= usd(of)["worst"]
+    assert usd(piloted)["high"] - usd(piloted)["low"] < 0.3 * run_usd
     batch = usd(piloted, "batch")
     assert batch["expected"] == pytest.approx(usd(piloted)["expected"] / 2, rel=0.01)
     assert server.ledger()["answered"] == 400
 
 
 def test_a_pilot_counts_and_is_never_paid_twice(server: Server, tmp_path: Path) -> None:
-    """A larger pilot sends only what is new, the run only the rest; there is no output before."""
+    """A larger pilot sends only new rows, and the run only the rest; a pilot writes no output."""
     job = Job(tmp_path, server).write(rows(120))
     estimated(job, "--pilot", "20", "--yes")
     assert server.ledger()["answered"] == 20
@@ -86,16 +86,16 @@ def test_a_pilot_counts_and_is_never_paid_twice(server: Server, tmp_path: Path) 
     assert set(job.table().column("_status").to_pylist()) == {"succeeded"}
 
 
-def test_a_plan_is_held_to_and_says_what_changed(server: Server, tmp_path: Path) -> None:
-    """Approval and cap in one file: a run that fits needs no yes, another is exit 9."""
+def test_a_plan_says_what_changed(server: Server, tmp_path: Path) -> None:
+    """A plan approves and caps a run: a run that fits needs no --yes, another is exit 9."""
     job = Job(tmp_path, server).write(rows(50))
     plan = tmp_path / "plan.json"
     job.command("estimate", "--out", str(plan), "--max-cost", "0.5")
     assert json.loads(plan.read_text())["cap_usd"] == "0.5"
     assert "thing" not in plan.read_text()
     job.write(rows(55))
-    said = job.run("--plan", str(plan), code=9)
-    assert "rows: 50 in the plan, 55 now" in said
+    printed = job.run("--plan", str(plan), code=9)
+    assert "rows: 50 in the plan, 55 now" in printed
     job.write(rows(50), request='prompt = "Sort: {{ text }}"\n')
     assert "prompt: changed" in job.run("--plan", str(plan), code=9)
     assert server.ledger()["answered"] == 0
@@ -108,61 +108,61 @@ def test_a_plan_is_held_to_and_says_what_changed(server: Server, tmp_path: Path)
 
 
 def test_the_prompt_cache_is_part_of_the_estimate(server: Server, tmp_path: Path) -> None:
-    """What rows share is expected to be read, and costs about as much as it then does."""
+    """The estimate expects cache reads of shared prefixes, and the run costs about the same."""
     system = "You are thorough and know these rules by heart. " * 80
     job = Job(tmp_path, server).write(
         rows(150), request=f'prompt = "Classify: {{{{ text }}}}"\nsystem = "{system}"\n'
     )
-    found = estimated(job, "--pilot", "40", "--yes")
-    spent = Decimal(found["spent_usd"])
-    assert usd(found, is_cached=True)["expected"] < 0.7 * usd(found)["expected"]
-    assert "saves" in found["choice"]
+    result = estimated(job, "--pilot", "40", "--yes")
+    spent = Decimal(result["spent_usd"])
+    assert usd(result, is_cached=True)["expected"] < 0.7 * usd(result)["expected"]
+    assert "saves" in result["choice"]
     job.run()
-    rest = float(Decimal(server.ledger()["cost_usd"]) - spent)
-    cached = usd(found, is_cached=True)
-    assert cached["low"] * 0.97 <= rest <= cached["high"] * 1.03
+    run_usd = float(Decimal(server.ledger()["cost_usd"]) - spent)
+    cached = usd(result, is_cached=True)
+    assert cached["low"] * 0.97 <= run_usd <= cached["high"] * 1.03
 
 
-def test_a_budget_that_is_too_small_is_said(server: Server, tmp_path: Path) -> None:
-    """With how many rows it buys."""
+def test_a_budget_that_is_too_small_is_a_warning(server: Server, tmp_path: Path) -> None:
+    """The warning says for how many rows the budget pays."""
     job = Job(tmp_path, server).write(rows(200))
-    found = estimated(job, "--pilot", "20", "--yes", "--max-cost", "0.01")
-    assert 0 < found["affordable_rows"] < 180
-    assert any("pays for about" in warning for warning in found["warnings"])
+    result = estimated(job, "--pilot", "20", "--yes", "--max-cost", "0.01")
+    assert 0 < result["affordable_rows"] < 180
+    assert any("pays for about" in warning for warning in result["warnings"])
 
 
-def test_the_record_holds_the_estimate_against_what_came(server: Server, tmp_path: Path) -> None:
-    """In run.json, and in a line at the end of the run."""
+def test_the_record_compares_estimate_and_cost(server: Server, tmp_path: Path) -> None:
+    """The comparison is in run.json and in a line at the end of the run."""
     job = Job(tmp_path, server).write(rows(60))
-    said = job.run()
-    assert "estimate $" in said
-    assert "actual $" in said
+    printed = job.run()
+    assert "estimate $" in printed
+    assert "actual $" in printed
     (record,) = (tmp_path / "runs/job").glob("*/run.json")
     money = json.loads(record.read_text())["usd"]
     low, high = (Decimal(money["estimate"][end]) for end in ("low", "high"))
     assert low <= Decimal(money["spent"]) <= high
 
 
-def test_limits_that_a_run_has_met_are_known_to_the_next_estimate(tmp_path: Path) -> None:
-    """So that the time is no longer a lower bound."""
+def test_the_next_estimate_knows_limits_of_a_run(tmp_path: Path) -> None:
+    """Known limits make the estimated time more than a lower bound."""
     server = Server("--latency", "0.02", "--requests-per-minute", "6000")
     job = Job(tmp_path, server).write(rows(300))
     assert not estimated(job, "--offline")["seconds"]["knows_limits"]
-    found = estimated(job, "--pilot", "20", "--yes")
-    assert found["seconds"]["knows_limits"]
-    assert found["seconds"]["is_measured"]
+    result = estimated(job, "--pilot", "20", "--yes")
+    assert result["seconds"]["knows_limits"]
+    assert result["seconds"]["is_measured"]
     server.close()
 
 
 @pytest.mark.skipif(not PACKAGES.exists(), reason="the full table of Debian packages is not here")
 def test_the_main_job_is_estimated_offline(tmp_path: Path) -> None:
-    """All 63,666 rows, sending nothing; how long that takes is for benchmarks."""
+    """It estimates all 63,666 rows without sending; benchmarks measure the time."""
     source = Path(__file__).parents[2] / "jobs/debian_sections"
     job = Job(tmp_path, None)
     job.path = source / "job.toml"
-    found = estimated(
+    result = estimated(
         job, "--offline", "--set", f"input.path={PACKAGES.resolve()}",
         "--set", f"job.state={tmp_path / 'state'}",
     )  # fmt: skip
-    assert found["plan"]["to_send"] == 63_666
-    assert usd(found)["low"] < usd(found)["expected"] < usd(found)["high"]
+    assert result["plan"]["to_send"] == 63_666
+    assert usd(result)["low"] < usd(result)["expected"] < usd(result)["high"]

@@ -1,4 +1,4 @@
-"""A second signal: the run ends at once, and leaves its files in order all the same."""
+"""A second signal: the run ends at once, and its files are still consistent."""
 
 import json
 import os
@@ -26,8 +26,8 @@ main()
 """
 
 
-def test_a_run_that_gives_up_says_so(tmp_path: Path) -> None:
-    """Status, event and whoever waits know the exit code; the room it held is free."""
+def test_the_end_is_recorded(tmp_path: Path) -> None:
+    """Status, event and ``status --wait`` have the exit code; the ballast is deleted."""
     server = Server("--fault", "hang:rate=1")
     job = Job(tmp_path, server).write(rows(40))
     process = job.start()
@@ -49,23 +49,23 @@ def test_a_run_that_gives_up_says_so(tmp_path: Path) -> None:
     assert Decimal(status["usd"]["unknown"]) > 0
     assert (events_of(job)[-1]["event"], events_of(job)[-1]["exit_code"]) == ("run_ended", 143)
     assert not (tmp_path / "runs/job/ballast").exists()
-    failures_name_it(job)
+    failures_list_the_attempt(job)
     server.close()
 
 
-def failures_name_it(job: Job) -> None:
-    """What may have been billed unseen is not called free."""
+def failures_list_the_attempt(job: Job) -> None:
+    """``failures`` does not call an attempt of unknown billing status free."""
     groups = json.loads(job.command("failures", "--json"))["groups"]
     (unseen,) = [group for group in groups if group["error_type"] == "client.billing_unknown"]
     (fresh,) = [group for group in groups if group["error_type"] == "client.not_sent"]
     assert Decimal(unseen["unknown_usd"]) > Decimal(fresh["unknown_usd"]) == 0
-    said = job.command("failures")
-    assert f"rows unsent: {unseen['error_type']}, cost $0.00; up to $0." in said
-    assert f"rows unsent: {fresh['error_type']}, cost $0.00\n" in said
+    printed = job.command("failures")
+    assert f"rows unsent: {unseen['error_type']}, cost $0.00; up to $0." in printed
+    assert f"rows unsent: {fresh['error_type']}, cost $0.00\n" in printed
 
 
-def test_giving_up_before_anything_is_sent(job: Job) -> None:
-    """The end is in the status, whatever the run was doing."""
+def test_a_second_signal_before_sending(job: Job) -> None:
+    """The end is in the status in every phase of the run."""
     command = [sys.executable, "-c", INTERRUPTED_TWICE, "run", str(job.write(rows(5)).path)]
     environ = {**os.environ, "ANTHROPIC_API_KEY": "test-key"}
     done = subprocess.run(command, capture_output=True, text=True, env=environ, check=False)

@@ -1,4 +1,4 @@
-"""Images in a column become image blocks, wherever their bytes come from."""
+"""Images in a column become image blocks, from paths, bytes and structs."""
 
 import io
 import json
@@ -21,29 +21,29 @@ LABELS = '[labels]\nfields = "label: cat|dog|other"\ngold = "truth"\n'
 
 
 def png(color: str, side: int = 60) -> bytes:
-    """A small picture."""
+    """Return a small image."""
     return picture((side, side), color)
 
 
 def picture(size: tuple[int, int], color: str = "red", kind: str = "PNG") -> bytes:
-    """A picture of one colour."""
+    """Return an image of one colour."""
     file = io.BytesIO()
     Image.new("RGB", size, color).save(file, kind)
     return file.getvalue()
 
 
 def estimated(job: Job) -> Any:
-    """The tokens of all prompts, by their texts and images alone."""
+    """Return the estimated tokens of all prompts, from their texts and images."""
     return json.loads(job.command("estimate", "--offline", "--json"))["tokens"]["prompt"]
 
 
 def paid(server: Server) -> int:
-    """All input tokens that the simulator has counted."""
+    """Return all input tokens that the simulator has billed."""
     return sum(n for kind, n in server.ledger()["tokens"].items() if "input" in kind)
 
 
 def test_paths_beside_the_input_are_read(job: Job, server: Server) -> None:
-    """A relative path is sent as the file's bytes and costs its patches."""
+    """For a relative path the file's bytes are sent, and the image costs its patches."""
     (job.folder / "red.png").write_bytes(png("red"))
     job.write([{"image": "red.png"}], request=WITH_IMAGE).run()
     patches = math.ceil(60 / 28) ** 2
@@ -52,7 +52,7 @@ def test_paths_beside_the_input_are_read(job: Job, server: Server) -> None:
 
 
 def test_a_hugging_face_image_column_is_read(job: Job, server: Server) -> None:
-    """A struct of bytes and path, and plain bytes, are images too; the type is found from bytes."""
+    """A struct of bytes and path, or plain bytes, is an image; the bytes decide its type."""
     jpeg = io.BytesIO()
     Image.new("RGB", (40, 40), "blue").save(jpeg, "JPEG")
     kind = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
@@ -70,7 +70,7 @@ def test_a_hugging_face_image_column_is_read(job: Job, server: Server) -> None:
     [("PNG", "claude-haiku-4-5-20251001"), ("JPEG", "claude-haiku-5-5"), ("WEBP", "claude-opus-5")],
 )
 def test_images_cost_what_was_estimated(kind: str, model: str, tmp_path: Path) -> None:
-    """Of a labelled Hugging Face table each image is billed its patches, which were expected."""
+    """Each image of a labelled Hugging Face table is billed its patches, as estimated."""
     server = Server()
     images = [{"bytes": picture(size, kind=kind), "path": f"{n}.x"} for n, size in enumerate(SIZES)]
     columns = {"n": range(len(SIZES)), "truth": ["cat"] * len(SIZES)}
@@ -99,7 +99,7 @@ def test_images_cost_what_was_estimated(kind: str, model: str, tmp_path: Path) -
 
 
 def test_a_folder_of_images_costs_what_was_estimated(tmp_path: Path) -> None:
-    """As a table of them does."""
+    """A folder of images is estimated like a table of images."""
     server, tokens = Server(), []
     for sizes in (SIZES[:1], SIZES):
         folder = tmp_path / str(len(sizes))
@@ -121,14 +121,14 @@ def test_a_folder_of_images_costs_what_was_estimated(tmp_path: Path) -> None:
 
 
 def test_a_folder_of_images_is_an_input(job: Job, server: Server) -> None:
-    """Each file is a row, with its own label; one that is no image does not stop the others."""
+    """Each file is a row with its own label; a file that is no image does not stop the others."""
     (job.folder / "photos").mkdir()
     for n in range(6):
         (job.folder / f"photos/{n}.png").write_bytes(picture((30 * (n + 1), 40)))
     (job.folder / "photos/broken.jpg").write_text("no picture")
     ask = 'prompt = "Which animal?"\nimages = ["file"]\n'
     fields = '[labels]\nfields = "label: cat|dog|other"\n'
-    said = job.write(input='path = "photos"\n', request=ask, more=fields).run(code=3)
+    printed = job.write(input='path = "photos"\n', request=ask, more=fields).run(code=3)
     found = job.table().to_pylist()
     assert [row["file"] for row in found] == [*(f"{n}.png" for n in range(6)), "broken.jpg"]
     assert all(row["label"] in ("cat", "dog", "other") for row in found[:6])
@@ -137,11 +137,11 @@ def test_a_folder_of_images_is_an_input(job: Job, server: Server) -> None:
     assert server.ledger()["requests"] == 6
     (job.folder / "photos/another.png").write_bytes(picture((90, 90)))
     assert "8 rows, 6 already answered, 1 new" in job.run(code=3)
-    assert "no picture" not in said
+    assert "no picture" not in printed
 
 
-def test_an_image_that_changes_is_not_paid_for_as_another(tmp_path: Path) -> None:
-    """Between planning and sending: the run stops, and the next one asks what is there then."""
+def test_a_changed_image_stops_the_run(tmp_path: Path) -> None:
+    """When it changes before sending, the run stops; the next run sends the new image."""
     server = Server("--latency", "0.05")
     job = Job(tmp_path, server)
     rows = [{"n": n, "image": f"{n}.png"} for n in range(300)]
@@ -151,19 +151,19 @@ def test_an_image_that_changes_is_not_paid_for_as_another(tmp_path: Path) -> Non
     run = job.write(rows, request=ask, limits="concurrency = 4\n").start()
     wait_for(server, 3)
     (job.folder / "299.png").write_bytes(picture((400, 400)))
-    _, said = run.communicate(timeout=200)
+    _, printed = run.communicate(timeout=200)
     assert run.returncode == 1
-    assert "a file that a row names changed" in said
+    assert "a file that a row names changed" in printed
     before = server.ledger()["answered"]
     assert before < 300
     job.run("--set", "limits.concurrency=64")
     assert set(job.table().column("_status").to_pylist()) == {"succeeded"}
-    assert server.ledger()["answered"] == 300, "nothing was asked twice, or as it was before"
+    assert server.ledger()["answered"] == 300, "no row was sent twice or with its old image"
     server.close()
 
 
 def test_a_path_out_of_the_folder_is_refused(job: Job, server: Server) -> None:
-    """A row cannot make batcher send a file from elsewhere, nor anything that is no image."""
+    """A row cannot make batcher send a file outside the folder, or a file that is no image."""
     (job.folder / "good.png").write_bytes(png("green"))
     (job.folder / "text.png").write_text("not a picture")
     rows = [{"image": name} for name in ("../../etc/passwd", "/etc/passwd", "text.png", "good.png")]
@@ -173,10 +173,10 @@ def test_a_path_out_of_the_folder_is_refused(job: Job, server: Server) -> None:
     assert server.ledger()["requests"] == 1
 
 
-def test_messages_columns_are_sent_as_they_are(job: Job, server: Server) -> None:
-    """A column of whole conversations, as values or as JSON text, is what is asked."""
+def test_messages_columns_are_sent_unchanged(job: Job, server: Server) -> None:
+    """A column of conversations, as values or as JSON text, is sent unchanged."""
     messages = [{"role": "user", "content": "Hello"}]
     rows = [{"chat": messages}, {"chat": json.dumps(messages)}]
     job.write(rows, request='messages = "chat"\n').run()
-    assert server.ledger()["requests"] == 1, "both rows ask the same"
+    assert server.ledger()["requests"] == 1, "both rows have the same request"
     assert job.table().column("_status").to_pylist() == ["succeeded"] * 2

@@ -1,4 +1,4 @@
-"""Whole runs with typed labels: columns by the schema, repairs that are billed, gold compared."""
+"""Runs with typed labels: columns by the schema, billed repairs, and the gold comparison."""
 
 import json
 import os
@@ -24,7 +24,7 @@ FIELDS = '[labels]\nfields = "label: a|b|c, confidence float, reasons list, when
 
 
 def rows(count: int) -> list[dict[str, Any]]:
-    """Rows with a gold label, some without."""
+    """Return rows; most of them have a gold label."""
     random = Random(1)
     return [
         {"id": f"r{n}", "text": f"thing {n}", "truth": random.choice(["a", "b", "c", None])}
@@ -33,13 +33,13 @@ def rows(count: int) -> list[dict[str, Any]]:
 
 
 def record_of(job: Job) -> dict[str, Any]:
-    """The record of the last run that sent anything."""
+    """Return the record of the last run that sent anything."""
     (path, *_) = sorted((job.folder / "runs/job").glob("*/run.json"), reverse=True)
     return json.loads(path.read_text())
 
 
 def retry(job: Job, *arguments: str) -> str:
-    """Ask the failed rows again, and return what was said."""
+    """Retry the failed rows, and return what the command printed."""
     command = [sys.executable, "-m", "batcher", "retry", str(job.path), "--yes", *arguments]
     env = {**os.environ, "ANTHROPIC_API_KEY": "test-key"}
     done = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
@@ -47,7 +47,7 @@ def retry(job: Job, *arguments: str) -> str:
 
 
 def test_labels_become_typed_columns(tmp_path: Path) -> None:
-    """Between the kept columns and the bookkeeping, and the same when no row succeeds."""
+    """They are between kept columns and bookkeeping, and the same when no row succeeds."""
     server = Server()
     job = Job(tmp_path, server).write(rows(40), more=FIELDS)
     job.run()
@@ -75,14 +75,14 @@ def test_labels_become_typed_columns(tmp_path: Path) -> None:
     refusing.close()
 
 
-def test_invalid_answers_are_asked_again_and_billed(tmp_path: Path) -> None:
-    """One in twenty breaks the schema: at least 99.5 % of rows end valid, to the ledger's cent.
+def test_invalid_answers_are_repaired_and_billed(tmp_path: Path) -> None:
+    """When 5 % of the answers break the schema, at least 99.5 % of the rows end valid.
 
-    What was asked again is told apart, attempt by attempt.
+    The bill is exact, and lists repairs separately.
     """
     server = Server("--invalid-rate", "0.05", "--latency", "0.01")
     job = Job(tmp_path, server).write(rows(800), more=FIELDS)
-    said = job.run("--set", "limits.max_failed=0.01")
+    printed = job.run("--set", "limits.max_failed=0.01")
     table, ledger, record = job.table(), server.ledger(), record_of(job)
     valid = table.column("_status").to_pylist().count("succeeded")
     assert valid >= 0.995 * 800
@@ -91,7 +91,7 @@ def test_invalid_answers_are_asked_again_and_billed(tmp_path: Path) -> None:
     assert again == sum(table.column("_attempts").to_pylist()) - 800
     assert 20 <= again <= 70
     assert record["repairs"]["attempts"] == again
-    assert f"for {again} attempts that asked again with a complaint" in said
+    assert f"for {again} attempts that asked again with a complaint" in printed
     assert Decimal(record["usd"]["spent"]) == Decimal(ledger["cost_usd"])
     assert 0 < Decimal(record["repairs"]["usd"]) < Decimal(record["usd"]["spent"]) / 4
     paid = sum(Decimal(str(usd)) for usd in table.column("_cost_usd").to_pylist())
@@ -100,20 +100,20 @@ def test_invalid_answers_are_asked_again_and_billed(tmp_path: Path) -> None:
 
 
 def test_every_repair_counts(tmp_path: Path) -> None:
-    """Half of the answers break: a quarter of the rows is left after one repair, then an eighth."""
+    """Half of the answers are invalid: one repair leaves a quarter of the rows, two an eighth."""
     server = Server("--invalid-rate", "0.5")
-    left = []
+    invalid = []
     for repairs in (0, 1, 2):
         (tmp_path / str(repairs)).mkdir()
         job = Job(tmp_path / str(repairs), server)
         job.write(rows(200), more=f"{FIELDS}repairs = {repairs}\n").run(code=3)
-        left.append(job.table().column("_status").to_pylist().count("invalid"))
-    assert all(abs(found - 200 * 0.5**n) < 28 for n, found in enumerate(left, 1)), left
+        invalid.append(job.table().column("_status").to_pylist().count("invalid"))
+    assert all(abs(found - 200 * 0.5**n) < 28 for n, found in enumerate(invalid, 1)), invalid
     server.close()
 
 
-def test_choices_are_spelt_as_in_the_schema(tmp_path: Path) -> None:
-    """Whatever capitals the API answers in: in the column, in the vote and against gold."""
+def test_choices_have_the_case_of_the_schema(tmp_path: Path) -> None:
+    """The column, the vote and the gold comparison use the schema's upper and lower case."""
     server = Server("--careless-rate", "1")
     fields = '[labels]\nfields = "label: Billing|delivery|OTHER"\ngold = "truth"\n'
     given = [{"n": n, "text": f"thing {n}", "truth": "billing"} for n in range(40)]
@@ -121,9 +121,9 @@ def test_choices_are_spelt_as_in_the_schema(tmp_path: Path) -> None:
     job = Job(tmp_path, server).write(given, request=ask, more=fields)
     job.run()
     table = job.table()
-    said = [json.loads(text)["label"] for text in table.column("_text").to_pylist()]
+    answered = [json.loads(text)["label"] for text in table.column("_text").to_pylist()]
     spelt = table.column("label").to_pylist()
-    assert any(one != other for one, other in zip(said, spelt, strict=True))
+    assert any(answer != label for answer, label in zip(answered, spelt, strict=True))
     assert set(spelt) <= {"Billing", "delivery", "OTHER"}
     assert set(table.column("_majority_label").to_pylist()) <= {*spelt, None}
     assert set(table.column("_status").to_pylist()) == {"succeeded"}
@@ -135,7 +135,7 @@ def test_choices_are_spelt_as_in_the_schema(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("what", "code"), [("keep", 0), ("fail", 3)])
 def test_invalid_answers_may_be_kept_or_fail(what: str, code: int, tmp_path: Path) -> None:
-    """Asked once each; the row says so, and only a failure counts as one."""
+    """Each row is sent once; its status is invalid, and only ``fail`` counts it as failed."""
     server = Server("--invalid-rate", "1")
     job = Job(tmp_path, server).write(rows(30), more=f'{FIELDS}on_invalid = "{what}"\n')
     job.run(code=code)
@@ -150,8 +150,8 @@ def test_invalid_answers_may_be_kept_or_fail(what: str, code: int, tmp_path: Pat
     server.close()
 
 
-def test_repairs_end(tmp_path: Path) -> None:
-    """A model that never gets it right is asked so often as the job says, and no more."""
+def test_the_number_of_repairs_is_bounded(tmp_path: Path) -> None:
+    """A model that is never right gets the job's number of repairs and no more."""
     server = Server("--invalid-rate", "1")
     job = Job(tmp_path, server).write(rows(20), more=f"{FIELDS}repairs = 3\n")
     job.run(code=3)
@@ -162,7 +162,7 @@ def test_repairs_end(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_repairs_are_counted_across_kills(tmp_path: Path) -> None:
-    """However often a run is killed, a row is not asked again more often than the job says."""
+    """After any number of kills, a row does not get more repairs than the job allows."""
     server = Server("--invalid-rate", "1", "--latency", "0.02")
     job = Job(tmp_path, server).write(rows(60), more=f"{FIELDS}repairs = 4\n")
     for answered in (60, 150, 220):
@@ -173,15 +173,15 @@ def test_repairs_are_counted_across_kills(tmp_path: Path) -> None:
     attempts = job.table().column("_attempts").to_pylist()
     assert server.ledger()["answered"] <= sum(attempts)
     lost = sum(attempts) - 60 * 5
-    assert 0 <= lost <= 3 * 16, "no more than what was in flight at a kill is asked twice"
+    assert 0 <= lost <= 3 * 16, "only requests in flight at a kill are sent twice"
     retry(job)
     again = job.table().column("_attempts").to_pylist()
     assert [after - before for before, after in zip(attempts, again, strict=True)] == [5] * 60
     server.close()
 
 
-def test_at_most_counts_repairs(tmp_path: Path) -> None:
-    """A cap of what a run can cost at most is enough, and never passed, if no answer is right."""
+def test_the_worst_case_includes_repairs(tmp_path: Path) -> None:
+    """A cap of the worst case is enough, and never passed, even if no answer is right."""
     server = Server("--invalid-rate", "1")
     job = Job(tmp_path, server).write(rows(40), more=f"{FIELDS}repairs = 3\n")
     most = json.loads(job.command("check", "--json", "--simulate"))["plan"]["worst_case_usd"]
@@ -192,7 +192,7 @@ def test_at_most_counts_repairs(tmp_path: Path) -> None:
 
 
 def test_truncated_is_not_invalid(tmp_path: Path) -> None:
-    """An answer that max_tokens cut off is not asked again with a complaint."""
+    """An answer cut off by max_tokens gets no repair."""
     server = Server()
     job = Job(tmp_path, server).write([{"id": "r", "text": "x [[truncate]]"}], more=FIELDS)
     job.run(code=3)
@@ -205,7 +205,7 @@ def test_truncated_is_not_invalid(tmp_path: Path) -> None:
     ("via", "asked"), [("tool", "tools"), ("text", "system"), ("auto", "output_config")]
 )
 def test_servers_without_structured_output(via: str, asked: str, tmp_path: Path) -> None:
-    """A strict tool, or JSON found in the text: the answers end in the same typed columns."""
+    """Answers by a strict tool or as JSON in the text have the same typed columns."""
     server = Server()
     fields = '[labels]\nfields = "label: a|b|c, score float"\nrepairs = 6\n'
     job = Job(tmp_path, server).write(rows(12), more=f'{fields}via = "{via}"\n')
@@ -220,29 +220,29 @@ def test_servers_without_structured_output(via: str, asked: str, tmp_path: Path)
     server.close()
 
 
-def test_gold_is_compared_and_drift_is_told(tmp_path: Path) -> None:
-    """The rate at which the simulator is right is found within its interval."""
+def test_gold_is_compared(tmp_path: Path) -> None:
+    """The accuracy's interval contains the rate of right answers of the simulator."""
     truth = tmp_path / "truth.jsonl"
     given = rows(600)
-    told = [
+    answer_key = [
         {"line": f"Classify: {row['text']}", "value": {"label": row["truth"]}}
         for row in given
         if row["truth"]
     ]
-    truth.write_text("".join(json.dumps(one) + "\n" for one in told))
+    truth.write_text("".join(json.dumps(line) + "\n" for line in answer_key))
     server = Server("--truth", str(truth), "--right-rate", "0.8")
     job = Job(tmp_path, server).write(given, more=f'{FIELDS}gold = "truth"\n')
-    said = job.run()
+    printed = job.run()
     gold = record_of(job)["quality"]["gold"]
-    assert (gold["rows"], gold["column"], gold["field"]) == (len(told), "truth", "label")
+    assert (gold["rows"], gold["column"], gold["field"]) == (len(answer_key), "truth", "label")
     assert gold["accuracy"]["low"] <= 0.8 <= gold["accuracy"]["high"]
-    assert "accuracy" in said
+    assert "accuracy" in printed
     assert sum(record_of(job)["quality"]["class_counts"]["label"].values()) == 600
     server.close()
 
 
 def test_several_answers_vote(tmp_path: Path) -> None:
-    """The majority and how far the answers agree are columns, the same for each answer of a row."""
+    """The majority and the agreement are columns, equal for all answers to a row."""
     server = Server()
     job = Job(tmp_path, server).write(
         rows(30),
@@ -250,7 +250,7 @@ def test_several_answers_vote(tmp_path: Path) -> None:
         request='prompt = "Classify: {{ text }}"\nsamples = 3\n',
         more=f'{FIELDS}gold = "truth"\n',
     )
-    said = job.run()
+    printed = job.run()
     table = job.table()
     assert table.schema.field("_majority_label").type == table.schema.field("label").type
     assert table.schema.field("_majority_when").type == pa.date32()
@@ -264,7 +264,7 @@ def test_several_answers_vote(tmp_path: Path) -> None:
     quality = record_of(job)["quality"]
     assert quality["votes"]["label"]["rows"] == 29
     assert quality["gold"]["rows"] + quality["gold"]["unlabelled"] <= 29
-    assert "mean agreement" in said
+    assert "mean agreement" in printed
     server.close()
 
 
@@ -277,8 +277,8 @@ def as_version_0_6(job: Job) -> None:
 
 
 @pytest.mark.parametrize("are_records_old", [False, True])
-def test_drift_compares_new_rows_only(tmp_path: Path, are_records_old: bool) -> None:
-    """A night with other labels is noticed among many earlier rows, with old records too."""
+def test_drift_compares_only_new_rows(tmp_path: Path, are_records_old: bool) -> None:
+    """A run with other labels is detected among many earlier rows, also with old records."""
     server, always = Server(), '[labels]\nfields = "label: a|b"\n'
     night = [{"id": f"r{n}", "text": f"thing {n}"} for n in range(600)]
     truth = [
@@ -297,13 +297,13 @@ def test_drift_compares_new_rows_only(tmp_path: Path, are_records_old: bool) -> 
     job.write(night[:400], more=always)
     assert "label: distribution differs by 100.0 % from the last run" in job.run()
     assert record_of(job)["quality"]["new_class_counts"] == {"label": {"b": 100}}
-    assert "distribution differs" not in job.run(), "nothing is new"
+    assert "distribution differs" not in job.run(), "no row is new"
     server.close()
 
 
 @pytest.mark.slow
 def test_a_retry_is_no_drift(tmp_path: Path) -> None:
-    """Rows that failed and were asked again are no fair sample, this night and the next."""
+    """Retried rows are no fair sample, so they are no drift, in this run and the next."""
     night = [{"id": f"r{n}", "text": f"thing {n}"} for n in range(600)]
     for row in night[:60]:
         row["text"] += " [[tokens:450]]"
@@ -316,8 +316,8 @@ def test_a_retry_is_no_drift(tmp_path: Path) -> None:
     more = '[labels]\nfields = "label: a|b"\n'
     job = Job(tmp_path, server).write(night[:300], more=more)
     job.run(code=3)
-    told = retry(job, "--set", "request.max_tokens=600")
-    assert "distribution differs" not in told
+    printed = retry(job, "--set", "request.max_tokens=600")
+    assert "distribution differs" not in printed
     assert set(job.table().column("_status").to_pylist()) == {"succeeded"}
     lines = [json.dumps(row) + "\n" for row in night]
     (job.folder / "rows.jsonl").write_text("".join(lines))
@@ -326,7 +326,7 @@ def test_a_retry_is_no_drift(tmp_path: Path) -> None:
 
 
 def test_gold_that_is_set_later_is_compared(tmp_path: Path) -> None:
-    """Without asking anything again; a misspelt column is a mistake, not a gold of nothing."""
+    """No row is sent again; a misspelt gold column is an error."""
     server = Server()
     job = Job(tmp_path, server).write(rows(40), more=FIELDS)
     job.run()
@@ -334,16 +334,16 @@ def test_gold_that_is_set_later_is_compared(tmp_path: Path) -> None:
     job.write(rows(40), more=f'{FIELDS}gold = "thruth"\n')
     assert "Did you mean `truth`?" in job.run(code=2)
     job.write(rows(40), more=f'{FIELDS}gold = "truth"\n')
-    said = job.run()
+    printed = job.run()
     assert server.ledger()["answered"] == answered
-    assert "quality  label: accuracy" in said
+    assert "quality  label: accuracy" in printed
     assert record_of(job)["quality"]["gold"]["column"] == "truth"
-    assert "quality" not in job.run(), "nothing is new"
+    assert "quality" not in job.run(), "no row is new"
     server.close()
 
 
 def test_check_finds_gold_that_no_answer_can_have(tmp_path: Path) -> None:
-    """It says how many rows, and where the first is, and quotes none."""
+    """The message has their number and the place of the first, and quotes no value."""
     found = rows(20)
     found[4]["truth"], found[9]["truth"] = "private words", "B"
     job = Job(tmp_path, None).write(found, more=f'{FIELDS}gold = "truth"\n')
@@ -357,8 +357,8 @@ def test_check_finds_gold_that_no_answer_can_have(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "fields", ["text, label: a|b", "TEXT", "label, LABEL", "_status", "_majority_label, label"]
 )
-def test_a_name_that_is_taken_is_said(fields: str, tmp_path: Path) -> None:
-    """A label called as an input column, a vote or another label is a mistake in check."""
+def test_a_duplicate_column_name_is_an_error(fields: str, tmp_path: Path) -> None:
+    """A label with the name of an input column, a vote or another label is an error in check."""
     ask = 'prompt = "Classify: {{ text }}"\nsamples = 2\n'
     job = Job(tmp_path, None)
     job.write(rows(3), request=ask, more=f'[labels]\nfields = "{fields}"\n')
@@ -368,25 +368,25 @@ def test_a_name_that_is_taken_is_said(fields: str, tmp_path: Path) -> None:
     assert "has the name of another output column" in done.stderr
 
 
-def test_check_says_what_is_enforced_by_whom(tmp_path: Path) -> None:
-    """A bound that the API refuses is checked by us."""
+def test_check_lists_the_enforced_rules(tmp_path: Path) -> None:
+    """``check`` lists the rules that the API enforces and those that batcher checks."""
     number = {"type": "number", "minimum": 0, "maximum": 1, "scroe": 1}
     schema = {"type": "object", "required": ["score"], "properties": {"score": number}}
     (tmp_path / "schema.json").write_text(json.dumps(schema))
     job = Job(tmp_path, None).write(rows(3), more='[labels]\nschema = "schema.json"\n')
     job.path.write_text(job.path.read_text().replace("[api]", '[api]\nauth = "none"'))
-    said = job.command("check")
-    assert "score double" in said
-    assert "held to by the API: names, types, choices and required keys" in said
-    assert "checked by us, not by the API: score: at most 1" in said
-    assert "scroe is no keyword" in said
-    told = json.loads(job.command("check", "--json"))["labels"]
-    assert told["checked_by_us"] == ["score: at least 0", "score: at most 1"]
-    assert told["columns"] == {"score": "double"}
+    printed = job.command("check")
+    assert "score double" in printed
+    assert "held to by the API: names, types, choices and required keys" in printed
+    assert "checked by us, not by the API: score: at most 1" in printed
+    assert "scroe is no keyword" in printed
+    labels = json.loads(job.command("check", "--json"))["labels"]
+    assert labels["checked_by_us"] == ["score: at least 0", "score: at most 1"]
+    assert labels["columns"] == {"score": "double"}
 
 
-def packages_made() -> list[dict[str, Any]]:
-    """Twenty packages of each section that the job names."""
+def generated_packages() -> list[dict[str, Any]]:
+    """Return twenty generated packages of each section in the job."""
     labels = load_job(ROOT / "jobs/debian_sections/job.toml").labels
     assert labels is not None
     sections = labels.schema["properties"]["label"]["enum"]
@@ -397,25 +397,25 @@ def packages_made() -> list[dict[str, Any]]:
     ]
 
 
-def packages_real() -> list[dict[str, Any]]:
-    """Up to twenty-six real packages of each section."""
+def real_packages() -> list[dict[str, Any]]:
+    """Return up to twenty-six real packages of each section."""
     if not PACKAGES.exists():
         pytest.skip("the full table of Debian packages is not here")
-    seen: Counter[str] = Counter()
+    counts: Counter[str] = Counter()
     found = []
     for row in pq.read_table(PACKAGES, columns=["package", "description", "section"]).to_pylist():
-        seen[row["section"]] += 1
-        if seen[row["section"]] <= 26:
+        counts[row["section"]] += 1
+        if counts[row["section"]] <= 26:
             found.append(row)
     return found
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("packages", [packages_made, packages_real])
-def test_the_main_job_finds_how_often_it_is_right(
+@pytest.mark.parametrize("packages", [generated_packages, real_packages])
+def test_the_main_job_measures_its_accuracy(
     packages: Callable[[], list[dict[str, Any]]], tmp_path: Path
 ) -> None:
-    """58 sections, the real one as gold: the table finds the rate that the simulator was given."""
+    """With 58 sections and the real one as gold, the confusion matrix is exact."""
     given = packages()
     truth = tmp_path / "truth.jsonl"
     lines = [
@@ -432,7 +432,7 @@ def test_the_main_job_finds_how_often_it_is_right(
         "output.path": tmp_path / "out.parquet",
         "api.base_url": server.url,
     }
-    said = job.run(*(word for key, to in changed.items() for word in ("--set", f"{key}={to}")))
+    printed = job.run(*(word for key, to in changed.items() for word in ("--set", f"{key}={to}")))
     gold = record_of(job)["quality"]["gold"]
     assert (gold["rows"], gold["classes_total"]) == (len(given), 58)
     assert gold["accuracy"]["low"] <= 0.7 <= gold["accuracy"]["high"]
@@ -442,5 +442,5 @@ def test_the_main_job_finds_how_often_it_is_right(
     right = sum(n for (wanted, found), n in pairs.items() if wanted == found)
     assert gold["accuracy"]["value"] == right / len(given)
     for word in ("quality  label: accuracy", "kappa", "precision", "gold  ", "run.json"):
-        assert word in said
+        assert word in printed
     server.close()

@@ -13,7 +13,7 @@ from whole_runs import Job
 
 
 class LongAnswers:
-    """A Messages server whose answers all have a text of so many characters."""
+    """A Messages server whose answers all have a text of ``characters`` characters."""
 
     def __init__(self, characters: int) -> None:
         self._text = random.Random(1).randbytes(characters // 2).hex()
@@ -26,7 +26,7 @@ class LongAnswers:
         self._ready.wait(10)
 
     def close(self) -> None:
-        """End it."""
+        """Stop the server."""
         self._loop.call_soon_threadsafe(self._done.set)
         self._thread.join(10)
 
@@ -76,7 +76,7 @@ class LongAnswers:
     ]
 )
 def case(request: pytest.FixtureRequest) -> Iterator[tuple[LongAnswers, int, int, int]]:
-    """A server, the size of its answers, how many rows ask it, and how many at once."""
+    """A server, the size of its answers, the number of rows, and the concurrency."""
     characters, count, concurrency = request.param
     server = LongAnswers(characters)
     yield server, characters, count, concurrency
@@ -86,7 +86,7 @@ def case(request: pytest.FixtureRequest) -> Iterator[tuple[LongAnswers, int, int
 def test_long_answers_reach_the_output(
     case: tuple[LongAnswers, int, int, int], tmp_path: Path
 ) -> None:
-    """Nothing about an answer's length stops a run, its output, or another output from it."""
+    """Long answers do not stop a run, its output or an export."""
     server, characters, count, concurrency = case
     job = Job(tmp_path, None)
     job.write(rows(count), limits=f"concurrency = {concurrency}\n")

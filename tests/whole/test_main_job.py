@@ -1,4 +1,4 @@
-"""The main job, end to end: rows in, answers recorded, Parquet out, and the bill agrees."""
+"""The main job from input to output: all rows succeed, and the bill agrees."""
 
 import json
 import math
@@ -17,12 +17,12 @@ TOKENS = (
 
 
 def rows(count: int) -> list[dict[str, object]]:
-    """Rows that ask different things."""
+    """Return rows with different prompts."""
     return [{"id": f"r{n}", "text": f"thing number {n}", "n": n} for n in range(count)]
 
 
-def agrees_with_ledger(job: Job, server: Server) -> None:
-    """Hold the output's sums against what the simulator billed, to the token and the cent."""
+def check_bill(job: Job, server: Server) -> None:
+    """Check that the output's sums equal the simulator's bill, exactly."""
     ledger, table, totals = server.ledger(), job.table(), job.metadata()["totals"]
     for kind in TOKENS:
         column = sum(value or 0 for value in table.column(f"_{kind}").to_pylist())
@@ -33,10 +33,8 @@ def agrees_with_ledger(job: Job, server: Server) -> None:
     )
 
 
-def test_every_row_is_answered_in_order_and_the_bill_is_the_ledgers(
-    job: Job, server: Server
-) -> None:
-    """Output rows are the input rows in order, all answered, and cost what was billed."""
+def test_every_row_succeeds_in_order_and_the_bill_is_exact(job: Job, server: Server) -> None:
+    """The output has all input rows in order; all succeeded; their cost equals the bill."""
     job.write(rows(400), input='path = "rows.jsonl"\nid = "id"\n').run()
     table = job.table()
     assert table.column("n").to_pylist() == list(range(400))
@@ -44,42 +42,42 @@ def test_every_row_is_answered_in_order_and_the_bill_is_the_ledgers(
     assert table.column("_row").to_pylist() == list(range(1, 401))
     assert set(table.column("_status").to_pylist()) == {"succeeded"}
     assert server.ledger()["requests"] == 400
-    agrees_with_ledger(job, server)
+    check_bill(job, server)
 
 
 def test_a_finished_job_sends_nothing_and_leaves_its_output_alone(job: Job, server: Server) -> None:
-    """The same command again costs nothing, exits 0, and does not touch the output."""
+    """The same command again costs nothing, exits 0, and does not change the output."""
     job.write(rows(50)).run()
     before = job.output.stat()
-    said = job.run()
-    assert "nothing to send" in said
+    printed = job.run()
+    assert "nothing to send" in printed
     assert server.ledger()["requests"] == 50
     after = job.output.stat()
     assert (after.st_ino, after.st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
 
 
 def test_only_what_is_new_is_sent(job: Job, server: Server) -> None:
-    """An input that grew and was reordered sends the new rows only."""
+    """When the input grows and is reordered, only the new rows are sent."""
     job.write(rows(40)).run()
     job.write(rows(60)[::-1]).run()
     assert server.ledger()["requests"] == 60
     assert job.table().column("n").to_pylist() == list(range(60))[::-1]
-    agrees_with_ledger(job, server)
+    check_bill(job, server)
 
 
 def test_equal_rows_share_one_answer(job: Job, server: Server) -> None:
-    """Rows that ask the same are asked once; the later ones cost nothing."""
+    """Rows with equal requests are sent once; the later rows cost nothing."""
     same = [{"text": "same", "n": n} for n in range(5)]
     job.write([*same, {"text": "other", "n": 5}]).run()
     table = job.table()
     assert server.ledger()["requests"] == 2
     assert table.column("_shared").to_pylist() == [False, True, True, True, True, False]
     assert len(set(table.column("_text").to_pylist()[:5])) == 1
-    agrees_with_ledger(job, server)
+    check_bill(job, server)
 
 
-def test_samples_are_answers_of_their_own(job: Job, server: Server) -> None:
-    """``samples = 3`` asks three times for each row and writes three rows for it."""
+def test_each_sample_has_its_own_answer(job: Job, server: Server) -> None:
+    """``samples = 3`` sends three requests for each row and writes three output rows."""
     job.write(rows(4), request='prompt = "{{ text }}"\nsamples = 3\n').run()
     table = job.table()
     assert table.column("n").to_pylist() == [n for n in range(4) for _ in range(3)]
@@ -87,8 +85,8 @@ def test_samples_are_answers_of_their_own(job: Job, server: Server) -> None:
     assert server.ledger()["requests"] == 12
 
 
-def test_a_killed_run_goes_on_where_it_stood(tmp_path: Path) -> None:
-    """After three kills the output is an undisturbed run's, and little was sent twice."""
+def test_a_killed_run_resumes(tmp_path: Path) -> None:
+    """After three kills the output equals an undisturbed run's, and little was sent twice."""
     count, concurrency = 900, 16
     undisturbed_server = Server()
     undisturbed = Job(tmp_path / "a", undisturbed_server)
@@ -106,9 +104,9 @@ def test_a_killed_run_goes_on_where_it_stood(tmp_path: Path) -> None:
         wait_for(server, third * 250 + instants.randrange(40, 240))
         kill(process)
     job.run()
-    assert job.lasting() == undisturbed.lasting()
+    assert job.stable_table() == undisturbed.stable_table()
 
-    # What was in flight, or answered and not yet committed, is all that may be sent again.
+    # Only requests that were in flight or not yet committed may be sent again.
     again = server.ledger()["requests"] - count
     assert 0 <= again <= 3 * (concurrency + 64)
     sent = server.ledger()["requests"]
@@ -117,8 +115,8 @@ def test_a_killed_run_goes_on_where_it_stood(tmp_path: Path) -> None:
     server.close()
 
 
-def test_answers_at_trouble_are_asked_again_and_the_row_succeeds(tmp_path: Path) -> None:
-    """Overload, rate limits and resets cost attempts, not rows."""
+def test_transient_errors_are_retried_until_the_row_succeeds(tmp_path: Path) -> None:
+    """Overload, rate limits and resets cost attempts, but no rows."""
     server = Server(
         "--fault", "overloaded:rate=0.2", "--fault", "429:rate=0.1,retry_after_s=0.05",
         "--fault", "reset_before:rate=0.05",
@@ -134,32 +132,32 @@ def test_answers_at_trouble_are_asked_again_and_the_row_succeeds(tmp_path: Path)
 def test_a_refused_key_stops_the_run_at_once(
     job: Job, server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A 401 is not tried on every row: exit 4, no output, and the next step."""
+    """After a 401 no other row is sent: exit 4, no output, and a next command."""
     job.write(rows(200), api='key_env = "BAD_KEY"\n')
     monkeypatch.setenv("BAD_KEY", "bad-key")
-    said = job.run(code=4)
-    assert "authentication_error" in said
-    assert "bad-key" not in said
+    printed = job.run(code=4)
+    assert "authentication_error" in printed
+    assert "bad-key" not in printed
     assert server.ledger()["requests"] + server.ledger()["other_requests"] <= 32
     assert not job.output.exists()
 
 
-def test_streamed_answers_are_the_same_answers(tmp_path: Path) -> None:
-    """``api.stream`` changes how answers travel, not what is recorded, apart from the clock."""
+def test_streamed_answers_are_equal(tmp_path: Path) -> None:
+    """``api.stream`` changes no recorded value except times."""
     tables = []
     for stream in ("false", "true"):
         server = Server()
         job = Job(tmp_path / stream, server)
         job.folder.mkdir()
         job.write(rows(30), api=f"stream = {stream}\n").run()
-        tables.append(job.lasting())
-        agrees_with_ledger(job, server)
+        tables.append(job.stable_table())
+        check_bill(job, server)
         server.close()
     assert tables[0] == tables[1]
 
 
-def test_whole_requests_are_sent_as_they_are(job: Job, server: Server) -> None:
-    """Rows in the Message Batches form give one answer for each custom_id."""
+def test_whole_requests_are_sent_unchanged(job: Job, server: Server) -> None:
+    """Rows in the Message Batches format have one answer for each custom_id."""
     params = {"model": "claude-haiku-5-5", "max_tokens": 300}
     batch = [
         {
@@ -192,7 +190,7 @@ def test_a_folder_output_has_parts(job: Job) -> None:
 def test_the_output_opens_in(
     reader: str, job: Job, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Other people's tools read the output without a line of our code."""
+    """Other tools read the output without our code."""
     job.write(rows(20)).run()
     path = str(job.output)
     if reader == "pandas":

@@ -1,11 +1,11 @@
-"""The nightly run: what the input or the job changed since the last one, and only that, is sent."""
+"""The nightly run sends only what changed in the input or the job since the last run."""
 
 import fcntl
 from typing import Any
 
 import pytest
-from test_asking import run_unasked
-from test_main_job import agrees_with_ledger, rows
+from test_asking import run_without_terminal
+from test_main_job import check_bill, rows
 from whole_runs import Job, Server
 
 BY_ID = 'path = "rows.jsonl"\nid = "id"\n'
@@ -13,52 +13,49 @@ BY_CONTENT = 'path = "rows.jsonl"\n'
 EITHER = pytest.mark.parametrize("named", [BY_ID, BY_CONTENT], ids=["by id", "by content"])
 
 
-def plan_of(said: str) -> str:
-    """The line that a run says at its start."""
-    return next(line for line in said.splitlines() if line.startswith("plan"))
+def plan_of(printed: str) -> str:
+    """Return the plan line that a run prints at its start."""
+    return next(line for line in printed.splitlines() if line.startswith("plan"))
 
 
 def keys(server: Server) -> list[str]:
-    """What was asked so far, by the names of the bodies."""
+    """Return the hashes of all request bodies sent so far."""
     return [entry["key"] for entry in server.entries()]
 
 
 @EITHER
 def test_an_input_that_grew(job: Job, server: Server, named: str) -> None:
-    """Only the new rows are sent; the output has all rows in order."""
+    """Only the new rows are sent, and the output has all rows in order."""
     job.write(rows(60), input=named).run()
-    said = job.write(rows(75), input=named).run()
-    assert (
-        "75 rows, 60 already answered, 15 new, 0 changed, 0 removed; 15 to send, about $"
-        in plan_of(said)
-    )
+    plan = plan_of(job.write(rows(75), input=named).run())
+    assert "75 rows, 60 already answered, 15 new, 0 changed, 0 removed; 15 to send, about $" in plan
     assert len(keys(server)) == len(set(keys(server))) == 75
     assert job.table().column("n").to_pylist() == list(range(75))
-    agrees_with_ledger(job, server)
+    check_bill(job, server)
 
 
 @EITHER
 def test_an_input_that_shrank_and_came_back(job: Job, server: Server, named: str) -> None:
-    """Nothing is sent for what went and nothing when it is there again; each is said once."""
+    """Removed rows and returned rows send nothing, and each is reported once."""
     job.write(rows(30), input=named).run()
-    said = job.write(rows(20), input=named).run()
-    assert "20 rows, 20 already answered, 0 new, 0 changed, 10 removed; 0 to send" in plan_of(said)
+    plan = plan_of(job.write(rows(20), input=named).run())
+    assert "20 rows, 20 already answered, 0 new, 0 changed, 10 removed; 0 to send" in plan
     assert job.table().num_rows == 20
     assert "0 removed" in plan_of(job.run())
-    said = job.write(rows(30), input=named).run()
-    assert "30 rows, 30 already answered, 0 new, 0 changed, 0 removed; 0 to send" in plan_of(said)
+    plan = plan_of(job.write(rows(30), input=named).run())
+    assert "30 rows, 30 already answered, 0 new, 0 changed, 0 removed; 0 to send" in plan
     assert len(keys(server)) == 30
-    said = job.write(rows(20), input=named).run()
-    assert "10 removed" in plan_of(said)
+    plan = plan_of(job.write(rows(20), input=named).run())
+    assert "10 removed" in plan
 
 
 @EITHER
 def test_an_input_in_another_order(job: Job, server: Server, named: str) -> None:
-    """No row number is trusted: nothing is sent, and the output follows the new order."""
+    """Row numbers do not matter: nothing is sent, and the output has the new order."""
     job.write(rows(40), input=named).run()
     answers = dict(zip(*(job.table().column(c).to_pylist() for c in ("n", "_text")), strict=True))
-    said = job.write(rows(40)[::-1], input=named).run()
-    assert "40 already answered, 0 new, 0 changed, 0 removed; 0 to send" in plan_of(said)
+    plan = plan_of(job.write(rows(40)[::-1], input=named).run())
+    assert "40 already answered, 0 new, 0 changed, 0 removed; 0 to send" in plan
     assert len(keys(server)) == 40
     table = job.table()
     assert table.column("n").to_pylist() == list(range(39, -1, -1))
@@ -66,39 +63,39 @@ def test_an_input_in_another_order(job: Job, server: Server, named: str) -> None
 
 
 def edited(count: int, *numbers: int) -> list[dict[str, Any]]:
-    """Rows of which some say something else."""
+    """Return rows, some of them with another text."""
     return [{**row, "text": "edited"} if row["n"] in numbers else row for row in rows(count)]
 
 
 def test_rows_that_were_edited(job: Job, server: Server) -> None:
-    """They are changed, not new, and they alone are sent; without ids they are new and gone."""
+    """With ids, edited rows are changed, not new, and only they are sent."""
     job.write(rows(40), input=BY_ID).run()
-    said = job.write(edited(40, 3, 30), input=BY_ID).run()
-    assert "38 already answered, 0 new, 1 changed, 0 removed, 1 shared; 1 to send" in plan_of(said)
+    plan = plan_of(job.write(edited(40, 3, 30), input=BY_ID).run())
+    assert "38 already answered, 0 new, 1 changed, 0 removed, 1 shared; 1 to send" in plan
     assert len(keys(server)) == 41
-    said = job.write(rows(40), input=BY_ID).run()
-    assert "40 already answered, 0 new, 0 changed, 0 removed; 0 to send" in plan_of(said)
+    plan = plan_of(job.write(rows(40), input=BY_ID).run())
+    assert "40 already answered, 0 new, 0 changed, 0 removed; 0 to send" in plan
 
 
 def test_rows_that_were_edited_without_ids(job: Job, server: Server) -> None:
-    """What a row says is its name: an edited one is a new one, and the old one is gone."""
+    """Without ids the content names a row: an edited row is new, and the old one is removed."""
     job.write(rows(40)).run()
-    said = job.write(edited(40, 3)).run()
-    assert "39 already answered, 1 new, 0 changed, 1 removed; 1 to send" in plan_of(said)
+    plan = plan_of(job.write(edited(40, 3)).run())
+    assert "39 already answered, 1 new, 0 changed, 1 removed; 1 to send" in plan
     assert len(keys(server)) == 41
 
 
-def test_a_column_that_is_not_asked_about(job: Job, server: Server) -> None:
-    """It may change every night: the request is the same, so nothing is sent."""
+def test_a_column_outside_the_prompt(job: Job, server: Server) -> None:
+    """A column outside the prompt may change: the request is equal, so nothing is sent."""
     job.write(rows(20), input=BY_ID).run()
-    said = job.write([{**row, "seen": "tonight"} for row in rows(20)], input=BY_ID).run()
-    assert "20 already answered, 0 new, 0 changed, 0 removed; 0 to send" in plan_of(said)
+    plan = plan_of(job.write([{**row, "seen": "tonight"} for row in rows(20)], input=BY_ID).run())
+    assert "20 already answered, 0 new, 0 changed, 0 removed; 0 to send" in plan
     assert len(keys(server)) == 20
     assert set(job.table().column("seen").to_pylist()) == {"tonight"}
 
 
 def test_one_more_file(job: Job, server: Server) -> None:
-    """Of a folder only the new file's rows are sent; a row in both shares its answer."""
+    """Only the rows of a new file in a folder are sent; a row in both files shares its answer."""
     folder = job.folder / "days"
     folder.mkdir()
     job.write(rows(25), input='path = "days"\n')
@@ -106,20 +103,19 @@ def test_one_more_file(job: Job, server: Server) -> None:
     job.run()
     job.write([*rows(5), *rows(35)[25:]], input='path = "days"\n')
     (job.folder / "rows.jsonl").rename(folder / "2.jsonl")
-    said = job.run()
+    plan = plan_of(job.run())
     assert (
-        "40 rows, 25 already answered, 10 new, 0 changed, 0 removed, 5 shared; 10 to send"
-        in plan_of(said)
+        "40 rows, 25 already answered, 10 new, 0 changed, 0 removed, 5 shared; 10 to send" in plan
     )
     assert len(keys(server)) == len(set(keys(server))) == 35
     table = job.table()
     assert table.column("_text").to_pylist()[:5] == table.column("_text").to_pylist()[25:30]
     assert table.column("_shared").to_pylist() == [False] * 25 + [True] * 5 + [False] * 10
-    agrees_with_ledger(job, server)
+    check_bill(job, server)
 
 
 def test_the_same_row_in_two_files_with_ids(job: Job, server: Server) -> None:
-    """Files that overlap are no mistake: the row is asked once; only another one is bad."""
+    """Files may overlap: an equal row is sent once; another row with the same id is bad."""
     folder = job.folder / "days"
     folder.mkdir()
     job.write(rows(10), input='path = "days"\nid = "id"\n')
@@ -130,20 +126,20 @@ def test_the_same_row_in_two_files_with_ids(job: Job, server: Server) -> None:
         "18 rows, 0 already answered, 15 new, 0 changed, 0 removed, 3 shared; 15 to send"
         in plan_of(job.run())
     )
-    said = plan_of(job.run())
-    assert "18 rows, 15 already answered, 0 new, 0 changed, 0 removed, 3 shared; 0 to send" in said
+    plan = plan_of(job.run())
+    assert "18 rows, 15 already answered, 0 new, 0 changed, 0 removed, 3 shared; 0 to send" in plan
     assert len(keys(server)) == 15
     table = job.table()
     assert table.column("_shared").to_pylist() == [False] * 10 + [True] * 3 + [False] * 5
     assert table.column("_text").to_pylist()[7:10] == table.column("_text").to_pylist()[10:13]
-    agrees_with_ledger(job, server)
+    check_bill(job, server)
     job.write([{**rows(1)[0], "text": "edited"}])
     (job.folder / "rows.jsonl").rename(folder / "3.jsonl")
     assert "1 bad" in plan_of(job.write(input='path = "days"\nid = "id"\n').run(code=3))
 
 
-def test_other_limits_are_no_other_request(job: Job, server: Server) -> None:
-    """Concurrency, retries, prices and output are not part of what is asked."""
+def test_limits_do_not_change_a_request(job: Job, server: Server) -> None:
+    """Concurrency, retries, prices and output are not part of the request."""
     job.write(rows(20)).run()
     job.write(rows(20), limits="concurrency = 3\nrequests_per_minute = 1000\n", output="keep = []")
     assert "20 already answered, 0 new" in plan_of(job.run())
@@ -154,12 +150,12 @@ ANOTHER = 'prompt = "Sort: {{ text }}"\n'
 
 
 @EITHER
-def test_an_edited_prompt_is_not_paid_for_by_mistake(job: Job, server: Server, named: str) -> None:
-    """Without a terminal it is exit 2 in spite of --yes, says what it would cost and what to do."""
+def test_an_edited_prompt_needs_a_decision(job: Job, server: Server, named: str) -> None:
+    """Without a terminal it is exit 2 despite --yes, with the cost and what to do."""
     job.write(rows(30), input=named).run()
     job.write(rows(32), input=named, request=ANOTHER)
     for arguments in ((), ("--yes",)):
-        result = run_unasked(job, *arguments)
+        result = run_without_terminal(job, *arguments)
         assert result.returncode == 2
         assert "30 rows have an answer to another prompt" in result.stderr
         assert "on_change" in result.stderr
@@ -168,7 +164,7 @@ def test_an_edited_prompt_is_not_paid_for_by_mistake(job: Job, server: Server, n
 
 @EITHER
 def test_an_edited_prompt_with_redo(job: Job, server: Server, named: str) -> None:
-    """The job says that all are asked again; going back finds the first answers."""
+    """``redo`` sends all rows again; with the old prompt the first answers are used."""
     job.write(rows(30), input=named).run()
     job.write(rows(30), input=named, request=f'{ANOTHER}on_change = "redo"\n').run()
     assert len(keys(server)) == len(set(keys(server))) == 60
@@ -178,7 +174,7 @@ def test_an_edited_prompt_with_redo(job: Job, server: Server, named: str) -> Non
 
 @EITHER
 def test_an_edited_prompt_with_keep(job: Job, server: Server, named: str) -> None:
-    """Answered rows keep their answers, new and edited ones ask the new way, night after night."""
+    """Answered rows keep their answers; new and edited rows use the new prompt, in each run."""
     job.write(rows(30), input=named).run()
     before = job.table().column("_text").to_pylist()
     kept = f'{ANOTHER}on_change = "keep"\n'
@@ -195,23 +191,23 @@ def test_an_edited_prompt_with_keep(job: Job, server: Server, named: str) -> Non
     assert job.table().num_rows == 33
 
 
-def test_a_prompt_about_other_columns_asks_too(job: Job, server: Server) -> None:
-    """What a row is known by changes with the prompt; that must not pass for edited rows."""
+def test_a_prompt_with_other_columns_needs_a_decision(job: Job, server: Server) -> None:
+    """The content name of a row depends on the prompt; the rows must not count as edited."""
     job.write(rows(10), input=BY_ID).run()
     job.write(rows(10), input=BY_ID, request='prompt = "{{ text }} {{ n }}"\n')
-    assert run_unasked(job, "--yes").returncode == 2
+    assert run_without_terminal(job, "--yes").returncode == 2
     assert len(keys(server)) == 10
     job.write(rows(10), input=BY_ID, request='prompt = "{{ n }}"\non_change = "keep"\n').run()
     assert len(keys(server)) == 10
 
 
-def test_a_prompt_about_other_columns_asks_without_ids(job: Job, server: Server) -> None:
-    """All rows are unknown then; that must not pass for a new input, nor for answers to keep."""
+def test_a_prompt_with_other_columns_and_without_ids(job: Job, server: Server) -> None:
+    """No row is recognised then; it must not count as a new input or as answers to keep."""
     job.write(rows(10)).run()
     other = 'prompt = "{{ text }} {{ n }}"\n'
-    said = run_unasked(job.write(rows(11), request=other), "--yes")
-    assert said.returncode == 2
-    assert "10 rows have an answer to another prompt" in said.stderr
+    result = run_without_terminal(job.write(rows(11), request=other), "--yes")
+    assert result.returncode == 2
+    assert "10 rows have an answer to another prompt" in result.stderr
     assert "cannot keep" in job.write(request=f'{other}on_change = "keep"\n').run(code=2)
     assert len(keys(server)) == 10
     job.write(request=f'{other}on_change = "redo"\n').run()
@@ -219,17 +215,17 @@ def test_a_prompt_about_other_columns_asks_without_ids(job: Job, server: Server)
     assert "11 already answered, 0 new" in plan_of(job.write(request=other).run())
 
 
-def test_an_edited_model_asks_too(job: Job, server: Server) -> None:
-    """Another model is another request."""
+def test_another_model_needs_a_decision(job: Job, server: Server) -> None:
+    """A request with another model is another request."""
     job.write(rows(10)).run()
     text = job.path.read_text().replace("claude-haiku-5-5", "claude-haiku-4-5")
     job.path.write_text(text)
-    assert run_unasked(job, "--yes").returncode == 2
+    assert run_without_terminal(job, "--yes").returncode == 2
     assert len(keys(server)) == 10
 
 
 def test_an_input_that_grows_while_the_run_waits(job: Job, server: Server) -> None:
-    """What is there when the job is free is what is asked."""
+    """A waiting run plans with the input at the time when the lock is free."""
     job.write(rows(10)).run()
     lock = (job.folder / "runs" / "job" / "lock").open("r+b")
     fcntl.flock(lock, fcntl.LOCK_EX)
@@ -237,14 +233,14 @@ def test_an_input_that_grows_while_the_run_waits(job: Job, server: Server) -> No
     assert "waiting for" in waiter.stderr.readline()
     job.write(rows(15))
     lock.close()
-    _, said = waiter.communicate(timeout=100)
-    assert waiter.returncode == 0, said
-    assert "15 rows, 10 already answered, 5 new" in said
+    _, printed = waiter.communicate(timeout=100)
+    assert waiter.returncode == 0, printed
+    assert "15 rows, 10 already answered, 5 new" in printed
     assert len(keys(server)) == 15
 
 
-def test_a_part_makes_nothing_gone(job: Job, server: Server) -> None:
-    """A try-out with --limit does not make the rest new tomorrow."""
+def test_a_limit_removes_no_rows(job: Job, server: Server) -> None:
+    """After a run with --limit, the other rows are not new in the next run."""
     job.write(rows(30), input=BY_ID).run()
     assert "0 removed" in plan_of(job.run("--limit", "5"))
     assert "30 already answered, 0 new, 0 changed, 0 removed" in plan_of(job.run())

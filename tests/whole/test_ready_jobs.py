@@ -1,4 +1,4 @@
-"""The jobs that are there to copy run as they are, and what init drafts runs at once."""
+"""The example jobs run unchanged, and a job from ``init`` runs at once."""
 
 import json
 import re
@@ -14,7 +14,7 @@ JOBS = Path(__file__).parents[2] / "jobs"
 
 
 def batcher(*words: str, folder: Path) -> str:
-    """Run a command that has to go well, and return what it said."""
+    """Run a command that must succeed, and return what it printed."""
     command = [sys.executable, "-m", "batcher", *words]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
@@ -22,25 +22,25 @@ def batcher(*words: str, folder: Path) -> str:
 
 
 def test_the_nightly_job_labels_what_is_new(tmp_path: Path) -> None:
-    """Two nights: the second asks what came in since, and compares with the gold that is there."""
+    """The second run sends only new rows, and compares with the gold labels."""
     job = tmp_path / "nightly"
-    made = shutil.ignore_patterns("runs*", "*.parquet")
-    shutil.copytree(JOBS / "nightly_labels", job, ignore=made)
+    leftovers = shutil.ignore_patterns("runs*", "*.parquet")
+    shutil.copytree(JOBS / "nightly_labels", job, ignore=leftovers)
     later = job / "inbox" / "2026-11-25.jsonl"
-    held = later.read_text()
+    later_rows = later.read_text()
     later.unlink()
     assert "8 new" in batcher("run", ".", "--simulate", folder=job)
-    later.write_text(held)
-    said = batcher("run", ".", "--simulate", folder=job)
-    assert "8 already answered, 6 new" in said
-    assert "team: accuracy" in said
+    later.write_text(later_rows)
+    printed = batcher("run", ".", "--simulate", folder=job)
+    assert "8 already answered, 6 new" in printed
+    assert "team: accuracy" in printed
     table = pq.read_table(job / "labels.simulated.parquet")
     assert set(table.column("_status").to_pylist()) == {"succeeded"}
     assert table.column("team").null_count == 0
 
 
 def test_init_drafts_a_labelling_job(tmp_path: Path) -> None:
-    """From somebody's file: the prompt names the labels, the schema lies beside it."""
+    """From a user's file: the prompt names the labels, and the schema is beside the job file."""
     rows = [{"id": n, "text": f"a text of some length, number {n}"} for n in range(12)]
     (tmp_path / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     batcher("init", "rows.jsonl", "--labels", "good, bad, mixed", folder=tmp_path)
@@ -53,14 +53,14 @@ def test_init_drafts_a_labelling_job(tmp_path: Path) -> None:
 
 
 def test_init_drafts_a_labelling_job_in_a_folder(tmp_path: Path) -> None:
-    """With an input of its own, which runs at once."""
+    """Without a file it has an example input, and runs at once."""
     batcher("init", "demo", "--labels", "billing,other", folder=tmp_path)
     batcher("run", "demo/job.toml", "--simulate", folder=tmp_path)
 
 
 @pytest.mark.slow
 def test_the_demo_is_right_nine_times_of_ten(tmp_path: Path) -> None:
-    """It shows the accuracy, the confusion matrix, the cost and the rows in 100 columns."""
+    """The demo shows accuracy, confusion matrix, cost and rows in 100 columns."""
     unwanted = shutil.ignore_patterns("runs*")
     shutil.copytree(JOBS, tmp_path / "jobs", ignore=unwanted)
     command = [sys.executable, "jobs/demo.py"]

@@ -1,4 +1,4 @@
-"""A run's record names its output for readers in any folder."""
+"""A run's record has paths that work from any folder."""
 
 import json
 import os
@@ -9,15 +9,15 @@ from test_main_job import rows
 from whole_runs import Job
 
 
-def test_the_output_is_named_for_readers_elsewhere(job: Job) -> None:
-    """Wherever the command was typed, and although the folder was moved since it was written."""
+def test_the_path_of_the_output_works_everywhere(job: Job) -> None:
+    """The path is right for any current folder, also after the job's folder was moved."""
     job.write(rows(5))
     command = [sys.executable, "-m", "batcher", "run", "job.toml", "--yes"]
     environ = {**os.environ, "ANTHROPIC_API_KEY": "test-key"}
     subprocess.run(command, cwd=job.folder, env=environ, check=True, capture_output=True)
     (folder,) = (job.folder / "runs" / "job").glob("*/")
-    told = [folder / "run.json", folder.parent / "status.json"]
-    for output in [json.loads(path.read_text())["output"] for path in told]:
+    records = [folder / "run.json", folder.parent / "status.json"]
+    for output in [json.loads(path.read_text())["output"] for path in records]:
         assert output[0]["path"] == str(job.output)
     events = [json.loads(line) for line in (folder / "events.jsonl").read_text().splitlines()]
     assert [event["path"] for event in events if "path" in event] == [str(job.output)]

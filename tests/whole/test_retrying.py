@@ -1,4 +1,4 @@
-"""batcher retry: failed rows only, as they were or in another form, and the bill stays true."""
+"""batcher retry: failed rows only, with the same or another request, and an exact bill."""
 
 import json
 import os
@@ -7,13 +7,13 @@ import sys
 from decimal import Decimal
 from pathlib import Path
 
-from test_main_job import agrees_with_ledger, rows
+from test_main_job import check_bill, rows
 from test_nightly import keys
 from whole_runs import Job, Server, wait_for
 
 
 def retry(job: Job, *arguments: str, code: int = 0) -> str:
-    """Retry a job's failed rows and return what was said."""
+    """Retry a job's failed rows and return what the command printed."""
     result = subprocess.run(
         [sys.executable, "-m", "batcher", "retry", str(job.path), "--yes", *arguments],
         stdin=subprocess.DEVNULL,
@@ -27,25 +27,25 @@ def retry(job: Job, *arguments: str, code: int = 0) -> str:
     return result.stderr + result.stdout
 
 
-def test_failed_rows_are_asked_again_and_no_others(tmp_path: Path) -> None:
-    """A 400 is final for a run, not for a retry; a later run finds the success."""
+def test_only_failed_rows_are_sent_again(tmp_path: Path) -> None:
+    """A 400 is final for a run, but not for a retry; a later run uses the retried answer."""
     server = Server("--keep-requests", "--fault", "status:status=400,match=number 3,times=4")
     job = Job(tmp_path, server).write(rows(40), limits="concurrency = 1\n")
     job.run(code=3)
     assert len(keys(server)) == 40
-    said = retry(job)
-    assert "4 failed rows (4 invalid_request_error); 4 to send" in said
+    printed = retry(job)
+    assert "4 failed rows (4 invalid_request_error); 4 to send" in printed
     assert len(keys(server)) == 44
     assert set(job.table().column("_status").to_pylist()) == {"succeeded"}
-    agrees_with_ledger(job, server)
+    check_bill(job, server)
     assert "nothing to send" in job.run()
     assert "no row failed" in retry(job)
     assert len(keys(server)) == 44
     server.close()
 
 
-def truncating(tmp_path: Path) -> tuple[Server, Job]:
-    """A job with answers that do not fit into max_tokens."""
+def truncated_job(tmp_path: Path) -> tuple[Server, Job]:
+    """Return a job with answers that do not fit into max_tokens."""
     server = Server("--keep-requests")
     job = Job(tmp_path, server).write(rows(30), input='path = "rows.jsonl"\nid = "id"\n')
     job.path.write_text(job.path.read_text().replace("max_tokens = 400", "max_tokens = 12"))
@@ -53,9 +53,9 @@ def truncating(tmp_path: Path) -> tuple[Server, Job]:
     return server, job
 
 
-def test_another_form_is_only_for_rows_that_failed(tmp_path: Path) -> None:
-    """More room for truncated answers; the rows keep them in later runs, and all is in the bill."""
-    server, job = truncating(tmp_path)
+def test_a_changed_request_is_only_for_failed_rows(tmp_path: Path) -> None:
+    """Truncated rows get more max_tokens; later runs keep the answers; the bill is complete."""
+    server, job = truncated_job(tmp_path)
     failed = job.table().column("_status").to_pylist().count("truncated")
     assert failed > 3
     retry(job, "--only", "truncated", "--set", "request.max_tokens=2000")
@@ -79,20 +79,20 @@ def test_another_form_is_only_for_rows_that_failed(tmp_path: Path) -> None:
     server.close()
 
 
-def test_only_takes_types_and_statuses(tmp_path: Path) -> None:
-    """A type that no row has sends nothing, and the types that there are are named."""
-    server, job = truncating(tmp_path)
+def test_only_accepts_types_and_statuses(tmp_path: Path) -> None:
+    """A type that no row has sends nothing, and the message lists the existing types."""
+    server, job = truncated_job(tmp_path)
     sent = len(keys(server))
-    said = retry(job, "--only", "trunkated", code=2)
-    assert "no failed row is trunkated" in said
-    assert "types of failed rows: max_tokens (" in said
+    printed = retry(job, "--only", "trunkated", code=2)
+    assert "no failed row is trunkated" in printed
+    assert "types of failed rows: max_tokens (" in printed
     assert len(keys(server)) == sent
     server.close()
 
 
-def test_a_retry_that_was_killed_is_the_same_command_again(tmp_path: Path) -> None:
-    """What was answered in the other form before the kill is not asked again."""
-    server, job = truncating(tmp_path)
+def test_a_killed_retry_resumes(tmp_path: Path) -> None:
+    """Rows answered before the kill are not sent again."""
+    server, job = truncated_job(tmp_path)
     failed = job.table().column("_status").to_pylist().count("truncated")
     more = ("--set", "request.max_tokens=2000")
     slowly = ["--set", "limits.concurrency=1", "--set", "limits.requests_per_minute=120"]
@@ -113,21 +113,21 @@ def test_a_retry_that_was_killed_is_the_same_command_again(tmp_path: Path) -> No
     server.close()
 
 
-def test_rows_that_were_never_asked_are_for_a_run(tmp_path: Path) -> None:
-    """A retry over an input that grew sends no new row, and says what is next."""
+def test_rows_that_were_never_sent_need_a_run(tmp_path: Path) -> None:
+    """When the input has grown, a retry sends no new row and names the command for them."""
     server = Server("--keep-requests")
     job = Job(tmp_path, server).write(rows(10))
     job.run()
-    said = retry(job.write(rows(12)), code=5)
+    printed = retry(job.write(rows(12)), code=5)
     assert len(keys(server)) == 10
-    assert "2 rows were never asked" in said
-    assert "next   batcher run" in said
+    assert "2 rows were never asked" in printed
+    assert "next   batcher run" in printed
     server.close()
 
 
-def test_what_would_change_other_rows_is_refused(tmp_path: Path) -> None:
-    """The input and the output stay the job's."""
-    server, job = truncating(tmp_path)
+def test_changes_of_other_rows_are_refused(tmp_path: Path) -> None:
+    """A retry cannot change the input or the output."""
+    server, job = truncated_job(tmp_path)
     for key in (
         'input.path="other.jsonl"',
         'output.path="x.parquet"',
@@ -138,8 +138,8 @@ def test_what_would_change_other_rows_is_refused(tmp_path: Path) -> None:
     server.close()
 
 
-def test_rows_given_up_as_perhaps_billed_are_released_by_hand(tmp_path: Path) -> None:
-    """A run holds them after their allowance; a retry sends them."""
+def test_rows_on_hold_are_sent_by_a_retry(tmp_path: Path) -> None:
+    """After their allowance a run does not send them; a retry does."""
     fault = "reset_mid_body:match=number 3,times=2"
     server = Server("--keep-requests", "--fault", fault)
     job = Job(tmp_path, server)

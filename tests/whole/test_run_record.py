@@ -1,4 +1,4 @@
-"""run.json and status.json say what a run came to, in the documented shape."""
+"""run.json and status.json have a run's results in the documented format."""
 
 import hashlib
 import json
@@ -21,7 +21,7 @@ SHAPE = {
 
 
 def test_a_run_leaves_its_record(job: Job, server: Server) -> None:
-    """Totals are the ledger's; the output's digest is the file's; errors have an example."""
+    """Totals equal the ledger's; the output's digest is right; errors have an example."""
     job.write([*rows(20), {"id": "bad"}], limits="concurrency = 4\n").run(code=3)
     (path,) = (job.folder / "runs" / "job").glob("*/run.json")
     record, ledger = json.loads(path.read_text()), server.ledger()
@@ -47,8 +47,8 @@ def test_a_run_leaves_its_record(job: Job, server: Server) -> None:
     assert status["state"] == "ended"
 
 
-def test_a_streamed_run_tells_how_fast_it_was(tmp_path: Path) -> None:
-    """Time to first token and output tokens a second are those of the model's own pace."""
+def test_a_streamed_run_measures_its_speed(tmp_path: Path) -> None:
+    """Time to first token and output tokens per second match the simulator's speed."""
     server = Server("--latency", "1", "--ttft-s", "0.2", "--tokens-per-s", "1000")
     job = Job(tmp_path, server).write(rows(12), api="stream = true")
     job.run()
@@ -64,8 +64,8 @@ def test_a_streamed_run_tells_how_fast_it_was(tmp_path: Path) -> None:
     server.close()
 
 
-def test_an_answer_that_is_not_streamed_has_no_first_token(job: Job) -> None:
-    """Nobody can tell when it began; tokens a second are known all the same."""
+def test_a_run_without_streams_has_no_time_to_first_token(job: Job) -> None:
+    """Without a stream the time to first token is unknown; tokens per second are known."""
     job.write(rows(3)).run()
     record = record_of(job)
     assert record["ttft_s"] == {"p50": None, "p95": None}
@@ -73,6 +73,6 @@ def test_an_answer_that_is_not_streamed_has_no_first_token(job: Job) -> None:
 
 
 def record_of(job: Job) -> dict[str, Any]:
-    """The record of its only run."""
+    """Return the record of a job's only run."""
     (path,) = (job.folder / "runs" / "job").glob("*/run.json")
     return json.loads(path.read_text())

@@ -1,4 +1,4 @@
-"""Schemas of every shape from the job file to typed columns, over HTTP with the simulator."""
+"""Schemas of every kind, from the job file to typed columns, with the simulator over HTTP."""
 
 import json
 import re
@@ -30,14 +30,14 @@ TYPES = {
 
 @pytest.fixture(scope="module")
 def careless() -> Iterator[Server]:
-    """A simulator that in one answer of four minds only what the API holds it to."""
+    """A simulator that ignores the rules that the API does not enforce in one answer of four."""
     server = Server("--careless-rate", "0.25", "--seed", "3")
     yield server
     server.close()
 
 
 def arrow_of(name: str, *, is_inner: bool = False) -> pa.DataType:
-    """The Arrow type of a short name; choices inside of others are texts."""
+    """Return the Arrow type of a short name; an enum inside a list or struct is a string."""
     if found := re.fullmatch(r"list<(.*)>", name):
         return pa.list_(arrow_of(found[1], is_inner=True))
     if found := re.fullmatch(r"struct<(.*)>", name):
@@ -48,7 +48,7 @@ def arrow_of(name: str, *, is_inner: bool = False) -> pa.DataType:
 
 @pytest.fixture
 def batcher(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
-    """The command in this process: its exit code, and what it prints."""
+    """Run a command in this process; return its exit code and output."""
     monkeypatch.setenv("ANTHROPIC_API_KEY", "test-key")
 
     def run(*words: object) -> tuple[int, str]:
@@ -61,7 +61,7 @@ def batcher(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str])
 
 
 def labelled(folder: Path, server: Server, schema: dict[str, Any], salt: str) -> Job:
-    """A job that asks for labels by a schema."""
+    """Return a job with the labels of a schema."""
     (folder / "labels.json").write_text(json.dumps(schema))
     rows = [{"given": n, "body": f"{salt} {n}"} for n in range(ROWS)]
     labels = '[labels]\nschema = "labels.json"\nrepairs = 3\n[output]\nkeep = ["given"]\n'
@@ -71,8 +71,8 @@ def labelled(folder: Path, server: Server, schema: dict[str, Any], salt: str) ->
     return job
 
 
-def told(row: dict[str, Any], name: str, kind: str) -> Any:
-    """What a column holds, as JSON has it."""
+def cell_as_json(row: dict[str, Any], name: str, kind: str) -> Any:
+    """Return a column's value as JSON represents it."""
     value = row[name]
     if value is None:
         return None
@@ -81,25 +81,29 @@ def told(row: dict[str, Any], name: str, kind: str) -> Any:
     return value.isoformat() if kind in ("date", "timestamp") else value
 
 
-def in_our_capitals(answer: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any]:
-    """An answer with its choices as the schema has them: the API vouches for no capitals."""
+def with_schema_case(answer: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any]:
+    """Return an answer with the schema's upper and lower case, which the API does not guarantee."""
     choices = re.findall(r'"((?:[^"\\\\]|\\\\.)*)"', json.dumps(schema, ensure_ascii=False))
-    spelt = {json.loads(f'"{one}"').swapcase(): json.loads(f'"{one}"') for one in choices}
+    spelling = {
+        json.loads(f'"{choice}"').swapcase(): json.loads(f'"{choice}"') for choice in choices
+    }
     return {
-        key: spelt.get(one, one) if isinstance(one, str) and one not in spelt.values() else one
+        key: spelling.get(one, one)
+        if isinstance(one, str) and one not in spelling.values()
+        else one
         for key, one in answer.items()
     }
 
 
-def spelt(value: Any, kind: str) -> Any:
-    """A moment as a column tells it, and all else as it was answered."""
+def expected_cell(value: Any, kind: str) -> Any:
+    """Return a timestamp as the column shows it, and any other value unchanged."""
     if kind != "timestamp" or value is None:
         return value
     return datetime.fromisoformat(value).astimezone(UTC).isoformat()
 
 
 def without_nulls(value: Any) -> Any:
-    """What is not there and what is null are alike in a column."""
+    """Remove nulls: a missing value and null are equal in a column."""
     if isinstance(value, dict):
         return {key: without_nulls(one) for key, one in value.items() if one is not None}
     if isinstance(value, list):
@@ -108,13 +112,13 @@ def without_nulls(value: Any) -> Any:
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_a_schema_goes_all_the_way(
+def test_a_schema_from_job_file_to_columns(
     name: str, careless: Server, tmp_path: Path, batcher: Command
 ) -> None:
-    """The request is as the API takes it, the columns as the schema says, the bill as received.
+    """The request is as the API accepts it, columns follow the schema, and the bill is exact.
 
-    Every row that is taken fits the user's own schema in full, and fills its columns with what was
-    answered; a row whose answers never fit has none.
+    Each valid row satisfies the whole schema of the user, and its columns have the answered values;
+    the label columns of other rows are null.
     """
     case, before = CASES[name], careless.ledger()
     job = labelled(tmp_path, careless, case.schema, name)
@@ -132,16 +136,16 @@ def test_a_schema_goes_all_the_way(
     right = jsonschema.Draft202012Validator(case.schema, format_checker=jsonschema.FormatChecker())
     for row in rows:
         if row["_status"] == "succeeded":
-            value = in_our_capitals(json.loads(row["_text"]), case.schema)
+            value = with_schema_case(json.loads(row["_text"]), case.schema)
             right.validate(value)
             for column, kind in case.columns.items():
-                found = without_nulls(told(row, column, kind))
-                assert found == without_nulls(spelt(value.get(column), kind)), column
+                found = without_nulls(cell_as_json(row, column, kind))
+                assert found == without_nulls(expected_cell(value.get(column), kind)), column
         else:
             assert row["_status"] == "invalid"
             assert all(row[column] is None for column in case.columns)
     valid = sum(row["_status"] == "succeeded" for row in rows)
-    # An entry that has to be in a list is no bound that the simulator reads.
+    # The simulator does not read the rule for an entry that a list must contain.
     assert valid >= (0 if name == "an entry that must be there" else ROWS - 3)
     assert code == (0 if valid == ROWS else 3)
     assert after["answered"] - before["answered"] == sum(row["_attempts"] for row in rows)
@@ -158,10 +162,10 @@ def test_a_schema_goes_all_the_way(
         ("multiples", "a multiple of 5"),
     ],
 )
-def test_rules_that_the_api_does_not_hold_are_mended(
+def test_rules_that_the_api_does_not_enforce_are_repaired(
     name: str, rule: str, careless: Server, tmp_path: Path, batcher: Command
 ) -> None:
-    """What careless answers break is asked again with the rule, until nearly all rows fit."""
+    """Answers that break a rule are repaired with that rule, until nearly all rows are valid."""
     before = careless.ledger()["answered"]
     job = labelled(tmp_path, careless, CASES[name].schema, f"again {name}")
     batcher("run", job.path, "--yes", "-q")
@@ -169,6 +173,6 @@ def test_rules_that_the_api_does_not_hold_are_mended(
     assert statuses.count("succeeded") >= ROWS - 1
     assert careless.ledger()["answered"] - before > ROWS
     asked = (json.loads(batcher("show", job.path, n + 1, "--json")[1]) for n in range(ROWS))
-    said = [one["error_message"] for row in asked for one in row["samples"][0]["attempts"][:-1]]
-    assert said
-    assert all(rule in one for one in said)
+    reasons = [one["error_message"] for row in asked for one in row["samples"][0]["attempts"][:-1]]
+    assert reasons
+    assert all(rule in one for one in reasons)

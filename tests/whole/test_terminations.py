@@ -1,4 +1,4 @@
-"""SIGTERM at any instant, by the hundred: nothing is paid and unrecorded, and it goes on."""
+"""SIGTERM at hundreds of random times: all responses are recorded, and the jobs resume."""
 
 import json
 import random
@@ -14,7 +14,7 @@ from test_main_job import rows
 from test_stopping import recorded
 from whole_runs import Job, Server
 
-# Runs in forks of a process that has everything imported: starting Python takes longer than a run.
+# Runs in forks of a process with all imports done: starting Python takes longer than a run.
 WARM = """
 import json, os, signal, sys, time
 import batcher.cli.commands.run
@@ -40,7 +40,7 @@ LONGEST_S = 1.5
 
 @contextmanager
 def warm() -> Iterator["subprocess.Popen[str]"]:
-    """A process that runs jobs, and ends each after a while."""
+    """A process that runs jobs and terminates each one after a time."""
     with subprocess.Popen(
         [sys.executable, "-c", WARM], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as process:
@@ -53,10 +53,10 @@ def warm() -> Iterator["subprocess.Popen[str]"]:
     [4, pytest.param(20, marks=pytest.mark.slow), pytest.param(500, marks=pytest.mark.crash)],
 )
 @pytest.mark.timeout(3600)
-def test_terminated_at_any_instant(
+def test_terminated_at_any_time(
     times: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """All that the server answered is on record each time a run has ended, and jobs complete."""
+    """After each end all the server's responses are recorded, and in the end all jobs complete."""
     monkeypatch.setenv("ANTHROPIC_API_KEY", "test-key")
     server, dice = Server("--latency", "0.05"), random.Random(7)
     errors = tmp_path / "errors"
@@ -75,7 +75,7 @@ def test_terminated_at_any_instant(
                 assert job.table().num_rows == ROWS
                 paid, jobs = ledger["requests"], jobs + 1
                 job = fresh(tmp_path, jobs, server)
-    # The signal's own default, before the run has begun to listen, is what a shell calls 143.
+    # Before the run handles signals, SIGTERM's default ends it; a shell shows that as 143.
     assert set(codes) <= {0, 143, -signal.SIGTERM}
     assert "Traceback" not in errors.read_text()
     job.run()
@@ -88,14 +88,14 @@ def test_terminated_at_any_instant(
 
 
 def fresh(folder: Path, number: int, server: Server) -> Job:
-    """A job that nobody has run yet."""
+    """Return a new job."""
     own = folder / f"job{number}"
     own.mkdir()
-    made = [{**row, "text": f"{row['text']} of job {number}"} for row in rows(ROWS)]
-    return Job(own, server).write(made)
+    job_rows = [{**row, "text": f"{row['text']} of job {number}"} for row in rows(ROWS)]
+    return Job(own, server).write(job_rows)
 
 
 def recorded_or_none(job: Job) -> tuple[int, int]:
-    """How many attempts and outcomes there are; none before there is a checkpoint."""
+    """Return the number of attempts and outcomes; zero without a checkpoint."""
     has_begun = (job.folder / "runs" / "job" / "checkpoint.duckdb").exists()
     return recorded(job) if has_begun else (0, 0)

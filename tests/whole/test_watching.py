@@ -1,4 +1,4 @@
-"""What a run tells while it runs and when it ends: status, events, notices."""
+"""Status, events and notices of a run, while it runs and when it ends."""
 
 import json
 import os
@@ -18,26 +18,26 @@ CANARY = "a canary in a row"
 
 
 def status_of(job: Job) -> dict[str, Any]:
-    """The status file; empty while there is none."""
+    """Return the status; empty when there is no status file."""
     path = job.folder / "runs" / "job" / "status.json"
     return json.loads(path.read_text()) if path.exists() else {}
 
 
 def events_of(job: Job) -> list[dict[str, Any]]:
-    """The events of the only run that sent something."""
+    """Return the events of the only run that sent requests."""
     (path,) = (job.folder / "runs" / "job").glob("*/events.jsonl")
     return [json.loads(line) for line in path.read_text().splitlines()]
 
 
 def watching(job: Job, *options: str) -> subprocess.Popen[str]:
-    """Start ``batcher status``."""
+    """Start ``batcher status`` as a process."""
     command = [sys.executable, "-m", "batcher", "status", str(job.path), *options]
     pipe = subprocess.PIPE
     return subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True)
 
 
 def has_ended(process: subprocess.Popen[str]) -> bool:
-    """Whether a process ends within the next moment."""
+    """Return whether a process ends within a short time."""
     try:
         process.wait(0.05)
     except subprocess.TimeoutExpired:
@@ -46,7 +46,7 @@ def has_ended(process: subprocess.Popen[str]) -> bool:
 
 
 def test_the_status_is_never_older_than_two_seconds(tmp_path: Path) -> None:
-    """From the lock to the end, in every phase, and what it says of the rows is as fresh."""
+    """From lock to end, in every phase; the counts of rows are as recent."""
     server = Server("--latency", "0.05")
     job = Job(tmp_path, server).write(rows(250), limits="concurrency = 8\n")
     process = job.start()
@@ -66,17 +66,17 @@ def test_the_status_is_never_older_than_two_seconds(tmp_path: Path) -> None:
     process.communicate()
     server.close()
     assert phases[:2] == ["planning", "sending"]
-    # Nearly always, that is: what else this machine does may hold up any process for a moment.
-    for late in (ages, lags):
-        assert len(late) > 20
-        assert sum(one > 2 for one in late) <= len(late) / 50
-        assert max(late) < 8
+    # A few exceptions are allowed: other work on this machine may delay any process.
+    for delays in (ages, lags):
+        assert len(delays) > 20
+        assert sum(one > 2 for one in delays) <= len(delays) / 50
+        assert max(delays) < 8
     assert (status_of(job)["state"], status_of(job)["exit_code"]) == ("ended", 0)
     assert status_of(job)["commit_seq"] >= 2 * 250
 
 
 def test_waiting_ends_with_the_run(tmp_path: Path) -> None:
-    """``status --wait`` returns when the run does, with its exit code; a signal's too."""
+    """``status --wait`` ends with the run and its exit code, also after a signal."""
     server = Server("--latency", "0.05")
     job = Job(tmp_path, server).write([*rows(120), {"id": "bad"}])
     for number, code in ((signal.SIGTERM, 143), (None, 3)):
@@ -85,15 +85,15 @@ def test_waiting_ends_with_the_run(tmp_path: Path) -> None:
         waiting = watching(job, "--wait")
         if number is not None:
             process.send_signal(number)
-        said, _ = waiting.communicate(timeout=60)
+        printed, _ = waiting.communicate(timeout=60)
         process.communicate(timeout=60)
         assert (process.returncode, waiting.returncode) == (code, code)
-        assert f"ended with exit code {code}" in said
+        assert f"ended with exit code {code}" in printed
     server.close()
 
 
-def test_waiting_stays_with_its_run(tmp_path: Path) -> None:
-    """Although a run that was waiting, too, takes over at once and ends otherwise."""
+def test_waiting_reports_its_own_run(tmp_path: Path) -> None:
+    """It reports its own run, even when a waiting run starts at once and ends differently."""
     server = Server("--latency", "0.05")
     job = Job(tmp_path, server).write(rows(300))
     first = job.start()
@@ -102,17 +102,17 @@ def test_waiting_stays_with_its_run(tmp_path: Path) -> None:
     assert "sending" in waiting.stdout.readline()
     assert "waiting for process" in other.stderr.readline()
     first.send_signal(signal.SIGTERM)
-    said, _ = waiting.communicate(timeout=60)
+    printed, _ = waiting.communicate(timeout=60)
     for process in (first, other):
         process.communicate(timeout=60)
-    last = json.loads(said.splitlines()[-1])
+    last = json.loads(printed.splitlines()[-1])
     assert (first.returncode, waiting.returncode, other.returncode) == (143, 143, 0)
     assert (last["exit_code"], last["pid"]) == (143, first.pid)
     server.close()
 
 
-def test_a_killed_run_is_seen_to_have_died(tmp_path: Path) -> None:
-    """Whoever waits for it is told at once, and exits 1."""
+def test_a_killed_run_is_reported(tmp_path: Path) -> None:
+    """``status --wait`` reports a killed run at once and exits 1."""
     server = Server("--latency", "0.05")
     job = Job(tmp_path, server).write(rows(3000))
     process = job.start()
@@ -120,14 +120,14 @@ def test_a_killed_run_is_seen_to_have_died(tmp_path: Path) -> None:
     waiting = watching(job, "--wait", "--watch", "--json")
     assert json.loads(waiting.stdout.readline())["state"] == "running"
     kill(process)
-    said, _ = waiting.communicate(timeout=20)
+    printed, _ = waiting.communicate(timeout=20)
     assert waiting.returncode == 1
-    assert json.loads(said.splitlines()[-1])["state"] == "died"
+    assert json.loads(printed.splitlines()[-1])["state"] == "died"
     server.close()
 
 
 def test_ctrl_c_on_a_watcher_does_nothing_to_the_run(tmp_path: Path) -> None:
-    """The watcher exits 130, the run goes on to its end."""
+    """The watcher exits 130, and the run continues to its end."""
     server = Server("--latency", "0.05")
     job = Job(tmp_path, server).write(rows(200))
     process = job.start()
@@ -135,19 +135,19 @@ def test_ctrl_c_on_a_watcher_does_nothing_to_the_run(tmp_path: Path) -> None:
     watcher = watching(job, "--watch")
     assert any("sending" in line for line in iter(watcher.stdout.readline, ""))
     watcher.send_signal(signal.SIGINT)
-    _, said = watcher.communicate(timeout=20)
-    assert (watcher.returncode, "the run goes on" in said) == (130, True)
+    _, printed = watcher.communicate(timeout=20)
+    assert (watcher.returncode, "the run goes on" in printed) == (130, True)
     process.communicate(timeout=60)
     assert process.returncode == 0
     server.close()
 
 
-def test_events_tell_the_run_without_a_row(tmp_path: Path) -> None:
-    """In order, from the plan to the totals of run.json; no text of a row is among them."""
+def test_the_events_of_a_run_have_no_text_of_a_row(tmp_path: Path) -> None:
+    """Events are in order, from the plan to the totals of run.json, and have no text of a row."""
     server = Server("--latency", "0.02", "--fault", "overloaded:first_n=2", "--keep-requests")
     job = Job(tmp_path, server)
-    asked = [{"text": f"{CANARY} {number}"} for number in range(400)]
-    job.write([*asked, {"no": CANARY}]).run(code=3)
+    inputs = [{"text": f"{CANARY} {number}"} for number in range(400)]
+    job.write([*inputs, {"no": CANARY}]).run(code=3)
     events = events_of(job)
     names = [event["event"] for event in events]
     assert names[:2] == ["run_started", "sending_started"]
@@ -164,14 +164,14 @@ def test_events_tell_the_run_without_a_row(tmp_path: Path) -> None:
         key: record[key] for key in ("rows", "usd")
     }
     assert events[-2]["sha256"] == record["output"][0]["sha256"]
-    told = [path.read_text() for path in (job.folder / "runs").rglob("*.json*")]
-    assert not any(CANARY in text for text in told)
+    records = [path.read_text() for path in (job.folder / "runs").rglob("*.json*")]
+    assert not any(CANARY in text for text in records)
     assert [event["time"] for event in events] == sorted(event["time"] for event in events)
     server.close()
 
 
 def test_a_signal_is_an_event(tmp_path: Path) -> None:
-    """The stop is told when it comes, the end with its code."""
+    """A signal is an event, and the end is an event with the exit code."""
     server = Server("--latency", "0.05")
     job = Job(tmp_path, server).write(rows(3000))
     process = job.start()
@@ -185,7 +185,7 @@ def test_a_signal_is_an_event(tmp_path: Path) -> None:
 
 
 def test_a_run_that_sends_nothing_leaves_a_status_and_no_folder(job: Job) -> None:
-    """Neither for a finished job nor for one whose input is wrong."""
+    """Neither a finished job nor one with a wrong input gets a run folder."""
     job.write(rows(5)).run()
     folder = job.folder / "runs" / "job"
     before = sorted(path for path in folder.iterdir() if path.is_dir())
@@ -198,15 +198,15 @@ def test_a_run_that_sends_nothing_leaves_a_status_and_no_folder(job: Job) -> Non
     assert before == sorted(path for path in folder.iterdir() if path.is_dir())
 
 
-def test_a_status_that_cannot_be_written_stops_no_run(job: Job) -> None:
-    """A folder stands where the file should: the run ends as if it did not."""
+def test_a_status_that_cannot_be_written_does_not_stop_the_run(job: Job) -> None:
+    """With a folder in place of the status file, the run ends normally."""
     (job.folder / "runs" / "job" / "status.json").mkdir(parents=True)
     job.write(rows(20)).run()
     assert job.table().num_rows == 20
 
 
-def test_a_record_that_cannot_be_written_is_said(job: Job) -> None:
-    """The run ends as it would have; whoever looks for run.json knows why it is missing."""
+def test_a_record_that_cannot_be_written_is_a_warning(job: Job) -> None:
+    """The run ends normally, and a warning says why run.json is missing."""
     code = (
         "import errno, sys\n"
         "from batcher.runner import record\n"
@@ -225,8 +225,8 @@ def test_a_record_that_cannot_be_written_is_said(job: Job) -> None:
 
 
 @pytest.fixture
-def told(job: Job, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Where a job's command writes the notice that it reads; nobody listens at its webhook."""
+def notice_file(job: Job, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Set up a command that writes its notice to a file, and a webhook without a server."""
     script, notice = job.folder / "tell.py", job.folder / "notice.json"
     script.write_text(
         "import os, sys\n"
@@ -236,26 +236,26 @@ def told(job: Job, monkeypatch: pytest.MonkeyPatch) -> Path:
     return notice
 
 
-def test_somebody_is_told_how_it_ended(job: Job, told: Path) -> None:
-    """The command gets the notice; the webhook that fails is one line and one event."""
+def test_a_finished_run_sends_notices(job: Job, notice_file: Path) -> None:
+    """The command gets the notice; the failed webhook is one line and one event."""
     command = f"{sys.executable} {job.folder / 'tell.py'}"
     notify = f'[notify]\ncommand = "{command}"\nwebhook_env = "BATCHER_TEST_HOOK"\n'
-    said = job.write(rows(5), more=notify).run()
-    assert "warning  nobody was told by the webhook: the webhook cannot be reached" in said
+    printed = job.write(rows(5), more=notify).run()
+    assert "warning  nobody was told by the webhook: the webhook cannot be reached" in printed
     assert events_of(job)[-1]["event"] == "notice_failed"
-    content, environ = json.JSONDecoder().raw_decode(told.read_text())
+    content, environ = json.JSONDecoder().raw_decode(notice_file.read_text())
     assert content["event"] == "finish"
     assert content["rows"]["by_status"] == {"succeeded": 5}
-    assert "test-key" not in told.read_text()[environ:]
-    files = [path for path in job.folder.rglob("*") if path.is_file() and path != told]
+    assert "test-key" not in notice_file.read_text()[environ:]
+    files = [path for path in job.folder.rglob("*") if path.is_file() and path != notice_file]
     assert not any(b"CANARY" in path.read_bytes() for path in files)
-    assert "CANARY" not in said
+    assert "CANARY" not in printed
 
 
-def test_a_run_that_could_not_start_is_told(job: Job, told: Path) -> None:
-    """A nightly run whose input is gone needs somebody."""
+def test_a_run_that_could_not_start_sends_a_notice(job: Job, notice_file: Path) -> None:
+    """A nightly run without its input sends a notice."""
     notify = f'[notify]\ncommand = "{sys.executable} {job.folder / "tell.py"}"\n'
     job.write(more=notify).run(code=2)
-    content, _ = json.JSONDecoder().raw_decode(told.read_text())
+    content, _ = json.JSONDecoder().raw_decode(notice_file.read_text())
     assert (content["event"], content["exit_code"], content["rows"]) == ("failure", 2, None)
     assert os.path.realpath(content["state"]) == os.path.realpath(job.folder / "runs" / "job")

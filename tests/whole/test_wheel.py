@@ -1,4 +1,4 @@
-"""The wheel: what it holds, and that README's commands work where nothing else is installed."""
+"""The wheel: its content, and README's commands where nothing else is installed."""
 
 import json
 import os
@@ -20,7 +20,7 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.fixture(scope="module")
 def environment(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a new virtual environment that holds pip and nothing else."""
+    """Return a new virtual environment that has only pip."""
     folder = tmp_path_factory.mktemp("environment")
     subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)
     return folder
@@ -37,7 +37,7 @@ def wheel(environment: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_the_wheel_is_the_package_and_no_more(wheel: Path) -> None:
-    """Each file of the package is in it; it is called batchwright, its command is batcher."""
+    """The wheel has each file of the package; it is called batchwright, its command batcher."""
     archive = zipfile.ZipFile(wheel)
     packed = {name for name in archive.namelist() if ".dist-info/" not in name}
     files = (path for path in (ROOT / "batcher").rglob("*") if path.is_file())
@@ -83,7 +83,7 @@ def command(installed: Path, tmp_path: Path) -> Callable[..., str]:
 def test_the_commands_of_the_readme_work_from_a_wheel(
     command: Callable[..., str], tmp_path: Path
 ) -> None:
-    """From a file to its labels without a key, and the example that ``init`` writes."""
+    """The commands label a file without a key, and run the example from ``init``."""
     assert command("--version").split()[-1] == __version__
     rows = [{"id": n, "text": f"Parcel {n} came late but whole"} for n in range(40)]
     (tmp_path / "reviews.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))

@@ -21,26 +21,26 @@ from batcher.cli.main import main
 
 SHARED = Path(os.environ.get("BATCHER_SHARED", Path(__file__).parents[2] / "../shared/data"))
 
-# What differs from run to run though nothing of substance does.
-PASSING = {
+# Columns that differ from run to run although the answers are the same.
+VARYING_COLUMNS = {
     "_started_at", "_latency_s", "_ttft_s", "_request_id", "_message_id", "_run_id", "_attempts",
 }  # fmt: skip
 
 
 @dataclass(frozen=True)
-class Said:
-    """What a command came to."""
+class CommandResult:
+    """The exit code and the output of a command."""
 
     code: int
     out: str
     err: str
 
 
-def batcher(*words: object, key: str | None = None) -> Said:
-    """Run a command in this process as if it were typed, with a key of its own if one is given."""
+def batcher(*arguments: object, key: str | None = None) -> CommandResult:
+    """Run a command in this process as on the command line; ``key`` sets the API key."""
     out, err, code = io.StringIO(), io.StringIO(), 0
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sys, "argv", ["batcher", *map(str, words)])
+        patch.setattr(sys, "argv", ["batcher", *map(str, arguments)])
         if key is not None:
             patch.setenv("ANTHROPIC_API_KEY", key)
         mask = os.umask(0o022)
@@ -51,11 +51,11 @@ def batcher(*words: object, key: str | None = None) -> Said:
             code = int(ended.code or 0)
         finally:
             os.umask(mask)
-    return Said(code, out.getvalue(), err.getvalue())
+    return CommandResult(code, out.getvalue(), err.getvalue())
 
 
 class Server:
-    """The simulator as a process, which outlives the runs that it answers."""
+    """The simulator as a process; it serves several runs."""
 
     running: ClassVar[list["Server"]] = []
 
@@ -68,17 +68,17 @@ class Server:
         self.url = self._process.stdout.readline().removeprefix("listening on ").strip()
 
     def ledger(self, query: str = "") -> dict[str, Any]:
-        """What it received and billed so far."""
-        with urllib.request.urlopen(f"{self.url}/_simulator/ledger{query}") as answer:
-            return json.load(answer)
+        """Return what the simulator has received and billed so far."""
+        with urllib.request.urlopen(f"{self.url}/_simulator/ledger{query}") as response:
+            return json.load(response)
 
     def entries(self) -> list[dict[str, Any]]:
-        """Every request it received; needs --keep-requests."""
-        with urllib.request.urlopen(f"{self.url}/_simulator/ledger/requests") as answer:
-            return [json.loads(line) for line in answer.read().splitlines()]
+        """Return all requests that the simulator received; needs --keep-requests."""
+        with urllib.request.urlopen(f"{self.url}/_simulator/ledger/requests") as response:
+            return [json.loads(line) for line in response.read().splitlines()]
 
     def close(self) -> None:
-        """End it."""
+        """Stop the simulator."""
         self.running.remove(self)
         self._process.stdout.close()
         self._process.stdin.close()
@@ -86,7 +86,7 @@ class Server:
 
 
 class Job:
-    """A job file in a folder of its own, and the command that runs it."""
+    """A job file in its own folder, and the commands that run it."""
 
     started: ClassVar[list[subprocess.Popen[str]]] = []
 
@@ -116,7 +116,7 @@ class Job:
         return self
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:
-        """Start ``batcher run`` and return at once."""
+        """Start ``batcher run`` as a process and return at once."""
         process = subprocess.Popen(
             [sys.executable, "-m", "batcher", "run", str(self.path), "--yes", *arguments],
             stdout=subprocess.PIPE,
@@ -129,45 +129,45 @@ class Job:
         return process
 
     def run(self, *arguments: str, code: int = 0) -> str:
-        """Run the job to its end, demand an exit code, and return what it said.
+        """Run the job to its end, check the exit code, and return what the command printed.
 
-        In this process, which saves the second that a new one takes to begin; what is killed or
-        stopped has to be one of its own (``start``).
+        It runs in this process, because a new process takes a second to start. Use ``start`` for a
+        run that is killed or stopped.
         """
-        said = batcher("run", self.path, "--yes", *arguments, key="test-key")
-        assert said.code == code, said.err
-        assert "Traceback" not in said.err
-        return said.err + said.out
+        result = batcher("run", self.path, "--yes", *arguments, key="test-key")
+        assert result.code == code, result.err
+        assert "Traceback" not in result.err
+        return result.err + result.out
 
     def command(self, name: str, *arguments: str) -> str:
-        """Run another command on this job and return what it prints."""
-        said = batcher(name, self.path, *arguments)
-        assert said.code == 0, said.err
-        return said.out
+        """Run another command on this job and return its standard output."""
+        result = batcher(name, self.path, *arguments)
+        assert result.code == 0, result.err
+        return result.out
 
     def table(self) -> pa.Table:
-        """The output; its file is closed when this returns, and its room free once it is gone."""
+        """Return the output; its file is closed, so that its disk space is free after deletion."""
         with pq.ParquetFile(self.output, page_checksum_verification=True) as file:
             return file.read()
 
-    def lasting(self) -> pa.Table:
-        """The output without what passes."""
+    def stable_table(self) -> pa.Table:
+        """Return the output without the columns that differ from run to run."""
         table = self.table()
-        return table.select([name for name in table.column_names if name not in PASSING])
+        return table.select([name for name in table.column_names if name not in VARYING_COLUMNS])
 
     def metadata(self) -> dict[str, Any]:
-        """What the output says of itself."""
+        """Return the metadata of the output."""
         return json.loads(pq.read_metadata(self.output).metadata[b"batcher"])
 
 
 def wait_for(server: Server, count: int, name: str = "answered") -> None:
-    """Return when a total of the simulator's ledger is at least ``count``."""
+    """Wait until a total in the simulator's ledger is at least ``count``."""
     deadline = time.monotonic() + 600
-    while server.ledger(f"?{name}={count}")[name] < count:  # the simulator responds when it is
-        assert time.monotonic() < deadline, "the run does not get anywhere"
+    while server.ledger(f"?{name}={count}")[name] < count:  # the simulator waits before it responds
+        assert time.monotonic() < deadline, "the run makes no progress"
 
 
 def kill(process: subprocess.Popen[str]) -> None:
-    """End a run as a power cut would."""
+    """Kill a run with SIGKILL."""
     process.send_signal(signal.SIGKILL)
     process.communicate()

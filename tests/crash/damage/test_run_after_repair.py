@@ -101,10 +101,10 @@ def test_after_a_block_is_lost(table: str, column: str, tmp_path: Path, server: 
     job = Job(tmp_path, server)
     state = tmp_path / "runs" / "job"
     job.write([{"text": f"thing {n}"} for n in range(ROWS)]).run()
-    before = job.lasting()
+    before = job.stable_table()
     spoil_block(state, table, column)
     finish(job, server, state)
-    assert job.lasting().select(["text", "_status"]).equals(before.select(["text", "_status"]))
+    assert job.stable_table().select(["text", "_status"]).equals(before.select(["text", "_status"]))
 
 
 def finish(job: Job, server: Server, state: Path) -> None:

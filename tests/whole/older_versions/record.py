@@ -1,10 +1,10 @@
-"""Write the folder of a job as one version of batcher leaves it, for today's version to resume.
+"""Write the folder of a job with one version of batcher, for this version to resume.
 
     PYTHONPATH=<checkout of that version> python record.py .
 
 A first run answers six rows: one is refused, one truncated, and with labels one answer breaks the
-schema once. Three rows are added, a plan is saved, and the second run is killed while the answer of
-the last row is on its way: its attempt is unknown.
+schema once. Three rows are added, a plan is saved, and the second run is killed before the response
+for the last row: its attempt is unknown.
 """
 
 import json
@@ -102,7 +102,7 @@ def finish(process: "subprocess.Popen[str]", code: int) -> None:
 
 
 def record(folder: Path) -> None:
-    """Run the job in two parts, the second killed."""
+    """Run the job twice; the second run is killed."""
     major, minor, *_ = __version__.split(".")
     version = int(major), int(minor)
     (folder / "job.toml").write_text(

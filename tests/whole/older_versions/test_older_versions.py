@@ -1,4 +1,4 @@
-"""Today's version goes on with what older ones wrote: checkpoints, plans, records and job files."""
+"""This version continues with the files of older versions: checkpoints, plans, records, jobs."""
 
 import json
 import re
@@ -20,7 +20,7 @@ JOB_FILES = sorted((HERE / "jobs_0.6").glob("*.toml"))
 
 
 def number(version: str) -> tuple[int, ...]:
-    """Return what versions are compared by."""
+    """Return a version as numbers, to compare versions."""
     return tuple(map(int, version.split(".")))
 
 
@@ -30,13 +30,13 @@ WITH_LABELS = [version for version in VERSIONS if number(version) >= (0, 5)]
 
 
 def sampled(versions: list[str]) -> list[Any]:
-    """Leave the first and the last version to make test, the others to make test-all."""
+    """Mark all versions except the first and last as slow."""
     ends = (versions[0], versions[-1])
     return [pytest.param(v, marks=() if v in ends else pytest.mark.slow) for v in versions]
 
 
 class OldJob(Job):
-    """A job as ``record.py`` left it: rows 1 to 8 have a response, the attempt of 9 is unknown."""
+    """A job as ``record.py`` left it: rows 1 to 8 have a response; row 9's attempt is unknown."""
 
     def __init__(self, version: str, folder: Path, server: Server) -> None:
         with tarfile.open(HERE / f"{version}.tar.xz") as archive:
@@ -45,7 +45,7 @@ class OldJob(Job):
         self.plan = self.folder / "plan.json"
 
     def resume(self, *arguments: str, code: int = 3) -> None:
-        """Run it against this test's simulator; 3 says that rows 5 and 6 have failed for good."""
+        """Run the job with this test's simulator; exit 3: rows 5 and 6 have failed for good."""
         self.run("--set", f"api.base_url={self.server.url}", *arguments, code=code)
 
     def rows(self, query: str) -> list[tuple[Any, ...]]:
@@ -63,13 +63,13 @@ class OldJob(Job):
 
 @pytest.fixture
 def old(version: str, tmp_path: Path, server: Server) -> OldJob:
-    """Return a job that a version left behind."""
+    """Return the job of an older version."""
     return OldJob(version, tmp_path, server)
 
 
 @pytest.mark.parametrize("version", sampled(VERSIONS))
 def test_a_job_of_an_older_version_is_resumed(old: OldJob) -> None:
-    """Only the row without a response is sent; what was recorded and written stays as it was."""
+    """Only the row without a response is sent; recorded and written values do not change."""
     written = pq.read_table(old.output)
     attempts, outcomes = "FROM attempts ORDER BY 1", "FROM outcomes ORDER BY 1"
     columns = "SELECT attempt_id, fingerprint, status, billing, cost_usd, body "
@@ -90,7 +90,7 @@ def test_a_job_of_an_older_version_is_resumed(old: OldJob) -> None:
 
 @pytest.mark.parametrize("version", sampled(WITH_LABELS))
 def test_labels_of_an_older_version_keep_their_columns(old: OldJob) -> None:
-    """Typed columns and the labels in them are the same, in old rows and new ones."""
+    """Typed columns and their labels are equal, in old rows and new ones."""
     written = pq.read_table(old.output)
     old.resume()
     resumed = old.table()
@@ -103,7 +103,7 @@ def test_labels_of_an_older_version_keep_their_columns(old: OldJob) -> None:
 
 @pytest.mark.parametrize("version", sampled(VERSIONS))
 def test_records_of_an_older_version_are_shown(old: OldJob) -> None:
-    """Status, failures, rows and exports read what older runs recorded, and what a kill left."""
+    """Status, failures, rows and exports read the records of older runs, also of killed ones."""
     before = json.loads(old.command("status", "--json"))
     assert (before["job"], before["state"], before["exit_code"]) == ("tickets", "died", None)
     if old.plan.exists():
@@ -121,7 +121,7 @@ def test_records_of_an_older_version_are_shown(old: OldJob) -> None:
 
 @pytest.mark.parametrize("version", sorted(set(VERSIONS) - set(WITH_PLANS)))
 def test_a_command_that_only_reads_leaves_an_older_checkpoint(old: OldJob) -> None:
-    """It names the command that migrates the checkpoint, and changes nothing."""
+    """The command names the one that migrates the checkpoint, and changes nothing."""
     bytes_before = (old.folder / "runs/tickets/checkpoint.duckdb").read_bytes()
     refused = batcher("failures", old.path)
     assert refused.code == 1
@@ -131,7 +131,7 @@ def test_a_command_that_only_reads_leaves_an_older_checkpoint(old: OldJob) -> No
 
 @pytest.mark.parametrize("version", sampled(WITH_PLANS))
 def test_a_plan_of_an_older_version_is_held_to(old: OldJob) -> None:
-    """It is accepted while the job is what it was; a row more, and nothing is sent."""
+    """The plan is accepted for an unchanged job; with one more row nothing is sent."""
     old.resume("--plan", str(old.plan))
     assert old.server.ledger()["requests"] == 1
     with (old.folder / "rows.jsonl").open("a") as rows:
@@ -142,7 +142,7 @@ def test_a_plan_of_an_older_version_is_held_to(old: OldJob) -> None:
 
 @pytest.mark.parametrize("version", sampled(VERSIONS))
 def test_a_job_file_of_an_older_version_passes_check(old: OldJob) -> None:
-    """The job file of each version is right today, word for word."""
+    """The unchanged job file of each version is valid today."""
     old.resume()
     checked = batcher("check", old.path, key="test-key")
     assert checked.code == 0, checked.err
