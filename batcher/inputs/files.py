@@ -71,7 +71,7 @@ class FileStamp:
             self.inode,
         ):
             raise InputError(
-                f"{self.name} changed while it was in use",
+                f"{self.name} changed while it was being read",
                 hint="run the same command again when no program writes to the file any more",
             )
 

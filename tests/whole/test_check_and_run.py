@@ -11,13 +11,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from odd_jobs import fill, job_text, network, put
 from odd_values import FITTING, KINDS, ODD, PLAIN, SEARCH, Edit, changes
-from whole_runs import Said, batcher
+from whole_runs import CommandResult, batcher
 
 ENVIRONMENT = {key.removeprefix("env.") for key in {**FITTING, **ODD} if key.startswith("env.")}
 ERROR = re.compile(r"^error  (.*)$", re.MULTILINE)
 
 
-def printed(folder: Path, values: Mapping[str, Any], *words: str) -> Said:
+def printed(folder: Path, values: Mapping[str, Any], *words: str) -> CommandResult:
     """Run a command on a job in the environment that belongs to it."""
     with pytest.MonkeyPatch.context() as patch:
         for name in ENVIRONMENT:
@@ -28,12 +28,12 @@ def printed(folder: Path, values: Mapping[str, Any], *words: str) -> Said:
         return batcher(words[0], folder / "job.toml", *words[1:], *flags)
 
 
-def errors(command: Said) -> set[str]:
+def errors(command: CommandResult) -> set[str]:
     """What a command found wrong."""
     return set(ERROR.findall(command.err))
 
 
-def compare(folder: Path, values: Mapping[str, Any]) -> Said:
+def compare(folder: Path, values: Mapping[str, Any]) -> CommandResult:
     """Check a job, run it, and hold that they agree; return the check."""
     (folder / "job.toml").write_text(job_text(values))
     for key, value in values.items():
@@ -56,7 +56,7 @@ def compare(folder: Path, values: Mapping[str, Any]) -> Said:
     return check
 
 
-def play(kind: Mapping[str, Any], first: list[Edit], second: list[Edit]) -> Said:
+def play(kind: Mapping[str, Any], first: list[Edit], second: list[Edit]) -> CommandResult:
     """Check and run a job, then once more with other values in the same folder."""
     with TemporaryDirectory() as name:
         folder, job = Path(name), {**PLAIN, **kind, **dict(first)}
