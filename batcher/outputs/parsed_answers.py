@@ -59,5 +59,5 @@ def _parsed(body: bytes, labels: Labels | None, *, keeps_text: bool) -> ParsedAn
 
 
 def _valid_value(labels: Labels, message: Message) -> Mapping[str, Any] | None:
-    found = labels.judged(message)
-    return found.value if isinstance(found, Valid) else None
+    result = labels.validate(message)
+    return result.value if isinstance(result, Valid) else None

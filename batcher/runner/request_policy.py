@@ -6,7 +6,7 @@ from datetime import date
 from decimal import Decimal
 from itertools import accumulate, islice, repeat
 
-from batcher.core.labels.repair import most_growth
+from batcher.core.labels.repair import max_growth_tokens
 from batcher.core.money.bound import Bound, UnboundedError, WorstCase, worst_case
 from batcher.core.money.exact import total
 from batcher.core.money.prices import PriceTable
@@ -62,7 +62,7 @@ class RequestPolicy:
         is_repaired = section.on_invalid == "retry" and section.repairs > 0
         if labels is None or self.bound is None or self.max_tokens is None or not is_repaired:
             return None
-        growth = most_growth(self.max_tokens, labels.via)
+        growth = max_growth_tokens(self.max_tokens, labels.via)
         bounds = accumulate(
             repeat(growth, section.repairs), self.bound.with_more_tokens, initial=first_attempt
         )

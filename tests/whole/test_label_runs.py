@@ -144,7 +144,7 @@ def test_invalid_answers_may_be_kept_or_fail(what: str, code: int, tmp_path: Pat
     assert set(table.column("_status").to_pylist()) == {"invalid"}
     assert set(table.column("_error_type").to_pylist()) == {"client.invalid_label"}
     reasons = " ".join(table.column("_error_message").to_pylist())
-    assert "lacks reasons" in reasons
+    assert "is missing reasons" in reasons
     assert "must be an object" in reasons or "of type object" in reasons
     assert table.column("label").null_count == 30
     server.close()
@@ -377,11 +377,11 @@ def test_check_lists_the_enforced_rules(tmp_path: Path) -> None:
     job.path.write_text(job.path.read_text().replace("[api]", '[api]\nauth = "none"'))
     printed = job.command("check")
     assert "score double" in printed
-    assert "held to by the API: names, types, choices and required keys" in printed
-    assert "checked by us, not by the API: score: at most 1" in printed
-    assert "scroe is no keyword" in printed
+    assert "enforced by the API: names, types, choices and required keys" in printed
+    assert "checked by batcher, not by the API: score: at most 1" in printed
+    assert "scroe is not a JSON Schema keyword" in printed
     labels = json.loads(job.command("check", "--json"))["labels"]
-    assert labels["checked_by_us"] == ["score: at least 0", "score: at most 1"]
+    assert labels["checked_by_batcher"] == ["score: at least 0", "score: at most 1"]
     assert labels["columns"] == {"score": "double"}
 
 

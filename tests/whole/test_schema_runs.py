@@ -13,7 +13,7 @@ import jsonschema
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from schemas_made import CASES
+from schema_cases import CASES
 from whole_runs import Job, Server
 
 from batcher.cli.main import main

@@ -126,11 +126,11 @@ def _labels(context: JobContext) -> Iterator[str]:
         return
     columns = ", ".join(f"{name} {column.kind}" for name, column in labels.columns.items())
     yield f"labels   {columns}, asked for by {_WAYS[labels.via]}"
-    yield f"labels   held to by the API: {labels.held_by_api()}"
-    for said in labels.enforced():
-        yield f"labels   checked by us, not by the API: {said}"
-    for said in labels.adapted.remarks:
-        yield f"labels   {said}"
+    yield f"labels   enforced by the API: {labels.enforced_by_api()}"
+    for rule in labels.checked_by_batcher():
+        yield f"labels   checked by batcher, not by the API: {rule}"
+    for remark in labels.adapted.remarks:
+        yield f"labels   {remark}"
 
 
 def _bad_rows(checked: Checked) -> Iterator[str]:
@@ -199,8 +199,8 @@ def _labels_json(labels: Labels) -> dict[str, Any]:
     return {
         "columns": {name: column.kind for name, column in labels.columns.items()},
         "via": labels.via,
-        "held_to_by_api": labels.held_by_api(),
-        "checked_by_us": list(labels.enforced()),
+        "enforced_by_api": labels.enforced_by_api(),
+        "checked_by_batcher": list(labels.checked_by_batcher()),
         "remarks": list(labels.adapted.remarks),
     }
 

@@ -1,1 +1,1 @@
-"""Typed labels: columns, and answers that are validated, corrected in spelling or asked again."""
+"""Typed labels: columns, and answers that are validated, normalized or requested again."""

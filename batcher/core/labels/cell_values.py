@@ -1,4 +1,4 @@
-"""The Python values that fill the columns of labels, and which values no column can hold."""
+"""Converts label values to column values, and finds values that a column cannot hold."""
 
 import json
 import math
@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from batcher.core.labels.label_columns import ColumnType, Kind
-from batcher.core.labels.schema.formats import day, moment
+from batcher.core.labels.schema.formats import parse_date, parse_datetime
 
 _INT64 = 2**63
 
@@ -15,43 +15,43 @@ Path = tuple[str | int, ...]
 
 
 def cell(value: Any, column: ColumnType) -> Any:
-    """The Python value that fills a column; for values that were judged valid.
+    """Return the Python value that fills a column; ``value`` must be valid.
 
-    Dates are ``datetime.date``, moments ``datetime`` in UTC, and what has no one type is JSON text.
+    Dates become ``datetime.date``, times ``datetime`` in UTC, and a ``json`` column gets JSON text.
     """
     if value is None:
         return None
     match column.kind:
         case "list":
             assert column.item is not None  # noqa: S101 - every list has one
-            return [cell(one, column.item) for one in value]
+            return [cell(entry, column.item) for entry in value]
         case "struct":
             return {name: cell(value.get(name), inner) for name, inner in column.fields}
         case kind:
             return _CELLS[kind](value) if kind in _CELLS else value
 
 
-def unfit(value: Any, column: ColumnType, path: Path = ()) -> Iterator[tuple[Path, str]]:
-    """Where a value has something that its column cannot hold, and what it should be.
+def misfits(value: Any, column: ColumnType, path: Path = ()) -> Iterator[tuple[Path, str]]:
+    """Yield the places of values that the column cannot hold, each with what is expected there.
 
-    A schema may let such values through: integers beyond 64 bits, moments before the year 1 in UTC,
-    and values of another type where a schema does not say which.
+    A schema may allow such values: integers beyond 64 bits, times before the year 1 in UTC, and
+    values of any type where the schema names no type.
     """
     if value is None:
         return
     if column.kind == "list" and isinstance(value, list):
         assert column.item is not None  # noqa: S101 - every list has one
-        for place, one in enumerate(value):
-            yield from unfit(one, column.item, (*path, place))
+        for index, entry in enumerate(value):
+            yield from misfits(entry, column.item, (*path, index))
     elif column.kind == "struct" and isinstance(value, Mapping):
         for name, inner in column.fields:
-            yield from unfit(value.get(name), inner, (*path, name))
+            yield from misfits(value.get(name), inner, (*path, name))
     elif not _FITS[column.kind](value):
-        yield path, _WANTED[column.kind]
+        yield path, _EXPECTED[column.kind]
 
 
-def _moment(text: str) -> datetime:
-    return moment(text).astimezone(UTC)
+def _utc(text: str) -> datetime:
+    return parse_datetime(text).astimezone(UTC)
 
 
 def _json(value: Any) -> str:
@@ -74,14 +74,14 @@ def _is_number(value: Any) -> bool:
 
 
 def _is_text(value: Any) -> bool:
-    """A text that UTF-8 can hold."""
+    """Whether a value is text that UTF-8 can encode."""
     return isinstance(value, str) and not any("\ud800" <= char <= "\udfff" for char in value)
 
 
-def _reads(read: Callable[[str], object]) -> Callable[[Any], bool]:
+def _is_parsed_by(parse: Callable[[str], object]) -> Callable[[Any], bool]:
     def fits(value: Any) -> bool:
         try:
-            read(value)
+            parse(value)
         except (TypeError, ValueError, OverflowError):
             return False
         return True
@@ -95,8 +95,8 @@ def _is_json(value: Any) -> bool:
 
 _CELLS: Mapping[Kind, Callable[[Any], Any]] = {
     "json": _json,
-    "date": day,
-    "timestamp": _moment,
+    "date": parse_date,
+    "timestamp": _utc,
     "double": float,
     "int64": int,
 }
@@ -106,21 +106,21 @@ _FITS: Mapping[Kind, Callable[[Any], bool]] = {
     "double": _is_number,
     "string": _is_text,
     "enum": _is_text,
-    "date": _reads(day),
-    "timestamp": _reads(_moment),
+    "date": _is_parsed_by(parse_date),
+    "timestamp": _is_parsed_by(_utc),
     "list": lambda _: False,
     "struct": lambda _: False,
     "json": _is_json,
 }
-_WANTED: Mapping[Kind, str] = {
+_EXPECTED: Mapping[Kind, str] = {
     "boolean": "must be true or false",
     "int64": "must be an integer of at most 64 bits",
     "double": "must be a number of at most 64 bits",
-    "string": "must be a text of whole characters",
-    "enum": "must be a text of whole characters",
+    "string": "must be text without lone surrogates",
+    "enum": "must be text without lone surrogates",
     "date": "must be a date such as 2026-11-30",
     "timestamp": "must be a time such as 2026-11-30T08:00:00Z",
     "list": "must be a list",
     "struct": "must be an object",
-    "json": "must be a text of whole characters",
+    "json": "must be text without lone surrogates",
 }

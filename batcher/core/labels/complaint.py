@@ -1,4 +1,4 @@
-"""What is wrong with an answer, in words: for the model, and without any content for people."""
+"""Describes why an answer is invalid: in full for the model, without content for people."""
 
 import json
 from collections.abc import Iterable, Mapping
@@ -6,10 +6,10 @@ from typing import Any
 
 from jsonschema.exceptions import ValidationError, best_match
 
-from batcher.core.labels.schema.keyword_text import WORDS, worded
+from batcher.core.labels.schema.keyword_text import WORDS, describe
 from batcher.core.labels.schema.references import subschemas
 
-_MOST = 8
+_MAX_LINES = 8
 _QUOTED_CHARACTERS = 100
 _CHOICES_CHARACTERS = 500
 _QUOTING = frozenset({"type", "enum", "const", "pattern", "format", "minimum", "maximum",
@@ -17,7 +17,7 @@ _QUOTING = frozenset({"type", "enum", "const", "pattern", "format", "minimum", "
 
 
 def property_names(schema: Mapping[str, Any]) -> frozenset[str]:
-    """All names of properties that a schema says somewhere."""
+    """Return the names of all properties in a schema, at any depth."""
     names: set[str] = set()
     pending = [schema]
     while pending:
@@ -28,28 +28,33 @@ def property_names(schema: Mapping[str, Any]) -> frozenset[str]:
 
 
 def complaint(errors: Iterable[ValidationError]) -> str:
-    """One line for each rule that is broken, the first of them; it quotes the answer."""
-    lines = (f"- {place(error.absolute_path)}: {_rule(error)}{_found(error)}" for error in errors)
-    return "\n".join(list(dict.fromkeys(lines))[:_MOST])
+    """Return one line for each violated rule, at most eight; they quote the answer."""
+    lines = (f"- {place(error.absolute_path)}: {_rule(error)}{_actual(error)}" for error in errors)
+    return "\n".join(list(dict.fromkeys(lines))[:_MAX_LINES])
 
 
 def reason(errors: Iterable[ValidationError], names: frozenset[str]) -> str:
-    """Places and rules, the same for all answers that break the same; nothing of the answer.
+    """Return places and rules without content; answers with equal errors have equal reasons.
 
-    Keys that the schema does not name are the answer's own, and are not told.
+    Keys that the schema does not name are content and are left out.
     """
-    lines = (f"{place_without_content(one.absolute_path, names)}: {_brief(one)}" for one in errors)
-    return "; ".join(list(dict.fromkeys(lines))[:_MOST])
+    lines = (
+        f"{place_without_content(error.absolute_path, names)}: {_brief(error)}" for error in errors
+    )
+    return "; ".join(list(dict.fromkeys(lines))[:_MAX_LINES])
 
 
 def causes(errors: Iterable[ValidationError]) -> list[ValidationError]:
-    """What errors come down to, sorted by their places; of a union the way that is nearest."""
-    found = [best_match([error]) or error for error in errors]
-    return sorted(found, key=lambda error: list(error.absolute_path))
+    """Return the most specific causes of errors, sorted by place.
+
+    In a union, these are the errors of the alternative that matches best.
+    """
+    specific = [best_match([error]) or error for error in errors]
+    return sorted(specific, key=lambda error: list(error.absolute_path))
 
 
 def place_without_content(path: Iterable[str | int], names: frozenset[str]) -> str:
-    """Where in the answer, without the numbers of entries."""
+    """Return a place in the answer, without list indexes and unknown keys."""
     steps = (
         "[]" if isinstance(step, int) else f".{step}" if step in names else ".*" for step in path
     )
@@ -57,43 +62,45 @@ def place_without_content(path: Iterable[str | int], names: frozenset[str]) -> s
 
 
 def place(path: Iterable[str | int]) -> str:
-    """Where in the answer."""
+    """Return a place in the answer."""
     steps = (f"[{step}]" if isinstance(step, int) else f".{step}" for step in path)
     return "".join(steps).lstrip(".") or "the answer"
 
 
 def _rule(error: ValidationError) -> str:
-    """The rule that is broken, with all that it says."""
+    """Describe the violated rule in full."""
     rule, value = str(error.validator), _value(error)
     match rule:
         case "required":
             missing = [name for name in value if name not in _mapping(error.instance)]
-            return f"lacks {', '.join(missing)}"
+            return f"is missing {', '.join(missing)}"
         case "additionalProperties" | "unevaluatedProperties":
-            return "has keys that the schema does not know"
+            return "has keys that are not in the schema"
         case "type":
-            return worded(rule, value if isinstance(value, str) else " or ".join(map(str, value)))
-        case "anyOf" | "oneOf":
-            return "fits none of the ways, or more than one, that the schema names"
+            return describe(rule, value if isinstance(value, str) else " or ".join(map(str, value)))
+        case "anyOf":
+            return "fits none of the alternatives in the schema"
+        case "oneOf":
+            return "must fit exactly one of the alternatives in the schema"
         case "items" | "unevaluatedItems":
-            return "has more entries than the schema knows"
+            return "has more entries than the schema allows"
         case "None" | "False schema":
-            return "must not be there"
+            return "is not allowed"
         case _ if rule in WORDS:
-            return _cut(worded(rule, value), _CHOICES_CHARACTERS)
+            return _cut(describe(rule, value), _CHOICES_CHARACTERS)
         case _:
-            return f"breaks {rule}"
+            return f"violates {rule}"
 
 
 def _brief(error: ValidationError) -> str:
-    """The rule that is broken, briefly; it is the user's own, and may be told."""
+    """Describe the violated rule briefly; the schema is the user's own and may be quoted."""
     if error.validator == "enum":
-        return f"none of the {len(_value(error))} choices"
+        return f"not one of the {len(_value(error))} choices"
     return _cut(_rule(error), _QUOTED_CHARACTERS)
 
 
-def _found(error: ValidationError) -> str:
-    """What is there instead."""
+def _actual(error: ValidationError) -> str:
+    """Quote the value that violates the rule, where that helps."""
     if error.validator in _QUOTING:
         quoted = json.dumps(error.instance, ensure_ascii=False)
         return f"; it is {_cut(quoted, _QUOTED_CHARACTERS)}"
@@ -105,7 +112,7 @@ def _found(error: ValidationError) -> str:
 
 
 def _value(error: ValidationError) -> Any:
-    """What the broken keyword says."""
+    """Return the value of the violated keyword."""
     return error.validator_value
 
 

@@ -1,4 +1,4 @@
-"""The output columns of labels, from their schema alone: the same whatever the answers are."""
+"""The output columns of labels; they depend on the schema only, not on the answers."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -20,10 +20,10 @@ Kind = Literal[
 
 @dataclass(frozen=True, slots=True)
 class ColumnType:
-    """What a column holds; ``item`` is that of a list's entries, ``fields`` those of a struct.
+    """The type of a column; ``item`` is the type of a list's entries, ``fields`` of a struct's.
 
-    ``json`` is text, for values of several kinds or of any shape. Every column may be null: a row
-    without a valid answer is.
+    ``json`` is JSON text, for values of several types or of any shape. Every column may be null,
+    because a row may have no valid answer.
     """
 
     kind: Kind
@@ -32,7 +32,7 @@ class ColumnType:
 
     @property
     def is_choice(self) -> bool:
-        """Whether it holds one of a few classes."""
+        """Whether values are one of a fixed set of classes."""
         return self.kind in ("enum", "boolean")
 
 
@@ -44,45 +44,47 @@ _PLAIN: Mapping[str, Kind] = {
     "number": "double",
     "string": "string",
 }
-_OF_TEXT = frozenset({"enum", "string", "date", "timestamp"})
+_TEXT_KINDS = frozenset({"enum", "string", "date", "timestamp"})
 _INT64 = 2**63
-_MOST_TYPES = 5_000
+_MAX_TYPES = 5_000
 
 
 def columns_of(schema: Mapping[str, Any]) -> dict[str, ColumnType]:
-    """The columns of an object's schema, by the names of its properties and in their order.
+    """Return the columns of an object's schema, by property name and in the order of properties.
 
-    For schemas that were checked (``check_schema``): without circles. SchemaError for one that
-    references make larger than anybody means.
+    The schema must have passed ``check_schema``, so that it has no circular references. Raises
+    SchemaError for a schema that becomes too large when references are resolved.
     """
     properties = resolved(schema, schema).get("properties") or {}
-    typing = _Typing(schema)
-    return {name: typing.of(inner) for name, inner in properties.items()}
+    types = _ColumnTypes(schema)
+    return {name: types.of(inner) for name, inner in properties.items()}
 
 
 def column_type(schema: Any, root: Mapping[str, Any]) -> ColumnType:
-    """The type of one value."""
-    return _Typing(root).of(schema)
+    """Return the column type of a subschema."""
+    return _ColumnTypes(root).of(schema)
 
 
-class _Typing:
-    """Finds the types of subschemas, of which there may be so many as a table can have."""
+class _ColumnTypes:
+    """Finds the column types of subschemas, up to a maximum number."""
 
     def __init__(self, root: Mapping[str, Any]) -> None:
         self._root = root
-        self._found = 0
+        self._count = 0
 
     def of(self, schema: Any) -> ColumnType:
-        self._found += 1
-        if self._found > _MOST_TYPES:
-            raise SchemaError("it is too large once references are put in place")
+        self._count += 1
+        if self._count > _MAX_TYPES:
+            raise SchemaError("it is too large when its references are resolved")
         schema = resolved(schema, self._root)
         values = choices(schema)
         if values is not None:
             return _of_values(values)
-        ways = alternatives(schema, self._root)
-        if ways is not None:
-            return self._common([way for way in ways if not is_null(resolved(way, self._root))])
+        options = alternatives(schema, self._root)
+        if options is not None:
+            return self._common(
+                [option for option in options if not is_null(resolved(option, self._root))]
+            )
         return self._of_type(schema)
 
     def _of_type(self, schema: Mapping[str, Any]) -> ColumnType:
@@ -91,19 +93,19 @@ class _Typing:
             return self._struct(schema)
         if kind == "array":
             return self._list(schema)
-        form = _TEXTS.get(str(schema.get("format"))) if kind == "string" else None
-        named = form or _PLAIN.get(str(kind))
-        return JSON if named is None else ColumnType(named)
+        formatted = _TEXTS.get(str(schema.get("format"))) if kind == "string" else None
+        column_kind = formatted or _PLAIN.get(str(kind))
+        return JSON if column_kind is None else ColumnType(column_kind)
 
-    def _common(self, ways: Sequence[Any]) -> ColumnType:
-        """The one type of a union's ways; JSON when there are several."""
-        types = list(dict.fromkeys(self.of(way) for way in ways))
+    def _common(self, options: Sequence[Any]) -> ColumnType:
+        """Return the common type of a union's alternatives; JSON when there is none."""
+        types = list(dict.fromkeys(self.of(option) for option in options))
         if len(types) == 1:
             return types[0]
-        kinds = {one.kind for one in types}
+        kinds = {column.kind for column in types}
         if kinds == {"int64", "double"}:
             return ColumnType("double")
-        return ColumnType("string") if kinds and kinds <= _OF_TEXT else JSON
+        return ColumnType("string") if kinds and kinds <= _TEXT_KINDS else JSON
 
     def _struct(self, schema: Mapping[str, Any]) -> ColumnType:
         properties = schema.get("properties") or {}

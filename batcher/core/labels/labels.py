@@ -1,4 +1,4 @@
-"""The labels of a job: what is asked of the API for them, and what their answers come to."""
+"""The labels of a job: what a request contains for them, and how answers are validated."""
 
 import json
 from collections.abc import Mapping
@@ -7,57 +7,61 @@ from typing import Any, Literal
 
 from batcher.core.answers.message import Message
 from batcher.core.labels.label_columns import ColumnType, columns_of
-from batcher.core.labels.schema.api_schema import Adapted, adapt
+from batcher.core.labels.schema.api_schema import AdaptedSchema, adapt
 from batcher.core.labels.schema.user_schema import check_schema
-from batcher.core.labels.validation import Invalid, Judge, Valid
+from batcher.core.labels.validation import AnswerValidator, Invalid, Valid
 from batcher.core.labels.value_in_answer import NoValueError, value_of
 
 Via = Literal["format", "tool", "text"]
 
+# These texts are part of requests and so of fingerprints: a change here would send answered rows
+# again.
 TOOL_NAME = "answer"
 _TOOL_TEXT = "Gives the answer. Always answer by calling this tool, once."
-_ASKED = "Answer with one JSON object by this JSON Schema, and nothing else:\n"
+_INSTRUCTION = "Answer with one JSON object by this JSON Schema, and nothing else:\n"
 
 
-def way_of(said: Via | Literal["auto"], model: str) -> Via:
-    """How labels are asked for: every live model of Anthropic's has structured output."""
-    if said != "auto":
-        return said
+def choose_via(via: Via | Literal["auto"], model: str) -> Via:
+    """Return how to ask for labels; every live Anthropic model has structured output."""
+    if via != "auto":
+        return via
     return "format" if model.startswith("claude-") else "text"
 
 
 @dataclass(frozen=True, slots=True)
 class Labels:
-    """The schema of a job's answers as the user wrote it, and as the API takes it.
+    """The schema of a job's answers, as the user wrote it and as the API accepts it.
 
-    ``via`` is how it is asked for: structured output, a strict tool, or a line in the system prompt
-    for servers and models that have neither.
+    ``via`` is how requests ask for it: structured output, a strict tool, or an instruction in the
+    system prompt for servers and models with neither.
     """
 
     schema: Mapping[str, Any]
-    adapted: Adapted
+    adapted: AdaptedSchema
     via: Via
     columns: Mapping[str, ColumnType]
-    judge: Judge = field(repr=False)
+    validator: AnswerValidator = field(repr=False)
 
     @classmethod
     def of(cls, schema: Mapping[str, Any], via: Via = "format") -> "Labels":
-        """Prepare a schema; SchemaError for one that is none, or that cannot be asked for.
+        """Prepare a schema; SchemaError for an invalid one, or one that the API cannot accept.
 
-        A server that is only told the schema in words gets it as it is.
+        An instruction in the system prompt contains the schema unchanged.
         """
         check_schema(schema)
-        adapted = Adapted(schema, ()) if via == "text" else adapt(schema)
-        return cls(schema, adapted, via, columns_of(schema), Judge(schema))
+        adapted = AdaptedSchema(schema, ()) if via == "text" else adapt(schema)
+        return cls(schema, adapted, via, columns_of(schema), AnswerValidator(schema))
 
-    def asked(self, fields: Mapping[str, Any]) -> dict[str, Any]:
-        """The fields of a request that ask for it, given those that the job sets itself.
+    def request_fields(self, fields: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the fields of a request that ask for labels; ``fields`` are the job's own.
 
-        A tool is offered and not forced (``tool_choice``), which several models refuse.
+        A tool is offered and not forced (``tool_choice``), because several models refuse that.
         """
         if self.via == "format":
-            form = {"type": "json_schema", "schema": self.adapted.schema}
-            return {"output_config": {**(fields.get("output_config") or {}), "format": form}}
+            output_format = {"type": "json_schema", "schema": self.adapted.schema}
+            return {
+                "output_config": {**(fields.get("output_config") or {}), "format": output_format}
+            }
         if self.via == "tool":
             tool = {
                 "name": TOOL_NAME,
@@ -70,27 +74,27 @@ class Labels:
 
     @property
     def instruction(self) -> str | None:
-        """What is added to the system prompt; None unless the answer is asked for in words."""
+        """The text to add to the system prompt; None unless ``via`` is text."""
         if self.via != "text":
             return None
-        return _ASKED + json.dumps(self.adapted.schema, ensure_ascii=False)
+        return _INSTRUCTION + json.dumps(self.adapted.schema, ensure_ascii=False)
 
-    def judged(self, message: Message) -> Valid | Invalid:
-        """Read and judge an answer."""
+    def validate(self, message: Message) -> Valid | Invalid:
+        """Find the value in an answer and validate it."""
         try:
-            return self.judge.judge(value_of(message))
+            return self.validator.validate(value_of(message))
         except NoValueError as error:
             return Invalid(f"- {error}", str(error))
 
-    def held_by_api(self) -> str:
-        """What the API holds the model to, in words."""
+    def enforced_by_api(self) -> str:
+        """Describe the rules that the API enforces."""
         if self.via == "text":
-            return "nothing: the server is only asked for it"
-        what = "names, types, choices and required keys"
-        return what if self.via == "format" else f"{what}, when the model calls the tool"
+            return "nothing: the schema is only an instruction in the system prompt"
+        rules = "names, types, choices and required keys"
+        return rules if self.via == "format" else f"{rules}, when the model calls the tool"
 
-    def enforced(self) -> tuple[str, ...]:
-        """What the API does not hold the model to and we check, in words."""
+    def checked_by_batcher(self) -> tuple[str, ...]:
+        """Describe the rules that the API does not enforce; batcher checks answers against them."""
         if self.via == "text":
             return ("all of the schema",)
-        return self.adapted.left_to_us
+        return self.adapted.local_rules

@@ -1,4 +1,4 @@
-"""What becomes of an answer that is not what the schema wants: asked again, kept, or failed."""
+"""What happens to an answer that does not fit the schema: requested again, kept, or failed."""
 
 import json
 from collections.abc import Mapping
@@ -13,58 +13,60 @@ from batcher.core.labels.validation import Valid
 
 OnInvalid = Literal["retry", "keep", "fail"]
 
-MOST_COMPLAINT_BYTES = 600
-_AROUND_TOKENS = 400  # what stands around a complaint, and the marks of two more turns
+MAX_COMPLAINT_BYTES = 600
+_OVERHEAD_TOKENS = 400  # the text around a complaint, and the structure of two more messages
 
-_ASKED_AGAIN = (
+_CORRECTION = (
     "That answer does not fit the schema:\n{complaint}\n"
     "Give the whole answer again, changed so that it fits, and nothing else."
 )
 
 
-def judged(outcome: Outcome, labels: Labels, on_invalid: OnInvalid, repairs_left: int) -> Outcome:
-    """Hold a good answer against the schema; any other outcome stays as it is.
+def validated(
+    outcome: Outcome, labels: Labels, on_invalid: OnInvalid, repairs_left: int
+) -> Outcome:
+    """Validate the answer of a successful outcome; return any other outcome unchanged.
 
-    An answer that was cut off or refused is that, and not invalid: asking again with a complaint
-    would not mend it.
+    An answer that was cut off or refused does not become invalid: a request with a complaint would
+    not correct it.
     """
     if outcome.status is not Status.SUCCEEDED or outcome.message is None:
         return outcome
-    found = labels.judged(outcome.message)
-    if isinstance(found, Valid):
+    result = labels.validate(outcome.message)
+    if isinstance(result, Valid):
         return outcome
-    again = on_invalid == "retry" and repairs_left > 0
+    is_repaired = on_invalid == "retry" and repairs_left > 0
     return replace(
         outcome,
         status=Status.INVALID,
-        verdict=Verdict.RETRY if again else Verdict.FINAL,
+        verdict=Verdict.RETRY if is_repaired else Verdict.FINAL,
         error_type="client.invalid_label",
-        error_message=found.reason,
-        complaint=found.complaint,
+        error_message=result.reason,
+        complaint=result.complaint,
     )
 
 
-def repaired(fields: Mapping[str, Any], message: Message, complaint: str) -> dict[str, Any]:
-    """The request that asks again: the conversation so far, then what was wrong.
+def repair_request(fields: Mapping[str, Any], message: Message, complaint: str) -> dict[str, Any]:
+    """Return the request for a corrected answer: the conversation so far, then the complaint.
 
-    Thinking blocks are left out. They are bound to the model and the prefix that made them, they
-    would be paid for as input, and the API takes turns of text without them. A tool call is
-    answered by its result, as the API demands. With manual thinking (``enabled``) the API wants
-    such a turn to begin with its thinking, so that there the call is told as text.
+    Thinking blocks are left out: they are bound to the model and the prefix that produced them,
+    they would be billed as input, and the API accepts messages of text without them. A tool call
+    is followed by its result, as the API demands. With manual thinking (``enabled``) the API
+    requires thinking before a tool call, so the call is sent as text.
     """
-    told = complaint.encode("utf-8", "replace")[:MOST_COMPLAINT_BYTES].decode(errors="ignore")
-    said = _ASKED_AGAIN.format(complaint=told)
-    called = _call(message)
-    if called is None or _thinks_by_hand(fields):
+    shortened = complaint.encode("utf-8", "replace")[:MAX_COMPLAINT_BYTES].decode(errors="ignore")
+    correction = _CORRECTION.format(complaint=shortened)
+    call = _tool_call(message)
+    if call is None or _has_manual_thinking(fields):
         answer: Any = _sendable(message.tool_input or message.text.strip()) or "(no answer)"
-        reply: Any = said
+        reply: Any = correction
     else:
-        answer = [called]
+        answer = [call]
         reply = [
             {
                 "type": "tool_result",
-                "tool_use_id": called["id"],
-                "content": said,
+                "tool_use_id": call["id"],
+                "content": correction,
                 "is_error": True,
             }
         ]
@@ -72,33 +74,33 @@ def repaired(fields: Mapping[str, Any], message: Message, complaint: str) -> dic
     return {**fields, "messages": [*fields["messages"], *turns]}
 
 
-def most_growth(max_tokens: int, via: Via) -> int:
-    """How many tokens a prompt grows by at most when it is asked again: an answer, a complaint.
+def max_growth_tokens(max_tokens: int, via: Via) -> int:
+    """Return the most tokens that a repair adds to a prompt: an answer and a complaint.
 
-    What a tool was called with is laid out anew, and counts twice.
+    The input of a tool call is formatted again, so it counts twice.
     """
-    return max_tokens * (2 if via == "tool" else 1) + MOST_COMPLAINT_BYTES + _AROUND_TOKENS
+    return max_tokens * (2 if via == "tool" else 1) + MAX_COMPLAINT_BYTES + _OVERHEAD_TOKENS
 
 
 def _sendable(text: str) -> str:
-    """A text without lone surrogates, which no request can hold."""
+    """Replace lone surrogates, which a request cannot contain."""
     return text.encode("utf-8", "replace").decode()
 
 
-def _call(message: Message) -> dict[str, Any] | None:
-    """The tool call of an answer, to send it back; None when there is none that is whole."""
+def _tool_call(message: Message) -> dict[str, Any] | None:
+    """Return the tool call of an answer as a block to send; None without a complete one."""
     if message.tool_use_id is None or message.tool_input is None:
         return None
     try:
-        given = load(message.tool_input)
-        json.dumps(given, ensure_ascii=False).encode()  # which a lone surrogate does not survive
+        arguments = load(message.tool_input)
+        json.dumps(arguments, ensure_ascii=False).encode()  # fails for a lone surrogate
     except ValueError:
         return None
-    if not isinstance(given, dict):
+    if not isinstance(arguments, dict):
         return None
-    return {"type": "tool_use", "id": message.tool_use_id, "name": TOOL_NAME, "input": given}
+    return {"type": "tool_use", "id": message.tool_use_id, "name": TOOL_NAME, "input": arguments}
 
 
-def _thinks_by_hand(fields: Mapping[str, Any]) -> bool:
+def _has_manual_thinking(fields: Mapping[str, Any]) -> bool:
     thinking = fields.get("thinking")
     return isinstance(thinking, Mapping) and thinking.get("type") == "enabled"

@@ -1,4 +1,4 @@
-"""The rules of JSON Schema (2020-12), two of them exact and quick where the library is not."""
+"""A JSON Schema (2020-12) validator with two rules that the library checks wrongly or slowly."""
 
 import json
 from collections.abc import Iterator
@@ -17,34 +17,34 @@ def _is_number(value: object) -> bool:
 def _multiple_of(
     _validator: Validator, divisor: Any, value: Any, _schema: Any
 ) -> Iterator[ValidationError]:
-    """19.99 is a multiple of 0.01, as they are written; no number is too large to tell."""
+    """Check multipleOf with decimal arithmetic: 19.99 is a multiple of 0.01, at any size."""
     if _is_number(value) and Fraction(repr(value)) % Fraction(repr(divisor)):
         yield ValidationError(f"not a multiple of {divisor}")
 
 
 def _unique_items(
-    _validator: Validator, is_wanted: Any, value: Any, _schema: Any
+    _validator: Validator, is_required: Any, value: Any, _schema: Any
 ) -> Iterator[ValidationError]:
-    """In the time of one look at each entry."""
-    if is_wanted and isinstance(value, list):
+    """Check uniqueItems in linear time."""
+    if is_required and isinstance(value, list):
         names = {json.dumps(_plain(entry), sort_keys=True) for entry in value}
         if len(names) < len(value):
-            yield ValidationError("an entry is there twice")
+            yield ValidationError("has an entry twice")
 
 
 def _plain(value: Any) -> Any:
-    """A value in which 1.0 is 1, as JSON Schema has it."""
+    """Replace 1.0 by 1: JSON Schema treats them as equal."""
     if isinstance(value, float) and value.is_integer():
         return int(value)
     if isinstance(value, list):
-        return [_plain(one) for one in value]
+        return [_plain(entry) for entry in value]
     if isinstance(value, dict):
-        return {key: _plain(one) for key, one in value.items()}
+        return {key: _plain(inner) for key, inner in value.items()}
     return value
 
 
 _RULES = {"multipleOf": _multiple_of, "uniqueItems": _unique_items}
 
 _extend: Any = jsonschema.validators.extend
-RULES: Any = _extend(jsonschema.Draft202012Validator, _RULES)
-"""A class of validators: ``RULES(schema, format_checker=...)``."""
+SchemaValidator: Any = _extend(jsonschema.Draft202012Validator, _RULES)
+"""The class of validators: ``SchemaValidator(schema, format_checker=...)``."""

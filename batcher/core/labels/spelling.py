@@ -1,4 +1,4 @@
-"""Spells choices as the schema does: the API does not vouch for capitals in what it answers."""
+"""Writes choices as the schema does: the API does not guarantee upper and lower case."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -9,11 +9,11 @@ from batcher.core.labels.schema.merging import choices
 from batcher.core.labels.schema.references import alternatives, resolved
 
 
-def respelt(value: Any, schema: Any, whole: Validator) -> Any:
-    """A value with its choices spelt as in the schema, wherever that makes them fit.
+def with_schema_spelling(value: Any, schema: Any, whole: Validator) -> Any:
+    """Return a value with its choices spelt as in the schema, wherever that makes them valid.
 
-    What fits as it is stays, and so does what two choices could be meant by. ``whole`` is the
-    validator of the whole schema, which references are relative to.
+    Valid values stay unchanged, and so do values that could mean two choices. ``whole`` is the
+    validator of the whole schema, to which references are relative.
     """
     if not isinstance(schema, Mapping) or whole.evolve(schema=schema).is_valid(value):
         return value
@@ -22,33 +22,39 @@ def respelt(value: Any, schema: Any, whole: Validator) -> Any:
     schema = resolved(schema, root)
     values = choices(schema)
     if values is not None:
-        return _meant(value, values)
-    ways = alternatives(schema, root)
-    if ways is not None:
-        spelt = (respelt(value, way, whole) for way in ways)
-        fitting = (one for one in spelt if whole.evolve(schema=schema).is_valid(one))
-        value = next(fitting, value)
+        return _matching_choice(value, values)
+    options = alternatives(schema, root)
+    if options is not None:
+        candidates = (with_schema_spelling(value, option, whole) for option in options)
+        check = whole.evolve(schema=schema)
+        value = next((candidate for candidate in candidates if check.is_valid(candidate)), value)
     if isinstance(value, Mapping):
-        return {key: respelt(one, _of_key(schema, key), whole) for key, one in value.items()}
+        return {
+            key: with_schema_spelling(inner, _property_schema(schema, key), whole)
+            for key, inner in value.items()
+        }
     if isinstance(value, list):
-        return [respelt(one, _of_entry(schema, n), whole) for n, one in enumerate(value)]
+        return [
+            with_schema_spelling(entry, _entry_schema(schema, index), whole)
+            for index, entry in enumerate(value)
+        ]
     return value
 
 
-def _of_key(schema: Mapping[str, Any], key: str) -> Any:
+def _property_schema(schema: Mapping[str, Any], key: str) -> Any:
     properties = schema.get("properties") or {}
     return properties[key] if key in properties else schema.get("additionalProperties")
 
 
-def _of_entry(schema: Mapping[str, Any], place: int) -> Any:
+def _entry_schema(schema: Mapping[str, Any], index: int) -> Any:
     first = schema.get("prefixItems") or ()
-    return first[place] if place < len(first) else schema.get("items")
+    return first[index] if index < len(first) else schema.get("items")
 
 
-def _meant(value: Any, values: list[Any]) -> Any:
-    """The one choice that says the same in other capitals."""
-    alike = [choice for choice in values if _folded(choice) == _folded(value)]
-    return alike[0] if len(alike) == 1 else value
+def _matching_choice(value: Any, values: list[Any]) -> Any:
+    """Return the only choice that differs from the value in letter case alone, else the value."""
+    matches = [choice for choice in values if _folded(choice) == _folded(value)]
+    return matches[0] if len(matches) == 1 else value
 
 
 def _folded(value: Any) -> Any:

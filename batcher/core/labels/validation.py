@@ -1,11 +1,11 @@
-"""Whether a value is what the user's schema wants: spelt as it says and checked in full."""
+"""Validates an answer against the user's schema, after writing its choices as the schema does."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
 
-from batcher.core.labels.cell_values import unfit
+from batcher.core.labels.cell_values import Path, misfits
 from batcher.core.labels.complaint import (
     causes,
     complaint,
@@ -16,23 +16,23 @@ from batcher.core.labels.complaint import (
 )
 from batcher.core.labels.label_columns import columns_of
 from batcher.core.labels.schema.formats import FORMAT_CHECKER
-from batcher.core.labels.schema_rules import RULES
-from batcher.core.labels.spelling import respelt
+from batcher.core.labels.schema_rules import SchemaValidator
+from batcher.core.labels.spelling import with_schema_spelling
 
 
 @dataclass(frozen=True, slots=True)
 class Valid:
-    """A value that is right, in the schema's own spelling."""
+    """A valid value, in the schema's own spelling."""
 
     value: Any
 
 
 @dataclass(frozen=True, slots=True)
 class Invalid:
-    """What is wrong with a value.
+    """Why a value is invalid.
 
-    ``complaint`` may quote the answer and goes back to the model, and nowhere else; ``reason``
-    names places and rules only.
+    ``complaint`` may quote the answer and is sent only to the model; ``reason`` names places and
+    rules without content.
     """
 
     complaint: str = field(repr=False)
@@ -41,43 +41,43 @@ class Invalid:
 
 _TOO_DEEP = "nested too deep"
 _TOO_LARGE = "a number that is too large"
-_MOST_ERRORS = 50
+_MAX_ERRORS = 50
 
 
-class Judge:
-    """Holds values against one schema, made once for a job."""
+class AnswerValidator:
+    """Validates values against one schema; a job creates it once."""
 
     def __init__(self, schema: Mapping[str, Any]) -> None:
         self._schema = schema
         self._columns = columns_of(schema)
         self._names = property_names(schema)
-        self._validator = RULES(schema, format_checker=FORMAT_CHECKER)
+        self._validator = SchemaValidator(schema, format_checker=FORMAT_CHECKER)
 
-    def judge(self, value: Any) -> Valid | Invalid:
-        """Judge a value; never raises for what it holds. Valid values have cells (``cell``)."""
+    def validate(self, value: Any) -> Valid | Invalid:
+        """Validate a value; never raises. A valid value can be converted to cells (``cell``)."""
         try:
-            return self._judge(value)
+            return self._validate(value)
         except RecursionError:
             return Invalid(f"- the answer: {_TOO_DEEP}", _TOO_DEEP)
         except ArithmeticError:
             return Invalid(f"- the answer has {_TOO_LARGE}", f"the answer: {_TOO_LARGE}")
 
-    def _judge(self, value: Any) -> Valid | Invalid:
+    def _validate(self, value: Any) -> Valid | Invalid:
         normal = value
         if not self._validator.is_valid(value):
-            normal = respelt(value, self._schema, self._validator)
-            errors = causes(islice(self._validator.iter_errors(normal), _MOST_ERRORS))
+            normal = with_schema_spelling(value, self._schema, self._validator)
+            errors = causes(islice(self._validator.iter_errors(normal), _MAX_ERRORS))
             if errors:
                 return Invalid(complaint(errors), reason(errors, self._names))
         if not isinstance(normal, Mapping):
             return Invalid("- the answer: must be an object", "the answer: must be an object")
-        wrong = [
-            found
-            for name, column in self._columns.items()
-            for found in unfit(normal.get(name), column, (name,))
-        ]
-        if wrong:
-            path, said = wrong[0]
-            where = place_without_content(path, self._names)
-            return Invalid(f"- {place(path)}: {said}", f"{where}: {said}")
-        return Valid(normal)
+        misfit = next(self._misfits(normal), None)
+        if misfit is None:
+            return Valid(normal)
+        path, expected = misfit
+        public_place = place_without_content(path, self._names)
+        return Invalid(f"- {place(path)}: {expected}", f"{public_place}: {expected}")
+
+    def _misfits(self, value: Mapping[str, Any]) -> Iterator[tuple[Path, str]]:
+        for name, column in self._columns.items():
+            yield from misfits(value.get(name), column, (name,))

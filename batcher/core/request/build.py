@@ -90,7 +90,7 @@ class RequestBuilder:
                 self._fixed[key] = getattr(job.request, key)
         self._instruction = None
         if labels is not None:
-            self._fixed |= labels.asked(self._fixed)
+            self._fixed |= labels.request_fields(self._fixed)
             self._instruction = labels.instruction
         self._members = {key: member(key, value) for key, value in self._fixed.items()}
 

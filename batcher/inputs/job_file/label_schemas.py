@@ -6,7 +6,7 @@ from typing import Any
 
 from batcher.core.job import Job
 from batcher.core.job.mistake import Key, Mistake
-from batcher.core.labels.labels import Labels, way_of
+from batcher.core.labels.labels import Labels, choose_via
 from batcher.core.labels.schema.fields import FieldsError, schema_of_fields
 from batcher.core.labels.schema.references import SchemaError
 from batcher.core.labels.schema.user_schema import schema_of_json
@@ -21,7 +21,7 @@ def read_labels(job: Job, folder: Path) -> tuple[Labels | None, list[Mistake]]:
         return None, []
     key: Key = ("labels", "fields" if section.schema is None else "schema")
     try:
-        via = way_of(section.via, str(job.request.model))
+        via = choose_via(section.via, str(job.request.model))
         labels = Labels.of(_schema(job, folder), via)
     except OSError as error:
         reason = (error.strerror or type(error).__name__).lower()

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from batcher.core.answers.message import Message
 from batcher.core.answers.outcome import Outcome
 from batcher.core.labels.labels import Labels
-from batcher.core.labels.repair import OnInvalid, judged, most_growth, repaired
+from batcher.core.labels.repair import OnInvalid, max_growth_tokens, repair_request, validated
 from batcher.core.money.bound import Bound
 from batcher.core.pace.retry import History
 from batcher.core.request.canonical import canonical_json
@@ -42,16 +42,16 @@ class LabelCheck:
         """
         left, message = self.repairs - history.repairs, outcome.message
         if message is None or len(message.text) + len(message.tool_input or "") < _LONG:
-            return judged(outcome, self.labels, self.on_invalid, left)
-        return await asyncio.to_thread(judged, outcome, self.labels, self.on_invalid, left)
+            return validated(outcome, self.labels, self.on_invalid, left)
+        return await asyncio.to_thread(validated, outcome, self.labels, self.on_invalid, left)
 
     def repair_request(
         self, pending: PendingRequest, message: Message, complaint: str
     ) -> PendingRequest:
         """Return the request with one more complaint, and with the bound of its cost."""
-        body = canonical_json(repaired(json.loads(pending.body), message, complaint))
+        body = canonical_json(repair_request(json.loads(pending.body), message, complaint))
         worst = pending.worst
         if self.bound is not None and worst is not None:
-            growth = most_growth(pending.max_tokens, self.labels.via)
+            growth = max_growth_tokens(pending.max_tokens, self.labels.via)
             worst = self.bound.with_more_tokens(worst, growth)
         return replace(pending.with_body(body), worst=worst)

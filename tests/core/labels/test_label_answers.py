@@ -1,20 +1,20 @@
-"""Answers become checked values, or complaints: in full for the model, without content for logs."""
+"""Answers become valid values, or errors: in full for the model, without content for people."""
 
 import json
 from datetime import UTC, date, datetime
 from typing import Any
 
 import pytest
-from schemas_made import CASES
+from schema_cases import CASES
 
 from batcher.core.answers.message import Message, parse_message
 from batcher.core.labels.cell_values import cell
 from batcher.core.labels.label_columns import ColumnType
-from batcher.core.labels.labels import TOOL_NAME, Labels, way_of
-from batcher.core.labels.repair import repaired
+from batcher.core.labels.labels import TOOL_NAME, Labels, choose_via
+from batcher.core.labels.repair import repair_request
 from batcher.core.labels.schema.formats import FORMAT_CHECKER
 from batcher.core.labels.schema.structured_output import FORMATS
-from batcher.core.labels.validation import Invalid, Judge, Valid
+from batcher.core.labels.validation import AnswerValidator, Invalid, Valid
 from batcher.core.labels.value_in_answer import NoValueError, value_in, value_of
 from batcher.core.request.canonical import canonical_json
 from batcher.simulator.billing.model_table import models
@@ -22,14 +22,14 @@ from batcher.simulator.validation.message import check_message
 
 
 def message(*blocks: dict[str, Any]) -> Message:
-    """A message of some blocks."""
+    """Return a message of some content blocks."""
     body = {"type": "message", "role": "assistant", "id": "m", "content": list(blocks)}
     return parse_message(json.dumps({**body, "stop_reason": "end_turn"}).encode())
 
 
-def text(said: str) -> dict[str, Any]:
-    """A block of text."""
-    return {"type": "text", "text": said}
+def text(content: str) -> dict[str, Any]:
+    """Return a text block."""
+    return {"type": "text", "text": content}
 
 
 CALL = {"type": "tool_use", "id": "toolu_1", "name": TOOL_NAME, "input": {"a": 1}}
@@ -37,7 +37,7 @@ THOUGHT = {"type": "thinking", "thinking": "hm", "signature": "s"}
 
 
 @pytest.mark.parametrize(
-    "said",
+    "answer",
     [
         '{"a": 1}',
         ' {"a": 1}\n',
@@ -48,13 +48,13 @@ THOUGHT = {"type": "thinking", "thinking": "hm", "signature": "s"}
         '{"a": 1}\n\nI hope that helps.',
     ],
 )
-def test_the_object_is_found_in_a_text(said: str) -> None:
-    """As the whole answer, in a code fence first, after prose with braces."""
-    assert value_in(said) == {"a": 1}
+def test_the_object_is_found_in_a_text(answer: str) -> None:
+    """It may be the whole answer, in a code fence (first choice), or after prose with braces."""
+    assert value_in(answer) == {"a": 1}
 
 
 @pytest.mark.parametrize(
-    ("said", "why"),
+    ("answer", "reason"),
     [
         ("", "empty"),
         ("no", "no JSON object"),
@@ -64,42 +64,42 @@ def test_the_object_is_found_in_a_text(said: str) -> None:
         ('{"a": ' + "9" * 5_000 + "}", "too large"),
         ('So: {"a": -Infinity, "b": {"c": 1}}', "a number that JSON does not have"),
         ('{"a": 1, "a": 2}', "the same key twice"),
-        ('{"a": {"b": 1}, "c": ', "not whole"),
+        ('{"a": {"b": 1}, "c": ', "incomplete"),
         ("```json\n{'a': 1}\n```", "no JSON object"),
         ('{"a":' * 100_000, "too deep"),
         ("{" * 100_000, "no JSON object"),
     ],
 )
-def test_no_value_is_made_up(said: str, why: str) -> None:
-    """Not from a part of an object, from what JSON has not, or from one of two."""
-    with pytest.raises(NoValueError, match=why):
-        value_in(said)
+def test_answers_without_a_value_are_refused(answer: str, reason: str) -> None:
+    """A part of an object, values that JSON does not have and repeated keys give no value."""
+    with pytest.raises(NoValueError, match=reason):
+        value_in(answer)
 
 
-def test_numbers_are_as_they_were_written() -> None:
-    """Integers of any size stay integers, and are exact; others are floats."""
-    found = value_in('{"a": 12345678901234567890, "b": 1.0, "c": 1e2}')
-    assert [(type(one), one) for one in found.values()] == [
+def test_integers_are_exact() -> None:
+    """Integers of any size stay integers; other numbers are floats."""
+    value = value_in('{"a": 12345678901234567890, "b": 1.0, "c": 1e2}')
+    assert [(type(number), number) for number in value.values()] == [
         (int, 12345678901234567890), (float, 1.0), (float, 100.0)
     ]  # fmt: skip
 
 
-def test_a_tool_counts_before_the_text() -> None:
-    """What was said besides the call is no answer."""
+def test_a_tool_call_is_used_before_text() -> None:
+    """Text beside a tool call is not the answer."""
     assert value_of(message(text('{"a": 2}'), CALL)) == {"a": 1}
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_wrong_values_are_found(name: str) -> None:
-    """Also those that the API would let through; the reason has nothing of them."""
-    judge = Judge(CASES[name].schema)
+def test_wrong_values_are_invalid(name: str) -> None:
+    """Values that the API would allow are invalid too."""
+    validator = AnswerValidator(CASES[name].schema)
     for wrong in CASES[name].wrong:
-        found = judge.judge(wrong)
-        assert isinstance(found, Invalid), wrong
-        assert found.complaint.startswith("- ")
+        result = validator.validate(wrong)
+        assert isinstance(result, Invalid), wrong
+        assert result.complaint.startswith("- ")
 
 
-SECRET = "tell nobody"
+SECRET = "secret words"
 
 
 @pytest.mark.parametrize(
@@ -126,18 +126,20 @@ SECRET = "tell nobody"
     ],
 )
 @pytest.mark.parametrize("value", [SECRET, {SECRET: SECRET}, [SECRET, SECRET], {"b": [SECRET]}])
-def test_the_reason_has_nothing_of_the_answer(schema: Any, value: Any) -> None:
-    """Whatever rule is broken, and wherever: in values, in keys, in the place."""
-    judge = Judge({"properties": {"x": schema, "y": {"type": "string", "maxLength": 1}}})
+def test_the_reason_does_not_quote_the_answer(schema: Any, value: Any) -> None:
+    """For any rule and place, it quotes neither values nor keys."""
+    validator = AnswerValidator(
+        {"properties": {"x": schema, "y": {"type": "string", "maxLength": 1}}}
+    )
     for answer in ({"x": value}, {"x": value, "y": SECRET}):
-        found = judge.judge(answer)
-        if isinstance(found, Invalid):
-            assert SECRET not in found.reason
-            assert SECRET not in repr(found)
+        result = validator.validate(answer)
+        if isinstance(result, Invalid):
+            assert SECRET not in result.reason
+            assert SECRET not in repr(result)
 
 
-def test_complaints_say_where_what_and_what_is_there() -> None:
-    """A line for each rule, sorted by place; the reason says the same of all rows."""
+def test_complaints_have_place_rule_and_value() -> None:
+    """There is a line for each rule, sorted by place; the reason is the same for all rows."""
     schema = {
         "required": ["label", "why"],
         "properties": {
@@ -147,33 +149,34 @@ def test_complaints_say_where_what_and_what_is_there() -> None:
         },
         "additionalProperties": False,
     }
-    found = Judge(schema).judge({"label": "c", "score": 3, "tags": ["x", 5, None], "more": 1})
-    assert isinstance(found, Invalid)
-    assert found.complaint.splitlines() == [
-        "- the answer: lacks why",
-        "- the answer: has keys that the schema does not know: more",
+    answer = {"label": "c", "score": 3, "tags": ["x", 5, None], "more": 1}
+    result = AnswerValidator(schema).validate(answer)
+    assert isinstance(result, Invalid)
+    assert result.complaint.splitlines() == [
+        "- the answer: is missing why",
+        "- the answer: has keys that are not in the schema: more",
         '- label: one of ["a", "b"]; it is "c"',
         "- score: at most 1; it is 3",
         "- tags[1]: of type string; it is 5",
         "- tags[2]: of type string; it is null",
     ]
-    assert found.reason == (
-        "the answer: lacks why; the answer: has keys that the schema does not know; "
-        "label: none of the 2 choices; score: at most 1; tags[]: of type string"
+    assert result.reason == (
+        "the answer: is missing why; the answer: has keys that are not in the schema; "
+        "label: not one of the 2 choices; score: at most 1; tags[]: of type string"
     )
 
 
 def test_complaints_are_short() -> None:
-    """Whatever an answer holds: it is paid for again."""
+    """For any answer: the complaint is billed as input."""
     items = {"type": "array", "items": {"type": "integer"}}
-    found = Judge({"properties": {"x": items}}).judge({"x": ["y" * 1_000] * 1_000})
-    assert isinstance(found, Invalid)
-    assert len(found.complaint) < 1_500
-    assert len(found.reason) < 1_500
+    result = AnswerValidator({"properties": {"x": items}}).validate({"x": ["y" * 1_000] * 1_000})
+    assert isinstance(result, Invalid)
+    assert len(result.complaint) < 1_500
+    assert len(result.reason) < 1_500
 
 
 @pytest.mark.parametrize(
-    ("schema", "said", "wanted"),
+    ("schema", "value", "expected"),
     [
         ({"enum": ["billing", "IT", "it"]}, "Billing", "billing"),
         ({"enum": ["billing", "IT", "it"]}, "  BILLING ", "billing"),
@@ -204,11 +207,14 @@ def test_complaints_are_short() -> None:
         ),
     ],
 )
-def test_choices_are_spelt_as_in_the_schema(schema: Any, said: Any, wanted: Any) -> None:
-    """Where only one can be meant and it fits; free texts stay as they are."""
+def test_choices_are_spelt_as_in_the_schema(schema: Any, value: Any, expected: Any) -> None:
+    """A choice is changed when exactly one matches and is valid; free texts stay unchanged."""
     root = {"properties": {"x": schema}, "$defs": {"choice": {"enum": ["A", "B"]}}}
-    found = Judge(root).judge({"x": said})
-    assert isinstance(found, Invalid) if wanted is None else found == Valid({"x": wanted})
+    result = AnswerValidator(root).validate({"x": value})
+    if expected is None:
+        assert isinstance(result, Invalid)
+    else:
+        assert result == Valid({"x": expected})
 
 
 @pytest.mark.parametrize(
@@ -220,32 +226,32 @@ def test_choices_are_spelt_as_in_the_schema(schema: Any, said: Any, wanted: Any)
         ({"minimum": 0}, "many", "x: must be a number of"),
         ({"properties": {"a": {"type": "string"}}}, "b", "x: must be an object"),
         ({"items": {"type": "string"}}, "b", "x: must be a list"),
-        ({"type": "string"}, "\ud800", "x: must be a text of whole"),
-        ({"type": "object"}, {"a": "\ud800"}, "x: must be a text of whole"),
+        ({"type": "string"}, "\ud800", "x: must be text without"),
+        ({"type": "object"}, {"a": "\ud800"}, "x: must be text without"),
         ({"type": "string", "format": "date-time"}, "0001-01-01T00:00:00+23:00", "x: must be a ti"),
     ],
 )
-def test_what_no_column_can_hold_is_invalid(schema: Any, value: Any, reason: str) -> None:
-    """Though the schema lets it through: better asked again than an output that is not written."""
-    found = Judge({"properties": {"x": schema}}).judge({"x": value})
-    assert isinstance(found, Invalid)
-    assert found.reason.startswith(reason)
+def test_values_that_no_column_can_hold_are_invalid(schema: Any, value: Any, reason: str) -> None:
+    """The schema allows them, but the output could not be written."""
+    result = AnswerValidator({"properties": {"x": schema}}).validate({"x": value})
+    assert isinstance(result, Invalid)
+    assert result.reason.startswith(reason)
 
 
 def test_integers_beyond_64_bits_are_numbers() -> None:
-    """Where the schema asks for a number only."""
-    found = Judge({"properties": {"x": {"type": "number"}}}).judge({"x": 2**70})
-    assert found == Valid({"x": 2**70})
+    """They are valid where the schema asks for a number."""
+    result = AnswerValidator({"properties": {"x": {"type": "number"}}}).validate({"x": 2**70})
+    assert result == Valid({"x": 2**70})
 
 
-def test_judging_never_raises() -> None:
-    """No object, and what is nested as deep as JSON is read."""
-    judge = Judge({"properties": {"x": {"enum": ["a"]}}})
+def test_validation_never_raises() -> None:
+    """Values that are not objects, and deeply nested values, are invalid."""
+    validator = AnswerValidator({"properties": {"x": {"enum": ["a"]}}})
     deep: Any = "a"
     for _ in range(900):
         deep = [deep]
     for value in (None, [], "a", 1, {"x": deep}):
-        assert isinstance(judge.judge(value), Invalid)
+        assert isinstance(validator.validate(value), Invalid)
 
 
 @pytest.mark.parametrize(
@@ -272,14 +278,14 @@ def test_judging_never_raises() -> None:
     ],
 )
 def test_formats(name: str, good: list[str], bad: list[str]) -> None:
-    """Texts in a format and not; what is no text is in any."""
-    assert [one for one in good if not FORMAT_CHECKER.conforms(one, name)] == []
-    assert [one for one in bad if FORMAT_CHECKER.conforms(one, name)] == []
+    """Texts conform or not; values of other types always conform."""
+    assert [text for text in good if not FORMAT_CHECKER.conforms(text, name)] == []
+    assert [text for text in bad if FORMAT_CHECKER.conforms(text, name)] == []
     assert FORMAT_CHECKER.conforms(5, name)
 
 
 @pytest.mark.parametrize(
-    ("said", "model", "way"),
+    ("via", "model", "expected"),
     [
         ("auto", "claude-haiku-5-5", "format"),
         ("auto", "qwen3-8b", "text"),
@@ -287,77 +293,77 @@ def test_formats(name: str, good: list[str], bad: list[str]) -> None:
         ("format", "qwen3-8b", "format"),
     ],
 )
-def test_the_way_is_the_jobs_or_the_models(said: Any, model: str, way: str) -> None:
-    """Models of others have no structured output that anybody promised."""
-    assert way_of(said, model) == way
+def test_via_is_set_by_the_job_or_the_model(via: Any, model: str, expected: str) -> None:
+    """Models of other makers may have no structured output."""
+    assert choose_via(via, model) == expected
 
 
-def judged(schema: dict[str, Any], value: Any) -> bool:
-    """Whether one value is right for a property."""
-    judge = Judge({"type": "object", "properties": {"x": schema}})
-    return isinstance(judge.judge({"x": value}), Valid)
+def is_valid(schema: dict[str, Any], value: Any) -> bool:
+    """Whether a value is valid for a property."""
+    validator = AnswerValidator({"type": "object", "properties": {"x": schema}})
+    return isinstance(validator.validate({"x": value}), Valid)
 
 
 @pytest.mark.parametrize(
-    ("divisor", "value", "is_right"),
+    ("divisor", "value", "expected"),
     [
         (0.01, 19.99, True), (0.01, 0.57, True), (0.01, 4.35, True), (0.01, 1.005, False),
         (0.5, 10**400, False), (5, 15, True), (5, 15.0, True), (5, 7, False), (1e-9, 1e-8, True),
     ],
 )  # fmt: skip
-def test_multiples_are_as_they_are_written(divisor: float, value: Any, is_right: bool) -> None:
-    """A price in cents is one; a number too large for a column is none, and no crash."""
-    assert judged({"type": "number", "multipleOf": divisor}, value) is is_right
+def test_multiples_are_decimal(divisor: float, value: Any, expected: bool) -> None:
+    """A price in cents is a multiple of 0.01; a number too large for a column is invalid."""
+    assert is_valid({"type": "number", "multipleOf": divisor}, value) is expected
 
 
 @pytest.mark.parametrize(
-    ("entries", "is_right"),
+    ("entries", "expected"),
     [([1, 1.0], False), ([1, True], True), (["a", "A"], True), ([{"a": 1}, {"a": 1.0}], False)],
 )
-def test_no_entry_twice(entries: list[Any], is_right: bool) -> None:
-    """1.0 is 1, and true is not; a long list takes one look at each entry."""
+def test_unique_entries(entries: list[Any], expected: bool) -> None:
+    """1.0 equals 1, and true does not; a long list is checked in linear time."""
     schema = {"type": "array", "items": True, "uniqueItems": True}
-    assert judged({**schema, "prefixItems": [{}]}, entries) is is_right
-    assert judged({**schema, "prefixItems": [{}]}, [{"n": n} for n in range(20_000)])
+    assert is_valid({**schema, "prefixItems": [{}]}, entries) is expected
+    assert is_valid({**schema, "prefixItems": [{}]}, [{"n": n} for n in range(20_000)])
 
 
-def test_many_mistakes_make_a_short_complaint() -> None:
-    """However much is wrong."""
-    judge = Judge(
+def test_many_errors_give_a_short_complaint() -> None:
+    """It has at most ten lines for 20,000 errors."""
+    validator = AnswerValidator(
         {"type": "object", "properties": {"x": {"type": "array", "items": {"enum": ["a", "b"]}}}}
     )
-    found = judge.judge({"x": ["wrong"] * 20_000})
-    assert isinstance(found, Invalid)
-    assert found.complaint.count("\n") < 10
+    result = validator.validate({"x": ["wrong"] * 20_000})
+    assert isinstance(result, Invalid)
+    assert result.complaint.count("\n") < 10
 
 
 @pytest.mark.parametrize("text", ['{"a": "\\ud800"}', '{"\\ud800": 1}', "\ud800"])
-def test_what_cannot_be_sent_is_asked_again(text: str) -> None:
-    """A lone surrogate in an answer ends in a request that can be sent, and not in a crash."""
+def test_an_answer_that_cannot_be_sent_is_repaired(text: str) -> None:
+    """The repair of an answer with a lone surrogate is a request that can be sent."""
     closed = {"properties": {"a": {"enum": ["x", "y"]}}, "additionalProperties": False}
     labels = Labels.of(closed)
     content = [{"type": "text", "text": text}]
     body = {"id": "m", "type": "message", "model": "m", "stop_reason": "end_turn", "usage": {}}
     message = parse_message(json.dumps({**body, "role": "assistant", "content": content}).encode())
-    found = labels.judged(message)
-    assert isinstance(found, Invalid)
-    assert b"does not fit" in canonical_json(repaired(FIELDS, message, found.complaint))
+    result = labels.validate(message)
+    assert isinstance(result, Invalid)
+    assert b"does not fit" in canonical_json(repair_request(FIELDS, message, result.complaint))
 
 
-def test_every_format_that_the_api_holds_to_is_checked() -> None:
-    """And no other: of those it is said that nobody checks them."""
+def test_every_format_that_the_api_enforces_is_checked() -> None:
+    """Others are not checked, and a remark says so."""
     assert set(FORMAT_CHECKER.checkers) == FORMATS
 
 
 def test_cells() -> None:
-    """Dates and times are values, times in UTC; what has no one kind is JSON text."""
+    """Dates and times become values, times in UTC; values of mixed types become JSON text."""
     assert cell("2026-11-26", ColumnType("date")) == date(2026, 11, 26)
     moment = cell("2026-11-26t10:00:00.5+02:00", ColumnType("timestamp"))
     assert moment == datetime(2026, 11, 26, 8, 0, 0, 500_000, tzinfo=UTC)
     assert cell({"b": [1, "ü"]}, ColumnType("json")) == '{"b": [1, "ü"]}'
     assert cell(3, ColumnType("double")) == 3.0
-    one = cell(3.0, ColumnType("int64"))
-    assert (type(one), one) == (int, 3)
+    integer = cell(3.0, ColumnType("int64"))
+    assert (type(integer), integer) == (int, 3)
     assert cell(None, ColumnType("json")) is None
 
 
@@ -367,30 +373,30 @@ FIELDS = {
     "max_tokens": 3_000,
     "messages": [{"role": "user", "content": "Which?"}],
 }
-BY_HAND = {"thinking": {"type": "enabled", "budget_tokens": 2_000}}
+MANUAL_THINKING = {"thinking": {"type": "enabled", "budget_tokens": 2_000}}
 
 
 @pytest.mark.parametrize(
     ("blocks", "fields", "answer"),
     [
         ([THOUGHT, text("b")], {}, "b"),
-        ([THOUGHT, text("b")], BY_HAND, "b"),
+        ([THOUGHT, text("b")], MANUAL_THINKING, "b"),
         ([THOUGHT], {}, "(no answer)"),
         ([text("\n")], {}, "(no answer)"),
         ([THOUGHT, text("So:"), CALL], {}, [CALL]),
-        ([THOUGHT, CALL], BY_HAND, '{"a": 1}'),
+        ([THOUGHT, CALL], MANUAL_THINKING, '{"a": 1}'),
     ],
 )
-def test_a_repair_is_the_conversation_and_the_complaint(
+def test_a_repair_has_the_conversation_and_the_complaint(
     blocks: list[dict[str, Any]], fields: dict[str, Any], answer: Any
 ) -> None:
-    """Without thinking; a call is answered by its result; the simulator takes all of it."""
-    asked = {**FIELDS, **fields, **LABELS.asked({})}
-    found = repaired(asked, message(*blocks), "- a: lacks b")
-    first, second, third = found["messages"]
+    """Thinking is left out, a tool call gets a result, and the simulator accepts the request."""
+    request = {**FIELDS, **fields, **LABELS.request_fields({})}
+    repair = repair_request(request, message(*blocks), "- a: is missing b")
+    first, second, third = repair["messages"]
     assert first == FIELDS["messages"][0]
     assert second == {"role": "assistant", "content": answer}
     assert third["role"] == "user"
-    assert "- a: lacks b" in json.dumps(third["content"])
-    assert {**found, "messages": asked["messages"]} == asked
-    check_message(found, "2026-10-21", frozenset(), models().__getitem__)
+    assert "- a: is missing b" in json.dumps(third["content"])
+    assert {**repair, "messages": request["messages"]} == request
+    check_message(repair, "2026-10-21", frozenset(), models().__getitem__)

@@ -1,4 +1,4 @@
-"""The short way to name fields is read as a schema, and its mistakes are said."""
+"""The short form of fields becomes a schema, and mistakes in it have clear messages."""
 
 import pytest
 from hypothesis import given
@@ -9,7 +9,7 @@ from batcher.core.labels.schema.fields import FieldsError, schema_of_fields
 
 
 @pytest.mark.parametrize(
-    ("text", "wanted"),
+    ("text", "expected"),
     [
         ("label: a|b", {"label": {"type": "string", "enum": ["a", "b"]}}),
         ('x: "a|b"|"c, d"| e f ', {"x": {"type": "string", "enum": ["a|b", "c, d", "e f"]}}),
@@ -32,43 +32,43 @@ from batcher.core.labels.schema.fields import FieldsError, schema_of_fields
         ),
     ],
 )
-def test_the_short_way_to_name_fields(text: str, wanted: dict[str, object]) -> None:
-    """Names, choices, kinds, lists and what may be null; all of them required."""
-    found = schema_of_fields(text)
-    assert found["properties"] == wanted
-    assert found["required"] == list(wanted)
-    assert list(Labels.of(found).columns) == list(wanted)
+def test_the_short_form_of_fields(text: str, expected: dict[str, object]) -> None:
+    """It has names, choices, kinds, lists and nullable fields; all are required."""
+    schema = schema_of_fields(text)
+    assert schema["properties"] == expected
+    assert schema["required"] == list(expected)
+    assert list(Labels.of(schema).columns) == list(expected)
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
-        ("", "names no field"),
-        (", a", "does not begin with a name"),
-        ("1a int", "'1a int' does not begin with a name"),
+        ("", "has no field"),
+        (", a", "does not start with a name"),
+        ("1a int", "'1a int' does not start with a name"),
         ("a: x|x", "a choice twice"),
         ("a: |", "an empty choice"),
         ("a: x||y", "an empty choice"),
         ("a:", "an empty choice"),
-        ("a: x", "has one choice only, 'x'. Write : a|b|c"),
+        ("a: x", "has only one choice, 'x'. Write : a|b|c"),
         ("a: itn", "Did you mean `int`?"),
         ("a flaot", "Did you mean `float`?"),
         ("a b", "there is no kind 'b'. Kinds: text"),
         ("a list of", "there is no kind 'list of'"),
-        ("a int, a int", "'a' is there twice"),
-        ('a: "x', "is not a text in quotes"),
+        ("a int, a int", "'a' appears twice"),
+        ('a: "x', "is not a quoted text"),
     ],
 )
-def test_fields_that_make_no_sense(text: str, said: str) -> None:
-    """Are said, with the field and what would be right."""
+def test_mistakes_in_fields_have_a_message(text: str, message: str) -> None:
+    """The message names the field and the correction."""
     with pytest.raises(FieldsError) as caught:
         schema_of_fields(text)
-    assert said in str(caught.value)
+    assert message in str(caught.value)
 
 
 @given(st.text(st.sampled_from('ab :|,"\\?1\n') | st.characters(codec="utf-8"), max_size=30))
-def test_any_text_is_fields_or_a_mistake(text: str) -> None:
-    """Never another error, and never a schema that cannot be asked for."""
+def test_any_text_is_a_schema_or_a_mistake(text: str) -> None:
+    """No text raises another error, and every schema can be used."""
     try:
         schema = schema_of_fields(text)
     except FieldsError:

@@ -1,4 +1,4 @@
-"""Whatever the schema: right values are valid and fill their columns, broken rules are found."""
+"""For any schema, right values are valid and fill their columns, and wrong ones are invalid."""
 
 import json
 from typing import Any
@@ -7,7 +7,7 @@ import jsonschema
 import pyarrow as pa
 from hypothesis import HealthCheck, assume, event, given, settings
 from hypothesis import strategies as st
-from schemas_generated import Made, schemas
+from schema_strategies import GeneratedSchema, schemas
 from test_label_schemas import refused
 
 from batcher.core.labels.cell_values import cell
@@ -29,85 +29,84 @@ often = settings(
 )
 
 
-def labels_of(made: Made) -> Labels:
-    """Prepare a schema; those with too many unions are left out."""
+def labels_of(case: GeneratedSchema) -> Labels:
+    """Prepare a schema; skip those with too many unions."""
     try:
-        return Labels.of(made.schema)
+        return Labels.of(case.schema)
     except SchemaError as error:
-        assert "and the API takes" in str(error)  # noqa: PT017
+        assert "and the API accepts" in str(error)  # noqa: PT017
         assume(False)
         raise
 
 
-def spelt(value: Any) -> Any:
-    """A value as its text reads."""
+def parsed(value: Any) -> Any:
+    """Write a value as JSON and parse it."""
     return value_in(json.dumps(value))
 
 
 def fill(value: dict[str, Any], labels: Labels) -> None:
-    """Fill the columns of one row, as Arrow does."""
+    """Fill the columns of one row with Arrow."""
     for name, column in labels.columns.items():
-        one, kind = cell(value.get(name), column), arrow_type(column)
+        content, kind = cell(value.get(name), column), arrow_type(column)
         plain = pa.string() if pa.types.is_dictionary(kind) else kind
-        assert pa.array([one], plain).null_count == (one is None)
+        assert pa.array([content], plain).null_count == (content is None)
 
 
 @often
 @given(schemas(), st.data())
-def test_a_right_value_is_valid_as_it_is_and_fills_its_columns(made: Made, data: Any) -> None:
-    """And Arrow takes its cells as they are."""
-    labels = labels_of(made)
-    value = spelt(data.draw(made.right))
-    found = labels.judge.judge(value)
-    assert found == Valid(value)
+def test_a_right_value_is_valid_and_fills_its_columns(case: GeneratedSchema, data: Any) -> None:
+    """It stays unchanged, and Arrow accepts its cells."""
+    labels = labels_of(case)
+    value = parsed(data.draw(case.right))
+    assert labels.validator.validate(value) == Valid(value)
     fill(value, labels)
 
 
 @often
 @given(schemas(), st.data())
-def test_a_value_that_breaks_what_was_stripped_is_invalid(made: Made, data: Any) -> None:
-    """And the rule stands among those that are left to us."""
-    assume(made.wrong is not None)
-    labels = labels_of(made)
-    value = spelt(data.draw(made.wrong))
-    assert isinstance(labels.judge.judge(value), Invalid)
-    assert labels.enforced()
+def test_a_value_that_violates_a_removed_rule_is_invalid(case: GeneratedSchema, data: Any) -> None:
+    """The rule is listed as checked by batcher."""
+    assume(case.wrong is not None)
+    labels = labels_of(case)
+    value = parsed(data.draw(case.wrong))
+    assert isinstance(labels.validator.validate(value), Invalid)
+    assert labels.checked_by_batcher()
 
 
 @often
 @given(schemas(), st.data())
-def test_the_adapted_schema_takes_what_the_users_does(made: Made, data: Any) -> None:
-    """Keys that it does not name aside, of which these values have none."""
-    labels = labels_of(made)
-    value = data.draw(made.right)
+def test_the_adapted_schema_allows_what_the_users_does(case: GeneratedSchema, data: Any) -> None:
+    """Except for keys that it does not name; these values have none."""
+    labels = labels_of(case)
+    value = data.draw(case.right)
     checker = jsonschema.Draft202012Validator(labels.adapted.schema, format_checker=FORMAT_CHECKER)
     assert checker.is_valid(value)
 
 
 @often
 @given(schemas())
-def test_the_api_takes_every_adapted_schema(made: Made) -> None:
-    """By our rules and the simulator's; adapting again changes nothing."""
-    labels = labels_of(made)
+def test_the_api_accepts_every_adapted_schema(case: GeneratedSchema) -> None:
+    """Batcher's and the simulator's rules accept it; adapting it again changes nothing."""
+    labels = labels_of(case)
     assert refused(labels) == []
     check_schemas([("schema", dict(labels.adapted.schema))])
     again = adapt(labels.adapted.schema)
     assert json.dumps(again.schema) == json.dumps(labels.adapted.schema)
-    assert again.left_to_us == ()
+    assert again.local_rules == ()
 
 
 @often
 @given(schemas(), st.integers(0, 2**32))
-def test_no_rule_is_dropped_in_silence(made: Made, seed: int) -> None:
-    """An answer by the adapted schema that is invalid breaks a rule that was said to be ours."""
-    labels = labels_of(made)
+def test_every_removed_rule_is_listed(case: GeneratedSchema, seed: int) -> None:
+    """An answer that fits the adapted schema and is invalid violates a listed rule."""
+    labels = labels_of(case)
     answer = value_for(dict(labels.adapted.schema), SeededRandom(seed))
-    found = labels.judge.judge(answer)
-    event(type(found).__name__)
-    if isinstance(found, Invalid):
-        assert labels.adapted.left_to_us
+    result = labels.validator.validate(answer)
+    event(type(result).__name__)
+    if isinstance(result, Invalid):
+        assert labels.adapted.local_rules
     else:
-        fill(found.value, labels)
+        fill(result.value, labels)
 
 
 @often
@@ -117,9 +116,11 @@ def test_no_rule_is_dropped_in_silence(made: Made, seed: int) -> None:
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from("abcd"), inner),
     max_leaves=8,
 ))  # fmt: skip
-def test_any_answer_is_judged_and_the_valid_ones_have_cells(made: Made, value: Any) -> None:
-    """Never an error, whatever was answered; and the columns do not depend on it."""
-    labels = labels_of(made)
-    found = labels.judge.judge({"a": value, "b": value})
-    if isinstance(found, Valid):
-        fill(found.value, labels)
+def test_any_answer_is_validated_and_valid_ones_have_cells(
+    case: GeneratedSchema, value: Any
+) -> None:
+    """No answer raises an error, and the columns do not depend on it."""
+    labels = labels_of(case)
+    result = labels.validator.validate({"a": value, "b": value})
+    if isinstance(result, Valid):
+        fill(result.value, labels)

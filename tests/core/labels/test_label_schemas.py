@@ -1,11 +1,11 @@
-"""Schemas become what the API takes, what is left out is said, and columns are stable."""
+"""Schemas are adapted to the API, removed rules are listed, and columns depend on them only."""
 
 import json
 from datetime import date
 from typing import Any
 
 import pytest
-from schemas_made import CASES, IMPOSSIBLE
+from schema_cases import CASES, IMPOSSIBLE
 
 from batcher.core.labels.label_columns import ColumnType, column_type, columns_of
 from batcher.core.labels.labels import Labels
@@ -17,7 +17,7 @@ from batcher.simulator.validation.output_schema import check_schemas
 
 
 def named(column: ColumnType) -> str:
-    """A column's type in a word."""
+    """Return the type of a column as text."""
     if column.kind == "list" and column.item is not None:
         return f"list<{named(column.item)}>"
     if column.kind == "struct":
@@ -26,23 +26,23 @@ def named(column: ColumnType) -> str:
 
 
 def refused(labels: Labels) -> list[str]:
-    """What we know the API to refuse about the request that asks for labels."""
-    found = refusals(labels.asked({}), None, "2026-10-21", today=date(2026, 11, 26))
-    return [one.message for one in found if one.severity == "error"]
+    """Return the known reasons for which the API would refuse a request for labels."""
+    results = refusals(labels.request_fields({}), None, "2026-10-21", today=date(2026, 11, 26))
+    return [refusal.message for refusal in results if refusal.severity == "error"]
 
 
 @pytest.mark.parametrize("name", CASES)
 def test_columns_follow_from_the_schema(name: str) -> None:
-    """Each shape has its types, before any answer is there."""
+    """Each schema has its column types without any answer."""
     case = CASES[name]
-    found = columns_of(case.schema)
-    assert {key: named(column) for key, column in found.items()} == case.columns
+    columns = columns_of(case.schema)
+    assert {key: named(column) for key, column in columns.items()} == case.columns
 
 
 @pytest.mark.parametrize("via", ["format", "tool"])
 @pytest.mark.parametrize("name", CASES)
-def test_the_api_takes_every_adapted_schema(name: str, via: Any) -> None:
-    """Neither what we know to be refused nor the simulator's validation finds anything."""
+def test_the_api_accepts_every_adapted_schema(name: str, via: Any) -> None:
+    """Neither batcher's rules nor the simulator's validation refuse it."""
     labels = Labels.of(CASES[name].schema, via)
     check_schemas([("schema", dict(labels.adapted.schema))])
     assert refused(labels) == []
@@ -50,39 +50,39 @@ def test_the_api_takes_every_adapted_schema(name: str, via: Any) -> None:
 
 @pytest.mark.parametrize("name", CASES)
 def test_adapting_twice_changes_nothing_more(name: str) -> None:
-    """What the API takes needs no second change, and leaves nothing more to us."""
+    """An accepted schema stays unchanged and has no local rules."""
     once = adapt(CASES[name].schema).schema
     twice = adapt(once)
     assert json.dumps(twice.schema) == json.dumps(once)
-    assert twice.left_to_us == ()
+    assert twice.local_rules == ()
 
 
 @pytest.mark.parametrize("name", IMPOSSIBLE)
-def test_what_cannot_be_asked_for_is_said(name: str) -> None:
-    """No object, nothing said of a type, references that lead nowhere, too much of something."""
-    schema, said = IMPOSSIBLE[name]
+def test_impossible_schemas_are_refused(name: str) -> None:
+    """The message names the reason."""
+    schema, message = IMPOSSIBLE[name]
     with pytest.raises(SchemaError) as caught:
         Labels.of(schema)
-    assert said in str(caught.value)
+    assert message in str(caught.value)
 
 
-def test_a_server_that_is_told_in_words_gets_the_users_own_schema() -> None:
-    """Nothing is taken out, maps and many optional keys included, and all is left to us."""
+def test_an_instruction_has_the_users_own_schema() -> None:
+    """No rule is removed, maps and many optional keys are allowed, and batcher checks all of it."""
     schema = IMPOSSIBLE["a map"][0] | IMPOSSIBLE["many optional"][0]
     labels = Labels.of(schema, "text")
-    assert labels.asked({}) == {}
+    assert labels.request_fields({}) == {}
     assert labels.instruction is not None
     assert json.dumps(schema) in labels.instruction
-    assert labels.enforced() == ("all of the schema",)
+    assert labels.checked_by_batcher() == ("all of the schema",)
 
 
 def adapted(schema: dict[str, Any]) -> Any:
-    """What becomes of the schema of one required property."""
+    """Adapt the schema of one required property."""
     return adapt({"type": "object", "required": ["x"], "properties": {"x": schema}})
 
 
 @pytest.mark.parametrize(
-    ("schema", "description", "left"),
+    ("schema", "description", "rules"),
     [
         ({"type": "number", "minimum": 0, "maximum": 1}, "At least 0; at most 1", 2),
         ({"type": "string", "maxLength": 3, "description": "A code."}, "A code. (at most 3", 1),
@@ -104,39 +104,37 @@ def adapted(schema: dict[str, Any]) -> Any:
         ({"const": [1, 2]}, "One of [[1, 2]]", 1),
     ],
 )
-def test_the_model_is_told_what_the_api_does_not_hold_it_to(
-    schema: dict[str, Any], description: str | None, left: int
+def test_rules_that_the_api_does_not_enforce_are_described(
+    schema: dict[str, Any], description: str | None, rules: int
 ) -> None:
-    """In the description, as the user wrote it; and people in ``left_to_us``."""
-    made = adapted(schema)
-    said = made.schema["properties"]["x"].get("description")
-    assert said is None if description is None else said.startswith(description)
-    assert len(made.left_to_us) == left
-    assert all(one.startswith("x: ") for one in made.left_to_us)
+    """The description tells the model; ``local_rules`` tells people."""
+    result = adapted(schema)
+    text = result.schema["properties"]["x"].get("description")
+    assert text is None if description is None else text.startswith(description)
+    assert len(result.local_rules) == rules
+    assert all(rule.startswith("x: ") for rule in result.local_rules)
 
 
 @pytest.mark.parametrize(
     ("schema", "remark"),
     [
-        ({"type": "string", "format": "phone"}, "x: nobody checks 'in the format phone'"),
-        ({"minimum": 0}, "x: taken to be of type number"),
+        ({"type": "string", "format": "phone"}, "x: 'in the format phone' is not checked"),
+        ({"minimum": 0}, "x: has no type; number is assumed"),
         ({"type": "number", "minumum": 0}, "Did you mean `minimum`?"),
         (
             {"type": "object", "properties": {"a": {"type": "null"}}, "additionalProperties": True},
-            "x: further keys are not asked for",
+            "x: further keys are allowed, but not requested",
         ),
-        ({"type": "array", "prefixItems": [{"type": "null"}]}, "x: entries after the 1 first"),
+        ({"type": "array", "prefixItems": [{"type": "null"}]}, "x: entries after the first 1"),
     ],
 )
-def test_remarks_say_where_less_is_asked_for_or_checked(
-    schema: dict[str, Any], remark: str
-) -> None:
-    """Nothing is taken out or overlooked in silence."""
-    assert any(remark in one for one in adapted(schema).remarks)
+def test_remarks_name_what_is_not_requested_or_checked(schema: dict[str, Any], remark: str) -> None:
+    """Nothing is removed or ignored without a remark."""
+    assert any(remark in text for text in adapted(schema).remarks)
 
 
 @pytest.mark.parametrize(
-    ("parts", "wanted"),
+    ("parts", "expected"),
     [
         ([{"type": ["integer", "string"]}, {"type": "number"}], {"type": "integer"}),
         ([{"enum": ["a", 1, True]}, {"enum": [True, "a"]}], {"enum": ["a", True]}),
@@ -146,23 +144,23 @@ def test_remarks_say_where_less_is_asked_for_or_checked(
         ),
     ],
 )
-def test_what_holds_at_once_is_one(parts: list[Any], wanted: dict[str, Any]) -> None:
-    """Types and choices that all allow; unions in every combination that is possible."""
-    assert adapted({"allOf": parts}).schema["properties"]["x"] == wanted
+def test_schemas_that_all_apply_are_merged(parts: list[Any], expected: dict[str, Any]) -> None:
+    """The result has the common types and choices, and the possible combinations of unions."""
+    assert adapted({"allOf": parts}).schema["properties"]["x"] == expected
 
 
 def test_required_keys_come_first_in_the_users_order() -> None:
-    """As the API answers them, at every level."""
+    """The API writes them in this order, at every level."""
     one = {"type": "string"}
     inner = {"type": "object", "properties": {"z": one, "y": one, "x": one}, "required": ["x", "y"]}
-    made = adapt({"properties": {"b": one, "a": inner}, "required": ["a"]}).schema
-    assert list(made["properties"]) == ["a", "b"]
-    assert list(made["properties"]["a"]["properties"]) == ["y", "x", "z"]
-    assert made["properties"]["a"]["required"] == ["y", "x"]
+    result = adapt({"properties": {"b": one, "a": inner}, "required": ["a"]}).schema
+    assert list(result["properties"]) == ["a", "b"]
+    assert list(result["properties"]["a"]["properties"]) == ["y", "x", "z"]
+    assert result["properties"]["a"]["required"] == ["y", "x"]
 
 
-def test_definitions_that_are_only_referred_to_stay_definitions() -> None:
-    """They count once, as the API counts them; where more is said of one it is written out."""
+def test_plain_references_stay_references() -> None:
+    """Their target counts once, as in the API; a reference with more keywords is written out."""
     optional = {"type": "object", "properties": {f"p{n}": {"type": "string"} for n in range(13)}}
     ref = {"$ref": "#/$defs/one"}
     schema = {
@@ -170,9 +168,9 @@ def test_definitions_that_are_only_referred_to_stay_definitions() -> None:
         "required": ["a", "b"],
         "$defs": {"one": optional},
     }
-    made = adapt(schema).schema
-    assert made["properties"]["b"] == ref
-    assert list(made["$defs"]) == ["one"]
+    result = adapt(schema).schema
+    assert result["properties"]["b"] == ref
+    assert list(result["$defs"]) == ["one"]
     schema["properties"]["b"] = {**ref, "description": "the other"}
     with pytest.raises(SchemaError, match="26 optional"):
         adapt(schema)
@@ -194,28 +192,28 @@ def test_definitions_that_are_only_referred_to_stay_definitions() -> None:
     ],
 )
 def test_columns_of_odd_schemas(schema: dict[str, Any], kind: str) -> None:
-    """What has one type has it, whatever else is said; all else is JSON text."""
+    """A schema with one type has a column of it; all others are JSON text."""
     root = {"properties": {"x": schema}, "$defs": {"none": {"type": "null"}}}
     assert named(column_type(schema, root)) == kind
 
 
 @pytest.mark.parametrize(
-    ("data", "said"),
+    ("data", "message"),
     [
         (b'{"type": "object",\n "properties" {}}', "line 2, column 15"),
-        (b'{"type": "object", "type": "array"}', "'type' is there twice"),
+        (b'{"type": "object", "type": "array"}', "'type' appears twice"),
         (b"[]", "a JSON object"),
         (b"\xff", "not UTF-8"),
         (b'{"minimum": NaN}', "not JSON"),
         (b"[" * 100_000, "nested too deep"),
     ],
 )
-def test_a_file_that_is_no_schema_is_said_to_be_none(data: bytes, said: str) -> None:
-    """With the line, where there is one."""
-    with pytest.raises(SchemaError, match=said):
+def test_a_file_that_is_not_a_schema_is_refused(data: bytes, message: str) -> None:
+    """The message has the line, where there is one."""
+    with pytest.raises(SchemaError, match=message):
         schema_of_json(data)
 
 
 def test_a_schema_file_may_begin_with_a_byte_order_mark() -> None:
-    """As editors write it."""
+    """Some editors write it."""
     assert schema_of_json(b'\xef\xbb\xbf{"type": "object"}') == {"type": "object"}

@@ -1,1 +1,1 @@
-"""A JSON Schema for labels: read, checked, and adapted to what the API takes."""
+"""The JSON Schema for labels: read, checked, and adapted to what the API accepts."""

@@ -1,20 +1,18 @@
-"""One pass over a schema that makes the one to ask with, and notes what it had to leave out."""
+"""Adapts a schema to what the API accepts in one pass, and notes every rule that it removes."""
 
 import math
 import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from batcher.core.labels.schema.choices import exactly, is_scalar
 from batcher.core.labels.schema.keyword_text import (
     KEYWORDS,
-    rules_of_any,
-    rules_of_kind,
+    describe,
+    rules_of_any_type,
+    rules_of_type,
     unknown_keywords,
-    worded,
 )
 from batcher.core.labels.schema.merging import ALSO, choices, is_impossible
-from batcher.core.labels.schema.patterns import is_simple
 from batcher.core.labels.schema.references import (
     SchemaError,
     alternatives,
@@ -23,23 +21,28 @@ from batcher.core.labels.schema.references import (
     referred,
     resolved,
 )
-from batcher.core.labels.schema.structured_output import FORMATS
+from batcher.core.labels.schema.structured_output import (
+    FORMATS,
+    exact_schema,
+    is_accepted_choice,
+    is_accepted_pattern,
+)
 from batcher.core.nearest import nearest
 
 _KEPT = ("$comment", "title", "default", "examples")
 _DEFINITION = re.compile(r"#/\$defs/([\w-]+)")
-_MOST_NODES = 5_000
+_MAX_NODES = 5_000
 _OUTSIDE = ("not", "if", "then", "else", ALSO, "description")
 
-_NO_TYPE = "says nothing of its type; the API wants one"
+_NO_TYPE = "has no type, and the API requires one"
 _MAP = (
-    "is an object of any keys, which the API does not take: name the keys in properties, or make "
-    "it a list of objects with a key and a value"
+    "is an object with arbitrary keys, which the API does not accept: list the keys in "
+    "properties, or use a list of objects with a key and a value"
 )
 
 
-class Adapting:
-    """What comes out while a schema is read: paths of what the API counts, and remarks."""
+class SchemaAdapter:
+    """Adapts one schema; collects the paths of what the API limits, removed rules and remarks."""
 
     def __init__(self, root: Mapping[str, Any]) -> None:
         self._root = root
@@ -47,159 +50,156 @@ class Adapting:
         self._nodes = 0
         self.optional: list[str] = []
         self.unions: list[str] = []
-        self.left_to_us: list[str] = []
+        self.local_rules: list[str] = []
         self.remarks: list[str] = []
 
-    def whole(self) -> dict[str, Any]:
+    def adapt(self) -> dict[str, Any]:
         """Adapt the whole schema."""
         top = dict(resolved(self._root, self._root))
-        ways = {key: top.pop(key) for key in ("anyOf", "oneOf") if key in top}
-        words = [worded(ALSO, {key: value}) for key, value in ways.items()]
-        made = self._node({**top, "type": "object"}, "", words)
+        unions = {key: top.pop(key) for key in ("anyOf", "oneOf") if key in top}
+        rules = [describe(ALSO, {key: value}) for key, value in unions.items()]
+        adapted = self._node({**top, "type": "object"}, "", rules)
         definitions = {"$defs": self._definitions} if self._definitions else {}
-        return {**made, **definitions}
+        return {**adapted, **definitions}
 
-    def _node(self, schema: Any, path: str, words: Iterable[str] = ()) -> dict[str, Any]:
-        """Adapt a subschema; ``path`` is empty at the top, ``words`` are what else it asks for."""
+    def _node(self, schema: Any, path: str, rules: Iterable[str] = ()) -> dict[str, Any]:
+        """Adapt a subschema; ``path`` is empty at the top, ``rules`` are more rules in words."""
         self._nodes += 1
-        if self._nodes > _MOST_NODES:
-            raise SchemaError("it is too large once references are put in place")
+        if self._nodes > _MAX_NODES:
+            raise SchemaError("it is too large when its references are resolved")
         if isinstance(schema, Mapping) and set(schema) == {"$ref"}:
-            found = _DEFINITION.fullmatch(str(schema["$ref"]))
-            if found is not None:
-                return self._definition(found[1])
+            definition = _DEFINITION.fullmatch(str(schema["$ref"]))
+            if definition is not None:
+                return self._definition(definition[1])
         schema = resolved(schema, self._root)
         if is_impossible(schema):
-            raise SchemaError(f"{_named(path)} lets nothing be valid")
+            raise SchemaError(f"{_named(path)} allows no value")
         self._note_unknown(schema, path)
-        said = [*words, *rules_of_any(schema)]
+        rules = [*rules, *rules_of_any_type(schema)]
         values = choices(schema)
         if values is not None:
-            return self._choice(schema, values, path, said)
+            return self._choice(schema, values, path, rules)
         inside = {k: v for k, v in schema.items() if k in KEYWORDS and k not in _OUTSIDE}
-        ways = alternatives(inside, self._root)
-        if ways is not None:
-            return self._union(schema, ways, path, said)
-        return self._plain(schema, path, said)
+        options = alternatives(inside, self._root)
+        if options is not None:
+            return self._union(schema, options, path, rules)
+        return self._plain(schema, path, rules)
 
     def _definition(self, name: str) -> dict[str, Any]:
         reference = f"#/$defs/{name}"
         if name not in self._definitions:
-            found = self._node(referred(reference, self._root), f"$defs.{name}")
-            self._definitions[name] = found
+            definition = referred(reference, self._root)
+            self._definitions[name] = self._node(definition, f"$defs.{name}")
         return {"$ref": reference}
 
     def _choice(
-        self, schema: Mapping[str, Any], values: list[Any], path: str, words: list[str]
+        self, schema: Mapping[str, Any], values: list[Any], path: str, rules: list[str]
     ) -> dict[str, Any]:
-        """A choice of some values; those that are no scalars become schemas of their own."""
-        scalars = [value for value in values if is_scalar(value)]
-        ways: list[dict[str, Any]] = []
+        """Adapt a choice of values; lists and objects become schemas of their own."""
+        scalars = [value for value in values if is_accepted_choice(value)]
+        options: list[dict[str, Any]] = []
         if scalars:
-            ways.append({"const": scalars[0]} if "const" in schema else {"enum": scalars})
+            options.append({"const": scalars[0]} if "const" in schema else {"enum": scalars})
             kind = schema.get("type")
             if isinstance(kind, str):
-                ways[0]["type"] = kind
-        others = [value for value in values if not is_scalar(value)]
-        ways += [exactly(value) for value in others]
+                options[0]["type"] = kind
+        others = [value for value in values if not is_accepted_choice(value)]
+        options += [exact_schema(value) for value in others]
         if any(isinstance(value, list) or _holds_list(value) for value in others):
-            words = [*words, worded("enum", others)]
+            rules = [*rules, describe("enum", others)]
         for kind in ("string", "number", "array", "object"):
-            words += [worded(*rule) for rule in rules_of_kind(kind, schema)]
-        made = ways[0] if len(ways) == 1 else self._counted({"anyOf": ways}, path)
-        return self._described(schema, made, path, words)
+            rules += [describe(*rule) for rule in rules_of_type(kind, schema)]
+        adapted = options[0] if len(options) == 1 else self._counted({"anyOf": options}, path)
+        return self._described(schema, adapted, path, rules)
 
     def _union(
-        self, schema: Mapping[str, Any], ways: list[Any], path: str, words: list[str]
+        self, schema: Mapping[str, Any], options: list[Any], path: str, rules: list[str]
     ) -> dict[str, Any]:
-        if not ways:
-            raise SchemaError(f"{_named(path)} lets nothing be valid")
-        if "oneOf" in schema and "anyOf" not in schema and self._overlap(ways):
-            words = [*words, worded("oneOf", None)]
-        made: list[dict[str, Any]] = []
-        is_one = sum(not is_null(way) for way in ways) == 1
-        for number, way in enumerate(ways):
-            one = self._node(way, path if is_one else f"{path}({number + 1})")
-            made += [one] if one not in made else []
-        if len(made) == 1:
-            return self._described(schema, made[0], path, words)
-        return self._described(schema, self._counted({"anyOf": made}, path), path, words)
+        if not options:
+            raise SchemaError(f"{_named(path)} allows no value")
+        if "oneOf" in schema and "anyOf" not in schema and self._overlap(options):
+            rules = [*rules, describe("oneOf", None)]
+        adapted: list[dict[str, Any]] = []
+        is_single = sum(not is_null(option) for option in options) == 1
+        for number, option in enumerate(options, 1):
+            node = self._node(option, path if is_single else f"{path}({number})")
+            adapted += [node] if node not in adapted else []
+        if len(adapted) == 1:
+            return self._described(schema, adapted[0], path, rules)
+        return self._described(schema, self._counted({"anyOf": adapted}, path), path, rules)
 
-    def _overlap(self, ways: list[Any]) -> bool:
-        """Whether a value might fit two of them."""
-        kinds = [kind_of(resolved(way, self._root)) for way in ways]
+    def _overlap(self, options: list[Any]) -> bool:
+        """Whether a value might fit two alternatives of a union."""
+        kinds = [kind_of(resolved(option, self._root)) for option in options]
         kinds = ["number" if kind == "integer" else kind for kind in kinds]
         return len(set(kinds)) < len(kinds) or None in kinds
 
-    def _plain(self, schema: Mapping[str, Any], path: str, words: list[str]) -> dict[str, Any]:
-        """A schema of one type."""
+    def _plain(self, schema: Mapping[str, Any], path: str, rules: list[str]) -> dict[str, Any]:
+        """Adapt a schema of one type."""
         kind = kind_of(schema)
         if kind is None:
             raise SchemaError(f"{_named(path)} {_NO_TYPE}")
-        made: dict[str, Any] = {"type": kind}
-        told: list[str] = []
+        adapted: dict[str, Any] = {"type": kind}
+        unchecked: list[str] = []
         if kind == "object":
-            made |= self._object(schema, path)
+            adapted |= self._object(schema, path)
         elif kind == "array":
-            made |= self._array(schema, path)
-        for keyword, value in rules_of_kind(kind, schema):
-            if _is_taken(keyword, value):
-                made[keyword] = value
+            adapted |= self._array(schema, path)
+        for keyword, value in rules_of_type(kind, schema):
+            if _is_enforced(keyword, value):
+                adapted[keyword] = value
             elif keyword == "format":
-                told.append(worded(keyword, value))
+                unchecked.append(describe(keyword, value))
                 self.remarks.append(
-                    f"{_named(path)}: nobody checks {told[-1]!r}; the model is told"
+                    f"{_named(path)}: {unchecked[-1]!r} is not checked; the model only reads it"
                 )
             else:
-                words = [*words, worded(keyword, value)]
+                rules = [*rules, describe(keyword, value)]
         if schema.get("minItems", 0) > 0 and kind == "array":
-            made["minItems"] = 1
+            adapted["minItems"] = 1
         if "type" not in schema and kind not in ("object", "array"):
-            self.remarks.append(
-                f"{_named(path)}: taken to be of type {kind}, which it does not say"
-            )
-        return self._described(schema, made, path, words, told)
+            self.remarks.append(f"{_named(path)}: has no type; {kind} is assumed")
+        return self._described(schema, adapted, path, rules, unchecked)
 
     def _object(self, schema: Mapping[str, Any], path: str) -> dict[str, Any]:
         properties = _properties(schema)
-        others = schema.get("additionalProperties", schema.get("unevaluatedProperties", True))
-        if not properties and (others is not False or "patternProperties" in schema):
+        further = schema.get("additionalProperties", schema.get("unevaluatedProperties", True))
+        if not properties and (further is not False or "patternProperties" in schema):
             raise SchemaError(f"{_named(path)} {_MAP}")
-        needed = [name for name in properties if name in (schema.get("required") or ())]
+        required = [name for name in properties if name in (schema.get("required") or ())]
         missing = sorted(set(schema.get("required") or ()) - set(properties))
         if missing:
             raise SchemaError(
                 f"{_named(path)} requires {missing[0]!r}, which properties does not describe"
             )
-        if others is not False and (
+        if further is not False and (
             "additionalProperties" in schema or "patternProperties" in schema
         ):
-            self.remarks.append(f"{_named(path)}: further keys are not asked for")
-        optional = [name for name in properties if name not in needed]
+            self.remarks.append(f"{_named(path)}: further keys are allowed, but not requested")
+        optional = [name for name in properties if name not in required]
         self.optional += [f"{path}.{name}".lstrip(".") for name in optional]
-        made = {
+        adapted = {
             name: self._node(properties[name], f"{path}.{name}".lstrip("."))
-            for name in [*needed, *optional]
+            for name in [*required, *optional]
         }
-        return {"properties": made, "required": needed, "additionalProperties": False}
+        return {"properties": adapted, "required": required, "additionalProperties": False}
 
     def _array(self, schema: Mapping[str, Any], path: str) -> dict[str, Any]:
-        first = list(schema.get("prefixItems") or ())
+        entries = list(schema.get("prefixItems") or ())
         items = schema.get("items")
         if isinstance(items, Mapping) and items:
-            first.append(items)
-        elif not first:
-            raise SchemaError(f"{_named(path)} does not say what its entries are")
+            entries.append(items)
+        elif not entries:
+            raise SchemaError(f"{_named(path)} has no schema for its entries (items)")
         elif items is False:
-            self.left_to_us.append(f"{_named(path)}: {worded('maxItems', len(first))}")
-        elif schema.get("maxItems", math.inf) > len(first):
+            self.local_rules.append(f"{_named(path)}: {describe('maxItems', len(entries))}")
+        elif schema.get("maxItems", math.inf) > len(entries):
             self.remarks.append(
-                f"{_named(path)}: entries after the {len(first)} first are asked for like those"
+                f"{_named(path)}: entries after the first {len(entries)} are requested like those"
             )
-        if len(first) == 1:
-            return {"items": self._node(first[0], f"{path}[]")}
-        made = self._union({}, first, f"{path}[]", [])
-        return {"items": made}
+        if len(entries) == 1:
+            return {"items": self._node(entries[0], f"{path}[]")}
+        return {"items": self._union({}, entries, f"{path}[]", [])}
 
     def _counted(self, union: dict[str, Any], path: str) -> dict[str, Any]:
         self.unions.append(_named(path))
@@ -208,51 +208,53 @@ class Adapting:
     def _note_unknown(self, schema: Mapping[str, Any], path: str) -> None:
         for key in unknown_keywords(schema):
             hint = nearest(key, KEYWORDS)
-            said = f"{_named(path)}: {key} is no keyword of JSON Schema and checks nothing"
-            self.remarks.append(f"{said}. {hint}" if hint else said)
+            remark = f"{_named(path)}: {key} is not a JSON Schema keyword and has no effect"
+            self.remarks.append(f"{remark}. {hint}" if hint else remark)
 
     def _described(
         self,
         schema: Mapping[str, Any],
-        made: dict[str, Any],
+        adapted: dict[str, Any],
         path: str,
-        words: Iterable[str],
-        told: Iterable[str] = (),
+        rules: Iterable[str],
+        unchecked: Iterable[str] = (),
     ) -> dict[str, Any]:
-        """Add annotations, and what is left to us to the description, for the model to know.
+        """Add the annotations, and the removed rules as description, which the model reads.
 
-        ``told`` is left to nobody.
+        Batcher checks ``rules`` itself; nothing checks the ``unchecked`` ones.
         """
-        words = list(dict.fromkeys(words))
-        self.left_to_us += [f"{_named(path)}: {word}" for word in words]
+        rules = list(dict.fromkeys(rules))
+        self.local_rules += [f"{_named(path)}: {rule}" for rule in rules]
         added = {key: schema[key] for key in (*_KEPT, "description") if key in schema}
-        if "$ref" in made and (added or words or told):
-            made = dict(self._definitions[made["$ref"].removeprefix("#/$defs/")])
-        parts = [str(one["description"]) for one in (added, made) if one.get("description")]
-        if rule := "; ".join([*words, *told]):
-            parts.append(f"({rule})" if parts else rule[:1].upper() + rule[1:])
+        if "$ref" in adapted and (added or rules or unchecked):
+            adapted = dict(self._definitions[adapted["$ref"].removeprefix("#/$defs/")])
+        parts = [str(part["description"]) for part in (added, adapted) if part.get("description")]
+        if text := "; ".join([*rules, *unchecked]):
+            parts.append(f"({text})" if parts else text[:1].upper() + text[1:])
         if parts:
             added["description"] = " ".join(parts)
-        return {**made, **added}
+        return {**adapted, **added}
 
 
 def _properties(schema: Mapping[str, Any]) -> dict[str, Any]:
-    """The keys that an object may have, each with all that holds for its value."""
-    found = {
-        name: one for name, one in (schema.get("properties") or {}).items() if one is not False
+    """Return the properties of an object, each with all schemas that its value must fit."""
+    properties = {
+        name: inner
+        for name, inner in (schema.get("properties") or {}).items()
+        if inner is not False
     }
-    for pattern, inner in (schema.get("patternProperties") or {}).items():
-        for name, one in found.items():
+    for pattern, more in (schema.get("patternProperties") or {}).items():
+        for name, inner in properties.items():
             if re.search(pattern, name):
-                found[name] = {"allOf": [one, inner]}
-    return found
+                properties[name] = {"allOf": [inner, more]}
+    return properties
 
 
-def _is_taken(keyword: str, value: Any) -> bool:
-    """Whether the API holds the model to a rule; of those about numbers and lengths, to none."""
+def _is_enforced(keyword: str, value: Any) -> bool:
+    """Whether the API enforces a rule; it enforces none about numbers and lengths."""
     match keyword:
         case "pattern":
-            return is_simple(str(value))
+            return is_accepted_pattern(str(value))
         case "format":
             return value in FORMATS
         case _:

@@ -1,8 +1,8 @@
-"""The user's JSON Schema as the API takes it: what it refuses is taken out and said in words.
+"""The user's JSON Schema in a form that the API accepts; removed rules become descriptions.
 
-What the API takes is in its documentation of structured outputs (October 2026): no bounds on
+The API's documentation of structured outputs (October 2026) says what it accepts: no bounds on
 numbers and lengths, no recursion, ``additionalProperties: false`` everywhere, required keys first,
-at most 24 optional properties and 16 unions. Answers are held against the user's own schema
+at most 24 optional properties and 16 unions. Answers are validated against the user's own schema
 afterwards.
 """
 
@@ -10,55 +10,54 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from batcher.core.labels.schema.adaptation import Adapting
+from batcher.core.labels.schema.adaptation import SchemaAdapter
 from batcher.core.labels.schema.references import SchemaError
 from batcher.core.labels.schema.structured_output import MOST_OPTIONAL, MOST_UNIONS
 
-_MOST_NAMED = 5
+_MAX_NAMED = 5
 
 
 @dataclass(frozen=True, slots=True)
-class Adapted:
-    """A schema as the API takes it, and in words what else there is to know, each with its path.
+class AdaptedSchema:
+    """A schema that the API accepts, with notes in words, each with its path.
 
-    ``left_to_us`` are rules that the API does not hold the model to and that answers are checked
-    against. ``remarks`` say where less is asked for than the user's schema lets through, and what
-    in it is checked by nobody.
+    ``local_rules`` are the rules that the API does not enforce and batcher checks. ``remarks`` say
+    where requests ask for less than the user's schema allows, and which keywords are not checked.
     """
 
     schema: Mapping[str, Any]
-    left_to_us: tuple[str, ...]
+    local_rules: tuple[str, ...]
     remarks: tuple[str, ...] = ()
 
 
-def adapt(schema: Mapping[str, Any]) -> Adapted:
-    """Adapt an object's schema; SchemaError for what has no form that the API takes.
+def adapt(schema: Mapping[str, Any]) -> AdaptedSchema:
+    """Adapt the schema of an object; SchemaError when the API accepts no form of it.
 
-    For schemas that were checked (``check_schema``). The documentation gives no number for how
-    complex a schema may be; that is not judged here.
+    The schema must have passed ``check_schema``. The documentation gives no limit for the
+    complexity of a schema, so this function checks none.
     """
-    adapting = Adapting(schema)
-    made = adapting.whole()
+    adapter = SchemaAdapter(schema)
+    adapted = adapter.adapt()
     _check(
-        adapting.optional,
+        adapter.optional,
         MOST_OPTIONAL,
         "optional properties",
-        "require them, and let them be null where nothing can be said",
+        "make them required, with null for no value",
     )
     _check(
-        adapting.unions,
+        adapter.unions,
         MOST_UNIONS,
-        "places where a value may be of several kinds (or null)",
+        "places where a value may have several types (or null)",
         "give some of them one type",
     )
-    return Adapted(made, _unique(adapting.left_to_us), _unique(adapting.remarks))
+    return AdaptedSchema(adapted, _unique(adapter.local_rules), _unique(adapter.remarks))
 
 
-def _check(found: list[str], most: int, what: str, advice: str) -> None:
-    if len(found) > most:
-        named = ", ".join(found[:_MOST_NAMED])
+def _check(paths: list[str], limit: int, what: str, advice: str) -> None:
+    if len(paths) > limit:
+        named = ", ".join(paths[:_MAX_NAMED])
         raise SchemaError(
-            f"it has {len(found)} {what}, and the API takes {most}: {named}, ...; {advice}"
+            f"it has {len(paths)} {what}, and the API accepts {limit}: {named}, ...; {advice}"
         )
 
 

@@ -1,12 +1,12 @@
-"""The short way to say which labels are wanted: ``label: a|b|c, confidence float, reasons list``.
+"""Parses the short form of a label schema: ``label: a|b|c, confidence float, reasons list``.
 
     fields   = field, *("," field)
-    field    = name ["?"] [":" choices | kind]        without a kind it is a text
-    choices  = choice *("|" choice)                   in quotes where it holds , | or "
+    field    = name ["?"] [":" choices | kind]        the default kind is text
+    choices  = choice *("|" choice)                   in quotes when it contains , | or "
     kind     = text | int | float | bool | date | datetime | list [of kind | of choices]
 
-A name is a letter, then letters, digits and ``_``. ``?`` after it (or the kind) lets the model
-answer null. Kinds have second names: string, number, integer, boolean. All fields are required.
+A name is a letter, then letters, digits and ``_``. ``?`` after the name (or the kind) allows null.
+Some kinds have a second name: string, number, integer, boolean. All fields are required.
 """
 
 import json
@@ -36,19 +36,19 @@ _QUOTED = re.compile(r'\s*("(?:[^"\\]|\\.)*")\s*')
 
 
 class FieldsError(ValueError):
-    """What is wrong with the text of ``labels.fields``, and where."""
+    """The text of ``labels.fields`` is wrong; the message says where."""
 
 
 def schema_of_fields(text: str) -> dict[str, Any]:
-    """Read it as a JSON Schema of one object; FieldsError when it cannot be."""
+    """Return the JSON Schema of one object; FieldsError for text that cannot be parsed."""
     properties: dict[str, Any] = {}
     for part in _split(text, ","):
         name, schema = _field(part)
         if name in properties:
-            raise FieldsError(f"the field {name!r} is there twice")
+            raise FieldsError(f"the field {name!r} appears twice")
         properties[name] = schema
     if not properties:
-        raise FieldsError("it names no field; such as label: yes|no")
+        raise FieldsError("it has no field; write for example label: yes|no")
     return {
         "type": "object",
         "additionalProperties": False,
@@ -58,13 +58,13 @@ def schema_of_fields(text: str) -> dict[str, Any]:
 
 
 def _field(part: str) -> tuple[str, dict[str, Any]]:
-    found = _NAME.match(part)
-    if found is None:
+    match = _NAME.match(part)
+    if match is None:
         raise FieldsError(
-            f"{part.strip()!r} does not begin with a name; write it such as label: yes|no"
+            f"{part.strip()!r} does not start with a name; write for example label: yes|no"
         )
-    name, is_nullable = found[1], found[2] is not None
-    rest = part[found.end() :].strip()
+    name, is_nullable = match[1], match[2] is not None
+    rest = part[match.end() :].strip()
     if rest.endswith("?") and "|" not in rest and '"' not in rest:
         rest, is_nullable = rest[:-1].rstrip(), True
     schema = _choices(name, rest[1:]) if rest.startswith(":") else _kind(name, rest or "text")
@@ -74,7 +74,7 @@ def _field(part: str) -> tuple[str, dict[str, Any]]:
 
 
 def _choices(name: str, text: str) -> dict[str, Any]:
-    """Read choices; a kind may stand after the colon as well."""
+    """Parse choices; a kind may follow the colon too."""
     values = [_unquoted(part) for part in _split(text, "|")]
     is_kind = len(values) == 1 and values[0] in _KINDS and '"' not in text
     if is_kind or _LIST_OF.match(text.strip()):
@@ -82,8 +82,8 @@ def _choices(name: str, text: str) -> dict[str, Any]:
     if not values or "" in values:
         raise FieldsError(f"the field {name!r} has an empty choice")
     if len(values) == 1 and '"' not in text:
-        hint = nearest(values[0], _KINDS) or f'Write : a|b|c, or : "{values[0]}" if it is all.'
-        raise FieldsError(f"the field {name!r} has one choice only, {values[0]!r}. {hint}")
+        hint = nearest(values[0], _KINDS) or f'Write : a|b|c, or : "{values[0]}" for only one.'
+        raise FieldsError(f"the field {name!r} has only one choice, {values[0]!r}. {hint}")
     if len(set(values)) < len(values):
         raise FieldsError(f"the field {name!r} has a choice twice")
     return {"type": "string", "enum": values}
@@ -91,9 +91,9 @@ def _choices(name: str, text: str) -> dict[str, Any]:
 
 def _kind(name: str, text: str) -> dict[str, Any]:
     words = text.split()
-    listed = _LIST_OF.match(text)
-    if listed is not None:
-        inner = text[listed.end() :]
+    list_of = _LIST_OF.match(text)
+    if list_of is not None:
+        inner = text[list_of.end() :]
         is_choice = len(list(_split(inner, "|"))) > 1
         return {"type": "array", "items": (_choices if is_choice else _kind)(name, inner)}
     if len(words) == 1 and words[0] in _KINDS:
@@ -106,17 +106,17 @@ def _kind(name: str, text: str) -> dict[str, Any]:
 
 
 def _split(text: str, mark: str) -> Iterator[str]:
-    """Cut at a mark outside of quotes."""
-    part, place = "", 0
-    while place < len(text):
-        quoted = _QUOTED.match(text, place) if text[place] == '"' else None
+    """Split at a mark outside quotes."""
+    part, position = "", 0
+    while position < len(text):
+        quoted = _QUOTED.match(text, position) if text[position] == '"' else None
         if quoted is not None:
-            part, place = part + quoted[1], quoted.end()
-        elif text[place] == mark:
+            part, position = part + quoted[1], quoted.end()
+        elif text[position] == mark:
             yield part
-            part, place = "", place + 1
+            part, position = "", position + 1
         else:
-            part, place = part + text[place], place + 1
+            part, position = part + text[position], position + 1
     if part.strip():
         yield part
 
@@ -128,4 +128,4 @@ def _unquoted(part: str) -> str:
     try:
         return str(json.loads(text))
     except ValueError:
-        raise FieldsError(f"{text} is not a text in quotes") from None
+        raise FieldsError(f"{text} is not a quoted text") from None

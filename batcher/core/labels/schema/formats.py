@@ -1,4 +1,4 @@
-"""The formats of texts that JSON Schema and the API know, checked by the standard library."""
+"""Checks the text formats that JSON Schema and the API share, with the standard library."""
 
 import ipaddress
 import re
@@ -9,27 +9,27 @@ from urllib.parse import urlsplit
 import jsonschema
 
 
-def moment(text: str) -> datetime:
-    """Read a date-time (RFC 3339) with its zone; ValueError for any other text.
+def parse_datetime(text: str) -> datetime:
+    """Parse a date-time (RFC 3339) with its zone; ValueError for any other text.
 
-    Fractions below a microsecond are cut off. The leap second is none of Python's times.
+    Fractions below a microsecond are cut off. Leap seconds are refused, as Python has none.
     """
-    if not _MOMENT.fullmatch(text):
-        raise ValueError("no time with its zone")
+    if not _DATETIME.fullmatch(text):
+        raise ValueError("not a date and time with a zone")
     return datetime.fromisoformat(text.upper())
 
 
-def day(text: str) -> date:
-    """Read a date (RFC 3339); ValueError for any other text."""
+def parse_date(text: str) -> date:
+    """Parse a date (RFC 3339); ValueError for any other text."""
     if not re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", text):
-        raise ValueError("no date")
+        raise ValueError("not a date")
     return date.fromisoformat(text)
 
 
 _CLOCK = r"[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?"
 _ZONE = r"([Zz]|[+-]([01][0-9]|2[0-3]):[0-5][0-9])"
-_MOMENT = re.compile(rf"[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}[Tt]{_CLOCK}{_ZONE}")
-# RFC 3339 wants a zone here too; nobody who asks for the time in a text means it to be there.
+_DATETIME = re.compile(rf"[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}[Tt]{_CLOCK}{_ZONE}")
+# RFC 3339 requires a zone here too, but times in texts rarely have one.
 _TIME = re.compile(rf"{_CLOCK}{_ZONE}?")
 _EMAIL = re.compile(r"[^@\s]+@[^@\s.]+(\.[^@\s.]+)*")
 _LABEL = r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
@@ -41,55 +41,55 @@ _DURATION = re.compile(
 _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
 
-def _time(text: str) -> None:
+def _check_time(text: str) -> None:
     if not _TIME.fullmatch(text):
-        raise ValueError("no time")
+        raise ValueError("not a time")
     time.fromisoformat(text.upper())
 
 
-def _uri(text: str) -> None:
+def _check_uri(text: str) -> None:
     if not urlsplit(text).scheme or re.search(r"[\s<>\"{}|\\^`]", text):
-        raise ValueError("no URI")
+        raise ValueError("not a URI")
 
 
-def _ipv6(text: str) -> None:
+def _check_ipv6(text: str) -> None:
     if ipaddress.IPv6Address(text).scope_id is not None:
-        raise ValueError("an address with its zone")
+        raise ValueError("an address with a zone")
 
 
-def _like(pattern: re.Pattern[str]) -> Callable[[str], object]:
-    def read(text: str) -> None:
+def _matches(pattern: re.Pattern[str]) -> Callable[[str], object]:
+    def check(text: str) -> None:
         if not pattern.fullmatch(text):
-            raise ValueError("in another form")
+            raise ValueError("in another format")
 
-    return read
+    return check
 
 
-_READERS: dict[str, Callable[[str], object]] = {
-    "date": day,
-    "date-time": moment,
-    "time": _time,
-    "duration": _like(_DURATION),
-    "email": _like(_EMAIL),
-    "hostname": _like(_HOSTNAME),
-    "uri": _uri,
-    "uuid": _like(_UUID),
+_PARSERS: dict[str, Callable[[str], object]] = {
+    "date": parse_date,
+    "date-time": parse_datetime,
+    "time": _check_time,
+    "duration": _matches(_DURATION),
+    "email": _matches(_EMAIL),
+    "hostname": _matches(_HOSTNAME),
+    "uri": _check_uri,
+    "uuid": _matches(_UUID),
     "ipv4": ipaddress.IPv4Address,
-    "ipv6": _ipv6,
+    "ipv6": _check_ipv6,
 }
 
 
-def _checks(read: Callable[[str], object]) -> Callable[[object], bool]:
+def _check_texts(parse: Callable[[str], object]) -> Callable[[object], bool]:
     def check(value: object) -> bool:
         if isinstance(value, str):
-            read(value)
+            parse(value)
         return True
 
     return check
 
 
 FORMAT_CHECKER = jsonschema.FormatChecker(formats=())
-"""Checks texts only; every other value is in any format."""
+"""Checks texts only: values of other types conform to every format."""
 
-for _name, _read in _READERS.items():
-    FORMAT_CHECKER.checks(_name, raises=ValueError)(_checks(_read))
+for _name, _parse in _PARSERS.items():
+    FORMAT_CHECKER.checks(_name, raises=ValueError)(_check_texts(_parse))

@@ -1,4 +1,4 @@
-"""What a keyword of JSON Schema asks for, in words that the model and people understand."""
+"""Describes the rules of JSON Schema keywords in words, for the model and for people."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -6,6 +6,8 @@ from typing import Any
 
 from batcher.core.labels.schema.merging import ALSO, ANNOTATIONS
 
+# These words become part of requests and so of fingerprints: a change here would send answered
+# rows again.
 WORDS = {
     "minimum": "at least {}",
     "maximum": "at most {}",
@@ -36,7 +38,7 @@ WORDS = {
     "type": "of type {}",
     ALSO: "and like {}",
 }
-"""By keyword; each gets the keyword's value."""
+"""Keyword to text; ``{}`` stands for the keyword's value."""
 
 _KINDS: Mapping[str, tuple[str, ...]] = {
     "number": ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"),
@@ -62,18 +64,18 @@ KEYWORDS = frozenset(
 )  # fmt: skip
 
 
-def worded(keyword: str, value: object) -> str:
-    """Say what a keyword with this value asks for."""
-    return WORDS[keyword].format(value if isinstance(value, str) else shown(value))
+def describe(keyword: str, value: object) -> str:
+    """Describe the rule of a keyword with this value."""
+    return WORDS[keyword].format(value if isinstance(value, str) else json_text(value))
 
 
-def shown(value: object) -> str:
-    """A value as JSON has it."""
+def json_text(value: object) -> str:
+    """Write a value as JSON."""
     return json.dumps(value, ensure_ascii=False)
 
 
-def rules_of_kind(kind: str | None, schema: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    """The keywords that bind values of a type, with their values, but those that ask nothing."""
+def rules_of_type(kind: str | None, schema: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Yield the keywords that apply to a type, with their values; not those without effect."""
     family = "number" if kind == "integer" else kind
     for key in _KINDS.get(str(family), ()):
         value = schema.get(key)
@@ -84,19 +86,19 @@ def rules_of_kind(kind: str | None, schema: Mapping[str, Any]) -> Iterator[tuple
         yield key, value
 
 
-def rules_of_any(schema: Mapping[str, Any]) -> Iterator[str]:
-    """In words, the keywords that bind values of every type and that the API does not take."""
+def rules_of_any_type(schema: Mapping[str, Any]) -> Iterator[str]:
+    """Describe the keywords that apply to every type and that the API does not accept."""
     for key in _ANY:
         if key in schema:
-            yield worded(key, schema[key])
+            yield describe(key, schema[key])
     if "if" in schema:
         then, otherwise = schema.get("then"), schema.get("else")
-        parts = [f"then like {shown(then)}"] if then is not None else []
-        parts += [f"else like {shown(otherwise)}"] if otherwise is not None else []
+        parts = [f"then like {json_text(then)}"] if then is not None else []
+        parts += [f"else like {json_text(otherwise)}"] if otherwise is not None else []
         if parts:
-            yield f"when like {shown(schema['if'])}, {', '.join(parts)}"
+            yield f"when like {json_text(schema['if'])}, {', '.join(parts)}"
 
 
 def unknown_keywords(schema: Mapping[str, Any]) -> list[str]:
-    """Keywords that JSON Schema does not know, and that check nothing."""
+    """Return the keywords that JSON Schema does not have; they have no effect."""
     return [key for key in schema if key not in KEYWORDS]

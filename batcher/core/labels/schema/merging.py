@@ -1,4 +1,4 @@
-"""Two schemas that hold at once, as one: the tighter of two bounds, what both choices have."""
+"""Merges two schemas that both apply into one: the tighter bound, the common choices."""
 
 from collections.abc import Callable, Mapping, Sequence
 from itertools import product
@@ -7,15 +7,15 @@ from typing import Any
 ANNOTATIONS = (
     "$comment", "title", "description", "default", "examples", "deprecated", "readOnly", "writeOnly"
 )  # fmt: skip
-"""Keywords that check nothing."""
+"""Keywords without a rule."""
 
 ALSO = "$also"
-"""Where a joined schema keeps what has no one form together with the rest: a list of schemas."""
+"""The keyword of a merged schema for rules that cannot be merged: a list of schemas."""
 
 IMPOSSIBLE: Mapping[str, Any] = {"type": []}
-"""The schema that nothing fits."""
+"""A schema that no value fits."""
 
-_MOST_WAYS = 64
+_MAX_ALTERNATIVES = 64
 _BOUNDS = (
     ("minimum", "maximum"), ("exclusiveMinimum", "exclusiveMaximum"), ("minLength", "maxLength"),
     ("minItems", "maxItems"), ("minProperties", "maxProperties"),
@@ -23,49 +23,55 @@ _BOUNDS = (
 _CONDITION = ("if", "then", "else")
 
 
-def joined(one: Mapping[str, Any], more: Mapping[str, Any]) -> dict[str, Any]:
-    """Join two schemas; what cannot be one keyword is kept under ``$also``."""
-    made, added, also = dict(one), dict(more), [*one.get(ALSO, ()), *more.get(ALSO, ())]
+def merged(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[str, Any]:
+    """Merge two schemas; rules that cannot be merged are kept under ``$also``."""
+    result, added = dict(first), dict(second)
+    also = [*first.get(ALSO, ()), *second.get(ALSO, ())]
     added.pop(ALSO, None)
-    if _excludes(made, added) or _excludes(added, made):
+    if _contradicts(result, added) or _contradicts(added, result):
         return dict(IMPOSSIBLE)
-    if "if" in made and "if" in added:
+    if "if" in result and "if" in added:
         also.append({key: added.pop(key) for key in _CONDITION if key in added})
     for key, value in added.items():
-        if key not in made or _is_same(made[key], value):
-            made[key] = value
-        elif key in _JOIN:
-            made[key] = _JOIN[key](made[key], value)
-        elif key == "anyOf" and len(made[key]) * len(value) <= _MOST_WAYS:
-            made[key] = [{"allOf": list(pair)} for pair in product(made[key], value)]
+        if key not in result or _is_same(result[key], value):
+            result[key] = value
+        elif key in _MERGE:
+            result[key] = _MERGE[key](result[key], value)
+        elif key == "anyOf" and len(result[key]) * len(value) <= _MAX_ALTERNATIVES:
+            result[key] = [{"allOf": list(pair)} for pair in product(result[key], value)]
         elif key in ANNOTATIONS or key in ("$schema", "$id", "$anchor"):
-            made[key] = value
+            result[key] = value
         else:
             also.append({key: value})
     if also:
-        made[ALSO] = also
-    return _closed(_closed(made, one), more)
+        result[ALSO] = also
+    return _closed(_closed(result, first), second)
 
 
-def _closed(made: dict[str, Any], one: Mapping[str, Any]) -> dict[str, Any]:
-    """What is joined, without the properties that one of the two does not let be there."""
-    if one.get("additionalProperties") is not False or "patternProperties" in one:
-        return made
-    known, inner = one.get("properties") or {}, made.get("properties") or {}
-    return {**made, "properties": {name: inner[name] for name in inner if name in known}}
+def _closed(result: dict[str, Any], part: Mapping[str, Any]) -> dict[str, Any]:
+    """Remove the properties that one of the merged schemas forbids."""
+    if not _is_closed(part):
+        return result
+    allowed, properties = part.get("properties") or {}, result.get("properties") or {}
+    kept = {name: inner for name, inner in properties.items() if name in allowed}
+    return {**result, "properties": kept}
 
 
-def _excludes(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
-    """Whether what one schema requires may not be there, or not be so, by another one."""
-    if "const" in one and "const" in other and not _is_same(one["const"], other["const"]):
+def _is_closed(schema: Mapping[str, Any]) -> bool:
+    """Whether an object may have the listed properties only."""
+    return schema.get("additionalProperties") is False and "patternProperties" not in schema
+
+
+def _contradicts(first: Mapping[str, Any], second: Mapping[str, Any]) -> bool:
+    """Whether the constants differ, or the second schema forbids a property the first requires."""
+    if "const" in first and "const" in second and not _is_same(first["const"], second["const"]):
         return True
-    is_closed = other.get("additionalProperties") is False and "patternProperties" not in other
-    known = other.get("properties") or {}
-    return is_closed and any(name not in known for name in one.get("required") or ())
+    allowed = second.get("properties") or {}
+    return _is_closed(second) and any(name not in allowed for name in first.get("required") or ())
 
 
 def is_impossible(schema: Any) -> bool:
-    """Whether nothing fits a resolved schema, as far as its type and choices tell."""
+    """Whether no value fits a resolved schema, judged by its type, choices and bounds."""
     if not isinstance(schema, Mapping):
         return schema is False
     is_empty = schema.get("type") == [] or choices(schema) == []
@@ -77,19 +83,19 @@ def _is_above(low: Any, high: Any) -> bool:
 
 
 def choices(schema: Mapping[str, Any]) -> list[Any] | None:
-    """The values that const, enum and type of a resolved schema leave; None when it has none."""
+    """Return the values that const, enum and type of a resolved schema allow; None without them."""
     if "const" not in schema and "enum" not in schema:
         return None
     values = list(schema.get("enum", [schema.get("const")]))
     if "const" in schema:
         values = [value for value in values if _is_same(value, schema["const"])]
-    return [value for value in values if is_of(value, schema.get("type"))]
+    return [value for value in values if has_type(value, schema.get("type"))]
 
 
-def is_of(value: object, kinds: Any) -> bool:
-    """Whether a value is of a type, or of one of several; anything is when none is said."""
+def has_type(value: object, kinds: Any) -> bool:
+    """Whether a value has a type, or one of several types; true when ``kinds`` is None."""
     if isinstance(kinds, list | tuple):
-        return any(is_of(value, kind) for kind in kinds)
+        return any(has_type(value, kind) for kind in kinds)
     if kinds == "integer" and isinstance(value, float):
         return value.is_integer()
     if isinstance(value, bool):
@@ -108,45 +114,41 @@ _PYTHON: Mapping[str, type | tuple[type, ...]] = {
 }
 
 
-def _is_same(one: Any, other: Any) -> bool:
-    """Whether two values of JSON are one; true is not 1."""
-    return isinstance(one, bool) == isinstance(other, bool) and bool(one == other)
+def _is_same(first: Any, second: Any) -> bool:
+    """Whether two JSON values are equal; true is not equal to 1."""
+    return isinstance(first, bool) == isinstance(second, bool) and bool(first == second)
 
 
-def _types(one: Any, other: Any) -> Any:
-    """The types that both allow; an integer is a number."""
-    mine, theirs = _listed(one), _listed(other)
-    both = [kind for kind in mine if kind in theirs or (kind == "integer" and "number" in theirs)]
-    both += [kind for kind in theirs if kind == "integer" and "number" in mine and kind not in both]
+def _types(first: Any, second: Any) -> Any:
+    """Return the types that both allow; an integer is a number."""
+    left, right = _as_list(first), _as_list(second)
+    both = [kind for kind in left if kind in right or (kind == "integer" and "number" in right)]
+    both += [kind for kind in right if kind == "integer" and "number" in left and kind not in both]
     return both[0] if len(both) == 1 else both
 
 
-def _listed(kinds: Any) -> Sequence[str]:
+def _as_list(kinds: Any) -> Sequence[str]:
     return [kinds] if isinstance(kinds, str) else list(kinds)
 
 
-def _properties(one: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
-    both = {name: _both(one[name], inner) for name, inner in other.items() if name in one}
-    return {**one, **other, **both}
+def _properties(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[str, Any]:
+    both = {name: _both(first[name], inner) for name, inner in second.items() if name in first}
+    return {**first, **second, **both}
 
 
-def _both(one: Any, other: Any) -> Any:
-    return one if _is_same(one, other) else {"allOf": [one, other]}
+def _both(first: Any, second: Any) -> Any:
+    return first if _is_same(first, second) else {"allOf": [first, second]}
 
 
-def _description(one: str, other: str) -> str:
-    return f"{one} {other}"
-
-
-_JOIN: Mapping[str, Callable[[Any, Any], Any]] = {
+_MERGE: Mapping[str, Callable[[Any, Any], Any]] = {
     "type": _types,
     "properties": _properties,
     "items": _both,
     "propertyNames": _both,
     "additionalProperties": _both,
-    "required": lambda one, other: list(dict.fromkeys([*one, *other])),
-    "enum": lambda one, other: [v for v in one if any(_is_same(v, w) for w in other)],
-    "description": _description,
+    "required": lambda first, second: list(dict.fromkeys([*first, *second])),
+    "enum": lambda first, second: [v for v in first if any(_is_same(v, w) for w in second)],
+    "description": "{} {}".format,
     "minimum": max,
     "exclusiveMinimum": max,
     "minLength": max,
@@ -157,7 +159,7 @@ _JOIN: Mapping[str, Callable[[Any, Any], Any]] = {
     "maxLength": min,
     "maxItems": min,
     "maxProperties": min,
-    "uniqueItems": lambda one, other: one or other,
-    "$defs": lambda one, other: {**other, **one},
-    "definitions": lambda one, other: {**other, **one},
+    "uniqueItems": lambda first, second: first or second,
+    "$defs": lambda first, second: {**second, **first},
+    "definitions": lambda first, second: {**second, **first},
 }

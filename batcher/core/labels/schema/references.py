@@ -1,4 +1,4 @@
-"""What a schema means that refers to others or joins several: ``$ref``, ``allOf``, unions."""
+"""Resolves schemas that refer to others or combine several: ``$ref``, ``allOf``, unions."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -9,7 +9,7 @@ from batcher.core.labels.schema.merging import (
     IMPOSSIBLE,
     choices,
     is_impossible,
-    joined,
+    merged,
 )
 
 _MAPS = ("properties", "patternProperties", "dependentSchemas")
@@ -20,7 +20,7 @@ _SINGLE = (
     "unevaluatedItems", "unevaluatedProperties",
 )  # fmt: skip
 
-_IMPLYING: Mapping[str, str] = {
+_IMPLIED_TYPES: Mapping[str, str] = {
     "properties": "object",
     "prefixItems": "array",
     "items": "array",
@@ -37,24 +37,24 @@ _IMPLYING: Mapping[str, str] = {
 
 
 class SchemaError(ValueError):
-    """Why a schema cannot be asked for: where in it, and what to do."""
+    """A schema cannot be used for labels; the message says where and what to do."""
 
 
 def subschemas(
     node: Mapping[str, Any], *, with_definitions: bool = True
 ) -> Iterator[Mapping[str, Any]]:
-    """The schemas directly inside of one; not what only looks like one, such as a default."""
+    """Yield the direct subschemas; not values that only look like schemas, such as a default."""
     maps = (*_MAPS, *_DEFINITIONS) if with_definitions else _MAPS
-    found = [one for key in maps for one in (node.get(key) or {}).values()]
-    found += [one for key in _LISTS for one in node.get(key) or ()]
-    found += [node[key] for key in _SINGLE if key in node]
-    yield from (one for one in found if isinstance(one, Mapping))
+    inner = [schema for key in maps for schema in (node.get(key) or {}).values()]
+    inner += [schema for key in _LISTS for schema in node.get(key) or ()]
+    inner += [node[key] for key in _SINGLE if key in node]
+    yield from (schema for schema in inner if isinstance(schema, Mapping))
 
 
 def check_references(root: Mapping[str, Any]) -> None:
-    """SchemaError for a reference that leads out of the schema, nowhere, or in a circle.
+    """Raise SchemaError for a reference out of the schema, to nothing, or in a circle.
 
-    Definitions that nothing refers to may say what they like.
+    Definitions without a reference to them are not checked.
     """
     finished: set[str] = set()
 
@@ -62,13 +62,13 @@ def check_references(root: Mapping[str, Any]) -> None:
         if "$dynamicRef" in node:
             raise SchemaError("$dynamicRef is not supported; use $ref and $defs")
         if node is not root and "$id" in node:
-            raise SchemaError("$id inside of a schema is not supported; use $ref and $defs")
+            raise SchemaError("$id inside a schema is not supported; use $ref and $defs")
         reference = node.get("$ref")
         if isinstance(reference, str) and reference not in finished:
             if reference in above:
                 raise SchemaError(
                     f"the schema refers to itself ($ref {reference!r}), which the API does not "
-                    "take and no column can hold; write out as many levels as you need"
+                    "accept and no column can hold; write out the levels that you need"
                 )
             follow(referred(reference, root), (*above, reference))
             finished.add(reference)
@@ -79,9 +79,9 @@ def check_references(root: Mapping[str, Any]) -> None:
 
 
 def resolved(schema: Any, root: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Put in place what a reference means, and join all parts of an allOf.
+    """Replace a reference by its target, and merge all parts of an allOf.
 
-    For schemas whose references were checked: those without a circle.
+    The references must have passed ``check_references``, so that they have no circle.
     """
     if not isinstance(schema, Mapping):
         return IMPOSSIBLE if schema is False else {}
@@ -90,67 +90,69 @@ def resolved(schema: Any, root: Mapping[str, Any]) -> Mapping[str, Any]:
     parts: list[Any] = list(schema.get("allOf") or ())
     if "$ref" in schema:
         parts.insert(0, referred(str(schema["$ref"]), root))
-    made: dict[str, Any] = {}
+    result: dict[str, Any] = {}
     for part in parts:
-        made = joined(made, resolved(part, root))
-    return joined(made, {k: v for k, v in schema.items() if k not in ("$ref", "allOf")})
+        result = merged(result, resolved(part, root))
+    return merged(result, {k: v for k, v in schema.items() if k not in ("$ref", "allOf")})
 
 
 def referred(reference: str, root: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Follow a reference (a JSON pointer, RFC 6901, or an ``$anchor``) inside of a schema."""
+    """Return the target of a reference (a JSON pointer, RFC 6901, or an ``$anchor``)."""
     if not reference.startswith("#"):
-        raise SchemaError(f"$ref {reference!r} points out of the schema; put it into $defs")
+        raise SchemaError(f"$ref {reference!r} points out of the schema; copy it into $defs")
     pointer = unquote(reference.removeprefix("#"))
-    found = _anchored(pointer, root) if pointer[:1] not in ("", "/") else _pointed(pointer, root)
-    if found is True:
+    is_anchor = pointer[:1] not in ("", "/")
+    target = _anchored(pointer, root) if is_anchor else _pointed(pointer, root)
+    if target is True:
         return {}
-    if found is False:
+    if target is False:
         return IMPOSSIBLE
-    if not isinstance(found, Mapping):
-        raise SchemaError(f"$ref {reference!r} points to no schema")
-    return found
+    if not isinstance(target, Mapping):
+        raise SchemaError(f"$ref {reference!r} does not point to a schema")
+    return target
 
 
 def alternatives(schema: Mapping[str, Any], root: Mapping[str, Any]) -> list[Any] | None:
-    """The ways in which a value may fit a resolved schema, each with all that holds for it.
+    """Return the alternatives of a union, each with the rules outside the union.
 
-    None when there are not several; those in which nothing fits are left out. A way that is nothing
-    but a reference stays one.
+    None for a resolved schema that is not a union. Alternatives that no value fits are left out. An
+    alternative that is only a reference stays a reference.
     """
     for key in ("anyOf", "oneOf"):
         if key in schema:
             rest = {k: v for k, v in schema.items() if k != key and k not in _KEPT_OUTSIDE}
-            ways = [_way(rest, part, root) for part in schema[key]]
-            return [way for way in ways if not is_impossible(way)]
+            options = [_alternative(rest, part, root) for part in schema[key]]
+            return [option for option in options if not is_impossible(option)]
     kinds = schema.get("type")
     if not isinstance(kinds, list | tuple):
         return None
     rest = {k: v for k, v in schema.items() if k not in _KEPT_OUTSIDE}
-    ways = [joined(rest, {"type": kind}) for kind in kinds]
-    return [way for way in ways if not is_impossible(way)]
+    options = [merged(rest, {"type": kind}) for kind in kinds]
+    return [option for option in options if not is_impossible(option)]
 
 
 def kind_of(schema: Mapping[str, Any]) -> str | None:
-    """The type of a resolved schema with one; if it does not say, what its keywords are about."""
+    """Return the type of a resolved schema; without one, the type that its keywords imply."""
     kind = schema.get("type")
     if isinstance(kind, str):
         return kind
-    return next((implied for key, implied in _IMPLYING.items() if key in schema), None)
+    return next((implied for key, implied in _IMPLIED_TYPES.items() if key in schema), None)
 
 
-def is_null(way: Any) -> bool:
-    """Whether null is all that fits a resolved schema."""
-    is_said = isinstance(way, Mapping) and (way.get("type") == "null" or choices(way) == [None])
-    return bool(is_said)
+def is_null(schema: Any) -> bool:
+    """Whether null is the only value that fits a resolved schema."""
+    return isinstance(schema, Mapping) and (
+        schema.get("type") == "null" or choices(schema) == [None]
+    )
 
 
 _KEPT_OUTSIDE = frozenset({*ANNOTATIONS, *_DEFINITIONS, "$schema", "$id"})
 
 
-def _way(rest: Mapping[str, Any], part: Any, root: Mapping[str, Any]) -> Any:
+def _alternative(rest: Mapping[str, Any], part: Any, root: Mapping[str, Any]) -> Any:
     if not rest and isinstance(part, Mapping) and set(part) == {"$ref"}:
         return part
-    return joined(rest, resolved(part, root))
+    return merged(rest, resolved(part, root))
 
 
 def _pointed(pointer: str, root: Mapping[str, Any]) -> Any:
@@ -162,7 +164,7 @@ def _pointed(pointer: str, root: Mapping[str, Any]) -> Any:
         elif isinstance(node, list | tuple) and name.isdecimal() and int(name) < len(node):
             node = node[int(name)]
         else:
-            raise SchemaError(f"$ref '#{pointer}' points nowhere")
+            raise SchemaError(f"$ref '#{pointer}' points to nothing")
     return node
 
 
@@ -173,4 +175,4 @@ def _anchored(name: str, root: Mapping[str, Any]) -> Any:
         if node.get("$anchor") == name:
             return node
         pending += subschemas(node)
-    raise SchemaError(f"$ref '#{name}' points nowhere")
+    raise SchemaError(f"$ref '#{name}' points to nothing")

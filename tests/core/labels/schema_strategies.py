@@ -1,4 +1,4 @@
-"""Generated JSON Schemas, with values that fit and values that break what the API strips."""
+"""Generates JSON Schemas with valid values, and values that violate rules that are removed."""
 
 import string
 from dataclasses import dataclass
@@ -11,8 +11,8 @@ Values = SearchStrategy[Any]
 
 
 @dataclass(frozen=True)
-class Made:
-    """A schema; ``right`` fits it, ``wrong`` breaks only a rule that the API does not hold."""
+class GeneratedSchema:
+    """A schema; ``right`` values fit it, ``wrong`` values violate a rule that the API ignores."""
 
     schema: dict[str, Any]
     right: Values
@@ -24,58 +24,60 @@ DIGITS = st.integers(0, 255)
 
 
 @st.composite
-def integers(draw: DrawFn) -> Made:
-    """An integer within bounds, or a multiple of something."""
+def integers(draw: DrawFn) -> GeneratedSchema:
+    """Draw an integer with bounds, or a multiple."""
     low, step = draw(st.integers(-50, 50)), draw(st.integers(2, 9))
     high = low + draw(st.integers(0, 50))
     shape = draw(st.sampled_from(("free", "bounds", "exclusive", "multiple")))
     schema: dict[str, Any] = {"type": "integer"}
     if shape == "free":
-        return Made(schema, st.integers(-(2**63), 2**63 - 1))
+        return GeneratedSchema(schema, st.integers(-(2**63), 2**63 - 1))
     if shape == "bounds":
         wrong = st.integers(high + 1, high + 99) | st.integers(low - 99, low - 1)
-        return Made({**schema, "minimum": low, "maximum": high}, st.integers(low, high), wrong)
+        return GeneratedSchema(
+            {**schema, "minimum": low, "maximum": high}, st.integers(low, high), wrong
+        )
     if shape == "exclusive":
         schema |= {"exclusiveMinimum": low - 1, "exclusiveMaximum": high + 1}
-        return Made(schema, st.integers(low, high), st.sampled_from((low - 1, high + 1)))
+        return GeneratedSchema(schema, st.integers(low, high), st.sampled_from((low - 1, high + 1)))
     right = st.integers(-9, 9).map(lambda n: n * step)
-    return Made({**schema, "multipleOf": step}, right, right.map(lambda n: n + 1))
+    return GeneratedSchema({**schema, "multipleOf": step}, right, right.map(lambda n: n + 1))
 
 
 @st.composite
-def numbers(draw: DrawFn) -> Made:
-    """A number within bounds; an integer is one too."""
+def numbers(draw: DrawFn) -> GeneratedSchema:
+    """Draw a number with bounds; integers are numbers too."""
     high = draw(st.integers(1, 10))
     right = st.floats(0, high) | st.integers(0, high)
     wrong = st.floats(high, 1e300, exclude_min=True) | st.integers(-99, -1)
-    return Made({"type": "number", "minimum": 0, "maximum": high}, right, wrong)
+    return GeneratedSchema({"type": "number", "minimum": 0, "maximum": high}, right, wrong)
 
 
 @st.composite
-def texts(draw: DrawFn) -> Made:
-    """A text: of some length, of a pattern that the API takes, or one that it does not."""
+def texts(draw: DrawFn) -> GeneratedSchema:
+    """Draw a text with a length, or with a pattern that the API accepts or refuses."""
     most = draw(st.integers(2, 6))
     return draw(
         st.sampled_from(
             (
-                Made({"type": "string"}, TEXTS),
-                Made(
+                GeneratedSchema({"type": "string"}, TEXTS),
+                GeneratedSchema(
                     {"type": "string", "minLength": 1, "maxLength": most},
                     st.text(min_size=1, max_size=most),
                     st.text(min_size=most + 1, max_size=most + 9) | st.just(""),
                 ),
-                Made(
+                GeneratedSchema(
                     {"type": "string", "pattern": "^[a-c]{1,3}$"},
                     st.text("abc", min_size=1, max_size=3),
                 ),
-                Made(
+                GeneratedSchema(
                     {"type": "string", "pattern": "^(?!x)[a-z]+$"},
                     st.text("abc", min_size=1),
                     st.just("xa"),
                 ),
-                Made(
+                GeneratedSchema(
                     {"type": "string", "not": {"enum": ["no", "none"]}},
-                    TEXTS.filter(lambda one: one not in ("no", "none")),
+                    TEXTS.filter(lambda text: text not in ("no", "none")),
                     st.sampled_from(("no", "none")),
                 ),
             )
@@ -88,7 +90,7 @@ FORMATS = {
     "date": st.dates().map(str),
     "date-time": st.builds(
         lambda moment, zone: moment.replace(year=max(moment.year, 2)).isoformat() + zone,
-        st.datetimes().map(lambda one: one.replace(year=min(one.year, 9998), day=1)),
+        st.datetimes().map(lambda moment: moment.replace(year=min(moment.year, 9998), day=1)),
         OFFSETS | st.just("Z"),
     ),
     "uuid": st.uuids().map(str),
@@ -97,81 +99,84 @@ FORMATS = {
 }
 
 
-def formats() -> SearchStrategy[Made]:
-    """A text in a format."""
-    made = (Made({"type": "string", "format": name}, right) for name, right in FORMATS.items())
-    return st.sampled_from(list(made))
+def formats() -> SearchStrategy[GeneratedSchema]:
+    """Draw a text in a format."""
+    formats = (
+        GeneratedSchema({"type": "string", "format": name}, right)
+        for name, right in FORMATS.items()
+    )
+    return st.sampled_from(list(formats))
 
 
 @st.composite
-def choices(draw: DrawFn) -> Made:
-    """One of some values, or exactly one."""
+def choices(draw: DrawFn) -> GeneratedSchema:
+    """Draw a choice of values, or a constant."""
     scalars = st.text(max_size=5) | st.integers(-5, 5) | st.none() | st.booleans()
-    values = draw(st.lists(scalars, min_size=1, max_size=5, unique_by=lambda one: (type(one), one)))
+    values = draw(st.lists(scalars, min_size=1, max_size=5, unique_by=lambda v: (type(v), v)))
     if draw(st.booleans()):
-        return Made({"const": values[0]}, st.just(values[0]))
-    return Made({"enum": values}, st.sampled_from(values))
+        return GeneratedSchema({"const": values[0]}, st.just(values[0]))
+    return GeneratedSchema({"enum": values}, st.sampled_from(values))
 
 
 @st.composite
-def lists(draw: DrawFn, inner: SearchStrategy[Made]) -> Made:
-    """A list within bounds, or one without doubles."""
-    one = draw(inner)
+def lists(draw: DrawFn, inner: SearchStrategy[GeneratedSchema]) -> GeneratedSchema:
+    """Draw a list with bounds."""
+    entry = draw(inner)
     least = draw(st.integers(0, 3))
     most = least + draw(st.integers(0, 2))
-    schema = {"type": "array", "items": one.schema, "minItems": least, "maxItems": most}
-    right = st.lists(one.right, min_size=least, max_size=most)
-    wrong = st.lists(one.right, min_size=most + 1, max_size=most + 2)
-    if one.wrong is not None and most:
-        wrong |= st.tuples(one.wrong, right).map(lambda pair: [pair[0], *pair[1]][:most])
-    return Made(schema, right, wrong)
+    schema = {"type": "array", "items": entry.schema, "minItems": least, "maxItems": most}
+    right = st.lists(entry.right, min_size=least, max_size=most)
+    wrong = st.lists(entry.right, min_size=most + 1, max_size=most + 2)
+    if entry.wrong is not None and most:
+        wrong |= st.tuples(entry.wrong, right).map(lambda pair: [pair[0], *pair[1]][:most])
+    return GeneratedSchema(schema, right, wrong)
 
 
 @st.composite
-def tuples(draw: DrawFn, inner: SearchStrategy[Made]) -> Made:
-    """A pair; no pair has three."""
+def tuples(draw: DrawFn, inner: SearchStrategy[GeneratedSchema]) -> GeneratedSchema:
+    """Draw a pair; three entries are wrong."""
     one, two = draw(inner), draw(inner)
     schema = {
         "type": "array", "prefixItems": [one.schema, two.schema], "minItems": 2, "items": False
     }  # fmt: skip
     right = st.tuples(one.right, two.right).map(list)
-    return Made(schema, right, right.map(lambda pair: [*pair, pair[0]]))
+    return GeneratedSchema(schema, right, right.map(lambda pair: [*pair, pair[0]]))
 
 
 @st.composite
-def nullables(draw: DrawFn, inner: SearchStrategy[Made]) -> Made:
-    """What may be null, in each way to say so."""
+def nullables(draw: DrawFn, inner: SearchStrategy[GeneratedSchema]) -> GeneratedSchema:
+    """Draw a nullable schema, in each notation."""
     one = draw(inner)
     schema: dict[str, Any] = {"anyOf": [one.schema, {"type": "null"}]}
     kind = one.schema.get("type")
     if isinstance(kind, str) and "not" not in one.schema and draw(st.booleans()):
         schema = {**one.schema, "type": [kind, "null"]}
-    return Made(schema, one.right | st.none(), one.wrong)
+    return GeneratedSchema(schema, one.right | st.none(), one.wrong)
 
 
 @st.composite
-def unions(draw: DrawFn) -> Made:
-    """Of two kinds, in each way to say so."""
+def unions(draw: DrawFn) -> GeneratedSchema:
+    """Draw a union of two types, in each notation."""
     one, two = draw(integers()), draw(texts())
     wrongs = [made.wrong for made in (one, two) if made.wrong is not None]
     key = draw(st.sampled_from(("anyOf", "oneOf")))
     wrong = st.one_of(wrongs) if wrongs else None
-    return Made({key: [one.schema, two.schema]}, one.right | two.right, wrong)
+    return GeneratedSchema({key: [one.schema, two.schema]}, one.right | two.right, wrong)
 
 
-SEEING_OTHERS = {"items", "prefixItems", "properties", "additionalProperties"}
-"""Keywords that mean what they do beside one another only."""
+DEPENDENT = {"items", "prefixItems", "properties", "additionalProperties"}
+"""Keywords whose meaning depends on other keywords beside them."""
 
 
 @st.composite
-def joined(draw: DrawFn, inner: SearchStrategy[Made]) -> Made:
-    """The same, said in two parts of an allOf."""
+def joined(draw: DrawFn, inner: SearchStrategy[GeneratedSchema]) -> GeneratedSchema:
+    """Split a schema into two parts of an allOf."""
     one = draw(inner)
-    free = sorted(set(one.schema) - SEEING_OTHERS)
+    free = sorted(set(one.schema) - DEPENDENT)
     keys = draw(st.lists(st.sampled_from(free), unique=True)) if free else []
     rest = {key: value for key, value in one.schema.items() if key not in keys}
     part = {key: one.schema[key] for key in keys}
-    return Made({"allOf": [part, rest]}, one.right, one.wrong)
+    return GeneratedSchema({"allOf": [part, rest]}, one.right, one.wrong)
 
 
 def _breaking(right: dict[str, Values], wrong: dict[str, Values]) -> Values | None:
@@ -180,8 +185,8 @@ def _breaking(right: dict[str, Values], wrong: dict[str, Values]) -> Values | No
 
 
 @st.composite
-def objects(draw: DrawFn, inner: SearchStrategy[Made]) -> Made:
-    """An object; some keys required, and perhaps one that needs another."""
+def objects(draw: DrawFn, inner: SearchStrategy[GeneratedSchema]) -> GeneratedSchema:
+    """Draw an object with some required keys, and perhaps a key that needs another key."""
     properties = draw(st.dictionaries(st.sampled_from("abcd"), inner, min_size=1, max_size=4))
     names = list(properties)
     required = draw(st.lists(st.sampled_from(names), unique=True))
@@ -203,10 +208,10 @@ def objects(draw: DrawFn, inner: SearchStrategy[Made]) -> Made:
     if len(names) > 1 and not required and draw(st.booleans()):
         first, second = names[:2]
         more = {**more, "dependentRequired": {first: [second]}}
-        right = right.filter(lambda one: first not in one or second in one)
+        right = right.filter(lambda value: first not in value or second in value)
         alone = st.fixed_dictionaries({first: rights[first]})
         wrong = alone if wrong is None else wrong | alone
-    return Made({**schema, **more}, right, wrong)
+    return GeneratedSchema({**schema, **more}, right, wrong)
 
 
 SCALARS = st.one_of(integers(), numbers(), texts(), formats(), choices())
@@ -220,8 +225,8 @@ ANY = st.recursive(
 
 
 @st.composite
-def schemas(draw: DrawFn) -> Made:
-    """The schema of an answer; what its properties are may stand in its definitions."""
+def schemas(draw: DrawFn) -> GeneratedSchema:
+    """Draw the schema of an answer; its properties may be in definitions."""
     made = draw(objects(ANY))
     schema = dict(made.schema)
     properties = dict(schema["properties"])
@@ -229,8 +234,8 @@ def schemas(draw: DrawFn) -> Made:
     for name, one in properties.items():
         if draw(st.booleans()):
             definitions[f"def_{name}"] = one
-            said = draw(st.sampled_from(({}, {"description": "It."})))
-            properties[name] = {"$ref": f"#/$defs/def_{name}", **said}
+            annotation = draw(st.sampled_from(({}, {"description": "It."})))
+            properties[name] = {"$ref": f"#/$defs/def_{name}", **annotation}
     if definitions:
         schema["$defs"] = definitions
-    return Made({**schema, "properties": properties}, made.right, made.wrong)
+    return GeneratedSchema({**schema, "properties": properties}, made.right, made.wrong)

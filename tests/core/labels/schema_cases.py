@@ -1,4 +1,4 @@
-"""JSON Schemas of different shape, with the columns that each has to give; and impossible ones."""
+"""JSON Schemas of different shapes with their expected columns, and impossible schemas."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Case:
-    """A schema, its columns as short names, and values that it does not let through."""
+    """A schema, its columns as short names, and values that it does not allow."""
 
     properties: dict[str, Any]
     columns: dict[str, str]
@@ -15,7 +15,7 @@ class Case:
 
     @property
     def schema(self) -> dict[str, Any]:
-        """The whole schema; all properties are required unless it says otherwise."""
+        """The whole schema; all properties are required unless ``more`` says otherwise."""
         base = {"type": "object", "required": list(self.properties), "properties": self.properties}
         return base | dict(self.more)
 
@@ -29,12 +29,12 @@ XY = "struct<x:double,y:double>"
 
 
 def text(**rules: Any) -> dict[str, Any]:
-    """A text with rules."""
+    """Return the schema of a text with rules."""
     return {**TEXT, **rules}
 
 
 def listed(items: Any = TEXT, **rules: Any) -> dict[str, Any]:
-    """A list with rules."""
+    """Return the schema of a list with rules."""
     return {"type": "array", "items": items, **rules}
 
 
@@ -189,20 +189,23 @@ CASES: dict[str, Case] = {
 IMPOSSIBLE: dict[str, tuple[Any, str]] = {
     "no properties": ({"type": "object"}, "object with properties"),
     "no object": ({"type": "array", "items": TEXT}, "object with properties"),
-    "no schema": ({"properties": {"a": {"type": "nothing"}}}, "no JSON Schema"),
-    "a bad pattern": ({"properties": {"a": text(pattern="(")}}, "no JSON Schema"),
+    "no schema": ({"properties": {"a": {"type": "nothing"}}}, "not a JSON Schema"),
+    "a bad pattern": ({"properties": {"a": text(pattern="(")}}, "not a JSON Schema"),
     "an older draft": (
         {"$schema": "http://json-schema.org/draft-07/schema#", "properties": {"a": TEXT}},
         "2020-12",
     ),
-    "no type": ({"properties": {"a": {}}}, "a says nothing of its type"),
-    "no entries": ({"properties": {"a": {"type": "array"}}}, "what its entries are"),
-    "nothing fits": ({"properties": {"a": {"allOf": [TEXT, INTEGER]}}}, "nothing be valid"),
+    "no type": ({"properties": {"a": {}}}, "a has no type"),
+    "no entries": ({"properties": {"a": {"type": "array"}}}, "no schema for its entries"),
+    "nothing fits": ({"properties": {"a": {"allOf": [TEXT, INTEGER]}}}, "allows no value"),
     "bounds that exclude each other": (
         {"properties": {"a": {"type": "integer", "minimum": 5, "maximum": 1}}},
-        "nothing be valid",
+        "allows no value",
     ),
-    "two constants": ({"properties": {"a": {"allOf": [{"const": 1}, {"const": 2}]}}}, "be valid"),
+    "two constants": (
+        {"properties": {"a": {"allOf": [{"const": 1}, {"const": 2}]}}},
+        "allows no value",
+    ),
     "closed and required": (
         {
             "properties": {
@@ -219,7 +222,7 @@ IMPOSSIBLE: dict[str, tuple[Any, str]] = {
                 }
             }
         },
-        "nothing be valid",
+        "allows no value",
     ),
     "a class that is none": ({"properties": {"a": text(pattern="[[:alpha:]]")}}, "cannot be used"),
     "doubled by references": (
@@ -237,13 +240,13 @@ IMPOSSIBLE: dict[str, tuple[Any, str]] = {
         },
         "too large",
     ),
-    "no choice": ({"properties": {"a": {"enum": []}}}, "nothing be valid"),
+    "no choice": ({"properties": {"a": {"enum": []}}}, "allows no value"),
     "a map": (
         {"properties": {"a": {"type": "object", "additionalProperties": TEXT}}},
-        "a is an object of any keys",
+        "a is an object with arbitrary keys",
     ),
     "requires the unknown": ({"properties": {"a": TEXT}, "required": ["b"]}, "requires 'b'"),
-    "points nowhere": ({"properties": {"a": {"$ref": "#/$defs/gone"}}}, "points nowhere"),
+    "points nowhere": ({"properties": {"a": {"$ref": "#/$defs/gone"}}}, "points to nothing"),
     "points out": ({"properties": {"a": {"$ref": "https://example.com/x"}}}, "points out"),
     "recursive": ({"properties": {"a": {"$ref": "#"}}}, "refers to itself"),
     "recursive at its top": ({"$ref": "#"}, "refers to itself"),
@@ -256,18 +259,18 @@ IMPOSSIBLE: dict[str, tuple[Any, str]] = {
     ),
     "a column in one way only": (
         {"properties": {"a": TEXT}, "anyOf": [{"properties": {"b": TEXT}}, {"required": ["a"]}]},
-        "'b' is a property in one of the ways",
+        "'b' is a property in an alternative",
     ),
     "many optional": (
         {"properties": {f"p{n}": TEXT for n in range(25)}},
-        "25 optional properties, and the API takes 24: p0, p1",
+        "25 optional properties, and the API accepts 24: p0, p1",
     ),
     "many unions": (
         {
             "properties": {f"p{n}": {"type": ["string", "null"]} for n in range(17)},
             "required": [f"p{n}" for n in range(17)],
         },
-        "17 places where a value may be of several kinds",
+        "17 places where a value may have several types",
     ),
     "large when written out": (
         {
@@ -287,4 +290,4 @@ IMPOSSIBLE: dict[str, tuple[Any, str]] = {
         "too large",
     ),
 }
-"""Schemas that have no form the API takes, or that are none, and what is said of them."""
+"""Invalid schemas and schemas that the API accepts in no form, with a part of the message."""
