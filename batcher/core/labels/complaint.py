@@ -15,6 +15,17 @@ _CHOICES_CHARACTERS = 500
 _QUOTING = frozenset({"type", "enum", "const", "pattern", "format", "minimum", "maximum",
                       "exclusiveMinimum", "exclusiveMaximum", "multipleOf"})  # fmt: skip
 
+_MESSAGES: Mapping[str, str] = {
+    "additionalProperties": "has keys that are not in the schema",
+    "unevaluatedProperties": "has keys that are not in the schema",
+    "anyOf": "fits none of the alternatives in the schema",
+    "oneOf": "must fit exactly one of the alternatives in the schema",
+    "items": "has more entries than the schema allows",
+    "unevaluatedItems": "has more entries than the schema allows",
+    "None": "is not allowed",
+    "False schema": "is not allowed",
+}
+
 
 def property_names(schema: Mapping[str, Any]) -> frozenset[str]:
     """Return the names of all properties in a schema, at any depth."""
@@ -70,22 +81,14 @@ def place(path: Iterable[str | int]) -> str:
 def _rule(error: ValidationError) -> str:
     """Describe the violated rule in full."""
     rule, value = str(error.validator), _value(error)
+    if rule in _MESSAGES:
+        return _MESSAGES[rule]
     match rule:
         case "required":
             missing = [name for name in value if name not in _mapping(error.instance)]
             return f"is missing {', '.join(missing)}"
-        case "additionalProperties" | "unevaluatedProperties":
-            return "has keys that are not in the schema"
         case "type":
             return describe(rule, value if isinstance(value, str) else " or ".join(map(str, value)))
-        case "anyOf":
-            return "fits none of the alternatives in the schema"
-        case "oneOf":
-            return "must fit exactly one of the alternatives in the schema"
-        case "items" | "unevaluatedItems":
-            return "has more entries than the schema allows"
-        case "None" | "False schema":
-            return "is not allowed"
         case _ if rule in WORDS:
             return _cut(describe(rule, value), _CHOICES_CHARACTERS)
         case _:
