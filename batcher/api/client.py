@@ -233,7 +233,7 @@ class _Reading:
 
 
 def _headers(api: ApiSection, key: Secret | None, server: httpx.URL) -> list[tuple[bytes, bytes]]:
-    """Make the headers of every request; the job's own may not replace ours or be malformed."""
+    """Return the headers of each request; the job's headers cannot replace batcher's own."""
     headers = {
         "host": server.netloc.decode("ascii"),
         "accept": "application/json, text/event-stream" if api.stream else "application/json",

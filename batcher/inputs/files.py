@@ -104,8 +104,8 @@ def find_files(path: str, folder: Path) -> tuple[Family, tuple[FileStamp, ...]]:
     paths = _matches(path, target, root)
     families: dict[Family, Path] = {}
     for file in paths:
-        if found := family(file):
-            families.setdefault(found, file)
+        if kind := family(file):
+            families.setdefault(kind, file)
     if len(families) > 1:
         first, second, *_ = (_name(file, root) for file in families.values())
         raise InputError(

@@ -55,13 +55,13 @@ class Layout:
     @property
     def schema(self) -> pa.Schema:
         """The output's schema; it does not depend on the answers."""
-        ours = [pa.field(self.prefix + name, kind) for name, kind in self._ours()]
+        bookkeeping = [pa.field(self.prefix + name, kind) for name, kind in self._bookkeeping()]
         labels = [] if self.labels is None else label_fields(self.labels)
-        return pa.schema([*self.kept, *labels, *self._votes(), *ours])
+        return pa.schema([*self.kept, *labels, *self._votes(), *bookkeeping])
 
     def clashes(self) -> list[str]:
         """Return the kept columns with the name of a bookkeeping or vote column."""
-        return sorted(self._our_names() & set(self.kept.names))
+        return sorted(self._added_names() & set(self.kept.names))
 
     def label_clashes(self) -> list[str]:
         """Return the labels with the name of a kept, bookkeeping or vote column or another label.
@@ -69,7 +69,9 @@ class Layout:
         Upper and lower case count as equal, as they do in DuckDB and other programs.
         """
         labels = () if self.labels is None else self.labels.columns
-        names = Counter(name.casefold() for name in (*self.kept.names, *self._our_names(), *labels))
+        names = Counter(
+            name.casefold() for name in (*self.kept.names, *self._added_names(), *labels)
+        )
         return sorted(name for name in labels if names[name.casefold()] > 1)
 
     def fill(self, kept: pa.Table, results: pa.Table, answers: Sequence[ParsedAnswer]) -> pa.Table:
@@ -78,7 +80,7 @@ class Layout:
         All answers to one input row have to be in the same call.
         """
         values = _bookkeeping_values(results, answers)
-        ours = [values[name].cast(kind) for name, kind in self._ours()]
+        bookkeeping = [values[name].cast(kind) for name, kind in self._bookkeeping()]
         columns = [kept.column(name).cast(self.kept.field(name).type) for name in self.kept.names]
         labels, votes = [], []
         if self.labels is not None:
@@ -86,18 +88,18 @@ class Layout:
             labels = label_arrays(self.labels, label_values)
             if self.samples > 1:
                 votes = vote_arrays(self.labels, label_values, self.samples)
-        return pa.Table.from_arrays([*columns, *labels, *votes, *ours], schema=self.schema)
+        return pa.Table.from_arrays([*columns, *labels, *votes, *bookkeeping], schema=self.schema)
 
-    def _our_names(self) -> set[str]:
-        ours = {self.prefix + name for name, _ in self._ours()}
-        return ours | {vote.name for vote in self._votes()}
+    def _added_names(self) -> set[str]:
+        bookkeeping = {self.prefix + name for name, _ in self._bookkeeping()}
+        return bookkeeping | {vote.name for vote in self._votes()}
 
     def _votes(self) -> list[pa.Field]:
         if self.labels is None or self.samples == 1:
             return []
         return vote_fields(self.labels, self.prefix)
 
-    def _ours(self) -> list[tuple[str, pa.DataType]]:
+    def _bookkeeping(self) -> list[tuple[str, pa.DataType]]:
         return [column for column in BOOKKEEPING if self.keeps_text or column[0] not in _TEXT]
 
 

@@ -1,4 +1,4 @@
-"""Job files with odd values in folders of their own, and a network that answers at once."""
+"""Job files with unusual values, each in its own folder, and a network that responds at once."""
 
 import base64
 import json
@@ -23,7 +23,7 @@ PIXEL = base64.b64decode(
 
 
 def job_text(values: Mapping[str, Any]) -> str:
-    """Write a job file; ``values`` has its keys with their sections."""
+    """Return the text of a job file; the keys of ``values`` are ``section.key``."""
     sections: dict[str, list[str]] = {}
     for key, value in values.items():
         section, _, name = key.partition(".")
@@ -45,7 +45,7 @@ def _toml(value: Any) -> str:
 
 
 def fill(folder: Path) -> None:
-    """Put the files into a folder that jobs name."""
+    """Write the files that the jobs name into a folder."""
     lines = [json.dumps(row) for row in ROWS]
     (folder / "folder").mkdir()
     (folder / "pages").mkdir()
@@ -74,7 +74,7 @@ def fill(folder: Path) -> None:
 
 
 def put(folder: Path, name: str, kind: str) -> None:
-    """Put something at a path that a run wants for itself, unless something stands there."""
+    """Create a file, link or folder at a path that a run needs, unless the path exists."""
     path = folder / name
     if path.exists() or path.is_symlink():
         return
@@ -98,12 +98,12 @@ def put(folder: Path, name: str, kind: str) -> None:
 
 @dataclass
 class Network:
-    """Answers what is sent to any server; a request that HTTP cannot carry fails as it would."""
+    """Responds to requests to any server; a request that HTTP cannot carry fails as usual."""
 
     sent: list[str] = field(default_factory=list)
 
-    async def answer(self, request: httpx.Request) -> httpx.Response:
-        """Answer at once, with as much as any request wants."""
+    async def respond(self, request: httpx.Request) -> httpx.Response:
+        """Respond at once with a message that suits any request."""
         h11.Request(method=request.method, target=request.url.raw_path, headers=request.headers.raw)
         self.sent.append(str(request.url))
         body = json.loads(b"".join([piece async for piece in request.stream]))
@@ -121,12 +121,12 @@ class Network:
 
 @contextmanager
 def network() -> Iterator[Network]:
-    """Put a network in the place of the real one, below all that is ours."""
-    made = Network()
+    """Replace the network below batcher's own code."""
+    replacement = Network()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(
             httpx.AsyncHTTPTransport,
             "handle_async_request",
-            made.answer,
+            replacement.respond,
         )
-        yield made
+        yield replacement

@@ -1,4 +1,4 @@
-"""What a job file may say, and what it may not: values, environments and folders."""
+"""Valid and invalid values of job files, environments and folders."""
 
 from collections.abc import Mapping
 from datetime import date
@@ -23,7 +23,7 @@ PLAIN: Mapping[str, Any] = {
     "request.model": "claude-haiku-5-5",
     "request.max_tokens": 50,
     "request.prompt": "{{ text }}",
-    # A refused attempt is not what is tried here, and nobody waits for it.
+    # These tests do not retry attempts or wait for them.
     "retry.attempts": 2,
     "retry.max_wait_s": Decimal("0.01"),
     "retry.patience_s": Decimal("0.5"),

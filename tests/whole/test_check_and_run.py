@@ -17,8 +17,8 @@ ENVIRONMENT = {key.removeprefix("env.") for key in {**FITTING, **ODD} if key.sta
 ERROR = re.compile(r"^error  (.*)$", re.MULTILINE)
 
 
-def printed(folder: Path, values: Mapping[str, Any], *words: str) -> CommandResult:
-    """Run a command on a job in the environment that belongs to it."""
+def run_command(folder: Path, values: Mapping[str, Any], *words: str) -> CommandResult:
+    """Run a command on a job, with the job's environment variables."""
     with pytest.MonkeyPatch.context() as patch:
         for name in ENVIRONMENT:
             patch.delenv(name, raising=False)
@@ -29,27 +29,27 @@ def printed(folder: Path, values: Mapping[str, Any], *words: str) -> CommandResu
 
 
 def errors(command: CommandResult) -> set[str]:
-    """What a command found wrong."""
+    """Return the error messages of a command."""
     return set(ERROR.findall(command.err))
 
 
 def compare(folder: Path, values: Mapping[str, Any]) -> CommandResult:
-    """Check a job, run it, and hold that they agree; return the check."""
+    """Check a job, run it, and assert that they agree; return the result of the check."""
     (folder / "job.toml").write_text(job_text(values))
     for key, value in values.items():
         if key.startswith("disk.") and value is not None:
             put(folder, key.removeprefix("disk."), value)
     before = sorted(folder.rglob("*"))
     with network() as net:
-        check = printed(folder, values, "check")
+        check = run_command(folder, values, "check")
         assert net.sent == []
         assert sorted(folder.rglob("*")) == before, "a check leaves nothing behind"
-        run = printed(folder, values, "run", "--yes")
-    assert "(in batcher" not in check.err + run.err, "an error that nobody thought of"
+        run = run_command(folder, values, "run", "--yes")
+    assert "(in batcher" not in check.err + run.err, "an unexpected error"
     to_api = [url for url in net.sent if "/messages" in url]
     is_refused = run.code in (1, 2, 10) and not to_api
     if is_refused and "request.on_change" in run.err and "request.on_change" in check.err:
-        return check  # rows that have an answer are asked again only when the user agrees
+        return check  # answered rows are sent again only when the user agrees
     assert (check.code != 0) == is_refused, (check, run, net.sent)
     if is_refused:
         assert errors(run) <= errors(check)
@@ -57,7 +57,7 @@ def compare(folder: Path, values: Mapping[str, Any]) -> CommandResult:
 
 
 def play(kind: Mapping[str, Any], first: list[Edit], second: list[Edit]) -> CommandResult:
-    """Check and run a job, then once more with other values in the same folder."""
+    """Check and run a job, then again with other values in the same folder."""
     with TemporaryDirectory() as name:
         folder, job = Path(name), {**PLAIN, **kind, **dict(first)}
         fill(folder)
@@ -73,7 +73,7 @@ property_of_jobs = given(st.sampled_from(KINDS), changes, changes)
 def test_what_check_passes_run_does_not_refuse(
     kind: Mapping[str, Any], first: list[Edit], second: list[Edit]
 ) -> None:
-    """And what a run would refuse before it sends anything, a check reports in the same words."""
+    """What a run refuses before sending, check reports with the same messages."""
     play(kind, first, second)
 
 
@@ -84,7 +84,7 @@ def test_what_check_passes_run_does_not_refuse(
 def test_check_and_run_agree_on_many_jobs(
     kind: Mapping[str, Any], first: list[Edit], second: list[Edit]
 ) -> None:
-    """The same property, over many more jobs."""
+    """The same property for many more jobs."""
     play(kind, first, second)
 
 
@@ -106,8 +106,8 @@ FORMERLY: dict[str, tuple[list[Edit], list[Edit], str]] = {
 
 
 @pytest.mark.parametrize("case", FORMERLY)
-def test_check_reports_what_only_a_run_refused_formerly(case: str) -> None:
-    """Each of these passed a check of version 0.6 and stopped its run."""
+def test_check_reports_what_only_a_run_refused_in_0_6(case: str) -> None:
+    """Each of these jobs passed check in version 0.6 and was refused by run."""
     first, second, words = FORMERLY[case]
     check = play({}, first, second)
     assert check.code != 0
