@@ -1,4 +1,4 @@
-"""The batcher command: finds the subcommand's file, and turns errors into messages."""
+"""The batcher command: imports the file of a subcommand, and turns errors into messages."""
 
 import os
 import sys
@@ -9,33 +9,35 @@ from importlib import import_module
 import click
 
 from batcher import __version__
-from batcher.cli.messages import forget_reader, say, show_error, show_unexpected, show_usage
+from batcher.cli.command_line import this_command
+from batcher.cli.messages import discard_output, say, show_error, show_unexpected
+from batcher.cli.usage_errors import UnknownCommandError, show_usage_error
 from batcher.errors import BatcherError
 from batcher.runner.signals import Terminated
 from batcher.store import CHECKPOINT_THREAD
 
 COMMANDS = {
-    "init": "write a commented job file and a tiny input that run at once",
-    "check": "everything that can be known without spending",
-    "estimate": "what a run will cost, use and take",
-    "run": "start, resume, or do what is new",
-    "retry": "the failed rows only",
-    "status": "what a running or stopped run has done",
-    "failures": "failed rows, grouped, with an example and what to do",
-    "show": "one row: request, attempts, answer, the arithmetic of its cost",
-    "export": "the output again, elsewhere or in another format",
-    "doctor": "a damaged or incomplete checkpoint: what is wrong, and a repaired copy",
-    "prices": "the price table in force",
-    "simulate": "the simulator as a server",
+    "init": "write a commented job file and a small input, ready to run",
+    "check": "find problems without spending: job file, rows, prices, output, key",
+    "estimate": "predict the cost, tokens and time of a run",
+    "run": "start or resume a job; send only what has no answer yet",
+    "retry": "send failed rows again",
+    "status": "show how far a run is, or how the last one ended",
+    "failures": "group failed rows by reason, with an example and advice",
+    "show": "show one row: request, attempts, answer, cost line by line",
+    "export": "write the output again, to another place or in another format",
+    "doctor": "examine a checkpoint; write a repaired copy of a damaged one",
+    "prices": "show the price table",
+    "simulate": "serve a simulated Messages API on this computer",
 }
-"""The commands in the order of a job's life, with their one line of help."""
+"""The commands in the order of a job's life, each with one line of help."""
 
 
 class LazyGroup(click.Group):
-    """Imports a command's file only when it is needed, so that help is there at once."""
+    """A group that imports the file of a command only when it is needed; help stays fast."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
-        """Name the commands in the order of a job's life."""
+        """Return the commands in the order of a job's life."""
         return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
@@ -44,6 +46,14 @@ class LazyGroup(click.Group):
             return None
         command: click.Command = import_module(f"batcher.cli.commands.{cmd_name}").command
         return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command of the first word; UnknownCommandError when there is none."""
+        if args[0] not in COMMANDS and not args[0].startswith("-"):
+            raise UnknownCommandError(args[0], COMMANDS, ctx)
+        return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         """List the commands without importing them."""
@@ -72,34 +82,35 @@ def root() -> None:
 
 def main() -> None:
     """Run the command line; the exit code says what to do now (README, "Exit codes")."""
-    _hold_standard_streams()
+    _reopen_standard_streams()
     try:
-        code = root.main(standalone_mode=False)
+        code = root.main(prog_name="batcher", standalone_mode=False)
     except (click.exceptions.Abort, KeyboardInterrupt):
-        say("interrupted; what was recorded is kept\nnext   the same command again")
+        _show_stop("interrupted")
         code = 130
     except Terminated as error:
-        say("terminated; what was recorded is kept\nnext   the same command again")
+        _show_stop("terminated")
         code = error.exit_code
     except (BrokenPipeError, SystemExit):
-        forget_reader()  # click exits when the reader of stdout has left
+        discard_output()  # click exits when the reader of stdout has closed it
         code = 0
-    except Exception as error:  # noqa: BLE001 - nobody should ever see a traceback unasked
+    except Exception as error:  # noqa: BLE001 - users see a traceback only with --debug
         code = _show(error)
     try:
         sys.stdout.flush()
     except OSError:
-        forget_reader()
+        discard_output()
     code = code if isinstance(code, int) else 0
     if any(thread.name == CHECKPOINT_THREAD for thread in threading.enumerate()):
-        # A signal came before anybody held the thread to end it; in DuckDB it would abort Python.
+        # A signal came before anything owned this thread; while it is in DuckDB, a normal exit
+        # would abort Python.
         sys.stderr.flush()
         os._exit(code)
     sys.exit(code)
 
 
-def _hold_standard_streams() -> None:
-    """Open what the caller closed (``2>&-``), so that no file of ours gets its number."""
+def _reopen_standard_streams() -> None:
+    """Open the streams that the caller closed (``2>&-``); no file must get their number."""
     for number, name in ((0, "stdin"), (1, "stdout"), (2, "stderr")):
         try:
             os.fstat(number)
@@ -108,8 +119,13 @@ def _hold_standard_streams() -> None:
             setattr(sys, name, open(number, "r" if number == 0 else "w"))  # noqa: SIM115, PTH123
 
 
+def _show_stop(reason: str) -> None:
+    say(f"{reason}; all recorded answers are kept")
+    say(f"next   {this_command()}")
+
+
 def _show(error: Exception) -> int:
-    """Turn an error into a message; return the exit code."""
+    """Print an error as a message; return the exit code."""
     if isinstance(error, BatcherError):
         show_error(error)
         return error.exit_code
@@ -117,7 +133,7 @@ def _show(error: Exception) -> int:
         error.show()
         return error.exit_code
     if isinstance(error, click.ClickException):
-        show_usage(error)
+        show_usage_error(error, COMMANDS)
         return error.exit_code
     if _is_debugging():
         traceback.print_exception(error)

@@ -1,93 +1,97 @@
-"""How messages look: a fact a line on stderr, errors with their place and the next step."""
+"""Prints results on stdout, and messages and errors on stderr, one fact a line."""
 
 import json
 import os
 import sys
 import traceback
 import unicodedata
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TextIO
 
 import click
 
-from batcher.errors import BatcherError, ProblemsError
+from batcher.cli.command_line import this_command
+from batcher.errors import BatcherError, LockedError, PlanChangedError, Problem, ProblemsError
 
 _KEPT_CONTROLS = "\n\t"
+_BEFORE: Mapping[type[BatcherError], str] = {
+    LockedError: "wait until it ends",
+    PlanChangedError: "save a new plan",
+}
+"""What to do before the same command can run; for all other errors: fix this."""
 _PACKAGE = Path(__file__).parents[1]
 
 
 def say(text: str) -> None:
-    """Tell one fact on stderr; one that cannot be told is dropped."""
+    """Print one message on stderr; drop it when stderr cannot be written."""
     try:
         click.echo(printable(text), err=True)
     except OSError:
-        forget_reader(sys.stderr)
+        discard_output(sys.stderr)
 
 
-def tell(text: str) -> None:
-    """Write one line of what was asked for on stdout."""
+def print_line(text: str) -> None:
+    """Print one line of the result on stdout."""
     click.echo(printable(text))
 
 
 def show_error(error: BatcherError) -> None:
-    """Print an error: what, where, and what to do next."""
-    if not isinstance(error, ProblemsError):
-        show_problem(error.message, error.hint)
-        return
-    for problem in error.problems:
+    """Print an error: what is wrong, where, and what to do next."""
+    problems: Sequence[BatcherError | Problem] = [error]
+    if isinstance(error, ProblemsError):
+        problems = error.problems
+    for problem in problems:
         show_problem(str(problem), problem.hint)
-    if any(problem.line is not None or problem.hint is None for problem in error.problems):
-        say("next   mend it, then type the same command again")
+    if len(problems) > 1 or not _is_command(problems[0].hint):
+        say(f"next   {_BEFORE.get(type(error), 'fix this')}, then run: {this_command()}")
 
 
 def show_problem(message: str, hint: str | None) -> None:
-    """Print one thing that is wrong, and what to do about it."""
+    """Print one problem and what to do about it."""
     say(f"error  {message}")
     if hint:
-        say(f"hint   {hint}")
+        say(f"{'next' if _is_command(hint) else 'hint'}   {hint}")
 
 
-def show_usage(error: click.ClickException) -> None:
-    """Print what is wrong with the command line."""
-    context = getattr(error, "ctx", None)
-    command = "batcher" if context is None else context.command_path
-    message = " ".join(error.format_message().split())
-    say(f"error  {message[:1].lower()}{message[1:]}")
-    say(f"next   {command} --help")
+def _is_command(hint: str | None) -> bool:
+    return hint is not None and hint.startswith("batcher ")
 
 
 def show_unexpected(error: Exception, *, is_debugging: bool) -> None:
-    """Print what kind of error nobody thought of, and where.
+    """Print the type and the place of an unexpected error.
 
-    Its own text may quote a row, so it is left out; an error of the operating system names a file.
+    Its message is left out, because it may quote a row; an error of the operating system only
+    names a file.
     """
     while isinstance(error, ExceptionGroup):
         error = error.exceptions[0]
-    what = f"unexpected {type(error).__name__}"
+    reason = f"unexpected {type(error).__name__}"
     if isinstance(error, OSError) and error.strerror:
-        what = f"{error.filename or 'system'}: {error.strerror.lower()}"
-    say(f"error  {what} (in {_place(error)}); what was recorded is kept, running again is safe")
+        reason = f"{error.filename or 'system'}: {error.strerror.lower()}"
+    say(f"error  {reason} (in {_place(error)}); recorded answers are kept, running again is safe")
     if not is_debugging:
-        say("hint   BATCHER_DEBUG=1 before the same command shows where it comes from")
+        say("hint   set BATCHER_DEBUG=1 to see the traceback")
+    say(f"next   {this_command()}")
 
 
 def _place(error: Exception) -> str:
-    """Name the innermost line of ours that an error passed through."""
+    """Return the innermost line of this package in the traceback of an error."""
     frames = traceback.extract_tb(error.__traceback__)
-    ours = [frame for frame in frames if Path(frame.filename).is_relative_to(_PACKAGE)]
-    if not ours:
+    own_frames = [frame for frame in frames if Path(frame.filename).is_relative_to(_PACKAGE)]
+    if not own_frames:
         return "batcher"
-    file = Path(ours[-1].filename).relative_to(_PACKAGE.parent)
-    return f"{file}:{ours[-1].lineno}"
+    file = Path(own_frames[-1].filename).relative_to(_PACKAGE.parent)
+    return f"{file}:{own_frames[-1].lineno}"
 
 
 def print_json(content: Any) -> None:
-    """Print JSON for a program on stdout."""
+    """Print JSON on stdout."""
     click.echo(json.dumps(content, indent=1, ensure_ascii=False, default=str))
 
 
 def printable(text: str) -> str:
-    """Take out what could move a terminal's cursor or turn its text around."""
+    """Replace characters that move the cursor of a terminal or change the direction of text."""
     return "".join(
         character
         if character in _KEPT_CONTROLS or unicodedata.category(character) not in ("Cc", "Cf", "Cs")
@@ -96,8 +100,8 @@ def printable(text: str) -> str:
     )
 
 
-def forget_reader(stream: TextIO | None = None) -> None:
-    """Send the rest of a stream, or stdout, nowhere: its reader has left, which is no failure."""
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, (stream or sys.stdout).fileno())
-    os.close(nowhere)
+def discard_output(stream: TextIO | None = None) -> None:
+    """Discard what is still written to a stream (default: stdout) whose reader has closed it."""
+    null = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, (stream or sys.stdout).fileno())
+    os.close(null)

@@ -1,19 +1,37 @@
-"""The command that is told at the end of a run: it goes on, and does not end in the same way."""
+"""The ``next`` command of a run continues it, and does not stop for the same reason again."""
 
+import shlex
+from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
+import click
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from batcher.cli.running import next_command, with_cap
+from batcher.cli.command_line import command_line, reading_command, resume_command
+from batcher.cli.commands import estimate, retry, run
+from batcher.cli.run_command import next_command
+from batcher.cli.run_options import with_budget
 from batcher.core.pace.halt import Halt
 from batcher.core.plan_file import SavedPlan
 from batcher.errors import ConfigurationError
-from batcher.runner.options import RunOptions
 from batcher.runner.planning.saved_plan import Approval
 
-JOB = Path("my job.toml")
+COMMANDS = {"estimate": estimate.command, "retry": retry.command, "run": run.command}
+CONSENTS = {"says_yes", "releases_unknown"}
 NEEDED = Halt(6, "the budget is reached", None, Decimal("12.30"))
+# What a shell or click could take for something else.
+WORDS = st.sampled_from(["", "-", "--", "--yes", "-q", "a b", "$(x)", "it's", '"', "\n", "*"])
+VALUES = WORDS | st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"))
+
+
+def parsed(command: str) -> click.Context:
+    """Parse a command line as a shell and click do."""
+    name, *words = shlex.split(command)[1:]
+    return COMMANDS[name].make_context(name, words)
 
 
 def approval(cap: str | None) -> Approval:
@@ -22,57 +40,109 @@ def approval(cap: str | None) -> Approval:
     return Approval(Path("plan.json"), plan)
 
 
+def words_of(parameter: click.Parameter, draw: Callable[..., Any]) -> list[str]:
+    """Any way to give a parameter on a command line, or to leave it out."""
+    kind = parameter.type
+    number = st.integers(getattr(kind, "min", None) or 0, 10**6).map(str)
+    value = number if isinstance(kind, click.IntRange) else VALUES
+    if isinstance(parameter, click.Argument):
+        return []
+    if getattr(parameter, "is_flag", False):
+        return draw(st.lists(st.sampled_from(parameter.opts), max_size=1))
+    values = draw(st.lists(value, max_size=3 if parameter.multiple else 1))
+    name = draw(st.sampled_from(parameter.opts))
+    return [word for given in values for word in (name, given)]
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+@given(data=st.data())
+def test_the_command_parses_to_the_same_parameters(name: str, data: st.DataObject) -> None:
+    """For all options and values; only consent to one run is not repeated."""
+    words = [
+        word
+        for parameter in COMMANDS[name].params
+        if parameter.name != "help"
+        for word in words_of(parameter, data.draw)
+    ]
+    job = data.draw(VALUES)
+    given_context = COMMANDS[name].make_context(name, [*words, "--", job])
+    again = parsed(resume_command(given_context))
+    expected = {
+        **given_context.params,
+        **dict.fromkeys(CONSENTS & given_context.params.keys(), False),
+    }
+    assert again.params == expected
+
+
 @pytest.mark.parametrize(
-    ("command", "told"),
+    ("command", "expected"),
     [
         ("batcher run 'my job.toml'", "batcher run 'my job.toml' --max-cost 12.30"),
         (
             "batcher run 'my job.toml' --max-cost 3 --set limits.concurrency=8",
-            "batcher run 'my job.toml' --set limits.concurrency=8 --max-cost 12.30",
+            "batcher run 'my job.toml' --max-cost 12.30 --set limits.concurrency=8",
         ),
         ("batcher retry j.toml --only x", "batcher retry j.toml --only x --max-cost 12.30"),
     ],
 )
-def test_it_has_a_budget_that_does(command: str, told: str) -> None:
-    """In the place of the one that did not."""
-    assert next_command(RunOptions(command=command), NEEDED, JOB) == told
+def test_a_budget_that_was_too_small_is_replaced(command: str, expected: str) -> None:
+    """The command has the larger budget instead."""
+    assert next_command(parsed(command), NEEDED, None) == expected
 
 
 @pytest.mark.parametrize("halt", [None, Halt(5, "out of reach")])
-def test_any_other_ending_is_resumed_as_it_was_begun(halt: Halt | None) -> None:
-    """The same command goes on."""
-    options = RunOptions(command="batcher run job.toml --max-cost 3")
-    assert next_command(options, halt, JOB) == options.command
+def test_any_other_stop_is_resumed_with_the_same_command(halt: Halt | None) -> None:
+    """The budget stays as it was given."""
+    command = "batcher run job.toml --max-cost 3"
+    assert next_command(parsed(command), halt, None) == command
 
 
-def test_a_plan_with_too_small_a_cap_is_saved_anew() -> None:
-    """Of the same job, with the same overrides, into the same file."""
+def test_a_plan_with_too_small_a_cap_is_saved_again() -> None:
+    """For the same job, with the same overrides, into the same file."""
     command = "batcher run 'my job.toml' --simulate --plan plan.json --set request.samples=2"
-    options = RunOptions(command=command, is_simulated=True, approval=approval("12.29"))
-    assert next_command(options, NEEDED, JOB) == (
-        "batcher estimate 'my job.toml' --simulate --set request.samples=2 "
-        "--max-cost 12.30 --out plan.json"
+    assert next_command(parsed(command), NEEDED, approval("12.29")) == (
+        "batcher estimate 'my job.toml' --set request.samples=2 "
+        "--max-cost 12.30 --out plan.json --simulate"
     )
 
 
 @pytest.mark.parametrize("cap", [None, "12.30", "100"])
 def test_a_plan_that_allows_more_stays(cap: str | None) -> None:
     """Then the job's own budget was too small."""
-    options = RunOptions(command="batcher run job.toml --plan plan.json", approval=approval(cap))
-    assert next_command(options, NEEDED, JOB) == f"{options.command} --max-cost 12.30"
+    command = "batcher run job.toml --plan plan.json"
+    expected = "batcher run job.toml --max-cost 12.30 --plan plan.json"
+    assert next_command(parsed(command), NEEDED, approval(cap)) == expected
 
 
-@pytest.mark.parametrize(("said", "is_set"), [("12.50", "12.50"), ("$3", "3"), ("1e-3", "0.001")])
-def test_an_amount_of_dollars_overrides_the_budget(said: str, is_set: str) -> None:
+def test_an_argument_may_begin_with_a_dash() -> None:
+    """It follows -- so that click does not take it for an option."""
+    command = command_line("show", "job.toml", "-5", is_simulated=True)
+    assert command == "batcher show --simulate -- job.toml -5"
+
+
+def test_a_short_path_is_read_and_a_long_one_exported() -> None:
+    """The command that shows the rows needs no quotes and fits on a line."""
+    job = Path("job.toml")
+    command = reading_command(Path("a/out.parquet"), job, is_simulated=False)
+    assert command == "python -c \"import duckdb; print(duckdb.read_parquet('a/out.parquet'))\""
+    for path in ("x" * 60, "it's", "$HOME", "a*"):
+        command = reading_command(Path(path), job, is_simulated=True)
+        assert command == "batcher export job.toml --format jsonl --simulate"
+
+
+@pytest.mark.parametrize(("amount", "budget"), [("12.50", "12.50"), ("$3", "3"), ("1e-3", "0.001")])
+def test_an_amount_of_dollars_overrides_the_budget(amount: str, budget: str) -> None:
     """Exactly, and after whatever --set says."""
-    assert with_cap(("budget.max_cost_usd=1",), said) == (
+    assert with_budget(("budget.max_cost_usd=1",), amount) == (
         "budget.max_cost_usd=1",
-        f"budget.max_cost_usd={is_set}",
+        f"budget.max_cost_usd={budget}",
     )
 
 
-@pytest.mark.parametrize("said", ["1,50", "1,500", "0", "-1", "NaN", "inf", "1e400000000", "", "$"])
-def test_what_may_mean_something_else_is_refused(said: str) -> None:
+@pytest.mark.parametrize(
+    "amount", ["1,50", "1,500", "0", "-1", "NaN", "inf", "1e400000000", "", "$"]
+)
+def test_an_ambiguous_amount_is_refused(amount: str) -> None:
     """A comma is a decimal point to many: a cap a hundred times as high helps nobody."""
-    with pytest.raises(ConfigurationError, match="is no amount"):
-        with_cap((), said)
+    with pytest.raises(ConfigurationError, match="is not an amount"):
+        with_budget((), amount)

@@ -8,8 +8,9 @@ from typing import Any
 
 import click
 
-from batcher.cli.messages import print_json, say, show_error, show_problem, tell
-from batcher.cli.options import job_argument, json_option, load, set_option, simulate_option, typed
+from batcher.cli.command_line import command_line
+from batcher.cli.messages import print_json, print_line, say, show_error, show_problem
+from batcher.cli.options import job_argument, json_option, load, set_option, simulate_option
 from batcher.core.job.mistake import Key, dotted
 from batcher.core.job.reading import given_keys
 from batcher.core.labels.labels import Labels
@@ -32,7 +33,6 @@ _WAYS = {
 @click.command(
     "check",
     epilog="Example: batcher check job.toml -v",
-    short_help="everything that can be known without spending",
 )
 @job_argument
 @simulate_option
@@ -58,7 +58,7 @@ def command(
     if verbose:
         _tell_sources(loaded)
     for line in _lines(checked):
-        tell(line)
+        print_line(line)
     for warning in [*_bad_rows(checked), *checked.warnings]:
         say(f"warning  {warning}")
         if isinstance(warning, Problem) and warning.hint:
@@ -82,9 +82,9 @@ def _end(checked: Checked, job: Path, *, is_simulated: bool) -> int:
     if checked.problems:
         number = len(checked.problems)
         say(f"found  {number} problem{'s' if number > 1 else ''}; a run would not start")
-        say(f"next   mend {'them' if number > 1 else 'it'}, then: {typed('check', job)}")
+        say(f"next   mend {'them' if number > 1 else 'it'}, then: {command_line('check', job)}")
         return 2
-    say(f"next   {typed('run', job, is_simulated=is_simulated)}")
+    say(f"next   {command_line('run', job, is_simulated=is_simulated)}")
     return 0
 
 
@@ -154,9 +154,9 @@ def _tell_sources(loaded: LoadedJob) -> None:
     keys = list(given_keys(loaded.job))
     width = max(len(dotted(key)) for key in keys)
     for key in keys:
-        source = loaded.sources[dotted(key)]
-        tell(f"{dotted(key):<{width}}  {_value(loaded, key):<{_LONGEST_VALUE}}  {source}".rstrip())
-    tell("")
+        value = f"{_value(loaded, key):<{_LONGEST_VALUE}}"
+        print_line(f"{dotted(key):<{width}}  {value}  {loaded.sources[dotted(key)]}".rstrip())
+    print_line("")
 
 
 def _value(loaded: LoadedJob, key: Key) -> str:

@@ -9,8 +9,9 @@ from typing import Any
 
 import click
 
-from batcher.cli.messages import print_json, say, tell
-from batcher.cli.options import job_argument, json_option, load, set_option, simulate_option, typed
+from batcher.cli.command_line import command_line
+from batcher.cli.messages import print_json, print_line, say
+from batcher.cli.options import job_argument, json_option, load, set_option, simulate_option
 from batcher.cli.private_files import write_private_files
 from batcher.core.money.display import exact_text, rounded_text
 from batcher.runner.commands.doctor import Diagnosis, diagnose
@@ -20,7 +21,6 @@ from batcher.store.repair.rescue import Unknown
 @click.command(
     "doctor",
     epilog="Example: batcher doctor job.toml --json",
-    short_help="a damaged or incomplete checkpoint: what is wrong, and a repaired copy",
 )
 @job_argument
 @simulate_option
@@ -34,7 +34,7 @@ def command(job: Path, overrides: tuple[str, ...], *, is_simulated: bool, as_jso
     """
     write_private_files()
     found = diagnose(load(job, overrides), is_simulated=is_simulated)
-    again = typed("run", job, is_simulated=is_simulated)
+    again = command_line("run", job, is_simulated=is_simulated)
     if as_json:
         print_json(_for_programs(found, again))
     else:
@@ -67,16 +67,16 @@ def _for_programs(found: Diagnosis, again: str) -> dict[str, Any]:
 def _tell(found: Diagnosis) -> None:
     checkpoint = found.checkpoint
     verdict = "sound" if found.is_sound else "something is wrong"
-    tell(f"{os.path.relpath(found.workspace.state)}: {verdict}")
+    print_line(f"{os.path.relpath(found.workspace.state)}: {verdict}")
     for finding in found.findings:
-        tell(f"  {'note ' if finding.is_harmless else 'wrong'}  {finding.message}")
+        print_line(f"  {'note ' if finding.is_harmless else 'wrong'}  {finding.message}")
     for name, state in checkpoint.tables.items():
         lost = f", {state.lost:,} lost" if state.lost else ""
-        tell(f"  table  {name}: {state.read:,} rows read{lost}")
+        print_line(f"  table  {name}: {state.read:,} rows read{lost}")
     for line in _losses(found):
-        tell(f"  lost   {line}")
+        print_line(f"  lost   {line}")
     if found.repaired is not None:
-        tell(f"  wrote  {os.path.relpath(found.repaired)}: all that can be read")
+        print_line(f"  wrote  {os.path.relpath(found.repaired)}: all that can be read")
 
 
 def _losses(found: Diagnosis) -> Iterator[str]:

@@ -10,11 +10,12 @@ from typing import Any
 
 import click
 
+from batcher.cli.command_line import command_line, resume_command
 from batcher.cli.duration import duration
-from batcher.cli.messages import print_json, say, tell
-from batcher.cli.options import job_argument, json_option, load, set_option, typed
+from batcher.cli.messages import print_json, print_line, say
+from batcher.cli.options import job_argument, json_option, load, set_option
 from batcher.cli.private_files import write_private_files
-from batcher.cli.running import again, max_cost_option, simulate_option, with_cap, yes_option
+from batcher.cli.run_options import max_cost_option, simulate_option, with_budget, yes_option
 from batcher.cli.terminal import TerminalUi
 from batcher.core.estimate.estimate import Choice, Estimate, Timing
 from batcher.core.estimate.spread import Spread
@@ -38,7 +39,6 @@ _CENT = Decimal("0.01")
 @click.command(
     "estimate",
     epilog="Example: batcher estimate job.toml --pilot 100 --out plan.json",
-    short_help="what a run will cost, use and take",
 )
 @job_argument
 @click.option(
@@ -76,11 +76,12 @@ def command(
     It learns from the answers that the job has, most of all from those of a pilot. Without any, the
     API counts the prompts of 100 rows, at no cost, when there is a key.
     """
-    loaded = load(job, with_cap(overrides, max_cost))
+    loaded = load(job, with_budget(overrides, max_cost))
     if pilot is not None:
-        flags = [("--pilot", pilot), ("--simulate", is_simulated), ("--max-cost", max_cost)]
-        retyped = again("estimate", job, [*flags, ("--set", overrides)])
-        code = _send_pilot(loaded, RunOptions(is_simulated, says_yes, pilot=pilot, command=retyped))
+        options = RunOptions(
+            is_simulated, says_yes, pilot=pilot, command=resume_command(click.get_current_context())
+        )
+        code = _send_pilot(loaded, options)
         if code:
             return code
     found = estimate_job(
@@ -94,14 +95,14 @@ def command(
         print_json(_for_programs(found))
         return 0
     for line in _lines(found):
-        tell(line)
+        print_line(line)
     for warning in _warnings(found):
         say(f"warning  {warning}")
     if out is not None:
         limit = "without a cap" if cap is None else f"with a cap of {rounded_text(cap)} in all"
         say(f"wrote    {os.path.relpath(out)}, {limit}")
-    plan_words = [] if out is None else ["--plan", out]
-    say(f"next     {typed('run', job, *plan_words, is_simulated=is_simulated)}")
+    plan_option = [] if out is None else ["--plan", out]
+    say(f"next     {command_line('run', job, options=plan_option, is_simulated=is_simulated)}")
     return 0
 
 

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import click
 
+from batcher.cli.command_line import command_line
 from batcher.cli.messages import print_json, say
-from batcher.cli.options import job_argument, json_option, load, set_option, simulate_option, typed
+from batcher.cli.options import job_argument, json_option, load, set_option, simulate_option
 from batcher.cli.private_files import write_private_files
 from batcher.errors import ConfigurationError
 from batcher.runner.commands.export import Format, Written, default_path, write_export
@@ -18,7 +19,6 @@ _FORMATS = ("parquet", "jsonl", "messages-batch")
 @click.command(
     "export",
     epilog="Example: batcher export job.toml --out answers.jsonl",
-    short_help="the output again, elsewhere or in another format",
 )
 @job_argument
 @click.option(
@@ -65,7 +65,7 @@ def command(
     say(f"wrote  {os.path.relpath(written.path)}: {written.items:,} rows, {statuses}")
     if written.open_items:
         say(f"open   {written.open_items:,} rows have no final result yet")
-        say(f"next   {typed('run', job, is_simulated=is_simulated)}")
+        say(f"next   {command_line('run', job, is_simulated=is_simulated)}")
     else:
         say(f"next   {_look_at(written)}")
     return 0

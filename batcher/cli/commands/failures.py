@@ -6,8 +6,9 @@ from typing import Any
 
 import click
 
-from batcher.cli.messages import print_json, say, tell
-from batcher.cli.options import job_argument, json_option, load, set_option, simulate_option, typed
+from batcher.cli.command_line import command_line
+from batcher.cli.messages import print_json, print_line, say
+from batcher.cli.options import job_argument, json_option, load, set_option, simulate_option
 from batcher.core.failure_advice import WITHOUT_REQUEST, advice
 from batcher.core.money.display import exact_text, rounded_text
 from batcher.runner.commands.results import failure_groups, open_results
@@ -16,7 +17,6 @@ from batcher.runner.commands.results import failure_groups, open_results
 @click.command(
     "failures",
     epilog="Example: batcher failures job.toml --json",
-    short_help="failed rows, grouped, with an example and what to do",
 )
 @job_argument
 @simulate_option
@@ -36,7 +36,7 @@ def command(job: Path, overrides: tuple[str, ...], *, is_simulated: bool, as_jso
         return 0
     max_tokens = loaded.job.request.max_tokens
     failed = sum(group["rows"] for group in groups)
-    tell(f"{failed:,} of {items:,} rows have no good answer")
+    print_line(f"{failed:,} of {items:,} rows have no good answer")
     for group in groups:
         _tell(group)
     say(f"next   {_next(groups, job, max_tokens, is_simulated=is_simulated)}")
@@ -56,12 +56,12 @@ def _with_advice(group: dict[str, Any]) -> dict[str, Any]:
 
 def _tell(group: dict[str, Any]) -> None:
     cost = rounded_text(Decimal(group["cost_usd"]))
-    tell("")
+    print_line("")
     what = f"{group['rows']:,} rows {group['status']}: {group['error_type']}"
-    tell(f"{what}, cost {cost}{_unseen(group['unknown_usd'])}")
+    print_line(f"{what}, cost {cost}{_unseen(group['unknown_usd'])}")
     message = group["example_message"]
-    tell(f"  example  {group['example_id']}" + (f": {message}" if message else ""))
-    tell(f"  do       {group['advice']}")
+    print_line(f"  example  {group['example_id']}" + (f": {message}" if message else ""))
+    print_line(f"  do       {group['advice']}")
 
 
 def _unseen(unknown_usd: str | None) -> str:
@@ -76,13 +76,13 @@ def _next(
 ) -> str:
     """Type what gets the most rows answered: run what is open, else retry the largest group."""
     if not groups:
-        return typed("status", job, is_simulated=is_simulated)
+        return command_line("status", job, is_simulated=is_simulated)
     if not all(group["is_final"] for group in groups):
-        return typed("run", job, is_simulated=is_simulated)
+        return command_line("run", job, is_simulated=is_simulated)
     askable = [group for group in groups if group["error_type"] not in WITHOUT_REQUEST]
     if not askable:
-        return typed("show", job, groups[0]["example_id"], is_simulated=is_simulated)
-    words = ["--only", askable[0]["error_type"]]
+        return command_line("show", job, groups[0]["example_id"], is_simulated=is_simulated)
+    options = ["--only", askable[0]["error_type"]]
     if askable[0]["status"] == "truncated" and max_tokens is not None:
-        words += ["--set", f"request.max_tokens={2 * max_tokens}"]
-    return typed("retry", job, *words, is_simulated=is_simulated)
+        options += ["--set", f"request.max_tokens={2 * max_tokens}"]
+    return command_line("retry", job, options=options, is_simulated=is_simulated)

@@ -9,9 +9,9 @@ from typing import Any
 
 import click
 
+from batcher.cli.command_line import command_line
 from batcher.cli.job_draft import MAX_TOKENS, MODEL, draft
 from batcher.cli.messages import printable, say
-from batcher.cli.options import typed
 from batcher.core.input_profile import InputProfile, free_name
 from batcher.errors import BatcherError, ConfigurationError
 from batcher.inputs.files import family
@@ -53,7 +53,6 @@ _LATER = "The keys in comments show their defaults. Next: batcher check, then ba
 @click.command(
     "init",
     epilog="Example: batcher init demo && batcher run demo/job.toml --simulate",
-    short_help="write a commented job file and a tiny input that run at once",
 )
 @click.argument(
     "target", metavar="[DIR|INPUT]", default=".", type=click.Path(path_type=Path), required=False
@@ -91,8 +90,8 @@ def _holds_data(target: Path) -> bool:
         return False
     if has_data and target.name in ("", ".."):
         raise ConfigurationError(
-            "this folder holds data, and a job file lies beside its data",
-            hint=f"name an input in it, or the folder from outside: {typed('init', 'FOLDER')}",
+            "this folder holds data, and a job file is written beside its data",
+            hint=f"give a file in it, or its name from outside: {command_line('init', 'FOLDER')}",
         )
     return has_data
 
@@ -117,7 +116,7 @@ def _in_folder(folder: Path, choices: tuple[str, ...]) -> int:
         if path.exists():
             raise ConfigurationError(
                 f"{path} is already there, and nothing is overwritten",
-                hint=f"name another folder: {typed('init', 'NEW_FOLDER')}",
+                hint=f"name another folder: {command_line('init', 'NEW_FOLDER')}",
             )
     given = {
         "input": {"path": rows.name, "id": "id"},
@@ -125,7 +124,7 @@ def _in_folder(folder: Path, choices: tuple[str, ...]) -> int:
     }
     if choices:
         given["labels"] = {"schema": _SCHEMA}
-    tried = f"    {typed('run', job, is_simulated=True)}"
+    tried = f"    {command_line('run', job, is_simulated=True)}"
     what = "Labels" if choices else "Summarises"
     title = "\n".join(
         [f"{what} a dozen messages. Without a key and at no cost:", "", tried, "", _LATER]
@@ -142,7 +141,7 @@ def _in_folder(folder: Path, choices: tuple[str, ...]) -> int:
         _write(folder / _SCHEMA, _schema_text(choices, ()))
     _write(rows, "\n".join(lines) + "\n")
     _write(job, draft(title, given, {}))
-    say(f"next   {typed('run', job, is_simulated=True)}")
+    say(f"next   {command_line('run', job, is_simulated=True)}")
     return 0
 
 
@@ -168,7 +167,7 @@ def _for_input(path: Path, choices: tuple[str, ...]) -> int:
     else:
         _write(job, draft(title, *_drafted(path, look, choices, schema.name)))
         _tell(look)
-    say(f"next   {typed('check', job, is_simulated=True)}")
+    say(f"next   {command_line('check', job, is_simulated=True)}")
     return 0
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from batcher.cli.messages import print_json, say, tell
+from batcher.cli.messages import print_json, print_line, say
 from batcher.cli.options import json_option, load
 from batcher.core.job import PricesSection
 from batcher.core.money.display import exact_text
@@ -27,7 +27,6 @@ _KINDS = {
 @click.command(
     "prices",
     epilog="Example: batcher prices claude-haiku-5-5",
-    short_help="the price table in force",
 )
 @click.argument("model", required=False)
 @click.option(
@@ -70,11 +69,11 @@ def command(model: str | None, job_file: Path | None, *, shows_all: bool, as_jso
 
 def _tell_table(chosen: list[ModelPrices]) -> None:
     width = max(len(prices.id) for prices in chosen)
-    tell(f"{'model':<{width}} {'input':>8} {'output':>8} {'cache read':>10}  remark")
+    print_line(f"{'model':<{width}} {'input':>8} {'output':>8} {'cache read':>10}  remark")
     for prices in chosen:
         rates = prices.standard
         cells = f"{_usd(rates.input):>8} {_usd(rates.output):>8} {_usd(rates.cache_read):>10}"
-        tell(f"{prices.id:<{width}} {cells}  {_remark(prices)}".rstrip())
+        print_line(f"{prices.id:<{width}} {cells}  {_remark(prices)}".rstrip())
 
 
 def _remark(prices: ModelPrices) -> str:
@@ -93,33 +92,33 @@ def _life(facts: ModelFacts) -> str:
 def _tell_model(prices: ModelPrices) -> None:
     facts = prices.facts
     alias = "" if facts is None or facts.alias is None else f", also called {facts.alias}"
-    tell(f"{prices.id}{alias}")
+    print_line(f"{prices.id}{alias}")
     if facts is not None:
         window, output = facts.context_window, facts.max_output
-        tell(f"  {_life(facts)}; window {window:,}, output up to {output:,} tokens")
+        print_line(f"  {_life(facts)}; window {window:,}, output up to {output:,} tokens")
     tiers = prices.tiers
-    tell("")
-    tell(" " * 16 + "".join(f"{name:>12}" for name in tiers))
+    print_line("")
+    print_line(" " * 16 + "".join(f"{name:>12}" for name in tiers))
     for field, kind in _KINDS.items():
-        tell(
+        print_line(
             f"{kind:<16}"
             + "".join(f"{_usd(getattr(rates, field)):>12}" for rates in tiers.values())
         )
     if prices.long is not None:
-        tell(
+        print_line(
             f"\nlong: all of a request whose prompt has more than {prices.long.threshold:,} tokens"
         )
     if prices.has_geo_price:
-        tell('inference_geo = "us": 1.1 times as much')
+        print_line('inference_geo = "us": 1.1 times as much')
 
 
 def _tell_source(table: PriceTable, chosen: list[ModelPrices], own: PricesSection | None) -> None:
-    tell(f"\nUSD per million tokens, checked {table.as_of.isoformat()}")
-    tell(_SOURCE)
+    print_line(f"\nUSD per million tokens, checked {table.as_of.isoformat()}")
+    print_line(_SOURCE)
     names = [prices.id for prices in chosen if prices.is_override]
     if names and own is not None:
         day = f", of {own.as_of.isoformat()}" if own.as_of else ", which gives no day"
-        tell(f"from the job file: {', '.join(names)}{day}")
+        print_line(f"from the job file: {', '.join(names)}{day}")
 
 
 def _for_programs(prices: ModelPrices) -> dict[str, Any]:

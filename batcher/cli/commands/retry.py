@@ -1,22 +1,21 @@
-"""batcher retry: ask the failed rows again, perhaps as a variant of the job says."""
+"""batcher retry: send failed rows again, unchanged or with other parameters."""
 
 from dataclasses import replace
 from pathlib import Path
 
 import click
 
+from batcher.cli.command_line import resume_command
 from batcher.cli.options import job_argument, json_option, load, set_option
-from batcher.cli.running import (
-    Telling,
-    again,
+from batcher.cli.run_command import run_and_report
+from batcher.cli.run_options import (
     max_cost_option,
     max_time_option,
     quiet_option,
-    run_and_tell,
-    seconds,
     simulate_option,
+    time_limit_s,
     wait_option,
-    with_cap,
+    with_budget,
     yes_option,
 )
 from batcher.inputs.job_file.load import LoadedJob
@@ -27,13 +26,12 @@ from batcher.runner.planning.retry import check_changes
 @click.command(
     "retry",
     epilog="Example: batcher retry job.toml --only max_tokens --set request.max_tokens=1024",
-    short_help="the failed rows only",
 )
 @job_argument
 @click.option(
     "--only",
     metavar="TYPE,...",
-    help="Only rows with these error types or statuses, as batcher failures names them.",
+    help="Send only rows with these error types or statuses, as batcher failures names them.",
 )
 @yes_option
 @max_cost_option
@@ -53,40 +51,33 @@ def command(
     says_yes: bool,
     waits: bool,
     is_simulated: bool,
-    quiet: bool,
+    is_quiet: bool,
     as_json: bool,
 ) -> int:
-    """Ask the rows again that failed, as they were or as --set says, and write the output anew.
+    """Send the failed rows again, unchanged or changed by --set, and write the output again.
 
-    Rows that succeeded keep their answers and are not sent, whatever --set changes; a row that
-    succeeds now keeps that answer in later runs. Rows that were given up because they may have been
-    billed unseen are sent, too. What a row cost before stays in its cost.
+    Rows that succeeded keep their answers and are not sent, whatever --set changes. A row that
+    succeeds now keeps its new answer in later runs. Rows on hold, whose billing status is unknown,
+    are sent too. The cost of earlier attempts stays in the cost of a row.
     """
-    # Answered rows keep their answers even when the job was edited; failed ones ask as it is now.
-    loaded = _on_change(load(job, with_cap((), max_cost)), "keep")
-    variant = _on_change(load(job, overrides), "redo")
+    context = click.get_current_context()
+    # Answered rows keep their answers even when the job file was edited since.
+    loaded = _with_on_change(load(job, with_budget((), max_cost)), "keep")
+    variant = _with_on_change(load(job, overrides), "redo")
     check_changes(variant)
-    flags = [
-        ("--only", only),
-        ("--simulate", is_simulated),
-        ("--max-cost", max_cost),
-        ("--max-time", max_time),
-        ("--wait", waits),
-        ("--set", overrides),
-    ]
     types = () if only is None else tuple(name.strip() for name in only.split(",") if name.strip())
     options = RunOptions(
         is_simulated=is_simulated,
         says_yes=says_yes,
         waits=waits,
-        max_time_s=seconds(max_time),
+        max_time_s=time_limit_s(max_time),
         retrying=Retrying(variant, types),
-        command=again("retry", job, flags),
+        command=resume_command(context),
     )
-    return run_and_tell(loaded, options, Telling(quiet, as_json), job)
+    return run_and_report(context, loaded, options, is_quiet=is_quiet, as_json=as_json)
 
 
-def _on_change(loaded: LoadedJob, what: str) -> LoadedJob:
-    """Say what becomes of answered rows, whatever the job says."""
-    request = loaded.job.request.model_copy(update={"on_change": what})
+def _with_on_change(loaded: LoadedJob, on_change: str) -> LoadedJob:
+    """Set request.on_change, whatever the job file says."""
+    request = loaded.job.request.model_copy(update={"on_change": on_change})
     return replace(loaded, job=loaded.job.model_copy(update={"request": request}))

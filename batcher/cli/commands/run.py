@@ -1,43 +1,39 @@
-"""batcher run: start, resume, or do what is new."""
+"""batcher run: start or resume a job; send only what has no answer yet."""
 
 from pathlib import Path
 
 import click
 
+from batcher.cli.command_line import resume_command
 from batcher.cli.options import job_argument, json_option, load, set_option
-from batcher.cli.running import (
-    Telling,
-    again,
+from batcher.cli.run_command import run_and_report
+from batcher.cli.run_options import (
     max_cost_option,
     max_time_option,
     quiet_option,
     release_option,
-    run_and_tell,
-    seconds,
     simulate_option,
+    time_limit_s,
     wait_option,
-    with_cap,
+    with_budget,
     yes_option,
 )
 from batcher.runner.options import RunOptions
 from batcher.runner.planning.saved_plan import read_approval
 
 
-@click.command(
-    "run",
-    epilog="Example: batcher run job.toml --simulate --limit 20",
-    short_help="start, resume, or do what is new",
-)
+@click.command("run", epilog="Example: batcher run job.toml --simulate --limit 20")
 @job_argument
 @yes_option
-@click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Only the first N rows.")
+@click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Use only the first N rows.")
 @max_cost_option
 @click.option(
     "--plan",
     "plan_file",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="Only what this plan of batcher estimate says, within its cap; else exit 9.",
+    help="Send only what this plan of batcher estimate --out allows, within its cap; exit code 9 "
+    "when the job no longer fits the plan.",
 )
 @max_time_option
 @release_option
@@ -58,32 +54,24 @@ def command(
     says_yes: bool,
     waits: bool,
     is_simulated: bool,
-    quiet: bool,
+    is_quiet: bool,
     as_json: bool,
 ) -> int:
-    """Start a job, resume it, or do only what is new.
+    """Start or resume a job: send each request that has no answer yet, then write the output.
 
-    JOB is a job file. The same command resumes: a request with an answer in the checkpoint is
-    never sent again, and when nothing is left to do it says so, at no cost.
+    JOB is a job file or its folder. The same command resumes: a request with an answer in the
+    checkpoint is never sent again. When nothing is left to send, a run costs nothing.
     """
-    loaded = load(job, with_cap(overrides, max_cost), limit)
-    flags = [
-        ("--simulate", is_simulated),
-        ("--limit", limit),
-        ("--max-cost", max_cost),
-        ("--plan", plan_file),
-        ("--max-time", max_time),
-        ("--wait", waits),
-        ("--set", overrides),
-    ]
+    context = click.get_current_context()
+    loaded = load(job, with_budget(overrides, max_cost), limit)
     options = RunOptions(
         is_simulated=is_simulated,
         says_yes=says_yes,
         is_limited=limit is not None,
         waits=waits,
-        max_time_s=seconds(max_time),
+        max_time_s=time_limit_s(max_time),
         approval=None if plan_file is None else read_approval(plan_file),
         releases_unknown=releases_unknown,
-        command=again("run", job, flags),
+        command=resume_command(context),
     )
-    return run_and_tell(loaded, options, Telling(quiet, as_json), job)
+    return run_and_report(context, loaded, options, is_quiet=is_quiet, as_json=as_json)

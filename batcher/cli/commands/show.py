@@ -9,8 +9,9 @@ from typing import Any
 
 import click
 
-from batcher.cli.messages import print_json, say, tell
-from batcher.cli.options import job_argument, json_option, load, set_option, simulate_option, typed
+from batcher.cli.command_line import command_line
+from batcher.cli.messages import print_json, print_line, say
+from batcher.cli.options import job_argument, json_option, load, set_option, simulate_option
 from batcher.core.money.display import exact_text
 from batcher.core.request.build import Request
 from batcher.core.row import Row
@@ -37,7 +38,6 @@ _WASTE = {
 @click.command(
     "show",
     epilog="Example: batcher show job.toml 17",
-    short_help="one row: request, attempts, answer, the arithmetic of its cost",
 )
 @job_argument
 @click.argument("row_id", metavar="ID")
@@ -64,7 +64,7 @@ def command(
     _tell(facts)
     done = all(sample["is_final"] or sample["fingerprint"] is None for sample in facts["samples"])
     command = "failures" if done else "run"
-    say(f"next   {typed(command, job, is_simulated=is_simulated)}")
+    say(f"next   {command_line(command, job, is_simulated=is_simulated)}")
     return 0
 
 
@@ -174,29 +174,29 @@ def _prices(used: PricesUsed) -> dict[str, Any]:
 
 
 def _tell(facts: dict[str, Any]) -> None:
-    tell(
+    print_line(
         f"row {facts['row']:,} at {facts['place']}" + (f", id {facts['id']}" if facts["id"] else "")
     )
     if facts["request"] is not None:
         body = json.dumps(_shortened(facts["request"]), indent=2, ensure_ascii=False)
-        tell(f"\nrequest\n{_indented(body)}")
+        print_line(f"\nrequest\n{_indented(body)}")
     for sample in facts["samples"]:
         number = f"sample {sample['sample']} " if len(facts["samples"]) > 1 else ""
         shared = ", paid for by an earlier row with the same request" if sample["is_shared"] else ""
         kept = ", kept from an earlier form of the request" if sample["is_kept"] else ""
-        tell(f"\n{number}{sample['status']}{shared}{kept}{_error(sample)}")
+        print_line(f"\n{number}{sample['status']}{shared}{kept}{_error(sample)}")
         for attempt in sample["attempts"]:
             _tell_attempt(attempt)
         for name, title in (("thinking", "thinking"), ("text", "answer")):
             if sample[name]:
-                tell(f"\n{title}\n{_indented(sample[name])}")
+                print_line(f"\n{title}\n{_indented(sample[name])}")
         _tell_cost(sample)
 
 
 def _tell_attempt(attempt: dict[str, Any]) -> None:
     form = ", in another form" if attempt["is_other_form"] else ""
     sent_at = attempt["sent_at"].replace("+00:00", "Z")
-    tell(f"\nattempt  {sent_at} in run {attempt['run_id']}{form}")
+    print_line(f"\nattempt  {sent_at} in run {attempt['run_id']}{form}")
     ended = [attempt["status"] if attempt["billing"] != "unknown" else "fate unknown"]
     if attempt["http_status"] is not None:
         ended.append(f"HTTP {attempt['http_status']}")
@@ -204,8 +204,8 @@ def _tell_attempt(attempt: dict[str, Any]) -> None:
         ended.append(f"{attempt['latency_s']:.3f} s")
     if attempt["request_id"]:
         ended.append(attempt["request_id"])
-    tell(f"  {', '.join(ended)}{_error(attempt)}")
-    tell(f"  {_billed(attempt)}")
+    print_line(f"  {', '.join(ended)}{_error(attempt)}")
+    print_line(f"  {_billed(attempt)}")
 
 
 def _billed(attempt: dict[str, Any]) -> str:
@@ -224,20 +224,20 @@ def _tell_cost(sample: dict[str, Any]) -> None:
     billed = [attempt for attempt in sample["attempts"] if attempt["cost"] is not None]
     if not billed:
         return
-    tell("\ncost")
+    print_line("\ncost")
     said = None
     for attempt in billed:
         cost = attempt["cost"]
         if cost["prices"] and cost["prices"] != said:
             said = cost["prices"]
-            tell(f"  {_prices_text(said)}")
+            print_line(f"  {_prices_text(said)}")
         for line in cost["lines"]:
-            tell(f"  {_term(line)}")
+            print_line(f"  {_term(line)}")
         if cost["problem"]:
-            tell(f"  {cost['problem']}")
+            print_line(f"  {cost['problem']}")
         if cost["unexplained_usd"] != "0":
-            tell(f"  recorded ${attempt['cost_usd']}, which is {_unexplained(cost)}")
-    tell(f"  {'sum':<15}${sample['cost_usd']}")
+            print_line(f"  recorded ${attempt['cost_usd']}, which is {_unexplained(cost)}")
+    print_line(f"  {'sum':<15}${sample['cost_usd']}")
 
 
 def _prices_text(used: Mapping[str, Any]) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from batcher.cli.messages import say, tell
+from batcher.cli.messages import print_line, say
 from batcher.errors import ConfigurationError
 
 _FILE = click.Path(path_type=Path, dir_okay=False)
@@ -49,7 +49,6 @@ def _with_simulator_options(function: Any) -> Any:
 @click.command(
     "simulate",
     epilog="Example: batcher simulate --port 8089 --fault overloaded:rate=0.05",
-    short_help="the simulator as a server",
 )
 @click.option(
     "--port",
@@ -94,7 +93,7 @@ def _introduce(process: "subprocess.Popen[str]") -> None:
     assert process.stdout is not None  # noqa: S101 - a pipe
     line = process.stdout.readline().strip()
     if line:
-        tell(line)
+        print_line(line)
         url = line.rpartition(" ")[2]
         say(f"next   ANTHROPIC_API_KEY=any batcher run JOB --set api.base_url={url}")
         say("stop   Ctrl-C")

@@ -7,10 +7,12 @@ from typing import Any
 
 import click
 
-from batcher.cli.messages import print_json, say, tell
-from batcher.cli.options import json_option, load, set_option, simulate_option, typed
+from batcher.cli.command_line import command_line as typed
+from batcher.cli.messages import print_json, say
+from batcher.cli.messages import print_line as tell
+from batcher.cli.options import json_option, load, set_option, simulate_option
 from batcher.cli.status_lines import status_lines
-from batcher.cli.watching import watch
+from batcher.cli.watch import watch
 from batcher.runner.commands.results import has_checkpoint
 from batcher.runner.commands.status import UNFINISHED, follow, read_status
 from batcher.runner.workspace import Workspace
@@ -22,7 +24,6 @@ _PLACES = ("runs/*/status.json", "*/runs/*/status.json", "*/*/runs/*/status.json
 @click.command(
     "status",
     epilog="Example: batcher status job.toml --watch",
-    short_help="what a running or stopped run has done",
 )
 @click.argument("job", required=False, type=click.Path(path_type=Path))
 @click.option("--watch", "watches", is_flag=True, help="Show it every second until the run ends.")

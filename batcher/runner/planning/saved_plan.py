@@ -50,7 +50,8 @@ def read_approval(path: Path) -> Approval:
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "it is not text"
         raise ConfigurationError(
-            f"{path} cannot be read: {reason}", hint="batcher estimate JOB --out FILE writes a plan"
+            f"{path} cannot be read: {reason}",
+            hint="write a plan with: batcher estimate JOB --out FILE",
         ) from None
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from batcher.cli.messages import printable, tell
+from batcher.cli.messages import print_line, printable
 from batcher.cli.status_lines import status_line, status_lines
 
 
@@ -53,7 +53,7 @@ class ChangedLines:
         line = status_line(status)
         if line != self._last:
             self._last = line
-            tell(f"{status['heartbeat']}  {line}")
+            print_line(f"{status['heartbeat']}  {line}")
 
 
 def _print_json(status: Mapping[str, Any]) -> None:
