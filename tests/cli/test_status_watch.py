@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from commanding import Command, write_job
 
-from batcher.cli import watching
+from batcher.cli import watch
 from batcher.cli.commands import status as status_command
 from batcher.runner.commands import status as status_reader
 from batcher.runner.commands.status import find_process, follow
@@ -141,7 +141,7 @@ def test_watching_on_a_terminal_draws_in_place(
     run: Run, steps: Steps, batcher: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each picture goes over the one before, whatever their heights; no line can wrap."""
-    monkeypatch.setattr(watching, "_is_terminal", lambda: True)
+    monkeypatch.setattr(watch, "_is_terminal", lambda: True)
     monkeypatch.setenv("COLUMNS", "40")
     steps(SENDING, {**SENDING, "phase": "writing", "rows_read": 7}, ENDED)
     said = batcher("status", run.job, "--watch")
