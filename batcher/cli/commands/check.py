@@ -15,11 +15,12 @@ from batcher.core.job.mistake import Key, dotted
 from batcher.core.job.reading import given_keys
 from batcher.core.labels.labels import Labels
 from batcher.core.money.display import exact_text, rounded_text
+from batcher.core.plural import counted
 from batcher.errors import JobFileError, Problem
 from batcher.inputs.job_file.load import LoadedJob
 from batcher.runner.commands.check import Checked, check_job
 from batcher.runner.job_context import JobContext
-from batcher.runner.planning.preflight import about_text, planning_line
+from batcher.runner.planning.preflight import about_text, bad_rows_stop, planning_line
 from batcher.runner.record.run_json import plan_json
 
 _LONGEST_VALUE = 40
@@ -134,16 +135,13 @@ def _labels(context: JobContext) -> Iterator[str]:
 
 
 def _bad_rows(checked: Checked) -> Iterator[str]:
-    """Yield the bad rows, unless they are a problem and listed there."""
-    plan = checked.plan
-    if (
-        plan is None
-        or not plan.counts.bad
-        or any("rows are bad" in str(p) for p in checked.problems)
-    ):
+    """Yield the bad rows, unless a problem lists them."""
+    plan, context = checked.plan, checked.context
+    if plan is None or context is None or not plan.counts.bad or bad_rows_stop(plan, context):
         return
     verb = "is" if plan.counts.bad == 1 else "are"
-    yield f"{plan.counts.bad:,} of {plan.counts.items:,} rows {verb} bad and will not be sent"
+    rows = counted(plan.counts.items, "row")
+    yield f"{plan.counts.bad:,} of {rows} {verb} bad and will not be sent"
     yield from (f"  {problem}" for problem in plan.bad)
     if plan.counts.bad > len(plan.bad):
         yield f"  and {plan.counts.bad - len(plan.bad):,} more"

@@ -135,8 +135,7 @@ def _check_rows(context: JobContext, plan: Plan) -> None:
             "the input has no rows",
             hint="see input.path, input.where, input.sample and input.limit",
         )
-    stops = context.job.input.on_bad_row == "stop"
-    if counts.bad and (stops or counts.bad == counts.items):
+    if bad_rows_stop(plan, context):
         listed = "\n".join(f"  {problem}" for problem in plan.bad)
         more = counts.bad - len(plan.bad)
         rest = f"\n  and {more:,} more" if more > 0 else ""
@@ -145,9 +144,16 @@ def _check_rows(context: JobContext, plan: Plan) -> None:
             f"{counts.bad:,} of {counted(counts.items, 'row')} {verb} bad; nothing was sent\n"
             f"{listed}{rest}",
             hint='fix them, or set input.on_bad_row = "record" to go on without them'
-            if stops and counts.bad < counts.items
+            if counts.bad < counts.items
             else "fix the prompt or the input",
         )
+
+
+def bad_rows_stop(plan: Plan, context: JobContext) -> bool:
+    """Return whether a run is refused because of its bad rows."""
+    counts = plan.counts
+    stops = context.job.input.on_bad_row == "stop"
+    return bool(counts.bad) and (stops or counts.bad == counts.items)
 
 
 def _check_kept_answers(context: JobContext, plan: Plan) -> None:
