@@ -1,24 +1,14 @@
 """Confirmation: before money is spent, answers are mixed or a larger output is replaced."""
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 from test_main_job import rows
-from whole_runs import Job, Server
+from whole_runs import CommandResult, Job, Server, batcher
 
 
-def run_without_terminal(job: Job, *arguments: str) -> subprocess.CompletedProcess[str]:
+def run_without_terminal(job: Job, *arguments: str) -> CommandResult:
     """Run a job without --yes and without a terminal."""
-    return subprocess.run(
-        [sys.executable, "-m", "batcher", "run", str(job.path), *arguments],
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        check=False,
-        env={**os.environ, "ANTHROPIC_API_KEY": "test-key"},
-    )
+    return batcher("run", job.path, *arguments, key="test-key")
 
 
 def test_an_expensive_run_needs_a_yes(job: Job, server: Server) -> None:
@@ -27,14 +17,14 @@ def test_an_expensive_run_needs_a_yes(job: Job, server: Server) -> None:
     job.path.write_text(job.path.read_text().replace("claude-haiku-5-5", "claude-fable-5-2"))
     job.path.write_text(job.path.read_text().replace("max_tokens = 400", "max_tokens = 4000"))
     result = run_without_terminal(job)
-    assert result.returncode == 10
-    assert "--yes" in result.stderr
+    assert result.code == 10
+    assert "--yes" in result.err
     assert server.ledger()["requests"] == 0
 
 
 def test_a_cheap_run_does_not_ask(job: Job, server: Server) -> None:
     """A run that can cost a few cents at most starts without a question."""
-    assert run_without_terminal(job.write(rows(5))).returncode == 0
+    assert run_without_terminal(job.write(rows(5))).code == 0
     assert server.ledger()["requests"] == 5
 
 
@@ -45,9 +35,9 @@ def test_mixing_answers_of_two_servers_needs_a_yes(tmp_path: Path) -> None:
     job.write(rows(5)).run()
     job.server = second
     result = run_without_terminal(job.write(rows(8)))
-    assert result.returncode == 10
-    assert first.url in result.stderr
-    assert second.url in result.stderr
+    assert result.code == 10
+    assert first.url in result.err
+    assert second.url in result.err
     assert second.ledger()["requests"] == 0
     first.close()
     second.close()
@@ -58,6 +48,6 @@ def test_replacing_a_larger_output_needs_a_yes(job: Job) -> None:
     job.write(rows(30)).run()
     before = job.output.read_bytes()
     result = run_without_terminal(job, "--limit", "5")
-    assert result.returncode == 10
-    assert "30 rows" in result.stderr
+    assert result.code == 10
+    assert "30 rows" in result.err
     assert job.output.read_bytes() == before

@@ -1,16 +1,13 @@
 """Runs with the prompt cache: a shared prefix is written once and read afterwards."""
 
 import json
-import os
 import random
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from whole_runs import Job, Server
+from whole_runs import Job, Server, batcher
 
 SYSTEM = "You label things, one at a time. " * 250  # some 3,000 tokens
 
@@ -145,12 +142,7 @@ def test_retried_rows_share_their_prompt_too(tmp_path: Path) -> None:
     request = f'system = {json.dumps(SYSTEM)}\nprompt = "{{{{ text }}}}"\n'
     job.write(rows(30), request=request).run(code=3)
     before = tokens(server)
-    subprocess.run(
-        [sys.executable, "-m", "batcher", "retry", str(job.path), "--yes"],
-        env={**os.environ, "ANTHROPIC_API_KEY": "test-key"},
-        check=True,
-        capture_output=True,
-    )
+    assert batcher("retry", job.path, "--yes", key="test-key").code == 0
     read, written = (after - earlier for after, earlier in zip(tokens(server), before, strict=True))
     assert read > 10 * 2_500
     assert written == 0  # the first run's entry still lives

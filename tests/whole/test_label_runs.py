@@ -1,9 +1,6 @@
 """Runs with typed labels: columns by the schema, billed repairs, and the gold comparison."""
 
 import json
-import os
-import subprocess
-import sys
 from collections import Counter
 from collections.abc import Callable
 from decimal import Decimal
@@ -14,7 +11,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from whole_runs import SHARED, Job, Server, kill, wait_for
+from whole_runs import SHARED, Job, Server, batcher, kill, wait_for
 
 from batcher.inputs.job_file.load import load_job
 
@@ -40,10 +37,8 @@ def record_of(job: Job) -> dict[str, Any]:
 
 def retry(job: Job, *arguments: str) -> str:
     """Retry the failed rows, and return what the command printed."""
-    command = [sys.executable, "-m", "batcher", "retry", str(job.path), "--yes", *arguments]
-    env = {**os.environ, "ANTHROPIC_API_KEY": "test-key"}
-    done = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
-    return done.stdout + done.stderr
+    done = batcher("retry", job.path, "--yes", *arguments, key="test-key")
+    return done.out + done.err
 
 
 def test_labels_become_typed_columns(tmp_path: Path) -> None:
@@ -362,10 +357,9 @@ def test_a_duplicate_column_name_is_an_error(fields: str, tmp_path: Path) -> Non
     ask = 'prompt = "Classify: {{ text }}"\nsamples = 2\n'
     job = Job(tmp_path, None)
     job.write(rows(3), request=ask, more=f'[labels]\nfields = "{fields}"\n')
-    command = [sys.executable, "-m", "batcher", "check", str(job.path), "--simulate"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 2
-    assert "has the name of another output column" in done.stderr
+    done = batcher("check", job.path, "--simulate")
+    assert done.code == 2
+    assert "has the name of another output column" in done.err
 
 
 def test_check_lists_the_enforced_rules(tmp_path: Path) -> None:

@@ -85,6 +85,7 @@ def test_each_sample_has_its_own_answer(job: Job, server: Server) -> None:
     assert server.ledger()["requests"] == 12
 
 
+@pytest.mark.slow
 def test_a_killed_run_resumes(tmp_path: Path) -> None:
     """After three kills the output equals an undisturbed run's, and little was sent twice."""
     count, concurrency = 900, 16

@@ -156,9 +156,9 @@ def test_an_edited_prompt_needs_a_decision(job: Job, server: Server, named: str)
     job.write(rows(32), input=named, request=ANOTHER)
     for arguments in ((), ("--yes",)):
         result = run_without_terminal(job, *arguments)
-        assert result.returncode == 2
-        assert "30 rows have an answer to another prompt" in result.stderr
-        assert "on_change" in result.stderr
+        assert result.code == 2
+        assert "30 rows have an answer to another prompt" in result.err
+        assert "on_change" in result.err
     assert len(keys(server)) == 30
 
 
@@ -195,7 +195,7 @@ def test_a_prompt_with_other_columns_needs_a_decision(job: Job, server: Server) 
     """The content name of a row depends on the prompt; the rows must not count as edited."""
     job.write(rows(10), input=BY_ID).run()
     job.write(rows(10), input=BY_ID, request='prompt = "{{ text }} {{ n }}"\n')
-    assert run_without_terminal(job, "--yes").returncode == 2
+    assert run_without_terminal(job, "--yes").code == 2
     assert len(keys(server)) == 10
     job.write(rows(10), input=BY_ID, request='prompt = "{{ n }}"\non_change = "keep"\n').run()
     assert len(keys(server)) == 10
@@ -206,8 +206,8 @@ def test_a_prompt_with_other_columns_and_without_ids(job: Job, server: Server) -
     job.write(rows(10)).run()
     other = 'prompt = "{{ text }} {{ n }}"\n'
     result = run_without_terminal(job.write(rows(11), request=other), "--yes")
-    assert result.returncode == 2
-    assert "10 rows have an answer to another prompt" in result.stderr
+    assert result.code == 2
+    assert "10 rows have an answer to another prompt" in result.err
     assert "cannot keep" in job.write(request=f'{other}on_change = "keep"\n').run(code=2)
     assert len(keys(server)) == 10
     job.write(request=f'{other}on_change = "redo"\n').run()
@@ -220,7 +220,7 @@ def test_another_model_needs_a_decision(job: Job, server: Server) -> None:
     job.write(rows(10)).run()
     text = job.path.read_text().replace("claude-haiku-5-5", "claude-haiku-4-5")
     job.path.write_text(text)
-    assert run_without_terminal(job, "--yes").returncode == 2
+    assert run_without_terminal(job, "--yes").code == 2
     assert len(keys(server)) == 10
 
 
@@ -234,7 +234,7 @@ def test_an_input_that_grows_while_the_run_waits(job: Job, server: Server) -> No
     job.write(rows(15))
     lock.close()
     _, printed = waiter.communicate(timeout=100)
-    assert waiter.returncode == 0, printed
+    assert waiter.code == 0, printed
     assert "15 rows, 10 already answered, 5 new" in printed
     assert len(keys(server)) == 15
 

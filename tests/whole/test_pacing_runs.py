@@ -12,7 +12,13 @@ def rows(count: int) -> list[dict[str, str]]:
     return [{"id": f"r{n}", "text": f"thing number {n}"} for n in range(count)]
 
 
-@pytest.mark.parametrize("burst", ["0.0166667", "0.05"], ids=["by the second", "by the minute"])
+@pytest.mark.parametrize(
+    "burst",
+    [
+        pytest.param("0.0166667", id="by the second"),
+        pytest.param("0.05", id="by the minute", marks=pytest.mark.slow),
+    ],
+)
 def test_a_limit_is_found_and_kept(burst: str, tmp_path: Path) -> None:
     """20 requests per second, 200 rows, 50 at once: at most five refusals, and all rows succeed."""
     server = Server("--requests-per-minute", "1200", "--burst", burst, "--latency", "0.05")
@@ -27,6 +33,7 @@ def test_a_limit_is_found_and_kept(burst: str, tmp_path: Path) -> None:
     server.close()
 
 
+@pytest.mark.slow
 def test_two_runs_share_one_limit(tmp_path: Path) -> None:
     """Headers show each run what the other uses: together they have few refusals."""
     server = Server("--requests-per-minute", "1200", "--burst", "0.2", "--latency", "0.05")

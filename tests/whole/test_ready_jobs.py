@@ -9,16 +9,16 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
+from whole_runs import batcher
 
 JOBS = Path(__file__).parents[2] / "jobs"
 
 
-def batcher(*words: str, folder: Path) -> str:
+def run(*words: str, folder: Path) -> str:
     """Run a command that must succeed, and return what it printed."""
-    command = [sys.executable, "-m", "batcher", *words]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    return done.stderr
+    done = batcher(*words, folder=folder)
+    assert done.code == 0, done.err
+    return done.err
 
 
 def test_the_nightly_job_labels_what_is_new(tmp_path: Path) -> None:
@@ -29,9 +29,9 @@ def test_the_nightly_job_labels_what_is_new(tmp_path: Path) -> None:
     later = job / "inbox" / "2026-11-25.jsonl"
     later_rows = later.read_text()
     later.unlink()
-    assert "8 new" in batcher("run", ".", "--simulate", folder=job)
+    assert "8 new" in run("run", ".", "--simulate", folder=job)
     later.write_text(later_rows)
-    printed = batcher("run", ".", "--simulate", folder=job)
+    printed = run("run", ".", "--simulate", folder=job)
     assert "8 already answered, 6 new" in printed
     assert "team: accuracy" in printed
     table = pq.read_table(job / "labels.simulated.parquet")
@@ -43,19 +43,19 @@ def test_init_drafts_a_labelling_job(tmp_path: Path) -> None:
     """From a user's file: the prompt names the labels, and the schema is beside the job file."""
     rows = [{"id": n, "text": f"a text of some length, number {n}"} for n in range(12)]
     (tmp_path / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    batcher("init", "rows.jsonl", "--labels", "good, bad, mixed", folder=tmp_path)
+    run("init", "rows.jsonl", "--labels", "good, bad, mixed", folder=tmp_path)
     assert "good, bad or mixed" in (tmp_path / "job.toml").read_text()
     schema = json.loads((tmp_path / "labels.json").read_text())
     assert schema["properties"]["label"]["enum"] == ["good", "bad", "mixed"]
-    batcher("run", "job.toml", "--simulate", folder=tmp_path)
+    run("run", "job.toml", "--simulate", folder=tmp_path)
     table = pq.read_table(tmp_path / "job.out.simulated.parquet")
     assert set(table.column("label").to_pylist()) <= {"good", "bad", "mixed"}
 
 
 def test_init_drafts_a_labelling_job_in_a_folder(tmp_path: Path) -> None:
     """Without a file it has an example input, and runs at once."""
-    batcher("init", "demo", "--labels", "billing,other", folder=tmp_path)
-    batcher("run", "demo/job.toml", "--simulate", folder=tmp_path)
+    run("init", "demo", "--labels", "billing,other", folder=tmp_path)
+    run("run", "demo/job.toml", "--simulate", folder=tmp_path)
 
 
 @pytest.mark.slow

@@ -1,20 +1,16 @@
 """A run's record has paths that work from any folder."""
 
 import json
-import os
-import subprocess
-import sys
 
 from test_main_job import rows
-from whole_runs import Job
+from whole_runs import Job, batcher
 
 
 def test_the_path_of_the_output_works_everywhere(job: Job) -> None:
     """The path is right for any current folder, also after the job's folder was moved."""
     job.write(rows(5))
-    command = [sys.executable, "-m", "batcher", "run", "job.toml", "--yes"]
-    environ = {**os.environ, "ANTHROPIC_API_KEY": "test-key"}
-    subprocess.run(command, cwd=job.folder, env=environ, check=True, capture_output=True)
+    command = ("run", "job.toml", "--yes")
+    assert batcher(*command, key="test-key", folder=job.folder).code == 0
     (folder,) = (job.folder / "runs" / "job").glob("*/")
     records = [folder / "run.json", folder.parent / "status.json"]
     for output in [json.loads(path.read_text())["output"] for path in records]:
@@ -25,7 +21,5 @@ def test_the_path_of_the_output_works_everywhere(job: Job) -> None:
     moved.mkdir()
     for name in ("job.toml", "rows.jsonl", "out.parquet", "runs"):
         (job.folder / name).rename(moved / name)
-    done = subprocess.run(
-        [*command, "--json"], cwd=moved, env=environ, check=True, capture_output=True
-    )
-    assert json.loads(done.stdout)["output"][0]["path"] == str(moved / "out.parquet")
+    done = batcher(*command, "--json", key="test-key", folder=moved)
+    assert json.loads(done.out)["output"][0]["path"] == str(moved / "out.parquet")

@@ -9,22 +9,14 @@ from pathlib import Path
 
 from test_main_job import check_bill, rows
 from test_nightly import keys
-from whole_runs import Job, Server, wait_for
+from whole_runs import Job, Server, batcher, wait_for
 
 
 def retry(job: Job, *arguments: str, code: int = 0) -> str:
     """Retry a job's failed rows and return what the command printed."""
-    result = subprocess.run(
-        [sys.executable, "-m", "batcher", "retry", str(job.path), "--yes", *arguments],
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=100,
-        env={**os.environ, "ANTHROPIC_API_KEY": "test-key"},
-    )
-    assert result.returncode == code, result.stderr
-    return result.stderr + result.stdout
+    result = batcher("retry", job.path, "--yes", *arguments, key="test-key")
+    assert result.code == code, result.err
+    return result.err + result.out
 
 
 def test_only_failed_rows_are_sent_again(tmp_path: Path) -> None:

@@ -157,9 +157,9 @@ def test_a_schema_from_job_file_to_columns(
     ("name", "rule"),
     [
         ("bounds", "at most 1"),
-        ("lengths", "at most 5 characters"),
-        ("a bounded list", "entries"),
-        ("multiples", "a multiple of 5"),
+        pytest.param("lengths", "at most 5 characters", marks=pytest.mark.slow),
+        pytest.param("a bounded list", "entries", marks=pytest.mark.slow),
+        pytest.param("multiples", "a multiple of 5", marks=pytest.mark.slow),
     ],
 )
 def test_rules_that_the_api_does_not_enforce_are_repaired(

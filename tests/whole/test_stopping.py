@@ -13,7 +13,12 @@ from whole_runs import Job, Server, kill, wait_for
 
 
 @pytest.mark.parametrize(
-    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 143)]
+    ("number", "code"),
+    [
+        (signal.SIGINT, 130),
+        pytest.param(signal.SIGTERM, 143, marks=pytest.mark.slow),
+        pytest.param(signal.SIGHUP, 143, marks=pytest.mark.slow),
+    ],
 )
 def test_a_signal_drains_and_loses_nothing(number: int, code: int, tmp_path: Path) -> None:
     """All responses are recorded; there is no output yet; the same command completes the job."""
@@ -157,7 +162,10 @@ def test_an_unwritable_folder_is_an_error_before_sending(job: Job) -> None:
     assert "writable" in printed
 
 
-@pytest.mark.parametrize("redirect", ["2>&-", "2>&- 1>&- <&-", "2>&1 | head -n 1"])
+@pytest.mark.parametrize(
+    "redirect",
+    [pytest.param("2>&-", marks=pytest.mark.slow), "2>&- 1>&- <&-", "2>&1 | head -n 1"],
+)
 def test_a_closed_terminal_does_not_stop_a_run(redirect: str, job: Job, server: Server) -> None:
     """With closed output streams only messages are lost."""
     job.write(rows(60))

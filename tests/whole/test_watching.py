@@ -92,6 +92,7 @@ def test_waiting_ends_with_the_run(tmp_path: Path) -> None:
     server.close()
 
 
+@pytest.mark.slow
 def test_waiting_reports_its_own_run(tmp_path: Path) -> None:
     """It reports its own run, even when a waiting run starts at once and ends differently."""
     server = Server("--latency", "0.05")
@@ -126,6 +127,7 @@ def test_a_killed_run_is_reported(tmp_path: Path) -> None:
     server.close()
 
 
+@pytest.mark.slow
 def test_ctrl_c_on_a_watcher_does_nothing_to_the_run(tmp_path: Path) -> None:
     """The watcher exits 130, and the run continues to its end."""
     server = Server("--latency", "0.05")

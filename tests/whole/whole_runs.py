@@ -36,13 +36,20 @@ class CommandResult:
     err: str
 
 
-def batcher(*arguments: object, key: str | None = None) -> CommandResult:
-    """Run a command in this process as on the command line; ``key`` sets the API key."""
+def batcher(
+    *arguments: object, key: str | None = None, folder: Path | None = None
+) -> CommandResult:
+    """Run a command in this process as on the command line, without a terminal.
+
+    ``key`` sets the API key, ``folder`` the current folder.
+    """
     out, err, code = io.StringIO(), io.StringIO(), 0
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sys, "argv", ["batcher", *map(str, arguments)])
         if key is not None:
             patch.setenv("ANTHROPIC_API_KEY", key)
+        if folder is not None:
+            patch.chdir(folder)
         mask = os.umask(0o022)
         try:
             with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
