@@ -210,7 +210,7 @@ def _edits(values: Mapping[str, list[Any]]) -> st.SearchStrategy[Edit]:
 
 changes = st.builds(
     lambda fitting, odd: [*fitting, *odd],
-    st.lists(_edits(FITTING), max_size=4),
+    st.lists(_edits(FITTING), max_size=6),
     st.lists(_edits(ODD), max_size=1) | st.just([]),
 )
 """A few things about a job that are changed."""

@@ -52,6 +52,7 @@ def compare(folder: Path, values: Mapping[str, Any]) -> CommandResult:
         return check  # answered rows are sent again only when the user agrees
     assert (check.code != 0) == is_refused, (check, run, net.sent)
     if is_refused:
+        assert errors(run)
         assert errors(run) <= errors(check)
     return check
 

@@ -108,7 +108,7 @@ def kept_columns(context: JobContext, columns: pa.Schema | None) -> tuple[str, .
     """Return the input columns that the output keeps; None means all that occur (JSONL only)."""
     job = context.job
     if job.output.keep is not None:
-        return job.output.keep
+        return tuple(dict.fromkeys(job.output.keep))
     if job.input.format == "messages-batch":
         return ()
     if columns is None:
