@@ -234,7 +234,7 @@ def test_an_input_that_grows_while_the_run_waits(job: Job, server: Server) -> No
     job.write(rows(15))
     lock.close()
     _, printed = waiter.communicate(timeout=100)
-    assert waiter.code == 0, printed
+    assert waiter.returncode == 0, printed
     assert "15 rows, 10 already answered, 5 new" in printed
     assert len(keys(server)) == 15
 
