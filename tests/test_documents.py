@@ -1,55 +1,133 @@
-"""The documents say what is so."""
+"""The documents agree with the program."""
 
 import re
 import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
 
 from batcher import __version__
 from batcher.cli.main import COMMANDS
+from batcher.core.job.job_schema import job_schema
 
 ROOT = Path(__file__).parents[1]
-README = (ROOT / "README.md").read_text()
+DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
+
+
+def text_of(name: str) -> str:
+    """Return the text of a file of the repository."""
+    return (ROOT / name).read_text("utf-8")
 
 
 def test_generated_parts_are_up_to_date() -> None:
-    """The README's help texts and the list of modules are the program's own; else make docs."""
+    """Help texts, keys of the job file and the list of modules come from the code."""
     command = [sys.executable, str(ROOT / "docs" / "generate.py"), "--check"]
     assert subprocess.run(command, check=False).returncode == 0
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_the_readme_shows_the_help_of_every_command(command: str) -> None:
-    """Each command's help stands in the README."""
-    assert f"$ batcher {command} --help" in README
+def test_every_command_is_documented(command: str) -> None:
+    """The help of each command is in docs/cli.md."""
+    assert f"$ batcher {command} --help" in text_of("docs/cli.md")
 
 
-def test_the_readme_shows_what_the_quickstart_says(tmp_path: Path) -> None:
-    """The README's example is what the command really prints, twice in a row."""
-    made = shutil.ignore_patterns("runs", "*.parquet")
-    shutil.copytree(ROOT / "jobs/quickstart", tmp_path / "jobs/quickstart", ignore=made)
-    shown = re.search(r"```console\n(\$ batcher run jobs/quickstart\n.*?)```", README, re.DOTALL)
-    said = ""
+def test_every_key_of_a_job_file_is_documented() -> None:
+    """Each key of each section has a row with a description in docs/job-file.md."""
+    document, definitions = text_of("docs/job-file.md"), job_schema()["$defs"]
+    for name, link in job_schema()["properties"].items():
+        part = re.search(
+            rf"^## \[{name}\]\n(.*?)^## |\Z", document + "## ", re.MULTILINE | re.DOTALL
+        )
+        for key in definitions[link["$ref"].rpartition("/")[2]]["properties"]:
+            assert re.search(rf"^\| `{key}` \|.*\w+.* \|$", part, re.MULTILINE), f"{name}.{key}"
+
+
+def test_every_page_is_listed_in_the_readme() -> None:
+    """The README links each page of docs/, the architecture and the changelog."""
+    links = set(re.findall(r"\]\(([^)#]+)", text_of("README.md")))
+    pages = {f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md")}
+    assert {*pages, "docs/decisions/README.md", "ARCHITECTURE.md", "CHANGELOG.md"} <= links
+
+
+def test_every_decision_is_listed() -> None:
+    """The index of the decisions links each record, and the records have the three parts."""
+    folder = ROOT / "docs/decisions"
+    records = sorted(path for path in folder.glob("*.md") if path.name != "README.md")
+    assert re.findall(r"\]\((\d[^)]+)\)", text_of("docs/decisions/README.md")) == [
+        path.name for path in records
+    ]
+    for path in records:
+        parts = re.findall(r"^\*\*(\w+)\.\*\*", path.read_text("utf-8"), re.MULTILINE)
+        assert parts == ["Context", "Decision", "Consequence"], path.name
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_links_lead_somewhere(path: Path) -> None:
+    """Each relative link names a file, and its anchor a heading of that file."""
+    for target in re.findall(r"\]\(([^)\s]+)\)", path.read_text("utf-8")):
+        if target.startswith("https://"):
+            continue
+        name, _, anchor = target.partition("#")
+        linked = path.parent / name if name else path
+        assert linked.exists(), target
+        if anchor:
+            assert anchor in anchors(linked.read_text("utf-8")), target
+
+
+def anchors(text: str) -> set[str]:
+    """Return the anchors of a document's headings."""
+    headings = re.findall(r"^#+ (.*)", text, re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_paths_of_the_repository_exist(path: Path) -> None:
+    """Each path in backquotes exists when it starts with a folder of the repository or package."""
+    if path.name == "CHANGELOG.md":
+        return  # it names paths of older versions
+    folders = {
+        folder.name: parent
+        for parent in (ROOT, ROOT / "batcher")
+        for folder in parent.iterdir()
+        if folder.is_dir()
+    }
+    for name in re.findall(r"`([\w.\-]+/[\w./\-]*)(?:::\w+)?`", path.read_text("utf-8")):
+        if (parent := folders.get(name.split("/")[0])) and "/runs/" not in name:
+            assert (parent / name).exists(), name
+
+
+def test_the_operations_page_shows_what_the_quickstart_prints(tmp_path: Path) -> None:
+    """The example is what the command really prints, twice in a row."""
+    made_by_runs = shutil.ignore_patterns("runs", "*.parquet")
+    shutil.copytree(ROOT / "jobs/quickstart", tmp_path / "jobs/quickstart", ignore=made_by_runs)
+    page = text_of("docs/operations.md")
+    shown = re.search(r"```console\n(\$ batcher run jobs/quickstart\n.*?)```", page, re.DOTALL)
+    printed = ""
     for _ in range(2):
         command = [sys.executable, "-m", "batcher", "run", "jobs/quickstart"]
         done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
-        said += "$ batcher run jobs/quickstart\n" + done.stderr
-    assert said == shown[1]
+        printed += "$ batcher run jobs/quickstart\n" + done.stderr
+    assert printed == shown[1]
+
+
+def test_the_job_file_page_shows_the_quickstart() -> None:
+    """The example of the job file is the ready job, without its comments."""
+    shown = re.search(r"```toml\n(.*?)```", text_of("docs/job-file.md"), re.DOTALL)
+    assert tomllib.loads(shown[1]) == tomllib.loads(text_of("jobs/quickstart/job.toml"))
 
 
 def test_the_changelog_names_this_version() -> None:
     """The newest version in the changelog is the code's."""
-    versions = re.findall(r"^## (\S+)", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
+    versions = re.findall(r"^## (\S+)", text_of("CHANGELOG.md"), re.MULTILINE)
     assert versions[0] == __version__
 
 
 def test_every_dependency_has_its_reason() -> None:
     """Each core dependency of pyproject.toml is explained in ARCHITECTURE.md."""
-    project = (ROOT / "pyproject.toml").read_text()
-    listed = re.search(r"^dependencies = \[(.*?)^\]", project, re.MULTILINE | re.DOTALL)
-    reasons = (ROOT / "ARCHITECTURE.md").read_text()
-    for name in re.findall(r'"([a-z0-9_-]+)', listed[1]):
-        assert f"| {name} |" in reasons, name
+    project = tomllib.loads(text_of("pyproject.toml"))
+    for requirement in project["project"]["dependencies"]:
+        name = re.match(r"[a-z0-9_-]+", requirement)[0]
+        assert f"| {name} |" in text_of("ARCHITECTURE.md"), name
