@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 
-.PHONY: help install demo test test-all crash check lint types schemas docs bench figures clean
+.PHONY: help install demo test test-all crash check lint types schemas docs bench pictures figures clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -55,7 +55,7 @@ schemas: install ## write schemas/*.json from the code that reads job files
 	$(BIN)/python -c 'from batcher.core.job.job_schema import schema_text as t; print(t(), end="")' \
 	  > schemas/job.schema.json
 
-docs: install ## write the generated parts of README.md and ARCHITECTURE.md
+docs: install ## write the generated parts of ARCHITECTURE.md and docs/
 	$(BIN)/python docs/generate.py
 
 bench: install ## time the hot path against a floor and peers
@@ -63,6 +63,10 @@ bench: install ## time the hot path against a floor and peers
 	$(BIN)/python benchmarks/resume.py
 	$(BIN)/python benchmarks/pacing.py
 	$(BIN)/python benchmarks/caching.py
+
+pictures: install ## draw the README's terminal from a real run on the simulator
+	$(BIN)/python -m pip install --quiet --group pictures
+	$(BIN)/python docs/pictures.py
 
 figures: install ## simulate pacing and estimates, of batcher and its peers, and draw them
 	$(BIN)/python -m pip install --quiet --group figures

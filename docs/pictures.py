@@ -45,7 +45,7 @@ text {{ font: 14px ui-monospace, Menlo, Consolas, "DejaVu Sans Mono", monospace 
 .output {{ fill: #e6edf3 }}
 .prompt {{ fill: #7ee787; font-weight: bold }}
 </style>
-<rect width="{width}" height="{height}" rx="8" fill="#161b22"/>
+<rect width="100%" height="100%" rx="8" fill="#161b22" stroke="#6e7681" stroke-width="2"/>
 <circle cx="20" cy="18" r="5.5" fill="#ff5f57"/>
 <circle cx="38" cy="18" r="5.5" fill="#febc2e"/>
 <circle cx="56" cy="18" r="5.5" fill="#28c840"/>

@@ -81,7 +81,7 @@ def root() -> None:
 
 
 def main() -> None:
-    """Run the command line; the exit code says what to do now (README, "Exit codes")."""
+    """Run the command line; the exit code says what to do now (docs/operations.md)."""
     _reopen_standard_streams()
     try:
         code = root.main(prog_name="batcher", standalone_mode=False)
