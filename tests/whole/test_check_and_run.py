@@ -94,7 +94,7 @@ FORMERLY: dict[str, tuple[list[Edit], list[Edit], str]] = {
     "header": ([], [("api.headers", {"transfer-encoding": "chunked"})], "transfer-encoding"),
     "proxy": ([], [("env.HTTPS_PROXY", "socks5://p")], "proxy"),
     "certificates": ([], [("env.SSL_CERT_FILE", "/none.pem")], "SSL_CERT_FILE"),
-    "bound": ([], SEARCHES, "a budget needs a bound"),
+    "bound": ([], SEARCHES, "a budget needs a cost bound"),
     "output around the state": ([], [("output.path", "runs")], "job's state"),
     "output named too long": ([], [("output.path", "a/" + "x" * 240)], "220 bytes"),
     "lock that is a folder": ([("disk.runs/job", "locked")], [], "lock"),
