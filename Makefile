@@ -28,15 +28,16 @@ $(VENV)/installed: pyproject.toml
 $(VENV)/runtime: pyproject.toml
 	$(new-environment)
 	$(BIN)/python -m pip install --quiet --editable .
+	$(BIN)/python -m compileall -q batcher
 	@touch $@
 
 demo: $(VENV)/runtime ## label 2,000 rows on the simulator; show accuracy, errors, cost and rows
 	@$(BIN)/python jobs/demo.py
 
-test: install ## run the tests
+test: install ## run the tests: at most five minutes on two cores
 	$(BIN)/python -m pytest
 
-test-all: install ## run all tests, also those that take minutes
+test-all: install ## run all tests but those of make crash: up to 40 minutes on two cores
 	$(BIN)/python -m pytest -m "not crash"
 
 crash: install ## kill, damage and cut off power by the thousand: takes hours
