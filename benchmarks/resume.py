@@ -39,7 +39,7 @@ from batcher.inputs.job_file.load import load_job
 from batcher.runner.job_context import JobContext, open_job
 from batcher.runner.planning.planner import comparison_of, make_plan
 from batcher.store.checkpoint import Checkpoint
-from batcher.store.plans import note_seen
+from batcher.store.plans import record_rows_seen
 from batcher.store.records import Intent, OutcomeRecord, RunEnd, RunStart
 
 SEED = 7
@@ -198,7 +198,7 @@ def write_answers(context: JobContext, state: Path, missing: frozenset[int]) -> 
     if group:
         commit()
     make_plan(context, checkpoint.call)
-    note_seen(checkpoint, comparison_of(context))
+    record_rows_seen(checkpoint, comparison_of(context))
     checkpoint.commit({"run_ends": [RunEnd(RUN_ID, THEN, 0)]})
     checkpoint.close()
 

@@ -1,4 +1,4 @@
-"""What was billed, with which prices, and what of it was wasted, in SQL."""
+"""Billed attempts, their prices, and the money that brought no good answer, in SQL."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,10 +18,9 @@ _BILL = queries("bill")
 
 @dataclass(frozen=True, slots=True)
 class Waste:
-    """Billed attempts of known cost that brought no answer, and their exact USD.
+    """Billed attempts of known cost without a good answer, and their exact cost in USD.
 
-    ``failed`` are those of requests that have no good answer, ``repeated`` those of requests that
-    got theirs by another attempt.
+    ``failed``: the request has no good answer. ``repeated``: another attempt brought it.
     """
 
     failed: int
@@ -32,31 +31,31 @@ class Waste:
 
 @dataclass(frozen=True, slots=True)
 class Repairs:
-    """Billed attempts that asked again with a complaint, and their exact USD."""
+    """Billed attempts that repaired an invalid answer, and their exact cost in USD."""
 
     attempts: int
     usd: Decimal
 
 
 def begin_run(checkpoint: Checkpoint, started: RunStart, prices: str) -> None:
-    """Record that a run begins, with the text of the price table whose digest it names."""
-    known = dict(checkpoint.rows(_BILL["tables"]))
-    new = [] if started.prices_digest in known else [UsedPrices(digest_of(prices), prices)]
+    """Record the start of a run, and the JSON text of its price table unless it is recorded."""
+    recorded = dict(checkpoint.rows(_BILL["tables"]))
+    new = [] if started.prices_digest in recorded else [UsedPrices(digest_of(prices), prices)]
     checkpoint.commit({"price_tables": new, "runs": [started]})
 
 
 def price_tables(checkpoint: Checkpoint) -> dict[str, PinnedPrices]:
-    """The price tables that runs used, by digest."""
+    """Return the price tables that runs used, by digest."""
     return {digest: PinnedPrices.read(text) for digest, text in checkpoint.rows(_BILL["tables"])}
 
 
 def tables_of_runs(checkpoint: Checkpoint) -> dict[str, str]:
-    """The digest of the table that each run used; none for a run of an older batcher."""
+    """Return the digest of each run's price table; runs of schema 1 and 2 have none."""
     return dict(checkpoint.rows(_BILL["tables_of_runs"]))
 
 
 def charges(checkpoint: Checkpoint, run_id: str | None = None) -> list[Charge]:
-    """What was billed in one run, or in all, in groups that were priced alike."""
+    """Return the bill of one run, or of all, in groups with the same prices, model and rates."""
     rows = checkpoint.table(_BILL["charges"], run_id=run_id).to_pylist()
     return [
         Charge(
@@ -72,16 +71,16 @@ def charges(checkpoint: Checkpoint, run_id: str | None = None) -> list[Charge]:
 
 
 def usage_of(row: Mapping[str, Any]) -> Usage:
-    """The tokens of a row with an outcome's columns, or with sums of them."""
+    """Return the tokens of a row that has an outcome's token columns, or sums of them."""
     tokens: dict[str, Any] = {field: row[field] or 0 for field in BILLED_FIELDS}
     return Usage(**tokens)
 
 
 def repairs(checkpoint: Checkpoint, run_id: str | None = None) -> Repairs:
-    """What asking again with complaints came to, in one run or in all."""
+    """Return the number and cost of repairs, in one run or in all."""
     return Repairs(**checkpoint.row(_BILL["repairs"], run_id=run_id))
 
 
 def waste(checkpoint: Checkpoint, run_id: str | None = None) -> Waste:
-    """What one run, or all, paid for without an answer; as things stand now."""
+    """Return the attempts of one run, or of all, that were billed without a good answer."""
     return Waste(**checkpoint.row(_BILL["waste"], run_id=run_id))

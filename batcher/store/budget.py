@@ -1,4 +1,4 @@
-"""What a budget has to count of the attempts of a checkpoint, in SQL."""
+"""Sums for a budget over the attempts of a checkpoint, in SQL."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,10 +11,11 @@ _BUDGET = queries("budget")
 
 
 @dataclass(frozen=True, slots=True)
-class Counted:
-    """Exact USD: ``spent`` was billed, ``unknown`` may have been billed unseen and is still held.
+class SpentMoney:
+    """The money that a budget has to count, in exact USD.
 
-    ``unbounded`` attempts may have been, too, and nobody knows for how much at most.
+    ``spent`` was billed. ``unknown`` is the most that attempts with unknown billing status can have
+    cost, without the released ones. ``unbounded`` is the number of these attempts without a bound.
     """
 
     spent: Decimal
@@ -22,18 +23,19 @@ class Counted:
     unbounded: int
 
 
-def counted(checkpoint: Checkpoint, since: datetime | None = None) -> Counted:
-    """Add up all attempts ever made, or those sent since a time."""
+def spent_money(checkpoint: Checkpoint, since: datetime | None = None) -> SpentMoney:
+    """Sum up all attempts, or those sent since a time."""
     text = None if since is None else since.isoformat()
-    return Counted(**checkpoint.row(_BUDGET["standing"], since=text))
+    return SpentMoney(**checkpoint.row(_BUDGET["spent_money"], since=text))
 
 
 def release_unknown(checkpoint: Checkpoint, now: datetime) -> tuple[int, Decimal]:
-    """Hold nothing any more for attempts that may have been billed unseen; how many, and how much.
+    """Release the money reserved for attempts whose billing status is unknown.
 
-    Only who holds the lock may: an attempt in flight has no outcome either.
+    Returns the number of these attempts and their reserved money in USD. Call it only while holding
+    the lock, because attempts in flight have no outcome either.
     """
-    ((number, usd),) = checkpoint.rows(_BUDGET["unseen"])
+    ((number, usd),) = checkpoint.rows(_BUDGET["unknown_attempts"])
     if number:
         checkpoint.add(_BUDGET["release"], now=now.isoformat())
     return number, usd

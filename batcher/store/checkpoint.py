@@ -22,11 +22,11 @@ from batcher.errors import CheckpointError, DamageError
 from batcher.store.database import (
     MEMORY_BYTES,
     as_checkpoint_error,
+    checkpoint_error,
     connect,
     fold_on_close,
     sync_files,
     sync_folder,
-    unwritable,
 )
 from batcher.store.migrations import MIGRATIONS, SCHEMA_VERSION, TABLES
 from batcher.store.queries import queries, script
@@ -43,7 +43,7 @@ _WAL_BYTES = 8 << 20
 # items need more than 96 MiB. A larger limit from the start would only cache more blocks.
 _MEMORY_PER_RESPONSE_BYTE = 4 * 2048
 _MEMORY_PER_ITEM = 128
-_MOST_MEMORY_BYTES = min(2 << 30, os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2)
+_MAX_MEMORY_BYTES = min(2 << 30, os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2)
 
 
 class Checkpoint:
@@ -109,7 +109,7 @@ class Checkpoint:
             )
             connection.execute("CHECKPOINT c")
         except duckdb.Error as error:
-            raise unwritable(path, error) from None
+            raise checkpoint_error(path, error) from None
         finally:
             connection.close()
         temporary.rename(path)
@@ -134,7 +134,7 @@ class Checkpoint:
             # After a failed COMMIT no transaction is open.
             with contextlib.suppress(duckdb.Error):
                 self._connection.execute("ROLLBACK")
-            raise unwritable(self.path, error) from None
+            raise checkpoint_error(self.path, error) from None
 
     def raise_memory_limit(self, *, longest_response: int = 0, items: int = 0) -> None:
         """Let DuckDB use more memory for longer responses (bytes) and larger plans; never less."""
@@ -144,7 +144,7 @@ class Checkpoint:
         self._items = max(self._items, items)
         wanted = MEMORY_BYTES + _MEMORY_PER_ITEM * self._items
         wanted += _MEMORY_PER_RESPONSE_BYTE * self._longest_response
-        self.execute(f"SET memory_limit = '{min(wanted, _MOST_MEMORY_BYTES)}B'")
+        self.execute(f"SET memory_limit = '{min(wanted, _MAX_MEMORY_BYTES)}B'")
 
     def add(self, sql: str, **parameters: Any) -> None:
         """Run a statement that adds records; they are on the disk when this returns."""
@@ -178,7 +178,7 @@ class Checkpoint:
         try:
             return self._connection.sql(sql, params=parameters or None).to_arrow_table()
         except duckdb.Error as error:
-            raise unwritable(self.path, error) from None
+            raise checkpoint_error(self.path, error) from None
 
     def with_table(self, name: str, table: Any, sql: str) -> None:
         """Run a statement that reads a pyarrow.Table by this name."""
@@ -224,7 +224,7 @@ class Checkpoint:
             result = self._connection.execute(sql, parameters or None)
             return [column[0] for column in result.description or ()], result.fetchall()
         except duckdb.Error as error:
-            raise unwritable(self.path, error) from None
+            raise checkpoint_error(self.path, error) from None
 
     def _insert(self, table: str, records: list[Any]) -> None:
         rows = to_arrow(records)

@@ -1,7 +1,7 @@
-"""Commits groups of records, and keeps what can be kept once a write has failed.
+"""Commits groups of records, and saves as many records as possible after a failed write.
 
-A failed write may have reached the disk or not, and can leave DuckDB's instance unusable until it
-is closed. So after a failure the checkpoint is opened anew and asked what it holds.
+A failed write may or may not have reached the disk, and DuckDB may be unusable until it is closed.
+So after a failure the checkpoint is opened again, and its records are counted.
 """
 
 from collections import defaultdict
@@ -16,10 +16,10 @@ from batcher.store.records import Record
 
 
 class Committer:
-    """Owns a folder's open checkpoint; belongs to the thread that made it.
+    """Owns a folder's open checkpoint; belongs to the thread that created it.
 
-    ``failure`` is the first write that failed, None while all is well. The ballast is dropped then,
-    so that a full disk has room for what is still to come.
+    ``failure`` is the first failed write, or None. The first failure deletes the ballast, so that
+    a full disk has space for the outcomes of requests in flight.
     """
 
     def __init__(self, folder: Path, ballast: Ballast) -> None:
@@ -30,34 +30,34 @@ class Committer:
 
     @property
     def checkpoint(self) -> Checkpoint:
-        """The open checkpoint; CheckpointError when it cannot be opened again."""
+        """The open checkpoint; raises CheckpointError when it cannot be opened again."""
         if self._open is None:
             self._open = Checkpoint(self._folder)
         return self._open
 
     @property
     def records(self) -> int | None:
-        """How many records the checkpoint holds, for any thread; None while it is closed."""
+        """The number of records in the checkpoint, for any thread; None while it is closed."""
         checkpoint = self._open
         return None if checkpoint is None else checkpoint.records
 
     def write(self, additions: Sequence[tuple[str, Record]]) -> list[bool]:
-        """Commit records with their tables; say of each whether it is on the disk.
+        """Commit pairs of table and record; return for each pair whether it is on the disk.
 
-        All at once while all is well. After a failure each by itself, and attempts not at all: what
-        is not recorded does not leave.
+        One commit holds them all. After a failure each record has its own commit, and attempts are
+        not written, so that they are not sent.
         """
         if self.failure is None:
-            ending = self._commit(additions)
-            if ending is not _Ending.ABSENT:
-                return [ending is _Ending.WRITTEN] * len(additions)
+            result = self._commit(additions)
+            if result is not _Result.ABSENT:
+                return [result is _Result.WRITTEN] * len(additions)
         return [
-            addition[0] != "attempts" and self._commit([addition]) is _Ending.WRITTEN
+            addition[0] != "attempts" and self._commit([addition]) is _Result.WRITTEN
             for addition in additions
         ]
 
     def fold(self) -> None:
-        """Fold the log into the file when it is due; after a failure it only grows."""
+        """Fold the log into the file when it is large; after a failure the log only grows."""
         if self.failure is not None:
             return
         try:
@@ -66,51 +66,52 @@ class Committer:
             self._fail(error)
 
     def close(self) -> None:
-        """Close the checkpoint; what was committed is safe whether this is called or not."""
+        """Close the checkpoint; committed records are safe even without this call."""
         if self._open is not None:
             self._open.close()
             self._open = None
 
-    def _commit(self, additions: Sequence[tuple[str, Record]]) -> "_Ending":
+    def _commit(self, additions: Sequence[tuple[str, Record]]) -> "_Result":
         groups: dict[str, list[Record]] = defaultdict(list)
         for table, record in additions:
             groups[table].append(record)
         try:
-            held = self.checkpoint.records
+            before = self.checkpoint.records
         except CheckpointError:
-            return _Ending.ABSENT  # it could not be opened since the last failure
+            return _Result.ABSENT  # the checkpoint could not be opened since the last failure
         try:
             self.checkpoint.commit(groups)
-        except Exception as error:  # noqa: BLE001 - a thread that died would leave all waiting
+        except Exception as error:  # noqa: BLE001 - if this thread died, all callers would wait forever
             self._fail(error)
-            return self._found(held + len(additions))
-        return _Ending.WRITTEN
+            return self._result_after_failure(before + len(additions))
+        return _Result.WRITTEN
 
-    def _found(self, records: int) -> "_Ending":
-        """Open the checkpoint anew and see whether records whose commit failed are there.
+    def _result_after_failure(self, records: int) -> "_Result":
+        """Open the checkpoint again and check whether it has this many records.
 
-        If they are, they may be in memory only, because a sync has failed: rewriting them tells.
+        After a failed sync they may be in memory only. A successful CHECKPOINT writes them to the
+        disk.
         """
         try:
             if self.checkpoint.records < records:
-                return _Ending.ABSENT
+                return _Result.ABSENT
         except CheckpointError:
-            return _Ending.DOUBTFUL
+            return _Result.DOUBTFUL
         try:
             self.checkpoint.execute("CHECKPOINT c")
         except CheckpointError:
             self.close()
-            return _Ending.DOUBTFUL
-        return _Ending.WRITTEN
+            return _Result.DOUBTFUL
+        return _Result.WRITTEN
 
     def _fail(self, error: Exception) -> None:
-        """Note the first failure, make room, and close what may be unusable."""
+        """Keep the first failure, free the ballast, and close a possibly unusable checkpoint."""
         if self.failure is None:
-            self.failure = self._named(error)
+            self.failure = self._as_checkpoint_error(error)
         self._ballast.drop()
         self.close()
 
-    def _named(self, error: Exception) -> CheckpointError:
+    def _as_checkpoint_error(self, error: Exception) -> CheckpointError:
         if is_full(str(error)):
             return disk_full(self._folder)
         if isinstance(error, CheckpointError):
@@ -118,9 +119,9 @@ class Committer:
         return CheckpointError(f"writing to {self._folder} failed ({type(error).__name__})")
 
 
-class _Ending(Enum):
-    """What a commit came to; what is doubtful must not be written a second time."""
+class _Result(Enum):
+    """The result of a commit; a doubtful group must not be written a second time."""
 
     WRITTEN = "on the disk"
-    ABSENT = "nothing of it is there"
-    DOUBTFUL = "it may be there"
+    ABSENT = "no record is there"
+    DOUBTFUL = "the records may be there"

@@ -1,4 +1,4 @@
-"""How a checkpoint's database is reached: DuckDB's settings, and its errors in our words."""
+"""DuckDB's settings for a checkpoint, and its errors as CheckpointError."""
 
 import contextlib
 import os
@@ -28,14 +28,16 @@ _DAMAGED = re.compile(
     "corrupt|not a valid DuckDB|could not read (enough|all)|WAL (file|was|does)|deseriali[sz]e",
     re.IGNORECASE,
 )
-_TO_DOCTOR = "the file is damaged: batcher doctor JOB says how much, and saves what can be read"
+_DOCTOR_HINT = (
+    "the file is damaged: batcher doctor JOB reports the damage and saves the readable part"
+)
 
 
 def connect(path: Path, *, is_read_only: bool) -> duckdb.DuckDBPyConnection:
-    """Attach a database file as ``c``; the connection reaches nothing but it.
+    """Attach a database file as ``c``; the connection can access no other file.
 
-    Its log stays as it is when the connection is closed, until ``fold_on_close``. Raises
-    CheckpointError for a file that cannot be opened.
+    Closing the connection leaves the write-ahead log as it is, unless ``fold_on_close`` was called.
+    Raises CheckpointError when the file cannot be opened.
     """
     connection = duckdb.connect(
         ":memory:", config={**_SETTINGS, "temp_directory": str(path.parent / "spill")}
@@ -45,7 +47,7 @@ def connect(path: Path, *, is_read_only: bool) -> duckdb.DuckDBPyConnection:
     try:
         connection.execute("PRAGMA disable_checkpoint_on_shutdown")
         connection.execute(f"ATTACH '{quoted}' AS c ({mode}); USE c")
-        # From here on the connection reaches nothing but this file.
+        # From here on the connection can access no other file.
         connection.execute("SET TimeZone = 'UTC'; SET python_enable_replacements = false")
         connection.execute("SET enable_external_access = false")
     except duckdb.Error as error:
@@ -53,19 +55,22 @@ def connect(path: Path, *, is_read_only: bool) -> duckdb.DuckDBPyConnection:
         if is_full(str(error)):
             raise disk_full(path.parent) from None
         if _is_damage(error):
-            raise DamageError(_reason(path, error), hint=_TO_DOCTOR) from None
-        hint = "nothing was changed; make the file readable"
+            raise DamageError(_reason(path, error), hint=_DOCTOR_HINT) from None
+        hint = "make the file readable; nothing was changed"
         raise CheckpointError(_reason(path, error), hint=hint) from None
     return connection
 
 
 def fold_on_close(connection: duckdb.DuckDBPyConnection) -> None:
-    """Let closing fold the log into the file, which then cannot be told from a whole one's."""
+    """Make closing fold the log into the file; call it only for a complete checkpoint.
+
+    Afterwards nobody can see that a part of the log was missing.
+    """
     connection.execute("PRAGMA enable_checkpoint_on_shutdown")
 
 
 def sync_folder(folder: Path) -> None:
-    """Make the names in a folder durable."""
+    """Make the file names in a folder durable."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(descriptor)
@@ -74,7 +79,7 @@ def sync_folder(folder: Path) -> None:
 
 
 def sync_files(*paths: Path) -> None:
-    """Make the content of those files durable that are there."""
+    """Make the content of files durable; files that do not exist are skipped."""
     for path in paths:
         with contextlib.suppress(FileNotFoundError), path.open("rb") as file:
             os.fsync(file.fileno())
@@ -82,37 +87,37 @@ def sync_files(*paths: Path) -> None:
 
 @contextlib.contextmanager
 def as_checkpoint_error(path: Path) -> Iterator[None]:
-    """Raise what the operating system refuses as a CheckpointError about a file."""
+    """Raise an OSError as a CheckpointError that names this file."""
     try:
         yield
     except OSError as error:
-        raise unwritable(path, error) from None
+        raise checkpoint_error(path, error) from None
 
 
-def unwritable(path: Path, error: Exception) -> CheckpointError:
-    """Say why a statement failed, without quoting what was written."""
+def checkpoint_error(path: Path, error: Exception) -> CheckpointError:
+    """Describe why a statement failed, with a hint; the text quotes no record."""
     if is_full(str(error)):
         return disk_full(path.parent)
     if _is_damage(error):
-        return DamageError(_reason(path, error), hint=_TO_DOCTOR)
+        return DamageError(_reason(path, error), hint=_DOCTOR_HINT)
     if isinstance(error, duckdb.OutOfMemoryException):
-        hint = "everything recorded is kept; run the same command again with more memory free"
+        hint = "free some memory, then run the same command again: everything recorded is kept"
     else:
         hint = (
-            "see that the disk has room and the folder is writable, then run the same command "
-            "again: everything recorded is kept"
+            "check that the disk has free space and the folder is writable, then run the same "
+            "command again: everything recorded is kept"
         )
     return CheckpointError(_reason(path, error), hint=hint)
 
 
 def _is_damage(error: Exception) -> bool:
-    """Whether DuckDB met something in the file that it did not write."""
+    """Return whether DuckDB found content in the file that it did not write."""
     is_internal = isinstance(error, duckdb.InternalException)
     return is_internal or _DAMAGED.search(str(error)) is not None
 
 
 def _reason(path: Path, error: Exception) -> str:
-    """Say what happened: DuckDB's first line; its others, and Arrow's, may quote a record."""
+    """Return the first line of DuckDB's message; other lines, and Arrow's, may quote a record."""
     is_shown = isinstance(error, duckdb.Error | OSError)
     reason = str(error).split("\n", 1)[0] if is_shown else f"{type(error).__name__} in a record"
     return f"{path}: {reason}"

@@ -1,6 +1,6 @@
-"""Room on the disk: how much there is, and a ballast to throw off when there is none.
+"""Free disk space, and the ballast: a file whose deletion frees space on a full disk.
 
-Answers that are in flight when the disk fills are paid for; the ballast is room held for them.
+Requests in flight when the disk fills are paid for. The ballast reserves space for their responses.
 """
 
 import contextlib
@@ -14,37 +14,38 @@ from batcher.errors import CheckpointError
 
 BALLAST_BYTES = 64 << 20
 LOG_BYTES = 24 << 20
-"""What the checkpoint may need besides answers: its log, a copy of it, and the file's growth."""
+"""Space that a run needs besides responses: for the log, a copy of it, and a larger file."""
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 def free_bytes(folder: Path) -> int:
-    """How much this user may still write on the folder's disk."""
+    """Return how many bytes this user can still write to the folder's disk."""
     disk = os.statvfs(folder)
     return disk.f_bavail * disk.f_frsize
 
 
 def is_full(reason: str) -> bool:
-    """Whether a failure's text, DuckDB's or the system's, says that a disk or a quota is full."""
+    """Return whether an error text of DuckDB or the system reports a full disk or quota."""
     return any(os.strerror(number) in reason for number in _FULL)
 
 
 def disk_full(folder: Path) -> CheckpointError:
-    """Say that a disk is full, how much room is left, and what to do about it."""
+    """Return an error with the free space of a full disk and the space that a run needs."""
     needed = (BALLAST_BYTES + LOG_BYTES) >> 20
     return CheckpointError(
         f"the disk is full: {folder} has {free_bytes(folder) / (1 << 20):,.1f} MiB left",
-        hint=f"make room, at least {needed} MiB, then run the same command again: "
+        hint=f"free at least {needed} MiB, then run the same command again: "
         "everything recorded is kept",
     )
 
 
 class Ballast:
-    """A file of 64 MiB in a state folder, there from ``__enter__`` to ``__exit__``.
+    """A file of 64 MiB in a state folder; exists from ``__enter__`` to ``__exit__``.
 
-    It is really allocated, not only long. Raises CheckpointError when it cannot be made, or leaves
-    too little for the log of a run. ``drop`` may be called from any thread, and more than once.
+    Its blocks are allocated: it is not a sparse file. Raises CheckpointError when the file cannot
+    be created, or when too little space remains for the log of a run. Any thread may call ``drop``,
+    more than once.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -52,7 +53,7 @@ class Ballast:
         self._path = folder / "ballast"
 
     def __enter__(self) -> None:
-        self.drop()  # a killed run left it
+        self.drop()  # a killed run may have left one
         try:
             self._allocate()
         except OSError as error:
@@ -72,14 +73,14 @@ class Ballast:
         self.drop()
 
     def drop(self) -> None:
-        """Give its room to whoever needs it."""
+        """Delete the file, which frees its space."""
         with contextlib.suppress(OSError):
             self._path.unlink()
 
     def _allocate(self) -> None:
         descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
-            if sys.platform == "darwin":  # which cannot allocate without writing
+            if sys.platform == "darwin":  # macOS cannot allocate blocks without writing
                 for _ in range(BALLAST_BYTES >> 20):
                     os.write(descriptor, bytes(1 << 20))
             else:

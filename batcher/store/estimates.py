@@ -1,4 +1,4 @@
-"""What the cost of a plan is estimated from, in SQL; plan first."""
+"""Data for the cost estimate of a plan, in SQL; make the plan first."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,19 +13,19 @@ from batcher.store.queries import queries
 
 _ESTIMATING = queries("estimating")
 
-MOST_ANSWERS = 20_000
-"""From so many answers on more make no difference."""
+MAX_ANSWERS = 20_000
+"""The most answers to learn from; more do not change the estimate."""
 
 Row = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Figures:
-    """What is to be sent, and what was answered; columns as in estimating.sql.
+class EstimateData:
+    """Requests to send and answered requests; the columns are those of estimating.sql.
 
-    ``cached`` is what is read from the prompt cache and written into it, by price group.
-    ``latency_s`` is the mean of all answers and ``slowest_s`` that of one in a hundred, None when
-    there are none.
+    ``cached`` has the tokens read from and written to the prompt cache, by price group.
+    ``latency_s`` is the mean latency of all answers and ``slowest_s`` their 99th percentile; both
+    are None without answers.
     """
 
     buckets: list[Row]
@@ -35,15 +35,17 @@ class Figures:
     slowest_s: float | None
 
 
-def figures(checkpoint: Checkpoint, items: Sequence[int] | pa.Array, *, is_shared: bool) -> Figures:
-    """Collect them for these items; ``is_shared`` says that some of them share a prefix.
+def estimate_data(
+    checkpoint: Checkpoint, items: Sequence[int] | pa.Array, *, is_shared: bool
+) -> EstimateData:
+    """Collect the data for these items; ``is_shared``: some of them share a prefix.
 
-    The prefixes that were found last count, so find those of the same items first.
+    Call ``shared_prefixes`` with the same items before, because its result is used.
     """
     ((latency_s, slowest_s),) = checkpoint.rows(_ESTIMATING["speed"])
-    return Figures(
-        buckets=_of(checkpoint, "buckets", items),
-        answered=checkpoint.table(_ESTIMATING["answered_pairs"], most=MOST_ANSWERS).to_pylist(),
+    return EstimateData(
+        buckets=_rows_of(checkpoint, "buckets", items),
+        answered=checkpoint.table(_ESTIMATING["answered_pairs"], limit=MAX_ANSWERS).to_pylist(),
         cached=checkpoint.table(_ESTIMATING["cached_tokens"]).to_pylist() if is_shared else [],
         latency_s=latency_s,
         slowest_s=slowest_s,
@@ -51,39 +53,39 @@ def figures(checkpoint: Checkpoint, items: Sequence[int] | pa.Array, *, is_share
 
 
 def predicted_of(checkpoint: Checkpoint, items: Sequence[int]) -> list[Row]:
-    """What was estimated of some items."""
-    return _of(checkpoint, "predicted_of", items)
+    """Return the estimated prompt tokens of some items."""
+    return _rows_of(checkpoint, "predicted_of", items)
 
 
-def drawn(
+def draw_items(
     checkpoint: Checkpoint, items: Sequence[int] | pa.Array, number: int, classes: int
 ) -> list[int]:
-    """Draw so many of the items, about as many from each of some classes of length.
+    """Draw ``number`` of the items, about equally many from each class of length.
 
-    The draw is as good as by lot and always the same; a larger one holds a smaller one.
+    The draw is effectively random and always the same; a larger draw includes a smaller one.
     """
-    rows = _of(checkpoint, "drawn", items, number=number, classes=classes)
+    rows = _rows_of(checkpoint, "draw_items", items, number=number, classes=classes)
     return [row["item"] for row in rows]
 
 
-def worst_of(
+def worst_cases_of(
     checkpoint: Checkpoint, items: Sequence[int], attempts: int
 ) -> tuple[Decimal | None, Decimal | None]:
-    """Bound what sending some items costs with so many attempts of each that may be billed.
+    """Return the most that sending some items can cost, in USD, and the least worst case of one.
 
-    And the least bound of one attempt; None without bounds.
+    ``attempts`` attempts of each item may be billed. Both are None when an item has no bound.
     """
     with checkpoint.named_table("items", pa.table({"item": items})):
-        ((worst, repairs, least, is_unbounded),) = checkpoint.rows(_ESTIMATING["worst_of"])
+        ((worst, repairs, least, is_unbounded),) = checkpoint.rows(_ESTIMATING["worst_cases_of"])
     if is_unbounded or worst is None:
         return None, None
     return total([product(worst, attempts), repairs]), least
 
 
-def _of(
+def _rows_of(
     checkpoint: Checkpoint, query: str, items: Sequence[int] | pa.Array, **parameters: Any
 ) -> list[Row]:
-    """Ask about some items."""
+    """Run a query over some items, which it reads from the table ``items``."""
     with checkpoint.named_table("items", pa.table({"item": items})):
         rows: list[Row] = checkpoint.table(_ESTIMATING[query], **parameters).to_pylist()
     return rows

@@ -1,7 +1,7 @@
-"""The lock that keeps a checkpoint to one process.
+"""The lock that lets only one process use a checkpoint.
 
-It is a ``flock`` on a file of its own: DuckDB's own lock is lost as soon as the process opens and
-closes the database file in any other way, and ours is free the moment its holder dies.
+It is a ``flock`` on a separate file, because DuckDB's own lock is lost as soon as the process opens
+and closes the database file in another way. The lock is free as soon as its holder dies.
 """
 
 import contextlib
@@ -19,16 +19,16 @@ from types import TracebackType
 from batcher.errors import CheckpointError, LockedError
 from batcher.store.database import as_checkpoint_error
 
-_LOOKS = 20
-_LOOK_EVERY_S = 0.02
+_READ_TRIES = 20
+_READ_EVERY_S = 0.02
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
 @dataclass(frozen=True, slots=True)
 class Holder:
-    """The process that holds a job: pid, host, the host's boot, and when it began.
+    """The process that holds a job's lock: pid, host, boot of the host, and start time.
 
-    ``process_start`` tells it from a later process with the same pid; see ``process_start``.
+    ``process_start`` distinguishes it from a later process with the same pid.
     """
 
     pid: int
@@ -39,14 +39,14 @@ class Holder:
 
     @classmethod
     def this_process(cls, now: datetime) -> "Holder":
-        """Describe ourselves."""
+        """Describe this process."""
         pid, started_at = os.getpid(), now.isoformat(timespec="seconds")
         return cls(pid, socket.gethostname(), _boot_id(), started_at, process_start(pid))
 
-    def is_gone(self) -> bool:
-        """Whether it was a process of this boot of this computer that has ended."""
-        is_ours = (self.host, self.boot_id) == (socket.gethostname(), _boot_id())
-        if not is_ours or self.process_start is None:
+    def has_ended(self) -> bool:
+        """Return whether the process has ended; False for another computer or an earlier boot."""
+        is_local = (self.host, self.boot_id) == (socket.gethostname(), _boot_id())
+        if not is_local or self.process_start is None:
             return False
         return process_start(self.pid) != self.process_start
 
@@ -59,23 +59,23 @@ def _boot_id() -> str:
 
 
 def process_start(pid: int) -> int | None:
-    """When a process of this computer began, in clock ticks since its boot.
+    """Return the start time of a process on this computer, in clock ticks since the boot.
 
-    None when there is no such process, or no /proc to ask.
+    None when there is no such process, or no /proc.
     """
     try:
         stat = Path(f"/proc/{pid}/stat").read_bytes()
     except OSError:
         return None
-    # The name may hold anything, spaces and parentheses too; the fields after it are numbers.
+    # The process name may have spaces and parentheses; the fields after it are numbers.
     return int(stat.rpartition(b")")[2].split()[19])
 
 
 @dataclass(frozen=True, slots=True)
 class _Hints:
-    """What to do when another process holds the job, and when its folder is read-only."""
+    """Hints for a job that another process has locked, and for a read-only folder."""
 
-    held: str
+    locked: str
     read_only: str
 
 
@@ -84,16 +84,16 @@ _RUN_HINTS = _Hints(
 )
 _OTHER_HINTS = _Hints(
     "wait for it to end: batcher status JOB --wait",
-    "make the folder writable, or copy it with the job file to where it is",
+    "make the folder writable, or copy it and the job file to a writable place",
 )
 
 
 class Lock:
     """Holds a folder's lock from construction to ``release``.
 
-    Raises LockedError, which names the holder, when another process has it; with ``waiting`` it
-    tells that once whom it waits for, and waits. A signal whose handler raises ends the wait.
-    ``for_run``: the hints may name what only a run can do.
+    When another process holds it, raises LockedError, which names that process. With ``waiting`` it
+    waits instead, after one call of ``waiting`` with a message that names the process. A signal
+    handler that raises ends the wait. With ``for_run`` the hints may name options of ``run``.
     """
 
     def __init__(
@@ -106,8 +106,8 @@ class Lock:
         waiting: Callable[[str], None] | None = None,
     ) -> None:
         hints = _RUN_HINTS if for_run else _OTHER_HINTS
-        open_it = _opened_to_read if is_shared else _opened
-        self._descriptor = open_it(folder, hints)
+        open_file = _open_to_read if is_shared else _open
+        self._descriptor = open_file(folder, hints)
         if self._descriptor is None:
             return
         try:
@@ -115,13 +115,13 @@ class Lock:
                 mode = fcntl.LOCK_SH if is_shared else fcntl.LOCK_EX
                 _acquire(self._descriptor, mode, waiting, hints)
             if not is_shared:
-                _sign(self._descriptor, holder)
+                _write_holder(self._descriptor, holder)
         except BaseException:
             self.release()
             raise
 
     def release(self) -> None:
-        """Let the next process in."""
+        """Release the lock, so that the next process can take it."""
         if self._descriptor is not None:
             os.close(self._descriptor)
             self._descriptor = None
@@ -139,12 +139,12 @@ class Lock:
 
 
 def check_lock(folder: Path) -> None:
-    """See that a run could lock a folder; leaves no lock file where there is none."""
+    """Check that a run can open a folder's lock file; creates no lock file."""
     if (folder / "lock").exists():
-        os.close(_opened(folder, _RUN_HINTS))
+        os.close(_open(folder, _RUN_HINTS))
 
 
-def _opened(folder: Path, hints: _Hints) -> int:
+def _open(folder: Path, hints: _Hints) -> int:
     path = folder / "lock"
     try:
         return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -152,14 +152,14 @@ def _opened(folder: Path, hints: _Hints) -> int:
         raise CheckpointError(f"{path}: {error.strerror}", hint=hints.read_only) from None
 
 
-def _opened_to_read(folder: Path, hints: _Hints) -> int | None:
-    """Open the file of a folder that may be an archive; None when nobody can make one there."""
+def _open_to_read(folder: Path, hints: _Hints) -> int | None:
+    """Open the lock file of a folder; None when a read-only folder has none."""
     path = folder / "lock"
     with contextlib.suppress(OSError):
         return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     if folder.is_dir() and not path.exists() and not os.access(folder, os.W_OK):
         return None
-    return _opened(folder, hints)
+    return _open(folder, hints)
 
 
 def _acquire(
@@ -168,35 +168,35 @@ def _acquire(
     try:
         fcntl.flock(descriptor, mode | fcntl.LOCK_NB)
     except BlockingIOError:
-        other = _holder(descriptor)
+        holder = _holder(descriptor)
         if waiting is None:
-            raise LockedError(f"this job is held by {other}", hint=hints.held) from None
-        waiting(f"waiting for {other}, which holds this job")
+            raise LockedError(f"this job is locked by {holder}", hint=hints.locked) from None
+        waiting(f"waiting for {holder}, which has locked this job")
         fcntl.flock(descriptor, mode)
 
 
-def _sign(descriptor: int, holder: Holder) -> None:
-    """Write down who holds it; on a full disk it is held without a name."""
+def _write_holder(descriptor: int, holder: Holder) -> None:
+    """Write the holder to the lock file; a full disk is no error, the lock then has no name."""
     with contextlib.suppress(OSError):
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, json.dumps(asdict(holder)).encode(), 0)
 
 
 def _holder(descriptor: int) -> str:
-    """Say who has the lock: a run, which wrote itself down, or commands that only read."""
+    """Name the holder: the process in the lock file, or a command with a shared lock."""
     try:
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except OSError:
-        return _signature(descriptor)
+        return _recorded_holder(descriptor)
     return "a command that reads it"
 
 
-def _signature(descriptor: int) -> str:
-    """Who wrote itself down; one that has just got the lock may need a moment for that."""
-    for _ in range(_LOOKS):
+def _recorded_holder(descriptor: int) -> str:
+    """Return the process in the lock file; a new holder may need a moment to write it."""
+    for _ in range(_READ_TRIES):
         with contextlib.suppress(ValueError, TypeError):
             holder = Holder(**json.loads(os.pread(descriptor, 4096, 0)))
-            if not holder.is_gone():
+            if not holder.has_ended():
                 return str(holder)
-        time.sleep(_LOOK_EVERY_S)
+        time.sleep(_READ_EVERY_S)
     return "another process"

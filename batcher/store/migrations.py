@@ -1,4 +1,4 @@
-"""The version of the checkpoint's schema, its tables, and how older ones become today's."""
+"""The version of the checkpoint's schema, its tables, and the migrations from older versions."""
 
 from collections.abc import Mapping
 
@@ -9,7 +9,7 @@ MIGRATIONS: Mapping[int, str] = {
     1: script("migration_1_to_2"),
     2: script("migration_2_to_3"),
 }
-"""SQL that leads from a schema version to the next; every one from 1 on stays here for ever."""
+"""SQL that migrates a schema version to the next one; all versions from 1 on stay supported."""
 
 TABLES = (
     "runs",
@@ -21,4 +21,4 @@ TABLES = (
     "price_tables",
     "releases",
 )
-"""The tables whose rows are the records that a checkpoint must never hold less of."""
+"""The tables whose rows count as records; their number must never decrease."""

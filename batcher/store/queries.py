@@ -5,12 +5,12 @@ from importlib import resources
 
 
 def script(name: str) -> str:
-    """A whole .sql file."""
+    """Return the text of an .sql file."""
     return resources.files("batcher.store").joinpath("sql", f"{name}.sql").read_text("utf-8")
 
 
 @cache
 def queries(name: str) -> dict[str, str]:
-    """The queries of a .sql file by the name in their ``-- name:`` line."""
+    """Return the queries of an .sql file, by the name in their ``-- name:`` line."""
     parts = script(name).split("-- name: ")[1:]
     return {part.split("\n", 1)[0].strip(): part.split("\n", 1)[1].strip() for part in parts}

@@ -1,4 +1,4 @@
-"""What the checkpoint records, and its columns."""
+"""The records of a checkpoint, and the types of their columns."""
 
 from dataclasses import dataclass, fields
 from datetime import datetime
@@ -17,7 +17,7 @@ _USD = pa.decimal128(38, 18)
 
 @dataclass(frozen=True, slots=True)
 class RunStart:
-    """A run that begins."""
+    """The start of a run."""
 
     run_id: str
     started_at: datetime
@@ -33,7 +33,7 @@ class RunStart:
 
 @dataclass(frozen=True, slots=True)
 class UsedPrices:
-    """A price table that a run uses, as text under its digest."""
+    """A price table that a run uses: its digest and its JSON text."""
 
     digest: str
     prices: str
@@ -41,7 +41,7 @@ class UsedPrices:
 
 @dataclass(frozen=True, slots=True)
 class RunEnd:
-    """A run that ended by itself."""
+    """The end of a run; a killed run has none."""
 
     run_id: str
     ended_at: datetime
@@ -50,7 +50,7 @@ class RunEnd:
 
 @dataclass(frozen=True, slots=True)
 class Intent:
-    """An attempt about to be sent, and the most it can cost."""
+    """An attempt that is about to be sent; ``worst_case_usd`` is the most that it can cost."""
 
     attempt_id: int
     fingerprint: bytes
@@ -62,7 +62,7 @@ class Intent:
 
 @dataclass(frozen=True, slots=True)
 class OutcomeRecord:
-    """What came of an attempt: our verdict, its usage and exact cost, and the answer as it came."""
+    """The outcome of an attempt: verdict, usage, exact cost, and the response body as received."""
 
     attempt_id: int
     fingerprint: bytes
@@ -92,7 +92,7 @@ class OutcomeRecord:
 
 @dataclass(frozen=True, slots=True)
 class PlanRecord:
-    """One answer the input asks for; see the columns of ``plan`` in planning.sql."""
+    """An item, one answer that the input asks for; planning.sql explains the columns."""
 
     item: int
     ordinal: int
@@ -108,14 +108,14 @@ class PlanRecord:
     reason: str | None
     price_group: str | None = None
     prompt_tokens: float | None = None
-    most_prompt_tokens: int | None = None
+    max_prompt_tokens: int | None = None
     max_tokens: int | None = None
     repairs_usd: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class PrefixRecord:
-    """One beginning of an item's prompt that other items may share; see planning.sql."""
+    """A prefix of an item's prompt, which other items may share; see planning.sql."""
 
     item: int
     level: int
@@ -124,7 +124,7 @@ class PrefixRecord:
 
 
 PACKED_ABOVE_BYTES = 1024
-"""Answers longer than this lie in the checkpoint as a zstd frame; never change it."""
+"""Longer response bodies are stored as a zstd frame. Never change this: readers depend on it."""
 
 Record = RunStart | RunEnd | UsedPrices | Intent | OutcomeRecord | PlanRecord | PrefixRecord
 
@@ -152,7 +152,7 @@ _TYPES: dict[str, pa.DataType] = {
     **dict.fromkeys(
         [
             "attempt_id", "pid", "item", "body_bytes", "ordinal", "line", "max_tokens",
-            "most_prompt_tokens", *TOKEN_FIELDS,
+            "max_prompt_tokens", *TOKEN_FIELDS,
         ],
         pa.int64(),
     ),
@@ -160,7 +160,7 @@ _TYPES: dict[str, pa.DataType] = {
 
 
 def to_arrow(records: "list[Any]") -> pa.Table:
-    """Turn records of one class into a table with a column for each field."""
+    """Convert records of one class to a table with a column for each field."""
     names = [field.name for field in fields(records[0])]
     columns = zip(*map(attrgetter(*names), records), strict=True)
     values = dict(zip(names, columns, strict=True))
@@ -173,12 +173,12 @@ def to_arrow(records: "list[Any]") -> pa.Table:
 
 
 def packed(body: bytes) -> bytes:
-    """Compress a long answer: DuckDB handles 2,048 of them at once, whatever they weigh."""
+    """Compress a long response body: DuckDB handles 2,048 rows at once, whatever their size."""
     return body if len(body) <= PACKED_ABOVE_BYTES else zstandard.compress(body, 3)
 
 
 def unpacked(body: bytes | None, body_bytes: int | None) -> bytes | None:
-    """Undo ``packed``; ``body_bytes`` is the size of the answer as it came."""
+    """Decompress a body that ``packed`` returned; ``body_bytes`` is its original size."""
     if body is None or body_bytes is None or body_bytes <= PACKED_ABOVE_BYTES:
         return body
     return zstandard.decompress(body, max_output_size=body_bytes)

@@ -1,4 +1,4 @@
-"""Failed rows that are asked again, in SQL."""
+"""Failed rows that a retry sends again, in SQL."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,12 +14,12 @@ _RETRYING = queries("retrying")
 
 @dataclass(frozen=True, slots=True)
 class Retries:
-    """What asking failed rows again comes to.
+    """The requests of a retry, and their cost at most.
 
-    ``by_type`` has, for each error type, its rows and how many requests they are; a row that
-    cannot be asked, or asks the same as another, is none of its own. ``worst_case_usd`` bounds one
-    attempt of each, ``repairs_usd`` all that asking again with a complaint may add, and
-    ``min_worst_case_usd`` is the least of the bounds. ``items`` are those sent.
+    ``by_type`` has, for each error type, the number of failed rows and of requests to send: a row
+    without a request, or with the same request as another row, adds none. ``worst_case_usd`` is the
+    most that one attempt of each request can cost, ``repairs_usd`` the most that repairs can add,
+    and ``min_worst_case_usd`` the smallest worst case of a request. ``items`` are sent.
     """
 
     by_type: dict[str, tuple[int, int]]
@@ -30,22 +30,22 @@ class Retries:
     items: Sequence[int]
 
 
-def keep_other_form(checkpoint: Checkpoint) -> None:
-    """Take the plan that was just made as what failed rows ask now; then plan the job as it is."""
-    checkpoint.execute(_RETRYING["keep_plan"])
+def keep_variant(checkpoint: Checkpoint) -> None:
+    """Keep the plan just made as the variant that failed rows send; then plan the job itself."""
+    checkpoint.execute(_RETRYING["keep_variant"])
 
 
 def find_retries(checkpoint: Checkpoint, only: Sequence[str]) -> Retries:
-    """Find the failed rows, all or those of some error types or statuses; plan first."""
+    """Find the failed rows, all or those with some error types or statuses; plan first."""
     begin_results(checkpoint)
     checkpoint.execute(_RETRYING["create_retries"], only=list(only))
-    counted = checkpoint.rows(_RETRYING["count_retries"])
+    counts = checkpoint.rows(_RETRYING["count_retries"])
     sums: dict[str, Any] = checkpoint.row(_RETRYING["sum_retries"])
     items = checkpoint.table(_RETRYING["retried_items"]).column("item").to_pylist()
-    by_type = {kind: (rows, sent) for kind, rows, sent in counted}
+    by_type = {kind: (rows, sent) for kind, rows, sent in counts}
     return Retries(by_type, items=items, **sums)
 
 
-def note_replacements(checkpoint: Checkpoint, run_id: str) -> None:
-    """Remember which request answers for which from now on, before it is sent."""
-    checkpoint.add(_RETRYING["note_replacements"], run_id=run_id)
+def record_replacements(checkpoint: Checkpoint, run_id: str) -> None:
+    """Record which request replaces which, before it is sent."""
+    checkpoint.add(_RETRYING["record_replacements"], run_id=run_id)

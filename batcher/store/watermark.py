@@ -1,9 +1,8 @@
-"""How much a checkpoint once held, in a small file beside it.
+"""The number of records that a checkpoint had, in a small file beside it.
 
-DuckDB opens a database whose write-ahead log was cut short, or was not copied along, without a
-word: it just holds less. So the number of records ever committed is kept outside of it. It is
-written after each commit and never before: it may lag behind after a power cut, and never claims
-a record that was not on the disk.
+When a write-ahead log is truncated or was not copied, DuckDB opens the database without an error,
+with fewer records. So the number of committed records is kept outside the database. It is written
+after each commit, never before: after a power cut it may be too small, but never too large.
 """
 
 import os
@@ -16,17 +15,17 @@ _FORMAT = "{records:020} {check:08x}\n"
 
 
 class Watermark:
-    """The file of one folder; written in place, in two slots by turns.
+    """The watermark file of a folder; has two slots, which are overwritten alternately.
 
-    A write that a power cut tore spoils one slot and leaves the other.
+    When a power cut interrupts a write, one slot is damaged and the other stays valid.
     """
 
     def __init__(self, folder: Path) -> None:
         self.path = folder / FILE_NAME
-        self._turn = 0
+        self._next_slot = 0
 
     def read(self) -> int:
-        """Return the number of records that were committed; 0 when nothing says so."""
+        """Return the number of committed records; 0 when there is no valid slot."""
         try:
             content = self.path.read_bytes()
         except FileNotFoundError:
@@ -35,19 +34,19 @@ class Watermark:
         return max(map(_records, slots))
 
     def write(self, records: int) -> None:
-        """Note a number of records; it survives a kill at once, a power cut a moment later."""
+        """Write the number of records; safe from a kill at once, from a power cut moments later."""
         check = zlib.crc32(b"%d" % records)
         slot = _FORMAT.format(records=records, check=check).encode()
         descriptor = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
-            os.pwrite(descriptor, slot, self._turn * _SLOT_BYTES)
+            os.pwrite(descriptor, slot, self._next_slot * _SLOT_BYTES)
         finally:
             os.close(descriptor)
-        self._turn = 1 - self._turn
+        self._next_slot = 1 - self._next_slot
 
 
 def _records(slot: bytes) -> int:
-    """Read one slot; 0 when it is torn or was never written."""
+    """Read one slot; 0 when it is damaged or was never written."""
     try:
         records, check = slot.rstrip(b"\0\n").split(b" ")
         number = int(records)

@@ -1,8 +1,8 @@
-"""The one thread that owns the checkpoint, and groups what is written to it.
+"""The thread that owns the checkpoint and commits records in groups.
 
-Records that arrive within a few milliseconds share a commit, because a commit costs the same
-whether it holds one record or a hundred. Whoever adds a record waits on a future that is done
-when the record is on the disk. DuckDB stays off the main thread, where a Ctrl-C would abort it.
+Records that arrive within a few milliseconds share a commit, because a commit of one record takes
+as long as a commit of a hundred. Each added record has a future that is done when the record is on
+the disk. DuckDB does not run on the main thread, because Ctrl-C would abort it there.
 """
 
 import asyncio
@@ -32,9 +32,9 @@ GROUP_S = 0.01
 
 
 class CheckpointCall(Protocol):
-    """Calls functions of the checkpoint in the thread that owns it: ``Writer.call``, for instance.
+    """Calls a function with the checkpoint in the thread that owns it, as ``Writer.call`` does.
 
-    Named ``db`` where it is a parameter.
+    Parameters of this type are named ``db``.
     """
 
     def __call__(
@@ -44,7 +44,7 @@ class CheckpointCall(Protocol):
         *args: P.args,
         **kwargs: P.kwargs,
     ) -> T:
-        """Return ``function(checkpoint, *args, **kwargs)``; raises what that raises."""
+        """Return ``function(checkpoint, *args, **kwargs)``; raise what the function raises."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,14 +63,14 @@ class _Call:
 
 
 class Writer:
-    """Opens a folder's checkpoint in a thread of its own and closes it with ``close``.
+    """Opens a folder's checkpoint in its own thread; ``close`` closes it.
 
-    ``create`` is called first, in the same thread, with the folder.
+    The thread calls ``create`` with the folder first.
 
-    Once a write has failed no attempt is recorded any more: a run must not go on paying for answers
-    that it cannot keep. What has come back is still written, each record by itself, into the room
-    of the ``ballast``, which a run enters before it sends. The future of whatever could not be
-    written ends with the first failure.
+    After a failed write no attempt is recorded any more, because a run must not pay for responses
+    that it cannot record. Outcomes are still written, one record at a time, into the disk space of
+    the ``ballast``, which a run enters before it sends. The future of a record that could not be
+    written raises the first failure.
     """
 
     def __init__(self, folder: Path, create: Callable[[Path], None] = lambda _: None) -> None:
@@ -89,12 +89,12 @@ class Writer:
 
     @property
     def failure(self) -> CheckpointError | None:
-        """The first write that failed."""
+        """The first write that failed, or None."""
         return self._committer.failure
 
     @property
     def records(self) -> int | None:
-        """How many records the checkpoint holds; may be asked from any thread."""
+        """The number of records in the checkpoint, for any thread; None while it is closed."""
         return self._committer.records
 
     def add(self, table: str, record: Record) -> asyncio.Future[None]:
@@ -112,19 +112,19 @@ class Writer:
     ) -> T:
         """Call a function with the checkpoint in its thread, after all records added before.
 
-        Returns what ``function(checkpoint, *args, **kwargs)`` returns; raises what it raises.
+        Returns ``function(checkpoint, *args, **kwargs)``; raises what the function raises.
         """
         done: Future[T] = Future()
         self._queue.put(_Call(function, args, kwargs, done))
         return done.result()
 
     def close(self) -> None:
-        """Write what is left and close the file."""
+        """Write the remaining records and close the file."""
         self._queue.put(None)
         try:
             self._thread.join()
         finally:
-            # Not even a signal ends this wait: a thread that is in DuckDB when Python ends aborts.
+            # Wait even after a signal: the process aborts if Python exits while DuckDB is running.
             self._thread.join()
 
     def _serve(
@@ -139,20 +139,20 @@ class Writer:
         opened.set_result(committer)
         try:
             while True:
-                group, after = self._next_group()
+                group, next_item = self._next_group()
                 if group:
                     _commit(committer, group)
-                if after is None:
+                if next_item is None:
                     return
-                if isinstance(after, _Call):
-                    _answer(after, committer)
+                if isinstance(next_item, _Call):
+                    _run_call(next_item, committer)
         finally:
             committer.close()
 
     def _next_group(self) -> "tuple[list[_Addition], _Call | bool | None]":
-        """Wait for work: additions that share a commit, and what came after them.
+        """Wait for additions that share a commit; return them and the next item of the queue.
 
-        The second value is a call, None at the end, or True when there is nothing else.
+        The next item is a call, None when the writer closes, or True when no item has come yet.
         """
         item = self._queue.get()
         group: list[_Addition] = []
@@ -171,7 +171,7 @@ class Writer:
 
 def _commit(committer: Committer, group: list[_Addition]) -> None:
     written = committer.write([(addition.table, addition.record) for addition in group])
-    # The loop is gone when a second Ctrl-C ended the process; what is on the disk stays there.
+    # After a second Ctrl-C the event loop is closed; the written records stay on the disk.
     with contextlib.suppress(RuntimeError):
         loop = group[0].done.get_loop()
         loop.call_soon_threadsafe(_resolve, group, written, committer.failure)
@@ -188,7 +188,7 @@ def _resolve(group: list[_Addition], written: list[bool], failure: CheckpointErr
             addition.done.set_exception(failure)
 
 
-def _answer(call: _Call, committer: Committer) -> None:
+def _run_call(call: _Call, committer: Committer) -> None:
     try:
         call.done.set_result(call.function(committer.checkpoint, *call.args, **call.kwargs))
     except BaseException as error:  # noqa: BLE001 - handed to the caller, who raises it

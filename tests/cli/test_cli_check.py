@@ -69,7 +69,7 @@ def test_check_lists_bad_rows(
     said = batcher("check", job, "--simulate")
     assert said.code == code
     assert f"{word}1 of 6 rows is bad" in said.err
-    assert "rows.jsonl:5: the id is also that of rows.jsonl:1" in said.err
+    assert "rows.jsonl:5: the id is the same as in rows.jsonl:1" in said.err
 
 
 def test_check_shows_the_first_bad_rows_and_how_many_more(tmp_path: Path, batcher: Command) -> None:

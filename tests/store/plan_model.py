@@ -144,7 +144,7 @@ class Model:
                     worst_case_usd=None,
                     status="errored",
                     error_type="client.duplicate_id",
-                    reason=f"the id is also that of {FILES[earlier.file]}:{earlier.line}",
+                    reason=f"the id is the same as in {FILES[earlier.file]}:{earlier.line}",
                 )
 
     def known(self, fingerprint: bytes) -> Known:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from records_made import NOW, intent, opened, outcome
 
-from batcher.store.budget import Counted, counted, release_unknown
+from batcher.store.budget import SpentMoney, release_unknown, spent_money
 from batcher.store.checkpoint import Checkpoint
 
 WORST = Decimal("0.300000000000000001")
@@ -37,14 +37,14 @@ def load(checkpoint: Checkpoint, *fates: str, **changes: Any) -> None:
 
 @pytest.mark.parametrize("fate", FATES)
 def test_each_attempt_is_spent_or_held_or_free(fate: str, tmp_path: Path) -> None:
-    """To the last digit; what nothing bounds is counted, and not as zero dollars."""
+    """To the last digit; what nothing bounds is spent_money, and not as zero dollars."""
     _, spent, held = FATES[fate]
     with opened(tmp_path) as checkpoint:
-        assert counted(checkpoint) == Counted(Decimal(0), Decimal(0), 0)
+        assert spent_money(checkpoint) == SpentMoney(Decimal(0), Decimal(0), 0)
         load(checkpoint, fate)
-        assert counted(checkpoint) == Counted(spent, held, 0)
+        assert spent_money(checkpoint) == SpentMoney(spent, held, 0)
         load(checkpoint, fate, worst_case_usd=None)
-        assert counted(checkpoint) == Counted(spent * 2, held, int(held > 0))
+        assert spent_money(checkpoint) == SpentMoney(spent * 2, held, int(held > 0))
 
 
 def test_only_what_was_sent_since_counts(tmp_path: Path) -> None:
@@ -53,9 +53,9 @@ def test_only_what_was_sent_since_counts(tmp_path: Path) -> None:
         load(checkpoint, *FATES)
         load(checkpoint, *FATES, sent_at=NOW - timedelta(hours=24))
         load(checkpoint, *FATES, sent_at=NOW - timedelta(hours=24, microseconds=1))
-        sums = [counted(checkpoint, since) for since in (None, NOW - timedelta(hours=24), NOW)]
-        assert sums == [Counted(COST * n, WORST * 3 * n, 0) for n in (3, 2, 1)]
-        assert counted(checkpoint, NOW + timedelta(microseconds=1)) == Counted(
+        sums = [spent_money(checkpoint, since) for since in (None, NOW - timedelta(hours=24), NOW)]
+        assert sums == [SpentMoney(COST * n, WORST * 3 * n, 0) for n in (3, 2, 1)]
+        assert spent_money(checkpoint, NOW + timedelta(microseconds=1)) == SpentMoney(
             Decimal(0), Decimal(0), 0
         )
 
@@ -65,8 +65,8 @@ def test_what_was_released_is_held_no_more(tmp_path: Path) -> None:
     with opened(tmp_path) as checkpoint:
         load(checkpoint, *FATES)
         assert release_unknown(checkpoint, NOW) == (2, WORST * 2)
-        assert counted(checkpoint) == Counted(COST, WORST, 0)
+        assert spent_money(checkpoint) == SpentMoney(COST, WORST, 0)
         assert release_unknown(checkpoint, NOW) == (0, Decimal(0))
         load(checkpoint, "unknown")
-        assert counted(checkpoint) == Counted(COST, WORST * 2, 0)
+        assert spent_money(checkpoint) == SpentMoney(COST, WORST * 2, 0)
         assert release_unknown(checkpoint, NOW) == (1, WORST)

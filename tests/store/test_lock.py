@@ -103,7 +103,7 @@ def test_who_held_it_before_is_not_named(tmp_path: Path) -> None:
         before = (tmp_path / "lock").read_bytes()
     with Lock(tmp_path, ME):
         (tmp_path / "lock").write_bytes(before)
-        with pytest.raises(LockedError, match="held by another process"):
+        with pytest.raises(LockedError, match="locked by another process"):
             Lock(tmp_path, ME)
 
 
@@ -148,7 +148,7 @@ def start(at, done):
             os.write(done, b"h")
             os.read(go_on, 1)
     except LockedError as error:
-        os.write(done, b"l" if str(error).startswith("this job is held by") else b"?")
+        os.write(done, b"l" if str(error).startswith("this job is locked by") else b"?")
     os._exit(0)
 
 for _ in range(rounds):

@@ -19,12 +19,12 @@ from batcher.store.plans import (
     begin_results,
     failures,
     finish_plan,
-    note_seen,
     output_totals,
     read_results,
+    record_rows_seen,
 )
 from batcher.store.records import OutcomeRecord, PlanRecord
-from batcher.store.retries import find_retries, keep_other_form, note_replacements
+from batcher.store.retries import find_retries, keep_variant, record_replacements
 
 EXAMPLES = settings(
     max_examples=40,
@@ -137,7 +137,7 @@ def retry_once(checkpoint: Checkpoint, model: Retried, retry: Retry) -> None:
     """Retry failed rows in another form, as far as it goes."""
     others = other_form(model, retry)
     plan(checkpoint, others)
-    keep_other_form(checkpoint)
+    keep_variant(checkpoint)
     plan(checkpoint, model.plan)
     found = find_retries(checkpoint, retry.only)
     other = {record.item: record for record in others}
@@ -159,11 +159,11 @@ def retry_once(checkpoint: Checkpoint, model: Retried, retry: Retry) -> None:
     assert found.by_type == {kind: (rows[kind], to_send[kind]) for kind in rows}
     worst = sum((other[item].worst_case_usd for item in sends.values()), Decimal(0))
     assert found.worst_case_usd == worst
-    note_replacements(checkpoint, "retry")
+    record_replacements(checkpoint, "retry")
     pairs = {(old, new) for _, _, old, new in chosen if new not in (None, old)}
     model.replacements |= pairs
     assert count(checkpoint, "replacements") == len(model.replacements)
-    note_replacements(checkpoint, "retry")
+    record_replacements(checkpoint, "retry")
     assert count(checkpoint, "replacements") == len(model.replacements)
     send(checkpoint, model, zip(sends, retry.endings, strict=False))
 
@@ -283,7 +283,7 @@ def test_a_replacement_is_an_answer_to_keep(checkpoint: Checkpoint) -> None:
     model = started(
         checkpoint, [plan_row(0, 1, id="x", content=name(7))], [(1, "lost"), (1, "lost")]
     )
-    note_seen(checkpoint, COMPARISON)
+    record_rows_seen(checkpoint, COMPARISON)
     retry_once(checkpoint, model, Retry((None, 9), [], ["succeeded"], None))
     begin_plan(checkpoint)
     add_to_plan(checkpoint, [plan_row(0, 2, id="x", content=name(7))])

@@ -19,7 +19,7 @@ from batcher.store.plans import (
     finish_plan,
     items_to_send,
     mark_duplicate_ids,
-    note_seen,
+    record_rows_seen,
 )
 from batcher.store.records import PlanRecord
 
@@ -128,12 +128,12 @@ def hold(checkpoint: Checkpoint, diary: Diary, nights: list[Night]) -> None:
         if night.consent == "refused" and diary.redone(night, items):
             continue
         diary.note(night, items)
-        note_seen(checkpoint, how)
+        record_rows_seen(checkpoint, how)
         assert count(checkpoint, "rows_seen") == diary.noted
         plan(checkpoint, diary, night, items)
         again = finish_plan(checkpoint, how)
         assert (again.changed, again.removed, again.redone) == (0, 0, 0)
-        note_seen(checkpoint, how)
+        record_rows_seen(checkpoint, how)
         assert count(checkpoint, "rows_seen") == diary.noted
         send(checkpoint, diary, night, items)
 
@@ -169,7 +169,7 @@ def test_an_answer_that_is_kept(checkpoint: Checkpoint, nights: list[Any]) -> No
         items = diary.items(night)
         plan(checkpoint, diary, night, items)
         finish_plan(checkpoint, comparison(diary, night))
-        note_seen(checkpoint, comparison(diary, night))
+        record_rows_seen(checkpoint, comparison(diary, night))
         send(checkpoint, diary, night, items)
         kept = items or kept
     plan(checkpoint, diary, last, diary.items(last))

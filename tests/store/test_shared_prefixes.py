@@ -24,7 +24,7 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Checkpoint]
 
 
 def model(
-    items: list[Asked], sent: list[int], least_uses: int, window: int
+    items: list[Asked], sent: list[int], min_uses: int, window: int
 ) -> tuple[dict[int, int], int, int]:
     """The levels of each item, the number of groups, and the widest of them."""
     uses: dict[tuple[int, int], list[int]] = defaultdict(list)
@@ -35,7 +35,7 @@ def model(
     worthy = {
         key: numbers[-1] - numbers[0]
         for key, numbers in uses.items()
-        if len(numbers) >= least_uses and numbers[-1] - numbers[0] <= window * (len(numbers) - 1)
+        if len(numbers) >= min_uses and numbers[-1] - numbers[0] <= window * (len(numbers) - 1)
     }
     levels, groups = {}, {}
     for item in sent:
@@ -57,7 +57,7 @@ def model(
     st.integers(1, 5),
 )
 def test_what_is_used_often_and_near_enough_is_marked(
-    checkpoint: Checkpoint, items: list[Asked], sent: set[int], least_uses: int, window: int
+    checkpoint: Checkpoint, items: list[Asked], sent: set[int], min_uses: int, window: int
 ) -> None:
     """Only what is to be sent counts, each level by itself."""
     begin_plan(checkpoint)
@@ -71,9 +71,9 @@ def test_what_is_used_often_and_near_enough_is_marked(
         ],
     )
     wanted = [item for item in sent if item < len(items)]
-    found = shared_prefixes(checkpoint, wanted, least_uses=least_uses, window=window)
+    found = shared_prefixes(checkpoint, wanted, min_uses=min_uses, window=window)
     marks = {row["item"]: row["levels"] for row in found.marks.to_pylist()}
-    assert (marks, found.groups, found.span) == model(items, wanted, least_uses, window)
+    assert (marks, found.groups, found.span) == model(items, wanted, min_uses, window)
 
 
 def test_a_new_plan_begins_without_prefixes(checkpoint: Checkpoint) -> None:
@@ -81,4 +81,4 @@ def test_a_new_plan_begins_without_prefixes(checkpoint: Checkpoint) -> None:
     begin_plan(checkpoint)
     add_prefixes(checkpoint, [PrefixRecord(item, 1, name(1)) for item in range(3)])
     begin_plan(checkpoint)
-    assert shared_prefixes(checkpoint, [0, 1, 2], least_uses=2, window=9).groups == 0
+    assert shared_prefixes(checkpoint, [0, 1, 2], min_uses=2, window=9).groups == 0

@@ -86,7 +86,7 @@ def test_a_disk_that_fills_while_sending(
     _, printed = process.communicate(timeout=100)
     assert process.returncode == 1, printed
     assert f"the disk is full: {disk}/runs/job has" in printed
-    assert "make room" in printed
+    assert "free at least 88 MiB" in printed
     assert "next" in printed
     assert "Traceback" not in printed
     assert not job.output.exists()

@@ -51,7 +51,7 @@ def test_of_two_commands_one_runs(
             assert sorted(codes) == [0, 8]
             loser, winner = codes.index(8), processes[codes.index(0)]
             printed = Path(f"{job.path}.{loser}.log").read_text()
-            assert f"this job is held by process {winner} on " in printed
+            assert f"this job is locked by process {winner} on " in printed
             assert server.ledger()["requests"] == number + 1
             assert job.table().num_rows == 1
         pairs.stdin.close()

@@ -61,7 +61,7 @@ def test_a_changed_request_is_only_for_failed_rows(tmp_path: Path) -> None:
     assert abs(sum(table.column("_cost_usd").to_pylist()) - spent) < 1e-12
     number = table.column("_attempts").to_pylist().index(2)
     shown = json.loads(job.command("show", f"r{number}", "--json"))["samples"][0]
-    assert [attempt["is_other_form"] for attempt in shown["attempts"]] == [False, True]
+    assert [attempt["is_variant"] for attempt in shown["attempts"]] == [False, True]
     assert shown["text"] == table.column("_text")[number].as_py()
     costs = [Decimal(attempt["cost_usd"]) for attempt in shown["attempts"]]
     assert sum(costs) == Decimal(shown["cost_usd"]) > costs[1]

@@ -131,7 +131,7 @@ def _attempt(
     return {
         "sent_at": attempt["sent_at"].isoformat(timespec="milliseconds"),
         "run_id": attempt["run_id"],
-        "is_other_form": bool(attempt["is_other_form"]),
+        "is_variant": bool(attempt["is_variant"]),
         "status": attempt["status"] or "unknown",
         "is_final": bool(attempt["is_final"]),
         "http_status": attempt["http_status"],
@@ -194,7 +194,7 @@ def _tell(facts: dict[str, Any]) -> None:
 
 
 def _tell_attempt(attempt: dict[str, Any]) -> None:
-    form = ", in another form" if attempt["is_other_form"] else ""
+    form = ", a variant of the request" if attempt["is_variant"] else ""
     sent_at = attempt["sent_at"].replace("+00:00", "Z")
     print_line(f"\nattempt  {sent_at} in run {attempt['run_id']}{form}")
     ended = [attempt["status"] if attempt["billing"] != "unknown" else "fate unknown"]

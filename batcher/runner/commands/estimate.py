@@ -25,7 +25,7 @@ from batcher.runner.planning.planner import Plan, make_plan
 from batcher.runner.planning.preflight import changed, check_plan
 from batcher.runner.sending.feed import pending_requests
 from batcher.runner.simulator_process import server_of
-from batcher.store.budget import counted as counted_money
+from batcher.store.budget import spent_money
 from batcher.store.estimates import predicted_of
 from batcher.store.writer import CheckpointCall
 
@@ -78,7 +78,7 @@ def estimate_job(
             if counts:
                 estimate = estimate_plan(context, plan, db, counts)
         budget = open_budget(context, plan, db, now, None)
-        spent = counted_money(found.checkpoint)
+        spent = spent_money(found.checkpoint)
     if (change := changed(plan, context)) is not None:
         notes.append(change.message)
     budget_state = None if budget is None else budget.state

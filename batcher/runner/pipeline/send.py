@@ -8,8 +8,8 @@ from batcher.runner.planning.planner import comparison_of
 from batcher.runner.record.accounting import record_start
 from batcher.runner.simulator_process import server_of
 from batcher.store.checkpoint import Checkpoint
-from batcher.store.plans import note_seen
-from batcher.store.retries import note_replacements
+from batcher.store.plans import record_rows_seen
+from batcher.store.retries import record_replacements
 
 _SIMULATED_LATENCY = 0.05
 _SIMULATED_VARIETY = 0.25
@@ -41,6 +41,6 @@ def send_plan(session: RunSession, planned: PlannedRun) -> SendResult | None:
 def _note_requests(session: RunSession) -> None:
     """Remember what rows ask now: the next run tells new, changed and removed rows by it."""
     if session.options.retrying is None:
-        session.writer.call(note_seen, comparison_of(session.context))
+        session.writer.call(record_rows_seen, comparison_of(session.context))
     else:
-        session.writer.call(note_replacements, session.run_id)
+        session.writer.call(record_replacements, session.run_id)

@@ -8,7 +8,7 @@ from batcher.core.money.budget import Budget, BudgetState
 from batcher.errors import ConfigurationError
 from batcher.runner.job_context import JobContext
 from batcher.runner.planning.planner import Plan
-from batcher.store.budget import counted
+from batcher.store.budget import spent_money
 from batcher.store.writer import CheckpointCall
 
 DAY = timedelta(hours=24)
@@ -31,7 +31,7 @@ def open_budget(
     if not caps:
         return None
     since = started - DAY if section.per == "day" else None
-    used = db(counted, since)
+    used = db(spent_money, since)
     if used.unbounded:
         raise ConfigurationError(
             f"the billing status of {used.unbounded:,} attempts is unknown and their cost has no "

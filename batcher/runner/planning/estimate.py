@@ -10,7 +10,7 @@ from batcher.core.estimate.pricing import CachedTokens
 from batcher.runner.job_context import JobContext
 from batcher.runner.planning.planner import Plan
 from batcher.runner.planning.run_duration import expected_duration
-from batcher.store.estimates import figures
+from batcher.store.estimates import estimate_data
 from batcher.store.writer import CheckpointCall
 
 
@@ -26,7 +26,7 @@ def estimate_plan(
     """
     items = [item for item, mark in enumerate(plan.to_send) if mark]
     is_shared = bool(plan.sharing.levels)
-    recorded = db(figures, items, is_shared=is_shared)
+    recorded = db(estimate_data, items, is_shared=is_shared)
     buckets = tuple(Bucket(**row) for row in recorded.buckets)
     settings = context.maker.builder.settings if context.maker.builder.is_fixed else {}
     evidence = Evidence(

@@ -6,7 +6,7 @@ from dataclasses import replace
 from batcher.runner.job_context import JobContext
 from batcher.runner.planning.planner import Plan
 from batcher.runner.planning.shared_prefixes import find_sharing
-from batcher.store.estimates import drawn, worst_of
+from batcher.store.estimates import draw_items, worst_cases_of
 from batcher.store.writer import CheckpointCall
 
 _ROWS_A_CLASS = 5
@@ -17,7 +17,7 @@ def draw(plan: Plan, db: CheckpointCall, number: int) -> list[int]:
     """Draw ``number`` of the items to send, some from each class of length."""
     items = [item for item, mark in enumerate(plan.to_send) if mark]
     classes = max(1, min(number // _ROWS_A_CLASS, _MOST_CLASSES))
-    return db(drawn, items, number, classes)
+    return db(draw_items, items, number, classes)
 
 
 def only(plan: Plan, context: JobContext, db: CheckpointCall, items: Sequence[int]) -> Plan:
@@ -26,7 +26,7 @@ def only(plan: Plan, context: JobContext, db: CheckpointCall, items: Sequence[in
     for item in items:
         to_send[item] = plan.to_send[item]
     attempts = context.job.retry.unknown_attempts
-    worst, least = db(worst_of, items, attempts)
+    worst, least = db(worst_cases_of, items, attempts)
     counts = replace(
         plan.counts,
         to_send=len(items),

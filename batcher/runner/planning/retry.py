@@ -11,7 +11,7 @@ from batcher.inputs.job_file.load import LoadedJob
 from batcher.runner.job_context import JobContext
 from batcher.runner.planning.planner import Plan, make_plan
 from batcher.runner.planning.shared_prefixes import find_sharing
-from batcher.store.retries import Retries, find_retries, keep_other_form
+from batcher.store.retries import Retries, find_retries, keep_variant
 from batcher.store.writer import CheckpointCall
 
 _CHANGEABLE = ("request", "limits", "retry")
@@ -41,7 +41,7 @@ def plan_retry(
     invalid answers no longer count against a row's limits: to retry is to decide that.
     """
     variant = make_plan(sending, db, rows_read)
-    db(keep_other_form)
+    db(keep_variant)
     plan = make_plan(context, db, rows_read)
     retries = db(find_retries, only)
     if only and not retries.by_type:

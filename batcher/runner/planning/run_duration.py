@@ -13,7 +13,7 @@ from batcher.core.pace.model_groups import limit_group
 from batcher.core.pace.token_bucket import job_limits
 from batcher.runner.job_context import JobContext
 from batcher.runner.planning.planner import Plan
-from batcher.store.estimates import Figures
+from batcher.store.estimates import EstimateData
 
 # Assumed until an answer was timed; models differ by more than a factor of two.
 _FIRST_TOKEN_S = 1.0
@@ -22,7 +22,7 @@ _SLOWEST = 2.5  # the slowest answer as a multiple of the mean
 
 
 def expected_duration(
-    context: JobContext, plan: Plan, estimate: Estimate, figures: Figures
+    context: JobContext, plan: Plan, estimate: Estimate, data: EstimateData
 ) -> Timing | None:
     """Estimate how long a live run takes; None when there is nothing to send."""
     if not estimate.requests:
@@ -35,8 +35,8 @@ def expected_duration(
         """Simulate a run whose requests use this many tokens in all."""
         requests = estimate.requests
         uncached = max(0.0, prompt - estimate.read_tokens)
-        latency_s = figures.latency_s or _FIRST_TOKEN_S + output / requests / _TOKENS_A_SECOND
-        slowest_s = figures.slowest_s or _SLOWEST * latency_s
+        latency_s = data.latency_s or _FIRST_TOKEN_S + output / requests / _TOKENS_A_SECOND
+        slowest_s = data.slowest_s or _SLOWEST * latency_s
         each = Amounts(uncached / requests, output / requests)
         return duration(Work(requests, each, latency_s, slowest_s, concurrency), limits)
 
@@ -48,7 +48,7 @@ def expected_duration(
         at(prompt.high, output.high).seconds,
     )
     worst = at(prompt.high, float(estimate.max_output_tokens))
-    is_measured = figures.latency_s is not None
+    is_measured = data.latency_s is not None
     return Timing(ends, worst.seconds, expected.limiter.value, bool(observed), is_measured)
 
 

@@ -67,7 +67,7 @@ def find_sharing(
     if context.prefixes is None:
         return Sharing()
     uses = USES_TO_PAY[context.job.cache.ttl or "5m"]
-    found = shared_prefixes(checkpoint, items, least_uses=uses, window=WINDOW_REQUESTS)
+    found = shared_prefixes(checkpoint, items, min_uses=uses, window=WINDOW_REQUESTS)
     if not found.groups:
         return Sharing()
     levels = bytearray(length)

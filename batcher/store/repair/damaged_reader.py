@@ -11,13 +11,13 @@ from typing import Any
 
 import duckdb
 
-from batcher.store.database import connect, unwritable
+from batcher.store.database import checkpoint_error, connect
 from batcher.store.queries import queries
 
 VECTOR_ROWS = 2048
 """DuckDB reads so many rows of a row group at once: finer than this no damage can be told apart."""
 
-_MOST_MEMORY_BYTES = min(2 << 30, os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2)
+_MAX_MEMORY_BYTES = min(2 << 30, os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2)
 _REPAIR = queries("repair")
 
 
@@ -77,7 +77,7 @@ def read_rows(path: Path, table: str, columns: Sequence[str], span: Span) -> Any
     except duckdb.OutOfMemoryException:
         raise MemoryError(f"{path}: row {span.first} of {table}") from None
     except duckdb.Error as error:
-        raise unwritable(path, error) from None
+        raise checkpoint_error(path, error) from None
 
 
 def _spans(path: Path, table: str) -> tuple[Span, ...]:
@@ -95,11 +95,11 @@ def _rows(path: Path, sql: str, **parameters: Any) -> list[tuple[Any, ...]]:
     try:
         return _connection(path).execute(sql, parameters or None).fetchall()
     except duckdb.Error as error:
-        raise unwritable(path, error) from None
+        raise checkpoint_error(path, error) from None
 
 
 @cache
 def _connection(path: Path) -> duckdb.DuckDBPyConnection:
     connection = connect(path, is_read_only=True)
-    connection.execute(f"SET memory_limit = '{_MOST_MEMORY_BYTES}B'")
+    connection.execute(f"SET memory_limit = '{_MAX_MEMORY_BYTES}B'")
     return connection

@@ -1,7 +1,7 @@
--- What was billed and what of it was wasted, of one run or of all: exact sums.
+-- The bill of one run, or of all, and the attempts billed without a good answer: exact sums.
 
 -- name: charges
--- Attempts that were priced alike: by the price table of their run, the models and the rates.
+-- Sums over attempts with the same price table, models and rates.
 SELECT r.prices_digest AS prices, o.model AS response_model, a.model AS requested_model, o.rates,
        coalesce(sum(COLUMNS('^(.+_tokens)$')), 0)::BIGINT AS '\1',
        sum(o.cost_usd) AS usd
@@ -10,19 +10,19 @@ WHERE (o.cost_usd <> 0 OR o.rates IS NOT NULL) AND ($run_id IS NULL OR a.run_id 
 GROUP BY ALL;
 
 -- name: waste
--- Billed attempts that brought no answer: of requests that have none (failed), and of those that
--- got theirs by another attempt, perhaps in another form (repeated).
+-- Billed attempts without a good answer: the request has none (failed), or another attempt of it, or
+-- of its replacement, brought one (repeated).
 WITH good AS (
     SELECT fingerprint, min(attempt_id) AS attempt_id FROM outcomes WHERE is_final AND status = 'succeeded' GROUP BY fingerprint
 ),
--- Each failed row's request, with all that were asked in its place.
-forms AS (
-    SELECT fingerprint AS asker, replaced_by AS asked FROM replacements UNION SELECT fingerprint, fingerprint FROM replacements
+-- Each request that was replaced, with itself and all its replacements.
+variants AS (
+    SELECT fingerprint AS original, replaced_by AS sent FROM replacements UNION SELECT fingerprint, fingerprint FROM replacements
 ),
 answered AS (
-    SELECT asked AS fingerprint FROM forms WHERE asker IN (SELECT asker FROM forms WHERE asked IN (SELECT fingerprint FROM good))
+    SELECT sent AS fingerprint FROM variants WHERE original IN (SELECT original FROM variants WHERE sent IN (SELECT fingerprint FROM good))
 ),
-lost AS (
+wasted AS (
     SELECT o.cost_usd, o.fingerprint IN (SELECT fingerprint FROM good) OR o.fingerprint IN (SELECT fingerprint FROM answered) AS is_repeated
     FROM outcomes o JOIN attempts a USING (attempt_id)
     WHERE o.billing = 'billed' AND o.cost_usd IS NOT NULL AND ($run_id IS NULL OR a.run_id = $run_id)
@@ -30,23 +30,23 @@ lost AS (
 )
 SELECT count(*) FILTER (WHERE NOT is_repeated) AS failed, coalesce(sum(cost_usd) FILTER (WHERE NOT is_repeated), 0) AS failed_usd,
        count(*) FILTER (WHERE is_repeated) AS repeated, coalesce(sum(cost_usd) FILTER (WHERE is_repeated), 0) AS repeated_usd
-FROM lost;
+FROM wasted;
 
 -- name: repairs
--- Billed attempts that asked again with a complaint: those after an answer that was not the last word.
-WITH asked AS (
+-- Billed attempts that repaired an invalid answer: those after an invalid answer that was not final.
+WITH attempts_with_repairs AS (
     SELECT a.run_id, o.billing, o.cost_usd,
            lag(o.status = 'invalid' AND NOT o.is_final, 1, false) OVER (PARTITION BY o.fingerprint ORDER BY o.attempt_id) AS is_repair
     FROM outcomes o JOIN attempts a USING (attempt_id)
     WHERE o.fingerprint IN (SELECT fingerprint FROM outcomes WHERE status = 'invalid')
 )
-SELECT count(*) AS attempts, coalesce(sum(cost_usd), 0) AS usd FROM asked
+SELECT count(*) AS attempts, coalesce(sum(cost_usd), 0) AS usd FROM attempts_with_repairs
 WHERE is_repair AND billing = 'billed' AND ($run_id IS NULL OR run_id = $run_id);
 
 -- name: tables
--- The price tables that some run used.
+-- The price tables that runs used.
 SELECT digest, prices FROM price_tables;
 
 -- name: tables_of_runs
--- Which run used which of them.
+-- The price table of each run.
 SELECT run_id, prices_digest FROM runs WHERE prices_digest IS NOT NULL;

@@ -1,7 +1,7 @@
--- The planning pass: what the input asks for, against what the checkpoint has.
+-- The planning pass: compares the input's requests with the checkpoint.
 
 -- name: create_plan
--- One row for each answer the input asks for, in order. Lives as long as the connection.
+-- One row for each answer that the input asks for, in order. Exists as long as the connection.
 CREATE OR REPLACE TEMP TABLE plan (
     item        BIGINT,   -- ordinal x samples + sample
     ordinal     BIGINT,
@@ -9,31 +9,31 @@ CREATE OR REPLACE TEMP TABLE plan (
     file        INTEGER,  -- index into the input's files
     line        BIGINT,
     id          VARCHAR,
-    fingerprint UUID,     -- NULL: there is no request
-    content     UUID,     -- names what the request was made from
-    worst_case_usd DECIMAL(38, 18),  -- NULL: no bound is known
-    status      VARCHAR,  -- NULL, or what a row without a request ends as
+    fingerprint UUID,     -- NULL: the row has no request
+    content     UUID,     -- names the values of the request
+    worst_case_usd DECIMAL(38, 18),  -- NULL: it has no bound
+    status      VARCHAR,  -- the status of a row without a request, else NULL
     error_type  VARCHAR,
     reason      VARCHAR,
-    price_group VARCHAR,     -- the model, and whether its prompt is one of the long, dearer ones
-    prompt_tokens DOUBLE,    -- as estimated from its text
-    most_prompt_tokens BIGINT,  -- NULL: no bound is known
+    price_group VARCHAR,     -- the model, and whether the higher price for long prompts applies
+    prompt_tokens DOUBLE,    -- estimated from the text
+    max_prompt_tokens BIGINT,  -- NULL: it has no bound
     max_tokens  BIGINT,
-    repairs_usd DECIMAL(38, 18)  -- NULL: it is not asked again with a complaint
+    repairs_usd DECIMAL(38, 18)  -- NULL: an invalid answer is not repaired
 );
 
 -- name: create_prefixes
--- What the prompts begin with that other items' prompts may begin with, too.
+-- Prefixes of the prompts, which other items may share.
 CREATE OR REPLACE TEMP TABLE prefixes (
     item   BIGINT,
-    level  TINYINT,  -- 1: tools and system, 2: all but the last block of the messages
+    level  TINYINT,  -- 1: tools and system; 2: everything except the last block of the messages
     prefix UUID,
-    tokens DOUBLE    -- as estimated; 0 for one too short to be kept in the cache
+    tokens DOUBLE    -- estimated; 0 for a prefix that is too short for the cache
 );
 
 -- name: duplicate_ids
--- Rows whose id an earlier row has that asks something else, with the place of that row; a bad row's
--- id counts too.
+-- Rows with the id of an earlier row that makes another request, and the place of that row. Bad rows
+-- count too.
 SELECT p.item, f.file, f.line
 FROM plan p
 JOIN (
@@ -45,33 +45,33 @@ WHERE (f.fingerprint = p.fingerprint) IS NOT TRUE
 ORDER BY p.item;
 
 -- name: mark_bad
--- Take the request from rows that turned out bad; marks is (item, reason).
+-- Remove the request of bad rows; the table marks has the columns item and reason.
 UPDATE plan SET fingerprint = NULL, worst_case_usd = NULL, status = 'errored', error_type = 'client.duplicate_id', reason = m.reason
 FROM marks m WHERE m.item = plan.item;
 
 -- name: create_seen
--- What each row of the input asked the last time that it did, against what it asks now.
+-- The request of each row at its last change and its request now, side by side.
 CREATE OR REPLACE TEMP TABLE seen AS
 WITH latest AS (
     SELECT key, arg_max(coverage, rowid) AS coverage, arg_max(content, rowid) AS content,
-           arg_max(fingerprint, rowid) AS fingerprint, arg_max_null(fingerprint, rowid) IS NULL AS is_gone
+           arg_max(fingerprint, rowid) AS fingerprint, arg_max_null(fingerprint, rowid) IS NULL AS is_removed
     FROM rows_seen GROUP BY key
 ),
-asked AS (
+planned AS (
     SELECT item, fingerprint, content,
            md5(CASE WHEN $has_ids THEN id ELSE content::VARCHAR END || ' ' || sample)::UUID AS key
     FROM plan WHERE fingerprint IS NOT NULL
 )
 SELECT coalesce(a.key, l.key) AS key, a.item, a.fingerprint, a.content,
        l.fingerprint AS last_fingerprint, l.coverage AS last_coverage, l.content AS last_content,
-       coalesce(l.is_gone, true) AS is_gone,
-       -- The same row asks something else: not the row was edited but what is made of it.
+       coalesce(l.is_removed, true) AS is_removed,
+       -- The request differs although the row did not change: the job makes it differently.
        l.fingerprint <> a.fingerprint AND (l.coverage <> $coverage::UUID OR l.content = a.content) AS is_redone
-FROM asked a FULL JOIN latest l USING (key);
+FROM planned a FULL JOIN latest l USING (key);
 
 -- name: create_kept
--- Rows that have an answer, their own or a replacement's, and would ask again only because the
--- request is made differently now; has_both when that has an answer, too.
+-- Rows that have an answer, perhaps of a replacement, and would be sent again only because the job
+-- makes the request differently. has_both: the new request has an answer, too.
 CREATE OR REPLACE TEMP TABLE kept AS
 WITH finals AS (SELECT fingerprint FROM outcomes WHERE is_final)
 SELECT item, last_fingerprint, fingerprint IN (SELECT fingerprint FROM finals) AS has_both
@@ -81,37 +81,37 @@ WHERE is_redone
        OR last_fingerprint IN (SELECT fingerprint FROM replacements WHERE replaced_by IN (SELECT fingerprint FROM finals)));
 
 -- name: count_redone
--- How many of them ask again.
+-- The number of these rows that are sent again.
 SELECT count(*) FROM kept WHERE NOT has_both;
 
 -- name: count_unmatched
--- Without ids a prompt about other columns makes every row unknown: rows never seen beside rows that
--- were known by other columns, have an answer and seem gone are taken for the same.
+-- Without ids, a prompt that uses other columns makes all rows look new. The smaller number counts: new
+-- rows, or answered rows that were seen with other columns and look removed.
 WITH finals AS (SELECT fingerprint FROM outcomes WHERE is_final)
 SELECT least(
     count(*) FILTER (WHERE item IS NOT NULL AND last_fingerprint IS NULL AND fingerprint NOT IN (SELECT fingerprint FROM finals)),
-    count(*) FILTER (WHERE item IS NULL AND NOT is_gone AND last_coverage <> $coverage::UUID AND last_fingerprint IN (SELECT fingerprint FROM finals)))
+    count(*) FILTER (WHERE item IS NULL AND NOT is_removed AND last_coverage <> $coverage::UUID AND last_fingerprint IN (SELECT fingerprint FROM finals)))
 FROM seen;
 
 -- name: keep_redone
--- Let them keep the answer that they have.
+-- Keep the existing answers of these rows.
 UPDATE plan SET fingerprint = kept.last_fingerprint, worst_case_usd = 0, repairs_usd = NULL FROM kept WHERE kept.item = plan.item;
 
--- name: note_seen
--- Remember what the input asks now, where that is news, and which rows are gone.
+-- name: record_rows_seen
+-- Record the requests of new and changed rows, and the removed rows.
 INSERT INTO rows_seen
 SELECT DISTINCT s.key, CASE WHEN s.item IS NULL THEN s.last_coverage ELSE $coverage::UUID END, s.content, p.fingerprint
 FROM seen s LEFT JOIN plan p ON p.item = s.item
-WHERE CASE WHEN s.item IS NULL THEN NOT s.is_gone AND NOT $is_part
-           ELSE s.is_gone OR (s.last_fingerprint, s.last_coverage, s.last_content) IS DISTINCT FROM (p.fingerprint, $coverage::UUID, s.content) END;
+WHERE CASE WHEN s.item IS NULL THEN NOT s.is_removed AND NOT $is_part
+           ELSE s.is_removed OR (s.last_fingerprint, s.last_coverage, s.last_content) IS DISTINCT FROM (p.fingerprint, $coverage::UUID, s.content) END;
 
 -- name: create_answered
--- The outcome that answers each request, and what its attempts came to. Attempts of a request that
--- replaced a failed one count as that one's. The first success answers; without one, the last word.
+-- The outcome that answers each request, and the sums over its attempts. Attempts of a replacement count
+-- for the request that it replaces. The first success answers; without one, the last final outcome.
 CREATE OR REPLACE TEMP TABLE answered AS
 WITH wanted AS (SELECT fingerprint, min(item) AS first_item FROM plan WHERE fingerprint IS NOT NULL GROUP BY fingerprint),
--- A replacement may be that of several rows, or be asked by a row of its own: its answer is all of
--- theirs, its cost only that row's, else the first one's.
+-- Several rows may share a replacement, and a row may make the same request itself. All of them get the
+-- answer. The cost counts once: for the row that makes the request itself, else for the first row.
 replaced AS (
     SELECT replaced_by, fingerprint,
            row_number() OVER (PARTITION BY replaced_by ORDER BY fingerprint <> replaced_by, first_item) = 1 AS pays
@@ -144,66 +144,65 @@ SELECT w.fingerprint, w.first_item, e.final_attempt, e.last_attempt, s.first_sen
 FROM wanted w LEFT JOIN sent s USING (fingerprint) LEFT JOIN ended e USING (fingerprint) LEFT JOIN unknown u USING (fingerprint);
 
 -- name: count_plan
--- The planning line, in one row.
+-- The counts of the planning line, in one row.
 WITH items AS (
     SELECT p.*, a.final_attempt, a.attempts, p.item = a.first_item AS is_first,
            p.item = a.first_item AND a.final_attempt IS NULL AS is_open,
-           a.unknown_attempts >= $allowance AS is_held,
+           a.unknown_attempts >= $allowance AS is_on_hold,
            s.last_fingerprint <> s.fingerprint AS is_changed
     FROM plan p LEFT JOIN answered a USING (fingerprint) LEFT JOIN seen s ON s.item = p.item
 )
 SELECT count(DISTINCT ordinal) AS rows,
        count(*) AS items,
        count(*) FILTER (WHERE is_first AND final_attempt IS NOT NULL) AS already_answered,
-       count(*) FILTER (WHERE is_open AND NOT is_held) AS to_send,
+       count(*) FILTER (WHERE is_open AND NOT is_on_hold) AS to_send,
        count(*) FILTER (WHERE NOT is_first) AS shared,
        count(*) FILTER (WHERE status = 'errored') AS bad,
        count(*) FILTER (WHERE status = 'skipped') AS skipped,
-       count(*) FILTER (WHERE is_open AND is_held) AS on_hold,
-       count(*) FILTER (WHERE is_open AND NOT is_held AND attempts > 0) AS attempted_before,
-       count(*) FILTER (WHERE is_open AND NOT is_held AND attempts = 0 AND is_changed) AS changed
+       count(*) FILTER (WHERE is_open AND is_on_hold) AS on_hold,
+       count(*) FILTER (WHERE is_open AND NOT is_on_hold AND attempts > 0) AS attempted_before,
+       count(*) FILTER (WHERE is_open AND NOT is_on_hold AND attempts = 0 AND is_changed) AS changed
 FROM items;
 
 -- name: worst_cases
--- The bounds of what is to be sent, by the attempts before that may have been billed unseen.
+-- The most that the requests to send can cost, by their number of attempts with unknown billing status.
 SELECT a.unknown_attempts, sum(p.worst_case_usd), coalesce(sum(p.repairs_usd), 0), min(p.worst_case_usd), count(*) > count(p.worst_case_usd)
 FROM answered a JOIN plan p ON p.item = a.first_item
 WHERE a.final_attempt IS NULL AND a.unknown_attempts < $allowance GROUP BY ALL;
 
 -- name: count_removed
--- Rows that an earlier input had and this one has not.
-SELECT count(*) FROM seen WHERE item IS NULL AND NOT is_gone;
+-- The number of rows that an earlier input had and this input does not have.
+SELECT count(*) FROM seen WHERE item IS NULL AND NOT is_removed;
 
 -- name: to_send
--- What is to be sent, with the attempts of it that may have been billed unseen, and the answers that
--- were not what the job wants.
+-- The items to send, with their numbers of attempts with unknown billing status and of invalid answers.
 SELECT a.first_item AS item, a.unknown_attempts, coalesce(i.repairs, 0) AS repairs
 FROM answered a
 LEFT JOIN (SELECT fingerprint, count(*) AS repairs FROM outcomes WHERE status = 'invalid' GROUP BY ALL) i USING (fingerprint)
 WHERE a.final_attempt IS NULL AND a.unknown_attempts < $allowance;
 
 -- name: create_sends
--- The items of the table items, numbered in their order.
+-- The items of the table items, numbered in order.
 CREATE OR REPLACE TEMP TABLE sends AS SELECT item, row_number() OVER (ORDER BY item) AS number FROM items;
 
 -- name: create_shared
--- The prefixes of these that are worth a place in the cache: used often enough, and soon enough
--- after one another to be brought together.
+-- The prefixes of these items that are worth caching: used often enough, and close enough to each other
+-- to be sent together.
 CREATE OR REPLACE TEMP TABLE shared AS
 WITH used AS (SELECT number, item, level, prefix FROM prefixes JOIN sends USING (item)),
 worthy AS (
     SELECT prefix, max(number) - min(number) AS span FROM used GROUP BY prefix
-    HAVING count(*) >= $least_uses AND span <= $window * (count(*) - 1)
+    HAVING count(*) >= $min_uses AND span <= $window * (count(*) - 1)
 )
 SELECT item, sum(level) AS levels, arg_max(prefix, level) AS prefix, arg_max(span, level) AS span
 FROM used JOIN worthy USING (prefix) GROUP BY item;
 
 -- name: marks
--- The items that are to be marked, at which levels (their sum).
+-- The items to mark, with the sum of the levels to mark.
 SELECT item, levels::UTINYINT AS levels FROM shared;
 
 -- name: groups
--- How many groups share their longest prefix, and how far one is strewn over what is sent.
+-- The number of groups by longest prefix, and the largest distance within a group, in items to send.
 SELECT count(DISTINCT prefix) AS groups, coalesce(max(span), 0)::BIGINT AS span FROM shared;
 
 -- name: bad_rows
@@ -215,5 +214,5 @@ SELECT file, line, error_type, reason FROM plan WHERE status = 'errored' AND sam
 SELECT item, ordinal, sample, file, line, id, replace(fingerprint::VARCHAR, '-', '') AS fingerprint, status, error_type, reason FROM plan WHERE id = $id ORDER BY item;
 
 -- name: origins
--- The servers that gave the final answers.
+-- The servers that sent final responses.
 SELECT DISTINCT r.origin FROM runs r JOIN attempts a USING (run_id) JOIN outcomes o USING (attempt_id) WHERE o.is_final;

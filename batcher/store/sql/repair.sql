@@ -1,11 +1,11 @@
--- Looking into a damaged checkpoint, and making what was read from it whole again.
+-- Reading a damaged checkpoint, and completing the repaired one.
 
 -- name: version
 -- The version of the schema.
 SELECT max(schema_version) FROM checkpoint;
 
 -- name: columns
--- Every table and its columns, in order.
+-- All tables and their columns, in order.
 SELECT table_name, column_name FROM duckdb_columns()
 WHERE database_name = 'c' AND NOT internal ORDER BY table_name, column_index;
 
@@ -14,8 +14,8 @@ WHERE database_name = 'c' AND NOT internal ORDER BY table_name, column_index;
 SELECT max(start + count)::BIGINT FROM pragma_storage_info($table) GROUP BY row_group_id ORDER BY row_group_id;
 
 -- name: remake_attempts
--- Give an outcome whose attempt was lost one again, so that its cost stays in the bill. Runs never
--- overlap, so the time says which run it was.
+-- Add the missing attempt of an outcome, so that its cost stays in the bill. Runs never overlap, so
+-- the time determines the run.
 INSERT INTO attempts
 SELECT o.attempt_id, o.fingerprint,
        (SELECT arg_max(r.run_id, r.started_at) FROM runs r WHERE r.started_at <= o.ended_at),

@@ -1,7 +1,7 @@
--- Reading results back, in the order of the input.
+-- Reading results, in the order of the input.
 
 -- name: create_results
--- Which attempt answers each item; small, so that sorting it is cheap whatever the answers weigh.
+-- The attempt that answers each item. Without response bodies, so that sorting is cheap.
 CREATE OR REPLACE TEMP TABLE results AS
 SELECT p.item, p.ordinal, p.sample, p.id, p.fingerprint, p.status, p.error_type, p.reason,
        coalesce(a.final_attempt, a.last_attempt) AS attempt_id,
@@ -11,9 +11,9 @@ SELECT p.item, p.ordinal, p.sample, p.id, p.fingerprint, p.status, p.error_type,
 FROM plan p LEFT JOIN answered a USING (fingerprint) ORDER BY p.item;
 
 -- name: read_results
--- One stretch of them, with the outcome of each. The attempts are looked for before they are joined:
--- for a left join alone DuckDB would read all of every outcome and attempt.
-WITH stretch AS (SELECT * FROM results WHERE item BETWEEN $first AND $last)
+-- One chunk of results with their outcomes. The attempts are selected before the join, because for a
+-- left join alone DuckDB would read every outcome and attempt completely.
+WITH chunk AS (SELECT * FROM results WHERE item BETWEEN $first AND $last)
 SELECT r.item, r.ordinal, r.sample, r.id, replace(r.fingerprint::VARCHAR, '-', '') AS fingerprint, r.is_shared, r.is_final, r.attempts, r.unknown_attempts,
        r.first_sent_at, r.cost_usd, r.unpriced,
        coalesce(r.status, o.status) AS status,
@@ -23,26 +23,26 @@ SELECT r.item, r.ordinal, r.sample, r.id, replace(r.fingerprint::VARCHAR, '-', '
        o.input_tokens, o.cache_creation_5m_input_tokens, o.cache_creation_1h_input_tokens,
        o.cache_read_input_tokens, o.output_tokens, o.thinking_tokens, o.latency_s, o.ttft_s,
        t.run_id, o.body_bytes, o.body
-FROM stretch r
-LEFT JOIN (SELECT * FROM outcomes WHERE attempt_id IN (SELECT attempt_id FROM stretch)) o ON o.attempt_id = r.attempt_id
-LEFT JOIN (SELECT * FROM attempts WHERE attempt_id IN (SELECT attempt_id FROM stretch)) t ON t.attempt_id = r.attempt_id
+FROM chunk r
+LEFT JOIN (SELECT * FROM outcomes WHERE attempt_id IN (SELECT attempt_id FROM chunk)) o ON o.attempt_id = r.attempt_id
+LEFT JOIN (SELECT * FROM attempts WHERE attempt_id IN (SELECT attempt_id FROM chunk)) t ON t.attempt_id = r.attempt_id
 ORDER BY r.item;
 
 -- name: failures
--- Groups of rows that did not succeed, largest first, with an example, what they cost, and what they
--- may have cost unseen (NULL: no bound of that is known). Of a request that replaced that of several
--- rows the same row pays as in create_answered.
-WITH lost AS (
+-- Groups of rows that did not succeed, largest first, with an example, their cost, and the most that
+-- attempts with unknown billing status can have cost (NULL: no bound). A replacement for several rows
+-- is charged to the same row as in create_answered.
+WITH unknown AS (
     SELECT attempt_id, fingerprint, worst_case_usd FROM attempt_states WHERE state IN ('open', 'unknown')
 ),
 paid AS (
     SELECT arg_min(r.item, CASE WHEN r.fingerprint = l.fingerprint THEN -1 ELSE r.item END) AS item, l.worst_case_usd
-    FROM lost l
-    JOIN (SELECT replaced_by AS asked, fingerprint FROM replacements UNION SELECT fingerprint, fingerprint FROM lost) f ON f.asked = l.fingerprint
+    FROM unknown l
+    JOIN (SELECT replaced_by AS sent, fingerprint FROM replacements UNION SELECT fingerprint, fingerprint FROM unknown) f ON f.sent = l.fingerprint
     JOIN results r ON r.fingerprint = f.fingerprint AND NOT r.is_shared
     GROUP BY l.attempt_id, l.worst_case_usd
 ),
-unseen AS (
+unknown_cost AS (
     SELECT item, sum(worst_case_usd) AS usd, count(worst_case_usd) < count(*) AS is_unbounded FROM paid GROUP BY item
 )
 SELECT coalesce(r.status, o.status, 'unsent') AS status,
@@ -53,13 +53,12 @@ SELECT coalesce(r.status, o.status, 'unsent') AS status,
        coalesce(sum(r.cost_usd) FILTER (WHERE NOT r.is_shared), 0) AS cost_usd,
        CASE WHEN NOT bool_or(coalesce(u.is_unbounded, false)) THEN coalesce(sum(u.usd), 0) END AS unknown_usd,
        bool_and(r.status IS NOT NULL OR r.is_final) AS is_final
-FROM results r LEFT JOIN outcomes o ON o.attempt_id = r.attempt_id LEFT JOIN unseen u ON u.item = r.item
+FROM results r LEFT JOIN outcomes o ON o.attempt_id = r.attempt_id LEFT JOIN unknown_cost u ON u.item = r.item
 WHERE coalesce(r.status, o.status, '') NOT IN ('succeeded', 'skipped')
 GROUP BY ALL ORDER BY rows DESC, status, error_type;
 
 -- name: totals
--- The whole checkpoint in one row: what was billed, and what may have been; somebody has decided of
--- the released ones that they were not.
+-- Sums over the attempts of one run, or of all, in one row.
 SELECT count(*) AS attempts,
        count(DISTINCT fingerprint) AS requests,
        count(*) FILTER (WHERE has_outcome) AS outcomes,
@@ -75,16 +74,16 @@ FROM attempt_states
 WHERE $run_id IS NULL OR run_id = $run_id;
 
 -- name: attempts_of
--- Every attempt of one request and of those that replaced it, oldest first.
-SELECT s.* EXCLUDE (fingerprint), s.fingerprint <> $fingerprint::UUID AS is_other_form
+-- All attempts of one request and of its replacements, oldest first.
+SELECT s.* EXCLUDE (fingerprint), s.fingerprint <> $fingerprint::UUID AS is_variant
 FROM attempt_states s
 WHERE s.fingerprint = $fingerprint::UUID
    OR s.fingerprint IN (SELECT replaced_by FROM replacements WHERE fingerprint = $fingerprint::UUID)
 ORDER BY attempt_id;
 
 -- name: latencies
--- Percentiles of one run's answers: seconds, to the end and to the first content of a stream, and
--- output tokens for each second of the whole attempt.
+-- Percentiles of the responses of one run: latency and time to the first token in seconds, and output
+-- tokens per second of the whole attempt.
 SELECT quantile_cont(o.latency_s, 0.5) AS p50, quantile_cont(o.latency_s, 0.95) AS p95, quantile_cont(o.latency_s, 0.99) AS p99,
        quantile_cont(o.ttft_s, 0.5) AS ttft_p50, quantile_cont(o.ttft_s, 0.95) AS ttft_p95,
        quantile_cont(o.output_tokens / nullif(o.latency_s, 0), 0.5) AS tokens_per_s_p50,
@@ -92,32 +91,32 @@ SELECT quantile_cont(o.latency_s, 0.5) AS p50, quantile_cont(o.latency_s, 0.95) 
 FROM attempts a JOIN outcomes o USING (attempt_id) WHERE a.run_id = $run_id AND o.http_status = 200;
 
 -- name: digest
--- One number for all that the output's bookkeeping is made of.
+-- A digest of all results: the same digest means the same bookkeeping columns in the output.
 SELECT count(*) || '-' || coalesce(bit_xor(hash(item, id, fingerprint, status, reason, attempt_id, attempts, is_shared)), 0) FROM results;
 
 -- name: count_statuses
--- How many items ended as what.
+-- The number of items with each status.
 SELECT coalesce(r.status, o.status, 'unsent') AS status, count(*)::BIGINT AS rows
 FROM results r LEFT JOIN outcomes o ON o.attempt_id = r.attempt_id GROUP BY 1 ORDER BY 1;
 
 -- name: output_totals
--- What the output's columns sum to, exactly.
+-- Exact sums of the output's columns.
 SELECT coalesce(sum(r.cost_usd), 0) AS cost_usd,
        coalesce(sum(COLUMNS('^(.+_tokens)$')), 0)::BIGINT AS '\1'
 FROM results r LEFT JOIN outcomes o ON o.attempt_id = r.attempt_id
 WHERE NOT coalesce(r.is_shared, false);
 
 -- name: count_open
--- Items that another run would send again.
+-- The number of items that another run would send.
 SELECT count(*) FROM results
 WHERE fingerprint IS NOT NULL AND NOT is_final AND unknown_attempts < $allowance;
 
 -- name: models
--- How many answers of one run came from which model.
+-- The number of answers of one run from each model.
 SELECT o.model, count(*) FROM attempts a JOIN outcomes o USING (attempt_id)
 WHERE a.run_id = $run_id AND o.model IS NOT NULL GROUP BY ALL ORDER BY ALL;
 
 -- name: body_bytes
--- What the answers of one stretch weigh.
+-- The size of the response bodies of one chunk, in bytes.
 SELECT coalesce(sum(o.body_bytes), 0)::BIGINT FROM results r JOIN outcomes o ON o.attempt_id = r.attempt_id
 WHERE r.item BETWEEN $first AND $last;

@@ -1,12 +1,12 @@
--- Asking failed rows again, perhaps in another form.
+-- Sending failed rows again, perhaps as a variant: with other request settings.
 
--- name: keep_plan
--- What the rows would ask in the other form; planned before the plan of the job as it is.
-CREATE OR REPLACE TEMP TABLE other_form AS
+-- name: keep_variant
+-- The requests of the variant, which is planned before the job itself.
+CREATE OR REPLACE TEMP TABLE variant AS
 SELECT item, fingerprint, worst_case_usd, repairs_usd FROM plan WHERE fingerprint IS NOT NULL;
 
 -- name: create_retries
--- The rows that failed, by what they would ask: only the first of several that ask the same is sent.
+-- The failed rows with their new requests; rows with the same new request send it once.
 CREATE OR REPLACE TEMP TABLE retries AS
 WITH failed AS (
     SELECT r.item, r.fingerprint, coalesce(o.error_type, o.status, 'client.billing_unknown') AS error_type, o.status
@@ -18,16 +18,16 @@ SELECT f.item, f.fingerprint, f.error_type, n.fingerprint AS replaced_by, n.wors
        n.fingerprint IS NOT NULL
        AND n.fingerprint NOT IN (SELECT fingerprint FROM outcomes WHERE is_final AND status = 'succeeded')
        AND row_number() OVER (PARTITION BY n.fingerprint ORDER BY f.item) = 1 AS is_sent
-FROM failed f LEFT JOIN other_form n USING (item)
+FROM failed f LEFT JOIN variant n USING (item)
 WHERE len($only) = 0 OR list_contains($only, f.error_type) OR list_contains($only, f.status);
 
 -- name: count_retries
--- The failed rows by type, largest first, and how many of them are sent.
+-- The failed rows by error type, largest group first, and how many requests are sent.
 SELECT error_type, count(*) AS rows, count(*) FILTER (WHERE is_sent) AS to_send
 FROM retries GROUP BY ALL ORDER BY rows DESC, error_type;
 
 -- name: sum_retries
--- What is sent, and the most that it can cost; NULL when nothing bounds it.
+-- The requests to send, and the most that they can cost; NULL without a bound.
 SELECT count(*) FILTER (WHERE is_sent) AS to_send,
        CASE WHEN count(*) FILTER (WHERE is_sent AND worst_case_usd IS NULL) = 0
             THEN coalesce(sum(worst_case_usd) FILTER (WHERE is_sent), 0) END AS worst_case_usd,
@@ -36,11 +36,11 @@ SELECT count(*) FILTER (WHERE is_sent) AS to_send,
 FROM retries;
 
 -- name: retried_items
--- The items that are sent.
+-- The items to send.
 SELECT item FROM retries WHERE is_sent;
 
--- name: note_replacements
--- From here on the answer in the other form is the answer of the row.
+-- name: record_replacements
+-- From now on the answer of the variant's request is the answer of the row.
 INSERT INTO replacements
 SELECT DISTINCT fingerprint, replaced_by, $run_id FROM retries
 WHERE replaced_by <> fingerprint

@@ -1,4 +1,4 @@
--- The checkpoint, schema version 3. Rows are only ever added.
+-- The checkpoint, schema version 3. Rows are only added, never changed or deleted.
 
 -- One row: the version of this schema.
 CREATE TABLE checkpoint (
@@ -7,7 +7,7 @@ CREATE TABLE checkpoint (
     created_by     VARCHAR
 );
 
--- One row a run, written before anything is sent: who held the checkpoint, since when.
+-- One row per run, written before its first request: the process, its host and its start time.
 CREATE TABLE runs (
     run_id      VARCHAR,
     started_at  TIMESTAMPTZ,
@@ -15,30 +15,30 @@ CREATE TABLE runs (
     host        VARCHAR,
     boot_id     VARCHAR,
     version     VARCHAR,
-    origin      VARCHAR,  -- the server that answers
+    origin      VARCHAR,  -- the server that the run sends to
     job_digest  VARCHAR,
     prices_as_of VARCHAR,
-    prices_digest VARCHAR  -- the price table in force; NULL in runs of an older schema
+    prices_digest VARCHAR  -- the price table in use; NULL in runs of an older schema
 );
 
--- One row a run that ended by itself; a killed run has none.
+-- One row per run that ended normally; a killed run has none.
 CREATE TABLE run_ends (
     run_id    VARCHAR,
     ended_at  TIMESTAMPTZ,
     exit_code INTEGER
 );
 
--- One row an attempt, durable before it is sent.
+-- One row per attempt, durable before it is sent.
 CREATE TABLE attempts (
     attempt_id     BIGINT,
     fingerprint    UUID,
     run_id         VARCHAR,
     model          VARCHAR,
     sent_at        TIMESTAMPTZ,
-    worst_case_usd DECIMAL(38, 18)  -- NULL: no bound is known
+    worst_case_usd DECIMAL(38, 18)  -- NULL: it has no bound
 );
 
--- One row an attempt that came back. An attempt without one may have been billed unseen.
+-- One row per finished attempt. The billing status of an attempt without an outcome is unknown.
 CREATE TABLE outcomes (
     attempt_id    BIGINT,
     fingerprint   UUID,
@@ -50,7 +50,7 @@ CREATE TABLE outcomes (
     error_message VARCHAR,
     request_id    VARCHAR,
     message_id    VARCHAR,
-    model         VARCHAR,          -- the one that answered
+    model         VARCHAR,          -- the model that answered
     stop_reason   VARCHAR,
     input_tokens  BIGINT,
     cache_creation_5m_input_tokens BIGINT,
@@ -58,38 +58,38 @@ CREATE TABLE outcomes (
     cache_read_input_tokens        BIGINT,
     output_tokens   BIGINT,
     thinking_tokens BIGINT,
-    cost_usd        DECIMAL(38, 18),  -- NULL: billed, but how much is not known
-    rates           VARCHAR,          -- which rates of the price table that is by; NULL: by none
+    cost_usd        DECIMAL(38, 18),  -- NULL: billed, but the amount is unknown
+    rates           VARCHAR,          -- the rates of the price table that apply; NULL: none
     latency_s       DOUBLE,
     ttft_s          DOUBLE,
     ended_at        TIMESTAMPTZ,
-    body_bytes      BIGINT,           -- size of the answer as it came
-    body            BLOB              -- the answer; a zstd frame of it when above 1,024 bytes
+    body_bytes      BIGINT,           -- size of the response body as received
+    body            BLOB              -- the response body; as a zstd frame if larger than 1,024 bytes
 );
 
--- One row whenever a row of the input asked something else than the last time: what an input holds
--- that is new, changed or gone is told by the latest row of each key.
+-- One row each time that a row of the input makes another request than before. The latest row of each
+-- key shows which rows of an input are new, changed or removed.
 CREATE TABLE rows_seen (
-    key         UUID,  -- the id, or without an id column the content, and the sample
-    coverage    UUID,  -- which columns the content is made of
-    content     UUID,  -- the values that the request was made from
-    fingerprint UUID   -- NULL: the row was gone
+    key         UUID,  -- names the row by its id (or by its content, without an id column) and the sample
+    coverage    UUID,  -- names the columns of the content
+    content     UUID,  -- names the values of the request
+    fingerprint UUID   -- NULL: the row was removed
 );
 
--- One row a request that failed and was asked again in another form, durable before that is sent.
+-- One row per failed request that another request replaces, durable before that request is sent.
 CREATE TABLE replacements (
     fingerprint UUID,
     replaced_by UUID,
     run_id      VARCHAR
 );
 
--- One row a price table that some run used: the shipped table and the job's overrides, as JSON.
+-- One row per price table that a run used: the built-in table with the job's overrides, as JSON.
 CREATE TABLE price_tables (
     digest  VARCHAR,
     prices  VARCHAR
 );
 
--- One row an attempt that may have been billed unseen, and of which somebody decided that it was not.
+-- One row per attempt with unknown billing status that the user declared as not billed.
 CREATE TABLE releases (
     attempt_id  BIGINT,
     released_at TIMESTAMPTZ
