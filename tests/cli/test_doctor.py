@@ -84,7 +84,7 @@ def test_findings_for_programs(job: Path, state: Path, batcher: Command) -> None
     ]
     assert found["records"]["missing"] == 100 - found["records"]["read"]
     assert found["repaired"].endswith("job.simulated.repaired")
-    assert found["unseen"]["attempts"] == 0
+    assert found["open_attempts"]["attempts"] == 0
 
 
 def test_a_lost_checkpoint(job: Path, state: Path, batcher: Command) -> None:
@@ -92,7 +92,7 @@ def test_a_lost_checkpoint(job: Path, state: Path, batcher: Command) -> None:
     (state / FILE_NAME).unlink()
     said = batcher("doctor", job, "--simulate")
     assert said.code == 1
-    assert "is gone; it held" in said.out
+    assert "is missing; it had" in said.out
     assert not state.with_name("job.simulated.repaired").exists()
 
 
@@ -131,7 +131,7 @@ def test_a_newer_schema(job: Path, state: Path, batcher: Command) -> None:
     assert "newer batcher" in said.out
     assert "lost" not in said.out
     records = batcher("doctor", job, "--simulate", "--json").json["records"]
-    assert records["held"] > records["missing"] == 0
+    assert records["recorded"] > records["missing"] == 0
     assert not state.with_name("job.simulated.repaired").exists()
 
 

@@ -15,7 +15,7 @@ from batcher.cli.options import job_argument, json_option, load, set_option, sim
 from batcher.cli.private_files import write_private_files
 from batcher.core.money.display import exact_text, rounded_text
 from batcher.runner.commands.doctor import Diagnosis, diagnose
-from batcher.store.repair.rescue import Unknown
+from batcher.store.repair.rescue import OpenAttempts
 
 
 @click.command(
@@ -46,19 +46,20 @@ def command(job: Path, overrides: tuple[str, ...], *, is_simulated: bool, as_jso
 
 def _for_programs(found: Diagnosis, again: str) -> dict[str, Any]:
     checkpoint = found.checkpoint
-    unseen = checkpoint.unseen
+    open_attempts = checkpoint.open_attempts
     return {
         "state": str(found.workspace.state),
         "is_sound": found.is_sound,
         "findings": [asdict(finding) for finding in found.findings],
         "records": {
-            "held": checkpoint.held,
+            "recorded": checkpoint.recorded,
             "read": checkpoint.read,
             "missing": checkpoint.missing,
             "answers_lost": checkpoint.answers_lost,
         },
         "tables": {name: asdict(state) for name, state in checkpoint.tables.items()},
-        "unseen": unseen and {**asdict(unseen), "at_most_usd": exact_text(unseen.at_most_usd)},
+        "open_attempts": open_attempts
+        and {**asdict(open_attempts), "at_most_usd": exact_text(open_attempts.at_most_usd)},
         "repaired": found.repaired and str(found.repaired),
         "next": _next(found, again),
     }
@@ -82,17 +83,17 @@ def _tell(found: Diagnosis) -> None:
 def _losses(found: Diagnosis) -> Iterator[str]:
     checkpoint = found.checkpoint
     if checkpoint.missing:
-        yield f"{checkpoint.missing:,} of {checkpoint.held:,} records"
+        yield f"{checkpoint.missing:,} of {checkpoint.recorded:,} records"
     if checkpoint.answers_lost:
         yield f"{checkpoint.answers_lost:,} answers whose cost is kept; they are asked again"
-    if checkpoint.unseen is not None and checkpoint.unseen.attempts:
-        yield _unseen(checkpoint.unseen)
+    if checkpoint.open_attempts is not None and checkpoint.open_attempts.attempts:
+        yield _open_attempts(checkpoint.open_attempts)
 
 
-def _unseen(unseen: Unknown) -> str:
-    cost = f"up to {rounded_text(unseen.at_most_usd)}"
-    more = f", and {unseen.unbounded:,} of them any sum" if unseen.unbounded else ""
-    return f"{unseen.attempts:,} attempts have no outcome and may have cost {cost}{more}"
+def _open_attempts(found: OpenAttempts) -> str:
+    cost = f"up to {rounded_text(found.at_most_usd)}"
+    more = f", and {found.unbounded:,} of them any sum" if found.unbounded else ""
+    return f"{found.attempts:,} attempts have no outcome and may have cost {cost}{more}"
 
 
 def _next(found: Diagnosis, again: str) -> list[str]:

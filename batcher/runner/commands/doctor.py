@@ -57,7 +57,7 @@ def diagnose(loaded: LoadedJob, *, is_simulated: bool) -> Diagnosis:
         whole.mkdir()
         examination = examine(state, copied, whole, now)
         output = check_output(workspace)
-        if examination.unseen is None:
+        if examination.open_attempts is None:
             return Diagnosis(workspace, examination, output, None)
         ignored = shutil.ignore_patterns(*_NOT_COPIED)
         shutil.copytree(state, whole, ignore=ignored, dirs_exist_ok=True)

@@ -1,1 +1,1 @@
-"""A damaged checkpoint: mend a copy of it, read what can be read, and write that anew."""
+"""Repair of a damaged checkpoint: fixes a copy, reads its records, writes a new checkpoint."""

@@ -1,4 +1,4 @@
-"""A copy of a checkpoint that may be damaged, read through a process that may die of it."""
+"""A copy of a possibly damaged checkpoint, read in a separate process, because DuckDB may crash."""
 
 import shutil
 from collections.abc import Callable
@@ -11,17 +11,17 @@ from typing import Concatenate, ParamSpec, TypeVar
 
 from batcher.errors import CheckpointError
 from batcher.store.checkpoint import FILE_NAME
-from batcher.store.repair.damaged_reader import prepare
-from batcher.store.repair.file_repair import Finding, log_of, mend, take_as_it_is
+from batcher.store.repair.damaged_reader import prepare_process
+from batcher.store.repair.file_repair import Finding, accept_block, fix_copy, log_of
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
 
 class DamagedCopy:
-    """Copies a checkpoint and its log into a folder of ours, and mends the copy where it can.
+    """Copies a checkpoint and its log into a folder, and fixes the copy where possible.
 
-    The original is only read. ``findings`` tells what was mended so far.
+    The original is only read. ``findings`` has the problems fixed so far.
     """
 
     def __init__(self, original: Path, folder: Path) -> None:
@@ -32,33 +32,33 @@ class DamagedCopy:
                 shutil.copyfile(source, folder / source.name)
         self._process = _start()
 
-    def ask(
-        self, work: Callable[Concatenate[Path, P], T], *arguments: P.args, **named: P.kwargs
+    def call(
+        self, function: Callable[Concatenate[Path, P], T], *args: P.args, **kwargs: P.kwargs
     ) -> T:
-        """Have some work done with the copy, mending it as often as that helps.
+        """Call a function with the path of the copy; fix the copy and try again after an error.
 
-        Raises CheckpointError when it does not.
+        Raises CheckpointError when the error cannot be fixed.
         """
         while True:
             try:
-                return self._ask(work, *arguments, **named)
+                return self._call(function, *args, **kwargs)
             except CheckpointError as error:
-                finding = mend(self.path, error.message)
+                finding = fix_copy(self.path, error.message)
                 if finding is None:
                     raise
                 self.findings.append(finding)
                 self._restart()
 
-    def ask_whole(self, work: Callable[[Path], T]) -> T:
-        """Have some work done that needs all of the catalogue, if need be without its checksums.
+    def call_or_accept(self, function: Callable[[Path], T]) -> T:
+        """Like ``call``, but also accept blocks whose checksum is wrong.
 
-        Raises CheckpointError when even that does not help.
+        For functions that read the whole catalogue. Raises CheckpointError when that fails, too.
         """
         while True:
             try:
-                return self.ask(work)
+                return self.call(function)
             except CheckpointError as error:
-                finding = take_as_it_is(self.path, error.message)
+                finding = accept_block(self.path, error.message)
                 if finding is None:
                     raise
                 self.findings.append(finding)
@@ -79,14 +79,14 @@ class DamagedCopy:
     ) -> None:
         self.close()
 
-    def _ask(
-        self, work: Callable[Concatenate[Path, P], T], *arguments: P.args, **named: P.kwargs
+    def _call(
+        self, function: Callable[Concatenate[Path, P], T], *args: P.args, **kwargs: P.kwargs
     ) -> T:
         try:
-            return self._process.submit(work, self.path, *arguments, **named).result()
+            return self._process.submit(function, self.path, *args, **kwargs).result()
         except BrokenProcessPool:
             self._restart()
-            raise CheckpointError(f"{self.path}: DuckDB crashed when it read this") from None
+            raise CheckpointError(f"{self.path}: DuckDB crashed while reading it") from None
 
     def _restart(self) -> None:
         self._process.shutdown()
@@ -94,4 +94,4 @@ class DamagedCopy:
 
 
 def _start() -> ProcessPoolExecutor:
-    return ProcessPoolExecutor(1, mp_context=get_context("spawn"), initializer=prepare)
+    return ProcessPoolExecutor(1, mp_context=get_context("spawn"), initializer=prepare_process)

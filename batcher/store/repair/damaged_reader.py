@@ -1,4 +1,4 @@
-"""Reads a damaged database; runs in a process of its own, because DuckDB may crash over it."""
+"""Reads a damaged database; runs in a separate process, because DuckDB may crash."""
 
 import os
 import resource
@@ -15,7 +15,7 @@ from batcher.store.database import checkpoint_error, connect
 from batcher.store.queries import queries
 
 VECTOR_ROWS = 2048
-"""DuckDB reads so many rows of a row group at once: finer than this no damage can be told apart."""
+"""DuckDB reads this many rows of a row group at once, so damage is located this precisely."""
 
 _MAX_MEMORY_BYTES = min(2 << 30, os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2)
 _REPAIR = queries("repair")
@@ -23,15 +23,15 @@ _REPAIR = queries("repair")
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """Neighbouring rows of one row group, by row number from 0."""
+    """Consecutive rows of one row group; ``first`` is a row number, from 0."""
 
     first: int
     rows: int
 
 
 @dataclass(frozen=True, slots=True)
-class Stored:
-    """A table as it lies in the file; ``spans`` cover its rows in order."""
+class StoredTable:
+    """A table in the file; ``spans`` cover its rows in order."""
 
     name: str
     columns: tuple[str, ...]
@@ -39,27 +39,27 @@ class Stored:
 
     @property
     def rows(self) -> int:
-        """How many rows the table has, readable or not."""
+        """The number of rows, readable or not."""
         return sum(span.rows for span in self.spans)
 
 
-def prepare() -> None:
-    """Begin the process: no core dump, which would hold answers, and no last words of DuckDB."""
+def prepare_process() -> None:
+    """Disable core dumps, which would contain responses, and DuckDB's messages about a crash."""
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
 
 
 def read_version(path: Path) -> int:
-    """The version of the schema."""
+    """Return the version of the schema."""
     ((version,),) = _rows(path, _REPAIR["version"])
     return int(version)
 
 
-def read_tables(path: Path) -> tuple[Stored, ...]:
-    """What tables there are, and how they are laid out."""
+def read_tables(path: Path) -> tuple[StoredTable, ...]:
+    """Return the tables with their columns and spans."""
     columns = _rows(path, _REPAIR["columns"])
     return tuple(
-        Stored(name, tuple(column for _, column in group), _spans(path, name))
+        StoredTable(name, tuple(column for _, column in group), _spans(path, name))
         for name, group in groupby(columns, key=lambda row: str(row[0]))
     )
 
@@ -67,13 +67,13 @@ def read_tables(path: Path) -> tuple[Stored, ...]:
 def read_rows(path: Path, table: str, columns: Sequence[str], span: Span) -> Any:
     """Read some columns of a span as a pyarrow.Table.
 
-    Raises CheckpointError when they are damaged, and MemoryError when they are too large to read:
-    those are not lost. No names but the database's own go into the SQL.
+    Raises CheckpointError when they are damaged, and MemoryError when they are too large to read,
+    which does not make them lost. The SQL contains only names from the database itself.
     """
     sql = f"SELECT {', '.join(columns)} FROM {table} WHERE rowid BETWEEN $first AND $last"  # noqa: S608
-    wanted = {"first": span.first, "last": span.first + span.rows - 1}
+    parameters = {"first": span.first, "last": span.first + span.rows - 1}
     try:
-        return _connection(path).sql(sql, params=wanted).to_arrow_table()
+        return _connection(path).sql(sql, params=parameters).to_arrow_table()
     except duckdb.OutOfMemoryException:
         raise MemoryError(f"{path}: row {span.first} of {table}") from None
     except duckdb.Error as error:

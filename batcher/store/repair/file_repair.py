@@ -1,7 +1,7 @@
-"""Mends a copy of a checkpoint by what DuckDB says is wrong with it, one thing at a time.
+"""Fixes a copy of a damaged checkpoint, one problem at a time, guided by DuckDB's error messages.
 
-How DuckDB 2.0 words its errors and lays out its files was measured; what is not understood is left
-as it is.
+The messages and the file layout are those of DuckDB 2.0, found by experiment. A message that is not
+recognized changes nothing.
 """
 
 import os
@@ -20,15 +20,15 @@ _HEADER_BYTES = 4096
 _BLOCK_BYTES = 256 << 10
 _SUM_BYTES = 8
 
-TAKEN = "block_taken"
-"""The kind of a finding that holds only if no record is missing."""
+BLOCK_ACCEPTED = "block_accepted"
+"""The kind of a finding that is valid only if no record is missing."""
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that is wrong, in a word for programs and a sentence without anybody's data.
+    """A problem: ``kind`` is for programs, ``message`` is a sentence without the user's data.
 
-    ``is_harmless``: nothing has to be done about it.
+    ``is_harmless``: no action is needed.
     """
 
     kind: str
@@ -37,37 +37,37 @@ class Finding:
 
 
 def log_of(path: Path) -> Path:
-    """The write-ahead log of a database file."""
+    """Return the path of a database file's write-ahead log."""
     return path.with_name(f"{path.name}.wal")
 
 
-def mend(path: Path, message: str) -> Finding | None:
-    """Do away with what kept DuckDB from opening or reading a copy; None when nothing helps.
+def fix_copy(path: Path, message: str) -> Finding | None:
+    """Fix the problem that DuckDB's error message describes in a copy; None when it cannot.
 
-    Every call that returns a finding has removed a cause for good.
+    Each call that returns a finding has removed a problem permanently.
     """
     reason = message.replace(str(path.parent), "")
     if found := _BLOCK.search(reason):
-        return _mend_block(path, *map(int, found.groups()))
+        return _fix_block(path, *map(int, found.groups()))
     if found := _LOG_ENTRY.search(reason):
-        return _mend_log(log_of(path), *map(int, found.groups()))
+        return _fix_log(log_of(path), *map(int, found.groups()))
     if _LOG.search(reason) and log_of(path).exists():
         log_of(path).unlink()
         return Finding(
             "log_unusable",
             f"{log_of(path).name} is damaged at its start or belongs to another checkpoint; "
-            "none of it can be read",
+            "it cannot be read",
         )
     return None
 
 
-def take_as_it_is(path: Path, message: str) -> Finding | None:
-    """Let DuckDB read a block of a copy whose checksum does not fit; None when it is no block.
+def accept_block(path: Path, message: str) -> Finding | None:
+    """Replace the wrong checksum of a block in a copy; None when the message names no block.
 
-    DuckDB writes a block of its catalogue in place at every checkpoint: what the old state needs of
-    it stays the same, and what a power cut tears is new and not referred to yet. So the block may
-    hold all that counts though its checksum is wrong. Whoever takes it has to see that nothing is
-    missing.
+    DuckDB overwrites a block of its catalogue in place at every checkpoint. The part that the old
+    state needs stays the same; a power cut damages only the new part, which nothing refers to yet.
+    So the block may be usable although its checksum is wrong. The caller must check that no record
+    is missing.
     """
     found = _BLOCK.search(message.replace(str(path.parent), ""))
     if found is None or (location := int(found[3])) < _HEADERS_END:
@@ -76,39 +76,39 @@ def take_as_it_is(path: Path, message: str) -> Finding | None:
         file.seek(location)
         file.write(int(found[1]).to_bytes(_SUM_BYTES, "little"))
     return Finding(
-        TAKEN,
-        f"{path.name}: the checksum of the block at byte {location:,} does not fit, as after a "
-        "power cut; taken as it is, because no record is missing",
+        BLOCK_ACCEPTED,
+        f"{path.name}: the checksum of the block at byte {location:,} is wrong, as after a power "
+        "cut; the block was accepted, because no record is missing",
     )
 
 
-def _mend_block(path: Path, computed: int, stored: int, location: int) -> Finding | None:
+def _fix_block(path: Path, computed: int, stored: int, location: int) -> Finding | None:
     size = _HEADER_BYTES if location < _HEADERS_END else _BLOCK_BYTES
-    at = _flip_back(path, location + _SUM_BYTES, size - _SUM_BYTES, computed, stored)
+    at = _restore_bit(path, location + _SUM_BYTES, size - _SUM_BYTES, computed, stored)
     if at is None:
         return None
-    return Finding("bit_flipped", f"{path.name}: one bit was flipped in byte {at:,}; put right")
+    return Finding("bit_flipped", f"{path.name}: a flipped bit in byte {at:,} was restored")
 
 
-def _mend_log(log: Path, position: int, computed: int, stored: int) -> Finding:
-    """Put the flipped bit of an entry right, or cut the log before it."""
+def _fix_log(log: Path, position: int, computed: int, stored: int) -> Finding:
+    """Restore the flipped bit of an entry, or truncate the log before the entry."""
     start = position - 2 * _SUM_BYTES
     with log.open("rb") as file:
         file.seek(start)
         size = int.from_bytes(file.read(_SUM_BYTES), "little")
-    at = _flip_back(log, position, min(size, log.stat().st_size), computed, stored)
+    at = _restore_bit(log, position, min(size, log.stat().st_size), computed, stored)
     if at is not None:
-        return Finding("bit_flipped", f"{log.name}: one bit was flipped in byte {at:,}; put right")
+        return Finding("bit_flipped", f"{log.name}: a flipped bit in byte {at:,} was restored")
     lost = log.stat().st_size - start
     os.truncate(log, start)
     return Finding(
         "log_damaged",
-        f"{log.name} is damaged at byte {start:,}; the {lost:,} bytes from there on are lost",
+        f"{log.name} is damaged at byte {start:,}; the last {lost:,} bytes are lost",
     )
 
 
-def _flip_back(path: Path, start: int, size: int, computed: int, stored: int) -> int | None:
-    """Flip the one wrong bit of what follows a checksum, or of that; return where its byte is."""
+def _restore_bit(path: Path, start: int, size: int, computed: int, stored: int) -> int | None:
+    """Restore a flipped bit in a checksum or the content after it; return its byte's position."""
     with path.open("rb") as file:
         file.seek(start)
         bit = find_flipped_bit(file.read(size), computed, stored)

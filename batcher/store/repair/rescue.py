@@ -1,9 +1,9 @@
-"""Reads what can be read of a damaged checkpoint, and writes it as a new one.
+"""Reads all readable records of a damaged checkpoint and writes them to a new one.
 
-Of an outcome some columns may be damaged and others not. What the bill is made of must be there,
-or the outcome is dropped: its attempt then counts as one that may have been billed unseen. When
-the answer or our verdict is damaged the outcome stays for the bill and the request is asked again.
-What only describes the answer becomes null. Of every other table a damaged row is dropped.
+Some columns of an outcome may be damaged and others not. Without the columns of the bill the
+outcome is dropped; the billing status of its attempt is then unknown. When the response or the
+verdict is damaged, the outcome stays for the bill, and the request is sent again. Damaged columns
+that only describe the response become null. Damaged rows of other tables are dropped.
 """
 
 from collections.abc import Iterator, Sequence
@@ -22,12 +22,12 @@ from batcher.store.checkpoint import Checkpoint
 from batcher.store.migrations import TABLES
 from batcher.store.queries import queries
 from batcher.store.repair.damaged_copy import DamagedCopy
-from batcher.store.repair.damaged_reader import Span, Stored, read_rows
+from batcher.store.repair.damaged_reader import Span, StoredTable, read_rows
 
 ANSWER_LOST = "client.answer_lost"
-"""The error type of an outcome that was paid for and whose answer a damage took."""
+"""The error type of an outcome that was paid for and whose response was lost through damage."""
 
-_LOST_MESSAGE = "the answer was paid for, and lost when the checkpoint was damaged"
+_LOST_MESSAGE = "the response was paid for, but lost when the checkpoint was damaged"
 _BILL = ("attempt_id", "fingerprint", "billing", "cost_usd", *TOKEN_FIELDS)
 _DETAILS = ("request_id", "message_id", "error_message", "latency_s", "ttft_s", "ended_at")
 _REPAIR = queries("repair")
@@ -35,9 +35,9 @@ _REPAIR = queries("repair")
 
 @dataclass(frozen=True, slots=True)
 class TableState:
-    """How many rows of a table can be read and are ``lost``.
+    """The numbers of readable and of lost rows of a table.
 
-    Of ``answers_lost`` outcomes among those that can be read only the cost is left.
+    ``answers_lost`` of the readable rows are outcomes of which only the cost is left.
     """
 
     read: int = 0
@@ -46,8 +46,11 @@ class TableState:
 
 
 @dataclass(frozen=True, slots=True)
-class Unknown:
-    """Attempts without an outcome, and what they may have cost; ``unbounded`` of them: any sum."""
+class OpenAttempts:
+    """Attempts without an outcome, and the most that they can have cost in USD.
+
+    ``unbounded`` of them have no bound and are not in ``at_most_usd``.
+    """
 
     attempts: int
     at_most_usd: Decimal
@@ -56,14 +59,14 @@ class Unknown:
 
 @dataclass(frozen=True, slots=True)
 class _Part:
-    """What was read of one span."""
+    """The readable rows of one span."""
 
     rows: pa.Table | None
     state: TableState
 
 
-def survey(copy: DamagedCopy, tables: Sequence[Stored]) -> dict[str, TableState]:
-    """Read every column of every row once, and count what can be read."""
+def survey(copy: DamagedCopy, tables: Sequence[StoredTable]) -> dict[str, TableState]:
+    """Read every column of every row once, and count the readable rows."""
     states = {}
     for stored in _in_order(tables):
         state = TableState()
@@ -73,10 +76,12 @@ def survey(copy: DamagedCopy, tables: Sequence[Stored]) -> dict[str, TableState]
     return states
 
 
-def rescue(copy: DamagedCopy, tables: Sequence[Stored], folder: Path, now: datetime) -> Unknown:
-    """Write what can be read into a new checkpoint in an empty folder, in the order it was in.
+def rescue(
+    copy: DamagedCopy, tables: Sequence[StoredTable], folder: Path, now: datetime
+) -> OpenAttempts:
+    """Write all readable records to a new checkpoint in an empty folder, in the same order.
 
-    Returns the attempts in it whose fate is unknown.
+    Returns its attempts without an outcome.
     """
     Checkpoint.create(folder, version="repaired", now=now)
     checkpoint = Checkpoint(folder)
@@ -90,10 +95,10 @@ def rescue(copy: DamagedCopy, tables: Sequence[Stored], folder: Path, now: datet
         ((attempts, at_most_usd, unbounded),) = checkpoint.rows(_REPAIR["open_attempts"])
     finally:
         checkpoint.close()
-    return Unknown(attempts, at_most_usd, unbounded)
+    return OpenAttempts(attempts, at_most_usd, unbounded)
 
 
-def _in_order(tables: Sequence[Stored]) -> Iterator[Stored]:
+def _in_order(tables: Sequence[StoredTable]) -> Iterator[StoredTable]:
     by_name = {stored.name: stored for stored in tables}
     yield from (by_name[name] for name in TABLES if name in by_name)
 
@@ -104,7 +109,7 @@ def _put(checkpoint: Checkpoint, table: str, rows: pa.Table) -> None:
     checkpoint.checkpoint_if_due()
 
 
-def _parts(copy: DamagedCopy, stored: Stored) -> Iterator[_Part]:
+def _parts(copy: DamagedCopy, stored: StoredTable) -> Iterator[_Part]:
     for span in stored.spans:
         rows = _read(copy, stored, stored.columns, span)
         if rows is not None:
@@ -115,16 +120,18 @@ def _parts(copy: DamagedCopy, stored: Stored) -> Iterator[_Part]:
             yield _Part(None, TableState(lost=span.rows))
 
 
-def _read(copy: DamagedCopy, stored: Stored, columns: Sequence[str], span: Span) -> pa.Table | None:
-    """Read some columns; None when one of them is damaged."""
+def _read(
+    copy: DamagedCopy, stored: StoredTable, columns: Sequence[str], span: Span
+) -> pa.Table | None:
+    """Read some columns of a span; None when one of them is damaged."""
     try:
-        return copy.ask(read_rows, stored.name, columns, span)
+        return copy.call(read_rows, stored.name, columns, span)
     except CheckpointError:
         return None
 
 
-def _part_of_outcomes(copy: DamagedCopy, stored: Stored, span: Span) -> _Part:
-    """Read the columns of outcomes in groups of one use."""
+def _part_of_outcomes(copy: DamagedCopy, stored: StoredTable, span: Span) -> _Part:
+    """Read the columns of outcomes in groups: bill, details, verdict and body."""
     others = {*_BILL, *_DETAILS, "body"}
     verdict_columns = [name for name in stored.columns if name not in others]
     bill, details, verdict, body = (
@@ -156,7 +163,7 @@ def _columns(*tables: pa.Table | None) -> dict[str, Any]:
 
 
 def _lost(is_lost: Any, known: dict[str, Any]) -> dict[str, Any]:
-    """The verdict on answers that are gone: not final, so that they are asked again."""
+    """Return the verdict on lost responses: not final, so that the requests are sent again."""
     nothing = pa.nulls(len(is_lost), pa.string())
     verdicts = {"status": "errored", "error_type": ANSWER_LOST, "error_message": _LOST_MESSAGE}
     return known | {
@@ -169,7 +176,7 @@ def _lost(is_lost: Any, known: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _add(one: TableState, other: TableState) -> TableState:
+def _add(total: TableState, part: TableState) -> TableState:
     return TableState(
-        one.read + other.read, one.lost + other.lost, one.answers_lost + other.answers_lost
+        total.read + part.read, total.lost + part.lost, total.answers_lost + part.answers_lost
     )

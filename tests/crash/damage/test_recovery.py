@@ -58,7 +58,7 @@ class Recovery:
         kinds = {finding.kind for finding in found.findings}
         if "unreadable" in kinds:
             return "nothing saved: the table of contents is damaged"
-        if found.unseen is None:
+        if found.open_attempts is None:
             assert not found.findings
             assert not found.missing
             return "harmless"
@@ -95,9 +95,11 @@ class Recovery:
         assert pc.all(pc.is_in(outcomes["attempt_id"], attempts["attempt_id"])).as_py() is not False
         has_outcome = pc.is_in(attempts["attempt_id"], outcomes["attempt_id"])
         unseen = attempts.filter(pc.invert(has_outcome))
-        assert found.unseen is not None
-        assert found.unseen.attempts == unseen.num_rows
-        assert found.unseen.at_most_usd == sum(unseen["worst_case_usd"].to_pylist(), Decimal(0))
+        assert found.open_attempts is not None
+        assert found.open_attempts.attempts == unseen.num_rows
+        assert found.open_attempts.at_most_usd == sum(
+            unseen["worst_case_usd"].to_pylist(), Decimal(0)
+        )
 
     def _hold_order(self, saved: pa.Table) -> None:
         """The order of the rows seen has a meaning."""

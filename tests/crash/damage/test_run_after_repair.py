@@ -122,6 +122,6 @@ def finish(job: Job, server: Server, state: Path) -> None:
     answers, cost = sums(state)
     assert answers == ROWS
     assert job.table().num_rows == ROWS
-    if not found["records"]["missing"] and not found["unseen"]["attempts"]:
+    if not found["records"]["missing"] and not found["open_attempts"]["attempts"]:
         assert cost == Decimal(ledger["cost_usd"]), "the bill holds what was paid for lost answers"
     assert doctor(job)[0] == 0
