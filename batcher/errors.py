@@ -15,8 +15,8 @@
 Codes 3 to 7, 130 and 143 are endings of a run, not errors: see ``core.pace.halt`` and the pipeline.
 A message says what is wrong and where (file, row, key of the job file). It never contains an API
 key, a prompt or a response.
-``hint`` says what to do next, as a sentence or a command; ``next_command`` is the batcher command
-that the user should run next.
+``hint`` says what to do next, in lower case without a full stop; ``next_command`` is the batcher
+command that the user should run next.
 """
 
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""Where requests go: the server's address, and the proxy on the way to it."""
+"""Reads the server's address, and finds the proxy for it."""
 
 import re
 import urllib.request
@@ -12,10 +12,10 @@ _HAS_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 
 
 def server_address(base_url: str) -> httpx.URL:
-    """Parse the server's address; raises ConfigurationError for one that may not be used."""
+    """Parse the server's address; raises ConfigurationError when it must not be used."""
     problem = address_problem(base_url)
     if problem is not None:
-        hint = 'such as "https://api.anthropic.com"'
+        hint = 'set an address such as "https://api.anthropic.com"'
         raise ConfigurationError(f"api.base_url {problem}", hint=hint)
     return httpx.URL(base_url.rstrip("/"))
 
@@ -25,7 +25,7 @@ def proxy_for(url: httpx.URL) -> httpx.Proxy | None:
 
     Raises ConfigurationError for a proxy of a kind that is not supported.
     """
-    if is_loopback(url.raw_host.decode("ascii")):  # host would decode xn--, and fail at some
+    if is_loopback(url.raw_host.decode("ascii")):  # .host decodes xn-- and fails at some names
         return None
     proxies = urllib.request.getproxies()
     proxy = proxies.get(url.scheme) or proxies.get("all")

@@ -8,7 +8,7 @@ from batcher.core.answers.stream import MessageFold
 _AUTO_DETECT = 47  # zlib's wbits for either a gzip or a zlib header
 _PIECE_BYTES = 1 << 20
 _BEGINNING_BYTES = 64 << 10
-"""How much is kept of a body that is no message: many whole bodies would not fit into memory."""
+"""Bytes kept of a body that is not a message: many whole bodies would not fit into memory."""
 
 
 class Body:

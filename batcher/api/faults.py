@@ -7,7 +7,7 @@ Before a status line (NoResponse):
     client.tls              the certificate does not verify; fatal               never sent
     client.connect_timeout  no connection within 10 s or the whole timeout       never sent
     client.proxy            the proxy refuses to connect us                      never sent
-    client.pool             the slot's connection is held by another request     never sent
+    client.pool             the slot's connection is in use by another request   never sent
     client.timeout          no status line within the whole timeout              sent
     client.read             the connection broke before a response               sent
     client.write            the connection broke while the request was written   sent
@@ -25,7 +25,7 @@ After a status line (the fault of a Response):
     client.answer_too_large   the decoded body is larger than the cap; its beginning is kept
     client.undecodable        an unknown or damaged content encoding
     client.stream_error       an error event; the body is that error
-    client.stream_broken      the events are not those of a message
+    client.stream_broken      the events do not form a message
     client.stream_incomplete  the stream ended without message_stop
 
 A cut that HTTP cannot detect (no length, or a length that is too short) looks like success; it is

@@ -12,8 +12,8 @@ from batcher.errors import ConfigurationError
 
 TransportFactory = Callable[[], httpx.AsyncBaseTransport]
 
-# Common servers close an idle connection after 5 s. We close it earlier: when a request meets the
-# server's closing, its billing status is unknown.
+# Common servers close an idle connection after 5 s. We close it earlier: a request that is sent
+# while the server closes the connection has an unknown billing status.
 _IDLE_S = 4.0
 _ONE_CONNECTION = httpx.Limits(
     max_connections=1, max_keepalive_connections=1, keepalive_expiry=_IDLE_S
@@ -89,7 +89,7 @@ def _tls_context(url: httpx.URL) -> ssl.SSLContext:
 
 
 def _keep_alive_options() -> list[tuple[int, int, int]]:
-    """Probe an idle connection each minute: a model may think for minutes before it answers."""
+    """Return options that probe an idle connection each minute: a model may think for minutes."""
     options = [(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)]
     for name, value in (("TCP_KEEPIDLE", 60), ("TCP_KEEPINTVL", 60), ("TCP_KEEPCNT", 5)):
         if hasattr(socket, name):

@@ -1,1 +1,1 @@
-"""What batcher decides: pure code without I/O, clock or randomness of its own."""
+"""Makes batcher's decisions: pure code without I/O, clock or randomness of its own."""

@@ -7,7 +7,7 @@ _MODULUS = 1 << 128
 
 @dataclass(slots=True)
 class Digest:
-    """The sum of 16-byte hashes modulo 2^128, and their number; equal hashes all count.
+    """The sum of 16-byte hashes modulo 2^128, and their number; equal hashes are all counted.
 
     It detects accidental changes. It does not protect against an attacker who constructs two inputs
     with the same digest (Bellare and Micciancio, 1997, on sums of hashes).

@@ -21,7 +21,7 @@ _BY_TYPE: Mapping[str, str] = {
     "prompt",
     "invalid_request_error": "the API rejects the request; fix the row, or retry with --set",
     "request_too_large": _SIZE,
-    "rate_limit_error": "lower limits.requests_per_minute, or later: batcher run JOB",
+    "rate_limit_error": "lower limits.requests_per_minute, or try again later: batcher run JOB",
     "overloaded_error": _RUN_AGAIN,
     "api_error": _RUN_AGAIN,
     "timeout_error": "lower request.max_tokens or set api.stream = true, then: batcher run JOB",

@@ -13,8 +13,8 @@ def nearest(name: str, known: Iterable[str], *, list_first: int = 0) -> str | No
     folded = {candidate.casefold(): candidate for candidate in names}
     matches = difflib.get_close_matches(name.casefold(), folded, n=1, cutoff=0.6)
     if matches:
-        return f"Did you mean `{folded[matches[0]]}`?"
+        return f"did you mean `{folded[matches[0]]}`?"
     if not list_first or not names:
         return None
     more = ", ..." if len(names) > list_first else ""
-    return "Available: " + ", ".join(f"`{name}`" for name in names[:list_first]) + more
+    return "available: " + ", ".join(f"`{name}`" for name in names[:list_first]) + more

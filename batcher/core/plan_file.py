@@ -23,7 +23,7 @@ class SavedPlan:
     parts of a request (prompt, model, parameters) to their values: short ones as they are, others
     as digests, so that the file contains no prompt. ``prices`` are the rates of each model in USD
     per million tokens. ``cap_usd`` limits what the job may ever spend under this plan, None for no
-    limit. ``estimate`` is the estimate of that time.
+    limit. ``estimate`` is the estimate at the time of approval.
     """
 
     job: str

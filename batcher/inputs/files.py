@@ -195,7 +195,7 @@ def _missing(target: Path, root: Path) -> InputError:
     names = ", ".join(_name(parent / file, root) for file in near)
     return InputError(
         f"the input {_name(target, root)} does not exist",
-        hint=f"Did you mean {names}?" if near else _RELATIVE,
+        hint=f"did you mean {names}?" if near else _RELATIVE,
     )
 
 

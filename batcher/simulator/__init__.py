@@ -1,6 +1,7 @@
 """A Messages server on loopback that behaves like the real one, and fails on demand.
 
-It imports nothing else of batcher, so that one wrong reading of the API cannot hide in both.
+It imports nothing else from batcher, so that client and server cannot share one wrong reading of
+the API.
 """
 
 from batcher.simulator.billing.ledger import Entry, Ledger

@@ -169,7 +169,7 @@ def test_an_id_column_that_no_row_has(
     text = said.out + said.err
     assert said.code == 2
     assert text.count("reviewid") == 1
-    assert "Did you mean `review_id`?" in text
+    assert "did you mean `review_id`?" in text
     assert "bad" not in text
 
 

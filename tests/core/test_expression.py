@@ -56,5 +56,5 @@ def test_an_error_shows_its_place_in_the_expression() -> None:
     with pytest.raises(TemplateError) as caught:
         Expression("a and scoer > 1", "input.where").is_true({"a": 1, "score": 2})
     assert caught.value.message.startswith("input.where, line 1: there is no column `scoer`\n")
-    assert caught.value.hint == "Did you mean `score`?"
+    assert caught.value.hint == "did you mean `score`?"
     assert Expression("a and b > 1").names() == {"a", "b"}

@@ -62,7 +62,7 @@ def test_numbers_are_exact() -> None:
 @pytest.mark.parametrize(
     ("sections", "expected"),
     [
-        ({"request": {"prompt": None}}, ["request: [request] does not say what to ask"]),
+        ({"request": {"prompt": None}}, ["request: [request] has no prompt"]),
         (
             {"request": {"prompt_file": "p"}},
             ["request.prompt_file: request.prompt and request.prompt_file exclude each other"],
@@ -94,19 +94,22 @@ def test_numbers_are_exact() -> None:
         (
             {"request": {"prompt": None, "params": "p", "tools": [], "system": "s"}},
             [
-                f"request.{name}: request.{name} does nothing beside request.params"
+                f"request.{name}: request.{name} has no effect with request.params"
                 for name in ("max_tokens", "model", "system", "tools")
             ],
         ),
         (
             {"request": {"prompt": None, "messages": "m", "images": ["i"]}},
-            ["request.images: request.images does nothing beside request.messages alone"],
+            ["request.images: request.images has no effect with request.messages alone"],
         ),
         ({"request": {"stream": True}}, ["request.stream: request.stream cannot be set here"]),
         (
             {"input": {"on_too_long": "truncate"}, "request": {"prompt": None, "messages": "m"}},
             [
-                ('input.on_too_long: input.on_too_long = "truncate" does nothing without a prompt'),
+                (
+                    'input.on_too_long: input.on_too_long = "truncate" has no effect '
+                    "without a prompt"
+                ),
             ],
         ),
         (
@@ -131,17 +134,17 @@ def test_numbers_are_exact() -> None:
         ),
         (
             {"output": {"path": "s3://b/a.parquet"}},
-            ["output.path: output.path must be a file or folder of this machine"],
+            ["output.path: output.path must be a file or folder on this machine"],
         ),
         (
             {"output": {"rows_per_file": 5}},
             ["output.rows_per_file: output.rows_per_file needs output.path to be a folder"],
         ),
         ({"output": {"rows_per_file": 5, "path": "runs/out"}}, []),
-        ({"job": {"state": "a\0"}}, ["job.state: job.state holds a NUL character"]),
+        ({"job": {"state": "a\0"}}, ["job.state: job.state contains a NUL character"]),
         (
             {"request": {"prompt": None, "prompt_file": "a\0"}},
-            ["request.prompt_file: request.prompt_file holds a NUL character"],
+            ["request.prompt_file: request.prompt_file contains a NUL character"],
         ),
         ({"output": {"path": "a/" + "x" * 220}}, []),
         (
@@ -152,7 +155,7 @@ def test_numbers_are_exact() -> None:
             {"api": {"headers": {"X-Api-Key": "k"}}},
             [
                 (
-                    "api.headers.X-Api-Key: api.headers may not hold a key: "
+                    "api.headers.X-Api-Key: api.headers must not contain a key: "
                     "a job file is shared and kept"
                 )
             ],
@@ -161,18 +164,18 @@ def test_numbers_are_exact() -> None:
             {"api": {"headers": {"anthropic-version": "k"}}},
             [
                 (
-                    "api.headers.anthropic-version: api.headers may not hold anthropic-version: "
-                    "batcher sets it"
+                    "api.headers.anthropic-version: api.headers must not contain "
+                    "anthropic-version: batcher sets it"
                 )
             ],
         ),
         (
             {"api": {"headers": {"a": "b\r\nc: d"}}},
-            ["api.headers.a: api.headers.a may hold printable ASCII only"],
+            ["api.headers.a: api.headers.a must be printable ASCII"],
         ),
         (
             {"api": {"headers": {"a b": "c"}}},
-            ["api.headers: api.headers has a name that is not a header's"],
+            ["api.headers: api.headers has an invalid header name"],
         ),
         ({"api": {"headers": {"anthropic-beta": "a,b"}}}, []),
         (
@@ -289,13 +292,13 @@ def test_what_is_not_built_is_refused_by_name(key: tuple[str, ...]) -> None:
 @pytest.mark.parametrize(
     ("key", "hint"),
     [
-        (("requst",), "Did you mean `request`?"),
-        (("request", "max_token"), "Did you mean `max_tokens`?"),
-        (("request", "temprature"), "Did you mean `temperature`?"),
-        (("request", "concurrency"), "concurrency belongs in [limits]."),
-        (("max_tokens",), "max_tokens belongs in [request]."),
-        (("limits", "Timeout"), "Did you mean `timeout_s`?"),
-        (("retry", "zzz"), "Keys: attempts, max_wait_s, patience_s, unknown_attempts."),
+        (("requst",), "did you mean `request`?"),
+        (("request", "max_token"), "did you mean `max_tokens`?"),
+        (("request", "temprature"), "did you mean `temperature`?"),
+        (("request", "concurrency"), "concurrency belongs in [limits]"),
+        (("max_tokens",), "max_tokens belongs in [request]"),
+        (("limits", "Timeout"), "did you mean `timeout_s`?"),
+        (("retry", "zzz"), "keys: attempts, max_wait_s, patience_s, unknown_attempts"),
     ],
 )
 def test_an_unknown_key_gets_a_suggestion(key: tuple[str, ...], hint: str) -> None:

@@ -30,7 +30,7 @@ def test_a_notice_describes_the_run_in_one_line() -> None:
     usd = {"spent": "1.2345", "unknown": "0"}
     notice = Notice("finish", "nightly", "R", 3, "/s", rows, usd, NOON, NOON, "batcher failures j")
     assert notice.text == (
-        "nightly: finished, some rows failed for good (exit 3); "
+        "nightly: finished; some rows failed (exit 3); "
         "1,200 rows, 2 errored, 1,198 succeeded; $1.23 spent. Next: batcher failures j"
     )
     content = json.loads(json.dumps(notice.content()))

@@ -71,15 +71,15 @@ def test_a_missing_column_is_an_error_with_the_nearest_name() -> None:
     assert error.message == (
         "prompt, line 2: there is no column `txet`\n      é {{ txet }}\n           ^^^^"
     )
-    assert error.hint == "Did you mean `text`?"
+    assert error.hint == "did you mean `text`?"
 
 
 def test_a_missing_column_of_row_is_named() -> None:
     """For ``row["..."]`` the error names the missing column and lists the existing ones."""
     error = failure("{{ row['my cal'] }}", **{"my col": 1})
     assert error.message.startswith("prompt, line 1: there is no column `my cal`\n")
-    assert error.hint == "Did you mean `my col`?"
-    assert failure("{{ row.zzz }}", a=1, b=2).hint == "Available: `a`, `b`"
+    assert error.hint == "did you mean `my col`?"
+    assert failure("{{ row.zzz }}", a=1, b=2).hint == "available: `a`, `b`"
 
 
 @pytest.mark.parametrize(

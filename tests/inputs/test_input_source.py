@@ -159,7 +159,7 @@ def test_missing_columns_are_suggested(tmp_path: Path) -> None:
     source.require(["prompt", "id"])
     with pytest.raises(InputError, match="no column promt") as caught:
         source.require(["promt", "id"])
-    assert caught.value.hint == "Did you mean `prompt`? columns of the input: prompt, id"
+    assert caught.value.hint == "did you mean `prompt`? columns of the input: prompt, id"
     with pytest.raises(InputError, match="no column key"):
         Source.open(InputSection(path="a.parquet", id="key"), tmp_path)
     with pytest.raises(InputError, match="no column score"):

@@ -108,7 +108,7 @@ WRONG = {
         "",
         [
             "FOLDER/demo.toml: the section [input] is missing",
-            "FOLDER/demo.toml: [request] does not say what to ask",
+            "FOLDER/demo.toml: [request] has no prompt",
             "FOLDER/demo.toml: request.model is missing",
             "FOLDER/demo.toml: request.max_tokens is missing",
         ],
@@ -141,7 +141,7 @@ WRONG = {
         PLAIN + 'metadata = { user_id = 2020-01-01 }\n[api]\nheaders = { authorization = "x" }',
         [
             "7: request.metadata.user_id is a date, which JSON does not have",
-            "9: api.headers may not hold a key: a job file is shared and kept",
+            "9: api.headers must not contain a key: a job file is shared and kept",
         ],
     ),
     "dotted keys": (

@@ -327,7 +327,7 @@ def test_gold_that_is_set_later_is_compared(tmp_path: Path) -> None:
     job.run()
     answered = server.ledger()["answered"]
     job.write(rows(40), more=f'{FIELDS}gold = "thruth"\n')
-    assert "Did you mean `truth`?" in job.run(code=2)
+    assert "did you mean `truth`?" in job.run(code=2)
     job.write(rows(40), more=f'{FIELDS}gold = "truth"\n')
     printed = job.run()
     assert server.ledger()["answered"] == answered

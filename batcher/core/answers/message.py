@@ -17,7 +17,7 @@ _KEY = re.compile(r"sk-ant-[\w-]+")
 
 
 class UnreadableMessage(ValueError):  # noqa: N818 - the name says what is wrong
-    """A body is not a message; the reason quotes nothing of it."""
+    """A body is not a message; the reason does not quote it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,7 @@ class ApiError:
 
 
 def parse_message(body: bytes) -> Message:
-    """Parse a message; UnreadableMessage when the body is none."""
+    """Parse a message; raises UnreadableMessage when the body is not a message."""
     try:
         message = load(body)
     except ValueError as error:

@@ -63,7 +63,7 @@ class Outcome:
     hint: str | None = None
     retry_after_s: float | None = None
     is_rate_limited: bool = False
-    is_overloaded: bool = False  # the server has too much load, from any clients
+    is_overloaded: bool = False  # the server has too much load, perhaps from other clients
     is_unsent: bool = False  # the request was certainly not sent
     is_unreachable: bool = False  # no response, or a status of 500 and above
     message: Message | None = None

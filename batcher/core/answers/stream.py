@@ -1,4 +1,4 @@
-"""Folds a streamed response into the message that it is without streaming; does no I/O."""
+"""Folds a streamed response into the message that the API sends without streaming; no I/O."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -22,9 +22,10 @@ class MessageFold:
     Usage in a stream is a running total, so later numbers replace earlier ones. Fields that a
     ``message_delta`` does not have (cache split, tier, geography, speed) stay as in
     ``message_start``. Unknown kinds of events and deltas are skipped and unknown kinds of blocks
-    are kept, as the API's documentation of versions asks.
+    are kept, as the API's documentation of versions requires.
 
-    No bytes make it raise. ``fault`` says why the stream is invalid, and quotes nothing of it.
+    It never raises, even for invalid bytes. ``fault`` says why the stream is invalid, and does not
+    quote it.
     Everything after a fault, an error or the end is ignored.
     """
 

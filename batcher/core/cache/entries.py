@@ -20,7 +20,7 @@ _MAX_ENTRIES = 10_000
 
 @dataclass(frozen=True, slots=True)
 class Lead:
-    """Go first and write these entries with this lifetime, then report the result.
+    """Send this request first: it writes these entries with this lifetime. Report its result.
 
     ``read`` is the shorter entry that the request reads, if there is one.
     """
@@ -32,7 +32,7 @@ class Lead:
 
 @dataclass(frozen=True, slots=True)
 class Follow:
-    """Go and read this entry, which has this lifetime."""
+    """Send this request: it reads this entry, which has this lifetime."""
 
     name: bytes
     ttl: TTL
@@ -62,7 +62,7 @@ class CacheEntries:
 
     ``ttl`` is the lifetime that the job sets. Without one an entry is written for five minutes,
     and for an hour if it had expired when it was needed again within an hour. At most 10,000
-    entries are kept, besides those being written; a forgotten entry is written again.
+    entries are kept, not counting those being written; a forgotten entry is written again.
     """
 
     def __init__(self, ttl: TTL | None = None) -> None:
@@ -70,7 +70,7 @@ class CacheEntries:
         self._entries: dict[bytes, _Entry] = {}
 
     def decide(self, prefixes: Sequence[bytes], now: float) -> Lead | Follow | Wait:
-        """Decide how a request with these prefixes may go; the shorter prefix comes first.
+        """Decide whether a request with these prefixes may be sent; the shorter prefix comes first.
 
         It reads the longest entry that exists and writes the longer ones, but waits while another
         request writes one of its entries. So each entry is written once, and no wait is endless,

@@ -1,4 +1,4 @@
-"""Cache marks of a request: where they can be, and the bytes of the request with them."""
+"""Finds the places for cache marks in a request, and encodes the request with marks."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from enum import IntFlag
@@ -9,7 +9,7 @@ from batcher.core.request.cache_control import KEY, ONE_HOUR
 from batcher.core.request.canonical import canonical_json_of, member
 from batcher.core.usage_fields import TTL
 
-# Thinking and empty text cannot have a mark; for unknown kinds of blocks it is not known.
+# Thinking and empty text cannot have a mark; whether unknown kinds can is not documented.
 _MARKABLE = frozenset({"document", "image", "search_result", "text", "tool_result", "tool_use"})
 
 _MARK = {"cache_control": {"type": "ephemeral"}}

@@ -11,7 +11,7 @@ UNAVAILABLE: dict[Key, str] = {
     ("delivery",): "every request is sent live",
     ("input", "sql"): "write the query's result to a Parquet file and name it in input.path",
 }
-"""Keys that are planned and not built, with what to do instead; they are never accepted."""
+"""Keys that are planned but not built yet, with what to do instead; they are never accepted."""
 
 _ADDRESS_KEYS = frozenset({"address", "slack", "teams", "url", "webhook", "webhook_url"})
 
@@ -30,37 +30,37 @@ def unknown_key(key: Key) -> Mistake:
         name = f"[{key[0]}]" if len(key) == 1 else dotted(key)
         return Mistake(key, f"{name} is not available in this version: {UNAVAILABLE[key]}")
     if key == ("request", "stream"):
-        return Mistake(key, "request.stream cannot be set here", "Set api.stream instead.")
+        return Mistake(key, "request.stream cannot be set here", "set api.stream instead")
     if key[0] == "notify" and key[-1] in _ADDRESS_KEYS:
         return Mistake(
             key,
             f"{dotted(key)} must not be in a job file: the address is a secret",
-            "Put the address into an environment variable, and its name into notify.webhook_env.",
+            "put the address into an environment variable, and its name into notify.webhook_env",
         )
     if len(key) == 1:
         return _unknown_section(key)
     known = section_keys(key[0]) if len(key) == 2 else frozenset[str]()
     hint = nearest(key[-1], known) or _other_section(key[-1], key[0])
-    return Mistake(key, f"there is no key {dotted(key)}", hint or _listing("Keys", known))
+    return Mistake(key, f"there is no key {dotted(key)}", hint or _listing("keys", known))
 
 
 def _unknown_section(key: Key) -> Mistake:
     hint = nearest(key[0], Job.model_fields) or _other_section(key[0], None)
     return Mistake(
-        key, f"there is no section [{dotted(key)}]", hint or _listing("Sections", Job.model_fields)
+        key, f"there is no section [{dotted(key)}]", hint or _listing("sections", Job.model_fields)
     )
 
 
 def _other_section(name: str, wrong: str | None) -> str | None:
-    """Name the section that has this key, when there is exactly one but the wrong one."""
+    """Return a hint when exactly one section other than ``wrong`` has this key."""
     sections = [
         section
         for section in Job.model_fields
         if section != wrong and name in section_keys(section)
     ]
-    return f"{name} belongs in [{sections[0]}]." if len(sections) == 1 else None
+    return f"{name} belongs in [{sections[0]}]" if len(sections) == 1 else None
 
 
-def _listing(what: str, names: Iterable[str]) -> str | None:
+def _listing(heading: str, names: Iterable[str]) -> str | None:
     listed = ", ".join(sorted(names))
-    return f"{what}: {listed}." if listed else None
+    return f"{heading}: {listed}" if listed else None

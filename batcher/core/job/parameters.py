@@ -53,7 +53,7 @@ def as_json(value: Any, key: Key) -> tuple[Any, list[Mistake]]:
         return _number(value, key)
     if isinstance(value, date | datetime | time):
         return None, [
-            Mistake(key, f"{dotted(key)} is a date, which JSON does not have", "Put it in quotes.")
+            Mistake(key, f"{dotted(key)} is a date, which JSON does not have", "put it in quotes")
         ]
     return value, []
 

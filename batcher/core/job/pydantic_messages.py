@@ -1,4 +1,4 @@
-"""Pydantic's errors in plain words. Messages quote numbers and never texts."""
+"""Converts pydantic's errors to plain messages, which may quote numbers and never quote text."""
 
 from collections.abc import Callable
 from typing import Any
@@ -118,8 +118,8 @@ def _places(_key: Key, details: ErrorDetails) -> tuple[str, str | None]:
 
 def _digits(_key: Key, details: ErrorDetails) -> tuple[str, str | None]:
     context = _context(details)
-    most = context.get("whole_digits", context.get("max_digits"))
-    return f"may have at most {most} digits", None
+    limit = context.get("whole_digits", context.get("max_digits"))
+    return f"may have at most {limit} digits", None
 
 
 def _any(_key: Key, _details: ErrorDetails) -> tuple[str, str | None]:

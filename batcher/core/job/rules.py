@@ -1,4 +1,4 @@
-"""What the keys of a job must be to each other, beyond what each is by itself."""
+"""Checks the rules between keys of a job, such as keys that exclude each other."""
 
 from collections.abc import Callable, Iterator
 from pathlib import PurePosixPath
@@ -22,23 +22,23 @@ _WAYS = ("prompt", "prompt_file", "messages", "params")
 
 
 def problems(job: Job) -> list[Mistake]:
-    """Find all that is wrong with how the keys of a job go together."""
+    """Return all mistakes in the combination of a job's keys."""
     return [mistake for rule in _RULES for mistake in rule(job)]
 
 
-def _one_question(job: Job) -> Iterator[Mistake]:
+def _prompt(job: Job) -> Iterator[Mistake]:
     set_keys = [name for name in _WAYS if getattr(job.request, name) is not None]
     is_whole = job.input.format == "messages-batch"
     ways = ['input.format = "messages-batch"'] * is_whole + [f"request.{name}" for name in set_keys]
     if not ways:
-        message = "[request] does not say what to ask"
-        yield Mistake(("request",), message, "Set prompt, prompt_file, messages or params.")
-    is_asked_after = len(ways) == 2 and "messages" in set_keys and "params" not in set_keys
-    if len(ways) > 1 and (is_whole or not is_asked_after):
+        message = "[request] has no prompt"
+        yield Mistake(("request",), message, "set prompt, prompt_file, messages or params")
+    adds_prompt = len(ways) == 2 and "messages" in set_keys and "params" not in set_keys
+    if len(ways) > 1 and (is_whole or not adds_prompt):
         yield Mistake(
             ("request", set_keys[-1]),
             f"{' and '.join(ways)} exclude each other",
-            "Keep one of them.",
+            "keep one of them",
         )
     if job.request.system is not None and job.request.system_file is not None:
         key = ("request", "system_file")
@@ -46,22 +46,22 @@ def _one_question(job: Job) -> Iterator[Mistake]:
 
 
 def _labels(job: Job) -> Iterator[Mistake]:
-    said = job.labels
-    if said.schema is not None and said.fields is not None:
+    section = job.labels
+    if section.schema is not None and section.fields is not None:
         yield Mistake(("labels", "fields"), "labels.schema and labels.fields exclude each other")
-    if not said.is_set:
+    if not section.is_set:
         for name in ("gold", "gold_field"):
-            if getattr(said, name) is not None:
-                message = f"labels.{name} does nothing without labels.schema or labels.fields"
+            if getattr(section, name) is not None:
+                message = f"labels.{name} has no effect without labels.schema or labels.fields"
                 yield Mistake(("labels", name), message)
         return
-    key = ("labels", "fields" if said.schema is None else "schema")
+    key = ("labels", "fields" if section.schema is None else "schema")
     if job.input.format == "messages-batch" or job.request.params is not None:
-        yield Mistake(key, "typed labels need requests that the job makes, not whole ones")
-    form = job.request.parameters.get("output_config")
-    if isinstance(form, dict) and form.get("format") is not None:
+        yield Mistake(key, "[labels] cannot be used when each row is a whole request")
+    config = job.request.parameters.get("output_config")
+    if isinstance(config, dict) and config.get("format") is not None:
         message = "request.output_config.format and [labels] exclude each other"
-        yield Mistake(("request", "output_config"), message, "Keep [labels].")
+        yield Mistake(("request", "output_config"), message, "keep [labels]")
 
 
 def _whole_requests(job: Job) -> Iterator[Mistake]:
@@ -77,10 +77,11 @@ def _whole_requests(job: Job) -> Iterator[Mistake]:
         return
     for name in sorted(request.model_fields_set - {"samples", *_WAYS}):
         if name in RequestSection.model_fields or name in PARAMETERS:
-            message = f"request.{name} does nothing beside {source}"
-            yield Mistake(("request", name), message, "Each row brings its whole request.")
+            message = f"request.{name} has no effect with {source}"
+            yield Mistake(("request", name), message, "remove it: each row is a whole request")
     if job.input.format == "messages-batch" and job.input.id is not None:
-        yield Mistake(("input", "id"), f"input.id does nothing beside {source}", "It is custom_id.")
+        hint = "remove it: custom_id is the id"
+        yield Mistake(("input", "id"), f"input.id has no effect with {source}", hint)
 
 
 def _attached(job: Job) -> Iterator[Mistake]:
@@ -91,8 +92,8 @@ def _attached(job: Job) -> Iterator[Mistake]:
         if getattr(request, name):
             yield Mistake(
                 ("request", name),
-                f"request.{name} does nothing beside request.messages alone",
-                "Put them into the messages, or ask about them in a prompt.",
+                f"request.{name} has no effect with request.messages alone",
+                "put them into the messages, or add a prompt",
             )
 
 
@@ -100,8 +101,9 @@ def _too_long(job: Job) -> Iterator[Mistake]:
     request = job.request
     has_prompt = request.prompt is not None or request.prompt_file is not None
     if job.input.on_too_long == "truncate" and not has_prompt:
-        message = 'input.on_too_long = "truncate" does nothing without a prompt'
-        yield Mistake(("input", "on_too_long"), message, "Conversations and requests are not cut.")
+        message = 'input.on_too_long = "truncate" has no effect without a prompt'
+        hint = "remove it: conversations and whole requests are not cut"
+        yield Mistake(("input", "on_too_long"), message, hint)
 
 
 def _parameters(job: Job) -> Iterator[Mistake]:
@@ -118,7 +120,7 @@ def _system_blocks(job: Job) -> Iterator[Mistake]:
         for block in job.request.system
     ):
         message = "request.system must be text or text blocks"
-        hint = 'A text block is { type = "text", text = "..." }.'
+        hint = 'write each block as { type = "text", text = "..." }'
         yield Mistake(("request", "system"), message, hint)
 
 
@@ -126,28 +128,28 @@ def _output(job: Job) -> Iterator[Mistake]:
     path = job.output.path
     key = ("output", "path")
     if path is not None and "://" in path:
-        yield Mistake(key, "output.path must be a file or folder of this machine")
+        yield Mistake(key, "output.path must be a file or folder on this machine")
         return
     suffix = ".parquet" if path is None else PurePosixPath(path.replace("\\", "/")).suffix
     if suffix not in {"", ".parquet"}:
-        hint = "A name in .parquet is one file; a name without a dot is a folder of them."
+        hint = "a name that ends in .parquet is one file; a name without a dot is a folder of files"
         yield Mistake(key, f"output.path must not end in {suffix}: the output is Parquet", hint)
     elif suffix and "rows_per_file" in job.output.model_fields_set:
         yield Mistake(
             ("output", "rows_per_file"),
             "output.rows_per_file needs output.path to be a folder",
-            'Name a folder, such as path = "out", or leave rows_per_file away.',
+            'name a folder, such as path = "out", or remove rows_per_file',
         )
 
 
 def _paths(job: Job) -> Iterator[Mistake]:
-    """Refuse what no file system takes; the longest name leaves room for what is added to it."""
+    """Refuse names that no file system accepts; 220 bytes leave room for suffixes of batcher."""
     for section, name in _PATHS:
         path = getattr(getattr(job, section), name) or ""
         key = f"{section}.{name}"
         parts = PurePosixPath(path).parts
         if "\0" in path:
-            yield Mistake((section, name), f"{key} holds a NUL character")
+            yield Mistake((section, name), f"{key} contains a NUL character")
         elif max((len(part.encode("utf-8", "surrogatepass")) for part in parts), default=0) > 220:
             yield Mistake((section, name), f"{key} has a name of more than 220 bytes")
 
@@ -155,28 +157,28 @@ def _paths(job: Job) -> Iterator[Mistake]:
 def _server(job: Job) -> Iterator[Mistake]:
     problem = None if job.api.base_url == SIMULATOR else address_problem(job.api.base_url)
     if problem is not None:
-        hint = f'Such as "https://api.anthropic.com", or "{SIMULATOR}".'
+        hint = f'set an address such as "https://api.anthropic.com", or "{SIMULATOR}"'
         yield Mistake(("api", "base_url"), f"api.base_url {problem}", hint)
     yield from header_mistakes(job.api.headers)
 
 
 def _cache(job: Job) -> Iterator[Mistake]:
     if job.cache.mode == "off" and job.cache.ttl is not None:
-        message = 'cache.ttl does nothing beside cache.mode = "off"'
+        message = 'cache.ttl has no effect with cache.mode = "off"'
         yield Mistake(("cache", "ttl"), message)
 
 
 def _notify(job: Job) -> Iterator[Mistake]:
     notify = job.notify
     if notify.model_fields_set and notify.webhook_env is None and notify.command is None:
-        message = "[notify] does not say whom to tell"
-        yield Mistake(("notify",), message, "Set webhook_env or command, or leave it away.")
+        message = "[notify] has neither webhook_env nor command"
+        yield Mistake(("notify",), message, "set one of them, or remove [notify]")
     elif notify.token_env is not None and notify.webhook_env is None:
-        message = "notify.token_env does nothing without notify.webhook_env"
+        message = "notify.token_env has no effect without notify.webhook_env"
         yield Mistake(("notify", "token_env"), message)
 
 
 _RULES: tuple[Callable[[Job], Iterator[Mistake]], ...] = (
-    *(_one_question, _whole_requests, _labels, _attached, _too_long, _parameters, _system_blocks),
+    *(_prompt, _whole_requests, _labels, _attached, _too_long, _parameters, _system_blocks),
     *(_output, _paths, _server, _cache, _notify),
 )

@@ -47,16 +47,16 @@ _CONNECTION_HEADERS = frozenset(
 def address_problem(address: str, *, takes_query: bool = False) -> str | None:
     """Say why nothing may be sent to an address, or None: only https, except on this machine.
 
-    The words follow the name of the key or variable that holds the address.
+    The text continues a sentence that starts with the name of the key or variable.
     """
     scheme, _, rest = address.partition("://")
     if scheme.lower() not in {"http", "https"} or not rest.strip("/"):
         return "must look like https://host"
     authority = re.split("[/?#]", rest, maxsplit=1)[0]
     if "@" in authority:
-        return "may not hold a user"
+        return "must not contain a user name"
     if not takes_query and ("?" in rest or "#" in rest):
-        return "may not hold a query or a fragment"
+        return "must not contain a query or a fragment"
     if not authority.isascii():
         return "must have an ASCII host: write other letters as xn--..."
     if not is_authority(authority) or not _REST.fullmatch(rest):
@@ -93,21 +93,21 @@ def header_mistakes(headers: Mapping[str, str]) -> Iterator[Mistake]:
         key = ("api", "headers", name)
         lower = name.lower()
         if not _HEADER_NAME.fullmatch(name):
-            yield Mistake(("api", "headers"), "api.headers has a name that is not a header's")
+            yield Mistake(("api", "headers"), "api.headers has an invalid header name")
         elif lower in _KEY_HEADERS:
-            message = "api.headers may not hold a key: a job file is shared and kept"
-            yield Mistake(key, message, "Set api.key_env or api.key_command, and api.auth.")
+            message = "api.headers must not contain a key: a job file is shared and kept"
+            yield Mistake(key, message, "set api.key_env or api.key_command, and api.auth")
         elif lower in _OUR_HEADERS:
-            hint = "Set api.version." if lower == "anthropic-version" else None
-            yield Mistake(key, f"api.headers may not hold {lower}: batcher sets it", hint)
+            hint = "set api.version" if lower == "anthropic-version" else None
+            yield Mistake(key, f"api.headers must not contain {lower}: batcher sets it", hint)
         elif lower in _CONNECTION_HEADERS:
-            message = f"api.headers may not hold {lower}: batcher manages the connection"
+            message = f"api.headers must not contain {lower}: batcher manages the connection"
             yield Mistake(key, message)
         elif lower in seen:
-            yield Mistake(key, f"api.headers holds {lower} twice, in different letter case")
+            yield Mistake(key, f"api.headers contains {lower} twice, in different letter case")
         elif not _HEADER_VALUE.fullmatch(value):
-            hint = "It may have 8,192 characters and neither begins nor ends with a space."
-            yield Mistake(key, f"api.headers.{name} may hold printable ASCII only", hint)
+            hint = "use at most 8,192 characters, without a space at the beginning or end"
+            yield Mistake(key, f"api.headers.{name} must be printable ASCII", hint)
         seen.add(lower)
 
 

@@ -89,8 +89,8 @@ class Bound:
       a higher ``max_tokens``.
     - Region: the higher price, unless the request says global: the workspace may have another
       default.
-    - Speed: the fast rates when requested and higher. Without a known fast price the cost is
-      unbounded.
+    - Speed: the fast rates, if fast mode is requested and they are higher. Without a known fast
+      price the cost is unbounded.
     - Web search and fetch: with ``max_uses``, each use may read a whole context window again and
       write ``max_tokens`` again. Without it the cost is unbounded; so it is for tools that run for
       hours on the server, fallbacks, compaction and remote tool servers.

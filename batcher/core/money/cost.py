@@ -32,8 +32,8 @@ _KINDS: tuple[tuple[str, Callable[[Usage], int], Callable[[Rates], Decimal]], ..
 class UnpricedError(ValueError):
     """The usage of a response is known but its price is not; ``field`` names the cause."""
 
-    def __init__(self, field: str, why: str) -> None:
-        super().__init__(f"{field}: {why}")
+    def __init__(self, field: str, reason: str) -> None:
+        super().__init__(f"{field}: {reason}")
         self.field = field
 
 
@@ -41,7 +41,7 @@ class UnpricedError(ValueError):
 class CostLine:
     """One term of a cost: ``quantity * rate / per * multiplier``, in USD.
 
-    ``rate`` is what the price table says for the tier, speed and prompt length at hand;
+    ``rate`` is what the price table says for the tier, speed and prompt length of the response;
     ``multiplier`` is the region's.
     """
 

@@ -45,7 +45,7 @@ class UnknownUsageError(UsageError):
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """The billed quantities of one response, and the words that decide their rates.
+    """The billed quantities of one response, and the tier, region and speed that set their rates.
 
     ``thinking_tokens`` are a part of ``output_tokens``, for information only. They and
     ``service_tier``, ``inference_geo`` and ``speed`` are None when the API does not report them.
@@ -70,7 +70,8 @@ class Usage:
     def __add__(self, other: "Usage") -> "Usage":
         """Sum for a report; never price a sum, because each response has the rates of its length.
 
-        Words that differ become "mixed". Thinking tokens sum over the responses that report them.
+        Tiers, regions and speeds that differ become "mixed". Thinking tokens sum over the responses
+        that report them.
         """
         sums: dict[str, Any] = {
             field: getattr(self, field) + getattr(other, field)

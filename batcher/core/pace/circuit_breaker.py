@@ -58,7 +58,7 @@ class CircuitBreaker:
         """Count a failure; ``random`` is uniform in [0, 1)."""
         self._failures += 1
         if self._failures < FAILURES or now < (self._open_until or now):
-            return  # an attempt sent before the breaker opened brings no news
+            return  # an attempt sent before the breaker opened shows nothing new
         rest_s = min(_MAX_REST_S, self.max_rest_s, _FIRST_REST_S * 2 ** min(self._rests, 8))
         self._rests += 1
         self._open_until = now + rest_s * (0.5 + 0.5 * random)

@@ -33,7 +33,7 @@ class Halt:
 class HaltWatch:
     """Looks at every outcome for a reason to stop the run.
 
-    There are three reasons. A response that no request can change, such as 401: exit 4. Nothing
+    There are three reasons. A response that every request would get, such as 401: exit 4. Nothing
     but failures for ``patience_s`` seconds: exit 5. First requests that all end in the same error:
     exit 4, or 5 when their retries ran out; a million rows must not be sent to learn what twenty
     have shown. A 429 is not a failure.
@@ -106,7 +106,7 @@ class Unsent:
     """The rows that did not fit into the budget: their number and expected cost.
 
     ``largest_usd`` is the worst case of the most expensive attempt that did not fit: this much
-    must be available before it is sent, whatever it costs in the end.
+    must be available before it is sent, even if it costs less in the end.
     """
 
     rows: int

@@ -27,7 +27,7 @@ class ObservedLimit:
     the request and its response, and it is not known which. So only a difference that neither end
     explains is corrected: at once when less remains than we assumed, and by a tenth when more
     remains. ``outstanding`` output tokens are deducted by us when a request is sent, and by the
-    API while it writes them, so a surplus up to that size is no news.
+    API while it writes them, so a surplus up to that size corrects nothing.
 
     A margin is never used: a twentieth of the bucket, because the level of a bucket that is not
     empty shows what others take; and at least twice what the attempt needs, because attempts do

@@ -202,7 +202,7 @@ class Pace:
         else:
             return {}
         for kind, bucket in self._job_limits.items():
-            if kind is not Kind.REQUESTS:  # the request was sent, whatever the API did with it
+            if kind is not Kind.REQUESTS:  # the request was sent, even if the API refused it
                 bucket.give_back(unused[kind], now)
         for kind in permit.marks.keys() & self._limits.keys():
             self._limits[kind].bucket.give_back(unused[kind], now)

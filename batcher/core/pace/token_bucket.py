@@ -1,4 +1,4 @@
-"""A token bucket: a limit per minute that refills continuously; a job's own limits are such."""
+"""A token bucket: a limit per minute that refills continuously, such as a job's own limit."""
 
 from dataclasses import dataclass
 

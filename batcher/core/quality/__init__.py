@@ -1,1 +1,1 @@
-"""How good labels are: compared with gold labels, with each other, and with the last run."""
+"""Measures labels: compares them with gold labels, with each other, and with the last run."""

@@ -148,7 +148,7 @@ class RequestBuilder:
         except TemplateError as error:
             reason = error.message.split("\n", 1)[0]
             return Unsendable(
-                "client.template", f"{reason}. {error.hint}" if error.hint else reason
+                "client.template", f"{reason}; {error.hint}" if error.hint else reason
             )
         except _BadValueError as error:
             return Unsendable("client.bad_row", str(error))

@@ -1,6 +1,6 @@
 """Explains template errors: quotes the template, and never a value of the row.
 
-The engine's error text can contain values, so it is not used; the place that it marks is.
+The engine's error text can contain values, so only the place that it marks is used.
 """
 
 import re

@@ -155,15 +155,15 @@ def _read_tag(source: str, start: int, *, is_output: bool) -> Tag:
 def _misuse(tag: Tag) -> tuple[str, str | None] | None:
     if not tag.is_output and tag.keyword not in STATEMENTS:
         message = f"{{% {tag.keyword} %}} is not available"
-        return message, "A prompt is one template: put everything in it."
+        return message, "put everything into one template"
     if "~" in tag.tokens:
         message = "the operator ~ is not available, because it writes null as None"
-        return message, "Write {{ a }}{{ b }}, or [a, b] | join."
+        return message, "write {{ a }}{{ b }}, or [a, b] | join"
     for before, name, after in zip(
         ("", *tag.tokens), tag.tokens, (*tag.tokens[1:], ""), strict=False
     ):
         if name in RESERVED and before != "." and (after != "(" or name not in FUNCTIONS):
-            return f"`{name}` is not a column here", f'Write row["{name}"] for the column.'
+            return f"`{name}` is not a column here", f'write row["{name}"] for the column'
     for name in tag.filters:
         if name not in FILTERS:
             return f"there is no filter `{name}`", nearest(name, FILTERS)

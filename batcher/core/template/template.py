@@ -1,8 +1,8 @@
 """Templates over the columns of a row: prompts, system prompts and expressions.
 
 The language is minijinja's (nearly Jinja2's). It is reduced so that a prompt depends only on its
-row, and a row can only be text: no includes, no escaping, no useful Python methods of values, no
-filter that guesses. A missing column is an error, and so is null.
+row, and the values of a row are only text, never code: no includes, no escaping, no useful Python
+methods of values, no filter that guesses. A missing column is an error, and so is null.
 
 Columns are variables. The variable ``row`` has every column by its full name, for names that are
 not identifiers or are reserved (``row``, ``self``, ``range``): ``{{ row["my col"] }}``.

@@ -108,8 +108,8 @@ def text_of(value: object) -> str:
     if value is None:
         raise UnusableValueError(
             "null",
-            "Write `| default('', true)` after it if an empty text is right, "
-            "or put it in {% if ... is not none %}.",
+            "write `| default('', true)` after it if an empty text is right, "
+            "or put it in {% if ... is not none %}",
         )
     if isinstance(value, list | tuple | Mapping):
         return json_of(value)
@@ -141,7 +141,7 @@ def _scalar(value: object) -> str:
         return repr(value)
     if isinstance(value, bytes):
         raise UnusableValueError(
-            "bytes", "Bytes are not text; an image column belongs in request.images."
+            "bytes", "name an image column in request.images; other bytes cannot be used"
         )
     raise UnusableValueError("not of a type that a prompt can contain")
 

@@ -1,7 +1,7 @@
 """The record of all requests received and billed, for tests to compare with.
 
-Only totals are kept in memory, so it stays flat, unless ``keep_entries`` is set. The optional file
-gets one JSON line for each request when its exchange has ended.
+Only totals are kept in memory, so its size stays constant, unless ``keep_entries`` is set. The
+optional file gets one JSON line for each request when its exchange has ended.
 """
 
 import asyncio

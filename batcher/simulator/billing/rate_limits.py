@@ -23,7 +23,7 @@ class Bucket:
     updated: float
 
     def refill(self, now: float) -> None:
-        """Add what came in since the last refill."""
+        """Add the units that were gained since the last refill."""
         gained = (now - self.updated) * self.per_minute / 60
         self.level = min(self.capacity, self.level + gained)
         self.updated = now

@@ -14,7 +14,7 @@ COUNTS = ("requests", "in_flight", "answered", "written")
 
 
 async def control(service: Service, exchange: Exchange) -> None:
-    """Answer /_simulator/ledger (totals) and /_simulator/ledger/requests (JSON lines).
+    """Respond to /_simulator/ledger (totals) and /_simulator/ledger/requests (JSON lines).
 
     A query such as ``?answered=50`` delays the totals until 50 requests are answered, for at most
     ``LONGEST_WAIT_S``.

@@ -10,7 +10,7 @@ from batcher.simulator.wire.connection import Exchange
 
 
 async def count_tokens(service: Service, exchange: Exchange, entry: Entry) -> None:
-    """Answer the token count that a message with this prompt is billed for."""
+    """Respond with the token count that a message with this prompt is billed for."""
     request = exchange.request
     body = read_body(request)
     entry.key = body.key

@@ -17,7 +17,7 @@ THINKING = ("adaptive", "between_tools", "disabled", "enabled")
 
 
 async def get_model(service: Service, exchange: Exchange, entry: Entry) -> None:
-    """Answer one model by its id or alias; retired models are included."""
+    """Respond with one model by its id or alias; retired models are included."""
     name = exchange.request.path.removeprefix("/v1/models/")
     model = models().get(name)
     if model is None or not _is_offered(service, model):
@@ -26,7 +26,7 @@ async def get_model(service: Service, exchange: Exchange, entry: Entry) -> None:
 
 
 async def list_models(service: Service, exchange: Exchange, entry: Entry) -> None:
-    """Answer a page of the models, newest first."""
+    """Respond with a page of the models, newest first."""
     query = parse_qs(exchange.request.query)
     states = query.get("lifecycle[]") or query.get("lifecycle") or ["active", "deprecated"]
     rows = [

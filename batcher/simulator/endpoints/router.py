@@ -23,7 +23,7 @@ POSTS: dict[str, tuple[str, Endpoint]] = {
 
 
 async def answer_request(service: Service, exchange: Exchange) -> None:
-    """Answer one request and record it in the ledger."""
+    """Respond to one request and record it in the ledger."""
     request = exchange.request
     if request.path.startswith(CONTROL):
         await control(service, exchange)

@@ -53,7 +53,7 @@ class Service:
     def count_repetition(self, key: str) -> int:
         """Count a request and return how many equal ones came before it.
 
-        It counts only if answers may vary, so that memory stays flat otherwise.
+        It counts only if answers may vary; otherwise memory stays constant.
         """
         if not self.behaviour.variety_rate:
             return 0

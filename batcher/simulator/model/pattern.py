@@ -64,12 +64,12 @@ class _Reader:
         start = self.position
         text = self._atom()
         end = self.position
-        least, most = self._quantifier()
-        if (least, most) == (1, 1):
+        low, high = self._quantifier()
+        if (low, high) == (1, 1):
             return text
         after = self.position
         text = ""
-        for _ in range(self._rng.between(least, most)):
+        for _ in range(self._rng.between(low, high)):
             self.position = start
             text += self._atom()
         self.position = max(after, end)
@@ -84,8 +84,8 @@ class _Reader:
             if count is None:
                 return 1, 1
             self.position = count.end()
-            least = int(count[1] or 0)
-            bounds = least, int(count[3]) if count[3] else least + 3 * bool(count[2])
+            low = int(count[1] or 0)
+            bounds = low, int(count[3]) if count[3] else low + 3 * bool(count[2])
         if self._next() == "?":
             self._take()
         return bounds

@@ -120,12 +120,15 @@ def test_rules_that_the_api_does_not_enforce_are_described(
     [
         ({"type": "string", "format": "phone"}, "x: 'in the format phone' is not checked"),
         ({"minimum": 0}, "x: has no type; number is assumed"),
-        ({"type": "number", "minumum": 0}, "Did you mean `minimum`?"),
+        ({"type": "number", "minumum": 0}, "did you mean `minimum`?"),
         (
             {"type": "object", "properties": {"a": {"type": "null"}}, "additionalProperties": True},
             "x: further keys are allowed, but not requested",
         ),
-        ({"type": "array", "prefixItems": [{"type": "null"}]}, "x: entries after the first 1"),
+        (
+            {"type": "array", "prefixItems": [{"type": "null"}]},
+            "x: further entries are requested like the first 1",
+        ),
     ],
 )
 def test_remarks_name_what_is_not_requested_or_checked(schema: dict[str, Any], remark: str) -> None:

@@ -194,8 +194,9 @@ class SchemaAdapter:
         elif items is False:
             self.local_rules.append(f"{_named(path)}: {describe('maxItems', len(entries))}")
         elif schema.get("maxItems", math.inf) > len(entries):
+            count = len(entries)
             self.remarks.append(
-                f"{_named(path)}: entries after the first {len(entries)} are requested like those"
+                f"{_named(path)}: further entries are requested like the first {count}"
             )
         if len(entries) == 1:
             return {"items": self._node(entries[0], f"{path}[]")}
@@ -209,7 +210,7 @@ class SchemaAdapter:
         for key in unknown_keywords(schema):
             hint = nearest(key, KEYWORDS)
             remark = f"{_named(path)}: {key} is not a JSON Schema keyword and has no effect"
-            self.remarks.append(f"{remark}. {hint}" if hint else remark)
+            self.remarks.append(f"{remark}; {hint}" if hint else remark)
 
     def _described(
         self,

@@ -48,7 +48,7 @@ def schema_of_fields(text: str) -> dict[str, Any]:
             raise FieldsError(f"the field {name!r} appears twice")
         properties[name] = schema
     if not properties:
-        raise FieldsError("it has no field; write for example label: yes|no")
+        raise FieldsError("it has no field; write one, such as label: yes|no")
     return {
         "type": "object",
         "additionalProperties": False,
@@ -61,7 +61,7 @@ def _field(part: str) -> tuple[str, dict[str, Any]]:
     match = _NAME.match(part)
     if match is None:
         raise FieldsError(
-            f"{part.strip()!r} does not start with a name; write for example label: yes|no"
+            f"{part.strip()!r} does not start with a name; write a field like label: yes|no"
         )
     name, is_nullable = match[1], match[2] is not None
     rest = part[match.end() :].strip()
@@ -82,8 +82,8 @@ def _choices(name: str, text: str) -> dict[str, Any]:
     if not values or "" in values:
         raise FieldsError(f"the field {name!r} has an empty choice")
     if len(values) == 1 and '"' not in text:
-        hint = nearest(values[0], _KINDS) or f'Write : a|b|c, or : "{values[0]}" for only one.'
-        raise FieldsError(f"the field {name!r} has only one choice, {values[0]!r}. {hint}")
+        hint = nearest(values[0], _KINDS) or f'write : a|b|c, or : "{values[0]}" for only one'
+        raise FieldsError(f"the field {name!r} has only one choice, {values[0]!r}; {hint}")
     if len(set(values)) < len(values):
         raise FieldsError(f"the field {name!r} has a choice twice")
     return {"type": "string", "enum": values}
@@ -101,7 +101,7 @@ def _kind(name: str, text: str) -> dict[str, Any]:
     hint = nearest(words[0], _KINDS)
     kinds = ", ".join(_KINDS)
     raise FieldsError(
-        f"the field {name!r}: there is no kind {text!r}. {hint or f'Kinds: {kinds}; or : a|b|c.'}"
+        f"the field {name!r}: there is no kind {text!r}; {hint or f'kinds: {kinds}; or : a|b|c'}"
     )
 
 

@@ -81,10 +81,10 @@ def _check(schema: Mapping[str, Any]) -> None:
         missing = set(resolved(option, schema).get("properties") or ()) - set(properties)
         if missing:
             name = min(missing)
-            hint = nearest(name, properties) or "Add it to properties too, as an optional one."
+            hint = nearest(name, properties) or "add it to properties, as an optional one"
             raise SchemaError(
                 f"{name!r} is a property in an alternative at the top, but not in properties, and "
-                f"each property is a column. {hint}"
+                f"each property is a column; {hint}"
             )
 
 

@@ -17,7 +17,7 @@ def is_recursive(schema: Mapping[str, Any]) -> bool:
         if pointer in finished:
             return False
         target = _resolve(schema, pointer)
-        # A reference to an object that contains it is a cycle, too, by whatever pointer.
+        # A reference to an object that contains it is a cycle, too, by any pointer.
         is_cyclic = any(has_cycle(inner, above | {pointer}) for inner in _references(target))
         finished.add(pointer)
         return is_cyclic
