@@ -120,7 +120,7 @@ def test_value_outside_the_schema_is_an_error() -> None:
 
 
 def test_parquet_types_are_the_files(open_source: Opener, tmp_path: object) -> None:
-    """For Parquet the schema is that of the files, in the order of the names."""
+    """Parquet columns keep the types of the files, in the order of the names."""
     table = pa.table({"a": pa.array([1], pa.int8()), "b": pa.array(["x"]).dictionary_encode()})
     pq.write_table(table, f"{tmp_path}/a.parquet")
     for names, expected in [(None, ["a", "b"]), (["b"], ["b"]), (["b", "a"], ["b", "a"])]:

@@ -78,7 +78,7 @@ def answered(ordinal: int = 0, **changes: Any) -> dict[str, Any]:
     } | changes
 
 
-def unasked(ordinal: int = 0, **changes: Any) -> dict[str, Any]:
+def unsent(ordinal: int = 0, **changes: Any) -> dict[str, Any]:
     """Return the result of a row without a request; most of its columns are null."""
     return {
         "item": ordinal,

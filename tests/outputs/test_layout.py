@@ -7,7 +7,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
-from example_results import SENT, answered, body, table, unasked
+from example_results import SENT, answered, body, table, unsent
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -86,7 +86,7 @@ ROWS = st.lists(
         thinking_tokens=st.none() | st.integers(0, 2**53),
         id=st.none() | st.text(max_size=3),
     )
-    | st.builds(unasked, st.integers(0, 9)),
+    | st.builds(unsent, st.integers(0, 9)),
     max_size=5,
 )
 
@@ -129,7 +129,7 @@ def test_an_unpriced_answer_has_no_cost() -> None:
 
 def test_a_row_without_a_request() -> None:
     """It has the reason, costs 0, and has a position but no id."""
-    (row,) = filled(unasked(6)).to_pylist()
+    (row,) = filled(unsent(6)).to_pylist()
     assert (row["_id"], row["_row"], row["_status"]) == (None, 7, "errored")
     assert (row["_error_type"], row["_error_message"]) == ("client.bad_row", "why")
     assert (row["_cost_usd"], row["_attempts"], row["_shared"]) == (0.0, 0, False)
@@ -222,7 +222,7 @@ def test_each_body_is_parsed_at_most_once(
         answered(0, body=body(content=[{"type": "text", "text": '{"word": "ja"}'}])),
         answered(0, body=body(content=[{"type": "text", "text": '{"word": "nein"}'}])),
         answered(1, status="invalid", body=body()),
-        unasked(1),
+        unsent(1),
     )
     found = filled(*rows, layout=layout)
     assert len(bodies) == parsed

@@ -142,7 +142,7 @@ def test_unwanted_events_send_no_notice(
         pytest.param(f"file:///{SECRET}", "must look like https://host", id="no-web"),
         pytest.param(f"https://h:no-port/{SECRET}", "is not an address", id="no-address"),
         pytest.param(f"{SECRET} and more", "must look like https://host", id="words"),
-        pytest.param(f"http://127.0.0.1:1/{SECRET}", "cannot be reached", id="nobody"),
+        pytest.param(f"http://127.0.0.1:1/{SECRET}", "cannot be reached", id="closed port"),
     ],
 )
 def test_a_failed_notice_is_reported_without_secrets(

@@ -99,7 +99,7 @@ UNREADABLE: dict[str, tuple[str, Callable[[Path], object], str]] = {
     ),
     "UTF-16": ("rows.jsonl", lambda path: path.write_text(GOOD, encoding="utf-16"), "UTF-8"),
     "a folder without rows": ("rows", lambda path: path.mkdir(), "rows"),
-    "a column nobody has": (
+    "a missing column": (
         "rows.parquet",
         lambda path: pq.write_table(pa.table({"txt": ["x"]}), path),
         "text",
