@@ -14,16 +14,13 @@ _PLAIN = frozenset("/._-+=,@% ")
 _WIDTH = 100 - len("next   ")
 
 
-def command_line(
-    command: str, *arguments: object, options: Iterable[object] = (), is_simulated: bool = False
-) -> str:
+def command_line(command: str, *arguments: object, options: Iterable[object] = ()) -> str:
     """Write a batcher command with its arguments and options, quoted for a shell."""
-    names = [str(argument) for argument in arguments]
-    flags = [*map(str, options), *(["--simulate"] if is_simulated else [])]
+    names, words = list(map(str, arguments)), list(map(str, options))
     if any(name.startswith("-") for name in names):
-        words = [*flags, "--", *names]  # what follows -- is no option
+        words = [*words, "--", *names]  # words after -- are not options
     else:
-        words = [*names, *flags]
+        words = [*names, *words]
     return shlex.join(["batcher", command, *words])
 
 
@@ -32,12 +29,13 @@ def this_command() -> str:
     return shlex.join(["batcher", *sys.argv[1:]])
 
 
-def resume_command(context: click.Context, **changes: object) -> str:
-    """Return the command that continues a run; click parses it to the same parameters.
+def resume_command(**changes: object) -> str:
+    """Return the command that continues this one; click parses it to the same parameters.
 
     ``changes`` are parameters with another value. Options that agree to something for one run
     (--yes, --release-unknown) are left out, so that the next run asks again.
     """
+    context = click.get_current_context()
     arguments: list[object] = []
     options: list[object] = []
     for parameter in context.command.params:
@@ -56,11 +54,25 @@ def resume_command(context: click.Context, **changes: object) -> str:
     return command_line(context.info_name or "", *arguments, options=options)
 
 
+def job_command(command: str, *arguments: object, options: Iterable[object] = ()) -> str:
+    """Return another command for the job of this one, with the same --set and --simulate.
+
+    --set of retry is left out, because it changes only how the failed rows are sent.
+    """
+    context = click.get_current_context()
+    given = context.params
+    kept = () if context.info_name == "retry" else given["overrides"]
+    overrides = [word for override in kept for word in ("--set", override)]
+    flags = ["--simulate"] if given["is_simulated"] else []
+    words = [*options, *overrides, *flags]
+    return command_line(command, given["job"], *arguments, options=words)
+
+
 def _longest(option: click.Parameter) -> str:
     return max(option.opts, key=len)
 
 
-def reading_command(output: Path, job: Path, *, is_simulated: bool) -> str:
+def reading_command(output: Path) -> str:
     """Return a command that shows the rows of a Parquet output.
 
     When its path is long or needs quotes, this is an export to JSON lines.
@@ -71,5 +83,4 @@ def reading_command(output: Path, job: Path, *, is_simulated: bool) -> str:
     command = f"python -c \"import duckdb; print(duckdb.read_parquet('{files}'))\""
     if is_plain and len(command) <= _WIDTH:
         return command
-    options = ["--format", "jsonl"]
-    return command_line("export", job, options=options, is_simulated=is_simulated)
+    return job_command("export", options=["--format", "jsonl"])

@@ -2,9 +2,7 @@
 
 import os
 
-import click
-
-from batcher.cli.command_line import command_line, resume_command
+from batcher.cli.command_line import job_command, resume_command
 from batcher.cli.messages import discard_output, print_json, say
 from batcher.cli.private_files import write_private_files
 from batcher.cli.summary import summary
@@ -17,14 +15,7 @@ from batcher.runner.planning.saved_plan import Approval
 from batcher.runner.signals import ProcessSignals
 
 
-def run_and_report(
-    context: click.Context,
-    loaded: LoadedJob,
-    options: RunOptions,
-    *,
-    is_quiet: bool,
-    as_json: bool,
-) -> int:
+def run_and_report(loaded: LoadedJob, options: RunOptions, *, is_quiet: bool, as_json: bool) -> int:
     """Run a job and print how it ended; return the exit code of the run.
 
     ``is_quiet`` prints only problems, ``as_json`` only the record of the run. When stderr cannot be
@@ -37,27 +28,22 @@ def run_and_report(
         if as_json:
             print_json(result.record)
         elif not is_quiet or result.exit_code:
-            command = next_command(context, result.halt, options.approval)
-            for line in summary(result, command, str(context.params["job"])):
+            command = next_command(result.halt, options.approval)
+            for line in summary(result, command):
                 say(line)
     except OSError:
         discard_output()
     return result.exit_code
 
 
-def next_command(context: click.Context, halt: Halt | None, approval: Approval | None) -> str:
+def next_command(halt: Halt | None, approval: Approval | None) -> str:
     """Return the command that continues a run, with a larger budget if that was too small.
 
     A larger budget does not raise the cap of a saved plan: then the command saves a new plan.
     """
     if halt is None or halt.max_cost_usd is None:
-        return resume_command(context)
+        return resume_command()
     budget = str(halt.max_cost_usd)
     if approval is None or approval.cap_usd is None or halt.max_cost_usd <= approval.cap_usd:
-        return resume_command(context, max_cost=budget)
-    given = context.params
-    options = [word for override in given["overrides"] for word in ("--set", override)]
-    options += ["--max-cost", budget, "--out", str(approval.path)]
-    return command_line(
-        "estimate", given["job"], options=options, is_simulated=given["is_simulated"]
-    )
+        return resume_command(max_cost=budget)
+    return job_command("estimate", options=["--max-cost", budget, "--out", str(approval.path)])

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
 
+from batcher.cli.command_line import job_command, reading_command
 from batcher.cli.messages import printable
 from batcher.core.money.display import rounded_text
 from batcher.core.money.statement import UNEXPLAINED
@@ -26,7 +27,7 @@ _ENDINGS = {
 }
 
 
-def summary(result: RunResult, command: str, job: str) -> Iterator[str]:
+def summary(result: RunResult, command: str) -> Iterator[str]:
     """Yield the lines; every stop ends in ``next`` with the exact command to type."""
     record: Any = result.record
     sent = record["attempts"]["sent"]
@@ -48,7 +49,7 @@ def summary(result: RunResult, command: str, job: str) -> Iterator[str]:
         yield from _output(result.exported)
         if result.exported.quality is not None:
             yield from (_quality(line) for line in result.exported.quality.lines())
-        yield f"next   {_next(result, command, job)}"
+        yield f"next   {_next(result, command)}"
     else:
         yield f"next   {command}"
 
@@ -119,13 +120,11 @@ def _output(exported: Exported) -> Iterator[str]:
     yield f"output {os.path.relpath(exported.path)} {state}: {exported.rows:,} rows, {statuses}"
 
 
-def _next(result: RunResult, command: str, job: str) -> str:
-    flag = " --simulate" if "--simulate" in command else ""
+def _next(result: RunResult, command: str) -> str:
     if result.exit_code == 3:
-        return f"batcher failures {job}{flag}"
+        return job_command("failures")
     if result.exported is not None and result.exported.by_status.get("unsent"):
-        return f"batcher run {job}{flag}"
+        return job_command("run")
     if result.exit_code == 0 and result.exported is not None:
-        path = os.path.relpath(result.exported.path)
-        return f"python -c \"import pyarrow.parquet as p; print(p.read_table('{path}'))\""
+        return reading_command(result.exported.path)
     return command

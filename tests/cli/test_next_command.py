@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batcher.cli.command_line import command_line, reading_command, resume_command
+from batcher.cli.command_line import command_line, job_command, reading_command, resume_command
 from batcher.cli.commands import estimate, retry, run
 from batcher.cli.run_command import next_command
 from batcher.cli.run_options import with_budget
@@ -58,20 +58,17 @@ def words_of(parameter: click.Parameter, draw: Callable[..., Any]) -> list[str]:
 @given(data=st.data())
 def test_the_command_parses_to_the_same_parameters(name: str, data: st.DataObject) -> None:
     """For all options and values; only consent to one run is not repeated."""
-    words = [
-        word
-        for parameter in COMMANDS[name].params
-        if parameter.name != "help"
-        for word in words_of(parameter, data.draw)
-    ]
-    job = data.draw(VALUES)
-    given_context = COMMANDS[name].make_context(name, [*words, "--", job])
-    again = parsed(resume_command(given_context))
-    expected = {
-        **given_context.params,
-        **dict.fromkeys(CONSENTS & given_context.params.keys(), False),
-    }
-    assert again.params == expected
+    words = [word for parameter in COMMANDS[name].params for word in words_of(parameter, data.draw)]
+    context = COMMANDS[name].make_context(name, [*words, "--", data.draw(VALUES)])
+    expected = context.params | {name: False for name in CONSENTS if name in context.params}
+    with context.scope(cleanup=False):
+        assert parsed(resume_command()).params == expected
+
+
+def next_of(command: str, halt: Halt | None, plan: Approval | None = None) -> str:
+    """The next command after a run with this command stopped."""
+    with parsed(command).scope():
+        return next_command(halt, plan)
 
 
 @pytest.mark.parametrize(
@@ -87,22 +84,22 @@ def test_the_command_parses_to_the_same_parameters(name: str, data: st.DataObjec
 )
 def test_a_budget_that_was_too_small_is_replaced(command: str, expected: str) -> None:
     """The command has the larger budget instead."""
-    assert next_command(parsed(command), NEEDED, None) == expected
+    assert next_of(command, NEEDED) == expected
 
 
 @pytest.mark.parametrize("halt", [None, Halt(5, "out of reach")])
 def test_any_other_stop_is_resumed_with_the_same_command(halt: Halt | None) -> None:
     """The budget stays as it was given."""
     command = "batcher run job.toml --max-cost 3"
-    assert next_command(parsed(command), halt, None) == command
+    assert next_of(command, halt) == command
 
 
 def test_a_plan_with_too_small_a_cap_is_saved_again() -> None:
     """For the same job, with the same overrides, into the same file."""
     command = "batcher run 'my job.toml' --simulate --plan plan.json --set request.samples=2"
-    assert next_command(parsed(command), NEEDED, approval("12.29")) == (
-        "batcher estimate 'my job.toml' --set request.samples=2 "
-        "--max-cost 12.30 --out plan.json --simulate"
+    assert next_of(command, NEEDED, approval("12.29")) == (
+        "batcher estimate 'my job.toml' --max-cost 12.30 --out plan.json "
+        "--set request.samples=2 --simulate"
     )
 
 
@@ -111,23 +108,31 @@ def test_a_plan_that_allows_more_stays(cap: str | None) -> None:
     """Then the job's own budget was too small."""
     command = "batcher run job.toml --plan plan.json"
     expected = "batcher run job.toml --max-cost 12.30 --plan plan.json"
-    assert next_command(parsed(command), NEEDED, approval(cap)) == expected
+    assert next_of(command, NEEDED, approval(cap)) == expected
 
 
 def test_an_argument_may_begin_with_a_dash() -> None:
     """It follows -- so that click does not take it for an option."""
-    command = command_line("show", "job.toml", "-5", is_simulated=True)
+    command = command_line("show", "job.toml", "-5", options=["--simulate"])
     assert command == "batcher show --simulate -- job.toml -5"
+
+
+def test_another_command_is_for_the_same_job() -> None:
+    """It has the same --set and --simulate, but not the --set of a retry."""
+    with parsed("batcher run j.toml --set job.state=x --limit 3 --simulate").scope():
+        assert job_command("failures") == "batcher failures j.toml --set job.state=x --simulate"
+    with parsed("batcher retry j.toml --set request.max_tokens=9").scope():
+        assert job_command("failures") == "batcher failures j.toml"
 
 
 def test_a_short_path_is_read_and_a_long_one_exported() -> None:
     """The command that shows the rows needs no quotes and fits on a line."""
-    job = Path("job.toml")
-    command = reading_command(Path("a/out.parquet"), job, is_simulated=False)
-    assert command == "python -c \"import duckdb; print(duckdb.read_parquet('a/out.parquet'))\""
-    for path in ("x" * 60, "it's", "$HOME", "a*"):
-        command = reading_command(Path(path), job, is_simulated=True)
-        assert command == "batcher export job.toml --format jsonl --simulate"
+    with parsed("batcher run job.toml --simulate").scope():
+        command = reading_command(Path("a/out.parquet"))
+        assert command == "python -c \"import duckdb; print(duckdb.read_parquet('a/out.parquet'))\""
+        for path in ("x" * 60, "it's", "$HOME", "a*"):
+            command = reading_command(Path(path))
+            assert command == "batcher export job.toml --format jsonl --simulate"
 
 
 @pytest.mark.parametrize(("amount", "budget"), [("12.50", "12.50"), ("$3", "3"), ("1e-3", "0.001")])

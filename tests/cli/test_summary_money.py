@@ -29,7 +29,7 @@ def said(sent: int = 10, **changes: Any) -> list[str]:
     }
     halt = Halt(6, "budget reached", None)
     result = RunResult(6, "run", {**record, **changes}, None, halt)
-    return list(summary(result, "batcher run job.toml", "job.toml"))
+    return list(summary(result, "batcher run job.toml"))
 
 
 def wasted(failed_usd: str = "0", repeated_usd: str = "0", **attempts: int) -> Mapping[str, Any]:

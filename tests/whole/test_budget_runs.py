@@ -143,7 +143,7 @@ def test_a_budget_below_one_request_sends_nothing(tmp_path: Path) -> None:
 def test_an_invalid_amount_is_an_error(amount: str, tmp_path: Path) -> None:
     """An invalid amount of dollars is an error, and nothing is sent."""
     job = Job(tmp_path, None).write(rows(2))
-    assert "is no amount" in job.run("--max-cost", amount, code=2)
+    assert "is not an amount" in job.run("--max-cost", amount, code=2)
 
 
 def test_a_budget_per_day_counts_today_only(tmp_path: Path) -> None:

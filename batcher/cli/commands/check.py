@@ -1,4 +1,4 @@
-"""batcher check: everything that can be known without spending."""
+"""batcher check: finds every problem of a job that can be found without spending."""
 
 import os
 from collections.abc import Iterator
@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from batcher.cli.command_line import command_line
+from batcher.cli.command_line import job_command, this_command
 from batcher.cli.messages import print_json, print_line, say, show_error, show_problem
 from batcher.cli.options import job_argument, json_option, load, set_option, simulate_option
 from batcher.core.job.mistake import Key, dotted
@@ -24,40 +24,37 @@ from batcher.runner.planning.preflight import about_text, bad_rows_stop, plannin
 from batcher.runner.record.run_json import plan_json
 
 _LONGEST_VALUE = 40
-_WAYS = {
+_HOW_ASKED = {
     "format": "structured output",
     "tool": "a strict tool",
     "text": "the system prompt",
 }
 
 
-@click.command(
-    "check",
-    epilog="Example: batcher check job.toml -v",
-)
+@click.command("check", epilog="Example: batcher check job.toml -v")
 @job_argument
 @simulate_option
 @set_option
-@click.option("-v", "--verbose", is_flag=True, help="Say where each value came from.")
+@click.option("-v", "--verbose", is_flag=True, help="Show every key with its value and source.")
 @json_option
 def command(
     job: Path, overrides: tuple[str, ...], *, is_simulated: bool, verbose: bool, as_json: bool
 ) -> int:
-    """Check a job without spending: its file, every row, the requests, prices, output and key.
+    """Check a job without spending: job file, every row and request, prices, output, API key.
 
-    All problems are shown at once. It exits 0 when a run would start, 2 when it would not, and
-    leaves nothing behind.
+    All problems are shown at once. The exit code is 0 when a run would start and 2 when it would
+    not. No file is written and nothing is sent.
     """
     try:
         loaded = load(job, overrides)
     except JobFileError as error:
-        return _refused(error, as_json=as_json)
+        return _show_mistakes(error, as_json=as_json)
     checked = check_job(loaded, os.environ, is_simulated=is_simulated)
     if as_json:
-        print_json(_for_programs(checked, loaded))
+        print_json(_to_json(checked, loaded))
         return 2 if checked.problems else 0
     if verbose:
-        _tell_sources(loaded)
+        _print_sources(loaded)
     for line in _lines(checked):
         print_line(line)
     for warning in [*_bad_rows(checked), *checked.warnings]:
@@ -66,31 +63,32 @@ def command(
             say(f"hint     {warning.hint}")
     for problem in checked.problems:
         show_problem(str(problem), problem.hint)
-    return _end(checked, job, is_simulated=is_simulated)
+    return _show_next(checked)
 
 
-def _refused(error: JobFileError, *, as_json: bool) -> int:
-    """Show what is wrong with a job file that could not even be read."""
+def _show_mistakes(error: JobFileError, *, as_json: bool) -> int:
+    """Show the mistakes of a job file that cannot be read; return the exit code."""
     if as_json:
         problems = [_problem_json(problem) for problem in error.problems]
-        print_json({"is_right": False, "problems": problems, "warnings": []})
+        print_json({"is_valid": False, "problems": problems, "warnings": []})
     else:
         show_error(error)
     return 2
 
 
-def _end(checked: Checked, job: Path, *, is_simulated: bool) -> int:
+def _show_next(checked: Checked) -> int:
+    """Show the next command; return the exit code."""
     if checked.problems:
         number = len(checked.problems)
-        say(f"found  {number} problem{'s' if number > 1 else ''}; a run would not start")
-        say(f"next   mend {'them' if number > 1 else 'it'}, then: {command_line('check', job)}")
+        say(f"found  {counted(number, 'problem')}; a run would not start")
+        say(f"next   fix {'this' if number == 1 else 'these'}, then run: {this_command()}")
         return 2
-    say(f"next   {command_line('run', job, is_simulated=is_simulated)}")
+    say(f"next   {job_command('run')}")
     return 0
 
 
 def _lines(checked: Checked) -> Iterator[str]:
-    """Yield what is known, a fact a line."""
+    """Yield the facts about the job, one a line."""
     plan, context = checked.plan, checked.context
     if plan is None or context is None:
         return
@@ -98,26 +96,27 @@ def _lines(checked: Checked) -> Iterator[str]:
     if checked.held_by is not None:
         yield f"state    {checked.held_by}; its answers are not counted here"
     requests = sum(plan.models.values())
-    sizes = f"largest {plan.largest_body:,} bytes, mean {plan.mean_body:,} bytes"
-    yield f"requests {requests:,} rendered, {sizes}"
+    sizes = f"the largest has {plan.largest_body:,} bytes, the mean is {plan.mean_body:,}"
+    yield f"requests {requests:,} rendered; {sizes}"
     for model, number in plan.models.most_common():
         prices = context.prices.model(model)
-        per_mtok = (
-            f"${exact_text(prices.standard.input)} in, ${exact_text(prices.standard.output)} out"
+        rates = (
+            f"${exact_text(prices.standard.input)} input, "
+            f"${exact_text(prices.standard.output)} output per million tokens"
         )
         source = context.prices.as_of.isoformat()
         if prices.is_override:
             day = context.job.prices.as_of
             source = "the job file" + (f", {day.isoformat()}" if day else "")
-        yield f"model    {model} for {number:,}: {per_mtok} per million tokens ({source})"
+        yield f"model    {model} for {counted(number, 'request')}: {rates} ({source})"
     if checked.estimate is not None:
         worst = plan.counts.worst_case_usd
-        most = "nothing bounds it" if worst is None else f"at most {rounded_text(worst)}"
+        most = "no upper bound" if worst is None else f"at most {rounded_text(worst)}"
         yield f"cost     {about_text(checked.estimate.usd)}; {most}"
     yield from _labels(context)
     output = checked.workspace.output
-    fate = "will be replaced" if output.exists() else "is new"
-    yield f"output   {os.path.relpath(output)} {fate}"
+    effect = "replaces the existing output" if output.exists() else "new"
+    yield f"output   {os.path.relpath(output)} ({effect})"
 
 
 def _labels(context: JobContext) -> Iterator[str]:
@@ -126,7 +125,7 @@ def _labels(context: JobContext) -> Iterator[str]:
     if labels is None:
         return
     columns = ", ".join(f"{name} {column.kind}" for name, column in labels.columns.items())
-    yield f"labels   {columns}, asked for by {_WAYS[labels.via]}"
+    yield f"labels   {columns}, asked for with {_HOW_ASKED[labels.via]}"
     yield f"labels   enforced by the API: {labels.enforced_by_api()}"
     for rule in labels.checked_by_batcher():
         yield f"labels   checked by batcher, not by the API: {rule}"
@@ -147,8 +146,8 @@ def _bad_rows(checked: Checked) -> Iterator[str]:
         yield f"  and {plan.counts.bad - len(plan.bad):,} more"
 
 
-def _tell_sources(loaded: LoadedJob) -> None:
-    """Say of every key what it is and where it came from."""
+def _print_sources(loaded: LoadedJob) -> None:
+    """Print the value and the source of every key."""
     keys = list(given_keys(loaded.job))
     width = max(len(dotted(key)) for key in keys)
     for key in keys:
@@ -158,7 +157,7 @@ def _tell_sources(loaded: LoadedJob) -> None:
 
 
 def _value(loaded: LoadedJob, key: Key) -> str:
-    """Write a value shortly; what a header holds is nobody's business."""
+    """Write a value in short; values of headers may be secret and are not shown."""
     value: Any = loaded.job
     for part in key:
         value = value[part] if isinstance(value, dict) else attrgetter(part)(value)
@@ -172,10 +171,10 @@ def _value(loaded: LoadedJob, key: Key) -> str:
     return text if len(text) <= _LONGEST_VALUE else f"{text[: _LONGEST_VALUE - 3]}..."
 
 
-def _for_programs(checked: Checked, loaded: LoadedJob) -> dict[str, Any]:
+def _to_json(checked: Checked, loaded: LoadedJob) -> dict[str, Any]:
     plan = checked.plan
     return {
-        "is_right": not checked.problems,
+        "is_valid": not checked.problems,
         "problems": [_problem_json(problem) for problem in checked.problems],
         "warnings": [_problem_json(warning) for warning in checked.warnings],
         "bad_rows": [] if plan is None else [_problem_json(problem) for problem in plan.bad],

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from batcher.cli.command_line import command_line
+from batcher.cli.command_line import job_command
 from batcher.cli.messages import print_json, print_line, say
 from batcher.cli.options import job_argument, json_option, load, set_option, simulate_option
 from batcher.cli.private_files import write_private_files
@@ -34,7 +34,7 @@ def command(job: Path, overrides: tuple[str, ...], *, is_simulated: bool, as_jso
     """
     write_private_files()
     found = diagnose(load(job, overrides), is_simulated=is_simulated)
-    again = command_line("run", job, is_simulated=is_simulated)
+    again = job_command("run")
     if as_json:
         print_json(_for_programs(found, again))
     else:

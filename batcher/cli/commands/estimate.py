@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from batcher.cli.command_line import command_line, resume_command
+from batcher.cli.command_line import job_command, resume_command
 from batcher.cli.duration import duration
 from batcher.cli.messages import print_json, print_line, say
 from batcher.cli.options import job_argument, json_option, load, set_option
@@ -78,9 +78,7 @@ def command(
     """
     loaded = load(job, with_budget(overrides, max_cost))
     if pilot is not None:
-        options = RunOptions(
-            is_simulated, says_yes, pilot=pilot, command=resume_command(click.get_current_context())
-        )
+        options = RunOptions(is_simulated, says_yes, pilot=pilot, command=resume_command())
         code = _send_pilot(loaded, options)
         if code:
             return code
@@ -101,9 +99,15 @@ def command(
     if out is not None:
         limit = "without a cap" if cap is None else f"with a cap of {rounded_text(cap)} in all"
         say(f"wrote    {os.path.relpath(out)}, {limit}")
-    plan_option = [] if out is None else ["--plan", out]
-    say(f"next     {command_line('run', job, options=plan_option, is_simulated=is_simulated)}")
+    say(f"next     {_run_command(out, max_cost)}")
     return 0
+
+
+def _run_command(plan_file: Path | None, max_cost: str | None) -> str:
+    """Return the command that runs what was estimated; the cap of a plan is --max-cost already."""
+    if plan_file is not None:
+        return job_command("run", options=["--plan", plan_file])
+    return job_command("run", options=[] if max_cost is None else ["--max-cost", max_cost])
 
 
 def _send_pilot(loaded: LoadedJob, options: RunOptions) -> int:

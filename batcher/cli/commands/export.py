@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from batcher.cli.command_line import command_line
+from batcher.cli.command_line import job_command
 from batcher.cli.messages import print_json, say
 from batcher.cli.options import job_argument, json_option, load, set_option, simulate_option
 from batcher.cli.private_files import write_private_files
@@ -65,7 +65,7 @@ def command(
     say(f"wrote  {os.path.relpath(written.path)}: {written.items:,} rows, {statuses}")
     if written.open_items:
         say(f"open   {written.open_items:,} rows have no final result yet")
-        say(f"next   {command_line('run', job, is_simulated=is_simulated)}")
+        say(f"next   {job_command('run')}")
     else:
         say(f"next   {_look_at(written)}")
     return 0

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from batcher.cli.command_line import command_line
+from batcher.cli.command_line import job_command
 from batcher.cli.messages import print_json, print_line, say
 from batcher.cli.options import job_argument, json_option, load, set_option, simulate_option
 from batcher.core.failure_advice import WITHOUT_REQUEST, advice
@@ -39,7 +39,7 @@ def command(job: Path, overrides: tuple[str, ...], *, is_simulated: bool, as_jso
     print_line(f"{failed:,} of {items:,} rows have no good answer")
     for group in groups:
         _tell(group)
-    say(f"next   {_next(groups, job, max_tokens, is_simulated=is_simulated)}")
+    say(f"next   {_next(groups, max_tokens)}")
     return 0
 
 
@@ -71,18 +71,16 @@ def _unseen(unknown_usd: str | None) -> str:
     return f"; up to {rounded_text(usd)} may be billed unseen" if usd else ""
 
 
-def _next(
-    groups: list[dict[str, Any]], job: Path, max_tokens: int | None, *, is_simulated: bool
-) -> str:
+def _next(groups: list[dict[str, Any]], max_tokens: int | None) -> str:
     """Type what gets the most rows answered: run what is open, else retry the largest group."""
     if not groups:
-        return command_line("status", job, is_simulated=is_simulated)
+        return job_command("status")
     if not all(group["is_final"] for group in groups):
-        return command_line("run", job, is_simulated=is_simulated)
+        return job_command("run")
     askable = [group for group in groups if group["error_type"] not in WITHOUT_REQUEST]
     if not askable:
-        return command_line("show", job, groups[0]["example_id"], is_simulated=is_simulated)
+        return job_command("show", groups[0]["example_id"])
     options = ["--only", askable[0]["error_type"]]
     if askable[0]["status"] == "truncated" and max_tokens is not None:
         options += ["--set", f"request.max_tokens={2 * max_tokens}"]
-    return command_line("retry", job, options=options, is_simulated=is_simulated)
+    return job_command("retry", options=options)

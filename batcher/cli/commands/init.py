@@ -124,7 +124,7 @@ def _in_folder(folder: Path, choices: tuple[str, ...]) -> int:
     }
     if choices:
         given["labels"] = {"schema": _SCHEMA}
-    tried = f"    {command_line('run', job, is_simulated=True)}"
+    tried = f"    {command_line('run', job, options=['--simulate'])}"
     what = "Labels" if choices else "Summarises"
     title = "\n".join(
         [f"{what} a dozen messages. Without a key and at no cost:", "", tried, "", _LATER]
@@ -141,7 +141,7 @@ def _in_folder(folder: Path, choices: tuple[str, ...]) -> int:
         _write(folder / _SCHEMA, _schema_text(choices, ()))
     _write(rows, "\n".join(lines) + "\n")
     _write(job, draft(title, given, {}))
-    say(f"next   {command_line('run', job, is_simulated=True)}")
+    say(f"next   {command_line('run', job, options=['--simulate'])}")
     return 0
 
 
@@ -167,7 +167,7 @@ def _for_input(path: Path, choices: tuple[str, ...]) -> int:
     else:
         _write(job, draft(title, *_drafted(path, look, choices, schema.name)))
         _tell(look)
-    say(f"next   {command_line('check', job, is_simulated=True)}")
+    say(f"next   {command_line('check', job, options=['--simulate'])}")
     return 0
 
 

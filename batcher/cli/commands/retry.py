@@ -60,7 +60,6 @@ def command(
     succeeds now keeps its new answer in later runs. Rows on hold, whose billing status is unknown,
     are sent too. The cost of earlier attempts stays in the cost of a row.
     """
-    context = click.get_current_context()
     # Answered rows keep their answers even when the job file was edited since.
     loaded = _with_on_change(load(job, with_budget((), max_cost)), "keep")
     variant = _with_on_change(load(job, overrides), "redo")
@@ -72,9 +71,9 @@ def command(
         waits=waits,
         max_time_s=time_limit_s(max_time),
         retrying=Retrying(variant, types),
-        command=resume_command(context),
+        command=resume_command(),
     )
-    return run_and_report(context, loaded, options, is_quiet=is_quiet, as_json=as_json)
+    return run_and_report(loaded, options, is_quiet=is_quiet, as_json=as_json)
 
 
 def _with_on_change(loaded: LoadedJob, on_change: str) -> LoadedJob:

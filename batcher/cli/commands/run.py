@@ -62,7 +62,6 @@ def command(
     JOB is a job file or its folder. The same command resumes: a request with an answer in the
     checkpoint is never sent again. When nothing is left to send, a run costs nothing.
     """
-    context = click.get_current_context()
     loaded = load(job, with_budget(overrides, max_cost), limit)
     options = RunOptions(
         is_simulated=is_simulated,
@@ -72,6 +71,6 @@ def command(
         max_time_s=time_limit_s(max_time),
         approval=None if plan_file is None else read_approval(plan_file),
         releases_unknown=releases_unknown,
-        command=resume_command(context),
+        command=resume_command(),
     )
-    return run_and_report(context, loaded, options, is_quiet=is_quiet, as_json=as_json)
+    return run_and_report(loaded, options, is_quiet=is_quiet, as_json=as_json)

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from batcher.cli.command_line import command_line
+from batcher.cli.command_line import job_command
 from batcher.cli.messages import print_json, print_line, say
 from batcher.cli.options import job_argument, json_option, load, set_option, simulate_option
 from batcher.core.money.display import exact_text
@@ -64,7 +64,7 @@ def command(
     _tell(facts)
     done = all(sample["is_final"] or sample["fingerprint"] is None for sample in facts["samples"])
     command = "failures" if done else "run"
-    say(f"next   {command_line(command, job, is_simulated=is_simulated)}")
+    say(f"next   {job_command(command)}")
     return 0
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from batcher.cli.command_line import command_line as typed
+from batcher.cli.command_line import job_command
 from batcher.cli.messages import print_json, say
 from batcher.cli.messages import print_line as tell
 from batcher.cli.options import json_option, load, set_option, simulate_option
@@ -57,7 +57,7 @@ def command(
         return _all(as_json=as_json)
     workspace = Workspace.of(load(job, overrides), is_simulated=is_simulated)
     if not workspace.status.exists():
-        _tell_none(workspace, job, as_json=as_json)
+        _tell_none(workspace, as_json=as_json)
         return 2 if waits else 0
     try:
         status = _last(workspace.status, watches=watches, waits=waits, as_json=as_json)
@@ -65,7 +65,7 @@ def command(
         say("interrupted; the run goes on\nnext   the same command again")
         return 130
     if not as_json:
-        say(f"next   {_next(status, job, is_simulated=is_simulated)}")
+        say(f"next   {_next(status)}")
     return _exit_code(status) if waits else 0
 
 
@@ -97,7 +97,7 @@ def _last(path: Path, *, watches: bool, waits: bool, as_json: bool) -> Mapping[s
     return status
 
 
-def _tell_none(workspace: Workspace, job: Path, *, as_json: bool) -> None:
+def _tell_none(workspace: Workspace, *, as_json: bool) -> None:
     """Say that there is nothing to tell."""
     if as_json:
         print_json({"state": "none", "folder": str(workspace.state)})
@@ -107,9 +107,10 @@ def _tell_none(workspace: Workspace, job: Path, *, as_json: bool) -> None:
         tell("no status is left of the last run; batcher run writes it anew")
     else:
         tell(f"no run yet: {workspace.state} does not hold one")
-    is_simulated = workspace.is_simulated or beside.exists()
-    command = "status" if beside.exists() and not workspace.is_simulated else "run"
-    say(f"next   {typed(command, job, is_simulated=is_simulated)}")
+    if beside.exists() and not workspace.is_simulated:
+        say(f"next   {job_command('status', options=['--simulate'])}")
+    else:
+        say(f"next   {job_command('run')}")
 
 
 def _files(folder: Path) -> Iterator[Path]:
@@ -128,13 +129,13 @@ def _exit_code(status: Mapping[str, Any]) -> int:
     return 1 if code is None else int(code)
 
 
-def _next(status: Mapping[str, Any], job: Path, *, is_simulated: bool) -> str:
+def _next(status: Mapping[str, Any]) -> str:
     if status["state"] in UNFINISHED:
-        return f"{typed('status', job, is_simulated=is_simulated)} --watch"
+        return job_command("status", options=["--watch"])
     if "next" in status:
-        return typed(str(status["next"]), job, is_simulated=is_simulated)
+        return job_command(str(status["next"]))
     if status["exit_code"] == 3:
-        return typed("failures", job, is_simulated=is_simulated)
+        return job_command("failures")
     if status["exit_code"] == 0:
-        return typed("export", job, is_simulated=is_simulated)
-    return typed("run", job, is_simulated=is_simulated)
+        return job_command("export")
+    return job_command("run")
