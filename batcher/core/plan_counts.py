@@ -10,7 +10,7 @@ class PlanCounts:
 
     ``items`` are the answers that the input asks for (rows x samples). Each item is one of:
     ``already_answered`` (the checkpoint has its response), ``to_send``, ``shared`` (an earlier row
-    makes the same request), ``bad``, ``skipped`` (nothing to ask), ``on_hold`` (too many of its
+    makes the same request), ``bad``, ``skipped`` (an empty prompt), ``on_hold`` (too many of its
     attempts have an unknown billing status). Of the items to send, ``attempted_before`` had an
     attempt in an earlier run, ``changed`` made another request when they were last seen, and the
     rest is ``new``. ``redone`` counts items to send that have an answer, and are sent only because

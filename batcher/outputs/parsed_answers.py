@@ -1,4 +1,4 @@
-"""What an output shows of each response: its label values, text and thinking, parsed once."""
+"""Parses each response once into the values of an output: labels, text and thinking."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -61,8 +61,8 @@ def test_a_transient_error_is_tried_again(webhook: Webhook, status: int) -> None
 @pytest.mark.parametrize(
     ("status", "tries", "reason"),
     [
-        pytest.param(500, 3, "answered 500, 3 times", id="always-fails"),
-        pytest.param(404, 1, "answered 404", id="wrong-address"),
+        pytest.param(500, 3, "responded with 500, 3 times", id="always-fails"),
+        pytest.param(404, 1, "responded with 404", id="wrong-address"),
         pytest.param(302, 1, "a redirect, which is not followed", id="redirect"),
     ],
 )
@@ -77,7 +77,7 @@ def test_the_reason_has_the_status(webhook: Webhook, status: int, tries: int, re
 def test_a_webhook_that_hangs_times_out(webhook: Webhook) -> None:
     """The timeout bounds each whole try."""
     webhook.statuses = [0]
-    with pytest.raises(NotDelivered, match=r"did not answer within 0.05 s, 3 times"):
+    with pytest.raises(NotDelivered, match=r"did not respond within 0.05 s, 3 times"):
         send(webhook.url, timeout_s=0.05)
 
 

@@ -1,4 +1,4 @@
-"""Which entries of the prompt cache can be read, as far as our own requests show.
+"""Tracks which entries of the prompt cache can be read, from our own requests.
 
 An entry can be read once the response to the request that wrote it has started. Its lifetime counts
 from the start of the request that wrote it or last read it.

@@ -1,4 +1,4 @@
-"""Whether a prompt fits into its model's context window.
+"""Decides whether a prompt fits into its model's context window.
 
 Only the server counts tokens exactly. It does not bill a prompt that it refuses as too long. So a
 prompt that may fit is sent, and one that cannot fit is not.
@@ -12,7 +12,7 @@ from batcher.core.request.image_size import MAX_TOKENS
 from batcher.core.request.models import ModelFacts
 
 _CERTAIN = 2.0
-_SAFE = 1.28  # nine in ten texts are no longer
+_SAFE = 1.28  # nine in ten texts have no more tokens
 """Standard deviations of the estimate."""
 # An upper bound of the estimated tokens per byte of text: 1.5 for the most expensive class of
 # characters, and the safety margin on top.

@@ -42,7 +42,7 @@ CLASSES = (
     CharacterClass("Greek", b"G", bytes((0xCE, 0xCF)), 1.3),
     CharacterClass("Cyrillic", b"C", bytes(range(0xD0, 0xD4)), 0.65),
     CharacterClass("Armenian, Hebrew", b"H", bytes(range(0xD4, 0xD8)), 1.3),
-    CharacterClass("Arabic and its kin", b"A", bytes(range(0xD8, 0xE0)), 1.1),
+    CharacterClass("Arabic and related", b"A", bytes(range(0xD8, 0xE0)), 1.1),
     CharacterClass("India, Thai, Lao", b"I", bytes((0xE0,)), 1.9),
     CharacterClass("Georgian, Ethiopic, Khmer, Vietnamese", b"O", bytes((0xE1, 0xEE)), 2.0),
     CharacterClass("typographic", b"P", bytes((0xE2,)), 1.0),

@@ -18,7 +18,7 @@ _PLACEHOLDERS: Mapping[Key, Any] = {("input",): {"path": "?"}, ("input", "path")
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """A job and its mistakes; a job with mistakes serves only to find more of them.
+    """A job and its mistakes; a job with mistakes is used only to find more mistakes.
 
     ``job`` is None when too much is wrong to check the rest.
     """

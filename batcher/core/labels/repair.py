@@ -1,4 +1,4 @@
-"""What happens to an answer that does not fit the schema: requested again, kept, or failed."""
+"""Handles an answer that does not fit the schema: requests it again, keeps it, or fails it."""
 
 import json
 from collections.abc import Mapping

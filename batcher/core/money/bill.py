@@ -1,4 +1,4 @@
-"""What the API bills for a response: its usage and its exact cost."""
+"""Computes what the API bills for a response: its usage and its exact cost."""
 
 from collections.abc import Collection
 from dataclasses import dataclass

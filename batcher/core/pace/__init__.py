@@ -1,1 +1,1 @@
-"""When requests may be sent: rate limits, retries, outages, and when a run stops early."""
+"""Decides when requests may be sent: rate limits, retries, outages, and early stops of a run."""

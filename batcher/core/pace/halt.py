@@ -1,4 +1,4 @@
-"""When a run stops early, with which exit code, and what to do next."""
+"""Decides when a run stops early, with which exit code, and what to do next."""
 
 from dataclasses import dataclass, field
 from decimal import ROUND_UP, Decimal
@@ -94,7 +94,7 @@ class HaltWatch:
 
 
 class Basis(Enum):
-    """What the expected cost of the unsent rows is based on, as it is shown; best first."""
+    """The source of the expected cost of the unsent rows, as text in messages; the best first."""
 
     RUN = "expected to cost {} at this run's average cost"
     ESTIMATE = "expected to cost {} by the estimate"
@@ -128,7 +128,7 @@ def budget_reached(
 ) -> Halt:
     """Return the halt of a run whose budget has no room left, and a budget that would be enough.
 
-    ``plan_cap_usd`` is the cap of a saved plan, which no larger budget lifts.
+    ``plan_cap_usd`` is the cap of a saved plan; a larger budget does not raise it.
     """
     cap = f"{rounded_text(budget.cap)}{' a day' if is_daily else ''}"
     message = f"the budget is reached: spent {rounded_text(budget.spent)} of {cap}"

@@ -1,4 +1,4 @@
-"""What can limit the pace: the API's rate limits, and everything else that a request waits for."""
+"""The kinds of limits on the pace: the API's rate limits, and all other causes of waiting."""
 
 from dataclasses import dataclass
 from enum import StrEnum

@@ -1,4 +1,4 @@
-"""Which models share their rate limits."""
+"""Groups the models that share their rate limits."""
 
 _SHARED = {
     "fable-5": ("claude-fable-5",),

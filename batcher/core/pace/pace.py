@@ -15,7 +15,7 @@ from batcher.core.pace.usage_average import UsageAverage, counted_amounts
 from batcher.core.pace.window import Window
 
 ALONE_S = 10.0
-"""How long the others wait for the first response, which may take much longer."""
+"""The longest time, in seconds, that other attempts wait for the first response."""
 
 SPREAD_S = 1.0
 """The seconds over which the waiting attempts are spread after a pause."""

@@ -1,4 +1,4 @@
-"""Whether a failed request is retried, how long it waits, and how many retries there may be."""
+"""Decides whether a failed request is retried, and when; limits the number of retries."""
 
 from dataclasses import dataclass, field
 
@@ -13,8 +13,8 @@ EARNED = 0.5
 class History:
     """The attempts of one request so far.
 
-    ``tries`` counts the attempts of this run, ``failures`` those of them that used up an attempt
-    of the retry policy. ``unknown`` counts the attempts of all runs whose billing status is
+    ``tries`` counts the attempts of this run, ``failures`` the ones that used up an attempt of
+    the retry policy. ``unknown`` counts the attempts of all runs whose billing status is
     unknown, ``repairs`` the responses of all runs that did not fit the job's label schema.
     """
 

@@ -1,4 +1,4 @@
-"""Whether the confidence that a model states agrees with how often it is right."""
+"""Measures whether the confidence that a model states agrees with how often it is right."""
 
 from dataclasses import asdict, dataclass, field
 from typing import Any

@@ -1,4 +1,4 @@
-"""Whether labels are distributed over their classes as in the run before."""
+"""Measures how far the distribution of labels over classes differs from the previous run."""
 
 import math
 from collections.abc import Mapping, Sequence

@@ -38,7 +38,7 @@ class GoldLabels:
     def of(
         cls, labels: Labels, column: str, named: str | None = None, classes: Sequence[str] = ()
     ) -> "GoldLabels":
-        """Compare with the field that is named, otherwise with the first that is a choice."""
+        """Compare with the named field, or by default with the first field that is a choice."""
         choice_fields = (name for name, kind in labels.columns.items() if kind.is_choice)
         name = named or next(choice_fields, next(iter(labels.columns)))
         schema = resolved(labels.schema, labels.schema)["properties"][name]

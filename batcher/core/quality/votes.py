@@ -49,7 +49,7 @@ class Vote:
 
 
 def vote(labels: Sequence[object]) -> Vote | None:
-    """Count the labels of one row; a None is no answer, and without answers there is no vote."""
+    """Count the labels of one row; None stands for no answer; returns None without answers."""
     counts = _counts(labels)
     if not counts:
         return None

@@ -1,4 +1,4 @@
-"""How the values of a row become text in a prompt. A change here changes every fingerprint.
+"""Converts the values of a row to text in a prompt. A change here changes every fingerprint.
 
     text            as it is                          null      an error
     whole number    its digits                        bytes     an error

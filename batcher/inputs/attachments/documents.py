@@ -49,9 +49,9 @@ def _plain_text(data: bytes) -> Attachment:
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError:
-        raise BadAttachment("the document is no PDF, no image and no text in UTF-8") from None
+        raise BadAttachment("the document is not a PDF, an image or UTF-8 text") from None
     if "\0" in text:
-        raise BadAttachment("the document is no PDF, no image and no text (it has a NUL character)")
+        raise BadAttachment("the document is not a PDF, an image or text: it has a NUL character")
     if not text.strip():
         raise BadAttachment("the document is empty")
     return Attachment(PLAIN_TEXT, text.encode())

@@ -66,12 +66,12 @@ async def _try(
             response = await transport.handle_async_request(request)
             await response.aclose()
     except (TimeoutError, httpx.TimeoutException):
-        return f"the webhook did not answer within {timeout_s:g} s", True
+        return f"the webhook did not respond within {timeout_s:g} s", True
     except httpx.HTTPError as error:
         return f"the webhook cannot be reached ({type(error).__name__})", True
     status = response.status_code
     if 200 <= status < 300:
         return None, False
     if 300 <= status < 400:
-        return f"the webhook answered {status}, a redirect, which is not followed", False
-    return f"the webhook answered {status}", status in (408, 429) or status >= 500
+        return f"the webhook responded with {status}, a redirect, which is not followed", False
+    return f"the webhook responded with {status}", status in (408, 429) or status >= 500

@@ -1,1 +1,1 @@
-"""What a request costs and uses up: tokens, prompt cache, prices, rate limits, ledger."""
+"""Computes what a request costs and uses: tokens, prompt cache, prices, rate limits, ledger."""

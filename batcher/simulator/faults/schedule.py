@@ -1,4 +1,4 @@
-"""Which fault hits which request: a function of the seed, the body and its earlier faults."""
+"""Decides which fault hits a request, from the seed, the body and its earlier faults."""
 
 from collections import Counter
 from collections.abc import Sequence

@@ -1,1 +1,1 @@
-"""What the simulated model answers: a function of the seed and the request alone."""
+"""Generates the answers of the simulated model, from the seed and the request alone."""

@@ -1,4 +1,4 @@
-"""How often the simulated model refuses, breaks rules, varies its answer and is right."""
+"""Decides how often the simulated model refuses, breaks rules, varies its answer and is right."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

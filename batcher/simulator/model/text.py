@@ -30,7 +30,7 @@ WORDS = (
     "kelp", "linen", "maple", "north", "ochre", "pearl", "quartz", "river", "slate", "tidal",
 )  # fmt: skip
 OFFER_LENGTH = 400
-"""How many characters before the last " of" an offer may begin."""
+"""An offer begins at most this many characters before the last " of"."""
 _OFFER = re.compile(
     r"(?:one|any|either) of(?: the following| these)?:?\s*([^\n.?!;]+)", re.IGNORECASE
 )

@@ -1,4 +1,4 @@
-"""Whether the model thinks, for how many tokens, and which thinking block it shows."""
+"""Decides whether the model thinks, for how many tokens, and which thinking block it shows."""
 
 from typing import Any
 

@@ -1,1 +1,1 @@
-"""Which requests the API refuses, with its error messages."""
+"""Refuses the requests that the API refuses, with its error messages."""

@@ -1,4 +1,4 @@
-"""What a model or an API version refuses in a body of the right shape."""
+"""Refuses bodies of the right shape that a model or an API version does not accept."""
 
 from typing import Any
 

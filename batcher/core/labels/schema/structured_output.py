@@ -1,4 +1,4 @@
-"""What the API's structured output accepts of JSON Schema (its documentation, October 2026)."""
+"""The JSON Schema that structured output accepts (documentation of the API, October 2026)."""
 
 import re
 from collections.abc import Mapping
