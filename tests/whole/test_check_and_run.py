@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from decimal import Decimal
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -54,6 +55,8 @@ def compare(folder: Path, values: Mapping[str, Any]) -> CommandResult:
     if is_refused:
         assert errors(run)
         assert errors(run) <= errors(check)
+    else:
+        assert ("a run would send nothing" in check.err) == (run.code == 6 and not to_api)
     return check
 
 
@@ -113,3 +116,10 @@ def test_check_reports_what_only_a_run_refused_in_0_6(case: str) -> None:
     check = play({}, first, second)
     assert check.code != 0
     assert words in check.err
+
+
+def test_check_warns_of_a_budget_that_no_request_fits() -> None:
+    """The run sends nothing and exits with 6, which is not a mistake in the job file."""
+    check = play({}, [("budget.max_cost_usd", Decimal("1e-9"))], [])
+    assert check.code == 0
+    assert "a run would send nothing" in check.err

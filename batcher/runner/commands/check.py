@@ -11,7 +11,7 @@ from batcher.inputs.job_file.load import LoadedJob
 from batcher.runner.commands.results import open_checkpoint_or_empty
 from batcher.runner.findings import Findings
 from batcher.runner.job_context import JobContext
-from batcher.runner.planning.budget import open_budget
+from batcher.runner.planning.budget import budget_warning, open_budget
 from batcher.runner.planning.estimate import estimate_plan
 from batcher.runner.planning.planner import Plan, make_plan
 from batcher.runner.planning.preflight import changed, check_plan, open_run
@@ -49,8 +49,8 @@ def check_job(loaded: LoadedJob, environ: Mapping[str, str], *, is_simulated: bo
     if context is None or planned is None:
         return Checked(findings.problems, tuple(warnings), workspace, context)
     warnings += planned.plan.warnings
-    if (change := changed(planned.plan, context)) is not None:
-        warnings.append(change)
+    more = [changed(planned.plan, context), planned.budget_warning]
+    warnings += [warning for warning in more if warning is not None]
     return Checked(
         findings.problems,
         tuple(dict.fromkeys(warnings)),
@@ -68,16 +68,17 @@ class _Planned:
 
     plan: Plan
     estimate: Estimate | None
+    budget_warning: Problem | None
     held_by: str | None
 
 
 def _plan(context: JobContext, findings: Findings, now: datetime) -> _Planned:
     """Read and render every row, and compare the requests with what is recorded."""
     with open_checkpoint_or_empty(context.workspace) as found:
-        plan = make_plan(context, found.checkpoint.call)
+        db = found.checkpoint.call
+        plan = make_plan(context, db)
         findings.attempt(partial(check_plan, plan, context))
-        findings.attempt(partial(open_budget, context, plan, found.checkpoint.call, now, None))
-        estimate = (
-            estimate_plan(context, plan, found.checkpoint.call) if plan.counts.to_send else None
-        )
-    return _Planned(plan, estimate, found.held_by)
+        budget = findings.attempt(partial(open_budget, context, plan, db, now, None))
+        estimate = estimate_plan(context, plan, db) if plan.counts.to_send else None
+    warning = None if budget is None else budget_warning(budget, plan)
+    return _Planned(plan, estimate, warning, found.held_by)

@@ -5,7 +5,8 @@ from decimal import Decimal
 
 from batcher.core.money.bound import Bound, UnboundedError
 from batcher.core.money.budget import Budget, BudgetState
-from batcher.errors import ConfigurationError
+from batcher.core.money.display import rounded_text
+from batcher.errors import ConfigurationError, Problem
 from batcher.runner.job_context import JobContext
 from batcher.runner.planning.planner import Plan
 from batcher.store.budget import spent_money
@@ -45,6 +46,18 @@ def open_budget(
             hint="change the request, or remove budget.max_cost_usd",
         )
     return Budget(BudgetState(min(caps), used.spent, used.unknown))
+
+
+def budget_warning(budget: Budget, plan: Plan) -> Problem | None:
+    """Warn that no planned request fits into what is left of a budget; None when one does."""
+    least, available = plan.counts.min_worst_case_usd, max(budget.state.available, Decimal(0))
+    if not plan.counts.to_send or least is None or least <= available:
+        return None
+    return Problem(
+        f"the budget has {rounded_text(available)} left and no request fits: each may cost "
+        f"{rounded_text(least)} or more, so a run would send nothing and exit with 6",
+        hint="raise budget.max_cost_usd",
+    )
 
 
 def _unbounded(context: JobContext) -> str:
