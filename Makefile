@@ -52,9 +52,11 @@ lint: install
 types: install
 	$(BIN)/mypy
 
-schemas: install ## write schemas/*.json from the code that reads job files
+schemas: install ## write schemas/*.json from the code that reads and writes these files
 	$(BIN)/python -c 'from batcher.core.job.job_schema import schema_text as t; print(t(), end="")' \
 	  > schemas/job.schema.json
+	$(BIN)/python -c 'from batcher.core.run_record.run_schema import schema_text as t; print(t(), end="")' \
+	  > schemas/run.schema.json
 
 docs: install ## write the generated parts of ARCHITECTURE.md and docs/
 	$(BIN)/python docs/generate.py

@@ -26,7 +26,7 @@ def run_and_report(loaded: LoadedJob, options: RunOptions, *, is_quiet: bool, as
     result = run_job(loaded, options, ui, os.environ, ProcessSignals())
     try:
         if as_json:
-            print_json(result.record)
+            print_json(result.summary.to_json())
         elif not is_quiet or result.exit_code:
             command = next_command(result.halt, options.approval)
             for line in summary(result, command):

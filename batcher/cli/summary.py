@@ -3,19 +3,16 @@
 import os
 from collections.abc import Iterator
 from decimal import Decimal
-from typing import Any
 
 from batcher.cli.command_line import job_command, reading_command
 from batcher.cli.messages import printable
-from batcher.core.money.display import rounded_text
+from batcher.core.estimate.estimate import Dollars
+from batcher.core.money.display import exact_text, rounded_text
 from batcher.core.money.statement import UNEXPLAINED
+from batcher.core.run_record.run_summary import RunSummary, WasteSummary
 from batcher.runner.options import RunResult
 from batcher.runner.writing.output import Exported
 
-_WASTE = {
-    "failed": "of rows without a good answer",
-    "repeated": "of rows that another attempt answered",
-}
 _ENDINGS = {
     0: "done",
     1: "stopped",
@@ -29,12 +26,11 @@ _ENDINGS = {
 
 def summary(result: RunResult, command: str) -> Iterator[str]:
     """Yield the lines; every stop ends in ``next`` with the exact command to type."""
-    record: Any = result.record
-    sent = record["attempts"]["sent"]
-    never = 0 if result.exported is None else result.exported.by_status.get("unsent", 0)
-    if result.halt is None and never:
-        yield f"done, but {never:,} rows were never asked; a run asks them"
-    elif result.exit_code == 0 and sent == 0:
+    run = result.summary
+    unsent = 0 if result.exported is None else result.exported.by_status.get("unsent", 0)
+    if result.halt is None and unsent:
+        yield f"done, but {unsent:,} rows were never asked; a run asks them"
+    elif result.exit_code == 0 and run.attempts.sent == 0:
         yield "done   nothing to send: every request has its answer"
     elif result.halt is None:
         yield f"{_ENDINGS[result.exit_code]}"
@@ -42,9 +38,9 @@ def summary(result: RunResult, command: str) -> Iterator[str]:
         yield printable(f"stop   {result.halt.message}")
         if result.halt.hint:
             yield printable(f"hint   {result.halt.hint}")
-    if sent:
-        yield f"spent  {_spent(record)}"
-        yield from _money(record)
+    if run.attempts.sent:
+        yield f"spent  {_spent(run)}"
+        yield from _money(run)
     if result.exported is not None:
         yield from _output(result.exported)
         if result.exported.quality is not None:
@@ -59,52 +55,53 @@ def _quality(line: str) -> str:
     return f"quality  {line}" if line[:1].strip() else f"         {line}".rstrip()
 
 
-def _spent(record: Any) -> str:
-    usd, tokens = record["usd"], record["tokens"]
-    text = f"{rounded_text(Decimal(usd['spent']))} for {record['attempts']['sent']:,} attempts"
+def _spent(run: RunSummary) -> str:
+    usd, tokens, attempts = run.usd, run.tokens, run.attempts
+    text = f"{rounded_text(usd.spent)} for {attempts.sent:,} attempts"
     text += f" ({tokens['input_tokens']:,} input, {tokens['output_tokens']:,} output tokens)"
     if tokens["cache_read_input_tokens"]:
-        saved = rounded_text(Decimal(usd["cache_saved"]))
+        saved = rounded_text(usd.cache_saved or Decimal(0))
         text += f", {tokens['cache_read_input_tokens']:,} from the cache, which saved {saved}"
-    if record["is_simulated"]:
+    if run.is_simulated:
         text += ", simulated: not real money"
-    if record["attempts"]["unknown"]:
-        unknown = rounded_text(Decimal(usd["unknown"]))
-        text += f"; {record['attempts']['unknown']:,} may have been billed unseen, up to {unknown}"
+    if attempts.unknown:
+        unknown = rounded_text(usd.unknown)
+        text += f"; {attempts.unknown:,} may have been billed unseen, up to {unknown}"
     return text
 
 
-def _money(record: Any) -> Iterator[str]:
+def _money(run: RunSummary) -> Iterator[str]:
     """Yield what else there is to say of what was spent; mostly nothing."""
-    estimate = record["usd"].get("estimate")
-    if estimate is not None:
-        yield f"estimate {_estimated(record, estimate)}"
-    waste = record["waste"]
-    in_vain = [
-        f"{rounded_text(usd)} for {_attempts(waste['attempts'][kind])} {what}"
-        for kind, what in _WASTE.items()
-        if (usd := Decimal(waste[f"{kind}_usd"]))
-    ]
-    if in_vain:
-        yield f"waste  {'; '.join(in_vain)}"
-    repairs = record["repairs"]
-    if repairs["attempts"]:
-        text = f"{rounded_text(Decimal(repairs['usd']))} for {_attempts(repairs['attempts'])}"
+    if run.usd.estimate is not None:
+        yield f"estimate {_estimated(run, run.usd.estimate)}"
+    if run.waste is not None and (waste := "; ".join(_waste(run.waste))):
+        yield f"waste  {waste}"
+    if run.repairs is not None and run.repairs.attempts:
+        text = f"{rounded_text(run.repairs.usd)} for {_attempts(run.repairs.attempts)}"
         yield f"repairs {text} that asked again with a complaint"
-    for line in record["checkpoint"]["bill"]:
-        if line["kind"] == UNEXPLAINED:
+    for line in run.checkpoint.bill:
+        if line.kind == UNEXPLAINED:
             yield (
-                f"warning  ${line['usd']} of what {line['model']} was billed is not explained by "
-                "its tokens and rates: please report it"
+                f"warning  ${exact_text(line.usd)} of what {line.model} was billed "
+                "is not explained by its tokens and rates: please report it"
             )
 
 
-def _estimated(record: Any, estimate: Any) -> str:
+def _waste(waste: WasteSummary) -> Iterator[str]:
+    if waste.failed_usd:
+        attempts = _attempts(waste.attempts.failed)
+        yield f"{rounded_text(waste.failed_usd)} for {attempts} of rows without a good answer"
+    if waste.repeated_usd:
+        attempts = _attempts(waste.attempts.repeated)
+        usd = rounded_text(waste.repeated_usd)
+        yield f"{usd} for {attempts} of rows that another attempt answered"
+
+
+def _estimated(run: RunSummary, estimate: Dollars) -> str:
     """Compare what was estimated with what it came to, as far as the run came."""
-    ends = [rounded_text(Decimal(estimate[name])) for name in ("expected", "low", "high")]
+    ends = [rounded_text(end) for end in (estimate.expected, estimate.low, estimate.high)]
     text = f"{ends[0]} ({ends[1]} to {ends[2]})"
-    spent = rounded_text(Decimal(record["usd"]["spent"]))
-    sent, planned = record["rows"]["sent"], record["plan"]["to_send"]
+    spent, sent, planned = rounded_text(run.usd.spent), run.rows.sent, run.plan.to_send
     if sent == planned:
         return f"{text}, actual {spent}"
     return f"{text} for {planned:,} requests; {spent} for the {sent:,} that were sent"

@@ -1,12 +1,12 @@
 """Notices about the end of a run: when to send one and what it says."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime
-from decimal import Decimal
 from typing import Any, Literal
 
 from batcher.core.money.display import rounded_text
+from batcher.core.run_record.run_summary import RunSummary
 
 Event = Literal["finish", "failure", "budget"]
 
@@ -43,8 +43,7 @@ def event_of(exit_code: int) -> Event | None:
 class Notice:
     """A few facts about the end of a run; never a row's values, a prompt, an answer or an error.
 
-    ``rows`` and ``usd`` are taken from run.json; None when the run ended before it had them.
-    ``next`` is the next command to type.
+    ``summary`` is None when the run ended without one. ``next`` is the next command to type.
     """
 
     event: Event
@@ -52,8 +51,7 @@ class Notice:
     run_id: str
     exit_code: int
     state: str
-    rows: Mapping[str, Any] | None
-    usd: Mapping[str, Any] | None
+    summary: RunSummary | None
     started: datetime
     ended: datetime
     next: str
@@ -62,15 +60,27 @@ class Notice:
     def text(self) -> str:
         """The notice as one line, for chat programs."""
         line = f"{self.job}: {_ENDINGS.get(self.exit_code, 'stopped')} (exit {self.exit_code})"
-        if self.rows is not None:
-            counts = sorted(self.rows["by_status"].items())
+        if self.summary is not None:
+            rows = self.summary.rows
+            counts = sorted(rows.by_status.items())
             statuses = "".join(f", {number:,} {status}" for status, number in counts)
-            line += f"; {self.rows['total']:,} rows{statuses}"
-        if self.usd is not None:
-            line += f"; {rounded_text(Decimal(self.usd['spent']))} spent"
+            line += f"; {rows.total:,} rows{statuses}"
+            line += f"; {rounded_text(self.summary.usd.spent)} spent"
         return f"{line}. Next: {self.next}"
 
     def content(self) -> dict[str, Any]:
-        """Return the fields for JSON; ``text`` comes first."""
-        times = {"started": self.started.isoformat(), "ended": self.ended.isoformat()}
-        return {"text": self.text, **asdict(self), **times}
+        """Return the notice for JSON; ``rows`` and ``usd`` are those of run.json."""
+        summary = self.summary
+        return {
+            "text": self.text,
+            "event": self.event,
+            "job": self.job,
+            "run_id": self.run_id,
+            "exit_code": self.exit_code,
+            "state": self.state,
+            "rows": None if summary is None else summary.rows.to_json(),
+            "usd": None if summary is None else summary.usd.to_json(),
+            "started": self.started.isoformat(),
+            "ended": self.ended.isoformat(),
+            "next": self.next,
+        }

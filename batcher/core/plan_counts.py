@@ -1,40 +1,49 @@
 """Counts what a run would do, before it does anything."""
 
 from dataclasses import dataclass
-from decimal import Decimal
+
+from pydantic import computed_field
+
+from batcher.core.json_form import JsonRecord
+from batcher.core.money.display import Usd
 
 
 @dataclass(frozen=True, slots=True)
-class PlanCounts:
+class PlanCounts(JsonRecord):
     """The counts of the planning line.
 
-    ``items`` are the answers that the input asks for (rows x samples). Each item is one of:
-    ``already_answered`` (the checkpoint has its response), ``to_send``, ``shared`` (an earlier row
-    makes the same request), ``bad``, ``skipped`` (an empty prompt), ``on_hold`` (too many of its
-    attempts have an unknown billing status). Of the items to send, ``attempted_before`` had an
-    attempt in an earlier run, ``changed`` made another request when they were last seen, and the
-    rest is ``new``. ``redone`` counts items to send that have an answer, and are sent only because
-    the job makes its requests differently now. ``removed`` counts rows of an earlier input that
-    are no longer there. ``worst_case_usd`` bounds the cost of sending, also when every permitted
-    attempt of every request is billed. ``min_worst_case_usd`` is the smallest bound of a single
-    attempt. Both are None when nothing bounds them.
+    Each item is one of: already answered, to send, shared, bad, skipped, on hold. An item to send
+    was attempted before, is changed, or is new.
     """
 
     rows: int
     items: int
+    """The answers that the input asks for: rows times samples."""
     already_answered: int
+    """Items whose response is in the checkpoint."""
     to_send: int
     shared: int
+    """Items whose request an earlier row makes, too."""
     bad: int
+    """Items whose row cannot be read or makes no request."""
     skipped: int
+    """Items whose prompt is empty."""
     on_hold: int
+    """Items that have too many attempts with an unknown billing status."""
     attempted_before: int
+    """Items to send that had an attempt in an earlier run."""
     changed: int
+    """Items to send whose row made another request when it was last seen."""
     redone: int
+    """Items to send that have an answer: the job makes their requests differently now."""
     removed: int
-    worst_case_usd: Decimal | None
-    min_worst_case_usd: Decimal | None
+    """Rows of an earlier input that are no longer there."""
+    worst_case_usd: Usd | None
+    """The most that sending can cost if every permitted attempt is billed; null without a bound."""
+    min_worst_case_usd: Usd | None
+    """The smallest bound of a single attempt; null without a bound."""
 
+    @computed_field  # type: ignore[prop-decorator]
     @property
     def new(self) -> int:
         """Items to send that no earlier run has seen."""

@@ -1,9 +1,9 @@
 """What a caller asks of a run, and what it gets back."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from batcher.core.pace.halt import Halt
+from batcher.core.run_record.run_summary import RunSummary
 from batcher.inputs.job_file.load import LoadedJob
 from batcher.runner.planning.saved_plan import Approval
 from batcher.runner.writing.output import Exported
@@ -48,6 +48,6 @@ class RunResult:
 
     exit_code: int
     run_id: str
-    record: Mapping[str, object]
+    summary: RunSummary
     exported: Exported | None
     halt: Halt | None

@@ -28,7 +28,7 @@ class Workspace:
     @classmethod
     def of(cls, loaded: LoadedJob, *, is_simulated: bool) -> "Workspace":
         """Return the paths; touch nothing."""
-        name = loaded.job.job.name or loaded.path.stem
+        name = loaded.name
         state = loaded.folder / (loaded.job.job.state or f"runs/{name}")
         output = loaded.folder / (loaded.job.output.path or f"{name}.out.parquet")
         is_folder = output.suffix != ".parquet"

@@ -238,7 +238,7 @@ def sum_up(checkpoint: Checkpoint, run_id: str, *, has_results: bool = True) -> 
         latency_s=checkpoint.row(_RESULTS["latencies"], run_id=run_id),
         models=dict(checkpoint.rows(_RESULTS["models"], run_id=run_id)),
         errors=[
-            {"type": group["error_type"], "n": group["rows"], "example_id": group["example_id"]}
+            {"type": group["error_type"], "rows": group["rows"], "example_id": group["example_id"]}
             for group in groups
             if group["error_type"] != NOT_SENT
         ],

@@ -4,15 +4,29 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from commanding import Command
 
+from batcher.core.run_record.run_status import RunProcess, RunStatus
+from batcher.core.run_record.run_summary import RunFacts
 from batcher.runner.commands.status import Machine, Process, find_process, state_of
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+RUNNING = RunFacts(
+    run_id="R",
+    job="job",
+    started=NOW,
+    is_simulated=False,
+    versions={},
+    prices_date=NOW.date(),
+    price_overrides=(),
+    overrides=(),
+)
 
 
 @pytest.mark.parametrize(
@@ -20,33 +34,41 @@ NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
     [
         pytest.param({}, Process(1, 70), 1, "running", id="alive"),
         pytest.param({}, None, 1, "died", id="process-gone"),
-        pytest.param({}, Process(1, 71), 1, "died", id="number-used-again"),
-        pytest.param({}, Process(1, None), 1, "running", id="start-not-known-here"),
+        pytest.param({}, Process(1, 71), 1, "died", id="process-id-reused"),
+        pytest.param({}, Process(1, None), 1, "running", id="start-unknown-here"),
         pytest.param({"process_start": None}, Process(1, 70), 1, "running", id="start-not-written"),
         pytest.param({}, Process(1, 70), 11, "silent", id="alive-but-silent"),
         pytest.param({"boot_id": "old"}, Process(1, 70), 1, "died", id="another-boot"),
         pytest.param({"host": "far"}, None, 1, "running", id="another-host"),
         pytest.param({"host": "far"}, Process(1, 70), 11, "died", id="another-host-silent"),
-        pytest.param({"state": "ended"}, None, 999, "ended", id="ended"),
     ],
 )
 def test_state_of_a_run(
-    changes: dict[str, str], process: Process | None, age_s: int, state: str
+    changes: dict[str, Any], process: Process | None, age_s: int, state: str
 ) -> None:
-    """Whether a run is there is judged by its process here, by its last write elsewhere."""
-    heartbeat = (NOW - timedelta(seconds=age_s)).isoformat()
-    status = {"state": "running", "host": "h", "boot_id": "b", "pid": 1, "process_start": 70}
-    status |= {"heartbeat": heartbeat, **changes}
+    """Its process decides on this machine, and its last write when it is on another one."""
+    heartbeat = NOW - timedelta(seconds=age_s)
+    written = RunProcess(pid=1, process_start=70, host="h", boot_id="b", heartbeat=heartbeat)
+    status = RunStatus(run=RUNNING, process=replace(written, **changes))
     assert state_of(status, Machine("h", "b", lambda _: process), NOW) == state
 
 
-def test_a_process_is_found_by_number_and_start() -> None:
-    """We are there, with one start; a zombie and a number that nobody has are not."""
-    us, pid_1 = find_process(os.getpid()), find_process(1)
-    assert us == find_process(os.getpid())
-    assert us is not None
+def test_a_run_that_has_ended_needs_no_process() -> None:
+    """Its state stays, long after its last write."""
+    written = RunProcess(pid=1, host="h", boot_id="b", heartbeat=NOW - timedelta(seconds=999))
+    ended = RunStatus(run=replace(RUNNING, state="ended"), process=written)
+    assert state_of(ended, Machine("h", "b", lambda _: None), NOW) == "ended"
+
+
+def test_a_process_is_found_by_its_id_and_start() -> None:
+    """This process is found, with one start; a zombie and an unused id are not."""
+    own, pid_1 = find_process(os.getpid()), find_process(1)
+    assert own == find_process(os.getpid())
+    assert own is not None
+    assert own.start is not None
     assert pid_1 is not None
-    assert us.start > pid_1.start
+    assert pid_1.start is not None
+    assert own.start > pid_1.start
     child = subprocess.Popen([sys.executable, "-c", ""])
     os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
     assert find_process(child.pid) is None
@@ -72,9 +94,8 @@ def test_status_of_a_run_that_gave_up(
 ) -> None:  # fmt: skip
     """A run that ended in the middle of sending says how far it was, not what became of all."""
     status = json.loads((done.parent / "runs/job.simulated/status.json").read_text())
-    status["rows"] = {
-        "total": 300, "by_status": by_status, "to_send": 290, "done": 40, "failed": 0,
-    }  # fmt: skip
+    del status["attempts"]
+    status["rows"] |= {"by_status": by_status, "to_send": 290, "done": 40, "failed": 0}
     folder = tmp_path / "runs/job"
     folder.mkdir(parents=True)
     (folder / "status.json").write_text(json.dumps(status))
@@ -117,7 +138,7 @@ def test_status_of_a_process_that_died(
     folder = tmp_path / "runs/job"
     folder.mkdir(parents=True)
     running = {**status, "state": "running", "exit_code": None, "ended": None, "pid": child.pid}
-    running |= {"heartbeat": datetime.now(UTC).isoformat(), "output": None, "rows": None}
+    running |= {"heartbeat": datetime.now(UTC).isoformat(), "phase": "sending", "rows": None}
     (folder / "status.json").write_text(json.dumps(running))
     monkeypatch.chdir(tmp_path)
     assert batcher("status", "--json").json[0]["state"] == "died"  # still an entry: a zombie

@@ -5,12 +5,14 @@ import os
 import re
 import socket
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 from commanding import Command, write_job
+from run_summaries import SUMMARY
 
 from batcher.cli import watch
 from batcher.cli.commands import status as status_command
@@ -18,17 +20,21 @@ from batcher.runner.commands import status as status_reader
 from batcher.runner.commands.status import find_process, follow
 from batcher.store.lock import Holder
 
-PLAN = {"rows": 1000, "items": 1000}
+PLAN = replace(SUMMARY.plan, rows=1000, items=1000).to_json()
+ROWS = {"total": 1000, "already_answered": 0, "sent": 10, "succeeded": 9, "by_status": {}}
 SENDING = {
     "phase": "sending",
     "plan": PLAN,
-    "rows": {"done": 10, "to_send": 900, "failed": 1, "by_status": {}, "total": 1000},
+    "rows": {**ROWS, "done": 10, "to_send": 900, "failed": 1},
     "rate": 4.0, "eta_s": 222, "limiter": "concurrency", "in_flight": 8,
+    "retried": 0, "seconds_by_limiter": {},
     "usd": {"spent": "0.5", "unknown": "0"},
+    "tokens": {},
 }  # fmt: skip
 ENDED = {
-    "state": "ended", "exit_code": 3, "ended": "2026-01-02T03:05:00+00:00",
-    "rows": {"total": 1000, "by_status": {"succeeded": 999, "errored": 1}},
+    **SUMMARY.to_json(),
+    "exit_code": 3, "ended": "2026-01-02T03:05:00+00:00",
+    "rows": {**ROWS, "by_status": {"succeeded": 999, "errored": 1}},
 }  # fmt: skip
 
 
@@ -42,8 +48,9 @@ class Run:
         us = find_process(os.getpid())
         assert us is not None
         self._base = {
-            "run_id": "R", "job": "job", "is_simulated": False, "state": "running",
-            "started": "2026-01-02T03:04:00+00:00", "ended": None, "exit_code": None,
+            "schema_version": 2, "run_id": "R", "job": "job", "is_simulated": False,
+            "state": "running", "started": "2026-01-02T03:04:00+00:00",
+            "versions": {}, "prices_date": "2026-01-01", "price_overrides": [], "overrides": [],
             "pid": us.pid, "process_start": us.start, "host": socket.gethostname(),
             "boot_id": Holder.this_process(datetime.now(UTC)).boot_id,
         }  # fmt: skip
@@ -133,7 +140,7 @@ def test_watching_a_log_writes_what_changed(run: Run, steps: Steps, batcher: Com
         f"reading its input, {who}; read 5 rows of the input",
         f"waiting for a yes, {who}",
         f"sending, {who}; rows 10 of 900 asked, 1 failed; {pace}; $0.50 spent",
-        "ended with exit code 3; rows 1,000: 1 errored, 999 succeeded",
+        "ended with exit code 3; rows 1,000: 1 errored, 999 succeeded; $11.95 spent",
     ]
 
 
@@ -149,7 +156,7 @@ def test_watching_on_a_terminal_draws_in_place(
     pictures = [first, *others[1::2]]
     heights = [picture.count("\n") for picture in pictures]
     assert list(map(int, others[0::2])) == heights[:-1]
-    assert heights == [4, 6, 6, 4]
+    assert heights == [4, 6, 6, 5]
     assert all(picture.endswith("\x1b[J") for picture in pictures)
     drawn = [line.removesuffix("\x1b[K") for picture in pictures for line in picture.split("\n")]
     assert max(map(len, drawn)) <= 40
@@ -160,7 +167,7 @@ def test_watching_on_a_terminal_draws_in_place(
 @pytest.mark.parametrize(
     ("left", "code"),
     [
-        pytest.param(({**ENDED, "run_id": "R"}, None), 3, id="record"),
+        pytest.param((ENDED, None), 3, id="record"),
         pytest.param((None, {"run_id": "R", "exit_code": 7, "ended": None}), 7, id="seen"),
         pytest.param((None, {"run_id": "Q", "exit_code": 0, "ended": None}), 1, id="lost"),
         pytest.param((None, {"run_id": "R", "exit_code": None, "ended": None}), 1, id="died"),
@@ -230,7 +237,7 @@ def test_a_run_that_ends_while_it_is_looked_at_has_not_died(
         run.write(**ENDED)
 
     monkeypatch.setattr(status_reader, "find_process", end)
-    assert status_reader.read_status(run.status)["state"] == "ended"
+    assert status_reader.read_status(run.status).state == "ended"
     run.write(**SENDING)
     monkeypatch.setattr(status_reader, "find_process", lambda _: None)
-    assert status_reader.read_status(run.status)["state"] == "died"
+    assert status_reader.read_status(run.status).state == "died"

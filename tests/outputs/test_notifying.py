@@ -3,13 +3,16 @@
 import json
 import sys
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
-from typing import Any
 
 import pytest
+from run_summaries import SUMMARY, run_summary
 from webhook_server import SECRET, Webhook
 
+from batcher.core.run_record.run_summary import RunSummary
 from batcher.errors import BatcherError, DamageError, InputError
 from batcher.inputs.job_file.load import LoadedJob, load_job
 from batcher.runner.record import notify as notifying
@@ -28,11 +31,10 @@ max_tokens = 5
 prompt = "{{ x }}"
 [notify]
 """
-ENDED: dict[str, Any] = {
-    "exit_code": 0,
-    "rows": {"total": 3, "by_status": {"succeeded": 3}},
-    "usd": {"spent": "0.25", "unknown": "0"},
-}
+ENDED = run_summary(
+    rows=replace(SUMMARY.rows, total=3, by_status={"succeeded": 3}),
+    usd=replace(SUMMARY.usd, spent=Decimal("0.25")),
+)
 
 
 class NotifiedJob:
@@ -46,9 +48,9 @@ class NotifiedJob:
         self.loaded: LoadedJob = load_job(folder / "job.toml", [])
 
     def end_run(
-        self, record: Mapping[str, Any] | None = None, error: BaseException | None = None
+        self, summary: RunSummary | None = None, error: BaseException | None = None
     ) -> None:
-        """End a run with a record or an error."""
+        """End a run with a summary or an error."""
 
         async def sleep(_: float) -> None:
             """Return at once."""
@@ -63,7 +65,7 @@ class NotifiedJob:
         with notifier:
             if error is not None:
                 raise error
-            notifier.record = record
+            notifier.summary = summary
         events.close()
 
     def written(self) -> str:
@@ -108,11 +110,11 @@ def test_the_notice_of_an_error_has_no_error_text(
 
 
 @pytest.mark.parametrize(
-    ("notify", "record", "error"),
+    ("notify", "summary", "error"),
     [
         pytest.param('on = ["failure"]\n', ENDED, None, id="not-wanted"),
-        pytest.param('on = ["finish"]\n', {**ENDED, "exit_code": 6}, None, id="another-event"),
-        pytest.param("", {**ENDED, "exit_code": 143}, None, id="drained"),
+        pytest.param('on = ["finish"]\n', replace(ENDED, exit_code=6), None, id="another-event"),
+        pytest.param("", replace(ENDED, exit_code=143), None, id="drained"),
         pytest.param("", None, KeyboardInterrupt(), id="interrupted"),
     ],
 )
@@ -120,13 +122,13 @@ def test_unwanted_events_send_no_notice(
     tmp_path: Path,
     webhook: Webhook,
     notify: str,
-    record: dict[str, Any] | None,
+    summary: RunSummary | None,
     error: BaseException | None,
 ) -> None:
     """``on`` selects events; a run that the user stopped sends no notice."""
     notified = NotifiedJob(tmp_path, f'webhook_env = "HOOK"\n{notify}', {"HOOK": webhook.url})
     if error is None:
-        notified.end_run(record)
+        notified.end_run(summary)
     else:
         with pytest.raises(type(error)):
             notified.end_run(error=error)
@@ -153,10 +155,10 @@ def test_a_failed_notice_is_reported_without_secrets(
     notified = NotifiedJob(tmp_path, 'webhook_env = "HOOK"\ntoken_env = "TOKEN"\n', environ)
     notified.end_run(ENDED)
     (line,) = notified.messages
-    assert line.startswith("warning  nobody was told by the webhook: ")
+    assert line.startswith("warning  no notice was sent by the webhook: ")
     assert reason in line
     event = json.loads((tmp_path / "run" / FILE_NAME).read_text().splitlines()[-1])
-    assert (event["event"], event["way"]) == ("notice_failed", "webhook")
+    assert (event["event"], event["channel"]) == ("notice_failed", "webhook")
     everything = "".join([line, notified.written(), *capfd.readouterr()])
     assert not any(secret in everything for secret in ("CANARY", "T0SECRET", "canary-token"))
 
@@ -189,7 +191,7 @@ def test_a_signal_stops_waiting_for_a_notice(
     monkeypatch.setattr(notifying, "post", fail)
     notified = NotifiedJob(tmp_path, 'webhook_env = "HOOK"\n', {"HOOK": "https://hooks.example"})
     notified.end_run(ENDED)
-    assert notified.messages == ["warning  nobody was told by the webhook: interrupted"]
+    assert notified.messages == ["warning  no notice was sent by the webhook: interrupted"]
 
 
 def test_an_unexpected_error_is_named_by_its_type(
@@ -204,7 +206,9 @@ def test_an_unexpected_error_is_named_by_its_type(
     hook = {"HOOK": f"https://hooks.example/{SECRET}"}
     notified = NotifiedJob(tmp_path, 'webhook_env = "HOOK"\n', hook)
     notified.end_run(ENDED)
-    assert notified.messages == ["warning  nobody was told by the webhook: unexpected RuntimeError"]
+    assert notified.messages == [
+        "warning  no notice was sent by the webhook: unexpected RuntimeError"
+    ]
     assert "CANARY" not in notified.written()
 
 
@@ -219,7 +223,7 @@ def test_a_command_does_not_get_the_key(tmp_path: Path) -> None:
     out = tmp_path / "received.json"
     notify = f'command = "{sys.executable} {script} {out}"\n'
     notified = NotifiedJob(tmp_path, notify, {"ANTHROPIC_API_KEY": "sk-canary", "LANG": "C"})
-    notified.end_run({**ENDED, "exit_code": 4})
+    notified.end_run(replace(ENDED, exit_code=4))
     assert notified.messages == []
     received = json.loads(out.read_text())
     environ = received["environ"]
@@ -235,8 +239,8 @@ def test_check_finds_what_a_notice_needs(tmp_path: Path) -> None:
     job = NotifiedJob(tmp_path, notify, {}).loaded.job
     problems = [str(problem) for problem in notice_problems(job, {"TOKEN": " "})]
     assert problems == [
-        "nobody will be told: HOOK is not set", "nobody will be told: TOKEN is not set"
+        "no notice will be sent: HOOK is not set", "no notice will be sent: TOKEN is not set"
     ]  # fmt: skip
     (problem,) = notice_problems(job, {"HOOK": f"ftp://{SECRET}", "TOKEN": "t"})
-    assert str(problem) == "nobody will be told: HOOK must look like https://host"
+    assert str(problem) == "no notice will be sent: HOOK must look like https://host"
     assert notice_problems(job, {"HOOK": "https://hooks.example/x", "TOKEN": "t"}) == ()

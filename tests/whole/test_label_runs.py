@@ -264,11 +264,21 @@ def test_several_answers_vote(tmp_path: Path) -> None:
 
 
 def as_version_0_6(job: Job) -> None:
-    """Rewrite the run records with the keys of version 0.6."""
+    """Rewrite the run records with the keys of version 0.6, as far as they had other places."""
     for path in job.folder.glob("runs/*/*/run.json"):
         record = json.loads(path.read_text())
-        record["quality"] = {"new_classes": record["quality"]["new_class_counts"]}
-        path.write_text(json.dumps(record))
+        for totals in (record, record["checkpoint"]):
+            totals["usd"]["unpriced_attempts"] = totals["attempts"].pop("unpriced")
+        record["pace"] = record.pop("seconds_by_limiter")
+        record["limits"] = {
+            group: {kind: list(limit.values()) for kind, limit in limits.items()}
+            for group, limits in record.pop("observed_limits").items()
+        }
+        quality = record["quality"]
+        quality["classes"] = quality.pop("class_counts")
+        quality["new_classes"] = quality.pop("new_class_counts")
+        record["quality"] = {key: quality[key] for key in ("classes", "new_classes")}
+        path.write_text(json.dumps({**record, "schema_version": 1}))
 
 
 @pytest.mark.parametrize("are_records_old", [False, True])

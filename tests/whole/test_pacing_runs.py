@@ -29,7 +29,7 @@ def test_a_limit_is_found_and_kept(burst: str, tmp_path: Path) -> None:
     assert ledger["answered"] == 200
     assert ledger["requests"] < 206
     (record,) = (tmp_path / "runs/job").glob("*/run.json")
-    assert json.loads(record.read_text())["pace"]["requests/min"] > 0
+    assert json.loads(record.read_text())["seconds_by_limiter"]["requests/min"] > 0
     server.close()
 
 

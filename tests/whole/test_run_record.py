@@ -7,16 +7,19 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+import jsonschema
 import pytest
 from test_main_job import rows
 from whole_runs import Job, Server
 
+from batcher.core.run_record.run_schema import run_schema
+
 SHAPE = {
-    "schema_version", "run_id", "job", "state", "exit_code", "started", "ended", "is_simulated",
-    "plan", "rows", "usd", "attempts", "checkpoint", "tokens", "latency_s", "ttft_s",
-    "output_tokens_per_s", "pace", "models", "errors", "output", "versions", "prices_date",
-    "overrides", "price_overrides", "price_overrides_date", "reason", "bill", "quality", "waste",
-    "limits", "repairs",
+    "schema_version", "run_id", "job", "state", "exit_code", "reason", "next", "started", "ended",
+    "is_simulated", "plan", "versions", "prices_date", "price_overrides", "price_overrides_date",
+    "overrides", "usd", "rows", "attempts", "tokens", "bill", "waste", "repairs", "checkpoint",
+    "latency_s", "ttft_s", "output_tokens_per_s", "models", "errors", "seconds_by_limiter",
+    "observed_limits", "quality", "output",
 }  # fmt: skip
 
 
@@ -26,6 +29,7 @@ def test_a_run_leaves_its_record(job: Job, server: Server) -> None:
     (path,) = (job.folder / "runs" / "job").glob("*/run.json")
     record, ledger = json.loads(path.read_text()), server.ledger()
     assert set(record) == SHAPE
+    jsonschema.Draft202012Validator(run_schema()).validate(record)
     assert (record["state"], record["exit_code"], record["run_id"]) == (
         "ended",
         3,
@@ -37,7 +41,7 @@ def test_a_run_leaves_its_record(job: Job, server: Server) -> None:
         "total": 21, "already_answered": 0, "sent": 20, "succeeded": 20,
         "by_status": {"errored": 1, "succeeded": 20},
     }  # fmt: skip
-    assert record["errors"] == [{"type": "client.template", "n": 1, "example_id": "21"}]
+    assert record["errors"] == [{"type": "client.template", "rows": 1, "example_id": "21"}]
     assert record["models"] == {"claude-haiku-5-5": 20}
     (file,) = record["output"]
     assert file["rows"] == 21

@@ -211,10 +211,10 @@ def test_a_record_that_cannot_be_written_is_a_warning(job: Job) -> None:
     """The run ends normally, and a warning says why run.json is missing."""
     code = (
         "import errno, sys\n"
-        "from batcher.runner import record\n"
+        "from batcher.runner.record import status_file\n"
         "def full(path, content, **_):\n"
         "    raise OSError(errno.ENOSPC, 'No space left on device')\n"
-        "record.write_json = full\n"
+        "status_file.write_json = full\n"
         "from batcher.cli.main import main\n"
         "main()\n"
     )
@@ -243,7 +243,7 @@ def test_a_finished_run_sends_notices(job: Job, notice_file: Path) -> None:
     command = f"{sys.executable} {job.folder / 'tell.py'}"
     notify = f'[notify]\ncommand = "{command}"\nwebhook_env = "BATCHER_TEST_HOOK"\n'
     printed = job.write(rows(5), more=notify).run()
-    assert "warning  nobody was told by the webhook: the webhook cannot be reached" in printed
+    assert "warning  no notice was sent by the webhook: the webhook cannot be reached" in printed
     assert events_of(job)[-1]["event"] == "notice_failed"
     content, environ = json.JSONDecoder().raw_decode(notice_file.read_text())
     assert content["event"] == "finish"

@@ -21,7 +21,6 @@ from batcher.inputs.job_file.load import LoadedJob
 from batcher.runner.commands.check import Checked, check_job
 from batcher.runner.job_context import JobContext
 from batcher.runner.planning.preflight import about_text, bad_rows_stop, planning_line
-from batcher.runner.record.run_json import plan_json
 
 _LONGEST_VALUE = 40
 _HOW_ASKED = {
@@ -178,7 +177,7 @@ def _to_json(checked: Checked, loaded: LoadedJob) -> dict[str, Any]:
         "problems": [_problem_json(problem) for problem in checked.problems],
         "warnings": [_problem_json(warning) for warning in checked.warnings],
         "bad_rows": [] if plan is None else [_problem_json(problem) for problem in plan.bad],
-        "plan": None if plan is None else plan_json(plan.counts),
+        "plan": None if plan is None else plan.counts.to_json(),
         "requests": None
         if plan is None
         else {"largest_bytes": plan.largest_body, "mean_bytes": plan.mean_body},

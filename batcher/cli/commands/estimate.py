@@ -19,6 +19,7 @@ from batcher.cli.run_options import max_cost_option, simulate_option, with_budge
 from batcher.cli.terminal import TerminalUi
 from batcher.core.estimate.estimate import Choice, Estimate, Timing
 from batcher.core.estimate.spread import Spread
+from batcher.core.json_form import to_json
 from batcher.core.money.display import exact_text, rounded_text
 from batcher.core.pace.kinds import limiter_text
 from batcher.errors import ConfigurationError
@@ -28,7 +29,6 @@ from batcher.runner.commands.estimate import Estimated, estimate_job
 from batcher.runner.options import RunOptions
 from batcher.runner.pipeline.run import run_job
 from batcher.runner.planning.saved_plan import plan_to_save
-from batcher.runner.record.run_json import dollars_json, plan_json
 from batcher.runner.signals import ProcessSignals
 
 _LEAST_PILOT = 10
@@ -244,7 +244,7 @@ def _for_programs(found: Estimated) -> dict[str, Any]:
     estimate = found.estimate
     timing = estimate.duration
     return {
-        "plan": plan_json(found.plan.counts),
+        "plan": found.plan.counts.to_json(),
         "basis": estimate.basis,
         "answers": estimate.answers,
         "counted": estimate.counted,
@@ -264,7 +264,7 @@ def _for_programs(found: Estimated) -> dict[str, Any]:
             {
                 "delivery": choice.delivery,
                 "is_cached": choice.is_cached,
-                "usd": dollars_json(choice.usd),
+                "usd": to_json(choice.usd),
             }
             for choice in estimate.choices
         ],

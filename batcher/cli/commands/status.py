@@ -1,9 +1,8 @@
 """batcher status: what a running or stopped run has done, from its status file alone."""
 
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import click
 
@@ -14,7 +13,7 @@ from batcher.cli.options import json_option, load, set_option, simulate_option
 from batcher.cli.status_lines import status_lines
 from batcher.cli.watch import watch
 from batcher.runner.commands.results import has_checkpoint
-from batcher.runner.commands.status import UNFINISHED, follow, read_status
+from batcher.runner.commands.status import UNFINISHED, ObservedRun, follow, read_status
 from batcher.runner.workspace import Workspace
 
 # Two folders down is enough for a folder of jobs, and quick wherever it is typed.
@@ -60,23 +59,23 @@ def command(
         _tell_none(workspace, as_json=as_json)
         return 2 if waits else 0
     try:
-        status = _last(workspace.status, watches=watches, waits=waits, as_json=as_json)
+        observed = _last(workspace.status, watches=watches, waits=waits, as_json=as_json)
     except KeyboardInterrupt:
         say("interrupted; the run goes on\nnext   the same command again")
         return 130
     if not as_json:
-        say(f"next   {_next(status)}")
-    return _exit_code(status) if waits else 0
+        say(f"next   {_next(observed)}")
+    return _exit_code(observed) if waits else 0
 
 
 def _all(*, as_json: bool) -> int:
     """Tell about every job in this folder and below."""
     found = [read_status(path) for path in _files(Path.cwd())]
     if as_json:
-        print_json(found)
+        print_json([observed.to_json() for observed in found])
         return 0
-    for status in found:
-        _tell(status)
+    for observed in found:
+        _tell(observed)
     if found:
         say("next   batcher status JOB")
     else:
@@ -85,16 +84,16 @@ def _all(*, as_json: bool) -> int:
     return 0
 
 
-def _last(path: Path, *, watches: bool, waits: bool, as_json: bool) -> Mapping[str, Any]:
+def _last(path: Path, *, watches: bool, waits: bool, as_json: bool) -> ObservedRun:
     """Show the status as it was asked for, and return the last one seen."""
     if watches:
         return watch(follow(path), as_json=as_json)
-    status = deque(follow(path), maxlen=1)[0] if waits else read_status(path)
+    observed = deque(follow(path), maxlen=1)[0] if waits else read_status(path)
     if as_json:
-        print_json(status)
+        print_json(observed.to_json())
     else:
-        _tell(status)
-    return status
+        _tell(observed)
+    return observed
 
 
 def _tell_none(workspace: Workspace, *, as_json: bool) -> None:
@@ -118,24 +117,24 @@ def _files(folder: Path) -> Iterator[Path]:
         yield from sorted(folder.glob(place))
 
 
-def _tell(status: Mapping[str, Any]) -> None:
-    for line in status_lines(status):
+def _tell(observed: ObservedRun) -> None:
+    for line in status_lines(observed):
         tell(line)
 
 
-def _exit_code(status: Mapping[str, Any]) -> int:
+def _exit_code(observed: ObservedRun) -> int:
     """Give the run's own exit code; a run that died could not give one."""
-    code = status["exit_code"] if status["state"] == "ended" else None
-    return 1 if code is None else int(code)
+    code = observed.run.exit_code if observed.state == "ended" else None
+    return 1 if code is None else code
 
 
-def _next(status: Mapping[str, Any]) -> str:
-    if status["state"] in UNFINISHED:
+def _next(observed: ObservedRun) -> str:
+    if observed.state in UNFINISHED:
         return job_command("status", options=["--watch"])
-    if "next" in status:
-        return job_command(str(status["next"]))
-    if status["exit_code"] == 3:
+    if observed.run.next is not None:
+        return job_command(observed.run.next)
+    if observed.run.exit_code == 3:
         return job_command("failures")
-    if status["exit_code"] == 0:
+    if observed.run.exit_code == 0:
         return job_command("export")
     return job_command("run")

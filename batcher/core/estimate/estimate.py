@@ -10,6 +10,7 @@ from batcher.core.estimate.outputs import output_range
 from batcher.core.estimate.predict import MIN_ANSWERS, predict
 from batcher.core.estimate.pricing import LONG, CachedTokens, Delivery, model_of, weights
 from batcher.core.estimate.spread import ZERO, Spread
+from batcher.core.money.display import Usd
 from batcher.core.money.prices import PriceTable
 from batcher.core.usage_fields import TTL
 
@@ -20,10 +21,10 @@ _PLACES = Decimal("0.000001")
 class Dollars:
     """An estimate in USD, rounded to millionths; ``worst`` is an exact upper bound or None."""
 
-    expected: Decimal
-    low: Decimal
-    high: Decimal
-    worst: Decimal | None
+    expected: Usd
+    low: Usd
+    high: Usd
+    worst: Usd | None
 
     @classmethod
     def of(cls, spread: Spread, worst: Decimal | None) -> "Dollars":

@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Literal
 
 from batcher.core.money.cost import CostLine, difference, search_line, token_lines
+from batcher.core.money.display import Usd
 from batcher.core.money.exact import total
 from batcher.core.money.pinned import PinnedPrices
 from batcher.core.money.usage import Usage
@@ -54,7 +55,7 @@ class BillLine:
     rates: str | None
     kind: str
     quantity: int | None
-    usd: Decimal
+    usd: Usd
 
 
 def statement(

@@ -42,6 +42,11 @@ class LoadedJob:
     prompt_name: str
     labels: Labels | None = field(default=None, repr=False)
 
+    @property
+    def name(self) -> str:
+        """The name of the job."""
+        return self.job.job.name or self.path.stem
+
 
 def load_job(path: Path, overrides: Sequence[str] = ()) -> LoadedJob:
     """Read a job file; each override is ``section.key=value``, with a value in TOML or plain text.

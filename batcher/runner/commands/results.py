@@ -19,6 +19,7 @@ from batcher.errors import ConfigurationError, LockedError
 from batcher.inputs.job_file.load import LoadedJob
 from batcher.runner.job_context import JobContext, open_job
 from batcher.runner.planning.planner import Plan, make_plan
+from batcher.runner.run_history import RunHistory
 from batcher.runner.workspace import Workspace
 from batcher.store.checkpoint import FILE_NAME, Checkpoint
 from batcher.store.lock import Holder, Lock
@@ -164,8 +165,7 @@ def message_of(attempt: dict[str, Any]) -> Message | None:
 
 def last_run_id(results: Results) -> str:
     """Return the id of the last run that has a run.json; empty when no run has."""
-    folders = results.context.workspace.state.glob("*/run.json")
-    return max((path.parent.name for path in folders), default="")
+    return next(iter(RunHistory(results.context.workspace.state).run_ids), "")
 
 
 def recorded_cost(attempts: Sequence[dict[str, Any]]) -> Decimal:

@@ -4,73 +4,99 @@ import json
 import os
 import socket
 import time
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
+from batcher.core.run_record.run_status import PreviousRun, RunProcess, RunStatus
+from batcher.core.run_record.run_summary import RunFacts
 from batcher.errors import BatcherError
+from batcher.runner.run_history import RunHistory
 from batcher.store.lock import Holder, process_start
 
-UNFINISHED = ("running", "silent")
+State = Literal["running", "silent", "died", "ended"]
+
+UNFINISHED: tuple[State, ...] = ("running", "silent")
 """The states of a run that may still end by itself."""
 
 SILENT_AFTER_S = 10.0
 _EVERY_S = 1.0
 
 
-def read_status(path: Path) -> dict[str, Any]:
-    """Read a status file; ``state`` is what can be believed of it, ``folder`` where it lies.
+@dataclass(frozen=True, slots=True)
+class ObservedRun:
+    """A run by its status file, its state by its process too; ``folder`` is the state folder."""
 
-    Raises BatcherError when there is none that can be read.
+    status: RunStatus
+    state: State
+    folder: Path
+
+    @property
+    def run(self) -> RunFacts:
+        """What is recorded of the run; a RunSummary when it has ended in order."""
+        return self.status.run
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the content of the status file with the observed state."""
+        return {**self.status.to_json(), "state": self.state, "folder": str(self.folder)}
+
+
+def read_status(path: Path) -> ObservedRun:
+    """Read a status file and find out the state of its run; raise BatcherError without one."""
+    observed = _read(path)
+    # A run may have ended after its status was read and before its process was looked up.
+    return _read(path) if observed.state == "died" else observed
+
+
+def follow(path: Path, sleep: Callable[[float], None] = time.sleep) -> Iterator[ObservedRun]:
+    """Read a run's status about once a second, until the run has ended or died.
+
+    If another run begins meanwhile, the last status is the end of the first run.
     """
-    status = _read(path)
-    # A run that ended between the reading and the look at its process has written so by now.
-    return _read(path) if status["state"] == "died" else status
-
-
-def follow(path: Path, sleep: Callable[[float], None] = time.sleep) -> Iterator[dict[str, Any]]:
-    """Read a run's status about once a second; the last one says that it has ended or died.
-
-    Another run, which was waiting for this one, may have begun since.
-    """
-    last: dict[str, Any] | None = None
+    last: ObservedRun | None = None
     while True:
-        status = read_status(path)
-        if last is not None and status["run_id"] != last["run_id"]:
-            status = _ending(last, status)
-        last = status
-        yield status
-        if status["state"] not in UNFINISHED:
+        observed = read_status(path)
+        if last is not None and observed.run.run_id != last.run.run_id:
+            observed = _ending(last, observed.status.process.previous)
+        last = observed
+        yield observed
+        if observed.state not in UNFINISHED:
             return
         sleep(_EVERY_S)
 
 
-def _ending(last: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
-    """The end of a run whose status another run has replaced: its record, or what that one saw."""
-    try:
-        path = Path(last["folder"]) / last["run_id"] / "run.json"
-        return {**last, **json.loads(path.read_bytes())}
-    except (OSError, ValueError, TypeError):
-        seen = other.get("previous") or {}
-    if seen.get("run_id") != last["run_id"] or seen.get("exit_code") is None:
-        return {**last, "state": "died"}
-    return {**last, **seen, "state": "ended"}
+def _ending(last: ObservedRun, previous: PreviousRun | None) -> ObservedRun:
+    """Return the end of a run whose status file another run has replaced.
+
+    It is in the run's own run.json, else in ``previous``, which the other run has recorded.
+    """
+    summary = RunHistory(last.folder).summary(last.run.run_id)
+    if summary is not None:
+        status = RunStatus(run=summary, process=last.status.process)
+    elif previous is None or previous.run_id != last.run.run_id or previous.exit_code is None:
+        return replace(last, state="died")
+    else:
+        run = replace(last.run, state="ended", exit_code=previous.exit_code, ended=previous.ended)
+        status = replace(last.status, run=run)
+    return replace(last, status=status, state="ended")
 
 
-def _read(path: Path) -> dict[str, Any]:
+def _read(path: Path) -> ObservedRun:
     now = datetime.now(UTC)
     try:
-        status = json.loads(path.read_text("utf-8"))
+        status = RunStatus.from_json(json.loads(path.read_text("utf-8")))
+    except OSError as error:
+        reason = (error.strerror or type(error).__name__).lower()
+    except (ValueError, LookupError, TypeError, AttributeError):
+        reason = "it is not a status file"
+    else:
         machine = Machine(socket.gethostname(), Holder.this_process(now).boot_id, find_process)
-        return {**status, "state": state_of(status, machine, now), "folder": str(path.parent)}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        reason = getattr(error, "strerror", None) or "it is not a status file of ours"
-        raise BatcherError(
-            f"{path} cannot be read: {str(reason).lower()}",
-            hint="check its permissions; the next run replaces it",
-        ) from None
+        return ObservedRun(status, state_of(status, machine, now), path.parent)
+    raise BatcherError(
+        f"{path} cannot be read: {reason}", hint="check its permissions; the next run replaces it"
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +141,7 @@ def _is_zombie(pid: int) -> bool:
     return stat.rpartition(b")")[2].split()[0] == b"Z"
 
 
-def state_of(status: Mapping[str, Any], machine: Machine, now: datetime) -> str:
+def state_of(status: RunStatus, machine: Machine, now: datetime) -> State:
     """Return the state of a run: ``ended``, ``running``, ``silent`` or ``died``.
 
     On this machine the process is looked up. A ``silent`` run is alive, but has not written its
@@ -123,19 +149,20 @@ def state_of(status: Mapping[str, Any], machine: Machine, now: datetime) -> str:
     another machine cannot be looked up: that run has ``died`` when it has not written for ten
     seconds.
     """
-    if status["state"] != "running":
-        return str(status["state"])
-    is_silent = (now - datetime.fromisoformat(status["heartbeat"])).total_seconds() > SILENT_AFTER_S
-    if status["host"] != machine.host:
+    process = status.process
+    if status.run.state == "ended":
+        return "ended"
+    is_silent = (now - process.heartbeat).total_seconds() > SILENT_AFTER_S
+    if process.host != machine.host:
         return "died" if is_silent else "running"
-    if status["boot_id"] != machine.boot_id or not _is_alive(status, machine):
+    if process.boot_id != machine.boot_id or not _is_alive(process, machine):
         return "died"
     return "silent" if is_silent else "running"
 
 
-def _is_alive(status: Mapping[str, Any], machine: Machine) -> bool:
-    process = machine.find(int(status["pid"]))
-    if process is None:
+def _is_alive(process: RunProcess, machine: Machine) -> bool:
+    found = machine.find(process.pid)
+    if found is None:
         return False
-    written = status.get("process_start")
-    return written is None or process.start is None or process.start == written
+    starts = (process.process_start, found.start)
+    return None in starts or starts[0] == starts[1]

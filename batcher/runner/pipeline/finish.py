@@ -40,8 +40,8 @@ def finish_run(session: RunSession, planned: PlannedRun, sent: SendResult | None
     if sent is not None:
         db(Checkpoint.commit, {"run_ends": [RunEnd(session.run_id, datetime.now(UTC), code)]})
     accounting = db(summarize, session.run_id, has_results=has_results)
-    content = session.record.ended(code, halt, accounting, exported, progress)
-    return RunResult(code, session.run_id, content, exported, halt)
+    summary = session.record.ended(code, halt, accounting, exported, progress)
+    return RunResult(code, session.run_id, summary, exported, halt)
 
 
 def _export(

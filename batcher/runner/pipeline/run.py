@@ -76,7 +76,7 @@ def run_job(
                     context, options, ui, interrupts, writer, record, key, deadline
                 )
                 result = _run_steps(session)
-        notifier.record = result.record
+        notifier.summary = result.summary
         return result
 
 

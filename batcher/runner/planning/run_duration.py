@@ -1,9 +1,6 @@
 """Estimates how long a run will take, from the known limits and the speed of earlier answers."""
 
-import json
 from collections.abc import Mapping
-from pathlib import Path
-from typing import Any
 
 from batcher.core.estimate.duration import Duration, KnownLimit, Work, duration
 from batcher.core.estimate.estimate import Estimate, Timing
@@ -13,6 +10,7 @@ from batcher.core.pace.model_groups import limit_group
 from batcher.core.pace.token_bucket import job_limits
 from batcher.runner.job_context import JobContext
 from batcher.runner.planning.planner import Plan
+from batcher.runner.run_history import RunHistory
 from batcher.store.estimates import EstimateData
 
 # Assumed until an answer was timed; models differ by more than a factor of two.
@@ -63,20 +61,10 @@ def _observed_limits(context: JobContext, plan: Plan) -> dict[Kind, KnownLimit]:
     if not plan.models:
         return {}
     group = limit_group(plan.models.most_common(1)[0][0])
-    for path in sorted(context.workspace.state.glob("*/run.json"), reverse=True):
-        found = _limits_in(path).get(group)
-        if found:
-            return {Kind(kind): KnownLimit(*map(float, pair)) for kind, pair in found.items()}
+    for summary in RunHistory(context.workspace.state).summaries():
+        if limits := summary.observed_limits.get(group):
+            return limits
     return {}
-
-
-def _limits_in(path: Path) -> Mapping[str, Any]:
-    """Return the limits in a run.json; empty when it is damaged or has none."""
-    try:
-        limits = json.loads(path.read_bytes()).get("limits")
-    except (OSError, ValueError, AttributeError):
-        return {}
-    return limits if isinstance(limits, dict) else {}
 
 
 def _tightest(*sources: Mapping[Kind, KnownLimit]) -> dict[Kind, KnownLimit]:

@@ -1,4 +1,4 @@
-"""Tells whoever the job file names how a run ended."""
+"""Sends a notice at the end of a run, as the job file's [notify] section says."""
 
 import asyncio
 import shlex
@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
 from types import TracebackType
-from typing import Any
 
 import httpx
 
@@ -15,6 +14,7 @@ from batcher.api.transport import TransportFactory, transport_factory
 from batcher.core.job import Job
 from batcher.core.job.server import address_problem
 from batcher.core.notice import Event, NotDelivered, Notice, event_of
+from batcher.core.run_record.run_summary import RunSummary
 from batcher.errors import BatcherError, Problem
 from batcher.inputs.job_file.load import LoadedJob
 from batcher.outputs.notices.command import run_command, split_command
@@ -29,11 +29,10 @@ _NEXT = {0: "status", 3: "failures"}
 
 @dataclass(slots=True)
 class Notifier:
-    """Delivers a notice as a job's [notify] section says, when the context it makes is left.
+    """A context that sends a notice when a run leaves it, with or without an error.
 
-    ``record`` is the content of run.json, set by whoever ran to the end; left with an error, the
-    notice tells of that. ``say`` tells the user one line. Nothing that goes wrong with a notice
-    changes how the run ended.
+    Set ``summary`` when the run has ended in order. ``say`` shows a line to the user. A notice
+    that cannot be delivered does not change the exit code of the run.
     """
 
     loaded: LoadedJob
@@ -43,7 +42,7 @@ class Notifier:
     events: Events
     say: Callable[[str], None]
     sleep: Sleep = asyncio.sleep
-    record: Mapping[str, Any] | None = field(default=None, init=False)
+    summary: RunSummary | None = field(default=None, init=False)
 
     def __enter__(self) -> "Notifier":
         return self
@@ -55,43 +54,44 @@ class Notifier:
         trace: TracebackType | None,
     ) -> None:
         if error is not None:
-            self._tell({}, code_of(error), next_of(error))
-        elif self.record is not None:
-            exit_code = self.record["exit_code"]
-            self._tell(self.record, exit_code, _NEXT.get(exit_code, "run"))
+            self._send(None, code_of(error), next_of(error))
+        elif self.summary is not None:
+            exit_code = self.summary.exit_code
+            self._send(self.summary, exit_code, _NEXT.get(exit_code, "run"))
 
     @property
     def job(self) -> Job:
-        """The job the notice is about."""
+        """The job of the run."""
         return self.loaded.job
 
-    def _tell(self, record: Mapping[str, Any], exit_code: int, then: str) -> None:
+    def _send(self, summary: RunSummary | None, exit_code: int, next_command: str) -> None:
         event = event_of(exit_code)
         if event is None or event not in self.job.notify.on:
             return
-        notice = self._notice(event, record, exit_code, then)
-        for way, deliver in self._ways(notice):
+        notice = self._notice(event, summary, exit_code, next_command)
+        for channel, deliver in self._deliveries(notice):
             reason = _failure(deliver)
             if reason is not None:
-                self.say(f"warning  nobody was told by the {way}: {reason}")
-                self.events.tell("notice_failed", way=way, reason=reason)
+                self.say(f"warning  no notice was sent by the {channel}: {reason}")
+                self.events.tell("notice_failed", channel=channel, reason=reason)
 
-    def _notice(self, event: Event, record: Mapping[str, Any], exit_code: int, then: str) -> Notice:
+    def _notice(
+        self, event: Event, summary: RunSummary | None, exit_code: int, next_command: str
+    ) -> Notice:
         flag = ["--simulate"] if self.workspace.is_simulated else []
         return Notice(
             event=event,
-            job=self.job.job.name or self.loaded.path.stem,
+            job=self.loaded.name,
             run_id=self.identity.run_id,
             exit_code=exit_code,
             state=str(self.workspace.state.resolve()),
-            rows=record.get("rows"),
-            usd=record.get("usd"),
+            summary=summary,
             started=self.identity.started,
             ended=datetime.now(UTC),
-            next=shlex.join(["batcher", then, str(self.loaded.path), *flag]),
+            next=shlex.join(["batcher", next_command, str(self.loaded.path), *flag]),
         )
 
-    def _ways(self, notice: Notice) -> Iterator[tuple[str, Callable[[], None]]]:
+    def _deliveries(self, notice: Notice) -> Iterator[tuple[str, Callable[[], None]]]:
         notify = self.job.notify
         if notify.webhook_env is not None:
             yield "webhook", partial(self._post, notice)
@@ -109,9 +109,9 @@ class Notifier:
 
 
 def notice_problems(job: Job, environ: Mapping[str, str]) -> tuple[Problem, ...]:
-    """Say what a notice would fail for already now, for ``batcher check`` to warn of."""
+    """Return why a notice could not be sent now, for the warnings of ``batcher check``."""
     problems = [
-        Problem(f"nobody will be told: {name} is not set", hint=f"export {name}=...")
+        Problem(f"no notice will be sent: {name} is not set", hint=f"export {name}=...")
         for name in _unset(job, environ)
     ]
     steps: list[Callable[[], object]] = []
@@ -120,12 +120,12 @@ def notice_problems(job: Job, environ: Mapping[str, str]) -> tuple[Problem, ...]
     if job.notify.command is not None:
         steps.append(partial(split_command, job.notify.command))
     reasons = [reason for step in steps if (reason := _failure(step)) is not None]
-    return (*problems, *(Problem(f"nobody will be told: {reason}") for reason in reasons))
+    return (*problems, *(Problem(f"no notice will be sent: {reason}") for reason in reasons))
 
 
 @dataclass(frozen=True, slots=True)
 class _Webhook:
-    """Where a notice is posted; the address and the token are secrets."""
+    """The address that a notice is posted to, and its token; both are secrets."""
 
     url: httpx.URL = field(repr=False)
     token: str | None = field(repr=False)
@@ -135,8 +135,8 @@ class _Webhook:
 def _webhook(job: Job, environ: Mapping[str, str]) -> _Webhook:
     """Read the webhook of a job from the environment.
 
-    Raises NotDelivered for a variable that is not set, or whose address or token cannot be used,
-    and ConfigurationError for the proxy's or the certificates' settings. Neither repeats a secret.
+    Raises NotDelivered when a variable is not set or its value cannot be used, and
+    ConfigurationError for wrong proxy or certificate settings. No message contains a secret.
     """
     for name in _unset(job, environ):
         raise NotDelivered(f"{name} is not set")
@@ -162,15 +162,15 @@ async def _post(webhook: _Webhook, notice: Notice, sleep: Sleep) -> None:
 
 
 def _failure(deliver: Callable[[], object]) -> str | None:
-    """Try to deliver; say why it failed, without a word of what was being sent or where to."""
+    """Deliver; return why it failed, without the notice, its address or its token."""
     try:
         deliver()
     except NotDelivered as error:
         return str(error)
-    except BatcherError as error:  # of the proxy's or the certificates' settings
+    except BatcherError as error:  # wrong proxy or certificate settings
         return error.message
     except (KeyboardInterrupt, Terminated):
         return "interrupted"
-    except Exception as error:  # noqa: BLE001 - whatever it is, the run has ended as it has
+    except Exception as error:  # noqa: BLE001 - no error here may change how the run ended
         return f"unexpected {type(error).__name__}"
     return None

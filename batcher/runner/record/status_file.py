@@ -1,11 +1,11 @@
-"""What a run tells of itself: status.json and run.json, in one shape, and events.jsonl."""
+"""Records a run in its files: status.json, run.json and events.jsonl."""
 
 import contextlib
 import json
 import os
 import socket
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -14,33 +14,35 @@ from typing import Any
 
 from batcher import __version__
 from batcher.core.estimate.estimate import Dollars
+from batcher.core.json_form import from_json
 from batcher.core.money.budget import BudgetState
-from batcher.core.money.display import exact_text
+from batcher.core.money.exact import total
 from batcher.core.pace.halt import Halt
 from batcher.core.plan_counts import PlanCounts
+from batcher.core.run_record.run_status import Moment, PreviousRun, RunProcess, RunStatus
+from batcher.core.run_record.run_summary import OutputFile, PlannedMoney, RunFacts, RunSummary
 from batcher.errors import BatcherError
 from batcher.inputs.job_file.load import LoadedJob
 from batcher.outputs.atomic import write_json
 from batcher.runner.job_context import JobContext
 from batcher.runner.record.accounting import Accounting
 from batcher.runner.record.events import Events
+from batcher.runner.record.figures import figures_of, pace_of, summary_of
 from batcher.runner.record.heartbeat import Heartbeat
 from batcher.runner.record.milestones import Milestones
-from batcher.runner.record.run_json import dollars_json, ending_json, plan_json, progress_json
 from batcher.runner.sending.progress import Progress
 from batcher.runner.signals import Terminated
 from batcher.runner.ui import Snapshot
 from batcher.runner.writing.output import Exported
 from batcher.store.lock import process_start
 
-SCHEMA_VERSION = 1
-_STOPS = {4: "the API refused us", 5: "the API is unreachable or overloaded"}
-"""Said instead of what the API said, which may quote a prompt."""
+_REASONS = {4: "the API refused us", 5: "the API is unreachable or overloaded"}
+"""Recorded instead of the API's own message, which may quote a prompt."""
 
 
 @dataclass(frozen=True, slots=True)
 class RunIdentity:
-    """Which run this is, and since when."""
+    """The id of a run, and when and since which boot it runs."""
 
     run_id: str
     started: datetime
@@ -48,54 +50,50 @@ class RunIdentity:
 
 
 class RunRecord:
-    """What is written about one run: status.json about once a second, run.json at its end, events.
+    """Writes status.json about once a second, run.json at the end of a run, and its events.
 
-    A context, entered when the lock is held: inside of it the status is kept up to date by a thread
-    of its own, whatever the run is busy with, and whoever leaves it with an error leaves a status
-    that says so and why. None of it that cannot be written stops a run or changes how it ends.
-    Methods publish by replacing whole values, so that the thread never sees half of one.
+    It is a context that is entered when the job's lock is held. A thread of its own keeps the
+    status up to date, so that a busy run still shows that it is alive. A run that leaves the
+    context with an error leaves a status with the reason. A file that cannot be written neither
+    stops a run nor changes its exit code. Methods publish a change by replacing a whole value, so
+    that the thread never reads a half of it.
     """
 
     def __init__(
-        self, context: JobContext, asked: LoadedJob, identity: RunIdentity, events: Events
+        self, context: JobContext, variant: LoadedJob, identity: RunIdentity, events: Events
     ) -> None:
-        """Begin the record of a run whose requests are made as ``asked`` says."""
+        """Begin a record; ``variant`` is the job that makes the requests."""
         self._workspace = context.workspace
         self._limits = context.job.limits
         self._events = events
         self._milestones = Milestones(events)
         self.identity = identity
-        day = asked.job.prices.as_of
-        self._content: dict[str, Any] = {
-            "schema_version": SCHEMA_VERSION,
-            "run_id": identity.run_id,
-            "job": context.job.job.name,
-            "state": "running",
-            "exit_code": None,
-            "reason": None,
-            "started": _time(identity.started),
-            "ended": None,
-            "is_simulated": context.asks_simulator,
-            "plan": None,
-            "versions": {"batcher": __version__},
-            "prices_date": context.prices.as_of.isoformat(),
-            "price_overrides": sorted(asked.job.prices.overrides),
-            "price_overrides_date": day and day.isoformat(),
-            "overrides": sorted(key for key, at in asked.sources.items() if at == "--set"),
-        }
-        self._process: dict[str, Any] = {
-            "pid": os.getpid(),
-            "process_start": process_start(os.getpid()),
-            "host": socket.gethostname(),
-            "boot_id": identity.boot_id,
-        }
-        self._moment: dict[str, Any] = {"phase": "planning", "rows_read": 0}
-        self._committed: Callable[[], int | None] = _not_known
-        self._pulse = Heartbeat(self._write_status)
+        self._run = RunFacts(
+            run_id=identity.run_id,
+            job=context.loaded.name,
+            started=identity.started,
+            is_simulated=context.asks_simulator,
+            versions={"batcher": __version__},
+            prices_date=context.prices.as_of,
+            price_overrides=tuple(sorted(variant.job.prices.overrides)),
+            price_overrides_date=variant.job.prices.as_of,
+            overrides=tuple(sorted(key for key, at in variant.sources.items() if at == "--set")),
+        )
+        self._process = RunProcess(
+            pid=os.getpid(),
+            process_start=process_start(os.getpid()),
+            host=socket.gethostname(),
+            boot_id=identity.boot_id,
+            heartbeat=identity.started,
+        )
+        self._moment = Moment(phase="planning", rows_read=0)
+        self._last_moment = Moment()
+        self._committed: Callable[[], int | None] = _no_commits
+        self._heartbeat = Heartbeat(self._write_status)
 
     def __enter__(self) -> "RunRecord":
-        self._process["previous"] = _ending_in(self._workspace.status)
-        self._pulse.start()
+        self._process = replace(self._process, previous=_previous_run(self._workspace.status))
+        self._heartbeat.start()
         return self
 
     def __exit__(
@@ -104,80 +102,80 @@ class RunRecord:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._pulse.stop()
-        if error is None or self._content["state"] == "ended":
-            return
-        self._end_early(code_of(error), reason=_reason(error), next=next_of(error))
+        self._heartbeat.stop()
+        if error is not None and self._run.state == "running":
+            self._end_early(code_of(error), reason=_reason(error), next=next_of(error))
 
     def give_up(self, exit_code: int, unknown_usd: Decimal = Decimal(0)) -> None:
-        """Say that the process ends now, in the middle of whatever it does.
+        """Record that the process ends now, in the middle of its work.
 
-        ``unknown_usd`` is what may be billed besides what the last status knew of. To be called in
-        a thread of its own, which nobody waits for without end.
+        ``unknown_usd`` is what may be billed in addition to what the last status counted. Call it
+        in a thread that nobody waits for without a time limit.
         """
-        self._pulse.stop()
-        if self._content["state"] == "ended":
+        self._heartbeat.stop()
+        if self._run.state == "ended":
             return
-        told = {key: self._moment[key] for key in ("rows", "usd", "tokens") if key in self._moment}
-        if "usd" in told:
-            unknown = Decimal(told["usd"]["unknown"]) + unknown_usd
-            told["usd"] = {**told["usd"], "unknown": exact_text(unknown)}
-        self._end_early(exit_code, reason="stopped at once by a second signal", **told)
+        figures = self._moment.figures
+        if figures is not None:
+            usd = replace(figures.usd, unknown=total([figures.usd.unknown, unknown_usd]))
+            self._last_moment = Moment(figures=replace(figures, usd=usd))
+        self._end_early(exit_code, reason="stopped at once by a second signal")
 
     def _end_early(self, exit_code: int, **facts: Any) -> None:
-        """Say that the run has ended before it came to its record."""
-        over = {"state": "ended", "exit_code": exit_code, "ended": _time(_now())}
-        self._content = {**self._content, **over, **facts}
+        """Record that the run has ended without a summary."""
+        self._run = replace(self._run, state="ended", exit_code=exit_code, ended=_now(), **facts)
         with contextlib.suppress(OSError):
             self._write_status()
         self._events.tell("run_ended", exit_code=exit_code)
 
     def count_commits(self, committed: Callable[[], int | None]) -> None:
-        """Take ``commit_seq`` from here on; called from the status's thread, so it must not wait.
+        """Take ``commit_seq`` from ``committed``, the number of records in the checkpoint.
 
-        It gives the number of records in the checkpoint.
+        It is called in the status's thread, so it must not wait.
         """
         self._committed = committed
 
     def rows_read(self, rows: int) -> None:
-        """Say how many rows of the input this pass over it has read."""
-        self._moment = {**self._moment, "rows_read": rows}
+        """Record how many rows of the input this pass over it has read."""
+        self._moment = replace(self._moment, rows_read=rows)
 
     def planned(
         self, counts: PlanCounts, estimate: Dollars | None, budget: BudgetState | None
     ) -> None:
-        """Say what the run is going to do, what that is estimated to cost, and what it may."""
-        money = {
-            "estimate": None if estimate is None else dollars_json(estimate),
-            "cap": None if budget is None else exact_text(budget.cap),
-        }
-        self._content = {**self._content, "plan": plan_json(counts), "usd": money}
+        """Record what the run is going to do, what that is estimated to cost, and the budget."""
+        money = PlannedMoney(estimate=estimate, cap=None if budget is None else budget.cap)
+        self._run = replace(self._run, plan=counts, usd=money)
 
     @contextlib.contextmanager
     def waiting(self) -> Iterator[None]:
-        """Say that somebody is being asked, for as long as it takes."""
-        before, self._moment = self._moment, {"phase": "waiting"}
+        """Record that the run waits for the user's answer."""
+        before, self._moment = self._moment, Moment(phase="waiting")
         yield
         self._moment = before
 
     def sending(self) -> None:
-        """Say that sending begins: from here on the run has a folder and events."""
-        self._moment = {"phase": "sending"}
-        self._events.begin(run_id=self.identity.run_id, plan=self._content["plan"])
+        """Record that sending begins: the run gets a folder and events."""
+        self._moment = Moment(phase="sending")
+        plan = None if self._run.plan is None else self._run.plan.to_json()
+        self._events.begin(run_id=self.identity.run_id, plan=plan)
         limits = self._limits.model_dump(exclude_none=True)
         self._events.tell("sending_started", limits=limits)
 
     def running(self, snapshot: Snapshot, progress: Progress) -> None:
-        """Say how far sending is; called about once a second, off the event loop."""
-        plan = self._content["plan"]
-        figures = progress_json(plan, snapshot, progress)
-        money = {**self._content["usd"], **figures["usd"]}
-        self._moment = {"phase": "sending", **figures, "usd": money}
+        """Record the progress of sending; called about once a second, not on the event loop."""
+        plan, money = self._run.plan, self._run.usd
+        assert plan is not None  # noqa: S101 - a run sends what was planned
+        assert money is not None  # noqa: S101
+        self._moment = Moment(
+            phase="sending",
+            figures=figures_of(plan, money, snapshot, progress),
+            pace=pace_of(snapshot, progress),
+        )
         self._milestones.running(snapshot, progress)
 
     def writing(self) -> None:
-        """Say that the output is being written."""
-        self._moment = {**self._moment, "phase": "writing", "rows_read": 0}
+        """Record that the output is being written."""
+        self._moment = replace(self._moment, phase="writing", rows_read=0)
 
     def ended(
         self,
@@ -186,88 +184,84 @@ class RunRecord:
         accounting: Accounting,
         exported: Exported | None,
         progress: Progress | None,
-    ) -> dict[str, Any]:
-        """Return how the run ended.
+    ) -> RunSummary:
+        """Record how the run ended, and return its summary.
 
-        Of one that sent something, or that tells of its labels, run.json is written, too.
+        run.json is written if the run has sent something, or if it reports on its labels.
         """
-        self._pulse.stop()
-        figures = ending_json(self._content["plan"], accounting, progress)
-        content = {
-            **self._content,
-            "state": "ended",
-            "exit_code": exit_code,
-            "reason": None if halt is None else _STOPS.get(halt.exit_code, halt.message),
-            "ended": _time(_now()),
-            **figures,
-            "usd": {**self._content["usd"], **figures["usd"]},
-            "quality": None
-            if exported is None or exported.quality is None
-            else exported.quality.as_json(),
-            "output": [] if exported is None else self._output(exported),
-        }
-        if progress is not None or content["quality"] is not None:
-            self._write_record(content)
-        self._content = content
+        self._heartbeat.stop()
+        facts = replace(
+            self._run,
+            state="ended",
+            exit_code=exit_code,
+            reason=None if halt is None else _REASONS.get(halt.exit_code, halt.message),
+            ended=_now(),
+        )
+        output = () if exported is None else self._output(exported)
+        summary = summary_of(facts, accounting, progress, exported, output)
+        if progress is not None or summary.quality is not None:
+            self._write_summary(summary)
+        self._run = summary
         with contextlib.suppress(OSError):
             self._write_status()
-        self._tell_end(exported)
-        return self._content
+        self._tell_end(summary, is_unchanged=exported is not None and exported.is_unchanged)
+        return summary
 
-    def _output(self, exported: Exported) -> list[dict[str, Any]]:
-        """The files of the output, by names that hold wherever they are read.
+    def _output(self, exported: Exported) -> list[OutputFile]:
+        """Return the files of the output with absolute paths.
 
-        A seal says where they were when it was made; the folder may have been moved since.
+        The paths in a seal are those of the time when it was made; the folder may have been moved.
         """
         path = exported.path.absolute()
         folder = path if self._workspace.is_folder else path.parent
         return [
-            {**asdict(file), "path": str(folder / Path(file.path).name)} for file in exported.files
+            OutputFile(
+                path=str(folder / Path(file.path).name),
+                rows=file.rows,
+                bytes=file.bytes,
+                sha256=file.sha256,
+            )
+            for file in exported.files
         ]
 
-    def _write_record(self, content: dict[str, Any]) -> None:
-        """Write run.json; the run has ended as it has, whether there is room for this or not."""
+    def _write_summary(self, summary: RunSummary) -> None:
+        """Write run.json; a full disk does not change how the run ended."""
         path = self._workspace.state / self.identity.run_id / "run.json"
         try:
             path.parent.mkdir(exist_ok=True)
-            write_json(path, content)
+            write_json(path, summary.to_json())
         except OSError as error:
             self._events.say(f"warning  {path} cannot be written: {error.strerror}")
 
-    def _tell_end(self, exported: Exported | None) -> None:
-        for file in self._content["output"]:
-            self._events.tell(
-                "output_written",
-                **file,
-                is_unchanged=exported is not None and exported.is_unchanged,
-            )
-        totals = {key: self._content[key] for key in ("rows", "usd", "attempts", "tokens")}
-        self._events.tell("run_ended", exit_code=self._content["exit_code"], **totals)
+    def _tell_end(self, summary: RunSummary, *, is_unchanged: bool) -> None:
+        for file in summary.output:
+            self._events.tell("output_written", **file.to_json(), is_unchanged=is_unchanged)
+        content = summary.to_json()
+        totals = {key: content[key] for key in ("rows", "usd", "attempts", "tokens")}
+        self._events.tell("run_ended", exit_code=summary.exit_code, **totals)
 
     def _write_status(self) -> None:
-        moment = self._moment if self._content["state"] == "running" else {}
-        now = {
-            "heartbeat": _now().isoformat(timespec="milliseconds"),
-            "commit_seq": self._committed(),
-        }
-        live = {**self._content, **moment, **self._process, **now}
-        write_json(self._workspace.status, live, is_durable=False)
+        run = self._run
+        moment = self._moment if run.state == "running" else self._last_moment
+        process = replace(self._process, heartbeat=_now(), commit_seq=self._committed())
+        status = RunStatus(run=run, process=process, moment=moment)
+        write_json(self._workspace.status, status.to_json(), is_durable=False)
 
 
 def code_of(error: BaseException) -> int:
-    """Return the code the command exits with when this error ends it."""
+    """Return the exit code of a command that this error ends."""
     if isinstance(error, BatcherError | Terminated):
         return error.exit_code
     return 130 if isinstance(error, KeyboardInterrupt) else 1
 
 
 def next_of(error: BaseException) -> str:
-    """Return the batcher command that goes on from an error."""
+    """Return the batcher command to run after an error."""
     return error.next_command if isinstance(error, BatcherError) else BatcherError.next_command
 
 
 def _reason(error: BaseException) -> str:
-    """Say why a run could not go on; only our own errors are known to quote nobody.
+    """Return why a run could not go on; only messages of our own errors quote no rows.
 
     Those about rows list them from the second line on.
     """
@@ -278,22 +272,17 @@ def _reason(error: BaseException) -> str:
     return f"unexpected {type(error).__name__}"
 
 
-def _ending_in(status: Path) -> dict[str, Any] | None:
-    """How the run before ended, as its status says, for whoever waited for that one."""
+def _previous_run(status: Path) -> PreviousRun | None:
+    """Return how the previous run ended, by its status; None when that cannot be read."""
     try:
-        content = json.loads(status.read_bytes())
-        return {key: content[key] for key in ("run_id", "exit_code", "ended")}
-    except (OSError, ValueError, KeyError, TypeError):
+        return from_json(PreviousRun, json.loads(status.read_bytes()))
+    except (OSError, ValueError):
         return None
 
 
-def _not_known() -> None:
-    """Stand in for the count of commits until the checkpoint is open."""
+def _no_commits() -> None:
+    """Return None: the checkpoint is not open yet."""
 
 
 def _now() -> datetime:
     return datetime.now(UTC)
-
-
-def _time(moment: datetime) -> str:
-    return moment.isoformat(timespec="seconds")

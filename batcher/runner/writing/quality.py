@@ -1,15 +1,14 @@
 """Measures the labels of a run, row by row, while the output is written."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import pyarrow as pa
 
 from batcher.core.quality.tally import Tally, ValidAnswer
 from batcher.core.row import BadRow, Row
 from batcher.runner.job_context import JobContext
+from batcher.runner.run_history import RunHistory
 
 
 @dataclass(slots=True)
@@ -65,20 +64,11 @@ def _last_counts(context: JobContext, run_id: str) -> tuple[str, Mapping[str, Ma
     The counts are of the labels that were new in that run, by field and class.
     """
     last = ""
-    for path in sorted(context.workspace.state.glob("*/run.json"), reverse=True):
-        if path.parent.name >= run_id:
+    for summary in RunHistory(context.workspace.state).summaries(before=run_id):
+        quality = summary.quality
+        if quality is None or quality.new_class_counts is None:
             continue
-        try:
-            counts = _new_class_counts(json.loads(path.read_bytes()))
-        except (OSError, ValueError, KeyError, TypeError):
-            continue
-        last = last or path.parent.name
-        if isinstance(counts, dict) and counts:
-            return last, counts
+        last = last or summary.run_id
+        if quality.new_class_counts:
+            return last, quality.new_class_counts
     return last, {}
-
-
-def _new_class_counts(run_record: Any) -> Any:
-    """Read the counts from run.json; up to version 0.6 the key was ``new_classes``."""
-    quality = run_record["quality"]
-    return quality["new_class_counts" if "new_class_counts" in quality else "new_classes"]

@@ -1,0 +1,1 @@
+"""What a run records about itself: the content of run.json and status.json."""

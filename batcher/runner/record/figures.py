@@ -1,0 +1,170 @@
+"""Makes the figures of run.json and status.json from what a run has counted."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import fields
+from decimal import Decimal
+from typing import Any
+
+from batcher.core.estimate.duration import KnownLimit
+from batcher.core.pace.kinds import Kind
+from batcher.core.plan_counts import PlanCounts
+from batcher.core.run_record.run_status import Figures, SendingPace, SendingRows
+from batcher.core.run_record.run_summary import (
+    AttemptCounts,
+    ErrorCount,
+    Money,
+    OutputFile,
+    PlannedMoney,
+    QualitySummary,
+    RepairSummary,
+    RowCounts,
+    RunFacts,
+    RunMoney,
+    RunSummary,
+    Totals,
+    WastedAttempts,
+    WasteSummary,
+)
+from batcher.core.usage_fields import TOKEN_FIELDS
+from batcher.runner.record.accounting import Account, Accounting
+from batcher.runner.sending.progress import Progress
+from batcher.runner.ui import Snapshot
+from batcher.runner.writing.output import Exported
+from batcher.store.bill import Repairs, Waste
+
+
+def figures_of(
+    plan: PlanCounts, money: PlannedMoney, snapshot: Snapshot, progress: Progress
+) -> Figures:
+    """Return what a run has done so far; copies what still changes."""
+    by_status = dict(progress.by_status)
+    rows = SendingRows(
+        total=plan.items,
+        already_answered=plan.already_answered,
+        sent=snapshot.done,
+        succeeded=by_status.get("succeeded", 0),
+        by_status=by_status,
+        to_send=snapshot.total,
+        done=snapshot.done,
+        failed=snapshot.failed,
+    )
+    usd = RunMoney(
+        estimate=money.estimate,
+        cap=money.cap,
+        spent=progress.spent_usd,
+        unknown=progress.unknown_usd,
+        cache_saved=progress.saved_usd,
+        reserved=None if snapshot.budget is None else snapshot.reserved_usd,
+    )
+    return Figures(rows=rows, usd=usd, tokens=dict(progress.tokens))
+
+
+def pace_of(snapshot: Snapshot, progress: Progress) -> SendingPace:
+    """Return how fast a run is sending."""
+    return SendingPace(
+        in_flight=snapshot.in_flight,
+        retried=snapshot.retried,
+        rate=round(snapshot.rate, 3),
+        eta_s=None if snapshot.eta_s is None else round(snapshot.eta_s),
+        limiter=snapshot.limiter,
+        seconds_by_limiter=_rounded(progress.pace_s),
+    )
+
+
+def summary_of(
+    facts: RunFacts,
+    accounting: Accounting,
+    progress: Progress | None,
+    exported: Exported | None,
+    output: Iterable[OutputFile],
+) -> RunSummary:
+    """Return the summary of a run; ``progress`` is None when nothing was sent."""
+    run = {field.name: getattr(facts, field.name) for field in fields(facts)}
+    sums, plan, money = accounting.sums, facts.plan, facts.usd
+    assert plan is not None  # noqa: S101 - a run that has ended in order was planned
+    assert money is not None  # noqa: S101
+    totals = _totals(sums.run, accounting.run)
+    quality = None if exported is None else exported.quality
+    run["usd"] = RunMoney(
+        estimate=money.estimate,
+        cap=money.cap,
+        spent=totals.usd.spent,
+        unknown=totals.usd.unknown,
+        cache_saved=Decimal(0) if progress is None else progress.saved_usd,
+    )
+    speed = sums.latency_s
+    return RunSummary(
+        **run,
+        rows=RowCounts(
+            total=plan.items,
+            already_answered=plan.already_answered,
+            sent=sums.run["requests"],
+            succeeded=sums.by_status.get("succeeded", 0),
+            by_status=sums.by_status,
+        ),
+        attempts=totals.attempts,
+        tokens=totals.tokens,
+        bill=totals.bill,
+        waste=totals.waste,
+        repairs=totals.repairs,
+        checkpoint=_totals(sums.checkpoint, accounting.checkpoint),
+        latency_s={name: speed[name] for name in ("p50", "p95", "p99")},
+        ttft_s={name: speed[f"ttft_{name}"] for name in ("p50", "p95")},
+        output_tokens_per_s={name: speed[f"tokens_per_s_{name}"] for name in ("p50", "p5")},
+        models=sums.models,
+        errors=tuple(ErrorCount(**error) for error in sums.errors),
+        seconds_by_limiter={} if progress is None else _rounded(progress.pace_s),
+        observed_limits={} if progress is None else _limits(progress.limits),
+        quality=None if quality is None else QualitySummary(**quality.as_json()),
+        output=tuple(output),
+    )
+
+
+def _totals(sums: Mapping[str, Any], account: Account) -> Totals:
+    """Return what is summed up and billed, of one run or of all."""
+    return Totals(
+        usd=Money(spent=sums["cost_usd"], unknown=sums["unknown_usd"]),
+        attempts=AttemptCounts(
+            sent=sums["attempts"],
+            billed=sums["billed"],
+            unknown=sums["unknown"],
+            unpriced=sums["unpriced"],
+        ),
+        tokens={kind: sums[kind] for kind in TOKEN_FIELDS},
+        bill=account.bill,
+        waste=_waste(sums, account.waste),
+        repairs=_repairs(account.repairs),
+    )
+
+
+def _waste(sums: Mapping[str, Any], waste: Waste) -> WasteSummary:
+    attempts = WastedAttempts(
+        failed=waste.failed,
+        repeated=waste.repeated,
+        unknown=sums["unknown"],
+        released=sums["released"],
+    )
+    return WasteSummary(
+        failed_usd=waste.failed_usd,
+        repeated_usd=waste.repeated_usd,
+        unknown_usd=sums["unknown_usd"],
+        released_usd=sums["released_usd"],
+        attempts=attempts,
+    )
+
+
+def _repairs(repairs: Repairs) -> RepairSummary:
+    return RepairSummary(attempts=repairs.attempts, usd=repairs.usd)
+
+
+def _limits(
+    groups: Mapping[str, Mapping[str, tuple[float, float]]],
+) -> dict[str, dict[Kind, KnownLimit]]:
+    return {
+        group: {Kind(kind): KnownLimit(*pair) for kind, pair in limits.items()}
+        for group, limits in groups.items()
+    }
+
+
+def _rounded(seconds: Mapping[str, float]) -> dict[str, float]:
+    return {limiter: round(value, 1) for limiter, value in tuple(seconds.items())}

@@ -1,0 +1,37 @@
+"""The earlier runs of a job, as their run.json files record them."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from batcher.core.run_record.run_summary import RunSummary
+
+
+@dataclass(frozen=True, slots=True)
+class RunHistory:
+    """The runs in a state folder that have a run.json, of this or an older version."""
+
+    state: Path
+
+    @property
+    def run_ids(self) -> list[str]:
+        """The ids of the runs, the last one first."""
+        return sorted((path.parent.name for path in self.state.glob("*/run.json")), reverse=True)
+
+    def summary(self, run_id: str) -> RunSummary | None:
+        """Return the summary of a run; None when its run.json is missing or damaged."""
+        try:
+            content = json.loads((self.state / run_id / "run.json").read_bytes())
+            return RunSummary.from_json(content)
+        except (OSError, ValueError, LookupError, TypeError, AttributeError):
+            return None
+
+    def summaries(self, before: str | None = None) -> Iterator[RunSummary]:
+        """Yield the summaries of runs before the run ``before``, or of all; the last one first."""
+        for run_id in self.run_ids:
+            if before is not None and run_id >= before:
+                continue
+            summary = self.summary(run_id)
+            if summary is not None:
+                yield summary
