@@ -28,7 +28,7 @@ class Body:
         self._inflater = _Inflater() if encoding in {"gzip", "x-gzip", "deflate"} else None
         is_known = self._inflater is not None or encoding == "identity"
         self._fault = None if is_known else "client.undecodable"
-        self._room = max_bytes
+        self._bytes_left = max_bytes
         self._pieces: list[bytes] = []
         self._kept_bytes = 0
 
@@ -58,11 +58,13 @@ class Body:
         return (body, fault) if fold is None else _folded(fold, body, fault)
 
     def _take(self, data: bytes) -> bool:
-        if len(data) > self._room:
-            self._pieces = [_beginning([*self._pieces, data[: min(self._room, _BEGINNING_BYTES)]])]
+        if len(data) > self._bytes_left:
+            self._pieces = [
+                _beginning([*self._pieces, data[: min(self._bytes_left, _BEGINNING_BYTES)]])
+            ]
             self._fault = "client.answer_too_large"
             return False
-        self._room -= len(data)
+        self._bytes_left -= len(data)
         if self.fold is not None:
             self.fold.feed(data)
             data = data[: max(0, _BEGINNING_BYTES - self._kept_bytes)]

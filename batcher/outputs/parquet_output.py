@@ -57,9 +57,9 @@ class ParquetOutput:
     def write(self, table: pa.Table) -> None:
         """Add rows; they must have the output's schema."""
         while table.num_rows:
-            if self._room() == 0:
+            if self._rows_left() == 0:
                 self._end_file({})
-            part = table.slice(0, self._room())
+            part = table.slice(0, self._rows_left())
             self._add(part)
             table = table.slice(part.num_rows)
 
@@ -96,7 +96,7 @@ class ParquetOutput:
             return self._temporary
         return self._temporary / f"part-{self._files:05}.parquet"
 
-    def _room(self) -> int:
+    def _rows_left(self) -> int:
         """Return how many rows still fit into the current file."""
         if self._rows_per_file is None:
             return sys.maxsize

@@ -143,7 +143,7 @@ def _output(job: Job) -> Iterator[Mistake]:
 
 
 def _paths(job: Job) -> Iterator[Mistake]:
-    """Refuse names that no file system accepts; 220 bytes leave room for suffixes of batcher."""
+    """Refuse paths that no file system accepts; names keep space for the suffixes of batcher."""
     for section, name in _PATHS:
         path = getattr(getattr(job, section), name) or ""
         key = f"{section}.{name}"

@@ -117,7 +117,7 @@ class Unsent:
     def enough(self, used_usd: Decimal) -> Decimal:
         """Return a budget that is likely to be enough when this much is used, in whole cents.
 
-        It is above the budget that was too small, because it also has room for the largest attempt.
+        It is above the budget that was too small, because it also covers the largest attempt.
         """
         more = total([self.usd * _HEADROOM, self.largest_usd])
         return total([used_usd, more]).quantize(_CENT, ROUND_UP)
@@ -126,7 +126,7 @@ class Unsent:
 def budget_reached(
     budget: BudgetState, unsent: Unsent, *, is_daily: bool, plan_cap_usd: Decimal | None
 ) -> Halt:
-    """Return the halt of a run whose budget has no room left, and a budget that would be enough.
+    """Return the halt of a run whose budget pays no further attempt, with a sufficient budget.
 
     ``plan_cap_usd`` is the cap of a saved plan; a larger budget does not raise it.
     """

@@ -66,7 +66,7 @@ async def _send_broken(
     """Send a body, with a fault of the connection if there is one."""
     match fault.kind:
         case "hang":
-            await exchange.until_gone()
+            await exchange.until_disconnected()
         case "reset_billed":
             exchange.reset()
         case "reset_mid_body" | "truncated" | "stall":
@@ -90,7 +90,7 @@ async def _send_half(
     await exchange.write(body[: len(body) // 2])
     match fault.kind:
         case "stall":
-            await exchange.until_gone()
+            await exchange.until_disconnected()
         case "truncated":
             exchange.cut()
         case _:

@@ -86,7 +86,7 @@ class Exchange:
         """Break the connection so that the client sees a reset."""
         self._connection.reset()
 
-    async def until_gone(self) -> None:
+    async def until_disconnected(self) -> None:
         """Wait until the client disconnects, which cancels the handler."""
         await asyncio.get_running_loop().create_future()
 
