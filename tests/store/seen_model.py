@@ -1,4 +1,4 @@
-"""Nights of an input that changes, and what is remembered from one to the next, told by loops."""
+"""Runs over an input that changes, and a model of the rows seen, in plain Python."""
 
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
@@ -7,11 +7,11 @@ from hypothesis import strategies as st
 
 ALLOWANCE = 2
 Consent = Literal["refused", "redo", "keep"]
-Ending = Literal["unsent", "lost", "passing", "succeeded", "failed"]
+Ending = Literal["unsent", "open", "transient", "succeeded", "failed"]
 
 
 class Row(NamedTuple):
-    """One input record: its id and two columns, of which a prompt uses one or both."""
+    """An input row: its id and two columns; a prompt uses ``a``, or both columns."""
 
     id: str
     a: int
@@ -19,8 +19,8 @@ class Row(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Night:
-    """What one run finds and does; ``endings`` befall its requests in turn."""
+class Run:
+    """The input and the job of a run; its requests get the ``endings`` in order."""
 
     rows: list[Row]
     prompt: int
@@ -31,29 +31,29 @@ class Night:
 
     @property
     def coverage(self) -> int:
-        """The number of the columns that the prompt uses."""
+        """A number for the columns that the prompt uses."""
         return 7 + self.uses_both
 
     def content(self, row: Row) -> int:
-        """The number of what the prompt uses of a row."""
+        """Return a number for the values of a row that the prompt uses."""
         return 100 + row.a * 10 + row.b if self.uses_both else 10 + row.a
 
     def fingerprint(self, row: Row, sample: int) -> int:
-        """The number of what a row asks."""
+        """Return a number for the request of a row."""
         return self.prompt * 10_000 + self.content(row) * 10 + sample
 
 
 ROW = Row("u", 0, 0)
 ROWS = st.builds(Row, st.sampled_from("uvwxyz"), st.integers(0, 2), st.integers(0, 1))
-NIGHTS = st.builds(
-    Night,
+RUNS = st.builds(
+    Run,
     rows=st.lists(ROWS, max_size=6),
     prompt=st.integers(1, 2),
     uses_both=st.booleans(),
     consent=st.sampled_from(["refused", "redo", "redo", "keep"]),
     is_part=st.sampled_from([False, False, False, True]),
     endings=st.lists(
-        st.sampled_from(["unsent", "lost", "passing", "succeeded", "succeeded", "failed"]),
+        st.sampled_from(["unsent", "open", "transient", "succeeded", "succeeded", "failed"]),
         min_size=12,
         max_size=12,
     ),
@@ -61,109 +61,111 @@ NIGHTS = st.builds(
 
 
 @dataclass(frozen=True)
-class Sighting:
-    """What a row asked the last time that it was there, and whether it still was the last time."""
+class SeenRow:
+    """The last request of a row; ``is_removed``: the latest input does not have the row."""
 
     coverage: int
     content: int
     fingerprint: int
-    is_gone: bool = False
+    is_removed: bool = False
 
 
 @dataclass
 class Item:
-    """One answer that the input asks for."""
+    """An item of the plan; ``requested`` is its request, perhaps an earlier one that it keeps."""
 
     key: tuple[str | int, int]
     content: int
     fingerprint: int
-    asked: int
+    requested: int
     is_bad: bool = False
 
 
 @dataclass
-class Diary:
-    """All that is remembered from night to night, told by loops."""
+class SeenModel:
+    """The rows seen and the attempts made, from run to run."""
 
     has_ids: bool
     samples: int
-    seen: dict[tuple[str | int, int], Sighting] = field(default_factory=dict)
-    noted: int = 0
+    seen: dict[tuple[str | int, int], SeenRow] = field(default_factory=dict)
+    recorded_rows: int = 0
     attempts: dict[int, int] = field(default_factory=dict)
     unknown: dict[int, int] = field(default_factory=dict)
     finals: set[int] = field(default_factory=set)
 
-    def items(self, night: Night) -> list[Item]:
-        """What a night's input asks for, each answer by itself."""
-        found: list[Item] = []
+    def items(self, run: Run) -> list[Item]:
+        """Return the items of a run's input."""
+        items: list[Item] = []
         first: dict[str, int] = {}
-        for row in night.rows:
-            asked = night.fingerprint(row, 0)
-            is_bad = self.has_ids and first.setdefault(row.id, asked) != asked
+        for row in run.rows:
+            request = run.fingerprint(row, 0)
+            is_bad = self.has_ids and first.setdefault(row.id, request) != request
             for sample in range(self.samples):
-                key = row.id if self.has_ids else night.content(row)
-                fingerprint = night.fingerprint(row, sample)
-                item = Item((key, sample), night.content(row), fingerprint, fingerprint, is_bad)
-                found.append(item)
-        return found
+                key = row.id if self.has_ids else run.content(row)
+                fingerprint = run.fingerprint(row, sample)
+                item = Item((key, sample), run.content(row), fingerprint, fingerprint, is_bad)
+                items.append(item)
+        return items
 
-    def is_made_otherwise(self, night: Night, item: Item) -> bool:
-        """Whether a row that has an answer asks something else, and not because it was edited."""
+    def is_made_differently(self, run: Run, item: Item) -> bool:
+        """Return whether an answered row makes another request although it was not edited."""
         last = self.seen.get(item.key)
         if item.is_bad or last is None or last.fingerprint == item.fingerprint:
             return False
-        was_edited = last.coverage == night.coverage and last.content != item.content
+        was_edited = last.coverage == run.coverage and last.content != item.content
         return not was_edited and last.fingerprint in self.finals
 
-    def redone(self, night: Night, items: list[Item]) -> list[Item]:
-        """The rows that would be paid for a second time."""
-        otherwise = [item for item in items if self.is_made_otherwise(night, item)]
-        return [item for item in otherwise if item.fingerprint not in self.finals]
+    def redone(self, run: Run, items: list[Item]) -> list[Item]:
+        """Return the items that would be paid for a second time."""
+        different = [item for item in items if self.is_made_differently(run, item)]
+        return [item for item in different if item.fingerprint not in self.finals]
 
-    def unmatched(self, night: Night, items: list[Item]) -> int:
-        """How many rows without ids may be rows that were known by other columns."""
+    def unmatched(self, run: Run, items: list[Item]) -> int:
+        """Count the new rows without ids that may be rows seen with other columns before."""
         if self.has_ids:
             return 0
         new = [i for i in items if i.key not in self.seen and i.fingerprint not in self.finals]
-        gone = [self.seen[key] for key in self.gone(items)]
-        old = [s for s in gone if s.coverage != night.coverage and s.fingerprint in self.finals]
+        removed = [self.seen[key] for key in self.removed(items)]
+        old = [s for s in removed if s.coverage != run.coverage and s.fingerprint in self.finals]
         return min(len(new), len(old))
 
-    def firsts(self, items: list[Item]) -> list[Item]:
-        """The first item of each request."""
+    def first_items(self, items: list[Item]) -> list[Item]:
+        """Return the first item of each request."""
         wanted: dict[int, Item] = {}
         for item in items:
             if not item.is_bad:
-                wanted.setdefault(item.asked, item)
+                wanted.setdefault(item.requested, item)
         return list(wanted.values())
 
     def to_send(self, items: list[Item]) -> list[Item]:
-        """The requests without an answer, but those that were perhaps billed too often."""
+        """Return the open items that have fewer unknown attempts than allowed."""
         return [
             item
-            for item in self.firsts(items)
-            if item.asked not in self.finals and self.unknown.get(item.asked, 0) < ALLOWANCE
+            for item in self.first_items(items)
+            if item.requested not in self.finals and self.unknown.get(item.requested, 0) < ALLOWANCE
         ]
 
-    def gone(self, items: list[Item]) -> list[tuple[str | int, int]]:
-        """What was there and asks for nothing now."""
-        there = {item.key for item in items if not item.is_bad}
-        return [key for key, last in self.seen.items() if key not in there and not last.is_gone]
+    def removed(self, items: list[Item]) -> list[tuple[str | int, int]]:
+        """Return the keys of rows that were seen and make no request now."""
+        present = {item.key for item in items if not item.is_bad}
+        return [
+            key for key, last in self.seen.items() if key not in present and not last.is_removed
+        ]
 
     def is_changed(self, item: Item) -> bool:
-        """Whether it asked something else when it was last seen."""
+        """Return whether the item made another request when it was last seen."""
         last = self.seen.get(item.key)
         return last is not None and last.fingerprint != item.fingerprint
 
-    def note(self, night: Night, items: list[Item]) -> None:
-        """Remember the night."""
+    def record(self, run: Run, items: list[Item]) -> None:
+        """Record the rows that a run saw."""
         after = dict(self.seen)
-        if not night.is_part:
-            for key in self.gone(items):
+        if not run.is_part:
+            for key in self.removed(items):
                 last = after[key]
-                after[key] = Sighting(last.coverage, last.content, last.fingerprint, is_gone=True)
+                after[key] = SeenRow(last.coverage, last.content, last.fingerprint, is_removed=True)
         for item in items:
             if not item.is_bad:
-                after[item.key] = Sighting(night.coverage, item.content, item.asked)
-        self.noted += sum(self.seen.get(key) != last for key, last in after.items())
+                after[item.key] = SeenRow(run.coverage, item.content, item.requested)
+        self.recorded_rows += sum(self.seen.get(key) != last for key, last in after.items())
         self.seen = after

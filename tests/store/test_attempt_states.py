@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from records_made import NOW, intent, opened, outcome
+from sample_records import NOW, intent, opened, outcome
 
 from batcher.store.budget import release_unknown
 from batcher.store.checkpoint import Checkpoint

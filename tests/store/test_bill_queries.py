@@ -1,4 +1,4 @@
-"""Charges, waste and released attempts, against the same questions answered by loops."""
+"""Charges, waste and released attempts, compared with a model in plain Python."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from plan_model import USD, histories
-from records_made import NOW, count, intent, name, opened
+from sample_records import NOW, count, fingerprint_of, intent, opened
 
 from batcher.core.money.exact import total
 from batcher.core.money.pinned import digest_of
@@ -31,38 +31,38 @@ EXAMPLES = settings(
     max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 TABLE = '{"aliases":{},"as_of":"2026-11-%s","overridden":[],"overrides_as_of":null,"us_multiplier":"1.1","usd_per_mtok":{},"usd_per_web_search":"0.01"}'  # noqa: E501
-Edges = set[tuple[int, int]]
+Replacements = set[tuple[int, int]]
 
 
 @dataclass(frozen=True)
-class Kept:
-    """What a checkpoint holds: attempts, what came of them, and what was asked in whose place."""
+class BillCase:
+    """The records of a checkpoint: attempts, their outcomes, and replacements of requests."""
 
     attempts: list[Intent]
     outcomes: list[OutcomeRecord]
-    replaced: Edges
+    replaced: Replacements
 
     def load(self, checkpoint: Checkpoint) -> None:
-        """Put it into an emptied checkpoint."""
+        """Empty a checkpoint and add these records."""
         for table in ("attempts", "outcomes", "replacements", "releases", "runs", "price_tables"):
             checkpoint.execute(f"DELETE FROM {table}")
-        runs = [started("a", "1"), started("b", None)]
+        runs = [run_start("a", "1"), run_start("b", None)]
         groups = {"runs": runs, "attempts": self.attempts, "outcomes": self.outcomes}
         checkpoint.commit(groups)
         for old, new in self.replaced:
-            pair = {"old": name(old).hex(), "new": name(new).hex()}
+            pair = {"old": fingerprint_of(old).hex(), "new": fingerprint_of(new).hex()}
             checkpoint.execute(
                 "INSERT INTO replacements VALUES ($old::UUID, $new::UUID, 'b')", **pair
             )
 
     def of(self, run_id: str | None) -> list[tuple[Intent, OutcomeRecord]]:
-        """The outcomes of one run, or of all, each with its attempt."""
+        """Return the outcomes of one run, or of all, each with its attempt."""
         attempts = {attempt.attempt_id: attempt for attempt in self.attempts}
         pairs = [(attempts[one.attempt_id], one) for one in self.outcomes]
         return [(a, o) for a, o in pairs if run_id in (None, a.run_id)]
 
     def waste(self, run_id: str | None) -> Waste:
-        """Look at each billed attempt by itself."""
+        """Sum up the waste, attempt by attempt."""
         good = [o for o in self.outcomes if o.is_final and o.status == "succeeded"]
         first = {o.fingerprint: o.attempt_id for o in sorted(good, key=lambda o: -o.attempt_id)}
         amounts: dict[bool, list[Decimal]] = {True: [], False: []}
@@ -75,21 +75,21 @@ class Kept:
         )
 
     def is_answered(self, fingerprint: bytes, good: set[bytes]) -> bool:
-        """Whether it, or a row that it was asked for, has an answer by whatever form."""
-        edges = {(name(old), name(new)) for old, new in self.replaced}
-        askers = {fingerprint} | {old for old, new in edges if new == fingerprint}
-        forms = askers | {new for old, new in edges if old in askers}
-        return bool(good & forms)
+        """Return whether a request, or one that it stands for, or a variant has a good answer."""
+        edges = {(fingerprint_of(old), fingerprint_of(new)) for old, new in self.replaced}
+        originals = {fingerprint} | {old for old, new in edges if new == fingerprint}
+        variants = originals | {new for old, new in edges if old in originals}
+        return bool(good & variants)
 
 
-def started(run_id: str, digest: str | None) -> RunStart:
-    """A run that used a price table."""
+def run_start(run_id: str, digest: str | None) -> RunStart:
+    """Return the start of a run that used a price table."""
     return RunStart(run_id, NOW, 1, "host", "boot", "0", "origin", "job", "2026-11-22", digest)
 
 
 @st.composite
-def kept(draw: st.DrawFn) -> Kept:
-    """Attempts of several models and rates, and some requests asked in the place of others."""
+def bill_cases(draw: st.DrawFn) -> BillCase:
+    """Generate attempts with several models and rates, and replacements of requests."""
     attempts, outcomes = draw(histories())
     changed = []
     for one in outcomes:
@@ -103,29 +103,29 @@ def kept(draw: st.DrawFn) -> Kept:
         changed.append(OutcomeRecord(**{**fields, **changes}))
     numbers = st.integers(0, 5)
     edges = draw(st.sets(st.tuples(numbers, numbers).filter(lambda e: e[0] != e[1]), max_size=5))
-    return Kept(attempts, changed, edges)
+    return BillCase(attempts, changed, edges)
 
 
 @pytest.fixture(scope="module")
 def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Checkpoint]:
-    """One checkpoint for all examples; each empties it first."""
-    with opened(tmp_path_factory.mktemp("checkpoint")) as made:
-        yield made
+    """One checkpoint for all examples, which each example empties first."""
+    with opened(tmp_path_factory.mktemp("checkpoint")) as new:
+        yield new
 
 
 @EXAMPLES
-@given(kept())
-def test_waste(checkpoint: Checkpoint, case: Kept) -> None:
-    """A billed attempt without an answer failed, or was repeated; of one run and of all."""
+@given(bill_cases())
+def test_waste(checkpoint: Checkpoint, case: BillCase) -> None:
+    """Failed and repeated attempts are those of the model, for one run and for all."""
     case.load(checkpoint)
     for run_id in ("a", "b", None):
         assert waste(checkpoint, run_id) == case.waste(run_id)
 
 
 @EXAMPLES
-@given(kept())
-def test_charges(checkpoint: Checkpoint, case: Kept) -> None:
-    """What was priced alike is one charge, with all of its tokens; together they are all spent."""
+@given(bill_cases())
+def test_charges(checkpoint: Checkpoint, case: BillCase) -> None:
+    """Attempts priced alike are one charge with all their tokens; all charges are the cost."""
     case.load(checkpoint)
     for run_id in ("a", "b", None):
         groups: dict[Any, list[OutcomeRecord]] = {}
@@ -147,11 +147,11 @@ def test_charges(checkpoint: Checkpoint, case: Kept) -> None:
 
 
 @EXAMPLES
-@given(kept(), USD)
+@given(bill_cases(), USD)
 def test_released_attempts_are_no_longer_unknown(
-    checkpoint: Checkpoint, case: Kept, worst: Decimal
+    checkpoint: Checkpoint, case: BillCase, worst: Decimal
 ) -> None:
-    """They are counted apart; what is sent afterwards and lost is unknown again."""
+    """They are counted separately; a later attempt without an outcome is unknown again."""
     case.load(checkpoint)
     before = totals(checkpoint)
     assert (before["released"], before["released_usd"]) == (0, 0)
@@ -166,12 +166,12 @@ def test_released_attempts_are_no_longer_unknown(
 
 
 def test_a_price_table_is_kept_once(checkpoint: Checkpoint) -> None:
-    """Runs with the same prices share one; a run of an older batcher has none."""
-    Kept([], [], set()).load(checkpoint)
-    held = checkpoint.records
+    """Runs with the same prices share a table; a run of an older batcher has none."""
+    BillCase([], [], set()).load(checkpoint)
+    before = checkpoint.records
     first, second = TABLE % 21, TABLE % 22
     for run_id, text in (("c", first), ("d", second), ("e", first)):
-        begin_run(checkpoint, started(run_id, digest_of(text)), text)
+        begin_run(checkpoint, run_start(run_id, digest_of(text)), text)
     tables = price_tables(checkpoint)
     assert {digest: one.text for digest, one in tables.items()} == {
         digest_of(text): text for text in (first, second)
@@ -179,7 +179,7 @@ def test_a_price_table_is_kept_once(checkpoint: Checkpoint) -> None:
     used = tables_of_runs(checkpoint)
     assert used["c"] == used["e"] != used["d"]
     assert "b" not in used
-    assert checkpoint.records == held + 5
+    assert checkpoint.records == before + 5
     assert count(checkpoint, "price_tables") == 2
 
 

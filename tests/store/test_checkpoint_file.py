@@ -1,4 +1,4 @@
-"""The checkpoint's file: made whole, opened by those who know it, closed to everything else."""
+"""The checkpoint's file: creation, versions, migrations, isolation, records and its log."""
 
 import random
 from datetime import datetime, timedelta, timezone
@@ -10,7 +10,7 @@ import duckdb
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from records_made import NOW, count, intent, name, opened, outcome, run
+from sample_records import NOW, count, fingerprint_of, intent, opened, outcome, run
 
 from batcher.errors import CheckpointError
 from batcher.store import checkpoint as checkpoint_module
@@ -19,8 +19,8 @@ from batcher.store.migrations import SCHEMA_VERSION
 from batcher.store.records import packed, unpacked
 
 
-def test_create_leaves_only_a_whole_file(tmp_path: Path) -> None:
-    """No temporary file stays, and the new checkpoint says its schema and maker."""
+def test_create_leaves_only_a_complete_file(tmp_path: Path) -> None:
+    """No temporary file remains, and the checkpoint has its schema and its creator."""
     Checkpoint.create(tmp_path, version="1.2.3", now=NOW)
     assert [path.name for path in tmp_path.iterdir()] == [FILE_NAME]
     with opened(tmp_path) as checkpoint:
@@ -30,8 +30,8 @@ def test_create_leaves_only_a_whole_file(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("content", [b"", b"DUCK half a file"], ids=["empty", "half"])
-def test_a_creation_that_was_killed_is_begun_again(tmp_path: Path, content: bytes) -> None:
-    """Whatever a kill left under the temporary names is thrown away."""
+def test_an_interrupted_creation_is_repeated(tmp_path: Path, content: bytes) -> None:
+    """Temporary files of a killed process are deleted."""
     (tmp_path / f"{FILE_NAME}.new").write_bytes(content)
     (tmp_path / f"{FILE_NAME}.new.wal").write_bytes(content)
     with opened(tmp_path) as checkpoint:
@@ -42,15 +42,15 @@ def test_a_creation_that_was_killed_is_begun_again(tmp_path: Path, content: byte
 def test_a_creation_that_fails_leaves_no_checkpoint(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The file gets its name last: what is there under it is complete."""
+    """The file gets its name last, so a file with this name is complete."""
     monkeypatch.setattr(checkpoint_module, "script", lambda _: "CREATE TABLE checkpoint (a INT);")
     with pytest.raises(CheckpointError):
         Checkpoint.create(tmp_path, version="0", now=NOW)
     assert not (tmp_path / FILE_NAME).exists()
 
 
-def test_create_leaves_what_is_there_alone(tmp_path: Path) -> None:
-    """Recorded answers survive."""
+def test_create_changes_no_existing_checkpoint(tmp_path: Path) -> None:
+    """Recorded attempts remain."""
     with opened(tmp_path) as checkpoint:
         checkpoint.commit({"attempts": [intent(1)]})
     before = (tmp_path / FILE_NAME).read_bytes()
@@ -58,8 +58,8 @@ def test_create_leaves_what_is_there_alone(tmp_path: Path) -> None:
     assert (tmp_path / FILE_NAME).read_bytes() == before
 
 
-def test_a_folder_may_be_called_anything(tmp_path: Path) -> None:
-    """A quote in a path is no SQL."""
+def test_a_folder_may_have_any_name(tmp_path: Path) -> None:
+    """A quote in a path does not become SQL."""
     folder = tmp_path / "o'neil; DROP TABLE x; -- ü"
     folder.mkdir()
     with opened(folder) as checkpoint:
@@ -67,8 +67,8 @@ def test_a_folder_may_be_called_anything(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("content", [b"", b"not a database" * 1000], ids=["empty", "junk"])
-def test_another_kind_of_file_is_refused(tmp_path: Path, content: bytes) -> None:
-    """It is a CheckpointError, and the file stays as it was."""
+def test_a_file_of_another_kind_is_refused(tmp_path: Path, content: bytes) -> None:
+    """The error is a CheckpointError, and the file stays unchanged."""
     (tmp_path / FILE_NAME).write_bytes(content)
     with pytest.raises(CheckpointError, match="checkpoint"):
         Checkpoint(tmp_path)
@@ -77,7 +77,7 @@ def test_another_kind_of_file_is_refused(tmp_path: Path, content: bytes) -> None
 
 
 def test_a_log_of_another_file_is_refused(tmp_path: Path) -> None:
-    """A write-ahead log without its file is never played into a new one."""
+    """A write-ahead log is never applied to a new file."""
     with opened(tmp_path) as checkpoint:
         checkpoint.commit({"attempts": [intent(1)]})
         log = (tmp_path / f"{FILE_NAME}.wal").read_bytes()
@@ -90,14 +90,14 @@ def test_a_log_of_another_file_is_refused(tmp_path: Path) -> None:
 
 
 def set_version(folder: Path, version: int) -> None:
-    """Pretend that another batcher wrote a checkpoint."""
+    """Change the schema version, as if another batcher had written the checkpoint."""
     with opened(folder) as checkpoint:
         checkpoint.execute("UPDATE checkpoint SET schema_version = $version", version=version)
 
 
 @pytest.mark.parametrize("is_read_only", [False, True])
 def test_a_newer_schema_is_refused(tmp_path: Path, is_read_only: bool) -> None:
-    """An older batcher must not guess what a newer one wrote; it leaves no lock behind either."""
+    """An older batcher must not guess the records of a newer one; it leaves no lock."""
     set_version(tmp_path, SCHEMA_VERSION + 1)
     with pytest.raises(CheckpointError, match="newer batcher"):
         Checkpoint(tmp_path, is_read_only=is_read_only)
@@ -113,7 +113,7 @@ STEPS = {
 
 
 def test_migrations_are_applied_in_order(tmp_path: Path) -> None:
-    """Each builds on the one before, and the chain ends where there is no next step."""
+    """Each migration starts from the previous one; the last version has no migration."""
     with opened(tmp_path) as checkpoint:
         checkpoint.commit({"runs": [run()]})
         migrate(checkpoint, 7, STEPS)
@@ -124,7 +124,7 @@ def test_migrations_are_applied_in_order(tmp_path: Path) -> None:
 def test_a_migration_that_fails_changes_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The steps before it stay; its own step is undone whole."""
+    """Earlier migrations remain; the failed one is undone completely."""
     monkeypatch.setattr(checkpoint_module, "SCHEMA_VERSION", 10)
     broken = {**STEPS, 8: "UPDATE runs SET seven = 'lost'; SELECT * FROM nowhere"}
     with opened(tmp_path) as checkpoint:
@@ -136,10 +136,8 @@ def test_a_migration_that_fails_changes_nothing(
         assert checkpoint.rows("SELECT schema_version FROM checkpoint") == [(8,)]
 
 
-def test_opening_migrates_unless_it_only_reads(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The first write access brings an old checkpoint up to date; a reader is told so."""
+def test_opening_for_writing_migrates(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Opening for writing updates an old checkpoint; opening for reading is refused with a hint."""
     set_version(tmp_path, 0)
     step = {0: "ALTER TABLE runs ADD COLUMN zero VARCHAR"}
     monkeypatch.setattr(checkpoint_module, "MIGRATIONS", step)
@@ -163,8 +161,8 @@ UPDATE checkpoint SET schema_version = 1;
 
 
 @pytest.mark.parametrize("back", [TO_THE_FIRST, TO_THE_SECOND], ids=["1", "2"])
-def test_an_older_schema_becomes_todays(tmp_path: Path, back: str) -> None:
-    """A checkpoint as an older batcher left it keeps all that it holds, and gets what is new."""
+def test_an_older_schema_is_updated(tmp_path: Path, back: str) -> None:
+    """A checkpoint of an older batcher keeps its records and gets the new tables and columns."""
     with opened(tmp_path) as checkpoint:
         groups = {"runs": [run()], "attempts": [intent(1), intent(2)], "outcomes": [outcome(1)]}
         checkpoint.commit(groups)
@@ -199,8 +197,8 @@ _COLUMNS = (
         "SET enable_external_access = true",
     ],
 )
-def test_sql_reaches_nothing_but_the_checkpoint(tmp_path: Path, sql: str) -> None:
-    """No file, network, extension or setting, whatever a statement says."""
+def test_sql_can_access_only_the_checkpoint(tmp_path: Path, sql: str) -> None:
+    """No statement can access a file, the network, an extension or a setting."""
     file = tmp_path / "secret.csv"
     file.write_text("a\n1\n")
     with opened(tmp_path) as checkpoint, pytest.raises(CheckpointError):
@@ -209,7 +207,7 @@ def test_sql_reaches_nothing_but_the_checkpoint(tmp_path: Path, sql: str) -> Non
 
 
 def test_sql_sees_no_python_variables(tmp_path: Path) -> None:
-    """A table's name is never that of whatever happens to be in scope."""
+    """A table name never refers to a Python variable."""
     with opened(tmp_path) as checkpoint:
         setting = "SELECT current_setting('python_enable_replacements')"
         assert checkpoint.rows(setting) == [(False,)]
@@ -224,8 +222,8 @@ def test_sql_sees_no_python_variables(tmp_path: Path) -> None:
         pytest.param(intent(2, worst_case_usd=Decimal("1e25")), id="too much money"),
     ],
 )
-def test_a_group_is_stored_whole_or_not_at_all(tmp_path: Path, bad: object) -> None:
-    """One record that cannot be stored takes its group with it, and only that; it is not quoted."""
+def test_a_group_is_stored_completely_or_not_at_all(tmp_path: Path, bad: object) -> None:
+    """A record that cannot be stored fails its group and no other; the error does not quote it."""
     with opened(tmp_path) as checkpoint:
         with pytest.raises(CheckpointError) as caught:
             checkpoint.commit({"runs": [run()], "attempts": [intent(1), bad]})
@@ -235,8 +233,8 @@ def test_a_group_is_stored_whole_or_not_at_all(tmp_path: Path, bad: object) -> N
         assert count(checkpoint, "runs") == count(checkpoint, "attempts") == 1
 
 
-def test_records_come_back_as_they_went_in(tmp_path: Path) -> None:
-    """Microseconds, eighteen decimals, all bytes of a body, and nulls."""
+def test_records_are_read_as_they_were_written(tmp_path: Path) -> None:
+    """Microseconds, eighteen decimals, all bytes of a body, and nulls are kept."""
     body = bytes(range(256)) * 3
     cost = Decimal("12345678901234567890.123456789012345678")
     when = datetime(2026, 11, 22, 12, 0, 0, 1, tzinfo=timezone(timedelta(hours=2)))
@@ -245,7 +243,7 @@ def test_records_come_back_as_they_went_in(tmp_path: Path) -> None:
         checkpoint.commit({"attempts": [intent(7, 9)], "outcomes": [row]})
     with opened(tmp_path, is_read_only=True) as checkpoint:
         (found,) = checkpoint.table("SELECT * FROM outcomes").to_pylist()
-    assert found.pop("fingerprint") == str(UUID(bytes=name(9)))
+    assert found.pop("fingerprint") == str(UUID(bytes=fingerprint_of(9)))
     assert found["ended_at"] == when
     assert found.pop("body_bytes") == len(body)
     assert found == {key: getattr(row, key) for key in found}
@@ -253,13 +251,13 @@ def test_records_come_back_as_they_went_in(tmp_path: Path) -> None:
 
 @given(size=st.integers(0, 5000), times=st.integers(1, 400))
 def test_a_packed_body_is_the_same_body(size: int, times: int) -> None:
-    """Long answers are compressed on their way in and come out byte for byte."""
+    """Long bodies are compressed when written, and read byte for byte."""
     body = random.Random(size).randbytes(size) * times
     assert unpacked(packed(body), len(body)) == body
 
 
-def test_attempt_ids_go_on_where_they_stopped(tmp_path: Path) -> None:
-    """An id is never used twice, outcome or not."""
+def test_attempt_ids_continue_after_reopening(tmp_path: Path) -> None:
+    """An id is never used twice, with or without an outcome."""
     with opened(tmp_path) as checkpoint:
         assert checkpoint.next_attempt_id() == 1
         checkpoint.commit({"attempts": [intent(1), intent(41)]})
@@ -267,8 +265,8 @@ def test_attempt_ids_go_on_where_they_stopped(tmp_path: Path) -> None:
         assert checkpoint.next_attempt_id() == 42
 
 
-def test_origins_are_those_that_gave_final_answers(tmp_path: Path) -> None:
-    """A server that was only tried, or only failed, mixed nothing in."""
+def test_origins_are_the_servers_of_final_outcomes(tmp_path: Path) -> None:
+    """A server without a final outcome does not count."""
     with opened(tmp_path) as checkpoint:
         runs = [run("a", "A"), run("b", "B"), run("c", "C")]
         attempts = [intent(1, run_id="a"), intent(2, run_id="b"), intent(3, run_id="c")]
@@ -277,8 +275,8 @@ def test_origins_are_those_that_gave_final_answers(tmp_path: Path) -> None:
         assert checkpoint.origins() == ["A"]
 
 
-def test_a_checkpoint_shrinks_the_log(tmp_path: Path) -> None:
-    """A small log is left alone, a large one is folded into the file, and nothing is lost."""
+def test_a_large_log_is_folded_into_the_file(tmp_path: Path) -> None:
+    """A small log stays, a large log is folded into the file, and no record is lost."""
     log = tmp_path / f"{FILE_NAME}.wal"
     with opened(tmp_path) as checkpoint:
         checkpoint.commit({"outcomes": [outcome(1)]})
@@ -294,10 +292,10 @@ def test_a_checkpoint_shrinks_the_log(tmp_path: Path) -> None:
         assert count(checkpoint, "outcomes") == 12
 
 
-def test_a_new_log_is_made_durable_by_its_folder(
+def test_the_folder_is_synced_for_a_new_log(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The folder is synced for each new log before its first commit counts, and only then."""
+    """The folder is synced once for each new log, before its first commit counts."""
     with opened(tmp_path) as checkpoint:
         synced: list[Path] = []
         monkeypatch.setattr(checkpoint_module, "sync_folder", synced.append)

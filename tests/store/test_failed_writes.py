@@ -1,4 +1,4 @@
-"""A full disk and a kill: what was acknowledged is there, what was not is not half there."""
+"""A full disk and a kill: acknowledged records are there, and no record is partly there."""
 
 import os
 import signal
@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from records_made import count, opened
+from sample_records import count, opened
 
 from batcher.store.checkpoint import FILE_NAME
 
@@ -16,7 +16,7 @@ FULL = """
 import asyncio, os, resource, sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[2])
-from records_made import NOW, intent, outcome
+from sample_records import NOW, intent, outcome
 from batcher.errors import CheckpointError
 from batcher.store.checkpoint import Checkpoint
 from batcher.store.writer import Writer
@@ -46,7 +46,7 @@ ENDLESS = """
 import asyncio, sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[2])
-from records_made import NOW, intent, outcome
+from sample_records import NOW, intent, outcome
 from batcher.store.checkpoint import Checkpoint
 from batcher.store.writer import Writer
 
@@ -68,8 +68,8 @@ asyncio.run(go())
 """
 
 
-def test_a_full_disk_stops_writing_and_keeps_what_was_committed(tmp_path: Path) -> None:
-    """Every acknowledged record is there, every later write is refused, nothing is half there."""
+def test_a_full_disk_stops_writing_and_keeps_committed_records(tmp_path: Path) -> None:
+    """All acknowledged records are there, and later writes are refused."""
     done = subprocess.run(
         [sys.executable, "-c", FULL, str(tmp_path), str(HERE)],
         capture_output=True,
@@ -88,27 +88,27 @@ def test_a_full_disk_stops_writing_and_keeps_what_was_committed(tmp_path: Path) 
 
 
 @pytest.mark.parametrize("lines", [1, 40, 300])
-def test_a_killed_run_loses_nothing_that_was_acknowledged(tmp_path: Path, lines: int) -> None:
-    """After SIGKILL the checkpoint opens, and every outcome that was said to be stored is."""
+def test_a_killed_run_loses_no_acknowledged_record(tmp_path: Path, lines: int) -> None:
+    """After SIGKILL the checkpoint opens, and all acknowledged outcomes are there."""
     with subprocess.Popen(
         [sys.executable, "-c", ENDLESS, str(tmp_path), str(HERE)], stdout=subprocess.PIPE, text=True
     ) as process:
         assert process.stdout is not None
-        told = [process.stdout.readline() for _ in range(lines)]
+        lines_read = [process.stdout.readline() for _ in range(lines)]
         os.kill(process.pid, signal.SIGKILL)
-        told += process.stdout.read().splitlines(keepends=True)
-    said = {int(line) for line in told if line.endswith("\n")}
+        lines_read += process.stdout.read().splitlines(keepends=True)
+    acknowledged = {int(line) for line in lines_read if line.endswith("\n")}
     with opened(tmp_path) as checkpoint:
         stored = {number for (number,) in checkpoint.rows("SELECT attempt_id FROM outcomes")}
-        assert said <= stored
-        assert len(stored - said) <= 20
+        assert acknowledged <= stored
+        assert len(stored - acknowledged) <= 20
         orphans = "SELECT count(*) FROM outcomes ANTI JOIN attempts USING (attempt_id)"
         assert checkpoint.rows(orphans) == [(0,)]
         assert count(checkpoint, "outcomes") == len(stored)
 
 
-def test_the_checkpoint_is_the_owners_alone(tmp_path: Path) -> None:
-    """Under the run's umask neither the file nor its log can be read by others."""
+def test_only_the_owner_can_read_the_checkpoint(tmp_path: Path) -> None:
+    """With the run's umask other users can read neither the file nor its log."""
     before = os.umask(0o077)
     try:
         with opened(tmp_path) as checkpoint:

@@ -1,4 +1,4 @@
-"""One process holds a job; the next is told who; a dead holder holds nothing."""
+"""One process locks a job; the error names it; the lock of a dead process is free."""
 
 import json
 import os
@@ -31,7 +31,7 @@ sys.stdin.read()
 
 @contextmanager
 def another_holder(folder: Path) -> Iterator["subprocess.Popen[str]"]:
-    """Run a process that holds the lock until its end."""
+    """Run a process that holds the lock until it ends."""
     command = [sys.executable, "-c", HOLD, str(folder)]
     with subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
@@ -44,8 +44,8 @@ def another_holder(folder: Path) -> Iterator["subprocess.Popen[str]"]:
             process.kill()
 
 
-def test_a_second_process_is_told_who_holds_it(tmp_path: Path) -> None:
-    """The error has pid, host and start, and its exit code is 8."""
+def test_the_error_names_the_holder(tmp_path: Path) -> None:
+    """The error has pid, host and start time, and its exit code is 8."""
     with another_holder(tmp_path) as process, pytest.raises(LockedError) as caught:
         Lock(tmp_path, ME)
     host = socket.gethostname()
@@ -54,7 +54,7 @@ def test_a_second_process_is_told_who_holds_it(tmp_path: Path) -> None:
     assert caught.value.exit_code == 8
 
 
-def test_a_killed_holder_holds_nothing(tmp_path: Path) -> None:
+def test_the_lock_of_a_killed_process_is_free(tmp_path: Path) -> None:
     """After SIGKILL the lock is free at once."""
     with another_holder(tmp_path) as process:
         process.send_signal(signal.SIGKILL)
@@ -63,7 +63,7 @@ def test_a_killed_holder_holds_nothing(tmp_path: Path) -> None:
 
 
 def test_the_lock_survives_reading_its_file(tmp_path: Path) -> None:
-    """Opening and closing the lock's file or the checkpoint's does not let anybody in."""
+    """Opening and closing the lock file or the checkpoint does not release the lock."""
     with Lock(tmp_path, ME):
         (tmp_path / "lock").read_bytes()
         (tmp_path / "checkpoint.duckdb").write_bytes(b"")
@@ -72,24 +72,24 @@ def test_the_lock_survives_reading_its_file(tmp_path: Path) -> None:
 
 
 def test_a_released_lock_can_be_taken_again(tmp_path: Path) -> None:
-    """Also when its block ended in an error."""
+    """It can be taken again also after an error in the block."""
     with pytest.raises(ZeroDivisionError), Lock(tmp_path, ME):
         raise ZeroDivisionError
     with Lock(tmp_path, ME):
         pass
 
 
-def test_readers_share_and_keep_writers_out(tmp_path: Path) -> None:
-    """Two may look at once; a run waits for them, and they for a run."""
-    one, other = (Lock(tmp_path, ME, is_shared=True) for _ in range(2))
-    with one, other, pytest.raises(LockedError):
+def test_readers_share_the_lock_and_exclude_a_run(tmp_path: Path) -> None:
+    """Two readers hold it together; a run excludes readers, and readers exclude a run."""
+    first, second = (Lock(tmp_path, ME, is_shared=True) for _ in range(2))
+    with first, second, pytest.raises(LockedError):
         Lock(tmp_path, ME)
     with Lock(tmp_path, ME), pytest.raises(LockedError):
         Lock(tmp_path, ME, is_shared=True)
 
 
 def test_a_lock_without_a_name_is_still_a_lock(tmp_path: Path) -> None:
-    """Whatever stands in the file, the second is refused."""
+    """A second process is refused whatever the lock file contains."""
     for content in (b"", b"junk", b"[]", b'{"pid":1}', b"\xff"):
         with Lock(tmp_path, ME):
             (tmp_path / "lock").write_bytes(content)
@@ -97,8 +97,8 @@ def test_a_lock_without_a_name_is_still_a_lock(tmp_path: Path) -> None:
                 Lock(tmp_path, ME)
 
 
-def test_who_held_it_before_is_not_named(tmp_path: Path) -> None:
-    """A holder that has not yet written itself down is not taken for the one before."""
+def test_an_earlier_holder_is_not_named(tmp_path: Path) -> None:
+    """The error does not name the process of an outdated lock file."""
     with another_holder(tmp_path):
         before = (tmp_path / "lock").read_bytes()
     with Lock(tmp_path, ME):
@@ -108,14 +108,14 @@ def test_who_held_it_before_is_not_named(tmp_path: Path) -> None:
 
 
 def test_a_new_holder_replaces_a_longer_name(tmp_path: Path) -> None:
-    """Nothing of the holder before remains in the file."""
+    """The text of the earlier holder is replaced completely."""
     (tmp_path / "lock").write_text("x" * 4000)
     with Lock(tmp_path, ME), pytest.raises(LockedError, match="since 2026-11-22T10:02"):
         Lock(tmp_path, ME)
 
 
-def test_the_file_is_the_owners_alone(tmp_path: Path) -> None:
-    """Nobody else may read it, whatever the umask."""
+def test_only_the_owner_can_read_the_file(tmp_path: Path) -> None:
+    """Other users cannot read it, whatever the umask."""
     before = os.umask(0)
     try:
         Lock(tmp_path, ME).release()
@@ -125,7 +125,7 @@ def test_the_file_is_the_owners_alone(tmp_path: Path) -> None:
 
 
 def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
-    """It is no LockedError: nobody holds it."""
+    """The error is not a LockedError, because no process holds the lock."""
     with pytest.raises(CheckpointError, match="No such file"):
         Lock(tmp_path / "gone", ME)
 
@@ -166,8 +166,8 @@ for _ in range(rounds):
 
 
 @pytest.mark.parametrize("rounds", [100, pytest.param(1000, marks=pytest.mark.crash)])
-def test_of_two_that_start_together_one_holds_it(tmp_path: Path, rounds: int) -> None:
-    """Two processes that try in the same instant, each round anew: one each time, never two."""
+def test_one_of_two_simultaneous_processes_gets_the_lock(tmp_path: Path, rounds: int) -> None:
+    """In each round two new processes try at the same time, and exactly one gets the lock."""
     command = [sys.executable, "-c", RACE, str(tmp_path), str(rounds)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
     assert done.stdout.split() == ["hl"] * rounds
@@ -195,7 +195,7 @@ def waiting(folder: Path) -> "subprocess.Popen[str]":
 
 
 def test_a_waiting_process_gets_the_lock_when_it_is_free(tmp_path: Path) -> None:
-    """It says once whom it waits for, and holds it after the other has died."""
+    """It names the holder once, and gets the lock after the holder has died."""
     with another_holder(tmp_path) as holder, waiting(tmp_path) as waiter:
         assert waiter.stdout.readline().startswith(f"waiting for process {holder.pid} on ")
         holder.kill()
@@ -204,30 +204,30 @@ def test_a_waiting_process_gets_the_lock_when_it_is_free(tmp_path: Path) -> None
 
 
 def test_a_signal_ends_the_wait(tmp_path: Path) -> None:
-    """Ctrl-C while waiting is not held up by whoever has the lock."""
+    """Ctrl-C ends the wait although another process holds the lock."""
     with another_holder(tmp_path), waiting(tmp_path) as waiter:
         waiter.stdout.readline()
         waiter.send_signal(signal.SIGINT)
         assert "KeyboardInterrupt" in waiter.communicate(timeout=20)[1]
 
 
-def test_a_holder_is_told_from_a_later_process_with_its_pid(tmp_path: Path) -> None:
-    """The start of its process is written down, whatever the process is called."""
-    ours = process_start(os.getpid())
-    assert ours is not None
+def test_a_later_process_with_the_same_pid_is_recognized(tmp_path: Path) -> None:
+    """The lock file has the process's start time; process names do not matter."""
+    own_start = process_start(os.getpid())
+    assert own_start is not None
     with another_holder(tmp_path) as other:
         written = json.loads((tmp_path / "lock").read_text())
-        assert written["process_start"] == process_start(other.pid) > ours
+        assert written["process_start"] == process_start(other.pid) > own_start
     assert process_start(other.pid) is None
     name = tmp_path / "a ) 1 2 (b"
     name.symlink_to("/bin/sleep")
     with subprocess.Popen([name, "60"]) as odd:
-        assert (process_start(odd.pid) or 0) >= ours
+        assert (process_start(odd.pid) or 0) >= own_start
         odd.kill()
 
 
 def test_a_holder_written_by_an_older_batcher_is_named(tmp_path: Path) -> None:
-    """Without a process start it is still pid, host and start."""
+    """The error has pid, host and start time although the process start is missing."""
     with Lock(tmp_path, ME):
         (tmp_path / "lock").write_text(
             '{"pid": 7, "host": "h", "boot_id": "b", "started_at": "then"}'
@@ -238,7 +238,7 @@ def test_a_holder_written_by_an_older_batcher_is_named(tmp_path: Path) -> None:
 
 @pytest.fixture
 def archive(tmp_path: Path) -> Iterator[Path]:
-    """A folder that nobody can write, for root on a disk that is read-only."""
+    """A folder that can be made read-only, also for root."""
     folder = tmp_path / "archive"
     folder.mkdir()
     if os.geteuid():
@@ -252,7 +252,7 @@ def archive(tmp_path: Path) -> Iterator[Path]:
 
 
 def make_read_only(folder: Path) -> None:
-    """From now on nothing can be written there."""
+    """Make a folder read-only."""
     if os.geteuid():
         folder.chmod(0o500)
     else:
@@ -261,7 +261,7 @@ def make_read_only(folder: Path) -> None:
 
 @pytest.mark.parametrize("has_lock", [False, True])
 def test_an_archive_can_be_read(archive: Path, *, has_lock: bool) -> None:
-    """A shared lock needs no writing, and no file where nobody can make one."""
+    """A shared lock writes nothing, and needs no file in a read-only folder."""
     if has_lock:
         Lock(archive, ME).release()
     make_read_only(archive)

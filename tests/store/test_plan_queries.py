@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from plan_model import ALLOWANCE, CASES, COMPARISON, FILES, TOKENS, Case, Model
-from records_made import intent, name, opened, outcome, plan_row
+from sample_records import fingerprint_of, intent, opened, outcome, plan_row
 
 from batcher.store.checkpoint import Checkpoint
 from batcher.store.plans import (
@@ -36,21 +36,21 @@ EXAMPLES = settings(
 
 @pytest.fixture(scope="module")
 def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Checkpoint]:
-    """One checkpoint for all examples; each empties it first."""
-    with opened(tmp_path_factory.mktemp("checkpoint")) as made:
-        yield made
+    """One checkpoint for all examples, which each example empties first."""
+    with opened(tmp_path_factory.mktemp("checkpoint")) as new:
+        yield new
 
 
 @EXAMPLES
 @given(CASES)
 def test_planning(checkpoint: Checkpoint, case: Case) -> None:
-    """Known, shared, bad, skipped, held and to send are what the model says, and add up."""
+    """All counts of the planning line are those of the model, and add up to the items."""
     model = Model(case)
     model.mark_duplicates()
     case.load(checkpoint)
     mark_duplicate_ids(checkpoint, FILES)
     counts = finish_plan(checkpoint, COMPARISON)
-    firsts, still_open, sends = model.firsts(), model.open(), model.to_send()
+    firsts, still_open, sends = model.first_items(), model.open(), model.to_send()
     assert counts.rows == len({record.ordinal for record in case.plan})
     assert counts.items == len(case.plan)
     assert counts.already_answered == len(firsts) - len(still_open)
@@ -59,9 +59,11 @@ def test_planning(checkpoint: Checkpoint, case: Case) -> None:
     assert counts.shared == sum(r.fingerprint is not None for r in model.plan) - len(firsts)
     assert counts.bad == sum(record.status == "errored" for record in model.plan)
     assert counts.skipped == sum(record.status == "skipped" for record in model.plan)
-    assert counts.attempted_before == sum(bool(model.known(r.fingerprint).attempts) for r in sends)
+    assert counts.attempted_before == sum(
+        bool(model.recorded(r.fingerprint).attempts) for r in sends
+    )
     worst = [record.worst_case_usd for record in sends]
-    times = [ALLOWANCE - model.known(record.fingerprint).unknown for record in sends]
+    times = [ALLOWANCE - model.recorded(record.fingerprint).unknown for record in sends]
     if None in worst:
         assert (counts.worst_case_usd, counts.min_worst_case_usd) == (None, None)
     else:
@@ -77,7 +79,7 @@ def test_planning(checkpoint: Checkpoint, case: Case) -> None:
         counts.on_hold,
     )
     assert sum(parts) == counts.items
-    wanted = [(record.item, model.known(record.fingerprint).unknown) for record in sends]
+    wanted = [(record.item, model.recorded(record.fingerprint).unknown) for record in sends]
     found = items_to_send(checkpoint, ALLOWANCE).to_pylist()
     assert sorted((row["item"], row["unknown_attempts"]) for row in found) == wanted
     bad = [r for r in model.plan if r.status == "errored" and r.sample == 0]
@@ -89,11 +91,11 @@ def test_planning(checkpoint: Checkpoint, case: Case) -> None:
 @EXAMPLES
 @given(CASES, st.integers(0, 15), st.integers(0, 15))
 def test_results(checkpoint: Checkpoint, case: Case, first: int, last: int) -> None:
-    """Each item of a stretch has its answer, in order; only the first of a request paid."""
+    """Each item of a chunk has its answer, in order; a request costs its first item only."""
     model = Model(case)
     case.load(checkpoint)
     begin_results(checkpoint)
-    payers = {record.item for record in model.firsts()}
+    payers = {record.item for record in model.first_items()}
     found = read_results(checkpoint, first, last).to_pylist()
     wanted = [record for record in model.plan if first <= record.item <= last]
     assert [row["item"] for row in found] == [record.item for record in wanted]
@@ -103,65 +105,68 @@ def test_results(checkpoint: Checkpoint, case: Case, first: int, last: int) -> N
             assert (row["status"], row["error_type"]) == (status, error_type)
             assert (row["fingerprint"], row["attempt_id"], row["body"]) == (None, None, None)
             continue
-        known = model.known(record.fingerprint)
+        recorded = model.recorded(record.fingerprint)
         assert row["status"] == (None if status == "unsent" else status)
-        assert row["attempt_id"] == getattr(known.shown, "attempt_id", None)
-        assert row["body"] == getattr(known.shown, "body", None)
+        assert row["attempt_id"] == getattr(recorded.shown, "attempt_id", None)
+        assert row["body"] == getattr(recorded.shown, "body", None)
         assert row["fingerprint"] == record.fingerprint.hex()
         assert row["is_shared"] is (record.item not in payers)
-        assert row["is_final"] is (known.final is not None)
-        assert (row["attempts"], row["unknown_attempts"]) == (len(known.attempts), known.unknown)
-        assert row["cost_usd"] == known.cost
+        assert row["is_final"] is (recorded.final is not None)
+        assert (row["attempts"], row["unknown_attempts"]) == (
+            len(recorded.attempts),
+            recorded.unknown,
+        )
+        assert row["cost_usd"] == recorded.cost
         for kind in TOKENS:
-            assert row[kind] == getattr(known.shown, kind, None)
+            assert row[kind] == getattr(recorded.shown, kind, None)
 
 
 @EXAMPLES
 @given(CASES)
 def test_sums(checkpoint: Checkpoint, case: Case) -> None:
-    """Statuses, open items, failures and the bill are those of the model, to the last digit."""
+    """Statuses, open items, failures and costs are exactly those of the model."""
     model = Model(case)
     case.load(checkpoint)
     begin_results(checkpoint)
     endings = [(record, *model.ending(record)) for record in model.plan]
     assert count_statuses(checkpoint) == Counter(status for _, status, _ in endings)
     requests = [record for record in model.plan if record.fingerprint is not None]
-    still_open = [r for r in requests if model.known(r.fingerprint).final is None]
-    sendable = [r for r in still_open if model.known(r.fingerprint).unknown < ALLOWANCE]
+    still_open = [r for r in requests if model.recorded(r.fingerprint).final is None]
+    sendable = [r for r in still_open if model.recorded(r.fingerprint).unknown < ALLOWANCE]
     assert count_open(checkpoint, ALLOWANCE) == len(sendable)
-    firsts = [model.known(record.fingerprint) for record in model.firsts()]
+    firsts = [model.recorded(record.fingerprint) for record in model.first_items()]
     sums = output_totals(checkpoint)
-    assert Decimal(sums["cost_usd"]) == sum((known.cost for known in firsts), Decimal(0))
+    assert Decimal(sums["cost_usd"]) == sum((recorded.cost for recorded in firsts), Decimal(0))
     for kind in TOKENS:
-        assert sums[kind] == sum(getattr(known.shown, kind, 0) or 0 for known in firsts)
+        assert sums[kind] == sum(getattr(recorded.shown, kind, 0) or 0 for recorded in firsts)
     groups = {(g["status"], g["error_type"]): g for g in failures(checkpoint)}
     failed = [ending for ending in endings if ending[1] not in ("succeeded", "skipped")]
     assert set(groups) == {(status, kind) for _, status, kind in failed}
-    payers = {record.item for record in model.firsts()}
+    payers = {record.item for record in model.first_items()}
     for key, group in groups.items():
         members = [record for record, *ending in failed if tuple(ending) == key]
         assert group["rows"] == len(members)
         is_named = members[0].id and key[1] != "client.duplicate_id"
         number = f"row:{members[0].ordinal + 1}"
         assert group["example_id"] == (members[0].id if is_named else number)
-        paid = [model.known(r.fingerprint).cost for r in members if r.item in payers]
+        paid = [model.recorded(r.fingerprint).cost for r in members if r.item in payers]
         assert group["cost_usd"] == sum(paid, Decimal(0))
-        unseen = [model.known(r.fingerprint).unknown_usd for r in members if r.item in payers]
-        assert group["unknown_usd"] == (None if None in unseen else sum(unseen, Decimal(0)))
+        unknown = [model.recorded(r.fingerprint).unknown_usd for r in members if r.item in payers]
+        assert group["unknown_usd"] == (None if None in unknown else sum(unknown, Decimal(0)))
         assert group["is_final"] is all(record not in still_open for record in members)
 
 
 @EXAMPLES
 @given(CASES)
 def test_totals(checkpoint: Checkpoint, case: Case) -> None:
-    """What was billed and what may have been, of one run and of all; plan or no plan."""
+    """Sums of billed and unknown attempts, of one run and of all, are those of the model."""
     case.load(checkpoint)
     for run_id in ("a", "b", None):
         attempts = [a for a in case.attempts if run_id in (None, a.run_id)]
         ids = {attempt.attempt_id for attempt in attempts}
         outcomes = [o for o in case.outcomes if o.attempt_id in ids]
-        clear = {o.attempt_id for o in outcomes if o.billing != "unknown"}
-        unknown = [a for a in attempts if a.attempt_id not in clear]
+        settled = {o.attempt_id for o in outcomes if o.billing != "unknown"}
+        unknown = [a for a in attempts if a.attempt_id not in settled]
         found = totals(checkpoint, run_id)
         assert (found["attempts"], found["outcomes"]) == (len(attempts), len(outcomes))
         assert found["billed"] == sum(o.billing == "billed" for o in outcomes)
@@ -180,21 +185,23 @@ def test_totals(checkpoint: Checkpoint, case: Case) -> None:
 @EXAMPLES
 @given(CASES, st.integers(0, 9))
 def test_the_attempts_of_a_request(checkpoint: Checkpoint, case: Case, number: int) -> None:
-    """All of them, oldest first, with what came of each."""
+    """All attempts are returned, oldest first, with their outcomes."""
     case.load(checkpoint)
-    known = Model(case).known(name(number))
-    found = attempts_of(checkpoint, name(number))
-    assert [row["attempt_id"] for row in found] == [a.attempt_id for a in known.attempts]
-    statuses = {o.attempt_id: o.status for o in known.outcomes}
-    assert [row["status"] for row in found] == [statuses.get(a.attempt_id) for a in known.attempts]
+    recorded = Model(case).recorded(fingerprint_of(number))
+    found = attempts_of(checkpoint, fingerprint_of(number))
+    assert [row["attempt_id"] for row in found] == [a.attempt_id for a in recorded.attempts]
+    statuses = {o.attempt_id: o.status for o in recorded.outcomes}
+    assert [row["status"] for row in found] == [
+        statuses.get(a.attempt_id) for a in recorded.attempts
+    ]
 
 
 @EXAMPLES
 @given(CASES, st.data())
-def test_the_digest_tells_outputs_apart(
+def test_different_outputs_have_different_digests(
     checkpoint: Checkpoint, case: Case, data: st.DataObject
 ) -> None:
-    """It is the same for the same results, and another when one more item has an answer."""
+    """The digest is stable, and changes when one more item has an answer."""
     case.load(checkpoint)
     before = digest(checkpoint)
     assert digest(checkpoint) == before
@@ -207,23 +214,23 @@ def test_the_digest_tells_outputs_apart(
 
 
 def digest(checkpoint: Checkpoint) -> str:
-    """The name of the results as they are now."""
+    """Return the digest of the current results."""
     begin_results(checkpoint)
     return results_digest(checkpoint)
 
 
 def test_an_id_finds_its_items(checkpoint: Checkpoint) -> None:
-    """All samples of the row, and of every row that bears the id."""
+    """All items of all rows with this id are found."""
     rows = [plan_row(0, 1, id="x"), plan_row(1, 2, id="y"), plan_row(2, None, id="x")]
     Case(rows, [], []).load(checkpoint)
     found = find_items(checkpoint, "x")
     assert [row["item"] for row in found] == [0, 2]
-    assert found[0]["fingerprint"] == name(1).hex()
+    assert found[0]["fingerprint"] == fingerprint_of(1).hex()
     assert find_items(checkpoint, "none") == []
 
 
 def test_the_first_final_outcome_is_the_answer(checkpoint: Checkpoint) -> None:
-    """A late answer to an older attempt is paid for, and is no second result."""
+    """A later answer is paid for, too, but does not become a second result."""
     outcomes = [outcome(2, body=b"later"), outcome(1, body=b"first")]
     Case([plan_row(0)], [intent(1), intent(2)], outcomes).load(checkpoint)
     begin_results(checkpoint)
@@ -232,11 +239,11 @@ def test_the_first_final_outcome_is_the_answer(checkpoint: Checkpoint) -> None:
     assert row["cost_usd"] == outcomes[0].cost_usd + outcomes[1].cost_usd
 
 
-def test_a_request_is_held_when_its_allowance_is_used_up(checkpoint: Checkpoint) -> None:
-    """A lost attempt and an unknown one are two: none left of two, one left of three."""
+def test_a_request_is_on_hold_after_too_many_unknown_attempts(checkpoint: Checkpoint) -> None:
+    """An open attempt and an unknown one are two: this reaches a limit of two, not of three."""
     unknown = outcome(2, is_final=False, status="errored", billing="unknown", cost_usd=None)
     Case([plan_row(0)], [intent(1), intent(2)], [unknown]).load(checkpoint)
-    for allowance, (held, to_send) in {1: (1, 0), 2: (1, 0), 3: (0, 1)}.items():
+    for allowance, (on_hold, to_send) in {1: (1, 0), 2: (1, 0), 3: (0, 1)}.items():
         counts = finish_plan(checkpoint, replace(COMPARISON, allowance=allowance))
-        assert (counts.on_hold, counts.to_send) == (held, to_send)
+        assert (counts.on_hold, counts.to_send) == (on_hold, to_send)
         assert items_to_send(checkpoint, allowance).num_rows == to_send

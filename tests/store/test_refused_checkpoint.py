@@ -1,11 +1,11 @@
-"""A checkpoint that is refused stays as it was, byte for byte: its way back must stay open."""
+"""A refused checkpoint stays unchanged, byte for byte, so that the user can restore it."""
 
 import os
 import shutil
 from pathlib import Path
 
 import pytest
-from records_made import count, intent, opened, outcome
+from sample_records import count, intent, opened, outcome
 
 from batcher.errors import CheckpointError
 from batcher.store.checkpoint import FILE_NAME, Checkpoint
@@ -17,7 +17,7 @@ RECORDS = 40
 
 @pytest.fixture
 def killed(tmp_path: Path) -> Path:
-    """The folder of a run that was killed: some records are in the file, most in its log."""
+    """The folder of a killed run: some records are in the file, most are in the log."""
     working, folder = tmp_path / "working", tmp_path / "killed"
     working.mkdir()
     with opened(working) as checkpoint:
@@ -30,12 +30,12 @@ def killed(tmp_path: Path) -> Path:
 
 
 def contents(folder: Path) -> dict[str, bytes]:
-    """Every file of a folder."""
+    """Read all files of a folder."""
     return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
 def refuse(folder: Path, reason: str) -> None:
-    """Have a checkpoint refused as a run would meet it; nothing of it may change."""
+    """Open a checkpoint as a run does; it must be refused and stay unchanged."""
     before = contents(folder)
     with pytest.raises(CheckpointError, match=reason):
         Checkpoint(folder)
@@ -43,8 +43,8 @@ def refuse(folder: Path, reason: str) -> None:
 
 
 @pytest.mark.parametrize("version", [SCHEMA_VERSION, 1], ids=["today's", "older"])
-def test_a_cut_log_can_be_put_back(killed: Path, version: int) -> None:
-    """All records are there again; even an older schema is not touched before it is known whole."""
+def test_a_truncated_log_can_be_restored(killed: Path, version: int) -> None:
+    """All records are there again; an older schema is migrated only after this check."""
     if version == 1:
         make_older(killed)
     whole = (killed / LOG).read_bytes()
@@ -56,7 +56,7 @@ def test_a_cut_log_can_be_put_back(killed: Path, version: int) -> None:
 
 
 def make_older(folder: Path) -> None:
-    """Take from a checkpoint what schema version 2 added; the log goes on."""
+    """Remove the additions of schema version 2 from a checkpoint; keep a log."""
     working = folder.with_name("older")
     with opened(folder) as checkpoint:
         checkpoint.execute("DROP TABLE rows_seen; DROP TABLE replacements")
@@ -69,8 +69,8 @@ def make_older(folder: Path) -> None:
     working.rename(folder)
 
 
-def test_a_newer_schema_is_left_to_the_newer_batcher(killed: Path) -> None:
-    """Its log is not folded into the file either."""
+def test_a_newer_schema_stays_unchanged(killed: Path) -> None:
+    """Its log is not folded into the file."""
     newer = killed.with_name("newer")
     with opened(killed) as checkpoint:
         version = SCHEMA_VERSION + 1
@@ -81,8 +81,8 @@ def test_a_newer_schema_is_left_to_the_newer_batcher(killed: Path) -> None:
     refuse(newer, "newer batcher")
 
 
-def test_a_checkpoint_that_is_accepted_is_folded_on_close(killed: Path) -> None:
-    """The log of a run that ended in order does not stay."""
+def test_an_accepted_log_is_folded_on_close(killed: Path) -> None:
+    """The log does not remain after a normal end."""
     with opened(killed) as checkpoint:
         assert count(checkpoint, "outcomes") == RECORDS
     assert not (killed / LOG).exists()

@@ -1,4 +1,4 @@
-"""What the queries of a retry say, and whose answer counts after it, against a model."""
+"""The queries of a retry, and the answers that count afterwards, compared with a model."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -9,8 +9,8 @@ from typing import Literal
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
-from plan_model import COMPARISON, Case, Known, Model, plans
-from records_made import count, intent, name, opened, outcome, plan_row
+from plan_model import COMPARISON, Case, Model, Recorded, plans
+from sample_records import count, fingerprint_of, intent, opened, outcome, plan_row
 
 from batcher.store.checkpoint import Checkpoint
 from batcher.store.plans import (
@@ -33,114 +33,116 @@ EXAMPLES = settings(
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 
-Ending = Literal["lost", "passing", "succeeded", "truncated"]
+Ending = Literal["open", "transient", "succeeded", "truncated"]
 
 
 @dataclass(frozen=True)
 class Retry:
-    """One retry: what each request becomes in the other form, which rows, and how they end."""
+    """A retry: the variant of each request, the rows to send, and their endings."""
 
-    forms: Sequence[int | None]
+    variants: Sequence[int | None]
     only: list[str]
     endings: list[Ending]
     next_plan: list[PlanRecord] | None
 
 
-ENDINGS = st.sampled_from(["lost", "passing", "succeeded", "truncated", "truncated"])
+ENDINGS = st.sampled_from(["open", "transient", "succeeded", "truncated", "truncated"])
 HISTORIES = st.lists(st.tuples(st.integers(0, 7), ENDINGS), max_size=10)
 RETRIES = st.builds(
     Retry,
-    forms=st.tuples(*[st.sampled_from([None, 1, 2, 8, 8, 9, 9])] * 8),
-    only=st.sampled_from([[], [], [], ["errored"], ["truncated"], ["max_tokens", "e_passing"]]),
+    variants=st.tuples(*[st.sampled_from([None, 1, 2, 8, 8, 9, 9])] * 8),
+    only=st.sampled_from([[], [], [], ["errored"], ["truncated"], ["max_tokens", "e_transient"]]),
     endings=st.lists(ENDINGS, min_size=8, max_size=8),
     next_plan=st.none() | plans(),
 )
 
 
-class Retried(Model):
-    """A model that knows what answers for what."""
+class RetryModel(Model):
+    """A model with replacements of requests."""
 
     def __init__(self, case: Case) -> None:
         super().__init__(case)
         self.replacements: set[tuple[bytes, bytes]] = set()
 
     def payer(self, fingerprint: bytes) -> bytes | None:
-        """The request of the plan that the attempts of a request are counted for."""
-        wanted = [record.fingerprint for record in self.firsts()]
+        """Return the request of the plan that pays for the attempts of a request."""
+        wanted = [record.fingerprint for record in self.first_items()]
         if fingerprint in wanted:
             return fingerprint
         return next((w for w in wanted if (w, fingerprint) in self.replacements), None)
 
-    def known(self, fingerprint: bytes) -> Known:
-        """Find what answers a request: it and what replaced it; and what is counted for it."""
-        forms = {fingerprint} | {new for old, new in self.replacements if old == fingerprint}
+    def recorded(self, fingerprint: bytes) -> Recorded:
+        """Return the attempts that a request pays for, and the outcomes that answer it."""
+        variants = {fingerprint} | {new for old, new in self.replacements if old == fingerprint}
         paid = [a for a in self.case.attempts if self.payer(a.fingerprint) == fingerprint]
-        return Known(paid, [o for o in self.case.outcomes if o.fingerprint in forms])
+        return Recorded(paid, [o for o in self.case.outcomes if o.fingerprint in variants])
 
     def failed(self) -> list[tuple[PlanRecord, str, str | None]]:
-        """The requests that were sent and did not succeed, with error type and status."""
-        found = []
-        for record in self.firsts():
-            known = self.known(record.fingerprint)
-            status = None if known.shown is None else known.shown.status
-            if known.attempts and status != "succeeded":
-                error_type = None if known.shown is None else known.shown.error_type
-                found.append((record, error_type or status or "client.billing_unknown", status))
-        return found
+        """Return the requests that were sent and did not succeed, with error type and status."""
+        failed = []
+        for record in self.first_items():
+            recorded = self.recorded(record.fingerprint)
+            status = None if recorded.shown is None else recorded.shown.status
+            if recorded.attempts and status != "succeeded":
+                error_type = None if recorded.shown is None else recorded.shown.error_type
+                failed.append((record, error_type or status or "client.billing_unknown", status))
+        return failed
 
     def has_succeeded(self, fingerprint: bytes) -> bool:
-        """Whether a request has a success of its own."""
-        mine = [o for o in self.case.outcomes if o.fingerprint == fingerprint]
-        return any(o.is_final and o.status == "succeeded" for o in mine)
+        """Return whether an outcome of this request itself succeeded."""
+        own = [o for o in self.case.outcomes if o.fingerprint == fingerprint]
+        return any(o.is_final and o.status == "succeeded" for o in own)
 
 
-def other_form(model: Retried, retry: Retry) -> list[PlanRecord]:
-    """The plan of the rows in the other form; None is a form that cannot be asked."""
-    made = []
+def variant_of(model: RetryModel, retry: Retry) -> list[PlanRecord]:
+    """Return the plan of the variant; None is a variant without a request."""
+    records = []
     for record in model.plan:
         number = None
         if record.fingerprint is not None:
-            number = retry.forms[int.from_bytes(record.fingerprint, "big")]
+            number = retry.variants[int.from_bytes(record.fingerprint, "big")]
         worst = None if number is None else Decimal(number)
-        made.append(plan_row(record.item, number, ordinal=record.ordinal, worst_case_usd=worst))
-    return made
+        records.append(plan_row(record.item, number, ordinal=record.ordinal, worst_case_usd=worst))
+    return records
 
 
 def plan(checkpoint: Checkpoint, records: list[PlanRecord]) -> None:
-    """Plan some rows."""
+    """Make a plan of some rows."""
     begin_plan(checkpoint)
     add_to_plan(checkpoint, records)
     finish_plan(checkpoint, COMPARISON)
 
 
-def check_answers(checkpoint: Checkpoint, model: Retried) -> None:
-    """Each row has the answer that counts, and the bill has each attempt of the rows once."""
+def check_answers(checkpoint: Checkpoint, model: RetryModel) -> None:
+    """Each row has the answer that counts, and each attempt is billed once."""
     begin_results(checkpoint)
     rows = read_results(checkpoint, 0, 100).to_pylist()
     for row, record in zip(rows, model.plan, strict=True):
         if record.fingerprint is not None:
-            known = model.known(record.fingerprint)
-            assert row["attempt_id"] == getattr(known.shown, "attempt_id", None)
-            assert row["is_final"] is (known.final is not None)
-            assert row["attempts"] == len(known.attempts)
+            recorded = model.recorded(record.fingerprint)
+            assert row["attempt_id"] == getattr(recorded.shown, "attempt_id", None)
+            assert row["is_final"] is (recorded.final is not None)
+            assert row["attempts"] == len(recorded.attempts)
     paid = [o for o in model.case.outcomes if model.payer(o.fingerprint) is not None]
     bill = sum((o.cost_usd for o in paid if o.cost_usd is not None), Decimal(0))
     assert Decimal(output_totals(checkpoint)["cost_usd"]) == bill
     assert sum((r["cost_usd"] for r in rows if r["is_shared"] is False), Decimal(0)) == bill
-    known = [model.known(record.fingerprint) for record in model.firsts()]
-    failed = [one for one in known if getattr(one.shown, "status", None) != "succeeded"]
-    unseen = sum((group["unknown_usd"] for group in failures(checkpoint)), Decimal(0))
-    assert unseen == sum((one.unknown_usd for one in failed), Decimal(0))
+    recorded = [model.recorded(record.fingerprint) for record in model.first_items()]
+    failed = [
+        request for request in recorded if getattr(request.shown, "status", None) != "succeeded"
+    ]
+    unknown = sum((group["unknown_usd"] for group in failures(checkpoint)), Decimal(0))
+    assert unknown == sum((request.unknown_usd for request in failed), Decimal(0))
 
 
-def retry_once(checkpoint: Checkpoint, model: Retried, retry: Retry) -> None:
-    """Retry failed rows in another form, as far as it goes."""
-    others = other_form(model, retry)
-    plan(checkpoint, others)
+def retry_once(checkpoint: Checkpoint, model: RetryModel, retry: Retry) -> None:
+    """Retry the failed rows as a variant."""
+    variants = variant_of(model, retry)
+    plan(checkpoint, variants)
     keep_variant(checkpoint)
     plan(checkpoint, model.plan)
     found = find_retries(checkpoint, retry.only)
-    other = {record.item: record for record in others}
+    other = {record.item: record for record in variants}
     chosen = [
         (record.item, kind, record.fingerprint, other[record.item].fingerprint)
         for record, kind, status in model.failed()
@@ -168,22 +170,24 @@ def retry_once(checkpoint: Checkpoint, model: Retried, retry: Retry) -> None:
     send(checkpoint, model, zip(sends, retry.endings, strict=False))
 
 
-def send(checkpoint: Checkpoint, model: Retried, attempts: Iterable[tuple[bytes, Ending]]) -> None:
-    """Make some attempts, one after the other."""
+def send(
+    checkpoint: Checkpoint, model: RetryModel, attempts: Iterable[tuple[bytes, Ending]]
+) -> None:
+    """Make attempts, one after the other."""
     for attempt_id, (fingerprint, ending) in enumerate(attempts, 1 + len(model.case.attempts)):
         number = int.from_bytes(fingerprint, "big")
-        made = {"attempts": [intent(attempt_id, number)]}
-        if ending != "lost":
-            made["outcomes"] = [ended(attempt_id, number, ending)]
-        checkpoint.commit(made)
-        model.case.attempts.extend(made["attempts"])
-        model.case.outcomes.extend(made.get("outcomes", ()))
+        groups = {"attempts": [intent(attempt_id, number)]}
+        if ending != "open":
+            groups["outcomes"] = [outcome_of(attempt_id, number, ending)]
+        checkpoint.commit(groups)
+        model.case.attempts.extend(groups["attempts"])
+        model.case.outcomes.extend(groups.get("outcomes", ()))
 
 
-def ended(attempt_id: int, number: int, ending: Ending) -> OutcomeRecord:
-    """What came of an attempt that came back; each costs something else."""
-    if ending == "passing":
-        free = {"status": "errored", "error_type": "e_passing", "billing": "free"}
+def outcome_of(attempt_id: int, number: int, ending: Ending) -> OutcomeRecord:
+    """Return the outcome of an attempt; all costs differ."""
+    if ending == "transient":
+        free = {"status": "errored", "error_type": "e_transient", "billing": "free"}
         return outcome(attempt_id, number, is_final=False, cost_usd=Decimal(0), **free)
     error_type = "max_tokens" if ending == "truncated" else None
     cost = Decimal(2) ** attempt_id
@@ -192,28 +196,28 @@ def ended(attempt_id: int, number: int, ending: Ending) -> OutcomeRecord:
 
 @pytest.fixture(scope="module")
 def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Checkpoint]:
-    """One checkpoint for all examples; each empties it first."""
-    with opened(tmp_path_factory.mktemp("checkpoint")) as made:
-        yield made
+    """One checkpoint for all examples, which each example empties first."""
+    with opened(tmp_path_factory.mktemp("checkpoint")) as new:
+        yield new
 
 
 def started(
     checkpoint: Checkpoint, records: list[PlanRecord], history: list[tuple[int, Ending]]
-) -> Retried:
-    """Plan some rows over an emptied checkpoint in which some attempts were made."""
+) -> RetryModel:
+    """Empty the checkpoint, plan some rows, and make some attempts."""
     checkpoint.execute("DELETE FROM replacements")
     case = Case(records, [], [])
     case.load(checkpoint)
     finish_plan(checkpoint, COMPARISON)
-    model = Retried(case)
-    send(checkpoint, model, [(name(number), ending) for number, ending in history])
+    model = RetryModel(case)
+    send(checkpoint, model, [(fingerprint_of(number), ending) for number, ending in history])
     return model
 
 
-def hold(checkpoint: Checkpoint, model: Retried, retries: list[Retry]) -> None:
-    """Failed rows alone are sent, their new answers count from then on, and nothing twice.
+def check_retries(checkpoint: Checkpoint, model: RetryModel, retries: list[Retry]) -> None:
+    """Only failed rows are sent, their new answers count, and nothing counts twice.
 
-    The job may be edited from one retry to the next.
+    The job may be edited between retries.
     """
     for retry in retries:
         retry_once(checkpoint, model, retry)
@@ -233,8 +237,8 @@ def test_retries(
     history: list[tuple[int, Ending]],
     retries: list[Retry],
 ) -> None:
-    """A few sequences of retries."""
-    hold(checkpoint, started(checkpoint, records, history), retries)
+    """The queries and the model agree on a few sequences of retries."""
+    check_retries(checkpoint, started(checkpoint, records, history), retries)
 
 
 @pytest.mark.slow
@@ -246,16 +250,16 @@ def test_more_retries(
     history: list[tuple[int, Ending]],
     retries: list[Retry],
 ) -> None:
-    """Four times as many."""
-    hold(checkpoint, started(checkpoint, records, history), retries)
+    """The queries and the model agree on four times as many sequences."""
+    check_retries(checkpoint, started(checkpoint, records, history), retries)
 
 
-def test_two_forms_of_a_row_may_share_a_replacement(checkpoint: Checkpoint) -> None:
-    """A row that failed, was edited, failed and was retried as before has the answer of that."""
+def test_two_requests_of_a_row_may_share_a_replacement(checkpoint: Checkpoint) -> None:
+    """A row failed, was edited, and failed again: both retries share one replacement."""
     model = started(checkpoint, [plan_row(0, 1)], [(1, "truncated")])
     retry_once(checkpoint, model, Retry((None, 9), [], ["truncated"], None))
     model.plan = [plan_row(0, 2)]
-    send(checkpoint, model, [(name(2), "truncated")])
+    send(checkpoint, model, [(fingerprint_of(2), "truncated")])
     retry_once(checkpoint, model, Retry((None, None, 9), [], ["succeeded"], None))
     plan(checkpoint, model.plan)
     begin_results(checkpoint)
@@ -265,7 +269,7 @@ def test_two_forms_of_a_row_may_share_a_replacement(checkpoint: Checkpoint) -> N
 
 
 def test_two_rows_may_share_a_replacement(checkpoint: Checkpoint) -> None:
-    """Two rows that fail and ask the same in the other form are asked once, and both answered."""
+    """Two failed rows with the same variant send it once, and both get the answer."""
     model = started(
         checkpoint, [plan_row(0, 1), plan_row(1, 2)], [(1, "truncated"), (2, "truncated")]
     )
@@ -278,15 +282,15 @@ def test_two_rows_may_share_a_replacement(checkpoint: Checkpoint) -> None:
 
 
 def test_a_replacement_is_an_answer_to_keep(checkpoint: Checkpoint) -> None:
-    """A row that is answered only in another form keeps that when the prompt is edited."""
+    """A row that only a replacement answered keeps this answer when the prompt changes."""
     checkpoint.execute("DELETE FROM rows_seen")
     model = started(
-        checkpoint, [plan_row(0, 1, id="x", content=name(7))], [(1, "lost"), (1, "lost")]
+        checkpoint, [plan_row(0, 1, id="x", content=fingerprint_of(7))], [(1, "open"), (1, "open")]
     )
     record_rows_seen(checkpoint, COMPARISON)
     retry_once(checkpoint, model, Retry((None, 9), [], ["succeeded"], None))
     begin_plan(checkpoint)
-    add_to_plan(checkpoint, [plan_row(0, 2, id="x", content=name(7))])
+    add_to_plan(checkpoint, [plan_row(0, 2, id="x", content=fingerprint_of(7))])
     redone = finish_plan(checkpoint, COMPARISON).redone
     counts = finish_plan(checkpoint, replace(COMPARISON, keeps_answers=True))
     assert (redone, counts.already_answered, counts.to_send) == (1, 1, 0)

@@ -1,4 +1,4 @@
-"""Which prefixes are worth a mark, against a model in plain Python."""
+"""The prefixes worth marking, compared with a model in plain Python."""
 
 from collections import defaultdict
 from collections.abc import Iterator
@@ -6,32 +6,32 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from records_made import name, opened
+from sample_records import fingerprint_of, opened
 
 from batcher.store.checkpoint import Checkpoint
 from batcher.store.plans import add_prefixes, begin_plan, shared_prefixes
 from batcher.store.records import PrefixRecord
 
-Asked = tuple[int | None, int | None]
+Prefixes = tuple[int | None, int | None]
 """The numbers of an item's two prefixes."""
 
 
 @pytest.fixture(scope="module")
 def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Checkpoint]:
-    """One checkpoint for all examples; each begins its own plan."""
-    with opened(tmp_path_factory.mktemp("checkpoint")) as made:
-        yield made
+    """One checkpoint for all examples; each example makes its own plan."""
+    with opened(tmp_path_factory.mktemp("checkpoint")) as new:
+        yield new
 
 
 def model(
-    items: list[Asked], sent: list[int], min_uses: int, window: int
+    items: list[Prefixes], sent: list[int], min_uses: int, window: int
 ) -> tuple[dict[int, int], int, int]:
-    """The levels of each item, the number of groups, and the widest of them."""
+    """Return the levels of each item, the number of groups, and the largest distance in a group."""
     uses: dict[tuple[int, int], list[int]] = defaultdict(list)
     for number, item in enumerate(sorted(sent)):
-        for at, prefix in enumerate(items[item]):
+        for index, prefix in enumerate(items[item]):
             if prefix is not None:
-                uses[at + 1, prefix].append(number)
+                uses[index + 1, prefix].append(number)
     worthy = {
         key: numbers[-1] - numbers[0]
         for key, numbers in uses.items()
@@ -39,7 +39,7 @@ def model(
     }
     levels, groups = {}, {}
     for item in sent:
-        keys = [(at + 1, prefix) for at, prefix in enumerate(items[item])]
+        keys = [(index + 1, prefix) for index, prefix in enumerate(items[item])]
         found = [key for key in keys if key in worthy]
         if found:
             levels[item] = sum(level for level, _ in found)
@@ -56,17 +56,17 @@ def model(
     st.integers(2, 3),
     st.integers(1, 5),
 )
-def test_what_is_used_often_and_near_enough_is_marked(
-    checkpoint: Checkpoint, items: list[Asked], sent: set[int], min_uses: int, window: int
+def test_prefixes_used_often_and_close_together_are_marked(
+    checkpoint: Checkpoint, items: list[Prefixes], sent: set[int], min_uses: int, window: int
 ) -> None:
-    """Only what is to be sent counts, each level by itself."""
+    """Only items to send count, and each level separately."""
     begin_plan(checkpoint)
     add_prefixes(
         checkpoint,
         [
-            PrefixRecord(item, at + 1, name(100 * at + prefix))
+            PrefixRecord(item, index + 1, fingerprint_of(100 * index + prefix))
             for item, prefixes in enumerate(items)
-            for at, prefix in enumerate(prefixes)
+            for index, prefix in enumerate(prefixes)
             if prefix is not None
         ],
     )
@@ -77,8 +77,8 @@ def test_what_is_used_often_and_near_enough_is_marked(
 
 
 def test_a_new_plan_begins_without_prefixes(checkpoint: Checkpoint) -> None:
-    """Those of an earlier one are gone."""
+    """The prefixes of an earlier plan do not remain."""
     begin_plan(checkpoint)
-    add_prefixes(checkpoint, [PrefixRecord(item, 1, name(1)) for item in range(3)])
+    add_prefixes(checkpoint, [PrefixRecord(item, 1, fingerprint_of(1)) for item in range(3)])
     begin_plan(checkpoint)
     assert shared_prefixes(checkpoint, [0, 1, 2], min_uses=2, window=9).groups == 0

@@ -1,11 +1,11 @@
-"""The watermark: a checkpoint that lost records is never taken for a whole one."""
+"""The watermark: a checkpoint that lost records is always recognized."""
 
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from records_made import NOW, intent, opened, outcome
+from sample_records import NOW, intent, opened, outcome
 
 from batcher.errors import CheckpointError
 from batcher.store.checkpoint import FILE_NAME, Checkpoint
@@ -15,7 +15,7 @@ WAL = f"{FILE_NAME}.wal"
 
 
 def fill(folder: Path, groups: int = 5) -> None:
-    """Record some attempts as a run that was killed leaves them: in the log alone."""
+    """Record attempts as a killed run leaves them: only in the log."""
     with opened(folder) as checkpoint:
         for number in range(1, groups + 1):
             checkpoint.commit({"attempts": [intent(number)], "outcomes": [outcome(number)]})
@@ -26,7 +26,7 @@ def fill(folder: Path, groups: int = 5) -> None:
 
 
 def test_each_commit_is_counted(tmp_path: Path) -> None:
-    """In memory and beside the file, whoever opens it next."""
+    """The number is kept in memory and beside the file, also after reopening."""
     with opened(tmp_path) as checkpoint:
         assert checkpoint.records == Watermark(tmp_path).read() == 0
         checkpoint.commit({"attempts": [intent(1), intent(2)], "outcomes": [outcome(1)]})
@@ -38,7 +38,7 @@ def test_each_commit_is_counted(tmp_path: Path) -> None:
 
 
 def test_a_missing_log_is_noticed(tmp_path: Path) -> None:
-    """DuckDB itself opens what is left without a word."""
+    """DuckDB itself opens the rest without an error."""
     fill(tmp_path)
     (tmp_path / WAL).unlink()
     for is_read_only in (False, True):
@@ -47,8 +47,8 @@ def test_a_missing_log_is_noticed(tmp_path: Path) -> None:
         assert "doctor" in str(caught.value.hint)
 
 
-def test_a_log_that_was_cut_is_noticed_wherever_it_was_cut(tmp_path: Path) -> None:
-    """One group less is enough."""
+def test_a_truncated_log_is_noticed_at_any_length(tmp_path: Path) -> None:
+    """One missing group is enough."""
     fill(tmp_path)
     log = (tmp_path / WAL).read_bytes()
     for size in range(0, len(log), max(1, len(log) // 40)):
@@ -59,8 +59,8 @@ def test_a_log_that_was_cut_is_noticed_wherever_it_was_cut(tmp_path: Path) -> No
     Checkpoint(tmp_path).close()
 
 
-def test_a_lost_checkpoint_is_not_begun_anew(tmp_path: Path) -> None:
-    """Its answers were paid for; only whoever moves the folder away pays again."""
+def test_a_missing_checkpoint_is_not_created_again(tmp_path: Path) -> None:
+    """Its responses were paid for; to pay again, the user must move the folder away."""
     fill(tmp_path)
     (tmp_path / FILE_NAME).unlink()
     with pytest.raises(CheckpointError, match="had 10 records"):
@@ -68,8 +68,8 @@ def test_a_lost_checkpoint_is_not_begun_anew(tmp_path: Path) -> None:
     assert not (tmp_path / FILE_NAME).exists()
 
 
-def test_a_watermark_that_lags_catches_up(tmp_path: Path) -> None:
-    """A power cut may lose its last writes; without one there is nothing to hold against."""
+def test_an_outdated_watermark_is_updated(tmp_path: Path) -> None:
+    """A power cut may lose its last writes; without a watermark nothing is compared."""
     fill(tmp_path)
     Watermark(tmp_path).path.unlink()
     with opened(tmp_path) as checkpoint:
@@ -77,10 +77,10 @@ def test_a_watermark_that_lags_catches_up(tmp_path: Path) -> None:
 
 
 @given(st.lists(st.integers(0, 10**15), min_size=2), st.integers(0, 40), st.binary(max_size=40))
-def test_a_torn_write_never_claims_too_much(
+def test_an_interrupted_write_never_claims_too_much(
     tmp_path_factory: pytest.TempPathFactory, numbers: list[int], kept: int, junk: bytes
 ) -> None:
-    """What is read after a write was torn is the number before it or after it."""
+    """After an interrupted write the number is the one before or after it."""
     watermark = Watermark(tmp_path_factory.mktemp("mark"))
     *before, last = sorted(numbers)
     for number in before:
@@ -88,8 +88,8 @@ def test_a_torn_write_never_claims_too_much(
     old = watermark.path.read_bytes().ljust(1024, b"\0")
     watermark.write(last)
     new = watermark.path.read_bytes().ljust(1024, b"\0")
-    at = next((i for i, pair in enumerate(zip(old, new, strict=False)) if pair[0] != pair[1]), 0)
-    torn = new[: at + kept] + old[at + kept :]
+    start = next((i for i, pair in enumerate(zip(old, new, strict=False)) if pair[0] != pair[1]), 0)
+    torn = new[: start + kept] + old[start + kept :]
     watermark.path.write_bytes(torn)
     assert watermark.read() in (before[-1], last)
     watermark.path.write_bytes(junk)

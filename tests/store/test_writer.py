@@ -1,4 +1,4 @@
-"""The writer: done means on the disk, groups share a commit, a failure keeps what came back."""
+"""The writer: done means on the disk, groups share a commit, outcomes survive a failed write."""
 
 import asyncio
 import threading
@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from records_made import NOW, count, intent, opened, outcome
+from sample_records import NOW, count, intent, opened, outcome
 
 from batcher.errors import CheckpointError
 from batcher.store.checkpoint import FILE_NAME, Checkpoint
@@ -26,20 +26,20 @@ def writer(tmp_path: Path) -> Iterator[Writer]:
 
 @pytest.fixture
 def groups(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, int]]:
-    """How many records of each table every commit had."""
-    seen: list[dict[str, int]] = []
+    """The number of records of each table, for every commit."""
+    commits: list[dict[str, int]] = []
     commit = Checkpoint.commit
 
     def counted(self: Checkpoint, tables: Any) -> None:
-        seen.append({table: len(records) for table, records in tables.items()})
+        commits.append({table: len(records) for table, records in tables.items()})
         commit(self, tables)
 
     monkeypatch.setattr(Checkpoint, "commit", counted)
-    return seen
+    return commits
 
 
 def test_done_means_committed(writer: Writer, monkeypatch: pytest.MonkeyPatch) -> None:
-    """While the commit has not returned no future is done, however long it takes."""
+    """No future is done before the commit has returned, however long it takes."""
     begun, let_go = threading.Event(), threading.Event()
     commit = Checkpoint.commit
 
@@ -65,7 +65,7 @@ def test_done_means_committed(writer: Writer, monkeypatch: pytest.MonkeyPatch) -
 def test_records_that_arrive_together_share_a_commit(
     writer: Writer, groups: list[dict[str, int]]
 ) -> None:
-    """A thousand at once take few commits of at most 64, and every one is stored once."""
+    """A thousand records take few commits of at most 64 records; each record is stored once."""
 
     async def add() -> None:
         await asyncio.gather(*(writer.add("attempts", intent(n)) for n in range(1000)))
@@ -78,8 +78,8 @@ def test_records_that_arrive_together_share_a_commit(
     assert rows == [(1000, 1000)]
 
 
-def test_a_lonely_record_does_not_wait_long(writer: Writer) -> None:
-    """A group is closed after 10 ms; the promise is at most 200."""
+def test_a_single_record_does_not_wait_long(writer: Writer) -> None:
+    """A group is closed after 10 ms; at most 200 ms are promised."""
 
     async def add() -> float:
         await writer.add("attempts", intent(1))
@@ -94,7 +94,7 @@ def test_a_lonely_record_does_not_wait_long(writer: Writer) -> None:
 
 
 def test_intents_and_outcomes_share_a_group(writer: Writer, groups: list[dict[str, int]]) -> None:
-    """Intents committed with outcomes cost no sync of their own."""
+    """Attempts that are committed with outcomes need no separate sync."""
 
     async def add() -> None:
         await asyncio.gather(
@@ -108,7 +108,7 @@ def test_intents_and_outcomes_share_a_group(writer: Writer, groups: list[dict[st
 
 
 def test_a_call_sees_what_was_added_before_it(writer: Writer) -> None:
-    """Calls and additions are done in the order they came."""
+    """Calls and additions are processed in order."""
 
     async def add() -> None:
         for n in range(5):
@@ -118,8 +118,8 @@ def test_a_call_sees_what_was_added_before_it(writer: Writer) -> None:
     asyncio.run(add())
 
 
-def test_a_call_raises_where_it_was_made(writer: Writer) -> None:
-    """An error in a call is its caller's, and the writer goes on."""
+def test_an_error_in_a_call_is_raised_to_its_caller(writer: Writer) -> None:
+    """The caller gets the error, and the writer continues."""
     with pytest.raises(ZeroDivisionError):
         writer.call(lambda _: 1 // 0)
     with pytest.raises(CheckpointError):
@@ -128,7 +128,7 @@ def test_a_call_raises_where_it_was_made(writer: Writer) -> None:
 
 
 def test_close_writes_what_is_left(tmp_path: Path) -> None:
-    """Nothing added before ``close`` is lost, awaited or not."""
+    """No record added before ``close`` is lost, even if nobody waits for it."""
     Checkpoint.create(tmp_path, version="0", now=NOW)
     writer = Writer(tmp_path)
 
@@ -143,36 +143,36 @@ def test_close_writes_what_is_left(tmp_path: Path) -> None:
 
 
 def test_a_checkpoint_that_cannot_be_opened(tmp_path: Path) -> None:
-    """The error comes out of the constructor."""
+    """The constructor raises the error."""
     (tmp_path / FILE_NAME).write_bytes(b"junk" * 1000)
     with pytest.raises(CheckpointError):
         Writer(tmp_path)
 
 
-def fails(where: Any, name: str, error: Exception) -> None:
-    """Let one method raise from now on."""
+def make_fail(target: Any, name: str, error: Exception) -> None:
+    """Make a method raise an error from now on."""
 
     def fail(*_: Any) -> None:
         raise error
 
-    where.setattr(name, fail)
+    target.setattr(name, fail)
 
 
 FAILING = {
     "a record": lambda _: [intent(7, model="\ud800")],
-    "the commit": lambda patch: fails(
+    "the commit": lambda patch: make_fail(
         patch, "batcher.store.checkpoint.Checkpoint.append", CheckpointError("broken")
     ),
 }
 
 
-@pytest.mark.parametrize("what", FAILING)
-def test_a_failure_is_for_ever(writer: Writer, tmp_path: Path, what: str) -> None:
-    """Once a write has failed no attempt is recorded any more, and nothing hangs."""
+@pytest.mark.parametrize("failing", FAILING)
+def test_a_failure_is_permanent(writer: Writer, tmp_path: Path, failing: str) -> None:
+    """After a failed write no attempt is recorded any more, and no future waits forever."""
     stop = pytest.MonkeyPatch()
 
     async def add() -> list[Any]:
-        bad = FAILING[what](stop) or [intent(7)]
+        bad = FAILING[failing](stop) or [intent(7)]
         first = await asyncio.gather(
             *(writer.add("attempts", r) for r in bad), return_exceptions=True
         )
@@ -189,7 +189,7 @@ def test_a_failure_is_for_ever(writer: Writer, tmp_path: Path, what: str) -> Non
 
 
 def fill_up(patch: pytest.MonkeyPatch, *, is_written: bool) -> None:
-    """Let the next commit say that the disk is full, whether it has written or not."""
+    """Make the next commit report a full disk, whether it has written or not."""
     commit = Checkpoint.commit
 
     def full(self: Checkpoint, tables: Any) -> None:
@@ -202,10 +202,10 @@ def fill_up(patch: pytest.MonkeyPatch, *, is_written: bool) -> None:
 
 
 @pytest.mark.parametrize("is_written", [False, True])
-def test_what_came_back_is_kept_on_a_full_disk(
+def test_outcomes_are_written_on_a_full_disk(
     writer: Writer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, is_written: bool
 ) -> None:
-    """The ballast makes room: outcomes are written, once each; attempts are not, none leaves."""
+    """The ballast frees space: each outcome is written once; attempts are not written."""
 
     async def add() -> list[Any]:
         adding = [writer.add("attempts", intent(1)), writer.add("outcomes", outcome(2))]
@@ -228,8 +228,8 @@ def test_what_came_back_is_kept_on_a_full_disk(
     ]
 
 
-def test_one_answer_that_cannot_be_written_takes_no_other_along(writer: Writer) -> None:
-    """Of a group that failed each record is tried by itself."""
+def test_an_outcome_that_cannot_be_written_affects_no_other(writer: Writer) -> None:
+    """Each record of a failed group is written separately."""
 
     async def add() -> list[Any]:
         records = [outcome(1), outcome(2, error_message="\ud800"), outcome(3)]
@@ -240,10 +240,10 @@ def test_one_answer_that_cannot_be_written_takes_no_other_along(writer: Writer) 
     assert writer.call(count, "outcomes") == 2
 
 
-def test_what_may_be_written_is_not_written_twice(
+def test_a_doubtful_group_is_not_written_twice(
     writer: Writer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A commit that cannot be made sure of is said to have failed, and left as it is."""
+    """A commit with an uncertain result counts as failed, and is not repeated."""
     execute = Checkpoint.execute
 
     def fail(self: Checkpoint, sql: str, **parameters: Any) -> None:
@@ -262,13 +262,13 @@ def test_what_may_be_written_is_not_written_twice(
     assert writer.call(count, "outcomes") == 1
 
 
-def test_a_folded_log_that_fails_loses_nothing(
+def test_a_failed_fold_of_the_log_loses_nothing(
     writer: Writer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The commits before it stand, outcomes go on being written."""
+    """Earlier commits remain, and outcomes are still written."""
 
     async def add() -> list[Any]:
-        fails(monkeypatch, "batcher.store.checkpoint.Checkpoint.checkpoint_if_due", FULL)
+        make_fail(monkeypatch, "batcher.store.checkpoint.Checkpoint.checkpoint_if_due", FULL)
         first = await asyncio.gather(writer.add("attempts", intent(1)))
         writer.call(lambda _: None)
         adding = [writer.add("outcomes", outcome(1)), writer.add("attempts", intent(2))]
@@ -282,8 +282,8 @@ def test_a_folded_log_that_fails_loses_nothing(
 FULL = CheckpointError("Could not write file: No space left on device")
 
 
-def test_a_waiter_that_gave_up_harms_nobody(writer: Writer) -> None:
-    """A cancelled future's record is stored all the same, and its neighbours' futures are done."""
+def test_a_cancelled_future_affects_no_other(writer: Writer) -> None:
+    """The record of a cancelled future is stored, and the other futures are done."""
 
     async def add() -> None:
         first, second = (writer.add("attempts", intent(n)) for n in (1, 2))

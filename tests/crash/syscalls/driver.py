@@ -18,7 +18,7 @@ from decimal import Decimal
 from itertools import accumulate
 from pathlib import Path
 
-from records_made import NOW, intent, outcome
+from sample_records import NOW, intent, outcome
 
 from batcher.errors import BatcherError
 from batcher.store import checkpoint as checkpoint_module

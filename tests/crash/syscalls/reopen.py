@@ -26,7 +26,7 @@ from typing import Any
 from uuid import UUID
 
 from driver import COMMITS, fill, records
-from records_made import NOW
+from sample_records import NOW
 
 from batcher.errors import BatcherError, CheckpointError
 from batcher.store.checkpoint import FILE_NAME, Checkpoint

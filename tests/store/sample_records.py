@@ -1,4 +1,4 @@
-"""Records for the checkpoint, with only what a test cares about said."""
+"""Records for the checkpoint; a test sets only the fields that it is about."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,23 +14,23 @@ NOW = datetime(2026, 11, 22, 10, 0, 0, 123456, tzinfo=UTC)
 
 
 def run(run_id: str = "run", origin: str = "https://api.anthropic.com") -> RunStart:
-    """A run that begins."""
+    """The start of a run."""
     return RunStart(run_id, NOW, 1, "host", "boot", "0", origin, "digest", "2026-11-22")
 
 
-def name(number: int) -> bytes:
-    """A fingerprint."""
+def fingerprint_of(number: int) -> bytes:
+    """A fingerprint, made from a number."""
     return number.to_bytes(16, "big")
 
 
 def intent(attempt_id: int, fingerprint: int = 1, **changes: Any) -> Intent:
-    """An attempt about to be sent."""
+    """The record of an attempt; its worst case is 1 USD by default."""
     fields = {"run_id": "run", "model": "m", "sent_at": NOW, "worst_case_usd": Decimal(1)}
-    return Intent(attempt_id, name(fingerprint), **(fields | changes))
+    return Intent(attempt_id, fingerprint_of(fingerprint), **(fields | changes))
 
 
 def outcome(attempt_id: int, fingerprint: int = 1, **changes: Any) -> OutcomeRecord:
-    """What came of it: a good answer, when nothing else is said."""
+    """The outcome of an attempt; a good answer by default."""
     fields: dict[str, Any] = {
         "is_final": True,
         "status": "succeeded",
@@ -43,33 +43,33 @@ def outcome(attempt_id: int, fingerprint: int = 1, **changes: Any) -> OutcomeRec
         "ended_at": NOW,
         "body": b"{}",
     }
-    unsaid = set(OutcomeRecord.__dataclass_fields__) - {"attempt_id", "fingerprint"}
+    unset = set(OutcomeRecord.__dataclass_fields__) - {"attempt_id", "fingerprint"}
     return OutcomeRecord(
-        attempt_id, name(fingerprint), **(dict.fromkeys(unsaid) | fields | changes)
+        attempt_id, fingerprint_of(fingerprint), **(dict.fromkeys(unset) | fields | changes)
     )
 
 
 def plan_row(item: int, fingerprint: int | None = 1, **changes: Any) -> PlanRecord:
-    """One answer asked for, of a row that has one."""
+    """An item of the plan; a bad row without a request when ``fingerprint`` is None."""
     fields: dict[str, Any] = {
         "ordinal": item,
         "sample": 0,
         "file": 0,
         "line": item + 1,
         "id": None,
-        "content": None if fingerprint is None else name(fingerprint),
+        "content": None if fingerprint is None else fingerprint_of(fingerprint),
         "worst_case_usd": None if fingerprint is None else Decimal(1),
         "status": None if fingerprint is not None else "errored",
         "error_type": None if fingerprint is not None else "client.bad_row",
-        "reason": None if fingerprint is not None else "why",
+        "reason": None if fingerprint is not None else "the reason",
     }
-    named = None if fingerprint is None else name(fingerprint)
-    return PlanRecord(item, fingerprint=named, **(fields | changes))
+    request = None if fingerprint is None else fingerprint_of(fingerprint)
+    return PlanRecord(item, fingerprint=request, **(fields | changes))
 
 
 @contextmanager
 def opened(folder: Path, **options: Any) -> Iterator[Checkpoint]:
-    """A folder's checkpoint, made when it is not there."""
+    """Open a folder's checkpoint; create it first if it does not exist."""
     Checkpoint.create(folder, version="0", now=NOW)
     checkpoint = Checkpoint(folder, **options)
     try:
@@ -79,6 +79,6 @@ def opened(folder: Path, **options: Any) -> Iterator[Checkpoint]:
 
 
 def count(checkpoint: Checkpoint, table: str) -> int:
-    """How many rows a table has."""
+    """Count the rows of a table."""
     ((number,),) = checkpoint.rows(f"SELECT count(*) FROM {table}")
     return int(number)
