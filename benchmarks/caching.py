@@ -80,7 +80,7 @@ class Figures:
 
 
 def text(rng: random.Random, size: int) -> str:
-    """Make plausible words of so many bytes."""
+    """Return plausible words with the given number of bytes."""
     syllables = ["ka", "ro", "mi", "ten", "sul", "ar", "ben", "dor", "li", "vex"]
     words: list[str] = []
     while sum(map(len, words)) + len(words) < size:

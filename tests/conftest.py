@@ -11,8 +11,8 @@ from hypothesis import settings
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
 
-# Whoever starts the tests in the background may have had these ignored; the commands that the
-# tests start would inherit that, and rightly not heed a signal they were told to ignore.
+# A shell that starts the tests in the background may ignore these signals. The commands that the
+# tests start would inherit that and ignore them too.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
 

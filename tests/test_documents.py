@@ -7,6 +7,7 @@ import sys
 import tomllib
 from pathlib import Path
 
+import jsonschema
 import pytest
 
 from batcher import __version__
@@ -115,6 +116,17 @@ def test_the_job_file_page_shows_the_quickstart() -> None:
     """The example of the job file is the ready job, without its comments."""
     shown = re.search(r"```toml\n(.*?)```", text_of("docs/job-file.md"), re.DOTALL)
     assert tomllib.loads(shown[1]) == tomllib.loads(text_of("jobs/quickstart/job.toml"))
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_examples_of_job_files_are_valid(path: Path) -> None:
+    """Each TOML example has only keys and values that a job file can have."""
+    schema = job_schema()
+    for example in re.findall(r"```toml\n(.*?)```", path.read_text("utf-8"), re.DOTALL):
+        for name, section in tomllib.loads(example).items():
+            definition = schema["$defs"][schema["properties"][name]["$ref"].rpartition("/")[2]]
+            part = {**definition, "required": [], "$defs": schema["$defs"]}
+            jsonschema.validate(section, part)
 
 
 def test_the_changelog_names_this_version() -> None:

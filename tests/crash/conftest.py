@@ -26,7 +26,7 @@ def launcher() -> Iterator[Launcher]:
 def whole(
     tmp_path_factory: pytest.TempPathFactory, launcher: Launcher
 ) -> Callable[[int], pa.Table]:
-    """The output of so many rows when nothing happens."""
+    """The output of a run of ``rows`` rows that nothing disturbs."""
 
     @cache
     def output(rows: int) -> pa.Table:

@@ -69,7 +69,7 @@ class CrashedJob:
         self._launcher = launcher
         self._ledger = folder / "ledger.jsonl"
         self._server = Server("--ledger", str(self._ledger), "--latency", str(latency))
-        self._log = folder / "said.txt"
+        self._log = folder / "output.txt"
         self._starts: list[float] = []
         self._seen = Snapshot()
         self._outputs: set[int] = set()
@@ -85,7 +85,7 @@ class CrashedJob:
     def write(
         self, rows: int, output: str = "out.parquet", *, concurrency: int = CONCURRENCY
     ) -> None:
-        """Write an input of so many rows and its job file."""
+        """Write an input with ``rows`` rows and its job file."""
         self.tally.rows, self.tally.window = rows, concurrency + GROUP_RECORDS
         self.job.output = self.job.folder / output
         pq.write_table(pa.table({"n": range(rows)}), self.job.folder / "rows.parquet")
@@ -106,11 +106,11 @@ class CrashedJob:
         self._launcher.start(["run", str(self.job.path), "--yes"], self._log, trap)
 
     def has_ended(self, timeout_s: float) -> bool:
-        """Whether the run has ended, now or within so many seconds."""
+        """Whether the run ends within ``seconds``; 0 looks once."""
         return self._launcher.has_ended(timeout_s)
 
     def answered(self) -> Iterator[int]:
-        """Count the requests that the simulator has done with, each time anew."""
+        """Count the requests that the simulator has finished so far."""
         lines = 0
         with self._ledger.open("rb") as ledger:
             while True:
@@ -121,9 +121,9 @@ class CrashedJob:
         """Run until the run kills itself at a point, which it must come to."""
         self.start((point.name, number, delay_s, terminate_at))
         code = self._launcher.exit_code()
-        said = self._log.read_text().splitlines()
-        assert code == -signal.SIGKILL, [point.name, code, *said[-12:]]
-        assert said[-1] == f"killed  {point.name}", said[-12:]
+        lines = self._log.read_text().splitlines()
+        assert code == -signal.SIGKILL, [point.name, code, *lines[-12:]]
+        assert lines[-1] == f"killed  {point.name}", lines[-12:]
         self.look()
 
     def kill(self) -> None:

@@ -76,7 +76,7 @@ class WatchedConnection:
 def set_trap(name: str, number: int, delay_s: float, terminate_at: int = 1) -> None:
     """Put a trap into batcher; raises AttributeError when the point is no longer there.
 
-    In the stage ``shutdown`` a SIGTERM comes first, after so many commits with answers.
+    In the stage ``shutdown`` a SIGTERM comes first, after the given number of commits with answers.
     """
     point = next(point for point in POINTS if point.name == name)
     trap = Trap(point, number, delay_s)
@@ -144,8 +144,8 @@ def serve() -> None:
 
 def _stand_alone(log: str) -> None:
     """Give a forked run streams of its own."""
-    with Path(log).open("ab") as said, Path(os.devnull).open("rb") as nothing:
-        for number, file in ((0, nothing), (1, said), (2, said)):
+    with Path(log).open("ab") as output, Path(os.devnull).open("rb") as nothing:
+        for number, file in ((0, nothing), (1, output), (2, output)):
             os.dup2(file.fileno(), number)
 
 

@@ -13,7 +13,7 @@ _SPARE_KILLS = 3
 
 
 def kill_at_random(crashed: CrashedJob, kills: int, chance: random.Random) -> None:
-    """Kill the job so many times, with about as many answers from each to the next.
+    """Kill the job a number of times, with about equal numbers of answers in between.
 
     Nine in ten kills come a random number of answers after the run's first, and a random instant
     of up to 20 ms later; the others at any time between the start and the first answer.
@@ -36,6 +36,6 @@ def kill_at_random(crashed: CrashedJob, kills: int, chance: random.Random) -> No
 
 
 def _wait(crashed: CrashedJob, answered: Iterator[int], count: int) -> None:
-    """Return when so many requests were answered."""
+    """Return when the given number of requests is answered."""
     while next(answered) < count:
         assert not crashed.has_ended(_POLL_S), "the run ended before its kill"

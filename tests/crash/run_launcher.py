@@ -42,7 +42,7 @@ class Launcher:
             os.kill(self._pid, signal.SIGKILL)  # at worst a zombie: the id is still its own
 
     def has_ended(self, timeout_s: float) -> bool:
-        """Whether the run has ended, now or within so many seconds."""
+        """Whether the run ends within ``seconds``; 0 looks once."""
         return bool(select.select([self._process.stdout], [], [], timeout_s)[0])
 
     def exit_code(self) -> int:

@@ -43,7 +43,7 @@ def test_a_thousand_kills_lose_nothing(
 ) -> None:
     """After 1,000 kills in 100,000 rows, in four jobs, every promise holds.
 
-    Four, because each start plans the whole input anew: for one job that would take hours.
+    Four, because each start plans the whole input again: for one job that would take hours.
     """
     tally = killed(tmp_path / "job", launcher, whole(25_000), kills=250, seed=seed)
     print(json.dumps({"kills at random instants, seed": seed, **tally.summary()}))

@@ -50,7 +50,7 @@ def test_what_never_fits_is_left_out_and_smaller_ones_go_on() -> None:
 
 
 def test_a_stop_turns_everybody_away() -> None:
-    """Who waits when the run stops is not let go any more, nor whoever comes later."""
+    """Attempts that wait when the run stops get no reservation, and neither do later ones."""
 
     async def run() -> None:
         ours, stopping = budget_gate("1")
@@ -65,7 +65,7 @@ def test_a_stop_turns_everybody_away() -> None:
 
 
 def test_who_was_cancelled_holds_nobody_up() -> None:
-    """Its place in the queue is passed over."""
+    """The queue skips its place."""
 
     async def run() -> None:
         ours, _ = budget_gate("1")

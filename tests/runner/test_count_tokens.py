@@ -47,14 +47,14 @@ def server_saying(*answers: tuple[int, bytes]) -> Iterator[tuple[str, list[bytes
 
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["content-length"]))
-            status, said = answers[min(len(seen), len(answers) - 1)]
+            status, content = answers[min(len(seen), len(answers) - 1)]
             seen.append(body)
-            said = said.replace(b"{}", json.dumps(body.decode()).encode())
+            content = content.replace(b"{}", json.dumps(body.decode()).encode())
             with suppress(ConnectionError):  # who has given up has hung up
                 self.send_response(status)
-                self.send_header("content-length", str(len(said)))
+                self.send_header("content-length", str(len(content)))
                 self.end_headers()
-                self.wfile.write(said)
+                self.wfile.write(content)
 
         def log_message(self, *_: Any) -> None:
             pass
@@ -175,12 +175,12 @@ class Api:
         """Count, or not."""
         assert 0 <= slot < CONNECTIONS
         self.asked_at.append(now())
-        said = self.say(len(self.asked_at) - 1)
+        content = self.say(len(self.asked_at) - 1)
         self.in_flight += 1
         self.most = max(self.most, self.in_flight)
         await asyncio.sleep(self.latency_s + self.later_s * (CONNECTIONS - slot))
         self.in_flight -= 1
-        return said
+        return content
 
 
 def counted(_: int = 0, tokens: int = 9) -> Response:
@@ -195,7 +195,7 @@ def status(code: int, **headers: str) -> Response:
 
 
 def count_in_virtual_time(api: Api, requests: int) -> tuple[Counts, float]:
-    """Count so many; what came of it and when."""
+    """Count a number of requests; return the counts and the time."""
 
     async def main() -> tuple[Counts, float]:
         counter = Counter(api, CONNECTIONS, lambda: 0.5, LIMIT_S)  # type: ignore[arg-type]
@@ -213,7 +213,7 @@ def test_few_are_asked_at_a_time() -> None:
 
 
 def test_each_request_has_its_own_count() -> None:
-    """Whoever is answered first: a count belongs to the request that was asked."""
+    """Each count belongs to its request, in whatever order the responses arrive."""
     api = Api(lambda n: counted(tokens=n), later_s=1.0)
     counts, _ = count_in_virtual_time(api, CONNECTIONS)
     assert counts.tokens == {place: place for place in range(CONNECTIONS)}

@@ -15,9 +15,9 @@ from batcher.runner.record.events import FILE_NAME, Events
 NOON = datetime(2026, 1, 2, 12, 0, 0, 123456, tzinfo=UTC)
 
 
-def opened(folder: Path, said: list[str] | None = None) -> Events:
+def opened(folder: Path, messages: list[str] | None = None) -> Events:
     """Events in a folder, with a clock that stands."""
-    return Events(folder, (said if said is not None else []).append, lambda: NOON)
+    return Events(folder, (messages if messages is not None else []).append, lambda: NOON)
 
 
 def lines(folder: Path) -> list[dict[str, Any]]:
@@ -60,7 +60,7 @@ def test_it_is_on_the_disk_at_the_end(tmp_path: Path, monkeypatch: pytest.Monkey
 
 
 def test_threads_do_not_mix_their_lines(tmp_path: Path) -> None:
-    """Every line is whole, whoever wrote it."""
+    """Every line is complete, whichever thread wrote it."""
     events = opened(tmp_path)
     events.begin()
 
@@ -81,8 +81,8 @@ def test_a_full_disk_is_said_once_and_passes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What cannot be written is dropped; a line that was cut short spoils no later one."""
-    said: list[str] = []
-    events = opened(tmp_path, said)
+    messages: list[str] = []
+    events = opened(tmp_path, messages)
     events.begin()
     write = os.write
 
@@ -100,16 +100,16 @@ def test_a_full_disk_is_said_once_and_passes(
     text = (tmp_path / FILE_NAME).read_text().splitlines()
     assert [len(line) for line in text][1] == 9
     assert json.loads(text[2])["event"] == "kept"
-    assert said == [f"warning  {tmp_path / FILE_NAME} is incomplete: No space left on device"]
+    assert messages == [f"warning  {tmp_path / FILE_NAME} is incomplete: No space left on device"]
     events.close()
 
 
 def test_a_folder_that_cannot_be_made_is_said(tmp_path: Path) -> None:
     """The run goes on without events."""
-    said: list[str] = []
+    messages: list[str] = []
     (tmp_path / "file").touch()
-    events = opened(tmp_path / "file" / "run", said)
+    events = opened(tmp_path / "file" / "run", messages)
     events.begin()
     events.tell("progress")
     events.close()
-    assert len(said) == 1
+    assert len(messages) == 1

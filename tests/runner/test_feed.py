@@ -115,7 +115,7 @@ def fed(made: FakeInput, wanted: bytes, takers: int = 1) -> list[PendingRequest]
 def test_only_what_is_wanted_comes_and_in_order(
     samples: int, marks: list[int], takers: int
 ) -> None:
-    """Each wanted item once, with its name and its earlier attempts, whoever takes it."""
+    """Each wanted item comes once, with its name and its earlier attempts, to any worker."""
     marks = marks[: len(marks) // samples * samples]
     made = FakeInput(len(marks) // samples + 20, samples)
     found = fed(made, bytes(marks), takers)

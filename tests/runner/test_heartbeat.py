@@ -1,4 +1,4 @@
-"""A pulse beats at once, again and again, and not once more when it was stopped."""
+"""A heartbeat beats at once and repeatedly, and never after it was stopped."""
 
 import threading
 
@@ -23,7 +23,7 @@ def test_it_beats_until_it_is_stopped() -> None:
 
 
 def test_it_stops_at_once_between_two_beats() -> None:
-    """Whoever stops it does not wait for the next one."""
+    """``stop`` does not wait for the next beat."""
     beaten = threading.Event()
     pulse = Heartbeat(beaten.set, every_s=3600)
     pulse.start()

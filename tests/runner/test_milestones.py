@@ -1,4 +1,4 @@
-"""What of the progress becomes an event, and that each is told once."""
+"""Which progress becomes an event; each event is written once."""
 
 import json
 from decimal import Decimal
@@ -28,15 +28,15 @@ class Looks:
     def look(
         self, done: int = 0, limiter: str = "concurrency", budget: BudgetState | None = None
     ) -> list[dict[str, Any]]:
-        """Look once, and return what was told because of it."""
-        told = len(self._path.read_text().splitlines())
+        """Look once, and return the events that it wrote."""
+        before = len(self._path.read_text().splitlines())
         spent = Decimal("0.5")
         snapshot = Snapshot(
             1000, done, 1, 2, 3, spent, Decimal(0), 0.0, Decimal(0), 9.96, None, limiter, 1.0,
             budget=budget,
         )  # fmt: skip
         self._milestones.running(snapshot, self.progress)
-        lines = [json.loads(line) for line in self._path.read_text().splitlines()[told:]]
+        lines = [json.loads(line) for line in self._path.read_text().splitlines()[before:]]
         return [{key: line[key] for key in line if key != "time"} for line in lines]
 
 
@@ -47,7 +47,7 @@ def looks(tmp_path: Path) -> Looks:
 
 
 def test_each_tenth_is_told_once(looks: Looks) -> None:
-    """Of several passed between two looks the last is told."""
+    """Of several steps between two looks only the last is an event."""
     percents = [
         [event["percent"] for event in looks.look(done)] for done in (0, 99, 100, 199, 450, 459)
     ]
@@ -62,9 +62,9 @@ def test_each_tenth_is_told_once(looks: Looks) -> None:
 
 def test_what_limits_the_pace_is_told_when_it_changes(looks: Looks) -> None:
     """Not at the first look, and not while it stays."""
-    told = [looks.look(limiter=limiter) for limiter in ("disk", "disk", "429 responses", "disk")]
+    events = [looks.look(limiter=limiter) for limiter in ("disk", "disk", "429 responses", "disk")]
     change = {"event": "limiter_changed", "from": "disk", "to": "429 responses"}
-    assert told == [[], [], [change], [{**change, "from": "429 responses", "to": "disk"}]]
+    assert events == [[], [], [change], [{**change, "from": "429 responses", "to": "disk"}]]
 
 
 def test_each_kind_of_failure_is_told_once(looks: Looks) -> None:
@@ -88,21 +88,21 @@ def test_a_stop_is_told_once_with_its_reason(looks: Looks, reason: str) -> None:
 
 
 def test_a_halt_is_a_stop(looks: Looks) -> None:
-    """Its message, which may quote an answer, is not told."""
+    """Its message, which may quote an answer, is not in the event."""
     looks.progress.halt = Halt(4, "authentication_error: no such key")
     assert looks.look() == [{"event": "stopping", "reason": "halt", "in_flight": 3}]
 
 
 def test_how_much_of_the_budget_is_used_is_told_once(looks: Looks) -> None:
     """At half, four fifths and all of it, with what is held; of several steps only the last."""
-    told = [
+    all_events = [
         looks.look(budget=BudgetState(Decimal(10), Decimal(spent), Decimal(1), Decimal("0.25")))
         for spent in ("3.9", "4", "6", "7.5", "8", "9")
     ]
-    assert [[event["percent"] for event in events] for events in told] == [
+    assert [[event["percent"] for event in events] for events in all_events] == [
         [], [50], [], [80], [], [100]
     ]  # fmt: skip
-    assert told[1] == [
+    assert all_events[1] == [
         {
             "event": "budget", "percent": 50, "spent_usd": "4", "unknown_usd": "1",
             "reserved_usd": "0.25", "cap_usd": "10",

@@ -53,7 +53,7 @@ def recorded(*attempts: AttemptResult) -> Progress:
 
 
 def test_a_request_is_done_when_it_is_not_tried_again() -> None:
-    """Retries are counted apart; whoever ran out of attempts is done and failed."""
+    """Retries are counted apart; a request without attempts left is done and failed."""
     counts = recorded(
         attempt(failed(500), Retry(1)),
         attempt(good()),

@@ -38,7 +38,7 @@ def good(usage: Usage | None = None) -> Completion:
 
 
 async def admitted(made: RateGate, count: int, size: int = 3, most: int = 256) -> list[float]:
-    """When each of so many attempts, all asking at once, may leave; they use what was thought."""
+    """Return when each of ``count`` simultaneous attempts is admitted; usage is as estimated."""
 
     async def one() -> float:
         permit = await made.admit(MODEL, AttemptCost(size, most))
@@ -220,7 +220,7 @@ def test_no_window_admits_more_than_the_limit(
 
 @pytest.mark.parametrize("held_by", ["limit", "pause", "nothing"])
 def test_stopping_ends_every_wait(held_by: str) -> None:
-    """Whoever waits is told at once that there is no leaving any more."""
+    """Every waiting attempt returns at once without a permit."""
 
     async def main() -> tuple[list[Permit | None], float]:
         made = rate_gate(requests_per_minute=1)

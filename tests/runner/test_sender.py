@@ -112,7 +112,7 @@ def test_every_attempt_is_recorded() -> None:
 def test_how_often_a_request_is_sent(
     script: list[Any], unknown: int, sends: int, reason: str
 ) -> None:
-    """As often as its allowances let it, and not once more."""
+    """A request is sent exactly as often as its allowances permit."""
     stage, tried = played(*script, unknown=unknown)
     assert len(stage.api.sent) == sends
     assert tried is not None
@@ -135,14 +135,14 @@ def test_a_server_that_always_says_at_once_is_not_hammered() -> None:
 
 
 def test_a_429_pauses_everybody() -> None:
-    """Nobody is sent before the server's wait is over, whoever was told."""
+    """No request is sent before the wait is over that the server gave to one of them."""
 
     async def main() -> Stage:
         stage = Stage(FakeApi({0: [failed(429, retry_after="30"), good()]}))
-        told = asyncio.create_task(Sender(0, stage.ctx).send(pending(0)))
+        first = asyncio.create_task(Sender(0, stage.ctx).send(pending(0)))
         await asyncio.sleep(2)
         await asyncio.gather(*(Sender(n, stage.ctx).send(pending(n)) for n in range(1, 9)))
-        await told
+        await first
         return stage
 
     stage = run(main())
@@ -155,10 +155,10 @@ def test_an_overload_that_says_how_long_pauses_everybody() -> None:
 
     async def main() -> Stage:
         stage = Stage(FakeApi({0: [failed(529, retry_after="30"), good()]}))
-        told = asyncio.create_task(Sender(0, stage.ctx).send(pending(0)))
+        first = asyncio.create_task(Sender(0, stage.ctx).send(pending(0)))
         await asyncio.sleep(2)
         await Sender(1, stage.ctx).send(pending(1))
-        await told
+        await first
         return stage
 
     assert sorted(when for _, when in run(main()).api.sent)[1] >= LATENCY_S + 30
@@ -169,11 +169,11 @@ def test_trouble_of_one_request_is_no_pause_for_others() -> None:
 
     async def main() -> Stage:
         stage = Stage(FakeApi({0: [failed(500, retry_after="30"), good()]}))
-        told = asyncio.create_task(Sender(0, stage.ctx).send(pending(0)))
+        first = asyncio.create_task(Sender(0, stage.ctx).send(pending(0)))
         await asyncio.sleep(2)
         await Sender(1, stage.ctx).send(pending(1))
         assert now() < 4
-        await told
+        await first
         return stage
 
     assert len(run(main()).api.sent) == 3
@@ -230,7 +230,7 @@ def test_what_is_in_flight_is_known() -> None:
 
 
 def test_an_attempt_counts_only_once_it_is_on_the_disk() -> None:
-    """The watcher may stop the run at once, but is told to count only after the commit."""
+    """The watcher may stop the run at once, but is first to count only after the commit."""
     stage, _ = played(good())
     ((_, tried_at),), ((_, recorded_at),) = stage.watcher.tries, stage.watcher.records
     assert tried_at == pytest.approx(COMMIT_S + LATENCY_S)
@@ -258,7 +258,7 @@ def test_a_stop_ends_the_wait_for_another_attempt(script: list[Any], stop_at: fl
 
 
 def test_a_stop_ends_the_wait_for_a_limit() -> None:
-    """Whoever had not left yet never leaves, and has no intent that would count as unknown."""
+    """Requests that were not sent yet are never sent, and have no intents."""
 
     async def main() -> None:
         stage = Stage(limits=LimitsSection(requests_per_minute=1))

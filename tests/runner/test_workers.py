@@ -104,7 +104,7 @@ def test_workers_come_as_the_pace_has_use_for_them() -> None:
 
 
 def test_a_failing_api_is_not_hammered_by_the_pool() -> None:
-    """After ten failures single attempts leave, seconds apart, whoever is waiting."""
+    """After ten failures single attempts are sent, seconds apart, however many wait."""
 
     async def main() -> None:
         stage = Stage(FakeApi({n: [failed(529)] for n in range(1000)}))

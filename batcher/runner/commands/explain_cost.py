@@ -97,14 +97,14 @@ def _by_todays(context: JobContext, attempt: Mapping[str, Any], message: Message
         return CostExplained((), problem="the response reports no usage")
     if is_free_refusal(message.stop_reason, message.stop_category, has_output=message.has_output):
         return CostExplained((), problem="a refusal before any output is not billed")
-    said, asked = context.job.prices, attempt["requested_model"]
+    section, requested = context.job.prices, attempt["requested_model"]
     try:
-        usage = parse_usage(message.usage, free_fields=said.free_usage_fields)
-        prices = prices_of(message.model, asked, context.prices)
+        usage = parse_usage(message.usage, free_fields=section.free_usage_fields)
+        prices = prices_of(message.model, requested, context.prices)
         lines, rates = explain(usage, prices), rates_name(usage, prices)
     except (UsageError, UnpricedError, UnknownModelError) as error:
         return CostExplained((), problem=str(error))
-    day = said.as_of if prices.is_override else context.prices.as_of
+    day = section.as_of if prices.is_override else context.prices.as_of
     used = PricesUsed(day, prices.is_override, rates, is_pinned=False)
     cost = attempt["cost_usd"]
     rest = Decimal(0) if cost is None else difference(cost, lines)

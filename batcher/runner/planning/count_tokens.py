@@ -103,8 +103,9 @@ class _GivenUpError(Exception):
 class Counter:
     """Counts over a client's connections.
 
-    Passing trouble is tried again a few times; what outlasts that is trouble of all, for which it
-    gives up. What was counted until then stays. Whom the server asks to wait, all wait.
+    A transient error is retried a few times; after that the counter gives up, because the error
+    affects all requests. Earlier counts are kept. When the server asks one request to wait, all
+    requests wait.
     """
 
     client: MessagesClient
@@ -180,7 +181,7 @@ class Counter:
 
 
 def _judged(result: Response | NoResponse) -> int | Outcome:
-    """Read a count, or say what came instead; raises _GivenUpError for what no retry mends."""
+    """Return the count, or the outcome of a failure; raise _GivenUpError when no retry can help."""
     if isinstance(result, Response) and result.status == 200 and result.fault is None:
         return _count_in(result.body)
     outcome = classify(result)

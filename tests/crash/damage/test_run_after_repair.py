@@ -56,7 +56,7 @@ def block_of(state: Path, table: str, column: str) -> int:
 
 
 def spoil_block(state: Path, table: str, column: str) -> None:
-    """Overwrite a sector of the block that a column lies in."""
+    """Overwrite a sector of the block that holds a column."""
     at = block_of(state, table, column)
     with (state / FILE_NAME).open("r+b") as file:
         file.seek(at + 512)

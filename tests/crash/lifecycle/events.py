@@ -41,7 +41,7 @@ class Life:
 
 
 def lives(fewest: int, most: int) -> st.SearchStrategy[Life]:
-    """Make lives of so many events."""
+    """Generate histories with the given number of events."""
     events = st.lists(_RUNS | _RUNS | _RETRIES, min_size=fewest, max_size=most)
     return st.builds(Life, st.booleans(), st.integers(5, 12), events)
 

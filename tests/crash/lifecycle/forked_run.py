@@ -124,8 +124,8 @@ def _commit_of(doom: Doom) -> Callable[..., None]:
 
 def be_command(order: dict[str, Any]) -> None:
     """Become the batcher command of an order; never returns."""
-    with Path(order["log"]).open("wb") as said, Path(os.devnull).open("rb") as nothing:
-        for number, file in ((0, nothing), (1, said), (2, said)):
+    with Path(order["log"]).open("wb") as output, Path(os.devnull).open("rb") as nothing:
+        for number, file in ((0, nothing), (1, output), (2, output)):
             os.dup2(file.fileno(), number)
     doom = Doom(*order["doom"])
     api = MadeUpApi(order["ledger"], order["run"], order["seed"], doom)

@@ -64,7 +64,7 @@ class Outcome:
 
     @property
     def is_unknown(self) -> bool:
-        """Whether it may have been billed unseen."""
+        """Whether its billing status is unknown."""
         return self.billing in (None, "unknown")
 
 
@@ -165,7 +165,7 @@ class Job:
         """The output."""
         return pq.read_table(self.output)
 
-    def said(self) -> str:
+    def printed(self) -> str:
         """What the last command said."""
         return (self.folder / "said.txt").read_text()
 

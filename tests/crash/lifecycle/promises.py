@@ -15,7 +15,7 @@ def check(job: Job) -> None:
     """Hold every promise after a job's last command."""
     episode = job.episodes[-1]
     allowed = {0, 3, 5, 143, -9}
-    assert episode.exit_code in allowed, (episode.exit_code, job.said())
+    assert episode.exit_code in allowed, (episode.exit_code, job.printed())
     nothing_is_lost(episode)
     nothing_is_sent_needlessly(episode)
     results_are_single(job)
@@ -69,7 +69,7 @@ def results_are_single(job: Job) -> None:
 
 
 def doubts_are_few(job: Job) -> None:
-    """A request may be billed unseen so many times, and as often again by each retry of it."""
+    """A request has few unknown attempts, and as many again for each retry of it."""
     attempts, retries = job.episodes[-1].after.attempts, retries_of(job)
     unknown = Counter(attempt.fingerprint for attempt in attempts if attempt.is_unknown)
     for fingerprint, number in unknown.items():

@@ -22,7 +22,7 @@ def forker() -> Iterator[Forker]:
 
 
 def new_job(forker: Forker, folder: Path, rows: int, *, has_ids: bool) -> Job:
-    """Make a job of so many rows in a folder of its own."""
+    """Make a job with ``rows`` rows in a folder of its own."""
     own = folder / str(len(list(folder.iterdir())))
     own.mkdir()
     job = Job(own, forker, has_ids, [])
