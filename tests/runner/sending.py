@@ -1,4 +1,4 @@
-"""Stand-ins for the API and the checkpoint, and requests to send between them."""
+"""Fakes of the API, the checkpoint and the watcher, and requests to send with them."""
 
 import asyncio
 import json
@@ -35,7 +35,7 @@ LATENCY_S = 1.0
 
 
 def good(text: str = "ja", **headers: str) -> Response:
-    """A message."""
+    """Return a successful response with this text."""
     message = {
         "id": "msg",
         "type": "message",
@@ -48,65 +48,65 @@ def good(text: str = "ja", **headers: str) -> Response:
 
 
 def failed(status: int, **headers: str) -> Response:
-    """An error."""
-    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    """Return an error response with this status; ``retry_after`` becomes ``retry-after``."""
+    api_headers = {name.replace("_", "-"): value for name, value in headers.items()}
     body = {"type": "error", "error": {"type": f"error_{status}", "message": "why"}}
-    return Response(status, named, json.dumps(body).encode(), LATENCY_S)
+    return Response(status, api_headers, json.dumps(body).encode(), LATENCY_S)
 
 
-LOST = NoResponse("client.reset", "reset", was_sent=True, latency_s=LATENCY_S)
+RESET = NoResponse("client.reset", "reset", was_sent=True, latency_s=LATENCY_S)
 UNSENT = NoResponse("client.connect", "refused", was_sent=False, latency_s=LATENCY_S)
 
 
 def pending(
     number: int = 0, unknown: int = 0, worst: Decimal | None = Decimal("0.5")
 ) -> PendingRequest:
-    """One request; its body tells which."""
+    """Return a request whose body is its number; ``worst`` bounds its cost in USD."""
     body = b"%d" % number
-    name = number.to_bytes(16, "big")
+    fingerprint = number.to_bytes(16, "big")
     bound = None if worst is None else WorstCase(worst, 100)
-    return PendingRequest(number, name, MODEL, 50, body, bound, unknown)
+    return PendingRequest(number, fingerprint, MODEL, 50, body, bound, unknown)
 
 
 @dataclass
 class FakeApi:
-    """Answers each request from its own script, its last line for ever; notes when."""
+    """Answers each request from its own script and keeps the times; the last response repeats."""
 
     scripts: dict[int, list[Response | NoResponse]] = field(default_factory=dict)
     on_send: Callable[[int], None] = lambda _: None
     sent: list[tuple[int, float]] = field(default_factory=list)
     in_flight: int = 0
-    most_in_flight: int = 0
+    max_in_flight: int = 0
 
     async def send(
         self, _slot: int, body: bytes, _begun: Callable[[], None]
     ) -> Response | NoResponse:
-        """Take a second to answer."""
+        """Respond after a second."""
         number = int(body)
         self.on_send(number)
         self.sent.append((number, now()))
         self.in_flight += 1
-        self.most_in_flight = max(self.most_in_flight, self.in_flight)
+        self.max_in_flight = max(self.max_in_flight, self.in_flight)
         await asyncio.sleep(LATENCY_S)
         self.in_flight -= 1
         script = self.scripts.get(number, [good()])
         return script.pop(0) if len(script) > 1 else script[0]
 
     def times(self, number: int = 0) -> list[float]:
-        """When a request was sent."""
-        return [when for sent, when in self.sent if sent == number]
+        """Return the times at which a request was sent."""
+        return [sent_at for sent, sent_at in self.sent if sent == number]
 
 
 @dataclass
 class FakeRecorder:
-    """Makes records durable a moment after they were added, until ``fails_after`` records."""
+    """Commits records after 20 ms; every record after the first ``fails_after`` fails."""
 
     fails_after: int = 10**9
     durable: dict[str, list[Any]] = field(default_factory=lambda: defaultdict(list))
     _added: int = 0
 
     def add(self, table: str, record: Record) -> "asyncio.Future[None]":
-        """Commit in 20 ms."""
+        """Return a future that is done when the record is committed."""
         loop = asyncio.get_running_loop()
         done = loop.create_future()
         self._added += 1
@@ -122,36 +122,36 @@ class FakeRecorder:
 
     @property
     def intents(self) -> list[Intent]:
-        """Attempts that are on the disk."""
+        """The committed intents."""
         return self.durable["attempts"]
 
     @property
     def outcomes(self) -> list[OutcomeRecord]:
-        """What came of them."""
+        """The committed outcomes."""
         return self.durable["outcomes"]
 
 
 @dataclass
 class FakeWatcher:
-    """Notes what it was told, and when."""
+    """Keeps the results that it gets, with the times."""
 
-    tries: list[tuple[AttemptResult, float]] = field(default_factory=list)
-    records: list[tuple[AttemptResult, float]] = field(default_factory=list)
+    results: list[tuple[AttemptResult, float]] = field(default_factory=list)
+    committed: list[tuple[AttemptResult, float]] = field(default_factory=list)
 
     def on_result(self, result: AttemptResult) -> None:
-        """An attempt came back."""
-        self.tries.append((result, now()))
+        """Keep a result that is not committed yet."""
+        self.results.append((result, now()))
 
     def on_committed(self, result: AttemptResult) -> None:
-        """It is on the disk."""
-        self.records.append((result, now()))
+        """Keep a committed result."""
+        self.committed.append((result, now()))
 
 
 @dataclass
-class Stage:
-    """Everything around a sender; make it inside the loop.
+class Harness:
+    """A SendContext made of fakes; create it inside the event loop.
 
-    ``is_warm``: the pace has found that the API bears a hundred requests at once.
+    With ``is_warm`` the pace starts with a window of a hundred requests.
     """
 
     api: FakeApi = field(default_factory=FakeApi)
@@ -167,7 +167,7 @@ class Stage:
         self.ctx = SendContext(
             client=self.api,
             recorder=self.recorder,
-            rate_gate=self._pacer(),
+            rate_gate=self._new_rate_gate(),
             budget_gate=BudgetGate(self.budget, self.least, self.stopping, self.stopping.set),
             cache_gate=CacheGate(None, now),
             prices=PRICES,
@@ -181,7 +181,7 @@ class Stage:
             watcher=self.watcher,
         )
 
-    def _pacer(self) -> RateGate:
+    def _new_rate_gate(self) -> RateGate:
         rate_gate = RateGate(self.limits, POLICY.max_wait_s, self.stopping, now, lambda: 0.5)
         if self.is_warm:
             rate_gate._lane(MODEL).pace._window.size = 100.0

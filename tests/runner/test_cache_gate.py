@@ -1,4 +1,4 @@
-"""In virtual time: the first request of a prefix goes alone, the rest when its answer has begun."""
+"""The first request of a prefix is sent alone, the others once its response has begun."""
 
 import asyncio
 from collections.abc import Sequence
@@ -9,12 +9,12 @@ from virtual_time import now, run
 from batcher.runner.sending.cache_gate import CacheGate, CachePermit
 
 A, B, C = b"a", b"b", b"c"
-ANSWER_S = 10.0
-BEGINS_S = 2.0
+RESPONSE_S = 10.0
+FIRST_BYTE_S = 2.0
 
 
 class Worker:
-    """Attempts against a server that begins to answer after two seconds and ends after ten."""
+    """Sends attempts to a server whose responses begin after two seconds and end after ten."""
 
     def __init__(self) -> None:
         self.cache_gate = CacheGate(None, now)
@@ -23,26 +23,26 @@ class Worker:
         self.failures: set[int] = set()
 
     async def send(self, number: int, prefixes: Sequence[bytes]) -> CachePermit | None:
-        """One attempt, which fails when its number is among the failures."""
+        """Send one attempt, which fails when its number is among the failures."""
         cache_permit = await self.cache_gate.admit(prefixes, self.stopping)
         if cache_permit is None:
             return None
         with cache_permit:
             cache_permit.sent()
             self.sent.append((number, now(), cache_permit.leads))
-            await asyncio.sleep(BEGINS_S)
+            await asyncio.sleep(FIRST_BYTE_S)
             if number not in self.failures:
                 cache_permit.begun()
-                await asyncio.sleep(ANSWER_S - BEGINS_S)
+                await asyncio.sleep(RESPONSE_S - FIRST_BYTE_S)
         return cache_permit
 
     async def all_at_once(self, *prefixes: Sequence[bytes]) -> None:
-        """As many attempts, numbered from 0."""
-        await asyncio.gather(*(self.send(n, names) for n, names in enumerate(prefixes)))
+        """Send one attempt for each of these prefixes, numbered from 0."""
+        await asyncio.gather(*(self.send(number, names) for number, names in enumerate(prefixes)))
 
 
-def test_the_rest_follows_as_soon_as_the_answer_has_begun() -> None:
-    """Not when it has ended; and what has no prefix waits for nothing."""
+def test_followers_are_sent_as_soon_as_the_response_has_begun() -> None:
+    """Followers do not wait for the end of the response; a request without a prefix never waits."""
 
     async def main() -> None:
         worker = Worker()
@@ -53,21 +53,21 @@ def test_the_rest_follows_as_soon_as_the_answer_has_begun() -> None:
     run(main())
 
 
-def test_when_a_leader_fails_exactly_one_other_leads() -> None:
-    """And the rest goes on waiting, for that one."""
+def test_when_a_leader_fails_exactly_one_other_attempt_leads() -> None:
+    """After a failure one attempt leads, and the others wait for it."""
 
     async def main() -> None:
         worker = Worker()
         worker.failures = {0, 1}
         await worker.all_at_once(*[(A,)] * 5)
-        assert [when for _, when, _ in worker.sent] == [0.0, 2.0, 4.0, 6.0, 6.0]
+        assert [sent_at for _, sent_at, _ in worker.sent] == [0.0, 2.0, 4.0, 6.0, 6.0]
         assert [leads for _, _, leads in worker.sent] == [True, True, True, False, False]
 
     run(main())
 
 
-def test_other_groups_wait_for_the_common_prefix_only() -> None:
-    """Then each has a leader of its own, beside the others."""
+def test_other_groups_wait_only_for_the_common_prefix() -> None:
+    """Once the common prefix is cached, each group has its own leader."""
 
     async def main() -> None:
         worker = Worker()
@@ -82,8 +82,8 @@ def test_other_groups_wait_for_the_common_prefix_only() -> None:
     run(main())
 
 
-def test_it_is_known_how_many_wait() -> None:
-    """That is what limits the pace then."""
+def test_waiting_attempts_are_counted() -> None:
+    """``waiting`` is the number of attempts that wait for a leader."""
 
     async def main() -> None:
         worker = Worker()
@@ -98,7 +98,7 @@ def test_it_is_known_how_many_wait() -> None:
 
 
 def test_a_stop_ends_the_waits_with_the_leader() -> None:
-    """Nobody who waited is sent; a new one is not even asked to wait."""
+    """After a stop no waiting attempt is sent, and a new one is refused at once."""
 
     async def main() -> None:
         worker = Worker()
@@ -108,29 +108,29 @@ def test_a_stop_ends_the_waits_with_the_leader() -> None:
         assert await worker.send(9, (B,)) is None
         await sending
         assert [number for number, _, _ in worker.sent] == [0]
-        assert now() == ANSWER_S
+        assert now() == RESPONSE_S
 
     run(main())
 
 
-@pytest.mark.parametrize("who", ["leader", "waiting"])
-def test_a_cancelled_worker_holds_nobody_up(who: str) -> None:
-    """Its lease ends with it; its place in the queue, too."""
+@pytest.mark.parametrize("cancelled", ["leader", "follower"])
+def test_a_cancelled_worker_does_not_block_the_others(cancelled: str) -> None:
+    """The permit of a cancelled leader and the wait of a cancelled follower end with them."""
 
     async def main() -> None:
         worker = Worker()
         tasks = [asyncio.create_task(worker.send(n, (A,))) for n in range(3)]
         await asyncio.sleep(1.0)
-        tasks[0 if who == "leader" else 1].cancel()
+        tasks[0 if cancelled == "leader" else 1].cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        assert len(worker.sent) == (3 if who == "leader" else 2)
+        assert len(worker.sent) == (3 if cancelled == "leader" else 2)
         assert worker.cache_gate.waiting == 0
 
     run(main())
 
 
-def test_only_the_first_word_about_an_attempt_counts() -> None:
-    """A stream that has begun has written the entry, whatever becomes of it."""
+def test_a_response_that_has_begun_cannot_fail_later() -> None:
+    """A stream that has begun has written the cache entry, however it ends."""
 
     async def main() -> None:
         cache_gate, stopping = CacheGate(None, now), asyncio.Event()
@@ -146,8 +146,8 @@ def test_only_the_first_word_about_an_attempt_counts() -> None:
     run(main())
 
 
-def test_a_lifetime_counts_from_when_the_attempt_leaves() -> None:
-    """What was paced for minutes after it was let through does not expire in between."""
+def test_the_lifetime_of_an_entry_counts_from_the_send() -> None:
+    """A pause between the permit and the send does not shorten the lifetime of the entry."""
 
     async def main() -> None:
         cache_gate, stopping = CacheGate(None, now), asyncio.Event()

@@ -1,4 +1,4 @@
-"""events.jsonl holds every event that was told, a line each, and stops no run."""
+"""events.jsonl holds one event a line, and a failure to write it stops no run."""
 
 import errno
 import json
@@ -15,18 +15,18 @@ from batcher.runner.record.events import FILE_NAME, Events
 NOON = datetime(2026, 1, 2, 12, 0, 0, 123456, tzinfo=UTC)
 
 
-def opened(folder: Path, messages: list[str] | None = None) -> Events:
-    """Events in a folder, with a clock that stands."""
-    return Events(folder, (messages if messages is not None else []).append, lambda: NOON)
+def opened(folder: Path, warnings: list[str] | None = None) -> Events:
+    """Return the events of a folder, at a fixed time; warnings go to ``warnings``."""
+    return Events(folder, (warnings if warnings is not None else []).append, lambda: NOON)
 
 
 def lines(folder: Path) -> list[dict[str, Any]]:
-    """The events that can be read."""
+    """Return the events in the file."""
     return [json.loads(line) for line in (folder / FILE_NAME).read_text().splitlines() if line]
 
 
 def test_events_are_appended_one_a_line(tmp_path: Path) -> None:
-    """Each has its time and name first, and is there as soon as it was told."""
+    """Each line begins with the time and the name, and is in the file when ``tell`` returns."""
     folder = tmp_path / "run"
     events = opened(folder)
     events.begin(run_id="R")
@@ -42,15 +42,15 @@ def test_events_are_appended_one_a_line(tmp_path: Path) -> None:
 
 
 def test_a_run_that_sends_nothing_leaves_nothing(tmp_path: Path) -> None:
-    """Without ``begin`` neither folder nor file is made."""
+    """Without ``begin`` neither the folder nor the file is made."""
     events = opened(tmp_path / "run")
     events.tell("run_ended", exit_code=0)
     events.close()
     assert list(tmp_path.iterdir()) == []
 
 
-def test_it_is_on_the_disk_at_the_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """``close`` waits for the disk."""
+def test_closing_syncs_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """``close`` calls ``fsync`` once."""
     synced: list[int] = []
     events = opened(tmp_path)
     events.begin()
@@ -60,7 +60,7 @@ def test_it_is_on_the_disk_at_the_end(tmp_path: Path, monkeypatch: pytest.Monkey
 
 
 def test_threads_do_not_mix_their_lines(tmp_path: Path) -> None:
-    """Every line is complete, whichever thread wrote it."""
+    """Every line is whole when four threads write at the same time."""
     events = opened(tmp_path)
     events.begin()
 
@@ -77,12 +77,12 @@ def test_threads_do_not_mix_their_lines(tmp_path: Path) -> None:
     assert len(lines(tmp_path)) == 801
 
 
-def test_a_full_disk_is_said_once_and_passes(
+def test_a_full_disk_is_reported_once_and_later_events_are_written(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What cannot be written is dropped; a line that was cut short spoils no later one."""
-    messages: list[str] = []
-    events = opened(tmp_path, messages)
+    """An unwritable event is dropped; a line that was cut short damages no later one."""
+    warnings: list[str] = []
+    events = opened(tmp_path, warnings)
     events.begin()
     write = os.write
 
@@ -100,16 +100,16 @@ def test_a_full_disk_is_said_once_and_passes(
     text = (tmp_path / FILE_NAME).read_text().splitlines()
     assert [len(line) for line in text][1] == 9
     assert json.loads(text[2])["event"] == "kept"
-    assert messages == [f"warning  {tmp_path / FILE_NAME} is incomplete: No space left on device"]
+    assert warnings == [f"warning  {tmp_path / FILE_NAME} is incomplete: No space left on device"]
     events.close()
 
 
-def test_a_folder_that_cannot_be_made_is_said(tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_made_is_reported(tmp_path: Path) -> None:
     """The run goes on without events."""
-    messages: list[str] = []
+    warnings: list[str] = []
     (tmp_path / "file").touch()
-    events = opened(tmp_path / "file" / "run", messages)
+    events = opened(tmp_path / "file" / "run", warnings)
     events.begin()
     events.tell("progress")
     events.close()
-    assert len(messages) == 1
+    assert len(warnings) == 1

@@ -1,4 +1,4 @@
-"""Errands come in input order, only those wanted, and a little ahead of need."""
+"""The feed gives the planned requests in input order, and reads only a little ahead."""
 
 import asyncio
 from collections.abc import Iterator
@@ -30,7 +30,7 @@ CHUNK = 5
 
 @dataclass
 class FakeInput:
-    """The context of a job over numbered rows; counts how many rows were read."""
+    """A job context over numbered rows; ``read`` is the number of rows read so far."""
 
     rows: int
     samples: int = 1
@@ -41,18 +41,18 @@ class FakeInput:
 
     @property
     def source(self) -> Any:
-        """It is its own source, request maker and policy."""
+        """Return itself: it is also the request maker and the policy."""
         return self
 
     maker = policy = source
 
     @property
     def items(self) -> ItemIndex:
-        """The items of its rows."""
+        """Return the index of its items."""
         return ItemIndex(self.samples)
 
     def chunks(self, columns: frozenset[str] | None) -> Iterator[Any]:
-        """Read rows, a few at a time."""
+        """Yield the rows in chunks of five."""
         assert columns == frozenset({"c"})
         for start in range(0, self.rows, CHUNK):
             stop = min(start + CHUNK, self.rows)
@@ -60,44 +60,44 @@ class FakeInput:
             yield SimpleNamespace(rows=[self.row(n) for n in range(start, stop)])
 
     def row(self, ordinal: int) -> Row | BadRow:
-        """One row, bad when it is to be."""
+        """Return one row, a bad one if ``broken`` says so."""
         place = Place("f", ordinal + 1)
         if self.broken.get(ordinal) == "bad":
             return BadRow(ordinal, place, "why")
         return Row(ordinal, place, {"c": ordinal})
 
     def request_of(self, row: Row) -> Request | Unsendable:
-        """Its request has a name for each sample."""
+        """Return the request of a row, with a fingerprint for each sample."""
         if row.ordinal in self.broken:
             return Unsendable("client.bad_row", "why")
-        names = tuple(bytes([row.ordinal % 256, sample]) for sample in range(self.samples))
+        fingerprints = tuple(bytes([row.ordinal % 256, sample]) for sample in range(self.samples))
         fields = {"model": "m", "max_tokens": 5}
-        return Request(b"x" * self.body_bytes, fields, names, 0, b"c" * 16)
+        return Request(b"x" * self.body_bytes, fields, fingerprints, 0, b"c" * 16)
 
     def bound_of(self, _: Request, *, is_marked: bool) -> WorstCase:
-        """The same for each; nothing of it is marked."""
+        """Return the same bound for every request; no request is marked for the cache."""
         assert not is_marked
         return WorstCase(Decimal(2), 10)
 
 
-def plan_of(wanted: bytes) -> Any:
-    """A plan that wants these, and marks nothing for the prompt cache."""
-    to_send = bytearray(wanted)
+def plan_of(marks: bytes) -> Any:
+    """Return a plan with these marks (0 is not sent), which marks no prefix for the cache."""
+    to_send = bytearray(marks)
     return SimpleNamespace(
         to_send=to_send, repairs={0: 2}, names=None, columns=frozenset({"c"}), sharing=Sharing()
     )
 
 
-def fed(made: FakeInput, wanted: bytes, takers: int = 1) -> list[PendingRequest]:
-    """Take all requests, several takers at once."""
+def requests_of(source: FakeInput, marks: bytes, takers: int = 1) -> list[PendingRequest]:
+    """Take all requests from a feed, with several takers at once."""
 
     async def main() -> list[PendingRequest]:
-        feed = Feed(made, plan_of(wanted))
-        found: list[PendingRequest] = []
+        feed = Feed(source, plan_of(marks))
+        taken: list[PendingRequest] = []
 
         async def take() -> None:
             while (pending := await feed.get()) is not None:
-                found.append(pending)
+                taken.append(pending)
                 await asyncio.sleep(0)
 
         try:
@@ -105,70 +105,71 @@ def fed(made: FakeInput, wanted: bytes, takers: int = 1) -> list[PendingRequest]
             assert await feed.get() is None
         finally:
             feed.close()
-        return found
+        return taken
 
     return asyncio.run(main())
 
 
 @settings(deadline=None, max_examples=40)
 @given(st.integers(1, 3), st.lists(st.integers(0, 3), max_size=150), st.integers(1, 4))
-def test_only_what_is_wanted_comes_and_in_order(
+def test_only_planned_requests_come_and_in_order(
     samples: int, marks: list[int], takers: int
 ) -> None:
-    """Each wanted item comes once, with its name and its earlier attempts, to any worker."""
+    """Each planned item comes once, with its fingerprint and its number of earlier attempts."""
     marks = marks[: len(marks) // samples * samples]
-    made = FakeInput(len(marks) // samples + 20, samples)
-    found = fed(made, bytes(marks), takers)
-    wanted = [item for item, mark in enumerate(marks) if mark]
-    assert [pending.item for pending in found] == wanted
-    for pending in found:
+    source = FakeInput(len(marks) // samples + 20, samples)
+    taken = requests_of(source, bytes(marks), takers)
+    planned = [item for item, mark in enumerate(marks) if mark]
+    assert [pending.item for pending in taken] == planned
+    for pending in taken:
         ordinal, sample = divmod(pending.item, samples)
         assert pending.fingerprint == bytes([ordinal, sample])
         assert pending.unknown_attempts == marks[pending.item] - 1
         assert pending.worst_case_usd == Decimal(2)
 
 
-def test_reading_ends_with_the_last_wanted_row() -> None:
-    """The rest of a long input is not read for nothing."""
-    made = FakeInput(1000)
-    assert len(fed(made, b"\1" + bytes(999))) == 1
-    assert made.read <= 2 * CHUNK
+def test_reading_ends_with_the_last_planned_row() -> None:
+    """The rows after the last planned one are not read."""
+    source = FakeInput(1000)
+    assert len(requests_of(source, b"\1" + bytes(999))) == 1
+    assert source.read <= 2 * CHUNK
 
 
 @pytest.mark.parametrize(
     ("body_bytes", "group"), [(1, GROUP_REQUESTS), (GROUP_BYTES // 4, 4)], ids=["count", "bytes"]
 )
-def test_no_more_than_two_groups_are_held(body_bytes: int, group: int) -> None:
-    """However large the input, and however slow the takers."""
-    made = FakeInput(1000, body_bytes=body_bytes)
+def test_no_more_than_two_groups_are_in_memory(body_bytes: int, group: int) -> None:
+    """After the first request is taken, two groups of rows have been read."""
+    source = FakeInput(1000, body_bytes=body_bytes)
 
     async def main() -> None:
-        feed = Feed(made, plan_of(b"\1" * 1000))
+        feed = Feed(source, plan_of(b"\1" * 1000))
         try:
             assert await feed.get() is not None
             await asyncio.shield(feed._next)
-            assert 2 * group <= made.read <= 2 * group + CHUNK
+            assert 2 * group <= source.read <= 2 * group + CHUNK
         finally:
             feed.close()
 
     asyncio.run(main())
 
 
-@pytest.mark.parametrize("how", ["bad", "unsendable"])
-def test_a_row_that_changed_meanwhile(how: str) -> None:
-    """A row that was sendable when the run was planned, and is not now, ends the run."""
+@pytest.mark.parametrize("kind", ["bad", "unsendable"])
+def test_a_row_that_changed_during_the_run_ends_it(kind: str) -> None:
+    """A planned row that can no longer be sent raises InputError."""
     with pytest.raises(InputError, match="changed"):
-        fed(FakeInput(10, broken={7: how}), b"\1" * 10)
+        requests_of(FakeInput(10, broken={7: kind}), b"\1" * 10)
 
 
-def test_a_bad_row_that_is_not_wanted_is_passed_over() -> None:
-    """It was bad when the run was planned."""
-    made = FakeInput(10, broken={7: "bad", 8: "unsendable"})
-    assert [pending.item for pending in fed(made, b"\1" * 7 + b"\0\0\1")] == [*range(7), 9]
+def test_a_bad_row_that_is_not_planned_is_skipped() -> None:
+    """A row that was bad when the run was planned raises no error."""
+    source = FakeInput(10, broken={7: "bad", 8: "unsendable"})
+    taken = requests_of(source, b"\1" * 7 + b"\0\0\1")
+    assert [pending.item for pending in taken] == [*range(7), 9]
 
 
 def test_a_stop_does_not_wait_for_rows_far_ahead() -> None:
-    """Once the run is stopping the input is not read on."""
-    made = FakeInput(100)
-    assert list(pending_requests(made, plan_of(b"\1" * 100), lambda: True)) == []
-    assert made.read == CHUNK
+    """Once the run is stopping, no further chunk is read."""
+    source = FakeInput(100)
+    assert list(pending_requests(source, plan_of(b"\1" * 100), lambda: True)) == []
+    assert source.read == CHUNK

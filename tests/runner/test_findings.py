@@ -1,4 +1,4 @@
-"""What is wrong with a job is found all at once."""
+"""All errors of a job are reported together."""
 
 import pytest
 
@@ -14,12 +14,12 @@ from batcher.runner.findings import Findings
 
 
 def fail(error: Exception) -> None:
-    """Raise an error."""
+    """Raise this error."""
     raise error
 
 
-def test_a_step_that_goes_well_leaves_nothing() -> None:
-    """Its result is returned, and nothing is raised."""
+def test_a_successful_step_leaves_no_error() -> None:
+    """The result of the step is returned, and ``stop`` raises nothing."""
     findings = Findings()
     assert findings.attempt(lambda: 5) == 5
     findings.stop()
@@ -27,7 +27,7 @@ def test_a_step_that_goes_well_leaves_nothing() -> None:
 
 
 def test_a_single_error_is_raised_as_it_is() -> None:
-    """Its class, exit code and hint are those of the step."""
+    """A single error keeps its class, exit code and hint."""
     findings, error = Findings(), InputError("no rows", hint="write some")
     assert findings.attempt(lambda: fail(error)) is None
     with pytest.raises(InputError) as caught:
@@ -48,7 +48,7 @@ def test_several_errors_are_raised_as_one_that_lists_them() -> None:
     assert caught.value.exit_code == 2
 
 
-def test_what_is_no_mistake_of_the_user_is_not_collected() -> None:
-    """A damaged checkpoint ends everything at once."""
+def test_an_error_that_is_not_in_the_job_is_not_collected() -> None:
+    """A CheckpointError is raised at once."""
     with pytest.raises(CheckpointError):
         Findings().attempt(lambda: fail(CheckpointError("damaged")))

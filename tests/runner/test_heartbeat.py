@@ -1,12 +1,12 @@
-"""A heartbeat beats at once and repeatedly, and never after it was stopped."""
+"""A heartbeat beats at once and then regularly, until it is stopped."""
 
 import threading
 
 from batcher.runner.record.heartbeat import Heartbeat
 
 
-def test_it_beats_until_it_is_stopped() -> None:
-    """After ``stop`` its thread is gone, so nothing can beat any more."""
+def test_a_heartbeat_beats_until_it_is_stopped() -> None:
+    """``stop`` ends the thread, so no beat can follow."""
     beats: list[int] = []
     enough = threading.Event()
 
@@ -15,25 +15,25 @@ def test_it_beats_until_it_is_stopped() -> None:
         if len(beats) >= 3:
             enough.set()
 
-    pulse = Heartbeat(beat, every_s=0.001)
-    pulse.start()
+    heartbeat = Heartbeat(beat, every_s=0.001)
+    heartbeat.start()
     assert enough.wait(10)
-    pulse.stop()
-    assert not any(thread.name == "pulse" for thread in threading.enumerate())
+    heartbeat.stop()
+    assert not any(thread.name == "heartbeat" for thread in threading.enumerate())
 
 
-def test_it_stops_at_once_between_two_beats() -> None:
-    """``stop`` does not wait for the next beat."""
-    beaten = threading.Event()
-    pulse = Heartbeat(beaten.set, every_s=3600)
-    pulse.start()
-    assert beaten.wait(10)
-    pulse.stop()
-    pulse.stop()
+def test_a_heartbeat_stops_at_once_between_two_beats() -> None:
+    """``stop`` does not wait for the next beat, and may be called twice."""
+    has_beaten = threading.Event()
+    heartbeat = Heartbeat(has_beaten.set, every_s=3600)
+    heartbeat.start()
+    assert has_beaten.wait(10)
+    heartbeat.stop()
+    heartbeat.stop()
 
 
 def test_a_full_disk_is_skipped() -> None:
-    """A beat that cannot write does not end the others."""
+    """A beat that raises OSError does not end the heartbeat."""
     beats: list[int] = []
     enough = threading.Event()
 
@@ -43,12 +43,12 @@ def test_a_full_disk_is_skipped() -> None:
             raise OSError(28, "No space left on device")
         enough.set()
 
-    pulse = Heartbeat(beat, every_s=0.001)
-    pulse.start()
+    heartbeat = Heartbeat(beat, every_s=0.001)
+    heartbeat.start()
     assert enough.wait(10)
-    pulse.stop()
+    heartbeat.stop()
 
 
-def test_stopping_what_never_began_is_nothing() -> None:
-    """A run that fails before its first beat has nothing to stop."""
+def test_a_heartbeat_that_never_began_can_be_stopped() -> None:
+    """A run that fails before its first beat calls ``stop`` as well."""
     Heartbeat(lambda: None).stop()

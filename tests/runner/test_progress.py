@@ -1,4 +1,4 @@
-"""A run's counts are those of recorded attempts, and exact."""
+"""The counts of a run come from recorded attempts, and are exact."""
 
 from dataclasses import replace
 from decimal import Decimal
@@ -6,7 +6,7 @@ from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
-from sending import LOST, PRICES, UNSENT, failed, good, pending
+from sending import PRICES, RESET, UNSENT, failed, good, pending
 
 from batcher.core.answers.outcome import Billing, classify
 from batcher.core.money.bill import FREE, Bill, bill
@@ -21,62 +21,62 @@ COST = bill(classify(good()).message, "claude-haiku-5-5", PRICES)
 def attempt(
     result: Any, decision: Any = None, cost: Bill | None = None, **changes: Any
 ) -> AttemptResult:
-    """What an answer came to."""
+    """Return the result of an attempt with this response."""
     outcome = classify(result)
-    known = Bill(None, None) if outcome.billing is Billing.UNKNOWN else FREE
-    billed = COST if outcome.message else known
-    return AttemptResult(pending(**changes), outcome, cost or billed, decision or Stop("final"))
+    unbilled = Bill(None, None) if outcome.billing is Billing.UNKNOWN else FREE
+    default = COST if outcome.message else unbilled
+    return AttemptResult(pending(**changes), outcome, cost or default, decision or Stop("final"))
 
 
-class Stopper:
-    """Counts how often it was told to stop."""
+class StopCounter:
+    """Counts how often the run was stopped."""
 
     times = 0
 
     def __call__(self) -> None:
-        """Stop."""
+        """Count one stop."""
         self.times += 1
 
 
-def progress(now: float = 0.0) -> tuple[Progress, Stopper]:
-    """A progress of ten requests."""
-    stop = Stopper()
+def progress(now: float = 0.0) -> tuple[Progress, StopCounter]:
+    """Return the progress of a run with ten requests, and the counter of its stops."""
+    stop = StopCounter()
     return Progress(10, HaltWatch(600, 0.0), stop, lambda: now), stop
 
 
 def recorded(*attempts: AttemptResult) -> Progress:
-    """Count these."""
+    """Return the progress after these attempts are recorded."""
     counts, _ = progress()
-    for one in attempts:
-        counts.on_committed(one)
+    for result in attempts:
+        counts.on_committed(result)
     return counts
 
 
 def test_a_request_is_done_when_it_is_not_tried_again() -> None:
-    """Retries are counted apart; a request without attempts left is done and failed."""
+    """A retry is not done; a request that has no attempts left is done and failed."""
     counts = recorded(
         attempt(failed(500), Retry(1)),
         attempt(good()),
         attempt(failed(400)),
         attempt(failed(500), Stop("attempts")),
-        attempt(LOST, Stop("unknown_attempts")),
+        attempt(RESET, Stop("unknown_attempts")),
     )
     assert (counts.sent, counts.done, counts.retried, counts.failed) == (5, 4, 1, 3)
     assert counts.by_status == {"succeeded": 1, "errored": 3}
 
 
-def test_a_request_that_was_refused_us_is_not_done() -> None:
-    """It is sent again when somebody has acted."""
+def test_a_request_that_halts_the_run_is_not_done() -> None:
+    """A request refused with a 401 is sent again by the next run."""
     counts = recorded(attempt(failed(401), Stop("halt")))
     assert (counts.sent, counts.done, counts.failed, counts.by_status) == (1, 0, 0, {})
 
 
 def test_money_is_exact() -> None:
-    """What was billed adds up; what may have been is at its worst case, when that is known."""
+    """Billed costs are summed; unknown ones count with their worst case, if they have one."""
     counts = recorded(
         *[attempt(good())] * 3,
-        attempt(LOST, Retry(1)),
-        attempt(LOST, Retry(1), worst=None),
+        attempt(RESET, Retry(1)),
+        attempt(RESET, Retry(1), worst=None),
         attempt(UNSENT, Retry(1)),
     )
     assert counts.spent_usd == 3 * COST.cost_usd
@@ -87,20 +87,20 @@ def test_money_is_exact() -> None:
 
 @given(st.lists(st.decimals(0, 10**9, places=18), max_size=20))
 def test_no_digit_is_lost(amounts: list[Decimal]) -> None:
-    """However many and however large and small."""
+    """The sum of up to 20 amounts with 18 decimals is exact."""
     counts = recorded(*(attempt(good(), cost=Bill(COST.usage, usd)) for usd in amounts))
     assert counts.spent_usd * 10**18 == sum(int(usd * 10**9 * 10**9) for usd in amounts)
 
 
 def test_nothing_counts_before_it_is_recorded() -> None:
-    """Being tried is not being done."""
+    """A result that is not committed changes no count."""
     counts, stop = progress()
     counts.on_result(attempt(good()))
     assert (counts.sent, counts.done, counts.spent_usd, stop.times) == (0, 0, 0, 0)
 
 
 def test_a_reason_to_halt_stops_the_run_and_stays() -> None:
-    """The first reason is the one that is told."""
+    """Of two reasons to halt, the first is kept."""
     counts, stop = progress()
     counts.on_result(attempt(failed(401)))
     first = counts.halt
@@ -109,8 +109,8 @@ def test_a_reason_to_halt_stops_the_run_and_stays() -> None:
     assert (first.exit_code, counts.halt, stop.times) == (4, first, 2)
 
 
-def test_an_answer_that_cannot_be_priced_stops_the_run() -> None:
-    """Unknown is an error, never zero: exit 1, and what to do."""
+def test_a_response_that_cannot_be_priced_stops_the_run() -> None:
+    """An unknown price is an error, never zero: the exit code is 1 and the message names it."""
     counts, stop = progress()
     counts.on_result(attempt(good(), cost=Bill(None, None, "usage field 'x' is new")))
     assert counts.halt is not None
@@ -118,9 +118,9 @@ def test_an_answer_that_cannot_be_priced_stops_the_run() -> None:
     assert "usage field 'x' is new" in counts.halt.message
 
 
-def test_an_attempt_whose_fate_is_unknown_does_not_stop_the_run() -> None:
-    """It has no cost either, but that is counted as unknown."""
+def test_an_attempt_with_unknown_billing_does_not_stop_the_run() -> None:
+    """Such an attempt has no cost, and its worst case is counted as unknown."""
     counts, stop = progress()
-    counts.on_result(attempt(LOST, Retry(1)))
+    counts.on_result(attempt(RESET, Retry(1)))
     counts.on_result(attempt(replace(good(), fault="client.cut_short"), Retry(1)))
     assert (counts.halt, stop.times) == (None, 0)

@@ -1,4 +1,4 @@
-"""Attempts leave in their turn, when every limit has room, and never once the run is stopping."""
+"""Attempts are admitted in order, within every limit, and never once the run is stopping."""
 
 import asyncio
 from itertools import pairwise
@@ -24,167 +24,169 @@ FAILED = classify(Response(529, {}, b"{}", 1.0))
 
 
 def rate_gate(window: float = 1_000.0, **limits: Any) -> RateGate:
-    """A rate gate on the running loop's clock, with a window that has grown."""
-    made = RateGate(
+    """Return a rate gate on the running loop's clock, with a window of this size."""
+    gate = RateGate(
         LimitsSection(concurrency=1_000, **limits), 60.0, asyncio.Event(), now, lambda: 0.5
     )
-    made._lane(MODEL).pace._window.size = window
-    return made
+    gate._lane(MODEL).pace._window.size = window
+    return gate
 
 
 def good(usage: Usage | None = None) -> Completion:
-    """A clean answer."""
+    """Return the completion of a successful attempt."""
     return Completion(GOOD, {}, usage or Usage(input_tokens=1, output_tokens=1), 1.0)
 
 
-async def admitted(made: RateGate, count: int, size: int = 3, most: int = 256) -> list[float]:
-    """Return when each of ``count`` simultaneous attempts is admitted; usage is as estimated."""
+async def admitted(
+    gate: RateGate, count: int, input_bytes: int = 3, max_tokens: int = 256
+) -> list[float]:
+    """Return the admission times of attempts that arrive at once and use the expected tokens."""
 
-    async def one() -> float:
-        permit = await made.admit(MODEL, AttemptCost(size, most))
+    async def attempt() -> float:
+        permit = await gate.admit(MODEL, AttemptCost(input_bytes, max_tokens))
         assert permit is not None
         tokens_in, tokens_out = permit.amounts.input_tokens, permit.amounts.output_tokens
         usage = Usage(input_tokens=round(tokens_in), output_tokens=round(tokens_out))
-        made.on_completion(MODEL, permit, good(usage))
+        gate.on_completion(MODEL, permit, good(usage))
         return now()
 
-    return sorted(await asyncio.gather(*(one() for _ in range(count))))
+    return sorted(await asyncio.gather(*(attempt() for _ in range(count))))
 
 
-def times(count: int, size: int = 3, most: int = 256, **limits: Any) -> list[float]:
-    """Admission times under limits, from a fresh start."""
+def times(count: int, input_bytes: int = 3, max_tokens: int = 256, **limits: Any) -> list[float]:
+    """Return the admission times under these limits, with a new gate."""
 
     async def main() -> list[float]:
-        return await admitted(rate_gate(**limits), count, size, most)
+        return await admitted(rate_gate(**limits), count, input_bytes, max_tokens)
 
     return list(run(main()))
 
 
-def test_without_limits_nobody_waits() -> None:
-    """A limit that is not set does not exist."""
+def test_without_limits_no_attempt_waits() -> None:
+    """A thousand attempts without a limit are admitted at once."""
     assert times(1000) == [0.0] * 1000
 
 
 def test_requests_per_minute() -> None:
-    """A limit of 60 lets one leave each second."""
+    """A limit of 60 admits one attempt each second."""
     assert times(5, requests_per_minute=60) == pytest.approx([0, 1, 2, 3, 4])
 
 
 def test_input_tokens_per_minute() -> None:
-    """3 bytes are taken for a token until answers tell better; a bucket holds a second's worth."""
-    found = times(4, size=300, input_tokens_per_minute=6_000)
-    assert found == pytest.approx([0, 1, 2, 3])
+    """3 bytes count as a token until responses are measured; a bucket holds one second's limit."""
+    admitted_at = times(4, input_bytes=300, input_tokens_per_minute=6_000)
+    assert admitted_at == pytest.approx([0, 1, 2, 3])
 
 
 def test_output_tokens_per_minute() -> None:
-    """256 tokens are expected of an answer, but never more than it may have."""
-    assert times(4, most=60, output_tokens_per_minute=3_600) == pytest.approx([0, 1, 2, 3])
+    """A response is expected to have 256 tokens, or ``max_tokens`` if that is less."""
+    assert times(4, max_tokens=60, output_tokens_per_minute=3_600) == pytest.approx([0, 1, 2, 3])
     assert times(2, output_tokens_per_minute=256 * 60) == pytest.approx([0, 1])
 
 
-def test_the_limit_that_holds_the_queue_is_named() -> None:
-    """For people who wonder why it is slow; nobody waits, nothing is named."""
+def test_the_limit_that_the_queue_waits_for_is_named() -> None:
+    """``limiter`` names the limit while attempts wait, and is None otherwise."""
 
     async def main() -> list[Limiter | None]:
-        made = rate_gate(requests_per_minute=6_000, input_tokens_per_minute=60)
-        waiting = asyncio.create_task(admitted(made, 3, size=3))
+        gate = rate_gate(requests_per_minute=6_000, input_tokens_per_minute=60)
+        waiting = asyncio.create_task(admitted(gate, 3, input_bytes=3))
         await asyncio.sleep(0.5)
-        named = [made.limiter]
+        limiter_before = gate.limiter
         await waiting
-        return [*named, made.limiter]
+        return [limiter_before, gate.limiter]
 
     assert run(main()) == [Limiter.INPUT, None]
 
 
-def test_the_window_holds_until_answers_come() -> None:
-    """Two may be out; each answer lets the next one go, in the order of asking."""
+def test_the_window_admits_the_next_attempt_after_a_response() -> None:
+    """Two attempts may be in flight; each response admits the next, in order of arrival."""
 
     async def main() -> None:
-        made, order = rate_gate(window=2.0), []
+        gate, order = rate_gate(window=2.0), []
 
-        async def one(number: int) -> Permit | None:
-            permit = await made.admit(MODEL, AttemptCost(3, 10))
+        async def attempt(number: int) -> Permit | None:
+            permit = await gate.admit(MODEL, AttemptCost(3, 10))
             order.append(number)
             return permit
 
-        tasks = [asyncio.create_task(one(number)) for number in range(5)]
+        tasks = [asyncio.create_task(attempt(number)) for number in range(5)]
         await asyncio.sleep(1)
         assert order == [0, 1]
-        made._lane(MODEL).pace._window.threshold = 0.0
+        gate._lane(MODEL).pace._window.threshold = 0.0
         for task in tasks[:3]:
-            made.on_completion(MODEL, await task, good())
+            gate.on_completion(MODEL, await task, good())
             await asyncio.sleep(0)
         assert order == [0, 1, 2, 3, 4]
 
     run(main())
 
 
-def test_models_with_limits_of_their_own_do_not_wait_for_each_other() -> None:
-    """A pause of one is none of the other's; models that share limits share it."""
+def test_models_with_separate_limits_do_not_wait_for_each_other() -> None:
+    """A pause holds only the models that share its limits."""
 
     async def main() -> list[float]:
-        made = rate_gate()
+        gate = rate_gate()
         for model in ("claude-opus-4-7", "claude-opus-5"):
-            made._lane(model).pace._window.size = 10.0
-        permit = await made.admit("claude-opus-4-7", AttemptCost(3, 10))
-        made.on_completion("claude-opus-4-7", permit, Completion(REFUSED, {}, None, 1.0, 30.0))
-        found = []
+            gate._lane(model).pace._window.size = 10.0
+        permit = await gate.admit("claude-opus-4-7", AttemptCost(3, 10))
+        gate.on_completion("claude-opus-4-7", permit, Completion(REFUSED, {}, None, 1.0, 30.0))
+        admitted_at = []
         for model in ("claude-opus-5", "claude-opus-4-8"):
-            assert await made.admit(model, AttemptCost(3, 10)) is not None
-            found.append(now())
-        return found
+            assert await gate.admit(model, AttemptCost(3, 10)) is not None
+            admitted_at.append(now())
+        return admitted_at
 
     assert run(main()) == [0, 30]
 
 
-def test_a_retry_goes_first_but_not_above_its_share() -> None:
-    """Retries are let through before fresh requests while they have tokens left, then after."""
+def test_retries_go_first_within_their_quota() -> None:
+    """Retries are admitted before new requests while they have quota, and after them otherwise."""
 
     async def main() -> list[str]:
-        made, order = rate_gate(window=1.0), []
-        quota = made._lane(MODEL).pace._quota
-        permit = await made.admit(MODEL, AttemptCost(3, 10))
+        gate, order = rate_gate(window=1.0), []
+        quota = gate._lane(MODEL).pace._quota
+        permit = await gate.admit(MODEL, AttemptCost(3, 10))
 
-        async def one(name: str, *, is_retry: bool) -> None:
-            permit = await made.admit(MODEL, AttemptCost(3, 10, is_retry))
+        async def attempt(name: str, *, is_retry: bool) -> None:
+            permit = await gate.admit(MODEL, AttemptCost(3, 10, is_retry))
             order.append(name)
-            made.on_completion(MODEL, permit, Completion(REFUSED, {}, None, 1.0))
+            gate.on_completion(MODEL, permit, Completion(REFUSED, {}, None, 1.0))
 
-        fresh = [asyncio.create_task(one(f"fresh {n}", is_retry=False)) for n in range(2)]
+        fresh = [asyncio.create_task(attempt(f"fresh {n}", is_retry=False)) for n in range(2)]
         await asyncio.sleep(0)
-        retries = [asyncio.create_task(one(f"retry {n}", is_retry=True)) for n in range(2)]
+        retries = [asyncio.create_task(attempt(f"retry {n}", is_retry=True)) for n in range(2)]
         await asyncio.sleep(0)
         quota.level = 1.0
         quota._over_quota = 1  # another retry without a token is in flight
-        made.on_completion(MODEL, permit, Completion(REFUSED, {}, None, 1.0))
+        gate.on_completion(MODEL, permit, Completion(REFUSED, {}, None, 1.0))
         await asyncio.gather(*fresh)
         quota.on_returned(is_over_quota=True)
-        made._lane(MODEL).pump()
+        gate._lane(MODEL).pump()
         await asyncio.gather(*retries)
         return order
 
     assert run(main()) == ["retry 0", "fresh 0", "fresh 1", "retry 1"]
 
 
-def test_what_a_pause_held_up_does_not_leave_in_one_instant() -> None:
-    """After the pause the limit holds as before it: a burst would only earn the next 429."""
+def test_a_pause_ends_without_a_burst() -> None:
+    """After a pause the limit holds as before; a burst would only cause the next 429."""
 
     async def main() -> list[float]:
-        made = rate_gate(requests_per_minute=60)
-        permit = await made.admit(MODEL, AttemptCost(3, 10))
-        waiting = asyncio.create_task(admitted(made, 20))
+        gate = rate_gate(requests_per_minute=60)
+        permit = await gate.admit(MODEL, AttemptCost(3, 10))
+        waiting = asyncio.create_task(admitted(gate, 20))
         await asyncio.sleep(0.5)
-        made.on_completion(MODEL, permit, Completion(REFUSED, {}, None, 1.0, 60.0))
+        gate.on_completion(MODEL, permit, Completion(REFUSED, {}, None, 1.0, 60.0))
         return await waiting
 
-    found = run(main())
-    gaps = [later - earlier for earlier, later in pairwise(found)]
-    assert found[0] >= 60.5
+    admitted_at = run(main())
+    gaps = [later - earlier for earlier, later in pairwise(admitted_at)]
+    assert admitted_at[0] >= 60.5
     assert min(gaps) > 0.99
     assert max(gaps[1:]) < 1.01
 
 
-ARRIVALS = st.lists(st.tuples(st.floats(0, 5), st.sampled_from(["ask", "ask", "ask", "pause"])))
+ARRIVALS = st.lists(st.tuples(st.floats(0, 5), st.sampled_from(["arrival"] * 3 + ["pause"])))
 
 
 @settings(deadline=None, max_examples=60)
@@ -192,64 +194,64 @@ ARRIVALS = st.lists(st.tuples(st.floats(0, 5), st.sampled_from(["ask", "ask", "a
 def test_no_window_admits_more_than_the_limit(
     arrivals: list[tuple[float, str]], per_minute: int, pause_s: float
 ) -> None:
-    """Whatever comes when, and however often the server asks for a pause."""
+    """The limit holds for any arrivals and any number of pauses."""
     pauses: list[tuple[float, float]] = []
 
     async def main() -> list[float]:
-        made = rate_gate(requests_per_minute=per_minute)
-        tasks, first = [], await made.admit(MODEL, AttemptCost(3, 10))
-        for gap, what in arrivals:
+        gate = rate_gate(requests_per_minute=per_minute)
+        tasks, first = [], await gate.admit(MODEL, AttemptCost(3, 10))
+        for gap, event in arrivals:
             await asyncio.sleep(gap)
-            if what == "ask":
-                tasks.append(asyncio.create_task(admitted(made, 1)))
+            if event == "arrival":
+                tasks.append(asyncio.create_task(admitted(gate, 1)))
             elif first is not None:
-                made.on_completion(MODEL, first, Completion(REFUSED, {}, None, 1.0, pause_s))
+                gate.on_completion(MODEL, first, Completion(REFUSED, {}, None, 1.0, pause_s))
                 pauses.append((now(), now() + pause_s))
                 first = None
         return [0.0, *sorted(when for (when,) in await asyncio.gather(*tasks))]
 
-    found = run(main())
-    assert len(found) == 1 + sum(what == "ask" for _, what in arrivals)
+    admitted_at = run(main())
+    assert len(admitted_at) == 1 + sum(event == "arrival" for _, event in arrivals)
     burst = max(1.0, per_minute / 60)
-    for first, start in enumerate(found):
-        for count, end in enumerate(found[first:], 1):
+    for first, start in enumerate(admitted_at):
+        for count, end in enumerate(admitted_at[first:], 1):
             assert count <= burst + (end - start) * per_minute / 60 + 1e-3
     for start, end in pauses:
-        assert not [when for when in found if start + 1e-6 < when < end - 1e-6]
+        assert not [when for when in admitted_at if start + 1e-6 < when < end - 1e-6]
 
 
-@pytest.mark.parametrize("held_by", ["limit", "pause", "nothing"])
-def test_stopping_ends_every_wait(held_by: str) -> None:
-    """Every waiting attempt returns at once without a permit."""
+@pytest.mark.parametrize("cause", ["limit", "pause", "nothing"])
+def test_stopping_ends_every_wait(cause: str) -> None:
+    """Every waiting attempt gets None at once."""
 
     async def main() -> tuple[list[Permit | None], float]:
-        made = rate_gate(requests_per_minute=1)
-        if held_by == "pause":
-            permit = await made.admit(MODEL, AttemptCost(3, 5))
-            made.on_completion(MODEL, permit, Completion(REFUSED, {}, None, 1.0, 1000.0))
-        if held_by == "nothing":
-            made._stopping.set()
+        gate = rate_gate(requests_per_minute=1)
+        if cause == "pause":
+            permit = await gate.admit(MODEL, AttemptCost(3, 5))
+            gate.on_completion(MODEL, permit, Completion(REFUSED, {}, None, 1.0, 1000.0))
+        if cause == "nothing":
+            gate._stopping.set()
         await asyncio.sleep(0)
-        waiting = [asyncio.create_task(made.admit(MODEL, AttemptCost(3, 5))) for _ in range(3)]
+        waiting = [asyncio.create_task(gate.admit(MODEL, AttemptCost(3, 5))) for _ in range(3)]
         await asyncio.sleep(2)
-        made._stopping.set()
+        gate._stopping.set()
         return await asyncio.gather(*waiting), now()
 
-    found, ended = run(main())
-    assert [one is not None for one in found] == [held_by == "limit", False, False]
+    permits, ended = run(main())
+    assert [permit is not None for permit in permits] == [cause == "limit", False, False]
     assert ended == pytest.approx(2)
 
 
-def test_whoever_is_cancelled_does_not_hold_the_queue() -> None:
-    """The next one gets the turn."""
+def test_a_cancelled_attempt_does_not_block_the_queue() -> None:
+    """The next attempt is admitted instead."""
 
     async def main() -> float:
-        made = rate_gate(requests_per_minute=60)
-        await made.admit(MODEL, AttemptCost(3, 5))
-        gone = asyncio.create_task(made.admit(MODEL, AttemptCost(3, 5)))
+        gate = rate_gate(requests_per_minute=60)
+        await gate.admit(MODEL, AttemptCost(3, 5))
+        cancelled = asyncio.create_task(gate.admit(MODEL, AttemptCost(3, 5)))
         await asyncio.sleep(0.1)
-        waiting = asyncio.create_task(made.admit(MODEL, AttemptCost(3, 5)))
-        gone.cancel()
+        waiting = asyncio.create_task(gate.admit(MODEL, AttemptCost(3, 5)))
+        cancelled.cancel()
         assert await waiting is not None
         return now()
 
@@ -257,14 +259,14 @@ def test_whoever_is_cancelled_does_not_hold_the_queue() -> None:
 
 
 def test_workers_are_wanted_as_the_window_grows() -> None:
-    """What may be out, a few that come next, and never more than the job allows."""
+    """``wanted`` is the window and 8 more, and never above the job's concurrency."""
 
     async def main() -> list[int]:
-        made = RateGate(LimitsSection(concurrency=20), 60.0, asyncio.Event(), now, lambda: 0.5)
-        wanted = [made.wanted]
+        gate = RateGate(LimitsSection(concurrency=20), 60.0, asyncio.Event(), now, lambda: 0.5)
+        wanted = [gate.wanted]
         for _ in range(30):
-            made.on_completion(MODEL, await made.admit(MODEL, AttemptCost(3, 10)), good())
-            wanted.append(made.wanted)
+            gate.on_completion(MODEL, await gate.admit(MODEL, AttemptCost(3, 10)), good())
+            wanted.append(gate.wanted)
         return wanted
 
     wanted = run(main())
@@ -273,11 +275,11 @@ def test_workers_are_wanted_as_the_window_grows() -> None:
 
 
 def test_cache_reads_do_not_count_against_the_input_limit() -> None:
-    """Cache writes do, as the API's documentation has it."""
+    """Cache writes count and cache reads do not, as the API documents."""
 
     async def main() -> list[float]:
-        made = rate_gate(input_tokens_per_minute=60)
-        permit = await made.admit(MODEL, AttemptCost(3, 5))
+        gate = rate_gate(input_tokens_per_minute=60)
+        permit = await gate.admit(MODEL, AttemptCost(3, 5))
         usage = Usage(
             input_tokens=1,
             output_tokens=1,
@@ -285,8 +287,8 @@ def test_cache_reads_do_not_count_against_the_input_limit() -> None:
             cache_creation_1h_input_tokens=5,
             cache_read_input_tokens=1_000,
         )
-        made.on_completion(MODEL, permit, good(usage))
-        return await admitted(made, 1)
+        gate.on_completion(MODEL, permit, good(usage))
+        return await admitted(gate, 1)
 
-    # 10 tokens used where 1 was taken: nine in debt, and the next waits until one is there.
+    # 10 tokens were used and 1 was reserved: 9 are owed, and the next waits until 1 is available.
     assert run(main()) == pytest.approx([10], abs=0.1)

@@ -1,4 +1,4 @@
-"""Each attempt is on record before and after it, tried again as decided, and never after a stop."""
+"""Each attempt is recorded before and after it, retried as decided, and never after a stop."""
 
 import asyncio
 from collections import Counter
@@ -10,13 +10,13 @@ import pytest
 from sending import (
     COMMIT_S,
     LATENCY_S,
-    LOST,
     MODEL,
     PRICES,
+    RESET,
     UNSENT,
     FakeApi,
     FakeRecorder,
-    Stage,
+    Harness,
     failed,
     good,
     pending,
@@ -31,64 +31,67 @@ from batcher.runner.sending.context import AttemptResult
 from batcher.runner.sending.sender import Sender
 
 
-def played(*script: Response | NoResponse, unknown: int = 0) -> tuple[Stage, AttemptResult | None]:
-    """Send one request that gets these answers."""
+def send_scripted(
+    *script: Response | NoResponse, unknown: int = 0
+) -> tuple[Harness, AttemptResult | None]:
+    """Send one request that gets these responses; return its last result."""
 
-    async def main() -> tuple[Stage, AttemptResult | None]:
-        stage = Stage(FakeApi({0: list(script)}))
-        tried = await Sender(0, stage.ctx).send(pending(unknown=unknown))
-        await asyncio.gather(*stage.ctx.in_flight.unrecorded)
-        return stage, tried
+    async def main() -> tuple[Harness, AttemptResult | None]:
+        harness = Harness(FakeApi({0: list(script)}))
+        result = await Sender(0, harness.ctx).send(pending(unknown=unknown))
+        await asyncio.gather(*harness.ctx.in_flight.unrecorded)
+        return harness, result
 
     return run(main())
 
 
-def test_an_intent_is_durable_before_its_request_leaves() -> None:
-    """However many are sent at once."""
+def test_an_intent_is_durable_before_its_request_is_sent() -> None:
+    """Of 20 requests at once, none is sent before its intent is committed."""
 
     async def main() -> None:
         recorder = FakeRecorder()
 
         def check(number: int) -> None:
-            assert number in {int.from_bytes(i.fingerprint, "big") for i in recorder.intents}
+            committed = {int.from_bytes(i.fingerprint, "big") for i in recorder.intents}
+            assert number in committed
 
-        stage = Stage(FakeApi(on_send=check), recorder)
-        senders = [Sender(n, stage.ctx).send(pending(n)) for n in range(20)]
+        harness = Harness(FakeApi(on_send=check), recorder)
+        senders = [Sender(n, harness.ctx).send(pending(n)) for n in range(20)]
         await asyncio.gather(*senders)
-        assert {when for _, when in stage.api.sent} == {COMMIT_S}
+        assert {sent_at for _, sent_at in harness.api.sent} == {COMMIT_S}
 
     run(main())
 
 
-def test_an_answer_is_recorded_with_all_it_says() -> None:
-    """Status, usage, exact cost, names and the bytes as they came."""
-    answer = good("hallo", **{"request-id": "req_1"})
-    stage, tried = played(answer)
-    (intent,), (outcome,) = stage.recorder.intents, stage.recorder.outcomes
+def test_a_response_is_recorded_in_full() -> None:
+    """The record has the status, usage, exact cost, ids and raw bytes of the response."""
+    response = good("hallo", **{"request-id": "req_1"})
+    harness, result = send_scripted(response)
+    (intent,), (outcome,) = harness.recorder.intents, harness.recorder.outcomes
     assert (intent.attempt_id, intent.run_id, intent.model) == (1, "run", MODEL)
     assert intent.worst_case_usd == Decimal("0.5")
     assert intent.fingerprint == outcome.fingerprint == pending().fingerprint
     assert (outcome.attempt_id, outcome.is_final, outcome.status) == (1, True, "succeeded")
-    assert (outcome.billing, outcome.http_status, outcome.body) == ("billed", 200, answer.body)
+    assert (outcome.billing, outcome.http_status, outcome.body) == ("billed", 200, response.body)
     assert (outcome.request_id, outcome.message_id, outcome.model) == ("req_1", "msg", MODEL)
     assert (outcome.input_tokens, outcome.output_tokens) == (100, 10)
     rates = PRICES.model(MODEL).standard
     assert outcome.cost_usd == (100 * rates.input + 10 * rates.output) / 1_000_000
     assert (outcome.latency_s, outcome.ttft_s) == (LATENCY_S, 0.5)
-    assert tried is not None
-    assert tried.outcome.status is Status.SUCCEEDED
+    assert result is not None
+    assert result.outcome.status is Status.SUCCEEDED
 
 
 def test_every_attempt_is_recorded() -> None:
-    """Those that failed too, each with an intent of its own."""
-    stage, _ = played(failed(529), UNSENT, LOST, good())
-    assert [intent.attempt_id for intent in stage.recorder.intents] == [1, 2, 3, 4]
-    found = [
+    """Failed attempts are recorded too, each with its own intent."""
+    harness, _ = send_scripted(failed(529), UNSENT, RESET, good())
+    assert [intent.attempt_id for intent in harness.recorder.intents] == [1, 2, 3, 4]
+    records = [
         (o.attempt_id, o.is_final, o.billing, o.http_status, o.error_type, o.cost_usd)
-        for o in stage.recorder.outcomes
+        for o in harness.recorder.outcomes
     ]
-    cost = stage.recorder.outcomes[-1].cost_usd
-    assert found == [
+    cost = harness.recorder.outcomes[-1].cost_usd
+    assert records == [
         (1, False, "free", 529, "error_529", 0),
         (2, False, "free", None, "client.connect", 0),
         (3, False, "unknown", None, "client.reset", None),
@@ -99,142 +102,143 @@ def test_every_attempt_is_recorded() -> None:
 @pytest.mark.parametrize(
     ("script", "unknown", "sends", "reason"),
     [
-        pytest.param([good()], 0, 1, "final", id="an answer"),
+        pytest.param([good()], 0, 1, "final", id="a response"),
         pytest.param([failed(400)], 0, 1, "final", id="a bad request"),
         pytest.param([failed(401)], 0, 1, "halt", id="a wrong key"),
         pytest.param([failed(500)], 0, 4, "attempts", id="attempts run out"),
-        pytest.param([LOST], 0, 3, "unknown_attempts", id="the unknown allowance runs out"),
-        pytest.param([LOST], 2, 1, "unknown_attempts", id="earlier runs count"),
-        pytest.param([*[UNSENT] * 50, good()], 0, 51, "final", id="never left"),
+        pytest.param([RESET], 0, 3, "unknown_attempts", id="the unknown allowance runs out"),
+        pytest.param([RESET], 2, 1, "unknown_attempts", id="earlier runs count"),
+        pytest.param([*[UNSENT] * 50, good()], 0, 51, "final", id="never sent"),
         pytest.param([*[failed(429)] * 50, good()], 0, 51, "final", id="rate limited"),
     ],
 )
 def test_how_often_a_request_is_sent(
     script: list[Any], unknown: int, sends: int, reason: str
 ) -> None:
-    """A request is sent exactly as often as its allowances permit."""
-    stage, tried = played(*script, unknown=unknown)
-    assert len(stage.api.sent) == sends
-    assert tried is not None
-    assert tried.decision == Stop(reason)
+    """A request is sent as often as its allowances permit, and no more."""
+    harness, result = send_scripted(*script, unknown=unknown)
+    assert len(harness.api.sent) == sends
+    assert result is not None
+    assert result.decision == Stop(reason)
 
 
 def test_waits_between_attempts() -> None:
-    """Backoff grows; retry-after is obeyed, and by nobody undercut."""
-    stage, _ = played(failed(500), failed(500), failed(529, retry_after="40"), good())
-    starts = stage.api.times()
+    """Backoff grows, and no wait is shorter than ``retry-after``."""
+    harness, _ = send_scripted(failed(500), failed(500), failed(529, retry_after="40"), good())
+    starts = harness.api.times()
     waits = [later - earlier - LATENCY_S - COMMIT_S for earlier, later in pairwise(starts)]
     assert waits == pytest.approx([0.5, 1.0, 42.0])
 
 
-def test_a_server_that_always_says_at_once_is_not_hammered() -> None:
-    """429 with ``retry-after: 0`` for ever: waits grow to the longest allowed."""
-    stage, _ = played(*[failed(429, retry_after="0")] * 12, good())
-    starts = stage.api.times()
+def test_repeated_429s_without_a_wait_are_backed_off() -> None:
+    """With 429 and ``retry-after: 0`` again and again, waits grow to at least 30 s."""
+    harness, _ = send_scripted(*[failed(429, retry_after="0")] * 12, good())
+    starts = harness.api.times()
     assert starts[-1] - starts[-2] >= 30
 
 
-def test_a_429_pauses_everybody() -> None:
-    """No request is sent before the wait is over that the server gave to one of them."""
+def test_a_429_pauses_every_request() -> None:
+    """After a 429 no request is sent before its ``retry-after`` is over."""
 
-    async def main() -> Stage:
-        stage = Stage(FakeApi({0: [failed(429, retry_after="30"), good()]}))
-        first = asyncio.create_task(Sender(0, stage.ctx).send(pending(0)))
+    async def main() -> Harness:
+        harness = Harness(FakeApi({0: [failed(429, retry_after="30"), good()]}))
+        first = asyncio.create_task(Sender(0, harness.ctx).send(pending(0)))
         await asyncio.sleep(2)
-        await asyncio.gather(*(Sender(n, stage.ctx).send(pending(n)) for n in range(1, 9)))
+        await asyncio.gather(*(Sender(n, harness.ctx).send(pending(n)) for n in range(1, 9)))
         await first
-        return stage
+        return harness
 
-    stage = run(main())
-    assert len(stage.api.sent) == 10
-    assert sorted(when for _, when in stage.api.sent)[1] >= LATENCY_S + 30
+    harness = run(main())
+    assert len(harness.api.sent) == 10
+    assert sorted(sent_at for _, sent_at in harness.api.sent)[1] >= LATENCY_S + 30
 
 
-def test_an_overload_that_says_how_long_pauses_everybody() -> None:
-    """A 529 is no matter of one request."""
+def test_an_overload_with_retry_after_pauses_every_request() -> None:
+    """After a 529 no request is sent before its ``retry-after`` is over."""
 
-    async def main() -> Stage:
-        stage = Stage(FakeApi({0: [failed(529, retry_after="30"), good()]}))
-        first = asyncio.create_task(Sender(0, stage.ctx).send(pending(0)))
+    async def main() -> Harness:
+        harness = Harness(FakeApi({0: [failed(529, retry_after="30"), good()]}))
+        first = asyncio.create_task(Sender(0, harness.ctx).send(pending(0)))
         await asyncio.sleep(2)
-        await Sender(1, stage.ctx).send(pending(1))
+        await Sender(1, harness.ctx).send(pending(1))
         await first
-        return stage
+        return harness
 
-    assert sorted(when for _, when in run(main()).api.sent)[1] >= LATENCY_S + 30
+    assert sorted(sent_at for _, sent_at in run(main()).api.sent)[1] >= LATENCY_S + 30
 
 
-def test_trouble_of_one_request_is_no_pause_for_others() -> None:
-    """A 500 with a wait holds only its own request."""
+def test_a_server_error_of_one_request_pauses_no_other() -> None:
+    """The ``retry-after`` of a 500 delays only its own request."""
 
-    async def main() -> Stage:
-        stage = Stage(FakeApi({0: [failed(500, retry_after="30"), good()]}))
-        first = asyncio.create_task(Sender(0, stage.ctx).send(pending(0)))
+    async def main() -> Harness:
+        harness = Harness(FakeApi({0: [failed(500, retry_after="30"), good()]}))
+        first = asyncio.create_task(Sender(0, harness.ctx).send(pending(0)))
         await asyncio.sleep(2)
-        await Sender(1, stage.ctx).send(pending(1))
+        await Sender(1, harness.ctx).send(pending(1))
         assert now() < 4
         await first
-        return stage
+        return harness
 
     assert len(run(main()).api.sent) == 3
 
 
-def test_concurrent_errands_keep_their_own_counts() -> None:
-    """Each fails as often as its own script says, and gets its own answer."""
+def test_concurrent_requests_count_their_own_attempts() -> None:
+    """Each of 60 requests is retried by its own script, and gets its own response."""
 
-    async def main() -> tuple[Stage, list[AttemptResult | None]]:
+    async def main() -> tuple[Harness, list[AttemptResult | None]]:
         scripts = {n: [failed(500)] * (n % 6) + [good(f"answer {n}")] for n in range(60)}
-        stage = Stage(FakeApi(scripts))
-        return stage, await asyncio.gather(
-            *(Sender(n, stage.ctx).send(pending(n)) for n in range(60))
+        harness = Harness(FakeApi(scripts))
+        return harness, await asyncio.gather(
+            *(Sender(n, harness.ctx).send(pending(n)) for n in range(60))
         )
 
-    stage, endings = run(main())
-    sends = Counter(number for number, _ in stage.api.sent)
-    for number, tried in enumerate(endings):
-        assert tried.pending.item == number
+    harness, results = run(main())
+    sends = Counter(number for number, _ in harness.api.sent)
+    for number, result in enumerate(results):
+        assert result.pending.item == number
         assert sends[number] == min(number % 6 + 1, 4)
         if number % 6 < 4:
-            assert tried.outcome.message.text == f"answer {number}"
+            assert result.outcome.message.text == f"answer {number}"
         else:
-            assert tried.decision == Stop("attempts")
+            assert result.decision == Stop("attempts")
 
 
-def test_what_is_in_flight_is_known() -> None:
-    """From the send to the record, with the most it can cost; and not for ever after an error."""
+def test_attempts_in_flight_are_counted() -> None:
+    """An attempt counts with its worst case from the send to the record, or until an error."""
 
     async def main() -> None:
-        stage = Stage()
-        senders = [Sender(n, stage.ctx).send(pending(n)) for n in (0, 1)]
-        senders.append(Sender(2, stage.ctx).send(pending(2, worst=None)))
+        harness = Harness()
+        in_flight = harness.ctx.in_flight
+        senders = [Sender(n, harness.ctx).send(pending(n)) for n in (0, 1)]
+        senders.append(Sender(2, harness.ctx).send(pending(2, worst=None)))
         sending = asyncio.gather(*senders)
         await asyncio.sleep(0.5)
-        assert (stage.ctx.in_flight.attempts, stage.ctx.in_flight.unknown_usd) == (3, Decimal(1))
+        assert (in_flight.attempts, in_flight.unknown_usd) == (3, Decimal(1))
         await sending
         rates = PRICES.model(MODEL).standard
         cost = (100 * rates.input + 10 * rates.output) / 1_000_000
-        unrecorded = [len(stage.ctx.in_flight.unrecorded), stage.ctx.in_flight.unknown_usd]
-        assert (stage.ctx.in_flight.attempts, unrecorded) == (0, [3, 3 * cost])
-        await asyncio.gather(*stage.ctx.in_flight.unrecorded)
-        assert (stage.ctx.in_flight.unrecorded, stage.ctx.in_flight.unknown_usd) == ({}, Decimal(0))
+        unrecorded = [len(in_flight.unrecorded), in_flight.unknown_usd]
+        assert (in_flight.attempts, unrecorded) == (0, [3, 3 * cost])
+        await asyncio.gather(*in_flight.unrecorded)
+        assert (in_flight.unrecorded, in_flight.unknown_usd) == ({}, Decimal(0))
 
         def explode(_: int) -> None:
             raise ZeroDivisionError
 
-        stage.api.on_send = explode
+        harness.api.on_send = explode
         with pytest.raises(ZeroDivisionError):
-            await Sender(0, stage.ctx).send(pending())
-        assert stage.ctx.in_flight.attempts == 0
+            await Sender(0, harness.ctx).send(pending())
+        assert in_flight.attempts == 0
 
     run(main())
 
 
 def test_an_attempt_counts_only_once_it_is_on_the_disk() -> None:
-    """The watcher may stop the run at once, but is first to count only after the commit."""
-    stage, _ = played(good())
-    ((_, tried_at),), ((_, recorded_at),) = stage.watcher.tries, stage.watcher.records
-    assert tried_at == pytest.approx(COMMIT_S + LATENCY_S)
-    assert recorded_at == pytest.approx(COMMIT_S + LATENCY_S + COMMIT_S)
+    """The watcher gets ``on_result`` at once, and ``on_committed`` after the commit."""
+    harness, _ = send_scripted(good())
+    ((_, received_at),), ((_, committed_at),) = harness.watcher.results, harness.watcher.committed
+    assert received_at == pytest.approx(COMMIT_S + LATENCY_S)
+    assert committed_at == pytest.approx(COMMIT_S + LATENCY_S + COMMIT_S)
 
 
 @pytest.mark.parametrize(
@@ -243,48 +247,48 @@ def test_an_attempt_counts_only_once_it_is_on_the_disk() -> None:
     ids=["backoff", "429 wait"],
 )
 def test_a_stop_ends_the_wait_for_another_attempt(script: list[Any], stop_at: float) -> None:
-    """Nothing is sent after it, and nobody waits on."""
+    """After a stop the wait ends at once, and nothing is sent."""
 
     async def main() -> None:
-        stage = Stage(FakeApi({0: script}))
-        sending = asyncio.create_task(Sender(0, stage.ctx).send(pending()))
+        harness = Harness(FakeApi({0: script}))
+        sending = asyncio.create_task(Sender(0, harness.ctx).send(pending()))
         await asyncio.sleep(stop_at)
-        stage.stopping.set()
+        harness.stopping.set()
         await sending
         assert now() == pytest.approx(stop_at)
-        assert len(stage.api.sent) == len(stage.recorder.intents) == 1
+        assert len(harness.api.sent) == len(harness.recorder.intents) == 1
 
     run(main())
 
 
 def test_a_stop_ends_the_wait_for_a_limit() -> None:
-    """Requests that were not sent yet are never sent, and have no intents."""
+    """A request that waits at a stop is never sent, and has no intent."""
 
     async def main() -> None:
-        stage = Stage(limits=LimitsSection(requests_per_minute=1))
-        sending = [asyncio.create_task(Sender(n, stage.ctx).send(pending(n))) for n in range(3)]
+        harness = Harness(limits=LimitsSection(requests_per_minute=1))
+        sending = [asyncio.create_task(Sender(n, harness.ctx).send(pending(n))) for n in range(3)]
         await asyncio.sleep(10)
-        stage.stopping.set()
-        endings = await asyncio.gather(*sending)
-        assert [tried is not None for tried in endings] == [True, False, False]
-        assert len(stage.api.sent) == len(stage.recorder.intents) == 1
+        harness.stopping.set()
+        results = await asyncio.gather(*sending)
+        assert [result is not None for result in results] == [True, False, False]
+        assert len(harness.api.sent) == len(harness.recorder.intents) == 1
         assert now() == pytest.approx(10)
 
     run(main())
 
 
-def test_a_stop_lets_what_is_in_flight_arrive() -> None:
-    """Its answer is recorded; it is only not tried again."""
+def test_a_stop_waits_for_the_response_in_flight() -> None:
+    """The response is recorded, and the request is not retried."""
 
     async def main() -> None:
-        stage = Stage(FakeApi({0: [failed(500)]}))
-        sending = asyncio.create_task(Sender(0, stage.ctx).send(pending()))
+        harness = Harness(FakeApi({0: [failed(500)]}))
+        sending = asyncio.create_task(Sender(0, harness.ctx).send(pending()))
         await asyncio.sleep(0.5)
-        stage.stopping.set()
-        tried = await sending
-        await asyncio.gather(*stage.ctx.in_flight.unrecorded)
-        assert tried is not None
-        assert isinstance(tried.decision, Retry)
-        assert (len(stage.api.sent), len(stage.recorder.outcomes)) == (1, 1)
+        harness.stopping.set()
+        result = await sending
+        await asyncio.gather(*harness.ctx.in_flight.unrecorded)
+        assert result is not None
+        assert isinstance(result.decision, Retry)
+        assert (len(harness.api.sent), len(harness.recorder.outcomes)) == (1, 1)
 
     run(main())

@@ -1,4 +1,4 @@
-"""A second signal ends the process, whatever its last act meets."""
+"""A second signal ends the process, even when ``on_exit`` fails or hangs."""
 
 import os
 import pty
@@ -10,33 +10,33 @@ import pytest
 SCRIPT = """
 import os, signal, threading
 from batcher.runner.signals import drain_on_signal
-held = threading.Lock()
-def fine(code): os.write(1, b"left in order, %d" % code)
+lock = threading.Lock()
+def succeeds(code): os.write(1, b"exit code %d" % code)
 def fails(code): raise ValueError
-def hangs(code): held.acquire()
-with drain_on_signal(lambda number: None, lambda: "last words", LAST_ACT):
-    with held:
+def hangs(code): lock.acquire()
+with drain_on_signal(lambda number: None, lambda: "exit message", ON_EXIT):
+    with lock:
         os.kill(os.getpid(), signal.SIGTERM)
         os.kill(os.getpid(), signal.SIGINT)
-        os.write(1, b"went on")
+        os.write(1, b"still running")
 """
 
 
-@pytest.mark.parametrize("last_act", ["fine", "fails", "hangs"])
-def test_the_last_act_cannot_keep_the_process(last_act: str) -> None:
-    """It may fail, or need a lock that the interrupted thread holds; the exit code stays."""
-    command = [sys.executable, "-c", SCRIPT.replace("LAST_ACT", last_act)]
+@pytest.mark.parametrize("on_exit", ["succeeds", "fails", "hangs"])
+def test_on_exit_cannot_keep_the_process_running(on_exit: str) -> None:
+    """``on_exit`` may fail or wait for a lock of the main thread; the exit code is still 130."""
+    command = [sys.executable, "-c", SCRIPT.replace("ON_EXIT", on_exit)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
     assert done.returncode == 130
-    assert "last words" in done.stderr
-    assert done.stdout == ("left in order, 130" if last_act == "fine" else "")
+    assert "exit message" in done.stderr
+    assert done.stdout == ("exit code 130" if on_exit == "succeeds" else "")
 
 
-def test_last_words_stand_alone_on_a_terminal() -> None:
-    """They are not mixed with the lines of progress that stand below the cursor."""
-    ours, theirs = pty.openpty()
-    command = [sys.executable, "-c", SCRIPT.replace("LAST_ACT", "fine")]
-    subprocess.run(command, stdout=subprocess.DEVNULL, stderr=theirs, timeout=30, check=False)
-    os.close(theirs)
-    assert b"\n\x1b[Jlast words\r\n" in os.read(ours, 4096)
-    os.close(ours)
+def test_the_exit_message_clears_the_progress_lines_of_a_terminal() -> None:
+    """The lines below the cursor are cleared before the exit message is written."""
+    controller, terminal = pty.openpty()
+    command = [sys.executable, "-c", SCRIPT.replace("ON_EXIT", "succeeds")]
+    subprocess.run(command, stdout=subprocess.DEVNULL, stderr=terminal, timeout=30, check=False)
+    os.close(terminal)
+    assert b"\n\x1b[Jexit message\r\n" in os.read(controller, 4096)
+    os.close(controller)

@@ -1,4 +1,4 @@
-"""An event loop whose clock jumps to the next thing to do, so that nothing ever sleeps."""
+"""An event loop whose clock jumps to the next timer, so that tests never sleep."""
 
 import asyncio
 import selectors
@@ -7,7 +7,7 @@ from typing import Any
 
 
 class _JumpingSelector(selectors.DefaultSelector):
-    """Instead of waiting for a time it moves the clock there."""
+    """Moves the clock forward instead of waiting."""
 
     now = 0.0
 
@@ -15,7 +15,7 @@ class _JumpingSelector(selectors.DefaultSelector):
         events = super().select(0)
         if not events:
             if timeout is None:
-                raise RuntimeError("everybody waits for ever")
+                raise RuntimeError("every task waits and no timer is set")
             self.now += max(0.0, timeout)
         return events
 
@@ -28,16 +28,16 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         super().__init__(self._jumping)
 
     def time(self) -> float:
-        """Seconds since the start."""
+        """Return the seconds since the start."""
         return self._jumping.now
 
 
 def run(main: Coroutine[Any, Any, Any]) -> Any:
-    """Run to the end in virtual time."""
+    """Run a coroutine to its end in virtual time, and return its result."""
     with asyncio.Runner(loop_factory=VirtualLoop) as runner:
         return runner.run(main)
 
 
 def now() -> float:
-    """The running loop's clock."""
+    """Return the time of the running loop, in seconds."""
     return asyncio.get_running_loop().time()

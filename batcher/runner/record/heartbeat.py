@@ -18,7 +18,7 @@ class Heartbeat:
         self._beat = beat
         self._every_s = every_s
         self._is_over = threading.Event()
-        self._thread = threading.Thread(target=self._go, name="pulse", daemon=True)
+        self._thread = threading.Thread(target=self._go, name="heartbeat", daemon=True)
 
     def start(self) -> None:
         """Begin; the first beat comes at once."""
