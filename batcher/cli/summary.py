@@ -112,7 +112,6 @@ def _attempts(number: int) -> str:
 
 
 def _output(exported: Exported) -> Iterator[str]:
-    statuses = ", ".join(f"{n:,} {status}" for status, n in sorted(exported.by_status.items()))
     state = "unchanged" if exported.is_unchanged else "written"
     yield f"output {os.path.relpath(exported.path)} {state}: {exported.rows:,} rows, {statuses}"
 

@@ -79,7 +79,7 @@ def test_a_failed_row_is_shown_whoever_has_its_id(tmp_path: Path, batcher: Comma
 
 def test_a_row_that_was_never_asked_has_no_earlier_form(done: Path, batcher: Command) -> None:
     """A row that cannot be asked kept no answer of another form of its request."""
-    assert "earlier form" not in batcher("show", done, "5", "--simulate").out
+    assert "earlier variant" not in batcher("show", done, "5", "--simulate").out
 
 
 def test_a_retry_of_rows_that_cannot_be_asked(tmp_path: Path, batcher: Command) -> None:
@@ -160,13 +160,13 @@ def test_prices_of_a_job(tmp_path: Path, batcher: Command) -> None:
     assert {name for name, one in models.items() if one["is_override"]} == own
     assert models["claude-haiku-4-5-20251001"]["usd_per_mtok"]["batch"]["input"] == "0.25"
     assert batcher("prices", "own", "--job", job, "--json").json["overrides_as_of"] == "2026-11-20"
-    assert "from the job file: own, of 2026-11-20" in batcher("prices", "own", "--job", job).out
+    assert "from the job file (2026-11-20): own" in batcher("prices", "own", "--job", job).out
     assert "job file" not in batcher("prices", "claude-opus-5-5", "--job", job).out
     assert "job file" not in batcher("prices").out
     checked = batcher("check", job, "--simulate", "--set", "request.model=own")
     assert "(the job file, 2026-11-20)" in checked.out + checked.err
     undated = write_job(tmp_path, JOB + OWN.replace("as_of = 2026-11-20", ""))
-    assert "own, which gives no day" in batcher("prices", "own", "--job", undated).out
+    assert "(without a date): own" in batcher("prices", "own", "--job", undated).out
 
 
 @pytest.mark.parametrize("day", ['"soon"', "1", "2026-11-20T12:00:00Z", "true"])

@@ -69,7 +69,7 @@ def test_a_port_in_use_is_one_message() -> None:
             capture_output=True, text=True, timeout=20, check=False,
         )  # fmt: skip
     assert process.returncode == 2
-    assert "--port 0 takes a free port" in process.stderr
+    assert "pick a free port: batcher simulate --port 0" in process.stderr
     assert "Traceback" not in process.stderr
 
 

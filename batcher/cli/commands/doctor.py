@@ -1,4 +1,4 @@
-"""batcher doctor: what is wrong with a checkpoint, and a repaired copy of it."""
+"""batcher doctor: examines a checkpoint, and writes a repaired copy of a damaged one."""
 
 import os
 import shlex
@@ -14,43 +14,40 @@ from batcher.cli.messages import print_json, print_line, say
 from batcher.cli.options import job_argument, json_option, load, set_option, simulate_option
 from batcher.cli.private_files import write_private_files
 from batcher.core.money.display import exact_text, rounded_text
+from batcher.core.plural import counted
 from batcher.runner.commands.doctor import Diagnosis, diagnose
 from batcher.store.repair.rescue import OpenAttempts
 
 
-@click.command(
-    "doctor",
-    epilog="Example: batcher doctor job.toml --json",
-)
+@click.command("doctor", epilog="Example: batcher doctor job.toml --json")
 @job_argument
 @simulate_option
 @set_option
 @json_option
 def command(job: Path, overrides: tuple[str, ...], *, is_simulated: bool, as_json: bool) -> int:
-    """Read all of a checkpoint and say what is wrong with it.
+    """Examine a checkpoint: read all of it and list what is wrong.
 
-    What can be read of a damaged one goes into a repaired copy beside it; the original is left as
-    it is. The exit code is 0 when it is sound and 1 when something is wrong. Nothing is sent.
+    When it is damaged, everything that can be read is written to a repaired copy beside it; the
+    original is not changed. The exit code is 0 when nothing is wrong, else 1. Nothing is sent.
     """
     write_private_files()
-    found = diagnose(load(job, overrides), is_simulated=is_simulated)
-    again = job_command("run")
+    diagnosis = diagnose(load(job, overrides), is_simulated=is_simulated)
     if as_json:
-        print_json(_for_programs(found, again))
+        print_json(_to_json(diagnosis))
     else:
-        _tell(found)
-        for step in _next(found, again):
+        _print(diagnosis)
+        for step in _next(diagnosis):
             say(f"next   {step}")
-    return 0 if found.is_sound else 1
+    return 0 if diagnosis.is_sound else 1
 
 
-def _for_programs(found: Diagnosis, again: str) -> dict[str, Any]:
-    checkpoint = found.checkpoint
+def _to_json(diagnosis: Diagnosis) -> dict[str, Any]:
+    checkpoint = diagnosis.checkpoint
     open_attempts = checkpoint.open_attempts
     return {
-        "state": str(found.workspace.state),
-        "is_sound": found.is_sound,
-        "findings": [asdict(finding) for finding in found.findings],
+        "state": str(diagnosis.workspace.state),
+        "is_sound": diagnosis.is_sound,
+        "findings": [asdict(finding) for finding in diagnosis.findings],
         "records": {
             "recorded": checkpoint.recorded,
             "read": checkpoint.read,
@@ -60,53 +57,59 @@ def _for_programs(found: Diagnosis, again: str) -> dict[str, Any]:
         "tables": {name: asdict(state) for name, state in checkpoint.tables.items()},
         "open_attempts": open_attempts
         and {**asdict(open_attempts), "at_most_usd": exact_text(open_attempts.at_most_usd)},
-        "repaired": found.repaired and str(found.repaired),
-        "next": _next(found, again),
+        "repaired": diagnosis.repaired and str(diagnosis.repaired),
+        "next": _next(diagnosis),
     }
 
 
-def _tell(found: Diagnosis) -> None:
-    checkpoint = found.checkpoint
-    verdict = "sound" if found.is_sound else "something is wrong"
-    print_line(f"{os.path.relpath(found.workspace.state)}: {verdict}")
-    for finding in found.findings:
+def _print(diagnosis: Diagnosis) -> None:
+    verdict = "sound" if diagnosis.is_sound else "something is wrong"
+    print_line(f"{os.path.relpath(diagnosis.workspace.state)}: {verdict}")
+    for finding in diagnosis.findings:
         print_line(f"  {'note ' if finding.is_harmless else 'wrong'}  {finding.message}")
-    for name, state in checkpoint.tables.items():
+    for name, state in diagnosis.checkpoint.tables.items():
         lost = f", {state.lost:,} lost" if state.lost else ""
-        print_line(f"  table  {name}: {state.read:,} rows read{lost}")
-    for line in _losses(found):
-        print_line(f"  lost   {line}")
-    if found.repaired is not None:
-        print_line(f"  wrote  {os.path.relpath(found.repaired)}: all that can be read")
+        print_line(f"  table  {name}: {counted(state.read, 'row')} read{lost}")
+    for loss in _losses(diagnosis):
+        print_line(f"  lost   {loss}")
+    if diagnosis.repaired is not None:
+        repaired = os.path.relpath(diagnosis.repaired)
+        print_line(f"  wrote  {repaired}: a copy with everything that can be read")
 
 
-def _losses(found: Diagnosis) -> Iterator[str]:
-    checkpoint = found.checkpoint
+def _losses(diagnosis: Diagnosis) -> Iterator[str]:
+    checkpoint = diagnosis.checkpoint
     if checkpoint.missing:
-        yield f"{checkpoint.missing:,} of {checkpoint.recorded:,} records"
+        yield f"{checkpoint.missing:,} of {counted(checkpoint.recorded, 'record')}"
     if checkpoint.answers_lost:
-        yield f"{checkpoint.answers_lost:,} answers whose cost is kept; they are asked again"
+        yield (
+            f"{counted(checkpoint.answers_lost, 'answer')}; the cost is kept, and a run sends these "
+            "requests again"
+        )
     if checkpoint.open_attempts is not None and checkpoint.open_attempts.attempts:
         yield _open_attempts(checkpoint.open_attempts)
 
 
-def _open_attempts(found: OpenAttempts) -> str:
-    cost = f"up to {rounded_text(found.at_most_usd)}"
-    more = f", and {found.unbounded:,} of them any sum" if found.unbounded else ""
-    return f"{found.attempts:,} attempts have no outcome and may have cost {cost}{more}"
+def _open_attempts(attempts: OpenAttempts) -> str:
+    number = counted(attempts.attempts, "outcome of an attempt", "outcomes of attempts")
+    cost = f"up to {rounded_text(attempts.at_most_usd)} may have been billed"
+    unbounded = f", and {attempts.unbounded:,} of them have no cost bound"
+    more = unbounded if attempts.unbounded else ""
+    return f"{number}; {cost} (billing status unknown){more}"
 
 
-def _next(found: Diagnosis, again: str) -> list[str]:
-    """The commands to type."""
-    state = os.path.relpath(found.workspace.state)
-    away = shlex.join(["mv", state, f"{state}.damaged"])
-    kinds = {finding.kind for finding in found.findings}
-    if found.repaired is not None:
-        back = shlex.join(["mv", os.path.relpath(found.repaired), state])
-        return [f"{away} && {back}", again]
+def _next(diagnosis: Diagnosis) -> list[str]:
+    """Return the commands to run next, in this order."""
+    run = job_command("run")
+    state = os.path.relpath(diagnosis.workspace.state)
+    move_away = shlex.join(["mv", state, f"{state}.damaged"])
+    kinds = {finding.kind for finding in diagnosis.findings}
+    if diagnosis.repaired is not None:
+        put_back = shlex.join(["mv", os.path.relpath(diagnosis.repaired), state])
+        return [f"{move_away} && {put_back}", run]
     if kinds & {"missing", "unreadable"}:
         return [
-            f"put back a copy of {state}; without one, to begin anew and pay again: {away}",
-            again,
+            f"restore a backup of {state}; without one, start again and pay again: {move_away}",
+            run,
         ]
-    return ["use a newer batcher"] if "newer" in kinds else [again]
+    return ["install a newer batcher"] if "newer" in kinds else [run]

@@ -1,14 +1,17 @@
-"""batcher export: the output again, elsewhere or in another format."""
+"""batcher export: writes the output again, to another place or in another format."""
 
 import os
+import shlex
 from pathlib import Path
 
 import click
 
-from batcher.cli.command_line import job_command
+from batcher.cli.command_line import job_command, reading_command
 from batcher.cli.messages import print_json, say
 from batcher.cli.options import job_argument, json_option, load, set_option, simulate_option
 from batcher.cli.private_files import write_private_files
+from batcher.cli.summary import statuses_text
+from batcher.core.plural import counted
 from batcher.errors import ConfigurationError
 from batcher.runner.commands.export import Format, Written, default_path, write_export
 from batcher.runner.commands.results import open_results
@@ -16,24 +19,21 @@ from batcher.runner.commands.results import open_results
 _FORMATS = ("parquet", "jsonl", "messages-batch")
 
 
-@click.command(
-    "export",
-    epilog="Example: batcher export job.toml --out answers.jsonl",
-)
+@click.command("export", epilog="Example: batcher export job.toml --out answers.jsonl")
 @job_argument
 @click.option(
     "--out",
     type=click.Path(path_type=Path),
     metavar="PATH",
-    help="Where to; default beside the job's output.",
+    help="The file to write; default: the job's output, or a file beside it.",
 )
 @click.option(
     "--format",
     "wanted",
     type=click.Choice(_FORMATS),
-    help="Default by the ending of --out, else parquet.",
+    help="Default: by the ending of --out, else parquet.",
 )
-@click.option("--partial", "is_partial", is_flag=True, help="Also while rows are still open.")
+@click.option("--partial", "is_partial", is_flag=True, help="Export even when some rows have no final result.")
 @simulate_option
 @set_option
 @json_option
@@ -47,10 +47,11 @@ def command(
     is_simulated: bool,
     as_json: bool,
 ) -> int:
-    """Write the output again from what is recorded: Parquet, JSON lines, or batch results.
+    """Write the output again from the checkpoint, as Parquet, JSON lines or batch results.
 
-    jsonl has one object a row with the columns of the output. messages-batch has the lines of a
-    Message Batches result: custom_id and result, the answers as they came. Nothing is sent.
+    The format jsonl has one object for each row, with the columns of the output. The format
+    messages-batch has the lines of a Message Batches result: custom_id, and result with the
+    response as the API sent it. Nothing is sent.
     """
     loaded = load(job, overrides)
     chosen = wanted or _format_of(out)
@@ -59,15 +60,15 @@ def command(
         write_private_files()
         written = write_export(results, path, chosen, is_partial=is_partial)
     if as_json:
-        print_json(_for_programs(written))
+        print_json(_to_json(written))
         return 0
-    statuses = ", ".join(f"{n:,} {status}" for status, n in sorted(written.by_status.items()))
-    say(f"wrote  {os.path.relpath(written.path)}: {written.items:,} rows, {statuses}")
+    rows = f"{counted(written.items, 'row')}, {statuses_text(written.by_status)}"
+    say(f"wrote  {os.path.relpath(written.path)}: {rows}")
     if written.open_items:
-        say(f"open   {written.open_items:,} rows have no final result yet")
+        say(f"open   {counted(written.open_items, 'row has', 'rows have')} no final result yet")
         say(f"next   {job_command('run')}")
     else:
-        say(f"next   {_look_at(written)}")
+        say(f"next   {_reading_command(written)}")
     return 0
 
 
@@ -77,12 +78,12 @@ def _format_of(out: Path | None) -> Format:
     if out.suffix in (".jsonl", ".ndjson"):
         return "jsonl"
     raise ConfigurationError(
-        f"the ending of {out} says no format",
+        f"{out} has an ending that names no format",
         hint="end it in .parquet or .jsonl, or add --format",
     )
 
 
-def _for_programs(written: Written) -> dict[str, object]:
+def _to_json(written: Written) -> dict[str, object]:
     return {
         "path": str(written.path),
         "format": written.format,

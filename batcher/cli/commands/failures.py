@@ -1,4 +1,4 @@
-"""batcher failures: the rows that did not succeed, grouped, and what to do about them."""
+"""batcher failures: groups failed rows by reason, with an example and advice."""
 
 from decimal import Decimal
 from pathlib import Path
@@ -11,21 +11,19 @@ from batcher.cli.messages import print_json, print_line, say
 from batcher.cli.options import job_argument, json_option, load, set_option, simulate_option
 from batcher.core.failure_advice import WITHOUT_REQUEST, advice
 from batcher.core.money.display import exact_text, rounded_text
+from batcher.core.plural import counted
 from batcher.runner.commands.results import failure_groups, open_results
 
 
-@click.command(
-    "failures",
-    epilog="Example: batcher failures job.toml --json",
-)
+@click.command("failures", epilog="Example: batcher failures job.toml --json")
 @job_argument
 @simulate_option
 @set_option
 @json_option
 def command(job: Path, overrides: tuple[str, ...], *, is_simulated: bool, as_json: bool) -> int:
-    """Show the rows without a good answer, grouped by what happened to them.
+    """Show the rows without a good answer, grouped by their status and error type.
 
-    Each group has an example row, what its rows cost, and what to do. Nothing is sent.
+    Each group shows the cost of its rows, an example row and what to do. Nothing is sent.
     """
     loaded = load(job, overrides)
     with open_results(loaded, is_simulated=is_simulated) as results:
@@ -36,51 +34,52 @@ def command(job: Path, overrides: tuple[str, ...], *, is_simulated: bool, as_jso
         return 0
     max_tokens = loaded.job.request.max_tokens
     failed = sum(group["rows"] for group in groups)
-    print_line(f"{failed:,} of {items:,} rows have no good answer")
+    verb = "has" if failed == 1 else "have"
+    print_line(f"{failed:,} of {counted(items, 'row')} {verb} no good answer")
     for group in groups:
-        _tell(group)
+        _print(group)
     say(f"next   {_next(groups, max_tokens)}")
     return 0
 
 
 def _with_advice(group: dict[str, Any]) -> dict[str, Any]:
-    what = advice(group["status"], group["error_type"], is_final=group["is_final"])
     unknown = group["unknown_usd"]
     return {
         **group,
         "cost_usd": exact_text(group["cost_usd"]),
         "unknown_usd": None if unknown is None else exact_text(unknown),
-        "advice": what,
+        "advice": advice(group["status"], group["error_type"], is_final=group["is_final"]),
     }
 
 
-def _tell(group: dict[str, Any]) -> None:
+def _print(group: dict[str, Any]) -> None:
     cost = rounded_text(Decimal(group["cost_usd"]))
     print_line("")
-    what = f"{group['rows']:,} rows {group['status']}: {group['error_type']}"
-    print_line(f"{what}, cost {cost}{_unseen(group['unknown_usd'])}")
+    reason = f"{counted(group['rows'], 'row')} {group['status']}: {group['error_type']}"
+    print_line(f"{reason}, cost {cost}{_unknown(group['unknown_usd'])}")
     message = group["example_message"]
     print_line(f"  example  {group['example_id']}" + (f": {message}" if message else ""))
     print_line(f"  do       {group['advice']}")
 
 
-def _unseen(unknown_usd: str | None) -> str:
+def _unknown(unknown_usd: str | None) -> str:
     if unknown_usd is None:
-        return "; any sum may be billed unseen"
+        return "; more may have been billed, without a bound (billing status unknown)"
     usd = Decimal(unknown_usd)
-    return f"; up to {rounded_text(usd)} may be billed unseen" if usd else ""
+    more = f"; up to {rounded_text(usd)} more may have been billed (billing status unknown)"
+    return more if usd else ""
 
 
 def _next(groups: list[dict[str, Any]], max_tokens: int | None) -> str:
-    """Type what gets the most rows answered: run what is open, else retry the largest group."""
+    """Return the command that answers most rows: run open rows, else retry the largest group."""
     if not groups:
         return job_command("status")
     if not all(group["is_final"] for group in groups):
         return job_command("run")
-    askable = [group for group in groups if group["error_type"] not in WITHOUT_REQUEST]
-    if not askable:
+    sendable = [group for group in groups if group["error_type"] not in WITHOUT_REQUEST]
+    if not sendable:
         return job_command("show", groups[0]["example_id"])
-    options = ["--only", askable[0]["error_type"]]
-    if askable[0]["status"] == "truncated" and max_tokens is not None:
+    options = ["--only", sendable[0]["error_type"]]
+    if sendable[0]["status"] == "truncated" and max_tokens is not None:
         options += ["--set", f"request.max_tokens={2 * max_tokens}"]
     return job_command("retry", options=options)

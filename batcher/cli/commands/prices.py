@@ -1,4 +1,4 @@
-"""batcher prices: the price table in force, its date and its source."""
+"""batcher prices: shows the price table, its date and its source."""
 
 from dataclasses import fields
 from pathlib import Path
@@ -14,7 +14,7 @@ from batcher.core.money.prices import ModelPrices, PriceTable
 from batcher.core.request.models import ModelFacts
 from batcher.inputs.price_table import load_price_table
 
-_SOURCE = "the table shipped with batcher, from the API's documentation"
+_SOURCE = "source: the API's documentation; the table is part of batcher"
 _KINDS = {
     "input": "input",
     "output": "output",
@@ -24,50 +24,47 @@ _KINDS = {
 }
 
 
-@click.command(
-    "prices",
-    epilog="Example: batcher prices claude-haiku-5-5",
-)
+@click.command("prices", epilog="Example: batcher prices claude-haiku-5-5")
 @click.argument("model", required=False)
 @click.option(
     "--job",
     "job_file",
     type=click.Path(path_type=Path),
     metavar="JOB",
-    help="Those of a job, with what its [prices] say.",
+    help="Show the prices of a job, with its [prices] section applied.",
 )
-@click.option("--all", "shows_all", is_flag=True, help="Also models that are retired.")
+@click.option("--all", "shows_all", is_flag=True, help="Show retired models too.")
 @json_option
 def command(model: str | None, job_file: Path | None, *, shows_all: bool, as_json: bool) -> int:
-    """Show the prices in force, in USD per million tokens, with their date and source.
+    """Show the prices that a run would use, in USD per million tokens, with date and source.
 
-    With MODEL everything that is known of that model's price. A run keeps the prices that it used:
-    batcher show explains a row's cost by those.
+    With MODEL, show every rate of one model. Each run records the prices that it used; batcher show
+    explains the cost of a row with the recorded prices.
     """
-    table, own = load_price_table(), None if job_file is None else load(job_file).job.prices
-    if own is not None:
-        table = table.with_overrides(own.overrides)
+    table, section = load_price_table(), None if job_file is None else load(job_file).job.prices
+    if section is not None:
+        table = table.with_overrides(section.overrides)
     names = table.ids() if model is None else (table.model(model).id,)
     chosen = [table.model(name) for name in names]
     if as_json:
-        about = {
+        header = {
             "as_of": table.as_of.isoformat(),
             "source": _SOURCE,
             "unit": "USD per 1,000,000 tokens",
-            "overrides_as_of": own and own.as_of and own.as_of.isoformat(),
+            "overrides_as_of": section and section.as_of and section.as_of.isoformat(),
         }
-        print_json({**about, "models": [_for_programs(prices) for prices in chosen]})
+        print_json({**header, "models": [_to_json(prices) for prices in chosen]})
         return 0
     if model is None:
-        _tell_table([p for p in chosen if shows_all or not _is_retired(p)])
+        _print_table([p for p in chosen if shows_all or not _is_retired(p)])
     else:
-        _tell_model(chosen[0])
-    _tell_source(table, chosen, own)
+        _print_model(chosen[0])
+    _print_source(table, chosen, section)
     say(f"next   {'batcher prices MODEL' if model is None else 'batcher check JOB'}")
     return 0
 
 
-def _tell_table(chosen: list[ModelPrices]) -> None:
+def _print_table(chosen: list[ModelPrices]) -> None:
     width = max(len(prices.id) for prices in chosen)
     print_line(f"{'model':<{width}} {'input':>8} {'output':>8} {'cache read':>10}  remark")
     for prices in chosen:
@@ -79,23 +76,24 @@ def _tell_table(chosen: list[ModelPrices]) -> None:
 def _remark(prices: ModelPrices) -> str:
     remarks = ["from the job file"] if prices.is_override else []
     if prices.long is not None:
-        remarks.append("dearer when long")
+        remarks.append("higher price for long prompts")
     if prices.facts is not None and prices.facts.lifecycle != "active":
-        remarks.append(_life(prices.facts))
+        remarks.append(_lifecycle(prices.facts))
     return ", ".join(remarks)
 
 
-def _life(facts: ModelFacts) -> str:
+def _lifecycle(facts: ModelFacts) -> str:
     return facts.lifecycle + ("" if facts.retires is None else f" {facts.retires}")
 
 
-def _tell_model(prices: ModelPrices) -> None:
+def _print_model(prices: ModelPrices) -> None:
     facts = prices.facts
     alias = "" if facts is None or facts.alias is None else f", also called {facts.alias}"
     print_line(f"{prices.id}{alias}")
     if facts is not None:
         window, output = facts.context_window, facts.max_output
-        print_line(f"  {_life(facts)}; window {window:,}, output up to {output:,} tokens")
+        limits = f"context window {window:,} tokens, output up to {output:,} tokens"
+        print_line(f"  {_lifecycle(facts)}; {limits}")
     tiers = prices.tiers
     print_line("")
     print_line(" " * 16 + "".join(f"{name:>12}" for name in tiers))
@@ -106,22 +104,24 @@ def _tell_model(prices: ModelPrices) -> None:
         )
     if prices.long is not None:
         print_line(
-            f"\nlong: all of a request whose prompt has more than {prices.long.threshold:,} tokens"
+            f"\nlong: rates for a request whose prompt has more than {prices.long.threshold:,} tokens"
         )
     if prices.has_geo_price:
-        print_line('inference_geo = "us": 1.1 times as much')
+        print_line('with inference_geo = "us", all rates are multiplied by 1.1')
 
 
-def _tell_source(table: PriceTable, chosen: list[ModelPrices], own: PricesSection | None) -> None:
+def _print_source(
+    table: PriceTable, chosen: list[ModelPrices], section: PricesSection | None
+) -> None:
     print_line(f"\nUSD per million tokens, checked {table.as_of.isoformat()}")
     print_line(_SOURCE)
     names = [prices.id for prices in chosen if prices.is_override]
-    if names and own is not None:
-        day = f", of {own.as_of.isoformat()}" if own.as_of else ", which gives no day"
-        print_line(f"from the job file: {', '.join(names)}{day}")
+    if names and section is not None:
+        date = section.as_of.isoformat() if section.as_of else "without a date"
+        print_line(f"from the job file ({date}): {', '.join(names)}")
 
 
-def _for_programs(prices: ModelPrices) -> dict[str, Any]:
+def _to_json(prices: ModelPrices) -> dict[str, Any]:
     facts = prices.facts
     return {
         "id": prices.id,

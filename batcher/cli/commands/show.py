@@ -1,4 +1,4 @@
-"""batcher show: one row, from its request to the arithmetic of its cost."""
+"""batcher show: shows one row, from its request to the cost line by line."""
 
 import json
 from collections.abc import Mapping, Set
@@ -30,15 +30,12 @@ from batcher.runner.commands.results import (
 _LONGEST_SHOWN = 4_000
 _WASTE = {
     None: "",
-    "failed": ", waste: the row has no good answer",
-    "repeated": ", waste: another attempt answers the row",
+    "failed": ", wasted: the row has no good answer",
+    "repeated": ", wasted: another attempt answered the row",
 }
 
 
-@click.command(
-    "show",
-    epilog="Example: batcher show job.toml 17",
-)
+@click.command("show", epilog="Example: batcher show job.toml 17")
 @job_argument
 @click.argument("row_id", metavar="ID")
 @simulate_option
@@ -47,51 +44,51 @@ _WASTE = {
 def command(
     job: Path, row_id: str, overrides: tuple[str, ...], *, is_simulated: bool, as_json: bool
 ) -> int:
-    """Show one row: its request, every attempt, the answer, the arithmetic of its cost.
+    """Show one row: its request, every attempt, the answer, and how its cost adds up.
 
-    ID is what the id column holds, or the row's number in the input, from 1: 5, or row:5 where 5
-    is the id of another row.
+    ID is the row's value in the id column, or its number in the input, from 1. Write row:5 for row
+    number 5 when 5 is also the id of a row.
     """
     loaded = load(job, overrides)
     with open_results(loaded, is_simulated=is_simulated) as results:
-        found = find_row(results, row_id)
-        if found is None:
-            raise _unknown(results, row_id)
-        facts = _facts(results, found)
+        row = find_row(results, row_id)
+        if row is None:
+            raise _unknown_row(results, row_id)
+        facts = _facts(results, row)
     if as_json:
         print_json(facts)
         return 0
-    _tell(facts)
-    done = all(sample["is_final"] or sample["fingerprint"] is None for sample in facts["samples"])
-    command = "failures" if done else "run"
-    say(f"next   {job_command(command)}")
+    _print(facts)
+    is_done = all(
+        sample["is_final"] or sample["fingerprint"] is None for sample in facts["samples"]
+    )
+    say(f"next   {job_command('failures' if is_done else 'run')}")
     return 0
 
 
-def _unknown(results: Results, row_id: str) -> ConfigurationError:
+def _unknown_row(results: Results, row_id: str) -> ConfigurationError:
     near = [] if row_id.isdigit() else nearest_ids(results.context, row_id)
-    names = ", ".join(near)
-    return ConfigurationError(
-        f"no row is called {row_id!r}",
-        hint=f"did you mean {names}?"
-        if near
-        else "ID is an id of the input, or a row's number "
-        "from 1 on, and input.where and input.limit must let the row through",
-    )
+    hint = f"did you mean {', '.join(near)}?"
+    if not near:
+        hint = (
+            "give a value of the id column or a row number from 1; input.where and input.limit must "
+            "not leave the row out"
+        )
+    return ConfigurationError(f"no row has the id or number {row_id!r}", hint=hint)
 
 
 def _facts(results: Results, found: RowResults) -> dict[str, Any]:
-    """Everything that is shown, for programs."""
+    """Return everything that is shown, as JSON for programs."""
     row_id = results.context.maker.row_id(found.row) if isinstance(found.row, Row) else None
     request = found.request if isinstance(found.request, Request) else None
-    names = {name.hex() for name in request.fingerprints} if request else set()
+    fingerprints = {name.hex() for name in request.fingerprints} if request else set()
     return {
         "id": row_id if isinstance(row_id, str) else None,
         "row": found.row.ordinal + 1,
         "place": str(found.row.place),
         "request": None if request is None else dict(request.fields),
         "samples": [
-            _sample(results, names, result, attempts)
+            _sample(results, fingerprints, result, attempts)
             for result, attempts in zip(found.results, found.attempts, strict=True)
         ],
     }
@@ -99,7 +96,7 @@ def _facts(results: Results, found: RowResults) -> dict[str, Any]:
 
 def _sample(
     results: Results,
-    names: Set[str],
+    fingerprints: Set[str],
     result: Mapping[str, Any],
     attempts: tuple[dict[str, Any], ...],
 ) -> dict[str, Any]:
@@ -111,7 +108,7 @@ def _sample(
         "status": result["status"] or "unsent",
         "is_final": bool(result["is_final"]),
         "is_shared": bool(result["is_shared"]),
-        "is_kept": result["fingerprint"] is not None and result["fingerprint"] not in names,
+        "is_kept": result["fingerprint"] is not None and result["fingerprint"] not in fingerprints,
         "error_type": result["error_type"],
         "error_message": result["error_message"],
         "attempts": [_attempt(results, result, attempt) for attempt in attempts],
@@ -144,11 +141,11 @@ def _attempt(
         "waste": wasted(attempt, result),
         "cost_usd": None if cost is None else exact_text(cost),
         "worst_case_usd": None if worst is None else exact_text(worst),
-        "cost": explained and _arithmetic(explained),
+        "cost": explained and _cost_json(explained),
     }
 
 
-def _arithmetic(explained: CostExplained) -> dict[str, Any]:
+def _cost_json(explained: CostExplained) -> dict[str, Any]:
     lines = [
         {
             "kind": line.kind,
@@ -169,11 +166,10 @@ def _arithmetic(explained: CostExplained) -> dict[str, Any]:
 
 
 def _prices(used: PricesUsed) -> dict[str, Any]:
-    day = used.date and used.date.isoformat()
-    return {**asdict(used), "date": day}
+    return {**asdict(used), "date": used.date and used.date.isoformat()}
 
 
-def _tell(facts: dict[str, Any]) -> None:
+def _print(facts: dict[str, Any]) -> None:
     print_line(
         f"row {facts['row']:,} at {facts['place']}" + (f", id {facts['id']}" if facts["id"] else "")
     )
@@ -183,78 +179,79 @@ def _tell(facts: dict[str, Any]) -> None:
     for sample in facts["samples"]:
         number = f"sample {sample['sample']} " if len(facts["samples"]) > 1 else ""
         shared = ", paid for by an earlier row with the same request" if sample["is_shared"] else ""
-        kept = ", kept from an earlier form of the request" if sample["is_kept"] else ""
+        kept = ", kept from an earlier variant of the request" if sample["is_kept"] else ""
         print_line(f"\n{number}{sample['status']}{shared}{kept}{_error(sample)}")
         for attempt in sample["attempts"]:
-            _tell_attempt(attempt)
+            _print_attempt(attempt)
         for name, title in (("thinking", "thinking"), ("text", "answer")):
             if sample[name]:
                 print_line(f"\n{title}\n{_indented(sample[name])}")
-        _tell_cost(sample)
+        _print_cost(sample)
 
 
-def _tell_attempt(attempt: dict[str, Any]) -> None:
+def _print_attempt(attempt: dict[str, Any]) -> None:
     form = ", a variant of the request" if attempt["is_variant"] else ""
     sent_at = attempt["sent_at"].replace("+00:00", "Z")
-    print_line(f"\nattempt  {sent_at} in run {attempt['run_id']}{form}")
-    ended = [attempt["status"] if attempt["billing"] != "unknown" else "fate unknown"]
+    print_line(f"\nattempt  {sent_at} in run {attempt['run_id']}{variant}")
+    result = [attempt["status"]]
     if attempt["http_status"] is not None:
-        ended.append(f"HTTP {attempt['http_status']}")
+        result.append(f"HTTP {attempt['http_status']}")
     if attempt["latency_s"] is not None:
-        ended.append(f"{attempt['latency_s']:.3f} s")
+        result.append(f"{attempt['latency_s']:.3f} s")
     if attempt["request_id"]:
-        ended.append(attempt["request_id"])
-    print_line(f"  {', '.join(ended)}{_error(attempt)}")
-    print_line(f"  {_billed(attempt)}")
+        result.append(attempt["request_id"])
+    print_line(f"  {', '.join(result)}{_error(attempt)}")
+    print_line(f"  {_billing(attempt)}")
 
 
-def _billed(attempt: dict[str, Any]) -> str:
+def _billing(attempt: dict[str, Any]) -> str:
     if attempt["billing"] == "free":
         return "not billed"
     if attempt["billing"] == "billed":
         cost = attempt["cost_usd"]
-        text = "billed, the amount is not known" if cost is None else f"billed ${cost}"
+        text = "billed, amount unknown" if cost is None else f"billed ${cost}"
         return text + _WASTE[attempt["waste"]]
     worst = attempt["worst_case_usd"]
     most = "" if worst is None else f", at most ${worst}"
-    return f"may have been billed unseen{most}{', released' if attempt['is_released'] else ''}"
+    released = "; released from the budget" if attempt["is_released"] else ""
+    return f"billing status unknown: may have been billed{most}{released}"
 
 
-def _tell_cost(sample: dict[str, Any]) -> None:
+def _print_cost(sample: dict[str, Any]) -> None:
     billed = [attempt for attempt in sample["attempts"] if attempt["cost"] is not None]
     if not billed:
         return
     print_line("\ncost")
-    said = None
+    prices = None
     for attempt in billed:
         cost = attempt["cost"]
-        if cost["prices"] and cost["prices"] != said:
-            said = cost["prices"]
-            print_line(f"  {_prices_text(said)}")
+        if cost["prices"] and cost["prices"] != prices:
+            prices = cost["prices"]
+            print_line(f"  {_prices_text(prices)}")
         for line in cost["lines"]:
-            print_line(f"  {_term(line)}")
+            print_line(f"  {_cost_line(line)}")
         if cost["problem"]:
             print_line(f"  {cost['problem']}")
         if cost["unexplained_usd"] != "0":
-            print_line(f"  recorded ${attempt['cost_usd']}, which is {_unexplained(cost)}")
+            print_line(f"  recorded ${attempt['cost_usd']}, which is {_difference(cost)}")
     print_line(f"  {'sum':<15}${sample['cost_usd']}")
 
 
 def _prices_text(used: Mapping[str, Any]) -> str:
-    """Say which prices they are: whose, of which day, and which rates."""
-    whose = "the job file's prices" if used["is_override"] else "prices"
-    text = whose + (f" of {used['date']}" if used["date"] else "")
+    """Return the source, the date and the rates of the prices."""
+    source = "the job file's prices" if used["is_override"] else "prices"
+    text = source + (f" of {used['date']}" if used["date"] else "")
     text += f", {used['rates']} rates"
-    return text if used["is_pinned"] else f"{text}, as they are now: those of then were not kept"
+    return text if used["is_pinned"] else f"{text}; today's, the run did not record its prices"
 
 
-def _unexplained(cost: Mapping[str, Any]) -> str:
+def _difference(cost: Mapping[str, Any]) -> str:
     rest = Decimal(cost["unexplained_usd"])
     text = f"${exact_text(abs(rest))} {'more' if rest > 0 else 'less'}"
-    return text if cost["prices"]["is_pinned"] else f"{text}: the prices were others then"
+    return text if cost["prices"]["is_pinned"] else f"{text}: the prices have changed since"
 
 
-def _term(line: dict[str, Any]) -> str:
+def _cost_line(line: dict[str, Any]) -> str:
     text = f"{line['kind']:<15}{line['quantity']:,} x ${line['rate_usd']}"
     if line["per"] != 1:
         text += f" / {line['per']:,}"
@@ -263,8 +260,8 @@ def _term(line: dict[str, Any]) -> str:
     return f"{text} = ${line['amount_usd']}"
 
 
-def _error(of: Mapping[str, Any]) -> str:
-    parts = [str(of[key]) for key in ("error_type", "error_message") if of[key]]
+def _error(record: Mapping[str, Any]) -> str:
+    parts = [str(record[key]) for key in ("error_type", "error_message") if record[key]]
     return f" ({': '.join(parts)})" if parts else ""
 
 
@@ -273,7 +270,7 @@ def _indented(text: str) -> str:
 
 
 def _shortened(value: Any) -> Any:
-    """Leave out the middle of what no terminal should have to show, such as images."""
+    """Replace data that is too long for a terminal, such as images, with its length."""
     if isinstance(value, Mapping):
         return {
             key: f"<{len(item):,} characters; --json shows them>"

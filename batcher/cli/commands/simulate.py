@@ -47,8 +47,7 @@ def _with_simulator_options(function: Any) -> Any:
 
 
 @click.command(
-    "simulate",
-    epilog="Example: batcher simulate --port 8089 --fault overloaded:rate=0.05",
+    "simulate", epilog="Example: batcher simulate --port 8089 --fault overloaded:rate=0.05"
 )
 @click.option(
     "--port",
@@ -107,7 +106,7 @@ def _failed(complaint: str) -> ConfigurationError:
     hint = "see batcher simulate --help"
     if "bind on address" in reason:
         reason = f"cannot listen on the address: {reason.rpartition(': ')[2]}"
-        hint = "batcher simulate --port 0 takes a free port"
+        hint = "let it pick a free port: batcher simulate --port 0"
     return ConfigurationError(f"the simulator did not start: {reason}", hint=hint)
 
 
