@@ -1,9 +1,9 @@
-"""A run's status in words: a few lines, or one."""
+"""Writes the status of a run as text: several lines, or one."""
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
-from batcher.cli.duration import duration
+from batcher.cli.amounts import counts_text, duration, time_left
 from batcher.core.money.display import rounded_text
 from batcher.core.pace.kinds import limiter_text
 from batcher.core.run_record.run_status import SendingPace, SendingRows
@@ -12,14 +12,14 @@ from batcher.runner.commands.status import ObservedRun
 
 _DOING = {
     "planning": "reading its input",
-    "waiting": "waiting for a yes",
+    "waiting": "waiting for confirmation",
     "sending": "sending",
     "writing": "writing its output",
 }
 
 
 def status_lines(observed: ObservedRun) -> Iterator[str]:
-    """Yield all that a status says, a fact a line."""
+    """Yield the status as lines, one fact a line."""
     run, usd = observed.run, observed.status.usd
     name = run.job + (" (simulated)" if run.is_simulated else "")
     yield f"{name}: {_state(observed)}"
@@ -41,7 +41,7 @@ def status_lines(observed: ObservedRun) -> Iterator[str]:
 
 
 def status_line(observed: ObservedRun) -> str:
-    """Say where a run is in one line, for a log; equal while nothing has changed."""
+    """Write the progress of a run as one line for a log; it is equal while nothing changes."""
     usd = observed.status.usd
     parts = [_state(observed)]
     parts += [" ".join(line.split()) for line in _progress(observed)]
@@ -51,14 +51,14 @@ def status_line(observed: ObservedRun) -> str:
 
 
 def _spent(usd: RunMoney) -> str:
-    """Say what was spent, what may have been, and what may be at most."""
+    """Write the money spent, the money with unknown billing status, the estimate and the budget."""
     text = rounded_text(usd.spent)
     if usd.unknown:
-        text += f"; up to {rounded_text(usd.unknown)} may have been billed unseen"
+        text += f"; up to {rounded_text(usd.unknown)} more may have been billed (status unknown)"
     if usd.estimate is not None:
-        text += f"; about {rounded_text(usd.estimate.expected)} was estimated"
+        text += f"; estimate {rounded_text(usd.estimate.expected)}"
     if usd.cap is not None:
-        text += f"; the budget is {rounded_text(usd.cap)}"
+        text += f"; budget {rounded_text(usd.cap)}"
     return text
 
 
@@ -69,9 +69,9 @@ def _state(observed: ObservedRun) -> str:
     if observed.state == "ended":
         return f"ended with exit code {observed.run.exit_code}"
     if observed.state == "died":
-        return f"died while {doing}; {name} left without a word"
+        return f"died while {doing}; {name} exited unexpectedly (killed?)"
     if observed.state == "silent":
-        return f"silent while {doing}; {name} is there, but stopped, hangs or cannot write"
+        return f"silent while {doing}; {name} exists, but is stopped, hangs or cannot write"
     return f"{doing}, {name}"
 
 
@@ -83,31 +83,26 @@ def _times(observed: ObservedRun) -> str:
         return f"{begun}, took {duration(took.total_seconds())}"
     if observed.state == "running":
         return f"{begun}, {duration((heartbeat - started).total_seconds())} ago"
-    return f"{begun}, last heard of {heartbeat:%Y-%m-%d %H:%M:%S}"
+    return f"{begun}, last update {heartbeat:%Y-%m-%d %H:%M:%S}"
 
 
 def _progress(observed: ObservedRun) -> Iterator[str]:
-    """Yield what is known of the rows, and while it sends of the pace."""
+    """Yield the progress of the rows and, while the run sends, its pace."""
     run, rows, moment = observed.run, observed.status.rows, observed.status.moment
     if isinstance(rows, SendingRows):
-        yield f"rows     {rows.done:,} of {rows.to_send:,} asked, {rows.failed:,} failed"
+        yield f"rows     {rows.done:,} of {rows.to_send:,} done, {rows.failed:,} failed"
     elif rows is not None:
-        counted = _counted(rows.by_status)
-        yield f"rows     {rows.total:,}" + (f": {counted}" if counted else "")
+        counts = counts_text(rows.by_status)
+        yield f"rows     {rows.total:,}" + (f": {counts}" if counts else "")
     if moment.rows_read is not None:
-        of_all = f" of {run.plan.rows:,}" if run.plan else ""
-        yield f"read     {moment.rows_read:,}{of_all} rows of the input"
+        total = f" of {run.plan.rows:,}" if run.plan else ""
+        yield f"read     {moment.rows_read:,}{total} input rows"
     if observed.state == "running" and moment.phase == "sending" and moment.pace is not None:
         yield _pace(moment.pace)
 
 
 def _pace(pace: SendingPace) -> str:
-    eta = "no end in sight yet" if pace.eta_s is None else f"{duration(pace.eta_s)} left"
     return (
-        f"pace     {pace.rate:,.1f}/s, {eta}, {limiter_text(pace.limiter)}, "
+        f"pace     {pace.rate:,.1f}/s, {time_left(pace.eta_s)}, {limiter_text(pace.limiter)}, "
         f"{pace.in_flight:,} in flight"
     )
-
-
-def _counted(by_status: Mapping[str, int]) -> str:
-    return ", ".join(f"{n:,} {status}" for status, n in sorted(by_status.items()))

@@ -1,14 +1,16 @@
-"""The lines at the end of a run: what happened, what it cost, and what to do next."""
+"""Writes the lines at the end of a run: what happened, what it cost, and what to do next."""
 
 import os
 from collections.abc import Iterator
 from decimal import Decimal
 
+from batcher.cli.amounts import counts_text
 from batcher.cli.command_line import job_command, reading_command
 from batcher.cli.messages import printable
 from batcher.core.estimate.estimate import Dollars
 from batcher.core.money.display import exact_text, rounded_text
 from batcher.core.money.statement import UNEXPLAINED
+from batcher.core.plural import counted
 from batcher.core.run_record.run_summary import RunSummary, WasteSummary
 from batcher.runner.options import RunResult
 from batcher.runner.writing.output import Exported
@@ -17,19 +19,22 @@ _ENDINGS = {
     0: "done",
     1: "stopped",
     3: "finished, some rows failed for good",
-    4: "the API refused us",
-    5: "unreachable or overloaded; rows are left",
+    4: "stopped: the API refused the requests",
+    5: "stopped: the API is unreachable or overloaded; rows are left",
     130: "interrupted",
     143: "terminated",
 }
 
 
 def summary(result: RunResult, command: str) -> Iterator[str]:
-    """Yield the lines; every stop ends in ``next`` with the exact command to type."""
+    """Yield the lines about a run; the last one is the exact command to type next.
+
+    ``command`` continues the run.
+    """
     run = result.summary
     unsent = 0 if result.exported is None else result.exported.by_status.get("unsent", 0)
     if result.halt is None and unsent:
-        yield f"done, but {unsent:,} rows were never asked; a run asks them"
+        yield f"done   but {counted(unsent, 'row was', 'rows were')} not sent; a run sends them"
     elif result.exit_code == 0 and run.attempts.sent == 0:
         yield "done   nothing to send: every request has its answer"
     elif result.halt is None:
@@ -51,69 +56,68 @@ def summary(result: RunResult, command: str) -> Iterator[str]:
 
 
 def _quality(line: str) -> str:
-    """A line of the report; what is indented in it belongs to the line above."""
+    """Label a line of the quality report; an indented line continues the line above."""
     return f"quality  {line}" if line[:1].strip() else f"         {line}".rstrip()
 
 
 def _spent(run: RunSummary) -> str:
     usd, tokens, attempts = run.usd, run.tokens, run.attempts
-    text = f"{rounded_text(usd.spent)} for {attempts.sent:,} attempts"
+    text = f"{rounded_text(usd.spent)} for {counted(attempts.sent, 'attempt')}"
     text += f" ({tokens['input_tokens']:,} input, {tokens['output_tokens']:,} output tokens)"
     if tokens["cache_read_input_tokens"]:
         saved = rounded_text(usd.cache_saved or Decimal(0))
-        text += f", {tokens['cache_read_input_tokens']:,} from the cache, which saved {saved}"
+        read = f"{tokens['cache_read_input_tokens']:,} tokens read from the prompt cache"
+        text += f", {read}, which saved {saved}"
     if run.is_simulated:
         text += ", simulated: not real money"
     if attempts.unknown:
         unknown = rounded_text(usd.unknown)
-        text += f"; {attempts.unknown:,} may have been billed unseen, up to {unknown}"
+        number = counted(attempts.unknown, "attempt")
+        text += f"; {number} may also have been billed, up to {unknown} (billing status unknown)"
     return text
 
 
 def _money(run: RunSummary) -> Iterator[str]:
-    """Yield what else there is to say of what was spent; mostly nothing."""
+    """Yield the estimate, the waste, the repairs and errors of the bill, when there are any."""
     if run.usd.estimate is not None:
         yield f"estimate {_estimated(run, run.usd.estimate)}"
     if run.waste is not None and (waste := "; ".join(_waste(run.waste))):
         yield f"waste  {waste}"
     if run.repairs is not None and run.repairs.attempts:
-        text = f"{rounded_text(run.repairs.usd)} for {_attempts(run.repairs.attempts)}"
-        yield f"repairs {text} that asked again with a complaint"
+        text = f"{rounded_text(run.repairs.usd)} for {counted(run.repairs.attempts, 'attempt')}"
+        yield f"repairs {text} that asked again for a valid answer"
     for line in run.checkpoint.bill:
         if line.kind == UNEXPLAINED:
             yield (
-                f"warning  ${exact_text(line.usd)} of what {line.model} was billed "
-                "is not explained by its tokens and rates: please report it"
+                f"warning  ${exact_text(line.usd)} of the bill for {line.model} "
+                "is not explained by tokens and prices: please report this"
             )
 
 
 def _waste(waste: WasteSummary) -> Iterator[str]:
     if waste.failed_usd:
-        attempts = _attempts(waste.attempts.failed)
-        yield f"{rounded_text(waste.failed_usd)} for {attempts} of rows without a good answer"
+        usd, attempts = rounded_text(waste.failed_usd), counted(waste.attempts.failed, "attempt")
+        yield f"{usd} for {attempts} of rows without a good answer"
     if waste.repeated_usd:
-        attempts = _attempts(waste.attempts.repeated)
+        attempts = counted(waste.attempts.repeated, "attempt")
         usd = rounded_text(waste.repeated_usd)
         yield f"{usd} for {attempts} of rows that another attempt answered"
 
 
 def _estimated(run: RunSummary, estimate: Dollars) -> str:
-    """Compare what was estimated with what it came to, as far as the run came."""
+    """Compare the estimate with the cost of the requests that were sent."""
     ends = [rounded_text(end) for end in (estimate.expected, estimate.low, estimate.high)]
     text = f"{ends[0]} ({ends[1]} to {ends[2]})"
     spent, sent, planned = rounded_text(run.usd.spent), run.rows.sent, run.plan.to_send
     if sent == planned:
         return f"{text}, actual {spent}"
-    return f"{text} for {planned:,} requests; {spent} for the {sent:,} that were sent"
-
-
-def _attempts(number: int) -> str:
-    return f"{number:,} attempt{'' if number == 1 else 's'}"
+    return f"{text} for {counted(planned, 'request')}; {spent} for the {sent:,} that were sent"
 
 
 def _output(exported: Exported) -> Iterator[str]:
     state = "unchanged" if exported.is_unchanged else "written"
-    yield f"output {os.path.relpath(exported.path)} {state}: {exported.rows:,} rows, {statuses}"
+    rows = f"{counted(exported.rows, 'row')}, {counts_text(exported.by_status)}"
+    yield f"output {os.path.relpath(exported.path)} {state}: {rows}"
 
 
 def _next(result: RunResult, command: str) -> str:

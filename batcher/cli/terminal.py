@@ -1,4 +1,4 @@
-"""A run's side of the terminal: three live lines, or a plain line every half minute."""
+"""Shows a run on the terminal: three live lines, or a plain line every half minute."""
 
 import contextlib
 import sys
@@ -8,6 +8,7 @@ from typing import Any
 import click
 from tqdm import tqdm
 
+from batcher.cli.amounts import time_left
 from batcher.cli.messages import printable, say
 from batcher.core.money.display import rounded_text
 from batcher.core.pace.kinds import limiter_text
@@ -17,20 +18,20 @@ _PLAIN_EVERY_S = 30.0
 
 
 class TerminalUi:
-    """Speaks on stderr; asks only where somebody can answer.
+    """Shows progress and messages on stderr, and asks when stdin and stderr are a terminal.
 
-    A reader that went away (a closed pager or terminal) must not end a run that is being paid for:
-    what cannot be written is dropped.
+    A closed pager or terminal must not end a run that costs money: text that cannot be written is
+    dropped.
     """
 
     def __init__(self, *, is_quiet: bool = False) -> None:
         self._is_quiet = is_quiet
         self._is_terminal = sys.stderr.isatty()
         self._bars: list[Any] = []
-        self._spoke_at = time.monotonic()
+        self._shown_at = time.monotonic()
 
     def say(self, text: str) -> None:
-        """Tell one fact, above the bars when there are any."""
+        """Print one message, above the live lines when there are any."""
         with contextlib.suppress(OSError):
             if self._bars:
                 self._bars[0].write(printable(text), file=sys.stderr)
@@ -38,32 +39,32 @@ class TerminalUi:
                 say(text)
 
     def confirm(self, question: str) -> bool | None:
-        """Ask yes or no on a terminal; None without one."""
+        """Ask yes or no on a terminal; None without a terminal."""
         if not self.can_ask:
             return None
         try:
             return click.confirm(printable(question), default=False, err=True)
         except click.Abort:
-            raise KeyboardInterrupt from None  # what click made of it nobody else knows
+            raise KeyboardInterrupt from None  # the run handles Ctrl-C, not click.Abort
 
     @property
     def can_ask(self) -> bool:
-        """Whether there is a terminal on both sides."""
+        """Whether stdin and stderr are a terminal."""
         return sys.stdin.isatty() and self._is_terminal
 
     def show(self, snapshot: Snapshot) -> None:
-        """Redraw the three lines, or write a plain one when it is time."""
+        """Redraw the three lines, or write a plain line when it is due."""
         if self._is_quiet:
             return
         with contextlib.suppress(OSError):
             if self._is_terminal:
                 self._draw(snapshot)
-            elif time.monotonic() - self._spoke_at >= _PLAIN_EVERY_S:
-                self._spoke_at = time.monotonic()
+            elif time.monotonic() - self._shown_at >= _PLAIN_EVERY_S:
+                self._shown_at = time.monotonic()
                 say(plain_line(snapshot))
 
     def end(self) -> None:
-        """Leave the last state of the lines budget_state."""
+        """Stop redrawing; the last state of the lines stays on the screen."""
         with contextlib.suppress(OSError):
             for bar in self._bars:
                 bar.close()
@@ -86,7 +87,7 @@ class TerminalUi:
             self._bars = [rows, *texts]
         rows, money, pace = self._bars
         rows.n = snapshot.done
-        rows.set_postfix_str(f"{snapshot.rate:,.1f}/s, {_eta(snapshot.eta_s)}", refresh=False)
+        rows.set_postfix_str(f"{snapshot.rate:,.1f}/s, {time_left(snapshot.eta_s)}", refresh=False)
         money.set_description_str(_money(snapshot), refresh=False)
         pace.set_description_str(_pace(snapshot), refresh=False)
         for bar in self._bars:
@@ -94,7 +95,7 @@ class TerminalUi:
 
 
 def plain_line(snapshot: Snapshot) -> str:
-    """One logfmt line, for logs."""
+    """Write a snapshot as one logfmt line, for logs."""
     facts = {
         "done": snapshot.done,
         "total": snapshot.total,
@@ -115,15 +116,15 @@ def _money(snapshot: Snapshot) -> str:
     parts = [f"{rounded_text(snapshot.spent_usd)} spent"]
     if snapshot.budget is not None:
         used, cap = rounded_text(snapshot.budget.used), rounded_text(snapshot.budget.cap)
-        parts.append(f"{used} of the budget of {cap} used")
+        parts.append(f"{used} of the {cap} budget used")
     if snapshot.projected_usd is not None:
         expected, low, high = map(rounded_text, snapshot.projected_usd)
         parts.append(f"about {expected} ({low} to {high}) at the end")
     if snapshot.unknown_usd:
-        parts.append(f"up to {rounded_text(snapshot.unknown_usd)} perhaps billed unseen")
+        parts.append(f"billing of up to {rounded_text(snapshot.unknown_usd)} unknown")
     if snapshot.cache_read_share:
         share, saved = snapshot.cache_read_share, rounded_text(snapshot.saved_usd)
-        parts.append(f"{share:.0%} of input from the cache, which saved {saved}")
+        parts.append(f"{share:.0%} of input from cache, saved {saved}")
     return ", ".join(parts)
 
 
@@ -132,13 +133,3 @@ def _pace(snapshot: Snapshot) -> str:
         f"{limiter_text(snapshot.limiter)}, {snapshot.in_flight} in flight, "
         f"{snapshot.retried:,} retried, {snapshot.failed:,} failed"
     )
-
-
-def _eta(seconds: float | None) -> str:
-    if seconds is None:
-        return "no end in sight yet"
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    if hours:
-        return f"{hours} h {minutes:02} min left"
-    return f"{minutes} min {rest:02} s left" if minutes else f"{rest} s left"

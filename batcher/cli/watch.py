@@ -1,4 +1,4 @@
-"""Shows a run's status again and again until the run is over."""
+"""Shows the status of a run once a second until the run ends."""
 
 import json
 import os
@@ -14,9 +14,10 @@ from batcher.runner.commands.status import ObservedRun
 
 
 def watch(statuses: Iterable[ObservedRun], *, as_json: bool) -> ObservedRun:
-    """Show each status as it comes, and return the last.
+    """Show each status, and return the last one.
 
-    As a line of JSON, in place on a terminal, else as a line when it reads differently.
+    As JSON, each status is one line. On a terminal, each status replaces the one before. Else a
+    line is written when the text changes.
     """
     show = _print_json if as_json else Screen().draw if _is_terminal() else ChangedLines().show
     for observed in statuses:
@@ -25,13 +26,13 @@ def watch(statuses: Iterable[ObservedRun], *, as_json: bool) -> ObservedRun:
 
 
 class Screen:
-    """Draws the lines of a status over those of the one before."""
+    """Draws each status in the place of the one before."""
 
     def __init__(self) -> None:
         self._height = 0
 
     def draw(self, observed: ObservedRun) -> None:
-        """Draw one status; a line longer than the terminal is wide is cut, for it would wrap."""
+        """Draw one status; cut lines at the width of the terminal, so that none wraps."""
         width = shutil.get_terminal_size().columns
         lines = [printable(line)[: width - 1] for line in status_lines(observed)]
         back = f"\x1b[{self._height}F" if self._height else ""
@@ -41,13 +42,13 @@ class Screen:
 
 
 class ChangedLines:
-    """Writes one line for each status that reads differently from the one before."""
+    """Writes a line for each status whose text differs from the one before."""
 
     def __init__(self) -> None:
         self._last = ""
 
     def show(self, observed: ObservedRun) -> None:
-        """Write the line of one status, if it is new."""
+        """Write the line of a status when it differs from the last one."""
         line = status_line(observed)
         if line != self._last:
             self._last = line

@@ -22,7 +22,7 @@ def test_failures_are_grouped_with_advice(done: Path, batcher: Command) -> None:
 def test_failures_say_what_to_type_next(done: Path, batcher: Command) -> None:
     """The text ends in the command that asks the largest group again, with more room."""
     said = batcher("failures", done, "--simulate")
-    assert said.out.startswith("5 of 6 rows have no good answer")
+    assert said.out.startswith("5 of 6 rows without a good answer")
     more = "--only max_tokens --set request.max_tokens="
     assert said.err.startswith(f"next   batcher retry {done} {more}")
     assert said.err.endswith(" --simulate\n")
@@ -130,7 +130,7 @@ def test_no_failures(tmp_path: Path, batcher: Command) -> None:
     job = write_job(tmp_path, JOB.replace("20", "2000"), rows=[{"id": "1", "text": "x"}])
     assert batcher("run", job, "--simulate", "-q").code == 0
     said = batcher("failures", job, "--simulate")
-    assert (said.code, said.out) == (0, "0 of 1 rows have no good answer\n")
+    assert (said.code, said.out) == (0, "0 of 1 row without a good answer\n")
     assert "\nanswer\n" in batcher("show", job, "1", "--simulate").out
 
 

@@ -100,7 +100,7 @@ def test_status_of_a_run_that_gave_up(
     folder.mkdir(parents=True)
     (folder / "status.json").write_text(json.dumps(status))
     monkeypatch.chdir(tmp_path)
-    assert "  rows     40 of 290 asked, 0 failed\n" in batcher("status").out
+    assert "  rows     40 of 290 done, 0 failed\n" in batcher("status").out
 
 
 def test_status_without_a_run(fresh: Path, batcher: Command) -> None:

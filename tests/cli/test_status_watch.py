@@ -137,9 +137,9 @@ def test_watching_a_log_writes_what_changed(run: Run, steps: Steps, batcher: Com
     lines = [line.partition("  ")[2] for line in said.out.splitlines()]
     who = f"process {os.getpid()} on {socket.gethostname()}"
     assert lines == [
-        f"reading its input, {who}; read 5 rows of the input",
+        f"reading its input, {who}; read 5 input rows",
         f"waiting for a yes, {who}",
-        f"sending, {who}; rows 10 of 900 asked, 1 failed; {pace}; $0.50 spent",
+        f"sending, {who}; rows 10 of 900 done, 1 failed; {pace}; $0.50 spent",
         "ended with exit code 3; rows 1,000: 1 errored, 999 succeeded; $11.95 spent",
     ]
 
@@ -160,7 +160,7 @@ def test_watching_on_a_terminal_draws_in_place(
     assert all(picture.endswith("\x1b[J") for picture in pictures)
     drawn = [line.removesuffix("\x1b[K") for picture in pictures for line in picture.split("\n")]
     assert max(map(len, drawn)) <= 40
-    assert "7 of 1,000 rows of the input" in pictures[2]
+    assert "7 of 1,000 input rows" in pictures[2]
 
 
 @pytest.mark.parametrize("option", ["--wait", "--watch"])

@@ -65,7 +65,7 @@ def test_repairs_have_a_line_of_their_own() -> None:
     """They are no waste if the row got its answer by them."""
     assert not [line for line in lines_of() if line.startswith("repairs")]
     repairs = RepairSummary(attempts=3, usd=Decimal("0.25"))
-    line = "repairs $0.25 for 3 attempts that asked again with a complaint"
+    line = "repairs $0.25 for 3 attempts that asked again for a valid answer"
     assert line in lines_of(repairs=repairs)
 
 
@@ -77,4 +77,4 @@ def test_a_bill_that_does_not_add_up_is_a_warning() -> None:
     ]
     checkpoint = replace(SUMMARY.checkpoint, bill=tuple(lines))
     (line,) = [text for text in lines_of(checkpoint=checkpoint) if text.startswith("warning")]
-    assert line.startswith("warning  $-0.0001 of what m was billed is not explained")
+    assert line.startswith("warning  $-0.0001 of the bill for m is not explained")

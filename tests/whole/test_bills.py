@@ -98,7 +98,7 @@ def test_failed_attempts_are_waste_until_the_row_succeeds(tmp_path: Path) -> Non
     number = table.column("_status").to_pylist().index("truncated")
     (sample,) = json.loads(job.command("show", f"r{number}", "--json"))["samples"]
     assert [attempt["waste"] for attempt in sample["attempts"]] == ["repeated", None]
-    assert "waste: another attempt answers the row" in job.command("show", f"r{number}")
+    assert "wasted: another attempt answered the row" in job.command("show", f"r{number}")
     server.close()
 
 
@@ -195,6 +195,6 @@ def test_released_attempts_are_no_waste(tmp_path: Path) -> None:
     waste = status["checkpoint"]["waste"]
     assert (waste["unknown_usd"], waste["released_usd"]) == ("0", unseen)
     assert waste["attempts"]["released"] == record["waste"]["attempts"]["unknown"]
-    assert "may have been billed unseen, at most $" in job.command("show", "r3")
+    assert "billing status unknown: may have been billed, at most $" in job.command("show", "r3")
     assert ", released" in job.command("show", "r3")
     server.close()

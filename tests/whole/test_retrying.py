@@ -112,7 +112,7 @@ def test_rows_that_were_never_sent_need_a_run(tmp_path: Path) -> None:
     job.run()
     printed = retry(job.write(rows(12)), code=5)
     assert len(keys(server)) == 10
-    assert "2 rows were never asked" in printed
+    assert "2 rows were not sent" in printed
     assert "next   batcher run" in printed
     server.close()
 

@@ -82,10 +82,8 @@ def _losses(diagnosis: Diagnosis) -> Iterator[str]:
     if checkpoint.missing:
         yield f"{checkpoint.missing:,} of {counted(checkpoint.recorded, 'record')}"
     if checkpoint.answers_lost:
-        yield (
-            f"{counted(checkpoint.answers_lost, 'answer')}; the cost is kept, and a run sends these "
-            "requests again"
-        )
+        answers = counted(checkpoint.answers_lost, "answer")
+        yield f"{answers}; the cost is kept, and a run sends these requests again"
     if checkpoint.open_attempts is not None and checkpoint.open_attempts.attempts:
         yield _open_attempts(checkpoint.open_attempts)
 

@@ -10,8 +10,8 @@ from typing import Any
 
 import click
 
+from batcher.cli.amounts import duration
 from batcher.cli.command_line import job_command, resume_command
-from batcher.cli.duration import duration
 from batcher.cli.messages import print_json, print_line, say
 from batcher.cli.options import job_argument, json_option, load, set_option
 from batcher.cli.private_files import write_private_files

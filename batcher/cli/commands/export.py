@@ -6,11 +6,11 @@ from pathlib import Path
 
 import click
 
+from batcher.cli.amounts import counts_text
 from batcher.cli.command_line import job_command, reading_command
 from batcher.cli.messages import print_json, say
 from batcher.cli.options import job_argument, json_option, load, set_option, simulate_option
 from batcher.cli.private_files import write_private_files
-from batcher.cli.summary import statuses_text
 from batcher.core.plural import counted
 from batcher.errors import ConfigurationError
 from batcher.runner.commands.export import Format, Written, default_path, write_export
@@ -33,7 +33,9 @@ _FORMATS = ("parquet", "jsonl", "messages-batch")
     type=click.Choice(_FORMATS),
     help="Default: by the ending of --out, else parquet.",
 )
-@click.option("--partial", "is_partial", is_flag=True, help="Export even when some rows have no final result.")
+@click.option(
+    "--partial", "is_partial", is_flag=True, help="Export even when some rows have no final result."
+)
 @simulate_option
 @set_option
 @json_option
@@ -62,7 +64,7 @@ def command(
     if as_json:
         print_json(_to_json(written))
         return 0
-    rows = f"{counted(written.items, 'row')}, {statuses_text(written.by_status)}"
+    rows = f"{counted(written.items, 'row')}, {counts_text(written.by_status)}"
     say(f"wrote  {os.path.relpath(written.path)}: {rows}")
     if written.open_items:
         say(f"open   {counted(written.open_items, 'row has', 'rows have')} no final result yet")
@@ -93,8 +95,7 @@ def _to_json(written: Written) -> dict[str, object]:
     }
 
 
-def _look_at(written: Written) -> str:
-    path = os.path.relpath(written.path)
+def _reading_command(written: Written) -> str:
     if written.format == "parquet":
-        return f"python -c \"import pyarrow.parquet as p; print(p.read_table('{path}'))\""
-    return f"head -n 1 {path}"
+        return reading_command(written.path)
+    return shlex.join(["head", "-n", "1", os.path.relpath(written.path)])

@@ -34,8 +34,7 @@ def command(job: Path, overrides: tuple[str, ...], *, is_simulated: bool, as_jso
         return 0
     max_tokens = loaded.job.request.max_tokens
     failed = sum(group["rows"] for group in groups)
-    verb = "has" if failed == 1 else "have"
-    print_line(f"{failed:,} of {counted(items, 'row')} {verb} no good answer")
+    print_line(f"{failed:,} of {counted(items, 'row')} without a good answer")
     for group in groups:
         _print(group)
     say(f"next   {_next(groups, max_tokens)}")

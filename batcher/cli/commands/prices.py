@@ -103,9 +103,8 @@ def _print_model(prices: ModelPrices) -> None:
             + "".join(f"{_usd(getattr(rates, field)):>12}" for rates in tiers.values())
         )
     if prices.long is not None:
-        print_line(
-            f"\nlong: rates for a request whose prompt has more than {prices.long.threshold:,} tokens"
-        )
+        threshold = f"{prices.long.threshold:,} tokens"
+        print_line(f"\nlong: rates for a request whose prompt has more than {threshold}")
     if prices.has_geo_price:
         print_line('with inference_geo = "us", all rates are multiplied by 1.1')
 

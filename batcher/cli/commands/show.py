@@ -71,8 +71,8 @@ def _unknown_row(results: Results, row_id: str) -> ConfigurationError:
     hint = f"did you mean {', '.join(near)}?"
     if not near:
         hint = (
-            "give a value of the id column or a row number from 1; input.where and input.limit must "
-            "not leave the row out"
+            "give a value of the id column or a row number from 1; rows that input.where or "
+            "input.limit leaves out are not found"
         )
     return ConfigurationError(f"no row has the id or number {row_id!r}", hint=hint)
 
@@ -190,7 +190,7 @@ def _print(facts: dict[str, Any]) -> None:
 
 
 def _print_attempt(attempt: dict[str, Any]) -> None:
-    form = ", a variant of the request" if attempt["is_variant"] else ""
+    variant = ", with another variant of the request" if attempt["is_variant"] else ""
     sent_at = attempt["sent_at"].replace("+00:00", "Z")
     print_line(f"\nattempt  {sent_at} in run {attempt['run_id']}{variant}")
     result = [attempt["status"]]
