@@ -138,7 +138,7 @@ def test_watching_a_log_writes_what_changed(run: Run, steps: Steps, batcher: Com
     who = f"process {os.getpid()} on {socket.gethostname()}"
     assert lines == [
         f"reading its input, {who}; read 5 input rows",
-        f"waiting for a yes, {who}",
+        f"waiting for confirmation, {who}",
         f"sending, {who}; rows 10 of 900 done, 1 failed; {pace}; $0.50 spent",
         "ended with exit code 3; rows 1,000: 1 errored, 999 succeeded; $11.95 spent",
     ]

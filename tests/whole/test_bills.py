@@ -160,7 +160,7 @@ def test_attempts_of_an_older_version_are_one_line(tmp_path: Path) -> None:
     (old,) = [line for line in whole["bill"] if line["kind"] == NOT_ITEMISED]
     assert (Decimal(old["usd"]), old["quantity"], old["rates"]) == (before, None, None)
     assert usd(line["usd"] for line in whole["bill"]) == Decimal(whole["usd"]["spent"])
-    assert "as they are now: those of then were not kept" in job.command("show", "r1")
+    assert "current prices, because the run recorded none" in job.command("show", "r1")
     assert "as they are now" not in job.command("show", "r7")
     server.close()
 
@@ -173,7 +173,7 @@ def test_an_unexplained_cost_is_reported(tmp_path: Path, off: str) -> None:
     job.run()
     changed(job, f"UPDATE outcomes SET cost_usd = cost_usd + {off} WHERE attempt_id = 2")
     printed = job.write(rows(6), input=IDS).run()
-    assert f"warning  ${off} of what claude-haiku-5-5 was billed is not explained" in printed
+    assert f"warning  ${off} of the bill for claude-haiku-5-5 is not explained" in printed
     whole = records(job)[-1]["checkpoint"]
     (line,) = [line for line in whole["bill"] if line["kind"] == UNEXPLAINED]
     assert line["usd"] == off
@@ -196,5 +196,5 @@ def test_released_attempts_are_no_waste(tmp_path: Path) -> None:
     assert (waste["unknown_usd"], waste["released_usd"]) == ("0", unseen)
     assert waste["attempts"]["released"] == record["waste"]["attempts"]["unknown"]
     assert "billing status unknown: may have been billed, at most $" in job.command("show", "r3")
-    assert ", released" in job.command("show", "r3")
+    assert "; released from the budget" in job.command("show", "r3")
     server.close()

@@ -242,7 +242,7 @@ def _prices_text(used: Mapping[str, Any]) -> str:
     source = "the job file's prices" if used["is_override"] else "prices"
     text = source + (f" of {used['date']}" if used["date"] else "")
     text += f", {used['rates']} rates"
-    return text if used["is_pinned"] else f"{text}; today's, the run did not record its prices"
+    return text if used["is_pinned"] else f"{text}; current prices, because the run recorded none"
 
 
 def _difference(cost: Mapping[str, Any]) -> str:
