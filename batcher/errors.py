@@ -22,11 +22,13 @@ command that the user should run next.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from batcher.exit_codes import ExitCode
+
 
 class BatcherError(Exception):
     """An unexpected error; paid responses are recorded and running again is safe."""
 
-    exit_code = 1
+    exit_code = ExitCode.ERROR
     next_command = "run"
 
     def __init__(self, message: str, *, hint: str | None = None) -> None:
@@ -38,7 +40,7 @@ class BatcherError(Exception):
 class ConfigurationError(BatcherError):
     """The command line, job file, template, schema or input is wrong; nothing was sent."""
 
-    exit_code = 2
+    exit_code = ExitCode.INVALID
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,20 +86,20 @@ class InputError(ConfigurationError):
 class LockedError(BatcherError):
     """Another process holds this job's checkpoint."""
 
-    exit_code = 8
+    exit_code = ExitCode.LOCKED
 
 
 class PlanChangedError(BatcherError):
     """A run would now differ from the approved plan; nothing was sent."""
 
-    exit_code = 9
+    exit_code = ExitCode.PLAN_CHANGED
     next_command = "estimate"
 
 
 class ConfirmationError(BatcherError):
     """Confirmation is needed and stdin is not a terminal."""
 
-    exit_code = 10
+    exit_code = ExitCode.CONSENT_NEEDED
 
 
 class CheckpointError(BatcherError):

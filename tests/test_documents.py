@@ -13,6 +13,7 @@ import pytest
 from batcher import __version__
 from batcher.cli.main import COMMANDS
 from batcher.core.job.job_schema import job_schema
+from batcher.exit_codes import ExitCode
 
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
@@ -133,6 +134,15 @@ def test_the_changelog_names_this_version() -> None:
     """The newest version in the changelog is the code's."""
     versions = re.findall(r"^## (\S+)", text_of("CHANGELOG.md"), re.MULTILINE)
     assert versions[0] == __version__
+
+
+def test_every_exit_code_is_documented() -> None:
+    """The table of exit codes has each code once, and no other."""
+    page = (ROOT / "docs/operations.md").read_text()
+    table = page.partition("## Exit codes")[2].partition("\n## ")[0]
+    cells = re.findall(r"^\| ([0-9, ]+) \|", table, re.MULTILINE)
+    codes = [int(code) for cell in cells for code in cell.split(",")]
+    assert codes == [code.value for code in ExitCode]
 
 
 def test_every_dependency_has_its_reason() -> None:

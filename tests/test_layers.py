@@ -14,14 +14,15 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 
 # Which layers a layer may import, besides itself; the simulator imports no other layer.
 MAY_IMPORT = {
-    "errors": set(),
-    "core": {"errors"},
+    "exit_codes": set(),
+    "errors": {"exit_codes"},
+    "core": {"errors", "exit_codes"},
     "inputs": {"errors", "core"},
     "api": {"errors", "core", ""},
     "store": {"errors", "core"},
     "outputs": {"errors", "core"},
-    "runner": {"errors", "core", "inputs", "api", "store", "outputs", ""},
-    "cli": {"errors", "core", "inputs", "api", "store", "outputs", "runner", ""},
+    "runner": {"errors", "exit_codes", "core", "inputs", "api", "store", "outputs", ""},
+    "cli": {"errors", "exit_codes", "core", "inputs", "api", "store", "outputs", "runner", ""},
     "simulator": set(),
     "__main__": {"cli"},
     "": set(),

@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from batcher.core.money.display import rounded_text
 from batcher.core.run_record.run_summary import RunSummary
+from batcher.exit_codes import ExitCode
 
 Event = Literal["finish", "failure", "budget"]
 
@@ -34,9 +35,9 @@ def event_of(exit_code: int) -> Event | None:
     """Return the event of an exit code; None when a user interrupted the run."""
     if exit_code in _INTERRUPTED:
         return None
-    if exit_code in (0, 3):
+    if exit_code in (ExitCode.OK, ExitCode.ROWS_FAILED):
         return "finish"
-    return "budget" if exit_code == 6 else "failure"
+    return "budget" if exit_code == ExitCode.BUDGET_REACHED else "failure"
 
 
 @dataclass(frozen=True, slots=True)

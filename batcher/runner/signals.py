@@ -19,6 +19,8 @@ from functools import partial
 from types import FrameType
 from typing import NoReturn, Protocol
 
+from batcher.exit_codes import ExitCode
+
 _STDERR = 2
 _ON_EXIT_S = 2.0
 _STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -27,7 +29,7 @@ _STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 class Terminated(BaseException):
     """SIGTERM or SIGHUP came; like KeyboardInterrupt it is caught at the top and nowhere else."""
 
-    exit_code = 143
+    exit_code = ExitCode.TERMINATED
 
 
 class Interrupts(Protocol):
@@ -79,9 +81,9 @@ class ProcessSignals:
         return drain_on_signal(stop, exit_message, on_exit)
 
 
-def exit_code_of(number: int) -> int:
+def exit_code_of(number: int) -> ExitCode:
     """Return 130 for Ctrl-C and 143 for any other signal."""
-    return 130 if number == signal.SIGINT else Terminated.exit_code
+    return ExitCode.INTERRUPTED if number == signal.SIGINT else ExitCode.TERMINATED
 
 
 def _nothing(exit_code: int) -> None:

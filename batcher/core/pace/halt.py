@@ -9,6 +9,7 @@ from batcher.core.money.budget import BudgetState
 from batcher.core.money.display import rounded_text
 from batcher.core.money.exact import total
 from batcher.core.plural import counted
+from batcher.exit_codes import ExitCode
 
 SAME_FAILURES = 20
 
@@ -23,7 +24,7 @@ class Halt:
     ``max_cost_usd`` is a budget that is likely to be enough when the command is run again.
     """
 
-    exit_code: int
+    exit_code: ExitCode
     message: str
     hint: str | None = None
     max_cost_usd: Decimal | None = None
@@ -56,11 +57,11 @@ class HaltWatch:
             self.failing_since = now
         self._is_failing = fails
         if outcome.verdict is Verdict.HALT:
-            code = 5 if outcome.is_unreachable else 4
+            code = ExitCode.UNREACHABLE if outcome.is_unreachable else ExitCode.REFUSED
             return Halt(code, f"{outcome.error_type}: {outcome.error_message}", outcome.hint)
         if self._is_failing and now - self.failing_since > self.patience_s:
             return Halt(
-                5,
+                ExitCode.UNREACHABLE,
                 f"every attempt failed for {self.patience_s:.0f} s; the last error was "
                 f"{outcome.error_type}: {outcome.error_message}",
                 "run the same command again later",
@@ -82,7 +83,7 @@ class HaltWatch:
             return None
         is_final = outcome.verdict is Verdict.FINAL
         return Halt(
-            4 if is_final else 5,
+            ExitCode.REFUSED if is_final else ExitCode.UNREACHABLE,
             f"the first {SAME_FAILURES} requests all failed with {outcome.error_type}: "
             f"{outcome.error_message}",
             "see why with batcher failures and fix the request; then batcher retry sends the "
@@ -152,4 +153,4 @@ def budget_reached(
             "; add --release-unknown if the API's console shows that the attempts with unknown "
             "billing status were not billed"
         )
-    return Halt(6, message, hint, enough)
+    return Halt(ExitCode.BUDGET_REACHED, message, hint, enough)

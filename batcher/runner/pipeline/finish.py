@@ -5,6 +5,7 @@ from signal import SIGINT, SIGTERM
 
 from batcher.core.pace.halt import Halt
 from batcher.errors import CheckpointError, InputError
+from batcher.exit_codes import ExitCode
 from batcher.runner.options import RunResult
 from batcher.runner.pipeline.live import SendResult
 from batcher.runner.pipeline.session import PlannedRun, RunSession
@@ -64,10 +65,12 @@ def _export(
     except (InputError, CheckpointError) as error:
         if not has_sent:
             raise
-        return None, Halt(1, error.message, error.hint)
+        return None, Halt(ExitCode.ERROR, error.message, error.hint)
     except OSError as error:
         hint = "make room, then run the same command again: every answer is recorded"
-        return None, Halt(1, f"the output cannot be written: {path}: {error.strerror}", hint)
+        return None, Halt(
+            ExitCode.ERROR, f"the output cannot be written: {path}: {error.strerror}", hint
+        )
     return exported, None
 
 
@@ -77,18 +80,18 @@ def _exit_code(
     halt: Halt | None,
     signal: int | None,
     exported: Exported | None,
-) -> int:
+) -> ExitCode:
     if halt is not None:
         return halt.exit_code
     if signal is not None:
         return exit_code_of(signal)
     if exported is None:
-        return 0  # a pilot has no output
+        return ExitCode.OK  # a pilot has no output
     job, items = session.context.job, plan.counts.items
     fine = ["succeeded", "skipped"]
     if job.labels.on_invalid == "keep":
         fine.append("invalid")
     failed = items - sum(exported.by_status.get(status, 0) for status in fine)
     if failed <= job.limits.max_failed * items:
-        return 0
-    return 5 if exported.open_rows else 3
+        return ExitCode.OK
+    return ExitCode.UNREACHABLE if exported.open_rows else ExitCode.ROWS_FAILED

@@ -16,6 +16,7 @@ from batcher.core.pace.halt import Basis, Halt, HaltWatch, Unsent, budget_reache
 from batcher.core.pace.retry import RetryPolicy
 from batcher.core.plural import counted
 from batcher.errors import BatcherError, CheckpointError, InputError
+from batcher.exit_codes import ExitCode
 from batcher.runner.pipeline.session import PlannedRun, RunSession
 from batcher.runner.sending.budget_gate import BudgetGate
 from batcher.runner.sending.cache_gate import CacheGate
@@ -206,7 +207,7 @@ class _LiveDelivery:
         if self.progress.stopped_by != "deadline" or not left:
             return None
         return Halt(
-            7,
+            ExitCode.TIME_IS_UP,
             f"the time is up; {counted(left, 'row is', 'rows are')} left",
             "run the same command again to go on",
         )
@@ -240,4 +241,4 @@ class _LiveDelivery:
 
 
 def _halt(error: BatcherError | None) -> Halt | None:
-    return None if error is None else Halt(1, error.message, error.hint)
+    return None if error is None else Halt(ExitCode.ERROR, error.message, error.hint)

@@ -12,6 +12,7 @@ from batcher.core.money.exact import total
 from batcher.core.pace.halt import Halt, HaltWatch
 from batcher.core.pace.retry import Retry
 from batcher.core.usage_fields import TOKEN_FIELDS
+from batcher.exit_codes import ExitCode
 from batcher.runner.sending.context import AttemptResult
 
 
@@ -105,7 +106,7 @@ class Progress:
     def _reason_to_halt(self, result: AttemptResult) -> Halt | None:
         if not result.is_within_bound:
             return Halt(
-                1,
+                ExitCode.ERROR,
                 f"an answer cost {rounded_text(result.bill.cost_usd or Decimal(0))}, more than its "
                 f"bound of {rounded_text(result.pending.worst_case_usd or Decimal(0))}",
                 "the answer is recorded; no budget is safe with a wrong bound: please report this",
@@ -118,7 +119,7 @@ class Progress:
             and result.bill.cost_usd is None
         ):
             return Halt(
-                1,
+                ExitCode.ERROR,
                 f"an answer cannot be priced: {result.bill.problem}",
                 "the answer is recorded; name a field that costs nothing in "
                 "prices.free_usage_fields, give a server that costs nothing prices of 0 in "
