@@ -29,8 +29,8 @@ class Workspace:
     def of(cls, loaded: LoadedJob, *, is_simulated: bool) -> "Workspace":
         """Return the paths; touch nothing."""
         name = loaded.name
-        state = loaded.folder / (loaded.job.job.state or f"runs/{name}")
-        output = loaded.folder / (loaded.job.output.path or f"{name}.out.parquet")
+        state = _named(loaded.folder / (loaded.job.job.state or f"runs/{name}"))
+        output = _named(loaded.folder / (loaded.job.output.path or f"{name}.out.parquet"))
         is_folder = output.suffix != ".parquet"
         if is_simulated:
             state = state.parent / f"{state.name}.simulated"
@@ -60,7 +60,7 @@ class Workspace:
     def check(self) -> None:
         """Check that state and output can be written; leave nothing behind.
 
-        Raises ConfigurationError.
+        Raises ConfigurationError, or CheckpointError for a lock that cannot be opened.
         """
         _check_folder(self.state, "job.state")
         _check_folder(self.output.parent, "output.path")
@@ -113,6 +113,11 @@ class Workspace:
             )
         if self.is_folder and self.output.exists():
             _check_ours(self.output)
+
+
+def _named(path: Path) -> Path:
+    """Give the current folder its name, to which ``.simulated`` can be added."""
+    return path if path.name else path.absolute()
 
 
 def _check_folder(path: Path, key: str) -> None:
