@@ -1,14 +1,14 @@
-"""How much of what requests share comes from the prompt cache: planned, unplanned, and without it.
+"""Measures the share of common prompt tokens read from the cache: planned, unplanned, without it.
 
     python benchmarks/caching.py [--rows N] [--documents N] [--questions N] [--concurrency N]
                                  [--job prompt|random|ordered] [--stream yes|no]
 
-Three jobs: rows under one system prompt of some 3,000 tokens; questions about documents, several
-for each, in random order; and the same in order. Each is run against the simulator as a process,
-with answers streamed and not. *planned* and *none* are the real command, with ``cache.mode`` at
-``"auto"`` and ``"off"``; *unplanned* is a plain fan-out over httpx that posts the same requests,
-with the marks written by hand. Tokens and dollars are the simulator's own. The share is that of the
-tokens that requests share (all that is read or written in the unplanned run).
+Three jobs: rows under one system prompt of about 3,000 tokens; several questions about each
+document, in random order; and the same questions in order. Each job runs against the simulator in
+its own process, with and without streamed responses. *planned* and *none* are the real command,
+with ``cache.mode`` at ``"auto"`` and ``"off"``; *unplanned* is a plain script over httpx that posts
+the same requests, with the marks written by hand. The simulator counts the tokens and dollars. The
+share is the tokens read from the cache, divided by all tokens read or written in the unplanned run.
 """
 
 import argparse
@@ -45,7 +45,7 @@ id = "id"
 model = "claude-haiku-5-5"
 max_tokens = 60
 thinking = {{ type = "disabled" }}
-{asks}
+{prompt_lines}
 
 [limits]
 concurrency = {concurrency}
@@ -62,16 +62,16 @@ stream = {stream}
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """A job's rows, what its job file asks about them, and the same as marked Messages bodies."""
+    """A job's rows, the prompt lines of its job file, and the same requests as marked bodies."""
 
     rows: list[dict[str, Any]]
-    asks: str
+    prompt_lines: str
     bodies: list[dict[str, Any]]
 
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """What the simulator counted in one run, and how long it took."""
+    """The tokens and the cost that the simulator counted in one run, and the seconds it took."""
 
     read: int
     written: int
@@ -89,7 +89,7 @@ def text(rng: random.Random, size: int) -> str:
 
 
 def one_prompt(options: Any) -> Work:
-    """Ask about each row under one long system prompt."""
+    """Return one question about each row, under one long system prompt."""
     rng = random.Random(SEED)
     system = text(rng, 7_500)
     rows = [{"id": str(n), "text": text(rng, 200)} for n in range(options.rows)]
@@ -102,34 +102,34 @@ def one_prompt(options: Any) -> Work:
 
 
 def ordered(options: Any) -> Work:
-    """Ask several questions about each document, one document after the other."""
+    """Return several questions about each document, one document after the other."""
     rng = random.Random(SEED)
     rows, bodies = [], []
     for number in range(options.documents):
         document = {"type": "text", "text": text(rng, 12_000)}
         for question in range(options.questions):
-            asked = {"type": "text", "text": text(rng, 100)}
-            rows.append({"id": f"{number}-{question}", "messages": user([document, asked])})
-            bodies.append({"messages": user([{**document, **MARK}, asked])})
+            block = {"type": "text", "text": text(rng, 100)}
+            rows.append({"id": f"{number}-{question}", "messages": user([document, block])})
+            bodies.append({"messages": user([{**document, **MARK}, block])})
     return Work(rows, 'messages = "messages"', bodies)
 
 
 def shuffled(options: Any) -> Work:
-    """Ask the same in random order."""
+    """Return the same questions in random order."""
     work = ordered(options)
     pairs = list(zip(work.rows, work.bodies, strict=True))
     random.Random(SEED).shuffle(pairs)
-    return Work([row for row, _ in pairs], work.asks, [body for _, body in pairs])
+    return Work([row for row, _ in pairs], work.prompt_lines, [body for _, body in pairs])
 
 
 def user(content: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Say something as the user."""
+    """Return a user message with this content."""
     return [{"role": "user", "content": content}]
 
 
 @contextmanager
 def simulator() -> Iterator[str]:
-    """Run one, and give its address."""
+    """Run a simulator, and yield its address."""
     command = [sys.executable, "-m", "batcher.simulator", "--exit-with-parent", *SERVER]
     process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     assert process.stdin is not None
@@ -142,13 +142,13 @@ def simulator() -> Iterator[str]:
 
 
 def command(work: Work, options: Any, url: str, *, mode: str, stream: bool) -> None:
-    """Run the job from nothing, by the real command."""
+    """Run the job in a new folder with the real command."""
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         with (folder / "rows.jsonl").open("w", encoding="utf-8") as file:
             file.writelines(json.dumps(row) + "\n" for row in work.rows)
         job = JOB.format(
-            asks=work.asks,
+            prompt_lines=work.prompt_lines,
             mode=mode,
             url=url,
             concurrency=options.concurrency,
@@ -165,7 +165,7 @@ def command(work: Work, options: Any, url: str, *, mode: str, stream: bool) -> N
 
 
 async def fan_out(work: Work, options: Any, url: str, *, stream: bool) -> None:
-    """Post all bodies as a plain script does: workers with a connection each, and no waiting."""
+    """Post all bodies as a plain script does: one connection a worker, and no waiting."""
     bodies = iter(work.bodies)
     headers = {"x-api-key": "simulator", "anthropic-version": "2026-10-21"}
 
@@ -173,20 +173,20 @@ async def fan_out(work: Work, options: Any, url: str, *, stream: bool) -> None:
         # The simulator has no TLS: without verify no client loads certificates.
         async with httpx.AsyncClient(headers=headers, verify=False, timeout=60) as client:
             for body in bodies:
-                asked = {**REQUEST, "stream": stream, **body}
-                (await client.post(f"{url}/v1/messages", json=asked)).raise_for_status()
+                request = {**REQUEST, "stream": stream, **body}
+                (await client.post(f"{url}/v1/messages", json=request)).raise_for_status()
 
     await asyncio.gather(*(worker() for _ in range(options.concurrency)))
 
 
-def measure(work: Work, options: Any, how: str, *, stream: bool) -> Figures:
-    """Send all requests once, in one of the ways."""
+def measure(work: Work, options: Any, variant: str, *, stream: bool) -> Figures:
+    """Send all requests once; ``variant`` is planned, unplanned or none."""
     with simulator() as url:
         started = time.perf_counter()
-        if how == "unplanned":
+        if variant == "unplanned":
             asyncio.run(fan_out(work, options, url, stream=stream))
         else:
-            mode = "auto" if how == "planned" else "off"
+            mode = "auto" if variant == "planned" else "off"
             command(work, options, url, mode=mode, stream=stream)
         total_s = time.perf_counter() - started
         with urllib.request.urlopen(f"{url}/_simulator/ledger") as answer:
@@ -201,18 +201,20 @@ JOBS = {"prompt": one_prompt, "random": shuffled, "ordered": ordered}
 
 
 def print_job(name: str, options: Any) -> None:
-    """Run one job in every way, and print a line for each; without the cache it runs once."""
+    """Run one job with each variant of caching, and print a line for each run."""
     work = JOBS[name](options)
     none = measure(work, options, "none", stream=True)
-    shown = f"| {name} | | none | | 0 | ${none.cost_usd:.4f} | | {none.total_s:.0f} s |"
-    print(shown, flush=True)
+    line = f"| {name} | | none | | 0 | ${none.cost_usd:.4f} | | {none.total_s:.0f} s |"
+    print(line, flush=True)
     for stream in options.stream or ["yes", "no"]:
-        ways = ("unplanned", "planned")
-        runs = {how: measure(work, options, how, stream=stream == "yes") for how in ways}
+        runs = {
+            variant: measure(work, options, variant, stream=stream == "yes")
+            for variant in ("unplanned", "planned")
+        }
         shared = runs["unplanned"].read + runs["unplanned"].written
-        for how, run in runs.items():
+        for variant, run in runs.items():
             print(
-                f"| {name} | {stream} | {how} | {run.read / shared:.2%} | {run.written:,} "
+                f"| {name} | {stream} | {variant} | {run.read / shared:.2%} | {run.written:,} "
                 f"| ${run.cost_usd:.4f} | {1 - run.cost_usd / none.cost_usd:.0%} "
                 f"| {run.total_s:.0f} s |",
                 flush=True,
@@ -229,7 +231,7 @@ def main() -> None:
     parser.add_argument("--job", action="append", choices=[*JOBS])
     parser.add_argument("--stream", action="append", choices=["yes", "no"])
     options = parser.parse_args()
-    print("| job | streamed | cache | read of what is shared | written | cost | saved | time |")
+    print("| job | streamed | cache | share read | written | cost | saved | time |")
     print("|---|---|---|---|---|---|---|---|")
     for name in options.job or JOBS:
         print_job(name, options)

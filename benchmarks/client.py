@@ -1,10 +1,10 @@
-"""CPU per request of MessagesClient beside barer and more usual ways to use httpx.
+"""Measures the CPU time per request of MessagesClient and of three other ways to use httpx.
 
     python benchmarks/client.py [requests per measurement]
 
 A server in a second process answers each request at once with the same bytes. Every variant sends
 the same body from a fixed number of workers; figures are microseconds of this process's CPU time
-(user and system) per request, medians of three interleaved rounds.
+(user and system) per request, as medians of three interleaved rounds.
 """
 
 import asyncio
@@ -41,15 +41,15 @@ Variant = Callable[[str, int, int], Coroutine[None, None, float]]
 
 
 class Server(asyncio.Protocol):
-    """Answers as soon as a request is whole, and looks no closer."""
+    """Answers as soon as a request is complete, without parsing it."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Keep the transport to answer on."""
+        """Keep the transport for the responses."""
         assert isinstance(transport, asyncio.Transport)
         self._transport, self._received = transport, b""
 
     def data_received(self, data: bytes) -> None:
-        """Answer when the body, whose length is known, has come."""
+        """Answer when the whole body, whose length is known, has arrived."""
         self._received += data
         _head, blank, rest = self._received.partition(b"\r\n\r\n")
         if blank and len(rest) >= len(BODY):
@@ -71,7 +71,7 @@ def serve(ports: "multiprocessing.SimpleQueue[int]") -> None:
 
 
 async def measure(send: Send, workers: int, requests: int) -> float:
-    """CPU microseconds per request, once every worker has its connection."""
+    """Return the CPU microseconds per request, after every worker has opened its connection."""
 
     async def work(slot: int, count: int) -> None:
         for _ in range(count):
@@ -85,14 +85,14 @@ async def measure(send: Send, workers: int, requests: int) -> float:
 
 
 async def messages_client(url: str, workers: int, requests: int) -> float:
-    """Measure what batcher uses."""
+    """Measure MessagesClient, which batcher uses."""
     api = ApiSection(base_url=url)
     async with MessagesClient(api, Secret("k"), connections=workers, timeout_s=60) as client:
         return await measure(lambda slot: client.send(slot, BODY), workers, requests)
 
 
 async def bare_transport(url: str, workers: int, requests: int) -> float:
-    """Measure the same transports with nothing around them."""
+    """Measure the transports of MessagesClient without the client."""
     open_transport = transport_factory(httpx.URL(url))
     transports = [open_transport() for _ in range(workers)]
     target = httpx.URL(f"{url}/v1/messages")
@@ -112,7 +112,7 @@ async def bare_transport(url: str, workers: int, requests: int) -> float:
 
 
 async def client_per_worker(url: str, workers: int, requests: int) -> float:
-    """Measure the best that plain httpx offers."""
+    """Measure one httpx client per worker, the fastest way with plain httpx."""
     context = httpx.create_ssl_context()
     clients = [httpx.AsyncClient(verify=context, timeout=60) for _ in range(workers)]
     try:
@@ -125,7 +125,7 @@ async def client_per_worker(url: str, workers: int, requests: int) -> float:
 
 
 async def shared_client(url: str, workers: int, requests: int) -> float:
-    """Measure what most scripts do."""
+    """Measure one httpx client shared by all workers, as in most scripts."""
     limits = httpx.Limits(max_connections=workers, max_keepalive_connections=workers)
     async with httpx.AsyncClient(limits=limits, timeout=60) as client:
         return await measure(
@@ -148,18 +148,18 @@ def main() -> None:
     server = multiprocessing.Process(target=serve, args=(ports,), daemon=True)
     server.start()
     url = f"http://127.0.0.1:{ports.get()}"
-    seen: dict[tuple[str, int], list[float]] = {}
+    measurements: dict[tuple[str, int], list[float]] = {}
     for _ in range(ROUNDS):
         for workers in CONCURRENCIES:
             for variant in VARIANTS:
-                # One pool shared by many is so slow that a few requests each must tell enough.
+                # One pool shared by many workers is slow, so it sends a third of the requests.
                 count = requests // 3 if variant is shared_client and workers > 16 else requests
                 figure = asyncio.run(variant(url, workers, count))
-                seen.setdefault((variant.__name__, workers), []).append(figure)
+                measurements.setdefault((variant.__name__, workers), []).append(figure)
     server.terminate()
     print(f"{'us CPU/request':24}" + "".join(f"{f'c={c}':>10}" for c in CONCURRENCIES))
     for variant in VARIANTS:
-        figures = [statistics.median(seen[variant.__name__, c]) for c in CONCURRENCIES]
+        figures = [statistics.median(measurements[variant.__name__, c]) for c in CONCURRENCIES]
         print(f"{variant.__name__:24}" + "".join(f"{figure:10.0f}" for figure in figures))
 
 

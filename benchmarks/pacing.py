@@ -1,4 +1,4 @@
-"""Runs jobs over real HTTP against limits, and compares with the same limits simulated.
+"""Measures jobs over real HTTP under rate limits, and the same limits in the simulation.
 
     python benchmarks/pacing.py
 

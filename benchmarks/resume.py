@@ -1,12 +1,12 @@
-"""Time and memory of a job of a million rows that is nearly answered, and of one that wholly is.
+"""Measures time and memory of a million-row job that is nearly or completely answered.
 
     python benchmarks/resume.py [--rows N] [--missing N] [--rounds N] [--parquet] [--folder DIR]
 
-Makes an input from a seed and a checkpoint with an answer for every row but some spread at random,
-as earlier runs would have left it. Then, for each round, on a copy of that: a run that sends the
-missing ones, and a run that finds nothing to do, both the real command against the simulator as a
-process. Figures are medians over the rounds; memory is the peak of the run's own process. Exits 1
-when a round broke what is promised of a million rows: the first request within 60 s, under 1 GiB.
+Makes an input from a seed, and a checkpoint with a response for every row except some random ones,
+as earlier runs leave it. Each round copies the checkpoint and runs the real command twice against
+the simulator in its own process: the first run sends the missing rows, the second has nothing to
+send. Figures are medians over the rounds; memory is the peak of the run's own process. Exits 1 when
+a round breaks the promise for a million rows: the first request within 60 s, under 1 GiB of memory.
 """
 
 import argparse
@@ -44,8 +44,8 @@ from batcher.store.records import Intent, OutcomeRecord, RunEnd, RunStart
 
 SEED = 7
 GROUP_ROWS = 8_192
-MOST_FIRST_S = 60
-MOST_MIB = 1024
+MAX_FIRST_S = 60
+MAX_MIB = 1024
 RUN_ID = "20261121T020000Z-000000"
 THEN = datetime(2026, 11, 21, 2, tzinfo=UTC)
 MODEL = "claude-haiku-5-5"
@@ -79,7 +79,7 @@ base_url = "{url}"
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """One run: seconds to the first request (None: none was sent) and to the end; what it took."""
+    """One run: seconds to the first request (None if none was sent) and to the end, CPU, memory."""
 
     first_s: float | None
     total_s: float
@@ -106,9 +106,9 @@ def write_input(folder: Path, count: int, *, as_parquet: bool) -> None:
         file.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in make_rows(count))
 
 
-def answer_of(name: bytes) -> bytes:
-    """Make an answer of some 500 bytes, as the API would give it to the request of that name."""
-    digest = hashlib.blake2b(name).hexdigest()
+def response_of(fingerprint: bytes) -> bytes:
+    """Return the body of a response of about 500 bytes to the request with this fingerprint."""
+    digest = hashlib.blake2b(fingerprint).hexdigest()
     text = f"A tool. {digest[:90]}"
     return json.dumps(
         {
@@ -133,20 +133,20 @@ def answer_of(name: bytes) -> bytes:
 
 
 def records_of(request: Request, attempt: int) -> tuple[Intent, OutcomeRecord]:
-    """Make the records of one attempt that succeeded."""
-    (name,) = request.fingerprints
-    intent = Intent(attempt, name, RUN_ID, MODEL, THEN, Decimal("0.00201"))
+    """Return the records of one successful attempt."""
+    (fingerprint,) = request.fingerprints
+    intent = Intent(attempt, fingerprint, RUN_ID, MODEL, THEN, Decimal("0.00201"))
     outcome = OutcomeRecord(
         attempt_id=attempt,
-        fingerprint=name,
+        fingerprint=fingerprint,
         is_final=True,
         status="succeeded",
         billing="billed",
         http_status=200,
         error_type=None,
         error_message=None,
-        request_id=f"req_{name.hex()}",
-        message_id=f"msg_{name.hex()}",
+        request_id=f"req_{fingerprint.hex()}",
+        message_id=f"msg_{fingerprint.hex()}",
         model=MODEL,
         stop_reason="end_turn",
         input_tokens=60,
@@ -160,13 +160,13 @@ def records_of(request: Request, attempt: int) -> tuple[Intent, OutcomeRecord]:
         latency_s=1.25,
         ttft_s=None,
         ended_at=THEN,
-        body=answer_of(name),
+        body=response_of(fingerprint),
     )
     return intent, outcome
 
 
 def requests_of(context: JobContext) -> Iterator[Request]:
-    """Make every request of the job, in input order."""
+    """Yield every request of the job, in input order."""
     for chunk in context.source.chunks(None):
         for row in chunk.rows:
             assert isinstance(row, Row)
@@ -175,8 +175,8 @@ def requests_of(context: JobContext) -> Iterator[Request]:
             yield request
 
 
-def write_answers(context: JobContext, state: Path, missing: frozenset[int]) -> None:
-    """Record an answer for every row but the missing ones, as an earlier run would have."""
+def write_responses(context: JobContext, state: Path, missing: frozenset[int]) -> None:
+    """Record a response for every row except the missing ones, as an earlier run does."""
     state.mkdir()
     Checkpoint.create(state, version=__version__, now=THEN)
     checkpoint = Checkpoint(state)
@@ -205,7 +205,7 @@ def write_answers(context: JobContext, state: Path, missing: frozenset[int]) -> 
 
 @contextmanager
 def simulator() -> Iterator[str]:
-    """Run a simulator that answers at once; yields its address."""
+    """Run a simulator that answers at once, and yield its address."""
     command = [sys.executable, "-m", "batcher.simulator", "--exit-with-parent", "--latency", "0"]
     with subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
@@ -217,13 +217,13 @@ def simulator() -> Iterator[str]:
 
 
 def received(url: str) -> int:
-    """Return how many requests the simulator has received."""
+    """Return the number of requests that the simulator has received."""
     with urllib.request.urlopen(f"{url}/_simulator/ledger") as answer:
         return int(json.load(answer)["requests"])
 
 
 def measured_run(job: Path, url: str) -> Figures:
-    """Run the job to its end."""
+    """Run the job to its end and return the figures."""
     before = received(url)
     first_s = None
     environment = {**os.environ, "ANTHROPIC_API_KEY": "test-key"}
@@ -244,12 +244,12 @@ def measured_run(job: Path, url: str) -> Figures:
 
 
 def stamp_of(path: Path) -> tuple[int, int]:
-    """Return what changes when a file is replaced."""
+    """Return the inode and the time of a file, which change when it is replaced."""
     return path.stat().st_ino, path.stat().st_mtime_ns
 
 
 def measure_round(folder: Path, url: str) -> tuple[Figures, Figures]:
-    """Send what is missing, then find nothing to do; demands that it is so."""
+    """Run the job twice; exit with an error when the second run sends or changes anything."""
     job, output = folder / "job.toml", folder / "out.parquet"
     shutil.rmtree(folder / "state", ignore_errors=True)
     output.unlink(missing_ok=True)
@@ -258,12 +258,12 @@ def measure_round(folder: Path, url: str) -> tuple[Figures, Figures]:
     stamp, sent = stamp_of(output), received(url)
     finished = measured_run(job, url)
     if stamp_of(output) != stamp or received(url) != sent:
-        raise SystemExit("a run with nothing to do has sent something, or changed its output")
+        raise SystemExit("a run with nothing to do sent a request or changed its output")
     return resumed, finished
 
 
 def build(folder: Path, url: str, options: argparse.Namespace) -> None:
-    """Make the input, the job and its answers; those that an earlier call left are used again."""
+    """Make the input, the job and its checkpoint; files of an earlier call are used again."""
     ending = "parquet" if options.parquet else "jsonl"
     if not (folder / f"rows.{ending}").exists():
         write_input(folder, options.rows, as_parquet=options.parquet)
@@ -272,13 +272,13 @@ def build(folder: Path, url: str, options: argparse.Namespace) -> None:
         loaded = load_job(folder / "job.toml")
         context = open_job(loaded, is_simulated=False, today=THEN.date())
         missing = frozenset(random.Random(SEED).sample(range(options.rows), options.missing))
-        write_answers(context, folder / "answered", missing)
+        write_responses(context, folder / "answered", missing)
 
 
 def print_table(folder: Path, rounds: Sequence[tuple[Figures, Figures]]) -> None:
     """Print one line for each kind of run."""
-    heads = f"{'first request':>16}{'end':>10}{'processor':>12}{'memory':>12}"
-    print(f"{'medians of ' + str(len(rounds)):24}{heads}")
+    header = f"{'first request':>16}{'end':>10}{'processor':>12}{'memory':>12}"
+    print(f"{'medians of ' + str(len(rounds)):24}{header}")
     for name, runs in zip(("some missing", "all answered"), zip(*rounds, strict=True), strict=True):
         firsts = [run.first_s for run in runs if run.first_s is not None]
         first = f"{statistics.median(firsts):.1f} s" if firsts else "none sent"
@@ -290,18 +290,18 @@ def print_table(folder: Path, rounds: Sequence[tuple[Figures, Figures]]) -> None
     print(f"{'checkpoint':24}{size / 2**20:.0f} MiB")
 
 
-def broken(rounds: Sequence[tuple[Figures, Figures]]) -> Iterator[str]:
-    """Yield what a round did not keep of the promise."""
+def broken_promises(rounds: Sequence[tuple[Figures, Figures]]) -> Iterator[str]:
+    """Yield a message for each broken promise of a round."""
     for resumed, finished in rounds:
-        if resumed.first_s is not None and resumed.first_s > MOST_FIRST_S:
-            yield f"the first request came after {resumed.first_s:.1f} s, not {MOST_FIRST_S} s"
+        if resumed.first_s is not None and resumed.first_s > MAX_FIRST_S:
+            yield f"the first request came after {resumed.first_s:.1f} s, not {MAX_FIRST_S} s"
         peak = max(resumed.peak_mib, finished.peak_mib)
-        if peak >= MOST_MIB:
-            yield f"{peak:.0f} MiB of memory, not under {MOST_MIB} MiB"
+        if peak >= MAX_MIB:
+            yield f"{peak:.0f} MiB of memory, not under {MAX_MIB} MiB"
 
 
 def parsed(arguments: Sequence[str] | None = None) -> Any:
-    """Read the command line."""
+    """Parse the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=int, default=1_000_000)
     parser.add_argument("--missing", type=int, default=10_000)
@@ -320,7 +320,7 @@ def main() -> None:
         build(folder, url, options)
         rounds = [measure_round(folder, url) for _ in range(options.rounds)]
         print_table(folder, rounds)
-    if failures := list(broken(rounds)):
+    if failures := list(broken_promises(rounds)):
         raise SystemExit("\n".join(failures))
 
 
