@@ -26,8 +26,8 @@ def test_parquet_again_is_the_output(done: Path, batcher: Command, tmp_path: Pat
 
 def test_json_lines_have_the_output(done: Path, batcher: Command, tmp_path: Path) -> None:
     """One object a row, in order, with the columns of the Parquet output."""
-    said = batcher("export", done, "--simulate", "--out", tmp_path / "x.jsonl", "--json")
-    assert said.json["rows"] == 6
+    result = batcher("export", done, "--simulate", "--out", tmp_path / "x.jsonl", "--json")
+    assert result.json["rows"] == 6
     rows = [json.loads(line) for line in (tmp_path / "x.jsonl").read_text().splitlines()]
     table = pq.read_table(done.parent / "job.out.simulated.parquet")
     assert [list(row) for row in rows] == [table.column_names] * 6
@@ -38,8 +38,8 @@ def test_json_lines_have_the_output(done: Path, batcher: Command, tmp_path: Path
 def test_batch_results(done: Path, batcher: Command, tmp_path: Path) -> None:
     """Answers are whole messages; rows without one are errored with their type."""
     out = tmp_path / "x.jsonl"
-    said = batcher("export", done, "--simulate", "--format", "messages-batch", "--out", out)
-    assert said.code == 0
+    result = batcher("export", done, "--simulate", "--format", "messages-batch", "--out", out)
+    assert result.code == 0
     lines = [json.loads(line) for line in out.read_text().splitlines()]
     assert [line["custom_id"] for line in lines][:4] == ["a-1", "a-2", "a-3", "a-4"]
     first, skipped, bad = lines[0]["result"], lines[2]["result"], lines[4]["result"]
@@ -59,9 +59,9 @@ def test_open_rows_need_partial(done: Path, batcher: Command, tmp_path: Path) ->
     with (tmp_path / "copy/rows.jsonl").open("a") as rows:
         rows.write('{"id": "new", "text": "new", "stars": 1}\n')
     out = tmp_path / "x.jsonl"
-    said = batcher("export", copy, "--simulate", "--out", out)
-    assert said.code == 2
-    assert "1 of 7 rows have no final result yet" in said.err
+    result = batcher("export", copy, "--simulate", "--out", out)
+    assert result.code == 2
+    assert "1 of 7 rows have no final result yet" in result.err
     assert not out.exists()
     assert batcher("export", copy, "--simulate", "--out", out, "--partial").code == 0
     assert json.loads(out.read_text().splitlines()[-1])["_error_type"] == "client.not_sent"
@@ -71,8 +71,8 @@ def test_the_input_is_never_overwritten(done: Path, batcher: Command) -> None:
     """Neither the input nor the job file can be the place of an export."""
     rows = done.parent / "rows.jsonl"
     before = rows.read_bytes()
-    said = batcher("export", done, "--simulate", "--out", rows)
-    assert (said.code, rows.read_bytes()) == (2, before)
+    result = batcher("export", done, "--simulate", "--out", rows)
+    assert (result.code, rows.read_bytes()) == (2, before)
 
 
 @pytest.mark.parametrize("place", ["nope/x.jsonl", "folder.jsonl", "folder.parquet"])
@@ -83,12 +83,12 @@ def test_places_that_cannot_be_written(
     if "/" not in place:
         (tmp_path / place).mkdir()
         (tmp_path / place / "x").touch()
-    said = batcher(
+    result = batcher(
         "export", done, "--simulate", "--out", tmp_path / place,
         "--format", "jsonl" if place.endswith("jsonl") else "parquet",
     )  # fmt: skip
-    assert said.code == 2
-    assert said.err.count("error  ") == 1
+    assert result.code == 2
+    assert result.err.count("error  ") == 1
 
 
 @pytest.mark.parametrize("wanted", ["parquet", "jsonl", "messages-batch"])
@@ -107,9 +107,9 @@ def test_what_is_no_file_is_never_replaced(
         out = tmp_path / "out.parquet"
         out.symlink_to(aim)
     before = {path.name: path.lstat() for path in tmp_path.iterdir()}
-    said = batcher("export", done, "--simulate", "--format", wanted, "--out", out)
-    assert said.code == 2
-    assert "the output would replace" in said.err
+    result = batcher("export", done, "--simulate", "--format", wanted, "--out", out)
+    assert result.code == 2
+    assert "the output would replace" in result.err
     after = {path.name: path.lstat() for path in tmp_path.iterdir()}
     assert {name: (at.st_ino, at.st_mode, at.st_mtime_ns) for name, at in before.items()} == {
         name: (at.st_ino, at.st_mode, at.st_mtime_ns) for name, at in after.items()
@@ -122,9 +122,9 @@ def test_a_run_replaces_no_pipe(batcher: Command, tmp_path: Path, name: str) -> 
     job = write_job(tmp_path / "job", JOB + f'[output]\npath = "{name}"\n')
     simulated = name.replace("out", "out.simulated")
     os.mkfifo(job.parent / simulated)
-    said = batcher("run", job, "--simulate")
-    assert said.code == 2
-    assert "neither a file nor a folder" in said.err
+    result = batcher("run", job, "--simulate")
+    assert result.code == 2
+    assert "neither a file nor a folder" in result.err
     assert (job.parent / simulated).is_fifo()
     assert not list(job.parent.rglob("run.json"))
 
@@ -215,7 +215,7 @@ def test_the_state_is_never_overwritten(name: str, done: Path, batcher: Command)
     state = done.parent / "runs" / "job.simulated"
     before = {path.name: path.read_bytes() for path in state.iterdir() if path.is_file()}
     words = ["--simulate", "--format", "jsonl", "--partial", "--out", str(state / name)]
-    said = batcher("export", done, *words)
-    assert said.code == 2
-    assert "must not be overwritten" in said.err
+    result = batcher("export", done, *words)
+    assert result.code == 2
+    assert "must not be overwritten" in result.err
     assert before == {path.name: path.read_bytes() for path in state.iterdir() if path.is_file()}

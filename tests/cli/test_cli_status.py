@@ -78,12 +78,12 @@ def test_a_process_is_found_by_its_id_and_start() -> None:
 
 def test_status_of_an_ended_run(done: Path, batcher: Command) -> None:
     """It tells how the run ended, what came of the rows, what was spent, and what to type."""
-    said = batcher("status", done, "--simulate")
-    assert said.code == 0
-    assert "job (simulated): ended with exit code 3" in said.out
-    assert "4 truncated" in said.out
-    assert "spent    $0.00" in said.out
-    assert said.err == f"next   batcher failures {done} --simulate\n"
+    result = batcher("status", done, "--simulate")
+    assert result.code == 0
+    assert "job (simulated): ended with exit code 3" in result.out
+    assert "4 truncated" in result.out
+    assert "spent    $0.00" in result.out
+    assert result.err == f"next   batcher failures {done} --simulate\n"
     assert batcher("status", done, "--simulate", "--json").json["state"] == "ended"
 
 
@@ -105,9 +105,9 @@ def test_status_of_a_run_that_gave_up(
 
 def test_status_without_a_run(fresh: Path, batcher: Command) -> None:
     """It says that there is none, and how to start one."""
-    said = batcher("status", fresh)
-    assert (said.code, said.out.startswith("no run yet")) == (0, True)
-    assert said.err == f"next   batcher run {fresh}\n"
+    result = batcher("status", fresh)
+    assert (result.code, result.out.startswith("no run yet")) == (0, True)
+    assert result.err == f"next   batcher run {fresh}\n"
     assert batcher("status", fresh, "--json").json["state"] == "none"
 
 
@@ -143,8 +143,8 @@ def test_status_of_a_process_that_died(
     monkeypatch.chdir(tmp_path)
     assert batcher("status", "--json").json[0]["state"] == "died"  # still an entry: a zombie
     child.wait()
-    said = batcher("status")
-    assert f"died while sending; process {child.pid}" in said.out
+    result = batcher("status")
+    assert f"died while sending; process {child.pid}" in result.out
 
 
 @pytest.mark.parametrize("content", ["", "[]", "{}", '{"state": "running"}'])
@@ -156,7 +156,7 @@ def test_a_damaged_status_file_is_one_message(
     folder.mkdir(parents=True)
     (folder / "status.json").write_text(content)
     monkeypatch.chdir(tmp_path)
-    said = batcher("status")
-    assert said.code == 1
-    assert "is not a status file" in said.err
-    assert "unexpected" not in said.err
+    result = batcher("status")
+    assert result.code == 1
+    assert "is not a status file" in result.err
+    assert "unexpected" not in result.err

@@ -45,12 +45,12 @@ def scramble(path: Path, start: int, size: int = 4096) -> None:
 
 
 def test_a_sound_checkpoint(job: Path, state: Path, batcher: Command) -> None:
-    """It is said to be sound with its counts, and nothing is written."""
+    """It is result to be sound with its counts, and nothing is written."""
     before = contents(job.parent)
-    said = batcher("doctor", job, "--simulate")
-    assert said.code == 0, said.err
-    assert "sound" in said.out
-    assert "attempts: 3 rows read" in said.out
+    result = batcher("doctor", job, "--simulate")
+    assert result.code == 0, result.err
+    assert "sound" in result.out
+    assert "attempts: 3 rows read" in result.out
     assert contents(job.parent) == before
     assert {path.name for path in state.parent.iterdir()} == {state.name}
 
@@ -59,14 +59,14 @@ def test_lost_records(job: Path, state: Path, batcher: Command) -> None:
     """A checkpoint that once held more is counted out, and its copy opens without a word."""
     Watermark(state).write(100)
     before = contents(state)
-    said = batcher("doctor", job, "--simulate")
-    assert said.code == 1
-    assert "of 100 records" in said.out
+    result = batcher("doctor", job, "--simulate")
+    assert result.code == 1
+    assert "of 100 records" in result.out
     assert contents(state) == before
     repaired = state.with_name("job.simulated.repaired")
     assert stat.S_IMODE(repaired.stat().st_mode) == 0o700
     assert stat.S_IMODE((repaired / FILE_NAME).stat().st_mode) == 0o600
-    assert f"mv {os.path.relpath(repaired)} {os.path.relpath(state)}" in said.err
+    assert f"mv {os.path.relpath(repaired)} {os.path.relpath(state)}" in result.err
     state.rename(state.with_name("damaged"))
     repaired.rename(state)
     assert batcher("doctor", job, "--simulate").code == 0
@@ -90,9 +90,9 @@ def test_findings_for_programs(job: Path, state: Path, batcher: Command) -> None
 def test_a_lost_checkpoint(job: Path, state: Path, batcher: Command) -> None:
     """Without its file there is nothing to repair; its records are named."""
     (state / FILE_NAME).unlink()
-    said = batcher("doctor", job, "--simulate")
-    assert said.code == 1
-    assert "is missing; it had" in said.out
+    result = batcher("doctor", job, "--simulate")
+    assert result.code == 1
+    assert "is missing; it had" in result.out
     assert not state.with_name("job.simulated.repaired").exists()
 
 
@@ -100,10 +100,10 @@ def test_a_lost_checkpoint(job: Path, state: Path, batcher: Command) -> None:
 def test_no_database(content: bytes, job: Path, state: Path, batcher: Command) -> None:
     """Another file under its name is told from a checkpoint."""
     (state / FILE_NAME).write_bytes(content)
-    said = batcher("doctor", job, "--simulate")
-    assert said.code == 1
-    assert "cannot be opened" in said.out
-    assert "not a database not" not in said.out + said.err
+    result = batcher("doctor", job, "--simulate")
+    assert result.code == 1
+    assert "cannot be opened" in result.out
+    assert "not a database not" not in result.out + result.err
 
 
 def test_another_log(job: Path, state: Path, batcher: Command, tmp_path: Path) -> None:
@@ -116,20 +116,20 @@ def test_another_log(job: Path, state: Path, batcher: Command, tmp_path: Path) -
     log = f"{FILE_NAME}.wal"
     shutil.copyfile(other / log, state / log)
     checkpoint.close()
-    said = batcher("doctor", job, "--simulate")
-    assert said.code == 1
-    assert "belongs to another checkpoint" in said.out
-    assert "0 lost" not in said.out
+    result = batcher("doctor", job, "--simulate")
+    assert result.code == 1
+    assert "belongs to another checkpoint" in result.out
+    assert "0 lost" not in result.out
 
 
 def test_a_newer_schema(job: Path, state: Path, batcher: Command) -> None:
     """What a newer batcher wrote is not rewritten by an older one."""
     with duckdb.connect(str(state / FILE_NAME)) as connection:
         connection.execute("UPDATE checkpoint SET schema_version = 99")
-    said = batcher("doctor", job, "--simulate")
-    assert said.code == 1
-    assert "newer batcher" in said.out
-    assert "lost" not in said.out
+    result = batcher("doctor", job, "--simulate")
+    assert result.code == 1
+    assert "newer batcher" in result.out
+    assert "lost" not in result.out
     records = batcher("doctor", job, "--simulate", "--json").json["records"]
     assert records["recorded"] > records["missing"] == 0
     assert not state.with_name("job.simulated.repaired").exists()
@@ -141,9 +141,9 @@ def test_an_older_schema(job: Path, state: Path, batcher: Command) -> None:
         connection.execute("UPDATE checkpoint SET schema_version = 1")
         connection.execute("DROP TABLE rows_seen; DROP TABLE replacements")
     Watermark(state).path.unlink()
-    said = batcher("doctor", job, "--simulate")
-    assert said.code == 0
-    assert "older batcher" in said.out
+    result = batcher("doctor", job, "--simulate")
+    assert result.code == 0
+    assert "older batcher" in result.out
 
 
 def test_a_job_that_is_held(job: Path, state: Path, batcher: Command) -> None:
@@ -157,8 +157,8 @@ def test_an_earlier_copy_is_not_overwritten(job: Path, state: Path, batcher: Com
     repaired = state.with_name("job.simulated.repaired")
     repaired.mkdir()
     (repaired / FILE_NAME).write_bytes(b"precious")
-    said = batcher("doctor", job, "--simulate")
-    assert (said.code, (repaired / FILE_NAME).read_bytes()) == (2, b"precious")
+    result = batcher("doctor", job, "--simulate")
+    assert (result.code, (repaired / FILE_NAME).read_bytes()) == (2, b"precious")
 
 
 def test_no_run_yet(fresh: Path, batcher: Command) -> None:
@@ -171,11 +171,11 @@ def test_a_changed_output(job: Path, state: Path, batcher: Command) -> None:
     """A flipped bit of the output is found by its seal; the checkpoint needs no repair for it."""
     output = job.parent / "job.out.simulated.parquet"
     Seal.of(output, {}).write(state)
-    assert "as it was written: 6 rows" in batcher("doctor", job, "--simulate").out
+    assert "is unchanged since it was written: 6 rows" in batcher("doctor", job, "--simulate").out
     scramble(output, 100, 255)
-    said = batcher("doctor", job, "--simulate")
-    assert said.code == 1
-    assert "not as it was written: job.out.simulated.parquet" in said.out
+    result = batcher("doctor", job, "--simulate")
+    assert result.code == 1
+    assert "changed since it was written: job.out.simulated.parquet" in result.out
     assert not state.with_name("job.simulated.repaired").exists()
 
 
@@ -189,12 +189,12 @@ def test_every_command_leads_to_doctor(
         scramble(state / FILE_NAME, block + 512, 1024)
     scramble(state / FILE_NAME, start + 512, 1024)
     name, *more = words
-    said = batcher(name, job, *more, "--simulate")
-    assert said.code == 1, said
-    assert "doctor" in said.err
-    assert said.err.count("error  ") == 1
-    assert "Traceback" not in said.err
-    assert "Stack Trace" not in said.err
+    result = batcher(name, job, *more, "--simulate")
+    assert result.code == 1, result
+    assert "doctor" in result.err
+    assert result.err.count("error  ") == 1
+    assert "Traceback" not in result.err
+    assert "Stack Trace" not in result.err
 
 
 def test_the_status_of_a_refused_run_leads_to_doctor(
@@ -204,9 +204,9 @@ def test_the_status_of_a_refused_run_leads_to_doctor(
     assert batcher("status", job, "--simulate", "--json").json["reason"] is None
     Watermark(state).write(100)
     assert batcher("run", job, "--simulate", "--yes").code == 1
-    said = batcher("status", job, "--simulate")
-    assert "records, but it had 100" in said.out
-    assert said.err == f"next   batcher doctor {job} --simulate\n"
+    result = batcher("status", job, "--simulate")
+    assert "records, but it had 100" in result.out
+    assert result.err == f"next   batcher doctor {job} --simulate\n"
     found = batcher("status", job, "--simulate", "--json").json
     assert (found["exit_code"], found["next"]) == (1, "doctor")
     assert found["reason"].startswith(str(state))

@@ -95,10 +95,10 @@ def test_waiting_ends_with_the_run_and_its_exit_code(
 ) -> None:
     """It returns only when the run has ended, and then as the run did."""
     steps(SENDING, SENDING, ENDED)
-    said = batcher("status", run.job, "--wait")
-    assert said.code == 3
-    assert "ended with exit code 3" in said.out
-    assert said.err == f"next   batcher failures {run.job}\n"
+    result = batcher("status", run.job, "--wait")
+    assert result.code == 3
+    assert "ended with exit code 3" in result.out
+    assert result.err == f"next   batcher failures {run.job}\n"
 
 
 @pytest.mark.parametrize("options", [["--wait"], ["--wait", "--watch"], ["--wait", "--json"]])
@@ -107,9 +107,9 @@ def test_waiting_for_a_run_that_dies_is_exit_1(
 ) -> None:
     """A process that left, or whose number is another's by now, has no exit code."""
     steps(SENDING, {**SENDING, "process_start": 1})
-    said = batcher("status", run.job, *options)
-    assert said.code == 1
-    assert "died" in said.out
+    result = batcher("status", run.job, *options)
+    assert result.code == 1
+    assert "died" in result.out
 
 
 def test_waiting_for_a_run_that_ended_is_over_at_once(
@@ -123,18 +123,18 @@ def test_waiting_for_a_run_that_ended_is_over_at_once(
 
 def test_waiting_for_no_run_says_so(fresh: Path, batcher: Command) -> None:
     """Nothing will come, so nothing is waited for; a script sees it."""
-    said = batcher("status", fresh, "--wait")
-    assert (said.code, said.out.startswith("no run yet")) == (2, True)
+    result = batcher("status", fresh, "--wait")
+    assert (result.code, result.out.startswith("no run yet")) == (2, True)
     assert batcher("status", fresh, "--watch").code == 0
 
 
 def test_watching_a_log_writes_what_changed(run: Run, steps: Steps, batcher: Command) -> None:
     """A line each time something changed, none while nothing did; its own exit code is 0."""
     steps({"phase": "planning", "rows_read": 5}, {"phase": "waiting"}, SENDING, SENDING, ENDED)
-    said = batcher("status", run.job, "--watch")
-    assert said.code == 0
+    result = batcher("status", run.job, "--watch")
+    assert result.code == 0
     pace = "pace 4.0/s, 3 min 42 s left, limited by concurrency, 8 in flight"
-    lines = [line.partition("  ")[2] for line in said.out.splitlines()]
+    lines = [line.partition("  ")[2] for line in result.out.splitlines()]
     who = f"process {os.getpid()} on {socket.gethostname()}"
     assert lines == [
         f"reading its input, {who}; read 5 input rows",
@@ -151,8 +151,8 @@ def test_watching_on_a_terminal_draws_in_place(
     monkeypatch.setattr(watch, "_is_terminal", lambda: True)
     monkeypatch.setenv("COLUMNS", "40")
     steps(SENDING, {**SENDING, "phase": "writing", "rows_read": 7}, ENDED)
-    said = batcher("status", run.job, "--watch")
-    first, *others = re.split(r"\x1b\[(\d+)F", said.out)
+    result = batcher("status", run.job, "--watch")
+    first, *others = re.split(r"\x1b\[(\d+)F", result.out)
     pictures = [first, *others[1::2]]
     heights = [picture.count("\n") for picture in pictures]
     assert list(map(int, others[0::2])) == heights[:-1]
@@ -183,10 +183,10 @@ def test_another_run_that_begins_is_not_waited_for(
         folder = run.status.parent / "R"
         folder.mkdir()
         (folder / "run.json").write_text(json.dumps(record))
-    said = batcher("status", run.job, option, "--wait")
-    assert said.code == code
+    result = batcher("status", run.job, option, "--wait")
+    assert result.code == code
     wanted = "died while sending" if code == 1 else f"ended with exit code {code}"
-    assert wanted in said.out.splitlines()[-1 if option == "--watch" else 0]
+    assert wanted in result.out.splitlines()[-1 if option == "--watch" else 0]
 
 
 def test_watching_for_a_program_is_an_object_a_line(
@@ -194,10 +194,10 @@ def test_watching_for_a_program_is_an_object_a_line(
 ) -> None:
     """Each line is the whole status; the last one is the end."""
     steps(SENDING, ENDED)
-    said = batcher("status", run.job, "--watch", "--json")
-    states = [json.loads(line)["state"] for line in said.out.splitlines()]
+    result = batcher("status", run.job, "--watch", "--json")
+    states = [json.loads(line)["state"] for line in result.out.splitlines()]
     assert states == ["running", "running", "ended"]
-    assert said.err == ""
+    assert result.err == ""
 
 
 @pytest.mark.parametrize("option", ["--watch", "--wait"])
@@ -206,16 +206,16 @@ def test_ctrl_c_ends_the_watching_only(
 ) -> None:
     """It exits 130 and says that the run goes on."""
     steps(SENDING, KeyboardInterrupt())
-    said = batcher("status", run.job, option)
-    assert said.code == 130
-    assert "the run goes on" in said.err
+    result = batcher("status", run.job, option)
+    assert result.code == 130
+    assert "the run goes on" in result.err
 
 
 def test_watching_needs_a_job(batcher: Command) -> None:
     """All jobs here cannot be watched at once."""
-    said = batcher("status", "--watch")
-    assert said.code == 2
-    assert "need a JOB" in said.err
+    result = batcher("status", "--watch")
+    assert result.code == 2
+    assert "need a JOB" in result.err
 
 
 def test_a_silent_run_is_still_waited_for(run: Run, steps: Steps, batcher: Command) -> None:
@@ -223,9 +223,9 @@ def test_a_silent_run_is_still_waited_for(run: Run, steps: Steps, batcher: Comma
     steps({**SENDING, "heartbeat": "2026-01-02T03:04:05+00:00"}, {**ENDED, "exit_code": 0})
     assert batcher("status", run.job, "--wait").code == 0
     run.write(**SENDING, heartbeat="2026-01-02T03:04:05+00:00")
-    said = batcher("status", run.job)
-    assert "silent while sending" in said.out
-    assert said.err == f"next   batcher status {run.job} --watch\n"
+    result = batcher("status", run.job)
+    assert "silent while sending" in result.out
+    assert result.err == f"next   batcher status {run.job} --watch\n"
 
 
 def test_a_run_that_ends_while_it_is_looked_at_has_not_died(

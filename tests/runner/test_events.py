@@ -26,17 +26,17 @@ def lines(folder: Path) -> list[dict[str, Any]]:
 
 
 def test_events_are_appended_one_a_line(tmp_path: Path) -> None:
-    """Each line begins with the time and the name, and is in the file when ``tell`` returns."""
+    """Each line begins with the time and the name, and is in the file when ``write`` returns."""
     folder = tmp_path / "run"
     events = opened(folder)
     events.begin(run_id="R")
-    events.tell("progress", percent=10)
+    events.write("progress", percent=10)
     assert lines(folder) == [
         {"time": "2026-01-02T12:00:00.123+00:00", "event": "run_started", "run_id": "R"},
         {"time": "2026-01-02T12:00:00.123+00:00", "event": "progress", "percent": 10},
     ]
     events.close()
-    events.tell("late")
+    events.write("late")
     assert len(lines(folder)) == 2
     assert (folder / FILE_NAME).stat().st_mode & 0o077 == 0
 
@@ -44,7 +44,7 @@ def test_events_are_appended_one_a_line(tmp_path: Path) -> None:
 def test_a_run_that_sends_nothing_leaves_nothing(tmp_path: Path) -> None:
     """Without ``begin`` neither the folder nor the file is made."""
     events = opened(tmp_path / "run")
-    events.tell("run_ended", exit_code=0)
+    events.write("run_ended", exit_code=0)
     events.close()
     assert list(tmp_path.iterdir()) == []
 
@@ -66,7 +66,7 @@ def test_threads_do_not_mix_their_lines(tmp_path: Path) -> None:
 
     def tell(number: int) -> None:
         for _ in range(200):
-            events.tell("progress", number=number, text="x" * 300)
+            events.write("progress", number=number, text="x" * 300)
 
     threads = [threading.Thread(target=tell, args=(number,)) for number in range(4)]
     for thread in threads:
@@ -94,9 +94,9 @@ def test_a_full_disk_is_reported_once_and_later_events_are_written(
 
     for disk in (cut, full, full):
         monkeypatch.setattr(os, "write", disk)
-        events.tell("lost")
+        events.write("lost")
     monkeypatch.setattr(os, "write", write)
-    events.tell("kept")
+    events.write("kept")
     text = (tmp_path / FILE_NAME).read_text().splitlines()
     assert [len(line) for line in text][1] == 9
     assert json.loads(text[2])["event"] == "kept"
@@ -110,6 +110,6 @@ def test_a_folder_that_cannot_be_made_is_reported(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     events = opened(tmp_path / "file" / "run", warnings)
     events.begin()
-    events.tell("progress")
+    events.write("progress")
     events.close()
     assert len(warnings) == 1

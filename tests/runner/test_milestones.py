@@ -35,7 +35,7 @@ class FakeRun:
             1000, done, 1, 2, 3, spent, Decimal(0), 0.0, Decimal(0), 9.96, None, limiter, 1.0,
             budget=budget,
         )  # fmt: skip
-        self._milestones.running(snapshot, self.progress)
+        self._milestones.update(snapshot, self.progress)
         lines = [json.loads(line) for line in self._path.read_text().splitlines()[written:]]
         return [{key: line[key] for key in line if key != "time"} for line in lines]
 
@@ -104,7 +104,7 @@ def test_each_step_of_the_budget_is_one_event(run: FakeRun) -> None:
     ]  # fmt: skip
     assert events[1] == [
         {
-            "event": "budget", "percent": 50, "spent_usd": "4", "unknown_usd": "1",
+            "event": "budget_used", "percent": 50, "spent_usd": "4", "unknown_usd": "1",
             "reserved_usd": "0.25", "cap_usd": "10",
         }
     ]  # fmt: skip

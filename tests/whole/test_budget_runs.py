@@ -122,7 +122,7 @@ def test_events_near_the_budget(tmp_path: Path) -> None:
     job = Job(tmp_path, server).write(rows(400), more="[budget]\nmax_cost_usd = 0.01\n")
     printed = job.run(code=6)
     assert "budget 80 % used" in printed
-    steps = [event["percent"] for event in events_of(job) if event["event"] == "budget"]
+    steps = [event["percent"] for event in events_of(job) if event["event"] == "budget_used"]
     assert steps[-1] == 80
     usd = usd_of(job)
     assert usd["cap"] == "0.01"

@@ -18,7 +18,7 @@ from batcher.core.money.display import exact_text, rounded_text
 from batcher.core.plural import counted
 from batcher.errors import JobFileError, Problem
 from batcher.inputs.job_file.load import LoadedJob
-from batcher.runner.commands.check import Checked, check_job
+from batcher.runner.commands.check import CheckResult, check_job
 from batcher.runner.job_context import JobContext
 from batcher.runner.planning.preflight import about_text, bad_rows_stop, planning_line
 
@@ -75,7 +75,7 @@ def _show_mistakes(error: JobFileError, *, as_json: bool) -> int:
     return 2
 
 
-def _show_next(checked: Checked) -> int:
+def _show_next(checked: CheckResult) -> int:
     """Show the next command; return the exit code."""
     if checked.problems:
         number = len(checked.problems)
@@ -86,7 +86,7 @@ def _show_next(checked: Checked) -> int:
     return 0
 
 
-def _lines(checked: Checked) -> Iterator[str]:
+def _lines(checked: CheckResult) -> Iterator[str]:
     """Yield the facts about the job, one a line."""
     plan, context = checked.plan, checked.context
     if plan is None or context is None:
@@ -132,7 +132,7 @@ def _labels(context: JobContext) -> Iterator[str]:
         yield f"labels   {remark}"
 
 
-def _bad_rows(checked: Checked) -> Iterator[str]:
+def _bad_rows(checked: CheckResult) -> Iterator[str]:
     """Yield the bad rows, unless a problem lists them."""
     plan, context = checked.plan, checked.context
     if plan is None or context is None or not plan.counts.bad or bad_rows_stop(plan, context):
@@ -170,7 +170,7 @@ def _value(loaded: LoadedJob, key: Key) -> str:
     return text if len(text) <= _LONGEST_VALUE else f"{text[: _LONGEST_VALUE - 3]}..."
 
 
-def _to_json(checked: Checked, loaded: LoadedJob) -> dict[str, Any]:
+def _to_json(checked: CheckResult, loaded: LoadedJob) -> dict[str, Any]:
     plan = checked.plan
     return {
         "is_valid": not checked.problems,

@@ -1,4 +1,4 @@
-"""Everything about a job that can be known without sending anything or leaving a trace."""
+"""Checks everything about a job without sending a request or changing a file."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,11 +20,11 @@ from batcher.runner.workspace import Workspace
 
 
 @dataclass(frozen=True, slots=True)
-class Checked:
-    """What a check found out; a run would start when there are no ``problems``.
+class CheckResult:
+    """The result of a check; a run would start if there are no ``problems``.
 
-    ``plan`` and ``context`` are None when the job could not be planned. ``held_by`` says which run
-    holds the checkpoint: what it has answered is then not counted.
+    ``plan`` and ``context`` are None when the job could not be planned. ``held_by`` names the run
+    that holds the checkpoint: its answers are then not counted.
     """
 
     problems: tuple[Problem, ...]
@@ -36,8 +36,8 @@ class Checked:
     held_by: str | None = None
 
 
-def check_job(loaded: LoadedJob, environ: Mapping[str, str], *, is_simulated: bool) -> Checked:
-    """Look at all of a job: its file, every row, the requests, prices, output and key."""
+def check_job(loaded: LoadedJob, environ: Mapping[str, str], *, is_simulated: bool) -> CheckResult:
+    """Check a job: its file, every row, the requests, prices, output and key."""
     now = datetime.now(UTC)
     workspace = Workspace.of(loaded, is_simulated=is_simulated)
     opening = open_run(loaded, environ, is_simulated=is_simulated, today=now.date())
@@ -47,11 +47,11 @@ def check_job(loaded: LoadedJob, environ: Mapping[str, str], *, is_simulated: bo
     if context is not None:
         planned = findings.attempt(partial(_plan, context, findings, now))
     if context is None or planned is None:
-        return Checked(findings.problems, tuple(warnings), workspace, context)
+        return CheckResult(findings.problems, tuple(warnings), workspace, context)
     warnings += planned.plan.warnings
-    more = [changed(planned.plan, context), planned.budget_warning]
-    warnings += [warning for warning in more if warning is not None]
-    return Checked(
+    optional = (changed(planned.plan, context), planned.budget_warning)
+    warnings += [warning for warning in optional if warning is not None]
+    return CheckResult(
         findings.problems,
         tuple(dict.fromkeys(warnings)),
         workspace,
@@ -64,7 +64,7 @@ def check_job(loaded: LoadedJob, environ: Mapping[str, str], *, is_simulated: bo
 
 @dataclass(frozen=True, slots=True)
 class _Planned:
-    """A plan, what it may cost, and which run holds the checkpoint it was compared with."""
+    """A plan, its estimate, and the run that holds the job's checkpoint, if one does."""
 
     plan: Plan
     estimate: Estimate | None
@@ -73,7 +73,7 @@ class _Planned:
 
 
 def _plan(context: JobContext, findings: Findings, now: datetime) -> _Planned:
-    """Read and render every row, and compare the requests with what is recorded."""
+    """Read and render every row, and compare the requests with the checkpoint."""
     with open_checkpoint_or_empty(context.workspace) as found:
         db = found.checkpoint.call
         plan = make_plan(context, db)

@@ -1,4 +1,4 @@
-"""Examines a job's checkpoint and output, and puts a repaired checkpoint beside a damaged one."""
+"""Examines a job's checkpoint and output, and writes a repaired copy of a damaged checkpoint."""
 
 import shutil
 from collections.abc import Iterator
@@ -22,7 +22,7 @@ _NOT_COPIED = (f"{FILE_NAME}*", "watermark", "lock", "spill")
 
 @dataclass(frozen=True, slots=True)
 class Diagnosis:
-    """What is wrong with a job's state; ``repaired`` is the folder of a repaired copy, if any."""
+    """What is wrong with a job's state; ``repaired`` is the folder of the repaired copy, if any."""
 
     workspace: Workspace
     checkpoint: Examination
@@ -31,27 +31,27 @@ class Diagnosis:
 
     @property
     def findings(self) -> tuple[Finding, ...]:
-        """Everything that was found, the output last."""
+        """All findings; the output is the last one."""
         return (*self.checkpoint.findings, self.output)
 
     @property
     def is_sound(self) -> bool:
-        """Whether nothing has to be done."""
+        """Whether no action is needed."""
         return all(finding.is_harmless for finding in self.findings)
 
 
 def diagnose(loaded: LoadedJob, *, is_simulated: bool) -> Diagnosis:
-    """Examine a job's state; changes nothing in it.
+    """Examine a job's state without changing it.
 
-    Raises LockedError while a run or another command has it, ConfigurationError when there was no
-    run yet or an earlier repaired copy is in the way.
+    Raises LockedError while a run or another command uses it, and ConfigurationError when the job
+    has not run yet, or when there is a repaired copy already.
     """
     workspace = Workspace.of(loaded, is_simulated=is_simulated)
     state, now = workspace.state, datetime.now(UTC)
     if not state.is_dir():
         raise ConfigurationError(f"no run yet: there is no folder {state}")
     with Lock(state, Holder.this_process(now)), _scratch(state) as scratch:
-        repaired = _place_of_copy(state)
+        repaired = _repaired_path(state)
         copied, whole = scratch / "damaged", scratch / "whole"
         copied.mkdir()
         whole.mkdir()
@@ -67,47 +67,47 @@ def diagnose(loaded: LoadedJob, *, is_simulated: bool) -> Diagnosis:
 
 
 def check_output(workspace: Workspace) -> Finding:
-    """Hold the output against its seal, which a run leaves in the state folder."""
+    """Compare the output with its seal, which a run writes to the state folder."""
     seal, name = read_seal(workspace.state), workspace.output.name
     if not workspace.output.exists():
         return Finding("output_none", f"there is no output {name}; a run writes it", True)
     if seal is None:
-        return Finding("output_unsealed", f"{name} has no seal to hold it against", True)
-    broken = seal.changed_files(workspace.output)
-    if broken:
+        return Finding("output_unsealed", f"{name} has no seal to compare it with", True)
+    changed = seal.changed_files(workspace.output)
+    if changed:
         return Finding(
             "output_changed",
-            f"the output is not as it was written: {', '.join(broken)}; a run writes it again",
+            f"changed since it was written: {', '.join(changed)}; a run writes the output again",
         )
     rows = sum(file.rows for file in seal.files)
-    return Finding("output_sound", f"{name} is as it was written: {rows:,} rows", True)
+    return Finding("output_sound", f"{name} is unchanged since it was written: {rows:,} rows", True)
 
 
-def _place_of_copy(state: Path) -> Path:
-    """Where a repaired copy goes."""
-    place = state.with_name(f"{state.name}.repaired")
-    if place.exists() and any(place.iterdir()):
+def _repaired_path(state: Path) -> Path:
+    """Return the folder for a repaired copy; it must be free."""
+    path = state.with_name(f"{state.name}.repaired")
+    if path.exists() and any(path.iterdir()):
         raise ConfigurationError(
-            f"{place} is there already, and would be overwritten",
-            hint="put it in the place of the damaged one, or move it away",
+            f"{path} exists already and would be overwritten",
+            hint=f"use it instead of {state}, or move it away",
         )
-    return place
+    return path
 
 
 @contextmanager
 def _scratch(state: Path) -> Iterator[Path]:
-    """A folder beside the state, on the same disk, that is gone afterwards."""
+    """Yield a temporary folder beside the state, on the same disk."""
     scratch = state.with_name(f".{state.name}.repaired.new")
     try:
         shutil.rmtree(scratch, ignore_errors=True)
         scratch.mkdir()
         yield scratch
     except (OSError, MemoryError) as error:
-        what = "not enough memory" if isinstance(error, MemoryError) else error.strerror
+        reason = "not enough memory" if isinstance(error, MemoryError) else error.strerror
         raise CheckpointError(
-            f"{getattr(error, 'filename', None) or state}: {what}",
-            hint="nothing was changed; doctor needs a folder to write to beside it, room for two "
-            "copies and up to 2 GiB of memory",
+            f"{getattr(error, 'filename', None) or state}: {reason}",
+            hint="nothing was changed; doctor needs a writable folder beside the state, disk space "
+            "for two copies, and up to 2 GiB of memory",
         ) from None
     finally:
         shutil.rmtree(scratch, ignore_errors=True)

@@ -1,4 +1,4 @@
-"""How the recorded cost of an attempt comes about, by the prices that its run used."""
+"""Explains the recorded cost of an attempt, with the prices that its run used."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -27,10 +27,11 @@ from batcher.store.bill import price_tables, tables_of_runs, usage_of
 
 @dataclass(frozen=True, slots=True)
 class PricesUsed:
-    """Which prices explain a cost.
+    """The prices that explain a cost.
 
-    ``date`` is that of the table, or of the job file's own price where ``is_override``; None when
-    the job file gives none. ``is_pinned``: they are those that the run used; else those of today.
+    ``date`` is the date of the price table, or with ``is_override`` of the job file's own prices;
+    None when the job file gives no date. ``is_pinned``: the prices that the run used; otherwise
+    today's prices.
     """
 
     date: date | None
@@ -41,9 +42,9 @@ class PricesUsed:
 
 @dataclass(frozen=True, slots=True)
 class CostExplained:
-    """The terms of a cost; ``problem`` says why there are none.
+    """The lines of a cost; ``problem`` says why there are none.
 
-    ``unexplained_usd`` is what the recorded cost is above their sum.
+    ``unexplained_usd`` is the recorded cost minus the sum of the lines.
     """
 
     lines: tuple[CostLine, ...]
@@ -55,21 +56,24 @@ class CostExplained:
 def explain_cost(
     results: Results, attempt: Mapping[str, Any], message: Message | None
 ) -> CostExplained:
-    """Itemise what a billed attempt cost; at today's prices where those of its run are lost."""
+    """Itemise the cost of a billed attempt; use today's prices if those of its run are lost."""
     digests = results.db(tables_of_runs)
     table = results.db(price_tables).get(digests.get(attempt["run_id"], ""))
-    pinned = None if table is None else _by_its_own(table, attempt)
+    pinned = None if table is None else _with_pinned_prices(table, attempt)
     if pinned is not None:
         return pinned
     if message is None:
-        return CostExplained((), problem="its answer is no message")
-    return _by_todays(results.context, attempt, message)
+        return CostExplained((), problem="the response has no message")
+    return _with_prices_of_today(results.context, attempt, message)
 
 
 def wasted(
     attempt: Mapping[str, Any], result: Mapping[str, Any]
 ) -> Literal["failed", "repeated"] | None:
-    """Whether an attempt was billed in vain: its row has no good answer, or got it by another."""
+    """Return why a billed attempt is waste; None when it is not.
+
+    ``failed``: its row has no good answer. ``repeated``: another attempt answers the row.
+    """
     if attempt["billing"] != "billed":
         return None
     if result["status"] != "succeeded":
@@ -77,22 +81,24 @@ def wasted(
     return None if attempt["attempt_id"] == result["attempt_id"] else "repeated"
 
 
-def _by_its_own(table: PinnedPrices, attempt: Mapping[str, Any]) -> CostExplained | None:
+def _with_pinned_prices(table: PinnedPrices, attempt: Mapping[str, Any]) -> CostExplained | None:
     if attempt["cost_usd"] is None or attempt["rates"] is None:
         return None
-    answered, asked, rates = attempt["model"], attempt["requested_model"], attempt["rates"]
-    usd = attempt["cost_usd"]
-    charge = Charge(None, answered, asked, rates, usage_of(attempt), usd)
+    responding, requested = attempt["model"], attempt["requested_model"]
+    usd, rates = attempt["cost_usd"], attempt["rates"]
+    charge = Charge(None, responding, requested, rates, usage_of(attempt), usd)
     lines = itemised(charge, table)
     if lines is None:
         return None
-    is_override = table.model(answered, asked) in table.overridden
+    is_override = table.model(responding, requested) in table.overridden
     day = table.overrides_as_of if is_override else table.as_of
     used = PricesUsed(day, is_override, rates, is_pinned=True)
     return CostExplained(lines, used, difference(usd, lines))
 
 
-def _by_todays(context: JobContext, attempt: Mapping[str, Any], message: Message) -> CostExplained:
+def _with_prices_of_today(
+    context: JobContext, attempt: Mapping[str, Any], message: Message
+) -> CostExplained:
     if message.usage is None:
         return CostExplained((), problem="the response reports no usage")
     if is_free_refusal(message.stop_reason, message.stop_category, has_output=message.has_output):

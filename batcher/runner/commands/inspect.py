@@ -1,4 +1,4 @@
-"""Looks at an input to guess what a job for it would say."""
+"""Reads the first rows of an input, to suggest a job file for it."""
 
 import re
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ from batcher.inputs.source import Source
 
 ROWS_PROFILED = 2_000
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_TAKEN = frozenset(
+_RESERVED = frozenset(
     {
         "row", "self", "range", "loop", "true", "false", "none", "not", "and", "or", "in", "is",
         "if", "else",
@@ -24,12 +24,12 @@ _TAKEN = frozenset(
 
 
 def profile_input(path: Path, labels: Sequence[str] = ()) -> InputProfile:
-    """Read the first rows; raises InputError when there are none that can be read."""
+    """Return the profile of an input's first rows; raise InputError when no row can be read."""
     source = Source.open(InputSection(path=path.name), path.parent)
     entries = chain.from_iterable(chunk.rows for chunk in source.chunks(None))
     rows = [row.values for row in islice(entries, ROWS_PROFILED) if isinstance(row, Row)]
     if not rows:
-        raise InputError(f"{path} has no row that can be read", hint="put rows into it first")
+        raise InputError(f"{path} has no row that can be read", hint="write rows into it first")
     columns = source.columns or tuple(dict.fromkeys(name for row in rows for name in row))
     structs = [
         column.name
@@ -41,8 +41,8 @@ def profile_input(path: Path, labels: Sequence[str] = ()) -> InputProfile:
 
 
 def placeholder(column: str) -> str:
-    """Write a column as a template names it."""
-    if _IDENTIFIER.fullmatch(column) and column not in _TAKEN:
+    """Return the template placeholder of a column."""
+    if _IDENTIFIER.fullmatch(column) and column not in _RESERVED:
         return f"{{{{ {column} }}}}"
     quoted = column.replace("\\", "\\\\").replace('"', '\\"')
     return f'{{{{ row["{quoted}"] }}}}'

@@ -1,4 +1,4 @@
-"""Accounting of a run: records its start with the prices in use, and sums up what was billed."""
+"""Records the start of a run with its prices, and sums up what was billed."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ from batcher.store.writer import CheckpointCall
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """What was billed, line by line, what of it was wasted, and what asked again."""
+    """What was billed: the bill line by line, its waste, and its repairs."""
 
     bill: tuple[BillLine, ...]
     waste: Waste
@@ -35,7 +35,7 @@ class Account:
 
 @dataclass(frozen=True, slots=True)
 class Accounting:
-    """What a run came to, and the checkpoint that it leaves."""
+    """The sums and bills of a run, and of all runs of its checkpoint."""
 
     sums: RunSums
     run: Account
@@ -49,9 +49,9 @@ def record_start(
     started: datetime,
     db: CheckpointCall,
 ) -> None:
-    """Record that a run begins to send, and every price in force, before anything is paid for.
+    """Record that a run begins to send, with every price in force.
 
-    ``sending`` is the job as its requests are made and priced.
+    Call it before the first request. ``sending`` is the job that makes and prices the requests.
     """
     holder = Holder.this_process(started)
     pinned = PinnedPrices.of(sending.prices, sending.job.prices.as_of).text
@@ -71,7 +71,7 @@ def record_start(
 
 
 def summarize(checkpoint: Checkpoint, run_id: str, *, has_results: bool) -> Accounting:
-    """Add everything up; ``has_results`` as for ``sum_up``."""
+    """Sum up a run and its checkpoint; ``has_results`` as for ``sum_up``."""
     tables = price_tables(checkpoint)
     return Accounting(
         sums=sum_up(checkpoint, run_id, has_results=has_results),

@@ -1,4 +1,4 @@
-"""events.jsonl: what happened in a run, one named event a line."""
+"""Writes events.jsonl: what happens in a run, one named event per line."""
 
 import json
 import os
@@ -16,11 +16,11 @@ def _now() -> datetime:
 
 
 class Events:
-    """Appends to ``events.jsonl`` in a run's folder; may be used from any thread.
+    """Appends events to ``events.jsonl`` in a run's folder; usable from any thread.
 
-    The folder and the file are made by ``begin``: a run that sends nothing leaves neither, and
-    what is told before is dropped. Facts are numbers, names and codes, never a row's values, a
-    prompt, an answer or a key. An event that cannot be written stops no run: ``say`` is told why,
+    ``begin`` makes the folder and the file, and events before it are dropped: so a run that sends
+    nothing leaves neither. Facts are numbers, names and codes, never a row's values, a prompt, an
+    answer or a key. An event that cannot be written does not stop a run; ``say`` shows the reason
     once.
     """
 
@@ -36,17 +36,17 @@ class Events:
         self._separator = b""
 
     def begin(self, **facts: Any) -> None:
-        """Make the file and tell ``run_started``."""
+        """Make the file and write the event ``run_started``."""
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
             self._descriptor = os.open(self._path, flags, 0o600)
         except OSError as error:
             self._fail(error)
-        self.tell("run_started", **facts)
+        self.write("run_started", **facts)
 
-    def tell(self, event: str, **facts: Any) -> None:
-        """Append one event with the time; it is with the operating system when this returns."""
+    def write(self, event: str, **facts: Any) -> None:
+        """Append one event with the time; the operating system has it when this returns."""
         moment = self._clock().isoformat(timespec="milliseconds")
         line = json.dumps({"time": moment, "event": event, **facts}, default=str)
         with self._lock:
@@ -54,7 +54,7 @@ class Events:
                 self._append(self._descriptor, line.encode() + b"\n")
 
     def close(self) -> None:
-        """Wait until all of it is on the disk."""
+        """Wait until all events are on the disk, and close the file."""
         with self._lock:
             descriptor, self._descriptor = self._descriptor, None
         if descriptor is None:
@@ -67,7 +67,7 @@ class Events:
             os.close(descriptor)
 
     def _append(self, descriptor: int, line: bytes) -> None:
-        """Write a line whole; after one that was cut short the next begins a line of its own."""
+        """Write a line; if the last one was cut off, start a new line before it."""
         content = self._separator + line
         try:
             written = os.write(descriptor, content)

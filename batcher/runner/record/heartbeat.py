@@ -1,4 +1,4 @@
-"""A thread that does one small thing about once a second, whatever the rest of the process does."""
+"""A thread that calls a function about once a second, however busy the process is."""
 
 import contextlib
 import threading
@@ -10,29 +10,29 @@ EVERY_S = 1.0
 class Heartbeat:
     """Calls ``beat`` at once and then every ``every_s`` seconds until ``stop``.
 
-    A beat that fails with OSError (a full disk) is skipped: the next one may succeed, and a reader
-    sees from the heartbeat how old the last one is.
+    A beat that raises OSError (a full disk) is skipped: the next one may succeed, and the time of
+    the last beat in the file shows readers how old it is.
     """
 
     def __init__(self, beat: Callable[[], None], every_s: float = EVERY_S) -> None:
         self._beat = beat
         self._every_s = every_s
-        self._is_over = threading.Event()
-        self._thread = threading.Thread(target=self._go, name="heartbeat", daemon=True)
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="heartbeat", daemon=True)
 
     def start(self) -> None:
-        """Begin; the first beat comes at once."""
+        """Start the thread; the first beat is immediate."""
         self._thread.start()
 
     def stop(self) -> None:
-        """End at once; when this returns no beat is under way and none will come."""
-        self._is_over.set()
+        """Stop the thread; after this returns there are no more beats."""
+        self._stopped.set()
         if self._thread.is_alive():
             self._thread.join()
 
-    def _go(self) -> None:
+    def _run(self) -> None:
         while True:
             with contextlib.suppress(OSError):
                 self._beat()
-            if self._is_over.wait(self._every_s):
+            if self._stopped.wait(self._every_s):
                 return

@@ -1,4 +1,4 @@
-"""Which moments of sending are worth an event: found by comparing one look with the one before."""
+"""Writes events while a run sends, by comparing its progress with that of a second before."""
 
 from batcher.core.money.display import exact_text, rounded_text
 from batcher.runner.record.events import Events
@@ -10,10 +10,10 @@ _BUDGET_STEPS = (50, 80, 100)
 
 
 class Milestones:
-    """Looks at the progress about once a second and tells what is new in it.
+    """Writes an event for each change that matters, up to a second late.
 
-    It is told by the same call that publishes the status, off the event loop, so that a slow disk
-    holds up no request; an event is therefore up to a second late.
+    It is updated together with the status, off the event loop, so that a slow disk does not hold
+    up requests.
     """
 
     def __init__(self, events: Events) -> None:
@@ -24,28 +24,28 @@ class Milestones:
         self._is_stopping = False
         self._budget_percent = 0
 
-    def running(self, snapshot: Snapshot, progress: Progress) -> None:
-        """Tell what has happened since the last look."""
+    def update(self, snapshot: Snapshot, progress: Progress) -> None:
+        """Write what has changed since the last call."""
         for error_type, status in tuple(progress.first_failures.items()):
             if error_type not in self._failures:
                 self._failures.add(error_type)
-                self._events.tell("first_failure", type=error_type, status=status)
+                self._events.write("first_failure", type=error_type, status=status)
         if snapshot.limiter != self._limiter:
             if self._limiter is not None:
                 facts = {"from": self._limiter, "to": snapshot.limiter}
-                self._events.tell("limiter_changed", **facts)
+                self._events.write("limiter_changed", **facts)
             self._limiter = snapshot.limiter
-        self._tell_progress(snapshot)
-        self._tell_budget(snapshot)
-        self._tell_stop(snapshot, progress)
+        self._write_progress(snapshot)
+        self._write_budget(snapshot)
+        self._write_stop(snapshot, progress)
 
-    def _tell_progress(self, snapshot: Snapshot) -> None:
-        """Tell each tenth once; of several passed between two looks only the last."""
+    def _write_progress(self, snapshot: Snapshot) -> None:
+        """Write each tenth once; if several were passed since the last call, only the last."""
         percent = snapshot.done * 100 // max(1, snapshot.total) // _STEP * _STEP
         if percent <= self._percent:
             return
         self._percent = percent
-        self._events.tell(
+        self._events.write(
             "progress",
             percent=percent,
             done=snapshot.done,
@@ -57,10 +57,10 @@ class Milestones:
             unknown_usd=exact_text(snapshot.unknown_usd),
         )
 
-    def _tell_budget(self, snapshot: Snapshot) -> None:
-        """Tell when half, four fifths and all of the budget are used; of several only the last.
+    def _write_budget(self, snapshot: Snapshot) -> None:
+        """Write when 50, 80 and 100 % of the budget are used; of several steps only the last.
 
-        A budget that binds ends a little below all of it; that is told as a stop.
+        A run that its budget stops ends a little below 100 %; that is the event ``stopping``.
         """
         budget = snapshot.budget
         if budget is None:
@@ -69,8 +69,8 @@ class Milestones:
         if not reached or reached[-1] <= self._budget_percent:
             return
         self._budget_percent = reached[-1]
-        self._events.tell(
-            "budget",
+        self._events.write(
+            "budget_used",
             percent=reached[-1],
             spent_usd=exact_text(budget.spent),
             unknown_usd=exact_text(budget.unknown),
@@ -80,9 +80,9 @@ class Milestones:
         used, cap = rounded_text(budget.used), rounded_text(budget.cap)
         self._events.say(f"budget {reached[-1]} % used: {used} of {cap}")
 
-    def _tell_stop(self, snapshot: Snapshot, progress: Progress) -> None:
+    def _write_stop(self, snapshot: Snapshot, progress: Progress) -> None:
         reason = progress.stopped_by or ("halt" if progress.halt else None)
         if reason is None or self._is_stopping:
             return
         self._is_stopping = True
-        self._events.tell("stopping", reason=reason, in_flight=snapshot.in_flight)
+        self._events.write("stopping", reason=reason, in_flight=snapshot.in_flight)

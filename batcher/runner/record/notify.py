@@ -73,7 +73,7 @@ class Notifier:
             reason = _failure(deliver)
             if reason is not None:
                 self.say(f"warning  no notice was sent by the {channel}: {reason}")
-                self.events.tell("notice_failed", channel=channel, reason=reason)
+                self.events.write("notice_failed", channel=channel, reason=reason)
 
     def _notice(
         self, event: Event, summary: RunSummary | None, exit_code: int, next_command: str

@@ -126,7 +126,7 @@ class RunRecord:
         self._run = replace(self._run, state="ended", exit_code=exit_code, ended=_now(), **facts)
         with contextlib.suppress(OSError):
             self._write_status()
-        self._events.tell("run_ended", exit_code=exit_code)
+        self._events.write("run_ended", exit_code=exit_code)
 
     def count_commits(self, committed: Callable[[], int | None]) -> None:
         """Take ``commit_seq`` from ``committed``, the number of records in the checkpoint.
@@ -159,7 +159,7 @@ class RunRecord:
         plan = None if self._run.plan is None else self._run.plan.to_json()
         self._events.begin(run_id=self.identity.run_id, plan=plan)
         limits = self._limits.model_dump(exclude_none=True)
-        self._events.tell("sending_started", limits=limits)
+        self._events.write("sending_started", limits=limits)
 
     def running(self, snapshot: Snapshot, progress: Progress) -> None:
         """Record the progress of sending; called about once a second, not on the event loop."""
@@ -171,7 +171,7 @@ class RunRecord:
             figures=figures_of(plan, money, snapshot, progress),
             pace=pace_of(snapshot, progress),
         )
-        self._milestones.running(snapshot, progress)
+        self._milestones.update(snapshot, progress)
 
     def writing(self) -> None:
         """Record that the output is being written."""
@@ -204,7 +204,7 @@ class RunRecord:
         self._run = summary
         with contextlib.suppress(OSError):
             self._write_status()
-        self._tell_end(summary, is_unchanged=exported is not None and exported.is_unchanged)
+        self._write_end(summary, is_unchanged=exported is not None and exported.is_unchanged)
         return summary
 
     def _output(self, exported: Exported) -> list[OutputFile]:
@@ -233,12 +233,12 @@ class RunRecord:
         except OSError as error:
             self._events.say(f"warning  {path} cannot be written: {error.strerror}")
 
-    def _tell_end(self, summary: RunSummary, *, is_unchanged: bool) -> None:
+    def _write_end(self, summary: RunSummary, *, is_unchanged: bool) -> None:
         for file in summary.output:
-            self._events.tell("output_written", **file.to_json(), is_unchanged=is_unchanged)
+            self._events.write("output_written", **file.to_json(), is_unchanged=is_unchanged)
         content = summary.to_json()
         totals = {key: content[key] for key in ("rows", "usd", "attempts", "tokens")}
-        self._events.tell("run_ended", exit_code=summary.exit_code, **totals)
+        self._events.write("run_ended", exit_code=summary.exit_code, **totals)
 
     def _write_status(self) -> None:
         run = self._run
