@@ -1,4 +1,4 @@
-"""The output again: whole or not at all, and the same whatever its format."""
+"""batcher export writes the whole output or nothing, with the same rows in every format."""
 
 import json
 import os
@@ -14,18 +14,20 @@ from commanding import JOB, Command, write_job
 
 from batcher.errors import ConfigurationError
 from batcher.outputs.jsonl_output import LinesOutput, batch_result_lines, json_lines
-from batcher.runner.commands import export as exporting
+from batcher.runner.commands import export as export_module
 
 
-def test_parquet_again_is_the_output(done: Path, batcher: Command, tmp_path: Path) -> None:
-    """An export elsewhere has the rows of the run's own output."""
+def test_a_parquet_export_equals_the_output(done: Path, batcher: Command, tmp_path: Path) -> None:
+    """It has the columns and rows of the run's output."""
     assert batcher("export", done, "--simulate", "--out", tmp_path / "x.parquet").code == 0
-    again = pq.read_table(tmp_path / "x.parquet")
-    assert again.equals(pq.read_table(done.parent / "job.out.simulated.parquet"))
+    exported = pq.read_table(tmp_path / "x.parquet")
+    assert exported.equals(pq.read_table(done.parent / "job.out.simulated.parquet"))
 
 
-def test_json_lines_have_the_output(done: Path, batcher: Command, tmp_path: Path) -> None:
-    """One object a row, in order, with the columns of the Parquet output."""
+def test_json_lines_have_the_rows_of_the_output(
+    done: Path, batcher: Command, tmp_path: Path
+) -> None:
+    """There is one object per row, in order, with the columns of the Parquet output."""
     result = batcher("export", done, "--simulate", "--out", tmp_path / "x.jsonl", "--json")
     assert result.json["rows"] == 6
     rows = [json.loads(line) for line in (tmp_path / "x.jsonl").read_text().splitlines()]
@@ -35,8 +37,8 @@ def test_json_lines_have_the_output(done: Path, batcher: Command, tmp_path: Path
         assert [row[name] for row in rows] == table.column(name).to_pylist()
 
 
-def test_batch_results(done: Path, batcher: Command, tmp_path: Path) -> None:
-    """Answers are whole messages; rows without one are errored with their type."""
+def test_batch_results_have_the_messages(done: Path, batcher: Command, tmp_path: Path) -> None:
+    """A row without a message is errored, with its error type."""
     out = tmp_path / "x.jsonl"
     result = batcher("export", done, "--simulate", "--format", "messages-batch", "--out", out)
     assert result.code == 0
@@ -50,7 +52,7 @@ def test_batch_results(done: Path, batcher: Command, tmp_path: Path) -> None:
 
 
 def test_open_rows_need_partial(done: Path, batcher: Command, tmp_path: Path) -> None:
-    """Rows that another run would answer make an export an error, unless it may be partial."""
+    """If a run would still answer some rows, an export without ``--partial`` is an error."""
     copy = write_job(tmp_path / "copy")
     state = tmp_path / "copy/runs/job.simulated"
     state.mkdir(parents=True)
@@ -68,7 +70,7 @@ def test_open_rows_need_partial(done: Path, batcher: Command, tmp_path: Path) ->
 
 
 def test_the_input_is_never_overwritten(done: Path, batcher: Command) -> None:
-    """Neither the input nor the job file can be the place of an export."""
+    """An export to the path of the input is refused."""
     rows = done.parent / "rows.jsonl"
     before = rows.read_bytes()
     result = batcher("export", done, "--simulate", "--out", rows)
@@ -76,10 +78,10 @@ def test_the_input_is_never_overwritten(done: Path, batcher: Command) -> None:
 
 
 @pytest.mark.parametrize("place", ["nope/x.jsonl", "folder.jsonl", "folder.parquet"])
-def test_places_that_cannot_be_written(
+def test_a_path_that_cannot_be_written_is_an_error(
     done: Path, batcher: Command, tmp_path: Path, place: str
 ) -> None:
-    """A missing folder, or a folder where a file should be, is one message."""
+    """The folder is missing, or the path is a folder; each is one message."""
     if "/" not in place:
         (tmp_path / place).mkdir()
         (tmp_path / place / "x").touch()
@@ -93,19 +95,19 @@ def test_places_that_cannot_be_written(
 
 @pytest.mark.parametrize("wanted", ["parquet", "jsonl", "messages-batch"])
 @pytest.mark.parametrize("kind", ["pipe", "link to a pipe", "link to a file", "link to nothing"])
-def test_what_is_no_file_is_never_replaced(
+def test_pipes_and_links_are_never_replaced(
     done: Path, batcher: Command, tmp_path: Path, kind: str, wanted: str
 ) -> None:
-    """A pipe, a device or a link such as /dev/stdout stays what it is; nothing is written."""
-    aim = tmp_path / "aim"
+    """A pipe, a device or a link such as /dev/stdout is refused, and nothing is written."""
+    target = tmp_path / "target"
     if kind.endswith("pipe"):
-        os.mkfifo(aim)
+        os.mkfifo(target)
     elif kind.endswith("file"):
-        aim.write_text("old")
-    out = aim
+        target.write_text("old")
+    out = target
     if kind.startswith("link"):
         out = tmp_path / "out.parquet"
-        out.symlink_to(aim)
+        out.symlink_to(target)
     before = {path.name: path.lstat() for path in tmp_path.iterdir()}
     result = batcher("export", done, "--simulate", "--format", wanted, "--out", out)
     assert result.code == 2
@@ -117,8 +119,8 @@ def test_what_is_no_file_is_never_replaced(
 
 
 @pytest.mark.parametrize("name", ["out", "out.parquet"])
-def test_a_run_replaces_no_pipe(batcher: Command, tmp_path: Path, name: str) -> None:
-    """A pipe at output.path is refused before the first request, and is still a pipe."""
+def test_a_run_never_replaces_a_pipe(batcher: Command, tmp_path: Path, name: str) -> None:
+    """A pipe at output.path is refused before the first request."""
     job = write_job(tmp_path / "job", JOB + f'[output]\npath = "{name}"\n')
     simulated = name.replace("out", "out.simulated")
     os.mkfifo(job.parent / simulated)
@@ -129,8 +131,8 @@ def test_a_run_replaces_no_pipe(batcher: Command, tmp_path: Path, name: str) -> 
     assert not list(job.parent.rglob("run.json"))
 
 
-def test_exports_are_the_owners_only(done: Path, batcher: Command, tmp_path: Path) -> None:
-    """Nobody else can read the answers."""
+def test_only_the_owner_can_read_an_export(done: Path, batcher: Command, tmp_path: Path) -> None:
+    """It contains answers."""
     batcher("export", done, "--simulate", "--out", tmp_path / "x.jsonl")
     assert stat.S_IMODE((tmp_path / "x.jsonl").stat().st_mode) == 0o600
 
@@ -138,16 +140,16 @@ def test_exports_are_the_owners_only(done: Path, batcher: Command, tmp_path: Pat
 def test_a_failed_export_leaves_the_old_file(
     done: Path, batcher: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """When writing breaks off, what stood there still stands there, and nothing else."""
+    """A write that fails leaves no other file either."""
     (tmp_path / "x.jsonl").write_text("old")
-    monkeypatch.setattr(exporting, "json_lines", lambda _: iter([b"{}", None]))
+    monkeypatch.setattr(export_module, "json_lines", lambda _: iter([b"{}", None]))
     assert batcher("export", done, "--simulate", "--out", tmp_path / "x.jsonl").code == 1
     assert [path.name for path in tmp_path.iterdir()] == ["x.jsonl"]
     assert (tmp_path / "x.jsonl").read_text() == "old"
 
 
 def test_a_lines_file_appears_by_rename(tmp_path: Path) -> None:
-    """Before it is finished, nothing bears its name."""
+    """Before it is finished, there is no file with its name."""
     with LinesOutput(tmp_path / "x") as file:
         file.write([b"1"])
         assert not (tmp_path / "x").exists()
@@ -177,13 +179,13 @@ _MOMENT = datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)
     ],
 )  # fmt: skip
 def test_values_in_json_lines(kind: pa.DataType, value: object, written: object) -> None:
-    """Each Arrow type has one way to be written, and null stays null."""
+    """Each Arrow type is written in one way, and null stays null."""
     lines = list(json_lines(pa.table({"x": pa.array([value, None], kind)})))
     assert [json.loads(line) for line in lines] == [{"x": written}, {"x": None}]
 
 
-def test_nested_nanoseconds_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What cannot be written exactly is an error, where pandas is not there to read it."""
+def test_nested_nanoseconds_are_exact_or_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without pandas they cannot be read exactly, which is an error."""
     monkeypatch.setitem(__import__("sys").modules, "pandas", None)
     table = pa.table({"x": pa.array([[1]], pa.list_(pa.timestamp("ns")))})
     try:
@@ -193,15 +195,15 @@ def test_nested_nanoseconds_are_refused(monkeypatch: pytest.MonkeyPatch) -> None
     assert b"000000001" in line
 
 
-def test_a_body_with_line_breaks_is_one_line() -> None:
-    """An answer that came indented still is one line of results, with the same content."""
+def test_a_response_with_line_breaks_is_one_line() -> None:
+    """An indented response is one line of the results, with the same content."""
     body = b'{\n "type": "message",\r\n "content": [], "x": 1.10, "s": "\\n"}'
-    result = {
+    row = {
         "id": None, "ordinal": 0, "sample": 1, "is_final": True, "http_status": 200, "body": body,
         "error_type": None, "error_message": None, "status": "succeeded", "attempts": 1,
         "request_id": None,
     }  # fmt: skip
-    (line,) = batch_result_lines(pa.Table.from_pylist([result]))
+    (line,) = batch_result_lines(pa.Table.from_pylist([row]))
     assert b"\n" not in line
     assert b"1.10" in line
     parsed = json.loads(line)
@@ -211,7 +213,7 @@ def test_a_body_with_line_breaks_is_one_line() -> None:
 
 @pytest.mark.parametrize("name", ["checkpoint.duckdb", "lock", "status.json", "new.jsonl"])
 def test_the_state_is_never_overwritten(name: str, done: Path, batcher: Command) -> None:
-    """``--out`` into the folder of the paid answers is refused, and they are still there."""
+    """``--out`` to a path in the state folder is refused, and its files are unchanged."""
     state = done.parent / "runs" / "job.simulated"
     before = {path.name: path.read_bytes() for path in state.iterdir() if path.is_file()}
     words = ["--simulate", "--format", "jsonl", "--partial", "--out", str(state / name)]

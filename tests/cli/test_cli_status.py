@@ -1,4 +1,4 @@
-"""Status believes a status file only as far as it can be believed."""
+"""The state of a run is what its status file says, unless its process says otherwise."""
 
 import json
 import os
@@ -77,7 +77,7 @@ def test_a_process_is_found_by_its_id_and_start() -> None:
 
 
 def test_status_of_an_ended_run(done: Path, batcher: Command) -> None:
-    """It tells how the run ended, what came of the rows, what was spent, and what to type."""
+    """It has the exit code, the rows by status, the cost and the next command."""
     result = batcher("status", done, "--simulate")
     assert result.code == 0
     assert "job (simulated): ended with exit code 3" in result.out
@@ -92,7 +92,7 @@ def test_status_of_a_run_that_gave_up(
     done: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, batcher: Command,
     by_status: dict[str, int],
 ) -> None:  # fmt: skip
-    """A run that ended in the middle of sending says how far it was, not what became of all."""
+    """If it ended while it was sending, the status says how many requests were done."""
     status = json.loads((done.parent / "runs/job.simulated/status.json").read_text())
     del status["attempts"]
     status["rows"] |= {"by_status": by_status, "to_send": 290, "done": 40, "failed": 0}
@@ -104,7 +104,7 @@ def test_status_of_a_run_that_gave_up(
 
 
 def test_status_without_a_run(fresh: Path, batcher: Command) -> None:
-    """It says that there is none, and how to start one."""
+    """The message says so and names the command that starts a run."""
     result = batcher("status", fresh)
     assert (result.code, result.out.startswith("no run yet")) == (0, True)
     assert result.err == f"next   batcher run {fresh}\n"
@@ -112,14 +112,14 @@ def test_status_without_a_run(fresh: Path, batcher: Command) -> None:
 
 
 def test_status_points_at_a_simulated_run(done: Path, batcher: Command) -> None:
-    """When only simulated runs are there, the next step names them."""
+    """If there are only simulated runs, the next command shows them."""
     assert batcher("status", done).err == f"next   batcher status {done} --simulate\n"
 
 
-def test_status_of_all_jobs_here(
+def test_status_of_all_jobs_in_a_folder(
     done: Path, batcher: Command, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """Without a job it finds those in this folder and below; without any it says so."""
+    """Without a job argument it shows the jobs in this folder and below."""
     monkeypatch.chdir(done.parent)
     assert "job (simulated)" in batcher("status").out
     assert len(batcher("status", "--json").json) == 1
@@ -131,7 +131,7 @@ def test_status_of_all_jobs_here(
 def test_status_of_a_process_that_died(
     done: Path, batcher: Command, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """A run that says running, and whose process is gone or waits to be cleared away, has died."""
+    """A run has died if its status says running and its process has ended or is a zombie."""
     status = json.loads((done.parent / "runs/job.simulated/status.json").read_text())
     child = subprocess.Popen([sys.executable, "-c", ""])
     os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
@@ -141,7 +141,7 @@ def test_status_of_a_process_that_died(
     running |= {"heartbeat": datetime.now(UTC).isoformat(), "phase": "sending", "rows": None}
     (folder / "status.json").write_text(json.dumps(running))
     monkeypatch.chdir(tmp_path)
-    assert batcher("status", "--json").json[0]["state"] == "died"  # still an entry: a zombie
+    assert batcher("status", "--json").json[0]["state"] == "died"  # it is a zombie
     child.wait()
     result = batcher("status")
     assert f"died while sending; process {child.pid}" in result.out
@@ -151,7 +151,7 @@ def test_status_of_a_process_that_died(
 def test_a_damaged_status_file_is_one_message(
     batcher: Command, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, content: str
 ) -> None:
-    """What is not a status is named, without a traceback."""
+    """The message names the file, without a traceback."""
     folder = tmp_path / "runs/job"
     folder.mkdir(parents=True)
     (folder / "status.json").write_text(content)

@@ -1,4 +1,4 @@
-"""batcher doctor: what it finds, what it writes, and what it leaves alone."""
+"""batcher doctor finds damage, writes a repaired copy, and changes nothing else."""
 
 import os
 import shutil
@@ -20,32 +20,34 @@ COMMANDS = (("run", "--yes"), ("failures",), ("show", "1"), ("export", "--partia
 
 @pytest.fixture
 def job(done: Path, tmp_path: Path) -> Path:
-    """A copy of a job that has run simulated."""
+    """Return a copy of a job that has had a simulated run."""
     shutil.copytree(done.parent, tmp_path / "job")
     return tmp_path / "job" / "job.toml"
 
 
 @pytest.fixture
 def state(job: Path) -> Path:
-    """Its state folder."""
+    """Return the state folder of the job."""
     return job.parent / "runs" / "job.simulated"
 
 
 def contents(folder: Path) -> dict[str, bytes]:
-    """Every file of a folder but the lock, which says who came last."""
+    """Return every file of a folder except the lock, which every command rewrites."""
     files = [path for path in folder.rglob("*") if path.is_file() and path.name != "lock"]
     return {str(path.relative_to(folder)): path.read_bytes() for path in files}
 
 
 def scramble(path: Path, start: int, size: int = 4096) -> None:
-    """Overwrite a stretch of a file as a bad disk would."""
+    """Overwrite a part of a file, as a bad disk would."""
     with path.open("r+b") as file:
         file.seek(start)
         file.write(bytes(range(1, 256)) * (size // 255))
 
 
-def test_a_sound_checkpoint(job: Path, state: Path, batcher: Command) -> None:
-    """It is result to be sound with its counts, and nothing is written."""
+def test_a_sound_checkpoint_is_reported_with_its_counts(
+    job: Path, state: Path, batcher: Command
+) -> None:
+    """Nothing is written."""
     before = contents(job.parent)
     result = batcher("doctor", job, "--simulate")
     assert result.code == 0, result.err
@@ -55,8 +57,10 @@ def test_a_sound_checkpoint(job: Path, state: Path, batcher: Command) -> None:
     assert {path.name for path in state.parent.iterdir()} == {state.name}
 
 
-def test_lost_records(job: Path, state: Path, batcher: Command) -> None:
-    """A checkpoint that once held more is counted out, and its copy opens without a word."""
+def test_lost_records_are_counted_and_the_copy_can_be_used(
+    job: Path, state: Path, batcher: Command
+) -> None:
+    """The original is unchanged; with the copy in its place, doctor and run have no complaint."""
     Watermark(state).write(100)
     before = contents(state)
     result = batcher("doctor", job, "--simulate")
@@ -74,12 +78,12 @@ def test_lost_records(job: Path, state: Path, batcher: Command) -> None:
     assert list(state.glob("*/run.json"))
 
 
-def test_findings_for_programs(job: Path, state: Path, batcher: Command) -> None:
-    """--json is one object with the same."""
+def test_json_has_the_findings(job: Path, state: Path, batcher: Command) -> None:
+    """``--json`` prints one object."""
     Watermark(state).write(100)
     found = batcher("doctor", job, "--simulate", "--json").json
     assert not found["is_sound"]
-    assert [one["kind"] for one in found["findings"] if not one["is_harmless"]] == [
+    assert [finding["kind"] for finding in found["findings"] if not finding["is_harmless"]] == [
         "records_missing"
     ]
     assert found["records"]["missing"] == 100 - found["records"]["read"]
@@ -87,8 +91,8 @@ def test_findings_for_programs(job: Path, state: Path, batcher: Command) -> None
     assert found["open_attempts"]["attempts"] == 0
 
 
-def test_a_lost_checkpoint(job: Path, state: Path, batcher: Command) -> None:
-    """Without its file there is nothing to repair; its records are named."""
+def test_a_missing_checkpoint_cannot_be_repaired(job: Path, state: Path, batcher: Command) -> None:
+    """The message says how many records it had."""
     (state / FILE_NAME).unlink()
     result = batcher("doctor", job, "--simulate")
     assert result.code == 1
@@ -97,8 +101,10 @@ def test_a_lost_checkpoint(job: Path, state: Path, batcher: Command) -> None:
 
 
 @pytest.mark.parametrize("content", [b"", b"not a database " * 1000])
-def test_no_database(content: bytes, job: Path, state: Path, batcher: Command) -> None:
-    """Another file under its name is told from a checkpoint."""
+def test_a_file_that_is_no_database_is_reported(
+    content: bytes, job: Path, state: Path, batcher: Command
+) -> None:
+    """Its content is not shown."""
     (state / FILE_NAME).write_bytes(content)
     result = batcher("doctor", job, "--simulate")
     assert result.code == 1
@@ -106,8 +112,10 @@ def test_no_database(content: bytes, job: Path, state: Path, batcher: Command) -
     assert "not a database not" not in result.out + result.err
 
 
-def test_another_log(job: Path, state: Path, batcher: Command, tmp_path: Path) -> None:
-    """A log of another checkpoint is left out of the copy."""
+def test_the_log_of_another_checkpoint_is_left_out(
+    job: Path, state: Path, batcher: Command, tmp_path: Path
+) -> None:
+    """The copy has all records of the database file."""
     other = tmp_path / "other"
     other.mkdir()
     Checkpoint.create(other, version="0", now=datetime.now(UTC))
@@ -122,8 +130,10 @@ def test_another_log(job: Path, state: Path, batcher: Command, tmp_path: Path) -
     assert "0 lost" not in result.out
 
 
-def test_a_newer_schema(job: Path, state: Path, batcher: Command) -> None:
-    """What a newer batcher wrote is not rewritten by an older one."""
+def test_a_checkpoint_of_a_newer_batcher_is_not_rewritten(
+    job: Path, state: Path, batcher: Command
+) -> None:
+    """Its records are counted, and there is no copy."""
     with duckdb.connect(str(state / FILE_NAME)) as connection:
         connection.execute("UPDATE checkpoint SET schema_version = 99")
     result = batcher("doctor", job, "--simulate")
@@ -135,8 +145,8 @@ def test_a_newer_schema(job: Path, state: Path, batcher: Command) -> None:
     assert not state.with_name("job.simulated.repaired").exists()
 
 
-def test_an_older_schema(job: Path, state: Path, batcher: Command) -> None:
-    """It is no damage: the next run brings it up to date."""
+def test_an_older_schema_is_no_damage(job: Path, state: Path, batcher: Command) -> None:
+    """The next run migrates it."""
     with duckdb.connect(str(state / FILE_NAME)) as connection:
         connection.execute("UPDATE checkpoint SET schema_version = 1")
         connection.execute("DROP TABLE rows_seen; DROP TABLE replacements")
@@ -146,14 +156,14 @@ def test_an_older_schema(job: Path, state: Path, batcher: Command) -> None:
     assert "older batcher" in result.out
 
 
-def test_a_job_that_is_held(job: Path, state: Path, batcher: Command) -> None:
-    """While a run has the checkpoint nothing is read."""
+def test_a_locked_job_is_not_examined(job: Path, state: Path, batcher: Command) -> None:
+    """While a run holds the lock, doctor exits with 8."""
     with Lock(state, Holder.this_process(datetime.now(UTC))):
         assert batcher("doctor", job, "--simulate").code == 8
 
 
 def test_an_earlier_copy_is_not_overwritten(job: Path, state: Path, batcher: Command) -> None:
-    """Somebody may have gone on with it."""
+    """The user may have continued with it."""
     repaired = state.with_name("job.simulated.repaired")
     repaired.mkdir()
     (repaired / FILE_NAME).write_bytes(b"precious")
@@ -161,14 +171,14 @@ def test_an_earlier_copy_is_not_overwritten(job: Path, state: Path, batcher: Com
     assert (result.code, (repaired / FILE_NAME).read_bytes()) == (2, b"precious")
 
 
-def test_no_run_yet(fresh: Path, batcher: Command) -> None:
-    """There is nothing to examine, and nothing is made."""
+def test_a_job_that_has_not_run_is_an_error(fresh: Path, batcher: Command) -> None:
+    """No folder is made."""
     assert batcher("doctor", fresh).code == 2
     assert not (fresh.parent / "runs").exists()
 
 
-def test_a_changed_output(job: Path, state: Path, batcher: Command) -> None:
-    """A flipped bit of the output is found by its seal; the checkpoint needs no repair for it."""
+def test_a_changed_output_is_found(job: Path, state: Path, batcher: Command) -> None:
+    """Its seal shows it; the checkpoint is not repaired for it."""
     output = job.parent / "job.out.simulated.parquet"
     Seal.of(output, {}).write(state)
     assert "is unchanged since it was written: 6 rows" in batcher("doctor", job, "--simulate").out
@@ -181,10 +191,10 @@ def test_a_changed_output(job: Path, state: Path, batcher: Command) -> None:
 
 @pytest.mark.parametrize("words", COMMANDS, ids=lambda words: words[0])
 @pytest.mark.parametrize("start", [0, 4096, 12288])
-def test_every_command_leads_to_doctor(
+def test_every_command_names_doctor(
     start: int, words: tuple[str, ...], job: Path, state: Path, batcher: Command
 ) -> None:
-    """A damaged checkpoint is one message with the way back, and nobody's answer."""
+    """A damaged checkpoint is one message with the next command, without a traceback."""
     for block in range(start, (state / FILE_NAME).stat().st_size if start == 12288 else 1, 262144):
         scramble(state / FILE_NAME, block + 512, 1024)
     scramble(state / FILE_NAME, start + 512, 1024)
@@ -197,10 +207,8 @@ def test_every_command_leads_to_doctor(
     assert "Stack Trace" not in result.err
 
 
-def test_the_status_of_a_refused_run_leads_to_doctor(
-    job: Path, state: Path, batcher: Command
-) -> None:
-    """It says why the run could not go on, for programs, too; after another kind of end, not."""
+def test_the_status_of_a_refused_run_names_doctor(job: Path, state: Path, batcher: Command) -> None:
+    """It has the reason, also in ``--json``; a run that ended in order has none."""
     assert batcher("status", job, "--simulate", "--json").json["reason"] is None
     Watermark(state).write(100)
     assert batcher("run", job, "--simulate", "--yes").code == 1
@@ -212,8 +220,10 @@ def test_the_status_of_a_refused_run_leads_to_doctor(
     assert found["reason"].startswith(str(state))
 
 
-def test_the_status_of_a_run_that_was_not_begun(job: Path, batcher: Command) -> None:
-    """Bad rows are counted in the reason, and what they hold is not told."""
+def test_the_status_of_a_run_that_could_not_start_has_the_reason(
+    job: Path, batcher: Command
+) -> None:
+    """It counts the bad rows and does not quote them."""
     (job.parent / "rows.jsonl").write_text('{"id": "CANARY"}\n')
     assert batcher("run", job, "--simulate", "--yes").code == 2
     found = batcher("status", job, "--simulate", "--json").json

@@ -1,4 +1,4 @@
-"""Watching and waiting for a run, by its status file alone."""
+"""``status --watch`` and ``--wait`` follow a run by its status file."""
 
 import json
 import os
@@ -39,19 +39,19 @@ ENDED = {
 
 
 class Run:
-    """A run as far as its status file tells of it: this process, in any state."""
+    """The status file of a run whose process is this one."""
 
     def __init__(self, folder: Path) -> None:
         self.job = write_job(folder)
         self.status = folder / "runs" / "job" / "status.json"
         self.status.parent.mkdir(parents=True)
-        us = find_process(os.getpid())
-        assert us is not None
+        own = find_process(os.getpid())
+        assert own is not None
         self._base = {
             "schema_version": 2, "run_id": "R", "job": "job", "is_simulated": False,
             "state": "running", "started": "2026-01-02T03:04:00+00:00",
             "versions": {}, "prices_date": "2026-01-01", "price_overrides": [], "overrides": [],
-            "pid": us.pid, "process_start": us.start, "host": socket.gethostname(),
+            "pid": own.pid, "process_start": own.start, "host": socket.gethostname(),
             "boot_id": Holder.this_process(datetime.now(UTC)).boot_id,
         }  # fmt: skip
 
@@ -66,34 +66,34 @@ Steps = Callable[..., None]
 
 @pytest.fixture
 def run(tmp_path: Path) -> Run:
-    """A run that is planning."""
-    made = Run(tmp_path / "j")
-    made.write(phase="planning", rows_read=5)
-    return made
+    """Return a run that is planning."""
+    run = Run(tmp_path / "j")
+    run.write(phase="planning", rows_read=5)
+    return run
 
 
 @pytest.fixture
 def steps(run: Run, monkeypatch: pytest.MonkeyPatch) -> Steps:
-    """What happens to the run each time a second has passed; nobody really waits."""
+    """Return a function that sets the status after each second of a clock that does not wait."""
 
-    def happen(*moments: dict[str, Any] | BaseException) -> None:
-        left = list(moments)
+    def set_steps(*moments: dict[str, Any] | BaseException) -> None:
+        upcoming = list(moments)
 
         def sleep(_: float) -> None:
-            moment = left.pop(0)
+            moment = upcoming.pop(0)
             if isinstance(moment, BaseException):
                 raise moment
             run.write(**moment)
 
         monkeypatch.setattr(status_command, "follow", lambda path: follow(path, sleep))
 
-    return happen
+    return set_steps
 
 
 def test_waiting_ends_with_the_run_and_its_exit_code(
     run: Run, steps: Steps, batcher: Command
 ) -> None:
-    """It returns only when the run has ended, and then as the run did."""
+    """``--wait`` returns when the run has ended, with the exit code of the run."""
     steps(SENDING, SENDING, ENDED)
     result = batcher("status", run.job, "--wait")
     assert result.code == 3
@@ -105,94 +105,98 @@ def test_waiting_ends_with_the_run_and_its_exit_code(
 def test_waiting_for_a_run_that_dies_is_exit_1(
     run: Run, steps: Steps, batcher: Command, options: list[str]
 ) -> None:
-    """A process that left, or whose number is another's by now, has no exit code."""
+    """The process has ended without an exit code, and its id may belong to another process."""
     steps(SENDING, {**SENDING, "process_start": 1})
     result = batcher("status", run.job, *options)
     assert result.code == 1
     assert "died" in result.out
 
 
-def test_waiting_for_a_run_that_ended_is_over_at_once(
-    run: Run, steps: Steps, batcher: Command
-) -> None:
-    """The last run's exit code is the answer."""
+def test_waiting_for_an_ended_run_returns_at_once(run: Run, steps: Steps, batcher: Command) -> None:
+    """It returns the exit code of the last run."""
     steps()
     run.write(**{**ENDED, "exit_code": 5})
     assert batcher("status", run.job, "--wait").code == 5
 
 
-def test_waiting_for_no_run_says_so(fresh: Path, batcher: Command) -> None:
-    """Nothing will come, so nothing is waited for; a script sees it."""
+def test_waiting_without_a_run_is_an_error(fresh: Path, batcher: Command) -> None:
+    """``--wait`` exits with 2, so that a script notices; ``--watch`` exits with 0."""
     result = batcher("status", fresh, "--wait")
     assert (result.code, result.out.startswith("no run yet")) == (2, True)
     assert batcher("status", fresh, "--watch").code == 0
 
 
-def test_watching_a_log_writes_what_changed(run: Run, steps: Steps, batcher: Command) -> None:
-    """A line each time something changed, none while nothing did; its own exit code is 0."""
+def test_watching_writes_a_line_for_each_change(run: Run, steps: Steps, batcher: Command) -> None:
+    """Without a change there is no line; the exit code is 0."""
     steps({"phase": "planning", "rows_read": 5}, {"phase": "waiting"}, SENDING, SENDING, ENDED)
     result = batcher("status", run.job, "--watch")
     assert result.code == 0
     pace = "pace 4.0/s, 3 min 42 s left, limited by concurrency, 8 in flight"
     lines = [line.partition("  ")[2] for line in result.out.splitlines()]
-    who = f"process {os.getpid()} on {socket.gethostname()}"
+    process = f"process {os.getpid()} on {socket.gethostname()}"
     assert lines == [
-        f"reading its input, {who}; read 5 input rows",
-        f"waiting for confirmation, {who}",
-        f"sending, {who}; rows 10 of 900 done, 1 failed; {pace}; $0.50 spent",
+        f"reading its input, {process}; read 5 input rows",
+        f"waiting for confirmation, {process}",
+        f"sending, {process}; rows 10 of 900 done, 1 failed; {pace}; $0.50 spent",
         "ended with exit code 3; rows 1,000: 1 errored, 999 succeeded; $11.95 spent",
     ]
 
 
-def test_watching_on_a_terminal_draws_in_place(
+def test_watching_on_a_terminal_redraws_in_place(
     run: Run, steps: Steps, batcher: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Each picture goes over the one before, whatever their heights; no line can wrap."""
+    """Each drawing overwrites the previous one, whatever its height; no line wraps."""
     monkeypatch.setattr(watch, "_is_terminal", lambda: True)
     monkeypatch.setenv("COLUMNS", "40")
     steps(SENDING, {**SENDING, "phase": "writing", "rows_read": 7}, ENDED)
     result = batcher("status", run.job, "--watch")
     first, *others = re.split(r"\x1b\[(\d+)F", result.out)
-    pictures = [first, *others[1::2]]
-    heights = [picture.count("\n") for picture in pictures]
+    drawings = [first, *others[1::2]]
+    heights = [drawing.count("\n") for drawing in drawings]
     assert list(map(int, others[0::2])) == heights[:-1]
     assert heights == [4, 6, 6, 5]
-    assert all(picture.endswith("\x1b[J") for picture in pictures)
-    drawn = [line.removesuffix("\x1b[K") for picture in pictures for line in picture.split("\n")]
-    assert max(map(len, drawn)) <= 40
-    assert "7 of 1,000 input rows" in pictures[2]
+    assert all(drawing.endswith("\x1b[J") for drawing in drawings)
+    drawn_lines = [
+        line.removesuffix("\x1b[K") for drawing in drawings for line in drawing.split("\n")
+    ]
+    assert max(map(len, drawn_lines)) <= 40
+    assert "7 of 1,000 input rows" in drawings[2]
 
 
 @pytest.mark.parametrize("option", ["--wait", "--watch"])
 @pytest.mark.parametrize(
-    ("left", "code"),
+    ("endings", "code"),
     [
         pytest.param((ENDED, None), 3, id="record"),
-        pytest.param((None, {"run_id": "R", "exit_code": 7, "ended": None}), 7, id="seen"),
-        pytest.param((None, {"run_id": "Q", "exit_code": 0, "ended": None}), 1, id="lost"),
+        pytest.param((None, {"run_id": "R", "exit_code": 7, "ended": None}), 7, id="next-status"),
+        pytest.param((None, {"run_id": "Q", "exit_code": 0, "ended": None}), 1, id="unknown"),
         pytest.param((None, {"run_id": "R", "exit_code": None, "ended": None}), 1, id="died"),
     ],
 )
-def test_another_run_that_begins_is_not_waited_for(
-    run: Run, steps: Steps, batcher: Command, option: str, left: Any, code: int
+def test_waiting_ends_with_its_run_although_another_begins(
+    run: Run, steps: Steps, batcher: Command, option: str, endings: Any, code: int
 ) -> None:
-    """The first run's end is the answer, by its record, or as the next run saw it."""
-    record, previous = left
-    steps(SENDING, {**SENDING, "run_id": "S", "previous": previous}, AssertionError("waited"))
+    """The end of the first run is read from its run.json, or from the status of the next run."""
+    record, previous = endings
+    steps(
+        SENDING,
+        {**SENDING, "run_id": "S", "previous": previous},
+        AssertionError("it waited for the other run"),
+    )
     if record:
         folder = run.status.parent / "R"
         folder.mkdir()
         (folder / "run.json").write_text(json.dumps(record))
     result = batcher("status", run.job, option, "--wait")
     assert result.code == code
-    wanted = "died while sending" if code == 1 else f"ended with exit code {code}"
-    assert wanted in result.out.splitlines()[-1 if option == "--watch" else 0]
+    expected = "died while sending" if code == 1 else f"ended with exit code {code}"
+    assert expected in result.out.splitlines()[-1 if option == "--watch" else 0]
 
 
-def test_watching_for_a_program_is_an_object_a_line(
+def test_watching_with_json_prints_an_object_per_line(
     run: Run, steps: Steps, batcher: Command
 ) -> None:
-    """Each line is the whole status; the last one is the end."""
+    """Each line is the whole status; the last one has the end."""
     steps(SENDING, ENDED)
     result = batcher("status", run.job, "--watch", "--json")
     states = [json.loads(line)["state"] for line in result.out.splitlines()]
@@ -201,10 +205,10 @@ def test_watching_for_a_program_is_an_object_a_line(
 
 
 @pytest.mark.parametrize("option", ["--watch", "--wait"])
-def test_ctrl_c_ends_the_watching_only(
+def test_ctrl_c_ends_only_the_watching(
     run: Run, steps: Steps, batcher: Command, option: str
 ) -> None:
-    """It exits 130 and says that the run goes on."""
+    """It exits with 130, and the message says that the run goes on."""
     steps(SENDING, KeyboardInterrupt())
     result = batcher("status", run.job, option)
     assert result.code == 130
@@ -212,14 +216,14 @@ def test_ctrl_c_ends_the_watching_only(
 
 
 def test_watching_needs_a_job(batcher: Command) -> None:
-    """All jobs here cannot be watched at once."""
+    """``--watch`` without a job is a usage error."""
     result = batcher("status", "--watch")
     assert result.code == 2
     assert "need a JOB" in result.err
 
 
 def test_a_silent_run_is_still_waited_for(run: Run, steps: Steps, batcher: Command) -> None:
-    """A process that is there may write again."""
+    """Its process is alive and may write again."""
     steps({**SENDING, "heartbeat": "2026-01-02T03:04:05+00:00"}, {**ENDED, "exit_code": 0})
     assert batcher("status", run.job, "--wait").code == 0
     run.write(**SENDING, heartbeat="2026-01-02T03:04:05+00:00")
@@ -228,10 +232,10 @@ def test_a_silent_run_is_still_waited_for(run: Run, steps: Steps, batcher: Comma
     assert result.err == f"next   batcher status {run.job} --watch\n"
 
 
-def test_a_run_that_ends_while_it_is_looked_at_has_not_died(
+def test_a_run_that_ends_while_it_is_observed_has_not_died(
     run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Its process may be gone when it is looked for, though the file read just before says runs."""
+    """The process may end between the reading of the file and the look-up of the process."""
 
     def end(_: int) -> None:
         run.write(**ENDED)

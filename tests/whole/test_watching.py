@@ -61,15 +61,16 @@ def test_the_status_is_never_older_than_two_seconds(tmp_path: Path) -> None:
         ages.append(age.total_seconds())
         phases += [status["phase"]] if status["phase"] not in phases else []
         if "rows" in status and status["phase"] == "sending":
-            known = [then for then, number in answered if number <= status["rows"]["done"] + 64]
-            lags.append(time.monotonic() - known[-1])
+            counted = status["rows"]["done"] + 64
+            caught_up = [moment for moment, number in answered if number <= counted]
+            lags.append(time.monotonic() - caught_up[-1])
     process.communicate()
     server.close()
     assert phases[:2] == ["planning", "sending"]
     # A few exceptions are allowed: other work on this machine may delay any process.
     for delays in (ages, lags):
         assert len(delays) > 20
-        assert sum(one > 2 for one in delays) <= len(delays) / 50
+        assert sum(delay > 2 for delay in delays) <= len(delays) / 50
         assert max(delays) < 8
     assert (status_of(job)["state"], status_of(job)["exit_code"]) == ("ended", 0)
     assert status_of(job)["commit_seq"] >= 2 * 250
@@ -220,9 +221,9 @@ def test_a_record_that_cannot_be_written_is_a_warning(job: Job) -> None:
     )
     command = [sys.executable, "-c", code, "run", str(job.write(rows(5)).path), "--yes"]
     environ = {**os.environ, "ANTHROPIC_API_KEY": "test-key"}
-    done = subprocess.run(command, capture_output=True, text=True, env=environ, check=True)
-    assert "run.json cannot be written: No space left on device" in done.stderr
-    assert "5 succeeded" in done.stderr
+    finished = subprocess.run(command, capture_output=True, text=True, env=environ, check=True)
+    assert "run.json cannot be written: No space left on device" in finished.stderr
+    assert "5 succeeded" in finished.stderr
     assert events_of(job)[-1]["exit_code"] == 0
 
 
