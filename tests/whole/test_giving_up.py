@@ -9,7 +9,7 @@ from decimal import Decimal
 from pathlib import Path
 
 from test_main_job import rows
-from test_watching import events_of, status_of, watching
+from test_watching import events_of, has_ended, status_of, watching
 from whole_runs import Job, Server
 
 INTERRUPTED_TWICE = """
@@ -32,7 +32,7 @@ def test_the_end_is_recorded(tmp_path: Path) -> None:
     job = Job(tmp_path, server).write(rows(40))
     process = job.start()
     while not status_of(job).get("in_flight"):
-        assert process.poll() is None
+        assert not has_ended(process)
     waiting = watching(job, "--wait")
     assert (tmp_path / "runs/job/ballast").exists()
     process.send_signal(signal.SIGINT)
@@ -60,7 +60,7 @@ def failures_list_the_attempt(job: Job) -> None:
     (fresh,) = [group for group in groups if group["error_type"] == "client.not_sent"]
     assert Decimal(unseen["unknown_usd"]) > Decimal(fresh["unknown_usd"]) == 0
     printed = job.command("failures")
-    assert f"rows unsent: {unseen['error_type']}, cost $0.00; up to $0." in printed
+    assert f" unsent: {unseen['error_type']}, cost $0.00; up to $0." in printed
     assert f"rows unsent: {fresh['error_type']}, cost $0.00\n" in printed
 
 
