@@ -167,8 +167,8 @@ class CrashedJob:
             answered_twice, noted_twice = (
                 connection.execute(query).fetchone()[0] for query in (_FINALS_AGAIN, _NOTES_AGAIN)
             )
-        unseen = [entry for request, entry in billed.items() if request not in recorded]
-        by_kill = Counter(bisect_right(self._starts, entry["received_at"]) for entry in unseen)
+        unrecorded = [entry for request, entry in billed.items() if request not in recorded]
+        by_kill = Counter(bisect_right(self._starts, entry["received_at"]) for entry in unrecorded)
         due = sum(Decimal(billed[request]["cost_usd"]) for request in recorded)
         without_outcome = len(self._seen.attempts) - len(self._seen.outcomes)
         expected = {"job.toml", "rows.parquet", "runs", self.job.output.name}
@@ -178,7 +178,7 @@ class CrashedJob:
             rows_answered_twice=answered_twice,
             rows_noted_twice=noted_twice,
             usd_off=not due == sum(recorded.values()) == self._said_usd(),
-            unknown_attempts_off=max(0, len(unseen) - without_outcome),
+            unknown_attempts_off=max(0, len(unrecorded) - without_outcome),
             outputs_that_differ=not self.stable_table().equals(undisturbed),
             files_left_behind=len({path.name for path in self.job.folder.iterdir()} - expected),
         )

@@ -94,7 +94,7 @@ def test_a_wrong_key_ends_counting_with_the_halt_of_a_run() -> None:
         counts = counts_from(simulator.url, *[FIELDS] * 50, key="bad-key")
         assert len(simulator.entries()) <= CONNECTIONS
     assert counts.halt is not None
-    assert (counts.halt.exit_code, counts.trouble, counts.tokens) == (4, None, {})
+    assert (counts.halt.exit_code, counts.problem, counts.tokens) == (4, None, {})
     assert counts.halt.message.startswith("authentication_error")
 
 
@@ -119,9 +119,7 @@ def test_counting_ends_without_a_network() -> None:
 def test_a_response_without_a_count_ends_counting(body: bytes) -> None:
     """Only a number of zero or more is accepted as a count."""
     with server_with((200, body)) as (url, _):
-        assert counts_from(url, FIELDS) == Counts(
-            {}, "the server's answer holds no count of tokens"
-        )
+        assert counts_from(url, FIELDS) == Counts({}, "the server's response has no token count")
 
 
 def test_a_refused_request_is_left_out() -> None:
@@ -129,7 +127,7 @@ def test_a_refused_request_is_left_out() -> None:
     refusal = b'{"type": "error", "error": {"type": "invalid_request_error", "message": {}}}'
     with server_with((400, refusal), (200, b'{"input_tokens": 7}')) as (url, received):
         counts = counts_from(url, *[FIELDS] * 20)
-    assert counts.trouble is None
+    assert counts.problem is None
     assert (len(received), len(counts.tokens)) == (20, 19)
 
 
@@ -140,7 +138,7 @@ def test_no_prompt_gets_into_a_report() -> None:
         with server_with((status, refusal)) as (url, received):
             counts = counts_from(url, FIELDS)
         assert SECRET.encode() in received[0]
-        assert counts.trouble
+        assert counts.problem
         assert SECRET not in repr(counts)
 
 
@@ -236,7 +234,7 @@ def test_a_lasting_error_ends_counting_and_keeps_earlier_counts() -> None:
     api = FakeApi(lambda n: counted() if n < 20 else status(529))
     counts, _ = count_in_virtual_time(api, 100)
     assert len(counts.tokens) == 20
-    assert counts.trouble == "counting failed 4 times with e"
+    assert counts.problem == "counting failed 4 times with e"
     assert len(api.sent_at) <= 20 + 4 * CONNECTIONS
     assert api.in_flight > 0  # these were cancelled
 
@@ -254,7 +252,7 @@ def test_a_wait_longer_than_the_time_left_ends_counting() -> None:
     """Counting ends at once when ``retry-after`` is longer than the time left."""
     api = FakeApi(lambda _: status(429, retry_after="3600"))
     counts, ended = count_in_virtual_time(api, 10)
-    assert counts.trouble == "the server asks to wait 3600 s before it counts more"
+    assert counts.problem == "the server asks to wait 3600 s before it counts more"
     assert ended == api.latency_s
 
 
@@ -263,5 +261,5 @@ def test_counting_ends_at_its_time_limit() -> None:
     api = FakeApi(counted, latency_s=25.0)
     counts, ended = count_in_virtual_time(api, 100)
     assert ended == LIMIT_S
-    assert counts.trouble == "counting took longer than 60 s"
+    assert counts.problem == "counting took longer than 60 s"
     assert len(counts.tokens) == 2 * CONNECTIONS

@@ -188,12 +188,12 @@ def test_released_attempts_are_no_waste(tmp_path: Path) -> None:
     job.run()
     (record,) = records(job)
     agrees(record)
-    unseen = record["waste"]["unknown_usd"]
-    assert record["waste"]["attempts"]["unknown"] > 0 < Decimal(unseen)
+    unknown = record["waste"]["unknown_usd"]
+    assert record["waste"]["attempts"]["unknown"] > 0 < Decimal(unknown)
     job.run("--release-unknown")
     status = json.loads((job.folder / "runs/job/status.json").read_text())
     waste = status["checkpoint"]["waste"]
-    assert (waste["unknown_usd"], waste["released_usd"]) == ("0", unseen)
+    assert (waste["unknown_usd"], waste["released_usd"]) == ("0", unknown)
     assert waste["attempts"]["released"] == record["waste"]["attempts"]["unknown"]
     assert "billing status unknown: may have been billed, at most $" in job.command("show", "r3")
     assert "; released from the budget" in job.command("show", "r3")

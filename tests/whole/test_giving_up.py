@@ -56,11 +56,11 @@ def test_the_end_is_recorded(tmp_path: Path) -> None:
 def failures_list_the_attempt(job: Job) -> None:
     """``failures`` does not call an attempt of unknown billing status free."""
     groups = json.loads(job.command("failures", "--json"))["groups"]
-    (unseen,) = [group for group in groups if group["error_type"] == "client.billing_unknown"]
+    (unknown,) = [group for group in groups if group["error_type"] == "client.billing_unknown"]
     (fresh,) = [group for group in groups if group["error_type"] == "client.not_sent"]
-    assert Decimal(unseen["unknown_usd"]) > Decimal(fresh["unknown_usd"]) == 0
+    assert Decimal(unknown["unknown_usd"]) > Decimal(fresh["unknown_usd"]) == 0
     printed = job.command("failures")
-    assert f" unsent: {unseen['error_type']}, cost $0.00; up to $0." in printed
+    assert f" unsent: {unknown['error_type']}, cost $0.00; up to $0." in printed
     assert f"rows unsent: {fresh['error_type']}, cost $0.00\n" in printed
 
 

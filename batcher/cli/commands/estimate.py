@@ -170,7 +170,7 @@ def _lines(found: Estimated) -> Iterator[str]:
 
 
 def _warnings(found: Estimated) -> Iterator[str]:
-    """Yield what is to be minded: rows that are not asked or will be refused, money, the model."""
+    """Yield warnings: rows that are not sent or will be refused, money, the model."""
     bad, shown = found.plan.counts.bad, found.plan.bad[:_BAD_SHOWN]
     if bad:
         more = "" if bad == len(shown) else f"; and {bad - len(shown):,} more"

@@ -126,7 +126,7 @@ def _count(
     except ConfigurationError as error:
         notes.append(f"token counts are estimated from the text: {error.message}")
         return []
-    problem = counts.trouble or (counts.halt and counts.halt.message)
+    problem = counts.problem or (counts.halt and counts.halt.message)
     if problem:
         notes.append(f"the API counted {len(counts.tokens)} of {len(sample)} prompts: {problem}")
     return [

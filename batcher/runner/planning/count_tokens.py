@@ -1,4 +1,4 @@
-"""Lets the API count the prompts of a few requests: free, bounded in time, and it may fail."""
+"""Has the API count the prompts of a few requests: free, bounded in time, and it may fail."""
 
 import asyncio
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -18,15 +18,15 @@ from batcher.core.pace.retry import backoff_s, retry_after_wait_s
 from batcher.core.request.canonical import canonical_json
 
 CONNECTIONS = 8
-"""How many counts are asked for at a time: fewer than any tier's own limit on them is made for."""
+"""How many counts are requested at a time; the limits of every tier allow more."""
 
 LIMIT_S = 60.0
-"""How long counting may take as a whole."""
+"""How long counting may take in all, in seconds."""
 
 _ATTEMPTS = 4
 _MOST_WAIT_S = 8.0
 _ATTEMPT_S = 20.0
-# All that the endpoint takes; the rest of a request does not change its prompt.
+# The fields that the endpoint takes; the others do not change the prompt.
 _COUNTED = frozenset(
     {
         "cache_control",
@@ -45,14 +45,14 @@ _ABSENT = frozenset({404, 405, 501})
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """The prompt tokens that the API counted, by the request's place in what was asked.
+    """The prompt tokens that the API counted, by the index of the request.
 
-    A request that the API would not count is left out. ``trouble`` says in a sentence why counting
-    ended early, or counted nothing; ``halt`` is there when the API refuses us as it would in a run.
+    A request that the API did not count is left out. ``problem`` says in a sentence why counting
+    ended early or counted nothing. ``halt`` is set when a run would be refused in the same way.
     """
 
     tokens: Mapping[int, int]
-    trouble: str | None = None
+    problem: str | None = None
     halt: Halt | None = None
 
 
@@ -91,11 +91,11 @@ async def _count(
 
 
 class _GivenUpError(Exception):
-    """Counting is over; with a sentence, or because the API refuses us."""
+    """Counting is over: ``problem`` says why, or ``halt`` has the refusal of the API."""
 
-    def __init__(self, trouble: str | None, halt: Halt | None = None) -> None:
-        super().__init__(trouble or "refused")
-        self.trouble = trouble
+    def __init__(self, problem: str | None, halt: Halt | None = None) -> None:
+        super().__init__(problem or "refused")
+        self.problem = problem
         self.halt = halt
 
 
@@ -118,8 +118,8 @@ class Counter:
     _ends_at: float = field(default=0.0, init=False)
 
     async def count(self, bodies: Sequence[bytes]) -> Counts:
-        """Count each of these bodies of the endpoint; once for a counter."""
-        trouble = halt = None
+        """Count each of these request bodies; call it once for each counter."""
+        problem = halt = None
         waiting = iter(enumerate(bodies))
         self._ends_at = asyncio.get_running_loop().time() + self.limit_s
         workers = [
@@ -129,16 +129,16 @@ class Counter:
             async with asyncio.timeout_at(self._ends_at):
                 await asyncio.gather(*workers)
         except TimeoutError:
-            trouble = f"counting took longer than {self.limit_s:.0f} s"
-        except _GivenUpError as why:
-            trouble, halt = why.trouble, why.halt
+            problem = f"counting took longer than {self.limit_s:.0f} s"
+        except _GivenUpError as error:
+            problem, halt = error.problem, error.halt
         finally:
             for worker in workers:
                 worker.cancel()
             await asyncio.gather(*workers, return_exceptions=True)
-        if trouble is None and halt is None and self._refusal and not self._tokens:
-            trouble = f"the API would count none of the {len(bodies)} requests: {self._refusal}"
-        return Counts(self._tokens, trouble, halt)
+        if problem is None and halt is None and self._refusal and not self._tokens:
+            problem = f"the API would count none of the {len(bodies)} requests: {self._refusal}"
+        return Counts(self._tokens, problem, halt)
 
     async def _work(self, slot: int, waiting: Iterator[tuple[int, bytes]]) -> None:
         for place, body in waiting:
@@ -149,7 +149,7 @@ class Counter:
                 self._refusal = counted.error_type
 
     async def _counted(self, slot: int, body: bytes) -> int | Outcome:
-        """Try until it is counted or refused for good; gives up after a few attempts."""
+        """Attempt a count until it succeeds or is refused; give up after a few attempts."""
         retrier = tenacity.AsyncRetrying(
             retry=tenacity.retry_if_result(_is_passing),
             wait=self._wait_s,
@@ -198,7 +198,7 @@ def _count_in(body: bytes) -> int:
     except (ValueError, TypeError, KeyError):
         tokens = None
     if type(tokens) is not int or tokens < 0:
-        raise _GivenUpError("the server's answer holds no count of tokens")
+        raise _GivenUpError("the server's response has no token count")
     return tokens
 
 
@@ -207,13 +207,13 @@ def _is_passing(counted: int | Outcome) -> bool:
 
 
 def _outcome_of(state: tenacity.RetryCallState) -> Outcome:
-    assert state.outcome is not None  # noqa: S101 - tenacity asks after an attempt
+    assert state.outcome is not None  # noqa: S101 - tenacity calls this after an attempt
     outcome = state.outcome.result()
-    assert isinstance(outcome, Outcome)  # noqa: S101 - only these are tried again
+    assert isinstance(outcome, Outcome)  # noqa: S101 - only outcomes are retried
     return outcome
 
 
 def _give_up(state: tenacity.RetryCallState) -> int:
-    """End it, in our words or the API's names: its sentences may quote a prompt."""
+    """Give up, without the API's sentences, which may quote a prompt."""
     outcome = _outcome_of(state)
     raise _GivenUpError(f"counting failed {_ATTEMPTS} times with {outcome.error_type}")
