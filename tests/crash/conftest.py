@@ -1,4 +1,4 @@
-"""What the crash tests share: a launcher of runs, and outputs of runs that nothing happens to."""
+"""Fixtures of the crash tests: a launcher of runs, and outputs of undisturbed runs."""
 
 import sys
 from collections.abc import Callable, Iterator
@@ -10,26 +10,26 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "whole"))
 
-from crashed_job import undisturbed
+from crashed_job import undisturbed_output
 from run_launcher import Launcher
 
 
 @pytest.fixture(scope="session")
 def launcher() -> Iterator[Launcher]:
-    """A process that has imported batcher, for one run after the other."""
+    """A process that has imported batcher and starts one run after the other."""
     running = Launcher()
     yield running
     running.close()
 
 
 @pytest.fixture(scope="session")
-def whole(
+def output_of(
     tmp_path_factory: pytest.TempPathFactory, launcher: Launcher
 ) -> Callable[[int], pa.Table]:
-    """The output of a run of ``rows`` rows that nothing disturbs."""
+    """A function that returns the output of an undisturbed run over a number of rows."""
 
     @cache
     def output(rows: int) -> pa.Table:
-        return undisturbed(tmp_path_factory.mktemp("undisturbed") / "job", launcher, rows)
+        return undisturbed_output(tmp_path_factory.mktemp("undisturbed") / "job", launcher, rows)
 
     return output

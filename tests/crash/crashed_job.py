@@ -1,4 +1,4 @@
-"""A job that is killed again and again, and all that was ever seen of it."""
+"""A job that is killed many times, and the checks after each kill."""
 
 import json
 import signal
@@ -29,28 +29,28 @@ _OUTCOMES = (
     "SELECT attempt_id, hash(fingerprint, is_final, status, billing, request_id, message_id, "
     "output_tokens, cost_usd, body_bytes, body) FROM outcomes"
 )
-_FINALS_AGAIN = "SELECT count(*) - count(DISTINCT fingerprint) FROM outcomes WHERE is_final"
-_NOTES_AGAIN = "SELECT count(*) - count(DISTINCT key) FROM rows_seen"
+_DUPLICATE_FINALS = "SELECT count(*) - count(DISTINCT fingerprint) FROM outcomes WHERE is_final"
+_DUPLICATE_ROWS_SEEN = "SELECT count(*) - count(DISTINCT key) FROM rows_seen"
 
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """What a checkpoint holds: a hash of each attempt and of each outcome with its answer."""
+    """The content of a checkpoint: a hash of each attempt, and of each outcome with its body."""
 
     attempts: dict[int, int] = field(default_factory=dict)
     outcomes: dict[int, int] = field(default_factory=dict)
 
     @classmethod
     def read(cls, path: Path) -> "Snapshot":
-        """Read a checkpoint that nobody has open; one that is not there holds nothing."""
+        """Read a checkpoint that no process has open; a missing one is empty."""
         if not path.exists():
             return cls()
         with duckdb.connect(str(path), read_only=True) as connection:
             attempts = dict(connection.execute(_ATTEMPTS).fetchall())
             return cls(attempts, dict(connection.execute(_OUTCOMES).fetchall()))
 
-    def lost_in(self, later: "Snapshot") -> int:
-        """How many records a later snapshot misses or has otherwise."""
+    def missing_in(self, later: "Snapshot") -> int:
+        """Count the records that are missing or different in a later snapshot."""
         return sum(
             len(before.items() - after.items())
             for before, after in (
@@ -61,7 +61,7 @@ class Snapshot:
 
 
 class CrashedJob:
-    """A job with a simulator of its own, a launcher, and what was seen after each kill."""
+    """A job with its own simulator and launcher; compares its records after each kill."""
 
     def __init__(self, folder: Path, launcher: Launcher, *, latency: float = 0.01) -> None:
         folder.mkdir(parents=True)
@@ -69,7 +69,7 @@ class CrashedJob:
         self._launcher = launcher
         self._ledger = folder / "ledger.jsonl"
         self._server = Server("--ledger", str(self._ledger), "--latency", str(latency))
-        self._log = folder / "output.txt"
+        self._log = folder / "log.txt"
         self._starts: list[float] = []
         self._seen = Snapshot()
         self._outputs: set[int] = set()
@@ -79,13 +79,13 @@ class CrashedJob:
 
     @property
     def rows_left(self) -> int:
-        """How many rows had no answer at the last kill."""
+        """The number of rows without an answer at the last kill."""
         return self.tally.rows - len(self._seen.outcomes)
 
     def write(
         self, rows: int, output: str = "out.parquet", *, concurrency: int = CONCURRENCY
     ) -> None:
-        """Write an input with ``rows`` rows and its job file."""
+        """Write the job file and an input with this number of rows."""
         self.tally.rows, self.tally.window = rows, concurrency + GROUP_RECORDS
         self.job.output = self.job.folder / output
         pq.write_table(pa.table({"n": range(rows)}), self.job.folder / "rows.parquet")
@@ -94,7 +94,7 @@ class CrashedJob:
             '[request]\nmodel = "claude-haiku-5-5"\nmax_tokens = 400\nprompt = "Say {{ n }}"\n'
             f'[output]\npath = "{output}"\n'
             f"[limits]\nconcurrency = {concurrency}\n"
-            # Rows at the head of what is left are in flight at many kills.
+            # The first open rows are in flight during many kills.
             "[retry]\nunknown_attempts = 1_000_000\n"
             f'[api]\nbase_url = "{self._server.url}"\n'
         )
@@ -106,11 +106,11 @@ class CrashedJob:
         self._launcher.start(["run", str(self.job.path), "--yes"], self._log, trap)
 
     def has_ended(self, timeout_s: float) -> bool:
-        """Whether the run ends within ``seconds``; 0 looks once."""
+        """Return whether the run has ended; wait at most this many seconds for it."""
         return self._launcher.has_ended(timeout_s)
 
     def answered(self) -> Iterator[int]:
-        """Count the requests that the simulator has finished so far."""
+        """Yield the number of requests that the simulator has finished, counted at each step."""
         lines = 0
         with self._ledger.open("rb") as ledger:
             while True:
@@ -118,33 +118,33 @@ class CrashedJob:
                 yield lines
 
     def kill_at(self, point: Point, number: int, delay_s: float, terminate_at: int = 1) -> None:
-        """Run until the run kills itself at a point, which it must come to."""
+        """Start a run that kills itself at a point; the run must reach the point."""
         self.start((point.name, number, delay_s, terminate_at))
         code = self._launcher.exit_code()
         lines = self._log.read_text().splitlines()
         assert code == -signal.SIGKILL, [point.name, code, *lines[-12:]]
         assert lines[-1] == f"killed  {point.name}", lines[-12:]
-        self.look()
+        self._check_after_kill()
 
     def kill(self) -> None:
-        """Kill the run now, which must not have ended yet."""
+        """Kill the run, which must still be running."""
         self._launcher.kill()
         code = self._launcher.exit_code()
         assert code == -signal.SIGKILL, [code, *self._log.read_text().splitlines()[-12:]]
-        self.look()
+        self._check_after_kill()
 
-    def look(self) -> None:
-        """See what is there after a kill."""
+    def _check_after_kill(self) -> None:
+        """Compare the records with those before the kill."""
         self.tally.kills += 1
-        now = Snapshot.read(self.checkpoint)
-        self.tally.broken["records_lost"] += self._seen.lost_in(now)
-        self._seen = now
+        current = Snapshot.read(self.checkpoint)
+        self.tally.broken["records_lost"] += self._seen.missing_in(current)
+        self._seen = current
         received = self._server.ledger()["requests"]
-        self.tally.broken["requests_without_intent"] += max(0, received - len(now.attempts))
-        self.tally.broken["outputs_torn"] += not self._is_output_whole()
+        self.tally.broken["requests_without_intent"] += max(0, received - len(current.attempts))
+        self.tally.broken["outputs_torn"] += not self._is_output_complete()
 
     def finish(self) -> None:
-        """Run to the end, and see that the next run has nothing to do."""
+        """Run to the end, and check that the next run has nothing to send."""
         for _ in range(2):
             self.start()
             code = self._launcher.exit_code()
@@ -153,9 +153,9 @@ class CrashedJob:
         answered = f"{self.tally.rows:,} already answered, 0 new, 0 changed, 0 removed; 0 to send"
         assert answered in plan, plan
 
-    def compare(self, undisturbed: pa.Table) -> Tally:
-        """Hold checkpoint, ledger and output against each other."""
-        self.look()
+    def compare(self, expected_output: pa.Table) -> Tally:
+        """Compare checkpoint, ledger and output with each other and with an undisturbed output."""
+        self._check_after_kill()
         self.tally.kills -= 1
         billed = self._billed()
         with duckdb.connect(str(self.checkpoint), read_only=True) as connection:
@@ -164,22 +164,23 @@ class CrashedJob:
                     "SELECT request_id, cost_usd FROM outcomes WHERE billing = 'billed'"
                 ).fetchall()
             )
-            answered_twice, noted_twice = (
-                connection.execute(query).fetchone()[0] for query in (_FINALS_AGAIN, _NOTES_AGAIN)
+            answered_twice, seen_twice = (
+                connection.execute(query).fetchone()[0]
+                for query in (_DUPLICATE_FINALS, _DUPLICATE_ROWS_SEEN)
             )
         unrecorded = [entry for request, entry in billed.items() if request not in recorded]
-        by_kill = Counter(bisect_right(self._starts, entry["received_at"]) for entry in unrecorded)
+        by_run = Counter(bisect_right(self._starts, entry["received_at"]) for entry in unrecorded)
         due = sum(Decimal(billed[request]["cost_usd"]) for request in recorded)
         without_outcome = len(self._seen.attempts) - len(self._seen.outcomes)
         expected = {"job.toml", "rows.parquet", "runs", self.job.output.name}
         self.tally.answers_recorded = len(recorded)
-        self.tally.paid_twice = list(by_kill.values())
+        self.tally.paid_twice = list(by_run.values())
         self.tally.broken.update(
             rows_answered_twice=answered_twice,
-            rows_noted_twice=noted_twice,
-            usd_off=not due == sum(recorded.values()) == self._said_usd(),
+            rows_seen_twice=seen_twice,
+            usd_off=not due == sum(recorded.values()) == self._reported_usd(),
             unknown_attempts_off=max(0, len(unrecorded) - without_outcome),
-            outputs_that_differ=not self.stable_table().equals(undisturbed),
+            outputs_that_differ=not self.stable_table().equals(expected_output),
             files_left_behind=len({path.name for path in self.job.folder.iterdir()} - expected),
         )
         return self.tally
@@ -194,7 +195,7 @@ class CrashedJob:
         self._server.close()
 
     def _billed(self) -> dict[str, dict[str, Any]]:
-        """What the simulator billed, by request id."""
+        """Return the billed requests of the ledger, by request id."""
         while self._server.ledger()["in_flight"]:
             pass
         entries = map(json.loads, self._ledger.read_text().splitlines())
@@ -204,11 +205,11 @@ class CrashedJob:
         output = self.job.output
         return sorted(output.iterdir()) if output.is_dir() else [output]
 
-    def _said_usd(self) -> Decimal:
+    def _reported_usd(self) -> Decimal:
         metadata = pq.read_metadata(self._files()[-1]).metadata
         return Decimal(json.loads(metadata[b"batcher"])["totals"]["cost_usd"])
 
-    def _is_output_whole(self) -> bool:
+    def _is_output_complete(self) -> bool:
         if not self.job.output.exists():
             return True
         try:
@@ -218,13 +219,13 @@ class CrashedJob:
         return rows in self._outputs
 
     def stable_table(self) -> pa.Table:
-        """The output without what passes."""
+        """Return the output without the columns that differ between runs."""
         table = pa.concat_tables(map(pq.read_table, self._files()))
         return table.select([name for name in table.column_names if name not in VARYING_COLUMNS])
 
 
-def undisturbed(folder: Path, launcher: Launcher, rows: int) -> pa.Table:
-    """The output of the same job when nothing happens to it."""
+def undisturbed_output(folder: Path, launcher: Launcher, rows: int) -> pa.Table:
+    """Return the output of the same job without kills."""
     with CrashedJob(folder, launcher, latency=0) as crashed:
         crashed.write(rows)
         crashed.finish()

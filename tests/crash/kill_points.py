@@ -1,34 +1,34 @@
-"""The named points at which a run is killed: where in the code, and when."""
+"""The named points at which a run is killed: before, during or after a call or statement."""
 
 from dataclasses import dataclass
 from typing import Literal
 
 SQL = "duckdb:connect"
-"""The target that stands for every statement executed on the connections made by it."""
+"""A target that means all statements on DuckDB connections."""
 
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """A call during which, before or after which a run is killed.
+    """A call; the run is killed before, during or after it.
 
-    ``target`` is ``module:name``, or ``SQL``. Only calls with ``match`` in a text or path among
-    their arguments count. The kill comes at the n-th of them; n is at most ``most``. ``during``
-    is at a random instant within ``lasts_s``, or right after a call that was shorter.
+    ``target`` is ``module:name``, or ``SQL``. Only calls with ``match`` in a text or path argument
+    count. The kill comes at the n-th of these calls; n is at most ``max_number``. ``during``: at a
+    random time within ``lasts_s``, or directly after a call that was shorter.
     """
 
     stage: str
     moment: Literal["before", "during", "after"]
     target: str
     match: str = ""
-    most: int = 1
+    max_number: int = 1
     lasts_s: float = 0.0
 
     @property
     def name(self) -> str:
-        """What the point is called on a command line."""
-        _, _, called = self.target.partition(":")
-        what = self.match if self.target == SQL else f"{called} {self.match}".strip()
-        return f"{self.stage}: {self.moment} {what}"
+        """The name of the point on a command line."""
+        _, _, function = self.target.partition(":")
+        call = self.match if self.target == SQL else f"{function} {self.match}".strip()
+        return f"{self.stage}: {self.moment} {call}"
 
 
 _CREATE = "batcher.store.checkpoint:Checkpoint.create"
@@ -44,7 +44,7 @@ _SEAL = "batcher.outputs.seal:Seal.write"
 _WRITE_JSON = "batcher.runner.record.status_file:write_json"
 _WRITER_CLOSE = "batcher.store.writer:Writer.close"
 
-# Within a stage in this order: the later ones are only come to when the earlier ones are passed.
+# The points of a stage are in order: a run reaches a later point only after the earlier ones.
 POINTS = (
     Point("creation", "before", _CREATE),
     Point("creation", "before", SQL, "CREATE TABLE checkpoint"),
@@ -58,24 +58,24 @@ POINTS = (
     Point("migration", "after", SQL, "CREATE TABLE rows_seen"),
     Point("migration", "after", SQL, "UPDATE checkpoint SET schema_version"),
     Point("migration", "during", SQL, "COMMIT", lasts_s=0.004),
-    Point("notes", "before", SQL, "INSERT INTO rows_seen"),
-    Point("notes", "during", SQL, "INSERT INTO rows_seen", lasts_s=0.01),
-    Point("notes", "after", SQL, "INSERT INTO rows_seen"),
-    Point("notes", "after", "batcher.store.checkpoint:Checkpoint.add"),
-    Point("commit", "before", _COMMIT, most=4),
-    Point("commit", "after", SQL, "BEGIN", most=4),
-    Point("commit", "before", SQL, "INSERT INTO outcomes", most=4),
-    Point("commit", "after", SQL, "INSERT INTO outcomes", most=4),
-    Point("commit", "before", SQL, "COMMIT", most=4),
-    Point("commit", "during", SQL, "COMMIT", most=4, lasts_s=0.004),
-    Point("commit", "after", SQL, "COMMIT", most=4),
-    Point("commit", "before", _WATERMARK, most=4),
-    Point("commit", "after", _WATERMARK, most=4),
-    Point("commit", "after", _COMMIT, most=4),
-    Point("commit", "before", "batcher.store.writer:_resolve", most=4),
-    Point("checkpoint", "before", SQL, "CHECKPOINT c", most=2),
-    Point("checkpoint", "during", SQL, "CHECKPOINT c", most=2, lasts_s=0.02),
-    Point("checkpoint", "after", SQL, "CHECKPOINT c", most=2),
+    Point("rows seen", "before", SQL, "INSERT INTO rows_seen"),
+    Point("rows seen", "during", SQL, "INSERT INTO rows_seen", lasts_s=0.01),
+    Point("rows seen", "after", SQL, "INSERT INTO rows_seen"),
+    Point("rows seen", "after", "batcher.store.checkpoint:Checkpoint.add"),
+    Point("commit", "before", _COMMIT, max_number=4),
+    Point("commit", "after", SQL, "BEGIN", max_number=4),
+    Point("commit", "before", SQL, "INSERT INTO outcomes", max_number=4),
+    Point("commit", "after", SQL, "INSERT INTO outcomes", max_number=4),
+    Point("commit", "before", SQL, "COMMIT", max_number=4),
+    Point("commit", "during", SQL, "COMMIT", max_number=4, lasts_s=0.004),
+    Point("commit", "after", SQL, "COMMIT", max_number=4),
+    Point("commit", "before", _WATERMARK, max_number=4),
+    Point("commit", "after", _WATERMARK, max_number=4),
+    Point("commit", "after", _COMMIT, max_number=4),
+    Point("commit", "before", "batcher.store.writer:_resolve", max_number=4),
+    Point("checkpoint", "before", SQL, "CHECKPOINT c", max_number=2),
+    Point("checkpoint", "during", SQL, "CHECKPOINT c", max_number=2, lasts_s=0.02),
+    Point("checkpoint", "after", SQL, "CHECKPOINT c", max_number=2),
     Point("output", "before", "batcher.outputs.parquet_output:ParquetOutput.write"),
     Point("output", "during", _FLUSH, lasts_s=0.01),
     Point("output", "before", _SYNC_FILE),
@@ -104,4 +104,4 @@ STAGES = tuple(dict.fromkeys(point.stage for point in POINTS))
 SETTINGS: dict[str, dict[str, object]] = {
     "checkpoint": {"batcher.store.checkpoint:_WAL_BYTES": 40_000},
 }
-"""What is set differently in a stage, so that its points are come to in a small job."""
+"""Settings of a stage that let a small job reach its points."""

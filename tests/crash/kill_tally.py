@@ -1,4 +1,4 @@
-"""What came of some kills: figures that are published, and promises that must hold."""
+"""The results of kills: published figures, and promises that must hold."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -8,7 +8,7 @@ PROMISES = (
     "records_lost",
     "requests_without_intent",
     "rows_answered_twice",
-    "rows_noted_twice",
+    "rows_seen_twice",
     "usd_off",
     "unknown_attempts_off",
     "outputs_torn",
@@ -19,10 +19,10 @@ PROMISES = (
 
 @dataclass(slots=True)
 class Tally:
-    """What came of some kills.
+    """The results of kills.
 
-    ``window`` is what one kill may cost: the requests in flight and one group of records.
-    ``paid_twice`` counts answers that were billed and not recorded, by the run they belong to.
+    ``window`` is the most requests that a kill may lose: those in flight and a group of records.
+    ``paid_twice`` has, for each run, the number of billed responses that were not recorded.
     """
 
     kills: int = 0
@@ -33,12 +33,12 @@ class Tally:
     broken: Counter[str] = field(default_factory=Counter)
 
     def check(self) -> None:
-        """Hold all promises."""
+        """Check all promises."""
         assert not +self.broken, self.broken
         assert max(self.paid_twice, default=0) <= self.window
 
     def summary(self) -> dict[str, object]:
-        """The figures that are published; what must be 0 is below ``broken``."""
+        """Return the published figures; those below ``broken`` must be 0."""
         return {
             "kills": self.kills,
             "rows": self.rows,
@@ -53,8 +53,8 @@ class Tally:
         }
 
 
-def added(tallies: Iterable[Tally]) -> Tally:
-    """Several tallies as one."""
+def sum_of(tallies: Iterable[Tally]) -> Tally:
+    """Return the sum of several tallies."""
     total = Tally()
     for tally in tallies:
         total.kills += tally.kills

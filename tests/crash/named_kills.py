@@ -17,21 +17,21 @@ _TABLES_OF_1 = ("attempts", "checkpoint", "outcomes", "run_ends", "runs")
 
 
 def kill_at_points(
-    stage: str, folder: Path, launcher: Launcher, whole: pa.Table, chance: random.Random
+    stage: str, folder: Path, launcher: Launcher, expected: pa.Table, rng: random.Random
 ) -> Tally:
-    """Kill one job at each point of a stage, one after the other, complete it and compare."""
+    """Kill one job at each point of a stage, in order; then complete and check it."""
     with CrashedJob(folder, launcher) as crashed:
         _prepare(crashed, stage)
         for point in POINTS:
             if point.stage == stage:
-                delay_s = chance.uniform(0, point.lasts_s)
-                crashed.kill_at(point, chance.randint(1, point.most), delay_s, chance.randint(1, 4))
+                delay_s = rng.uniform(0, point.lasts_s)
+                crashed.kill_at(point, rng.randint(1, point.max_number), delay_s, rng.randint(1, 4))
         crashed.finish()
-        return crashed.compare(whole)
+        return crashed.compare(expected)
 
 
 def _prepare(crashed: CrashedJob, stage: str) -> None:
-    """Bring a job to where the points of a stage can be come to."""
+    """Prepare a job so that it can reach the points of a stage."""
     if stage.startswith("replacing"):
         crashed.write(ROWS // 2, "out", concurrency=CONCURRENCY)
         crashed.finish()
@@ -44,7 +44,7 @@ def _prepare(crashed: CrashedJob, stage: str) -> None:
 
 
 def _downgrade(checkpoint: Path) -> None:
-    """Make the checkpoint one of schema version 1, with what it holds."""
+    """Turn the checkpoint into one of schema version 1, with the same records."""
     with duckdb.connect(str(checkpoint)) as connection:
         for (table,) in connection.execute("SELECT table_name FROM duckdb_tables()").fetchall():
             if table not in _TABLES_OF_1:

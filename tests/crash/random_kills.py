@@ -1,4 +1,4 @@
-"""Kills at random instants, spread over a whole job."""
+"""Kills at random times, spread over a whole job."""
 
 import random
 import time
@@ -12,30 +12,30 @@ _POLL_S = 0.002
 _SPARE_KILLS = 3
 
 
-def kill_at_random(crashed: CrashedJob, kills: int, chance: random.Random) -> None:
-    """Kill the job a number of times, with about equal numbers of answers in between.
+def kill_at_random(crashed: CrashedJob, kills: int, rng: random.Random) -> None:
+    """Kill the job ``kills`` times, with about equally many answers between the kills.
 
-    Nine in ten kills come a random number of answers after the run's first, and a random instant
-    of up to 20 ms later; the others at any time between the start and the first answer.
+    90 % of the kills come a random number of answers after the first answer of the run, plus a
+    random time of up to 20 ms; the others at a random time between the start and the first answer.
     """
     warm_up_s = 1.0
     answered = crashed.answered()
     while crashed.tally.kills < kills:
         share = crashed.rows_left / (kills - crashed.tally.kills + _SPARE_KILLS)
-        wanted = chance.randint(1, max(1, round(2 * share)))
+        answers = rng.randint(1, max(1, round(2 * share)))
         before, started = next(answered), time.monotonic()
         crashed.start()
-        if chance.random() < _EARLY:
-            crashed.has_ended(chance.uniform(0, warm_up_s))
+        if rng.random() < _EARLY:
+            crashed.has_ended(rng.uniform(0, warm_up_s))
         else:
             _wait(crashed, answered, before + 1)
             warm_up_s = time.monotonic() - started
-            _wait(crashed, answered, before + wanted)
-            crashed.has_ended(chance.uniform(0, _JITTER_S))
+            _wait(crashed, answered, before + answers)
+            crashed.has_ended(rng.uniform(0, _JITTER_S))
         crashed.kill()
 
 
 def _wait(crashed: CrashedJob, answered: Iterator[int], count: int) -> None:
-    """Return when the given number of requests is answered."""
+    """Wait until this number of requests is answered."""
     while next(answered) < count:
         assert not crashed.has_ended(_POLL_S), "the run ended before its kill"

@@ -1,4 +1,4 @@
-"""Starts runs of batcher, and ends them."""
+"""Starts and ends runs of batcher."""
 
 import json
 import os
@@ -10,15 +10,15 @@ from collections.abc import Sequence
 from pathlib import Path
 
 PATIENCE_S = 1_200
-_DOOMED_RUN = Path(__file__).with_name("doomed_run.py")
+_TRAPPED_RUN = Path(__file__).with_name("trapped_run.py")
 
 
 class Launcher:
-    """A process that has imported batcher and forks the command at a word; one at a time."""
+    """A process that has imported batcher and forks one run at a time, on request."""
 
     def __init__(self) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, str(_DOOMED_RUN), "--serve"],
+            [sys.executable, str(_TRAPPED_RUN), "--serve"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
         )
@@ -33,26 +33,26 @@ class Launcher:
 
     @property
     def is_running(self) -> bool:
-        """Whether there is a run whose exit code nobody has asked for."""
+        """Whether there is a run whose exit code was not read yet."""
         return self._pid is not None
 
     def kill(self) -> None:
         """Kill the run, if there is one."""
         if self._pid is not None:
-            os.kill(self._pid, signal.SIGKILL)  # at worst a zombie: the id is still its own
+            os.kill(self._pid, signal.SIGKILL)  # perhaps a zombie, which keeps its pid
 
     def has_ended(self, timeout_s: float) -> bool:
-        """Whether the run ends within ``seconds``; 0 looks once."""
+        """Return whether the run has ended; wait at most this many seconds for it."""
         return bool(select.select([self._process.stdout], [], [], timeout_s)[0])
 
     def exit_code(self) -> int:
-        """The exit code of the run, negative for a signal; a run that hangs is an error."""
+        """Return the exit code of the run, negative for a signal; fails if the run does not end."""
         assert self.has_ended(PATIENCE_S), "the run hangs"
         self._pid = None
         return int(self._process.stdout.readline())
 
     def close(self) -> None:
-        """End it, and the run that is going on."""
+        """End this process and its run."""
         self.kill()
         self._process.stdin.close()
         self._process.stdout.close()

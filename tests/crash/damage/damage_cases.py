@@ -1,6 +1,6 @@
-"""Seeded damages, one after the other, in a process of its own: DuckDB may crash over one.
+"""Damages copies by seed, one after the other, in a separate process, because DuckDB may crash.
 
-``python damage_cases.py FOLDER FIRST LAST`` prints a line for each: seed, file, kind and verdict.
+``python damage_cases.py FOLDER FIRST LAST`` prints a line for each seed: seed, file, kind, verdict.
 """
 
 import subprocess
@@ -32,35 +32,33 @@ def build_output(folder: Path) -> None:
 
 
 def run_cases(folder: Path, seeds: range) -> Counter[tuple[str, str, str]]:
-    """Count file, kind and verdict; a case over which the process dies counts as ``crashed``."""
-    counted: Counter[tuple[str, str, str]] = Counter()
+    """Count file, kind and verdict; a case that kills the process counts as ``crashed``."""
+    counts: Counter[tuple[str, str, str]] = Counter()
     left = seeds
     while left:
-        words = [__file__, str(folder), str(left.start), str(left.stop)]
-        ended = subprocess.run(
-            [sys.executable, *words], capture_output=True, text=True, check=False
-        )
+        command = [sys.executable, __file__, str(folder), str(left.start), str(left.stop)]
+        ended = subprocess.run(command, capture_output=True, text=True, check=False)
         lines = [line.split("\t") for line in ended.stdout.splitlines()]
-        counted.update((file, kind, verdict) for _, file, kind, verdict in lines)
+        counts.update((file, kind, verdict) for _, file, kind, verdict in lines)
         left = left[len(lines) :]
         if ended.returncode > 0:
             raise AssertionError(ended.stderr)
-        if ended.returncode < 0:  # a signal: the library died over the case
+        if ended.returncode < 0:  # a signal: DuckDB crashed in this case
             damage = random_damage(left.start, folder, FILES)
-            counted[damage.file, damage.kind, "crashed"] += 1
+            counts[damage.file, damage.kind, "crashed"] += 1
             left = left[1:]
-    return counted
+    return counts
 
 
-def summary(counted: Counter[tuple[str, str, str]]) -> str:
-    """A table for people."""
+def summary(counts: Counter[tuple[str, str, str]]) -> str:
+    """Return a Markdown table of the counts."""
     verdicts = ("detected", "crashed", "harmless", "SILENTLY WRONG")
     lines = ["| damage | cases | detected | DuckDB crashed | harmless | silently wrong |"]
     lines.append("|---|---|---|---|---|---|")
-    for file, kind in sorted({(file, kind) for file, kind, _ in counted}):
-        numbers = [counted[file, kind, verdict] for verdict in verdicts]
+    for file, kind in sorted({(file, kind) for file, kind, _ in counts}):
+        numbers = [counts[file, kind, verdict] for verdict in verdicts]
         cells = " | ".join(f"{number:,}" for number in [sum(numbers), *numbers])
-        lines.append(f"| {'1 bit flipped' if kind == 'flip' else 'cut'}, {file} | {cells} |")
+        lines.append(f"| {'1 bit flipped' if kind == 'flip' else 'truncated'}, {file} | {cells} |")
     return "\n".join(lines)
 
 
@@ -74,17 +72,17 @@ def _verdict_on_output(folder: Path, path: Path) -> str:
 
 
 def _cases(folder: Path, seeds: range, working: Path) -> Iterator[str]:
-    whole: dict[str, pa.Table] = content_of(folder)
+    undamaged: dict[str, pa.Table] = content_of(folder)
     for seed in seeds:
         damage = random_damage(seed, folder, FILES)
         if damage.file == OUTPUT:
             (working / OUTPUT).write_bytes((folder / OUTPUT).read_bytes())
-            damage.inflict(working)
+            damage.apply(working)
             verdict = _verdict_on_output(folder, working / OUTPUT)
         else:
             copy = copy_of(folder, working / "state")
-            damage.inflict(copy)
-            verdict = verdict_on(copy, whole)
+            damage.apply(copy)
+            verdict = verdict_on(copy, undamaged)
         yield f"{seed}\t{damage.file}\t{damage.kind}\t{verdict}"
 
 

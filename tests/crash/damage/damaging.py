@@ -1,4 +1,4 @@
-"""A checkpoint as a killed run leaves it, ways to damage it, and what it then gives."""
+"""A checkpoint as a killed run leaves it, ways to damage it, and a verdict on the damage."""
 
 import hashlib
 import os
@@ -23,18 +23,18 @@ STATE = (FILE_NAME, LOG, "watermark")
 
 
 def records_of(number: int, rng: random.Random, longest: int) -> tuple[Intent, OutcomeRecord]:
-    """Make one attempt and its outcome; every fourth answer is three times as long."""
+    """Make an attempt and its outcome; every fourth body is three times as long."""
     name = hashlib.blake2b(b"%d" % number, digest_size=16).digest()
     worst, cost = (Decimal(rng.randrange(10**7)) / 10**9 for _ in range(2))
     size = rng.randrange(longest // 8, longest) * (1 if number % 4 else 3)
-    at = NOW + timedelta(milliseconds=number)
+    sent_at = NOW + timedelta(milliseconds=number)
     tokens = [rng.randrange(1000) for _ in range(6)]
     return (
-        Intent(number, name, "run", "model", at, worst),
+        Intent(number, name, "run", "model", sent_at, worst),
         OutcomeRecord(
             number, name, True, "succeeded", "billed", 200, None, None,
             f"req_{rng.getrandbits(64):x}", f"msg_{rng.getrandbits(64):x}", "model", "end_turn",
-            *tokens, cost, "standard", rng.random(), None, at, rng.randbytes(size),
+            *tokens, cost, "standard", rng.random(), None, sent_at, rng.randbytes(size),
         ),
     )  # fmt: skip
 
@@ -42,9 +42,9 @@ def records_of(number: int, rng: random.Random, longest: int) -> tuple[Intent, O
 def build(
     folder: Path, *, parts: int = 3, rows: int = 500, logged: int = 300, longest: int = 900
 ) -> None:
-    """Make a checkpoint of so many parts and ``logged`` records more in its log alone.
+    """Create a checkpoint with ``parts`` parts of ``rows`` rows, and ``logged`` rows in its log.
 
-    DuckDB's row groups have 16,384 rows; a part that is larger begins a new one.
+    DuckDB's row groups have 16,384 rows; a larger part begins a new one.
     """
     folder.mkdir()
     rng = random.Random(1)
@@ -63,7 +63,7 @@ def build(
         )  # fmt: skip
         checkpoint.execute("CHECKPOINT c")
     _fill(checkpoint, rng, range(parts * rows, parts * rows + logged), longest)
-    # DuckDB folds the log into the file when it closes; a killed run does not come to that.
+    # DuckDB folds the log into the file when it closes; a killed run does not close it.
     copies = {name: (working / name).read_bytes() for name in STATE}
     checkpoint.close()
     for name, content in copies.items():
@@ -74,27 +74,27 @@ def build(
 def _fill(checkpoint: Checkpoint, rng: random.Random, numbers: range, longest: int) -> None:
     step = max(50, len(numbers) // 10)
     for start in range(0, len(numbers), step):
-        made = [records_of(number + 1, rng, longest) for number in numbers[start : start + step]]
+        pairs = [records_of(number + 1, rng, longest) for number in numbers[start : start + step]]
         groups: dict[str, list[Record]] = {
-            "attempts": [intent for intent, _ in made],
-            "outcomes": [outcome for _, outcome in made],
+            "attempts": [intent for intent, _ in pairs],
+            "outcomes": [outcome for _, outcome in pairs],
         }
         checkpoint.commit(groups)
 
 
 @dataclass(frozen=True)
 class Damage:
-    """One bit flipped in a file, or the file cut to a size."""
+    """A flipped bit in a file, or a truncation of the file at a byte."""
 
-    kind: Literal["flip", "cut"]
+    kind: Literal["flip", "truncation"]
     file: str
     byte: int
     bit: int = 0
 
-    def inflict(self, folder: Path) -> None:
-        """Do it."""
+    def apply(self, folder: Path) -> None:
+        """Damage a file of the folder."""
         path = folder / self.file
-        if self.kind == "cut":
+        if self.kind == "truncation":
             os.truncate(path, self.byte)
             return
         with path.open("r+b") as file:
@@ -105,11 +105,11 @@ class Damage:
 
 
 def random_damage(seed: int, folder: Path, files: tuple[str, ...]) -> Damage:
-    """One damage a seed: a file by turns, three flips for each cut, anywhere in it."""
+    """Return the damage of a seed: files alternate; three of four damages are flipped bits."""
     rng = random.Random(seed)
     file = files[seed % len(files)]
     size = (folder / file).stat().st_size
-    kind: Literal["flip", "cut"] = "cut" if seed // len(files) % 4 == 0 else "flip"
+    kind: Literal["flip", "truncation"] = "truncation" if seed // len(files) % 4 == 0 else "flip"
     return Damage(kind, file, rng.randrange(size), rng.randrange(8))
 
 
@@ -124,7 +124,7 @@ def copy_of(folder: Path, target: Path) -> Path:
 
 
 def content_of(folder: Path) -> dict[str, pa.Table]:
-    """Every row of every table in the order it lies there; CheckpointError when one is damaged."""
+    """Return all rows of all tables, in stored order; CheckpointError when one is damaged."""
     checkpoint = Checkpoint(folder, is_read_only=True)
     try:
         return {name: checkpoint.table(f"SELECT * FROM {name}") for name in TABLES}
@@ -132,11 +132,11 @@ def content_of(folder: Path) -> dict[str, pa.Table]:
         checkpoint.close()
 
 
-def verdict_on(folder: Path, whole: dict[str, pa.Table]) -> str:
-    """Read a damaged copy: ``detected``, ``harmless`` or ``SILENTLY WRONG``."""
+def verdict_on(folder: Path, undamaged: dict[str, pa.Table]) -> str:
+    """Read a damaged copy and return ``detected``, ``harmless`` or ``SILENTLY WRONG``."""
     try:
-        found = content_of(folder)
+        content = content_of(folder)
     except CheckpointError:
         return "detected"
-    is_same = all(found[name].equals(table) for name, table in whole.items())
+    is_same = all(content[name].equals(table) for name, table in undamaged.items())
     return "harmless" if is_same else "SILENTLY WRONG"

@@ -1,4 +1,4 @@
-"""A flipped bit or a cut is noticed, or changes nothing: no row is ever silently wrong."""
+"""A flipped bit or a truncation is detected or harmless: no row is silently wrong."""
 
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
@@ -10,7 +10,7 @@ from damaging import build
 
 
 @pytest.fixture(scope="module")
-def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def undamaged(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A checkpoint with its log and output, undamaged."""
     folder = tmp_path_factory.mktemp("damage") / "whole"
     build(folder)
@@ -18,11 +18,11 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def hold(counted: Counter[tuple[str, str, str]], cases: int) -> None:
-    """Every case was tried, most were noticed, and none is silently wrong."""
-    print(summary(counted))
+def check(counts: Counter[tuple[str, str, str]], cases: int) -> None:
+    """Check that all cases ran, most damage was detected, and no row is silently wrong."""
+    print(summary(counts))
     verdicts = Counter[str]()
-    for (_, _, verdict), number in counted.items():
+    for (_, _, verdict), number in counts.items():
         verdicts[verdict] += number
     assert verdicts.total() == cases
     assert not verdicts["SILENTLY WRONG"]
@@ -30,16 +30,18 @@ def hold(counted: Counter[tuple[str, str, str]], cases: int) -> None:
 
 
 @pytest.mark.parametrize("cases", [45, pytest.param(200, marks=pytest.mark.slow)])
-def test_damages(cases: int, whole: Path) -> None:
-    """Checkpoint, log and output by turns."""
-    hold(run_cases(whole, range(cases)), cases)
+def test_damages(cases: int, undamaged: Path) -> None:
+    """Damage in the checkpoint, the log and the output is detected or harmless."""
+    check(run_cases(undamaged, range(cases)), cases)
 
 
 @pytest.mark.slow
 @pytest.mark.crash
 @pytest.mark.timeout(7200)
-def test_ten_thousand_damages(whole: Path) -> None:
-    """The same, on two processors; the table is printed with -s."""
+def test_ten_thousand_damages(undamaged: Path) -> None:
+    """The same for 10,000 cases, on two processors; the table is printed with -s."""
     with ThreadPoolExecutor(2) as pool:
-        halves = pool.map(lambda seeds: run_cases(whole, seeds), [range(5000), range(5000, 10000)])
-        hold(sum(halves, Counter()), 10_000)
+        halves = pool.map(
+            lambda seeds: run_cases(undamaged, seeds), [range(5000), range(5000, 10000)]
+        )
+        check(sum(halves, Counter()), 10_000)

@@ -1,51 +1,51 @@
-"""What may happen to an input from one night to the next."""
+"""Edits of an input between two runs."""
 
 from collections.abc import Callable
 from typing import Any
 
-MOST_ROWS = 25
+MAX_ROWS = 25
 
 Row = dict[str, Any]
 Edit = Callable[[list[Row], int], None]
-"""Changes rows at an index, which one of them has."""
+"""Changes the rows at an existing index."""
 
 
-def grow(rows: list[Row], _at: int) -> None:
-    """Add a new row, or the last one again when it was taken out."""
+def grow(rows: list[Row], _index: int) -> None:
+    """Add a new row, or the last row again when it was removed."""
     _add(rows, f"text {_unused(rows)}")
 
 
-def repeat(rows: list[Row], at: int) -> None:
-    """Add a row that asks the same as another."""
-    _add(rows, rows[at]["text"])
+def repeat(rows: list[Row], index: int) -> None:
+    """Add a row with the same text as another row."""
+    _add(rows, rows[index]["text"])
 
 
-def edit(rows: list[Row], at: int) -> None:
-    """Let a row say something else."""
-    rows[at]["text"] += " edited"
+def edit(rows: list[Row], index: int) -> None:
+    """Change the text of a row."""
+    rows[index]["text"] += " edited"
 
 
-def renumber(rows: list[Row], at: int) -> None:
+def renumber(rows: list[Row], index: int) -> None:
     """Change a column that the prompt does not use."""
-    rows[at]["n"] += 1000
+    rows[index]["n"] += 1000
 
 
-def remove(rows: list[Row], at: int) -> None:
-    """Take a row out."""
+def remove(rows: list[Row], index: int) -> None:
+    """Remove a row."""
     if len(rows) > 3:
-        del rows[at]
+        del rows[index]
 
 
-def cut(rows: list[Row], at: int) -> None:
-    """Bring the rows into another order, as one cuts cards."""
-    rows[:] = rows[at:] + rows[:at]
+def rotate(rows: list[Row], index: int) -> None:
+    """Rotate the rows."""
+    rows[:] = rows[index:] + rows[:index]
 
 
-EDITS: tuple[Edit, ...] = (grow, grow, grow, repeat, edit, edit, renumber, remove, cut)
+EDITS: tuple[Edit, ...] = (grow, grow, grow, repeat, edit, edit, renumber, remove, rotate)
 
 
 def _add(rows: list[Row], text: str) -> None:
-    if len(rows) < MOST_ROWS:
+    if len(rows) < MAX_ROWS:
         number = _unused(rows)
         rows.append({"id": f"r{number}", "text": text, "n": number})
 

@@ -1,49 +1,49 @@
-"""What may happen to a job: runs over inputs that change, retries, kills and signals between."""
+"""Random events of a job: runs over a changing input, retries, kills and signals."""
 
 import signal
 from dataclasses import dataclass
 
 from edits import EDITS, Edit
 from hypothesis import strategies as st
-from lives import NO_DOOM, Doom
+from lifecycle_job import NO_INTERRUPTION, Interruption
 
 
 @dataclass(frozen=True)
 class Run:
-    """A run, over what became of the input and of the job; ``again`` is one more if it can be."""
+    """A run after edits of the input and the job; with ``again`` it runs a second time."""
 
     edits: list[tuple[Edit, int]]
     change: tuple[str, str] | None
     seed: int
-    doom: Doom
+    interruption: Interruption
     again: bool
 
 
 @dataclass(frozen=True)
 class Retry:
-    """A retry, perhaps in another form."""
+    """A retry, perhaps with other request settings."""
 
-    form: tuple[str, ...]
+    options: tuple[str, ...]
     seed: int
-    doom: Doom
+    interruption: Interruption
 
 
 Event = Run | Retry
 
 
 @dataclass(frozen=True)
-class Life:
-    """How a job begins, and what happens to it."""
+class Scenario:
+    """The initial input of a job, and the events that follow."""
 
     has_ids: bool
     rows: int
     events: list[Event]
 
 
-def lives(fewest: int, most: int) -> st.SearchStrategy[Life]:
-    """Generate histories with the given number of events."""
+def scenarios(fewest: int, most: int) -> st.SearchStrategy[Scenario]:
+    """Generate scenarios with ``fewest`` to ``most`` events."""
     events = st.lists(_RUNS | _RUNS | _RETRIES, min_size=fewest, max_size=most)
-    return st.builds(Life, st.booleans(), st.integers(5, 12), events)
+    return st.builds(Scenario, st.booleans(), st.integers(5, 12), events)
 
 
 _SEEDS = st.integers(0, 999)
@@ -51,19 +51,19 @@ _NUMBERS = st.integers(1, 10)
 _MOMENTS = st.sampled_from(["call", "before commit", "after commit"])
 _KILLS = st.tuples(_MOMENTS, _NUMBERS, st.just(int(signal.SIGKILL)))
 _STOPS = st.tuples(st.just("call"), _NUMBERS, st.just(int(signal.SIGTERM)))
-_DOOMS = st.just(NO_DOOM) | st.just(NO_DOOM) | _KILLS | _STOPS
+_INTERRUPTIONS = st.just(NO_INTERRUPTION) | st.just(NO_INTERRUPTION) | _KILLS | _STOPS
 _CHANGES = st.tuples(st.sampled_from("123"), st.sampled_from(["redo", "keep"]))
 _RUNS = st.builds(
     Run,
     edits=st.lists(st.tuples(st.sampled_from(EDITS), st.integers(0, 24)), max_size=4),
     change=st.none() | st.none() | _CHANGES,
     seed=_SEEDS,
-    doom=_DOOMS,
+    interruption=_INTERRUPTIONS,
     again=st.booleans(),
 )
 _RETRIES = st.builds(
     Retry,
-    form=st.sampled_from([(), ("--set", "request.max_tokens=60")]),
+    options=st.sampled_from([(), ("--set", "request.max_tokens=60")]),
     seed=_SEEDS,
-    doom=_DOOMS,
+    interruption=_INTERRUPTIONS,
 )

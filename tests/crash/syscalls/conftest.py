@@ -1,4 +1,4 @@
-"""Where system calls can be traced."""
+"""A fixture that skips tests where system calls cannot be traced."""
 
 import sys
 from pathlib import Path
@@ -12,6 +12,6 @@ from traced import missing_strace
 
 @pytest.fixture(scope="session")
 def strace() -> None:
-    """Skip where calls cannot be traced."""
+    """Skip the test if system calls cannot be traced."""
     if (reason := missing_strace()) is not None:
         pytest.skip(reason)

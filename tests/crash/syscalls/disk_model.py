@@ -1,4 +1,4 @@
-"""A folder on a disk as a power cut finds it: what is durable, and what may be there or not."""
+"""A model of a folder on a disk: its durable content, and the unsynced changes."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -8,13 +8,13 @@ from traced import Call
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """An unsynced change of a file: data from an offset on, or with None its new size."""
+    """An unsynced change of a file: data at an offset, or a new size (data is None)."""
 
     offset: int
     data: bytes | None
 
     def apply(self, content: bytearray) -> None:
-        """Change a file's content; a hole is filled with zeros."""
+        """Apply the change to a file's content; fill a hole with zeros."""
         end = self.offset if self.data is None else self.offset + len(self.data)
         content.extend(bytes(max(0, end - len(content))))
         if self.data is None:
@@ -25,23 +25,23 @@ class Change:
 
 @dataclass(slots=True)
 class File:
-    """One inode: its content as processes see it, as the last sync left it, and what came since."""
+    """One inode: its content for processes, its content at the last sync, and later changes."""
 
     content: bytearray = field(default_factory=bytearray)
     durable: bytes = b""
     changes: list[Change] = field(default_factory=list)
     is_journalled: bool = False
-    """Whether the disk knows its size: if not, syncing it writes the journal of names too."""
+    """Whether the size is durable; if not, a sync also writes the journal of names."""
 
     def change(self, change: Change) -> None:
-        """Write or truncate."""
+        """Write to the file, or truncate it."""
         size = len(self.content)
         change.apply(self.content)
         self.changes.append(change)
         self.is_journalled = self.is_journalled and len(self.content) == size
 
     def sync(self) -> None:
-        """Make all of it durable."""
+        """Make the whole content durable."""
         self.durable = bytes(self.content)
         self.changes.clear()
         self.is_journalled = True
@@ -49,16 +49,16 @@ class File:
 
 @dataclass(frozen=True, slots=True)
 class _Opened:
-    file: File | None  # None is the folder itself
+    file: File | None  # None: the folder itself
     appends: bool
 
 
 class Disk:
-    """What one folder's disk has been told, call by call.
+    """The disk of one folder, changed by system calls.
 
-    ``names`` are those that processes see; ``durable_names`` those of the last sync of the folder,
-    and ``renamings`` what happened to names since, of which the first ``journalled`` are durable on
-    a disk that keeps them in order, as ext4 does.
+    ``names`` are the names that processes see, ``durable_names`` those at the last sync of the
+    folder, and ``renamings`` the later changes. On a disk that keeps the order, as ext4 does, the
+    first ``journalled`` changes are durable.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -70,13 +70,13 @@ class Disk:
         self._opened: dict[str, _Opened] = {}
 
     def restart(self) -> None:
-        """Forget what was open: the process was killed, and what it wrote is still in memory."""
+        """Forget the open files: the process was killed, but its writes are still in memory."""
         self._opened.clear()
 
-    def tell(self, call: Call) -> None:
-        """Take in one call; raises KeyError for one that nobody has thought of."""
+    def apply(self, call: Call) -> None:
+        """Apply a system call; raises KeyError for an unexpected one."""
         if call.result >= 0:
-            _TOLD[call.name](self, call)
+            _HANDLERS[call.name](self, call)
 
     def _open(self, call: Call) -> None:
         name, flags = self._name(call.arguments[1]), str(call.arguments[2])
@@ -130,7 +130,7 @@ class Disk:
         self._rename({name: None})
 
     def _lock(self, call: Call) -> None:
-        """Locks end with the power."""
+        """Do nothing: a power cut releases locks."""
 
     def _rename(self, names: dict[str, File | None]) -> None:
         self.renamings.append(names)
@@ -142,14 +142,14 @@ class Disk:
         return file
 
     def _name(self, path: bytes | str) -> str | None:
-        """The name of a file in the folder; None for the folder itself."""
+        """Return the name of a file in the folder; None for the folder itself."""
         assert isinstance(path, bytes)
         relative = Path(path.decode()).relative_to(self._folder)
         assert len(relative.parts) <= 1
         return relative.name or None
 
 
-_TOLD = {
+_HANDLERS = {
     "openat": Disk._open,
     "close": Disk._close,
     "write": Disk._write,
@@ -164,6 +164,6 @@ _TOLD = {
 
 
 def changed(names: dict[str, File], change: dict[str, File | None]) -> dict[str, File]:
-    """Names after some of them were given, moved or removed."""
+    """Return the names after some were added, moved or removed."""
     merged = names | change
     return {name: file for name, file in merged.items() if file is not None}

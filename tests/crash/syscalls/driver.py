@@ -1,11 +1,11 @@
-"""Fills a checkpoint group by group and says what is on the disk: the program that crashes.
+"""Fills a checkpoint group by group and prints what is on the disk: the program that crashes.
 
     driver.py FOLDER COMMITS
 
-Takes the folder's lock, makes the checkpoint when there is none, and makes those of the first
-COMMITS commits that it does not hold yet, through the writer's thread; 0 stops after the creation.
-As in a run, a commit has the attempts of one group and the outcomes of the group before it.
-Says "acked N" when commit N is acknowledged, or "refused TYPE" with exit code 3.
+Takes the folder's lock, creates the checkpoint if it does not exist, and makes the missing ones of
+the first COMMITS commits, through the writer's thread; with 0 it stops after the creation. As in a
+run, a commit has the attempts of one group and the outcomes of the previous group. Prints "acked N"
+when commit N is acknowledged, or "refused TYPE", with exit code 3.
 """
 
 import asyncio
@@ -29,24 +29,24 @@ from batcher.store.records import Intent, OutcomeRecord
 from batcher.store.writer import Writer
 
 WAL_BYTES = 64 << 10
-"""The log is folded into the file above this size: after the commits 4 and 7."""
+"""Above this size the log is folded into the file: after commits 4 and 7."""
 SIZES = ((1, 40), (3, 2_000), (16, 6_000), (40, 500), (20, 300), (1, 90_000), (3, 300), (5, 30))
 
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Attempts that are committed together, as are their outcomes with the next ones."""
+    """Attempts that are committed together; their outcomes are committed with the next group."""
 
     first: int
     size: int
     body_bytes: int
 
     def intents(self) -> list[Intent]:
-        """The attempts."""
+        """Return the attempts."""
         return [intent(number, number) for number in self._numbers()]
 
     def outcomes(self) -> list[OutcomeRecord]:
-        """What came of them; the same at every call, and no two alike."""
+        """Return the outcomes: the same at every call, and all different."""
         return [
             outcome(
                 number,
@@ -67,13 +67,13 @@ COMMITS = len(GROUPS) + 1
 
 
 def records(commit: int) -> tuple[list[Intent], list[OutcomeRecord]]:
-    """What commit N consists of; the first has no outcomes and the last no attempts."""
+    """Return the records of commit N; the first has no outcomes, the last no attempts."""
     attempts = GROUPS[commit - 1].intents() if commit <= len(GROUPS) else []
     return attempts, GROUPS[commit - 2].outcomes() if commit > 1 else []
 
 
 def fill(folder: Path, commits: int, acknowledge: Callable[[int], object]) -> None:
-    """Commit what is missing of the first commits; raises BatcherError when it cannot."""
+    """Make the missing ones of the first commits; raises BatcherError when one fails."""
     checkpoint_module._WAL_BYTES = WAL_BYTES
     writer_module.GROUP_S = 60  # a group ends when it is complete, however slow the machine
     with Lock(folder, Holder.this_process(NOW)):
@@ -88,8 +88,10 @@ async def _commit(folder: Path, commits: int, acknowledge: Callable[[int], objec
         sent, answered = (writer.call(_ids, table) for table in ("attempts", "outcomes"))
         for commit in range(1, commits + 1):
             intents, outcomes = records(commit)
-            missing = [("attempts", made) for made in intents if made.attempt_id not in sent]
-            missing += [("outcomes", made) for made in outcomes if made.attempt_id not in answered]
+            missing = [("attempts", intent) for intent in intents if intent.attempt_id not in sent]
+            missing += [
+                ("outcomes", outcome) for outcome in outcomes if outcome.attempt_id not in answered
+            ]
             writer_module.GROUP_RECORDS = len(missing)
             await asyncio.gather(*(writer.add(table, record) for table, record in missing))
             acknowledge(commit)

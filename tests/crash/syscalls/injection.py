@@ -1,4 +1,4 @@
-"""Every call of the driver, each with every fault: run, then judge what is left."""
+"""Runs the driver with each fault at each system call, and checks the folder afterwards."""
 
 import shutil
 from collections import Counter
@@ -8,17 +8,17 @@ from functools import cached_property
 from itertools import count
 from pathlib import Path
 
-from judge import Judge, Verdict, with_judges
-from traced import CREATED, FILLED, Ended, Fault, calls, run_driver
+from checker import Checker, Verdict, with_checkers
+from traced import CREATED, FILLED, Fault, RunResult, calls, run_driver
 
 EFFECTS = ("SIGKILL", "EIO", "ENOSPC")
 
 
 @dataclass(frozen=True, slots=True)
-class Scene:
-    """A stretch of the driver's work: from a folder as it was, up to a number of commits.
+class Phase:
+    """A part of the driver's work, up to a number of commits.
 
-    Each scene makes its calls in one thread, so that strace's count within a thread is the count.
+    A phase makes all its calls in one thread, because strace counts the calls of each thread.
     """
 
     name: str
@@ -26,76 +26,80 @@ class Scene:
     files: tuple[str, ...]
 
 
-CREATION = Scene("creation", 0, CREATED)
+CREATION = Phase("creation", 0, CREATED)
 
 
-def filling(commits: int) -> Scene:
-    """Some commits, the checkpoints between them, and the end."""
-    return Scene("commits and checkpoints", commits, FILLED)
+def filling(commits: int) -> Phase:
+    """Return the phase of some commits, their checkpoints, and the end."""
+    return Phase("commits and checkpoints", commits, FILLED)
 
 
 @dataclass(frozen=True, slots=True)
-class Struck:
-    """One fault, how the driver took it, and what was left of its folder."""
+class FaultResult:
+    """One fault, the result of the driver, and the state of its folder."""
 
     fault: Fault
-    ended: Ended
+    result: RunResult
     verdict: Verdict
 
     @property
-    def is_told_truly(self) -> bool:
-        """Whether the driver was killed, refused with our error, or was not harmed."""
+    def is_reported_correctly(self) -> bool:
+        """Whether the driver was killed, reported a CheckpointError, or succeeded."""
         if self.fault.effect == "SIGKILL":
-            return self.ended.code == -9
-        return (self.ended.code, self.ended.refused) in ((3, "CheckpointError"), (0, None))
+            return self.result.code == -9
+        return (self.result.code, self.result.refused) in ((3, "CheckpointError"), (0, None))
 
     @property
     def is_kept(self) -> bool:
-        """Whether everything acknowledged is there and the work can go on."""
+        """Whether all acknowledged commits are there and further commits work."""
         return self.verdict.ending == "kept"
 
     def __str__(self) -> str:
-        return f"{self.fault}: {self.ended}, {self.verdict}"
+        return f"{self.fault}: {self.result}, {self.verdict}"
 
 
-class Bench:
-    """A folder for the scenes of a sweep, and the warm processes that judge them."""
+class FaultBench:
+    """Runs the faults of phases in a folder."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._numbers = count()
 
-    def faults(self, scene: Scene) -> list[Fault]:
-        """Every fault at every call of a scene, in the order of the calls."""
-        folder, trace = self._prepare(scene)
-        ended = run_driver(folder, scene.commits, trace, _paths(folder, scene))
-        assert ended == Ended(0, scene.commits, None, ""), ended
+    def faults(self, phase: Phase) -> list[Fault]:
+        """Return each fault at each call of a phase, in the order of the calls."""
+        folder, trace = self._prepare(phase)
+        result = run_driver(folder, phase.commits, trace, _paths(folder, phase))
+        assert result == RunResult(0, phase.commits, None, ""), result
         assert len({line.split()[0] for line in trace.read_text().splitlines()}) == 1
         nth: Counter[str] = Counter()
-        made = [call.name for call in calls(trace) if call.name != "close"]
-        found = []
-        for name in made:
+        names = [call.name for call in calls(trace) if call.name != "close"]
+        faults = []
+        for name in names:
             nth[name] += 1
-            found += [Fault(name, nth[name], effect) for effect in EFFECTS]
-        return found
+            faults += [Fault(name, nth[name], effect) for effect in EFFECTS]
+        return faults
 
-    def strike(self, scene: Scene, faults: Iterable[Fault]) -> Iterator[Struck]:
-        """Run the scene once for each fault, some at a time."""
-        yield from with_judges(lambda judge, fault: self._strike(scene, fault, judge), faults)
+    def run_faults(self, phase: Phase, faults: Iterable[Fault]) -> Iterator[FaultResult]:
+        """Run the phase once for each fault, a few at a time."""
+        yield from with_checkers(
+            lambda checker, fault: self._run_fault(phase, fault, checker), faults
+        )
 
-    def _strike(self, scene: Scene, fault: Fault, judge: Judge) -> Struck:
-        folder, trace = self._prepare(scene)
-        ended = run_driver(folder, scene.commits, trace, _paths(folder, scene), fault)
-        verdict = judge.judge(folder, ended.acked, is_whole=fault.effect == "SIGKILL", further=2)
+    def _run_fault(self, phase: Phase, fault: Fault, checker: Checker) -> FaultResult:
+        folder, trace = self._prepare(phase)
+        result = run_driver(folder, phase.commits, trace, _paths(folder, phase), fault)
+        verdict = checker.check(
+            folder, result.acked, is_complete=fault.effect == "SIGKILL", further=2
+        )
         shutil.rmtree(folder.parent)
-        return Struck(fault, ended, verdict)
+        return FaultResult(fault, result, verdict)
 
-    def _prepare(self, scene: Scene) -> tuple[Path, Path]:
-        """Make a folder as the scene finds it."""
+    def _prepare(self, phase: Phase) -> tuple[Path, Path]:
+        """Create a folder in the initial state of the phase."""
         home = self._folder / str(next(self._numbers))
         folder = home / "job"
         home.mkdir()
-        if scene.commits:
+        if phase.commits:
             shutil.copytree(self._created, folder)
         else:
             folder.mkdir()
@@ -106,10 +110,10 @@ class Bench:
         """A folder with an empty checkpoint."""
         folder = self._folder / "created"
         folder.mkdir()
-        ended = run_driver(folder, 0, self._folder / "created.trace", [folder])
-        assert ended.code == 0, ended
+        result = run_driver(folder, 0, self._folder / "created.trace", [folder])
+        assert result.code == 0, result
         return folder
 
 
-def _paths(folder: Path, scene: Scene) -> list[Path]:
-    return [folder / name for name in scene.files]
+def _paths(folder: Path, phase: Phase) -> list[Path]:
+    return [folder / name for name in phase.files]

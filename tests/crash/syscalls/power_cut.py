@@ -1,4 +1,4 @@
-"""The states in which a power cut can leave a disk, drawn from what the disk was told."""
+"""The states of a disk after a power cut, drawn from its model."""
 
 import hashlib
 import random
@@ -13,33 +13,33 @@ SECTOR = 512
 
 
 class Names(Enum):
-    """What a disk promises about names before their folder is synced."""
+    """The guarantee of a disk for names before their folder is synced."""
 
     ORDERED = "in order, as ext4 does"
-    """Those that changed first are there first, and syncing a new file makes them durable."""
-    STRICT = "nothing, as POSIX does"
-    """Each has any of the files it stood for since the last sync, or none if it was new."""
+    """Earlier changes are durable first, and a sync of a new file makes them durable."""
+    STRICT = "after a sync, as POSIX allows"
+    """A name may refer to any of its files since the last sync, or to none if it was new."""
 
 
-class Fate(Enum):
-    """What becomes of the unsynced changes of a file."""
+class Unsynced(Enum):
+    """What happens to the unsynced changes of a file."""
 
     DROPPED = "dropped"
     APPLIED = "applied"
     CHOSEN = "some of them"
     REORDERED = "some of them, in another order"
-    TORN = "some of them, cut off at a sector"
-    ZEROED = "some of them, grown by zeros from a sector on"
+    TORN = "some of them, truncated at a sector"
+    ZEROED = "some of them, with zeros from a sector on"
 
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """What is found after the power is back: the content of each file."""
+    """The content of each file after the power cut."""
 
     files: dict[str, bytes]
 
     def digest(self) -> bytes:
-        """Equal for equal states."""
+        """Return a digest of the state."""
         digest = hashlib.blake2b(digest_size=16)
         for name, content in sorted(self.files.items()):
             digest.update(b"%s %d " % (name.encode(), len(content)))
@@ -47,83 +47,83 @@ class State:
         return digest.digest()
 
     def write(self, folder: Path) -> None:
-        """Make a folder of it."""
+        """Write the files to a new folder."""
         folder.mkdir()
         for name, content in self.files.items():
             (folder / name).write_bytes(content)
 
 
-def draw(disk: Disk, model: Names, fate: Fate, chance: random.Random) -> State:
-    """Cut the power once."""
-    names = _names(disk, model, fate, chance)
-    return State({name: _FATES[fate](file, chance) for name, file in sorted(names.items())})
+def draw(disk: Disk, model: Names, unsynced: Unsynced, rng: random.Random) -> State:
+    """Draw one state after a power cut."""
+    names = _names(disk, model, unsynced, rng)
+    return State({name: _DRAWS[unsynced](file, rng) for name, file in sorted(names.items())})
 
 
-def _names(disk: Disk, model: Names, fate: Fate, chance: random.Random) -> dict[str, File]:
-    if fate is Fate.APPLIED:
+def _names(disk: Disk, model: Names, unsynced: Unsynced, rng: random.Random) -> dict[str, File]:
+    if unsynced is Unsynced.APPLIED:
         return disk.names
     if model is Names.ORDERED:
         first = disk.journalled
-        last = first if fate is Fate.DROPPED else chance.randint(first, len(disk.renamings))
+        last = first if unsynced is Unsynced.DROPPED else rng.randint(first, len(disk.renamings))
         names = disk.durable_names
         for renaming in disk.renamings[:last]:
             names = changed(names, renaming)
         return names
-    if fate is Fate.DROPPED:
+    if unsynced is Unsynced.DROPPED:
         return disk.durable_names
-    found: dict[str, File | None] = {}
+    drawn: dict[str, File | None] = {}
     for name in sorted({name for renaming in disk.renamings for name in renaming}):
-        had = [renaming[name] for renaming in disk.renamings if name in renaming]
-        found[name] = chance.choice([disk.durable_names.get(name), *had])
-    return changed(disk.durable_names, found)
+        later = [renaming[name] for renaming in disk.renamings if name in renaming]
+        drawn[name] = rng.choice([disk.durable_names.get(name), *later])
+    return changed(disk.durable_names, drawn)
 
 
-def _made(file: File, changes: list[Change]) -> bytes:
+def _content(file: File, changes: list[Change]) -> bytes:
     content = bytearray(file.durable)
     for change in changes:
         change.apply(content)
     return bytes(content)
 
 
-def _some(file: File, chance: random.Random) -> list[Change]:
-    return [change for change in file.changes if chance.random() < 0.6]
+def _some(file: File, rng: random.Random) -> list[Change]:
+    return [change for change in file.changes if rng.random() < 0.6]
 
 
-def _reordered(file: File, chance: random.Random) -> bytes:
-    changes = _some(file, chance)
-    chance.shuffle(changes)
-    return _made(file, changes)
+def _reordered(file: File, rng: random.Random) -> bytes:
+    changes = _some(file, rng)
+    rng.shuffle(changes)
+    return _content(file, changes)
 
 
-def _torn(file: File, chance: random.Random) -> bytes:
-    return _made(file, [_cut(change, chance) for change in _some(file, chance)])
+def _torn(file: File, rng: random.Random) -> bytes:
+    return _content(file, [_truncated(change, rng) for change in _some(file, rng)])
 
 
-def _zeroed(file: File, chance: random.Random) -> bytes:
-    """Cut writes off, but let the file have grown: what was there before keeps its content."""
+def _zeroed(file: File, rng: random.Random) -> bytes:
+    """Truncate writes, but keep the new file size; existing content stays."""
     changes = []
-    for change in _some(file, chance):
-        changes += [_cut(change, chance)]
+    for change in _some(file, rng):
+        changes += [_truncated(change, rng)]
         if change.data is not None:
             changes += [Change(change.offset + len(change.data), b"")]
-    return _made(file, changes)
+    return _content(file, changes)
 
 
-def _cut(change: Change, chance: random.Random) -> Change:
-    """Keep a write up to a sector of the disk, or all of it, or nothing."""
+def _truncated(change: Change, rng: random.Random) -> Change:
+    """Keep a write up to a sector of the disk, or completely, or not at all."""
     if change.data is None:
         return change
     end = change.offset + len(change.data)
     sectors = range(change.offset // SECTOR * SECTOR + SECTOR, end, SECTOR)
-    kept = chance.choice([change.offset, *sectors, end]) - change.offset
+    kept = rng.choice([change.offset, *sectors, end]) - change.offset
     return Change(change.offset, change.data[:kept])
 
 
-_FATES: dict[Fate, Callable[[File, random.Random], bytes]] = {
-    Fate.DROPPED: lambda file, _: file.durable,
-    Fate.APPLIED: lambda file, _: bytes(file.content),
-    Fate.CHOSEN: lambda file, chance: _made(file, _some(file, chance)),
-    Fate.REORDERED: _reordered,
-    Fate.TORN: _torn,
-    Fate.ZEROED: _zeroed,
+_DRAWS: dict[Unsynced, Callable[[File, random.Random], bytes]] = {
+    Unsynced.DROPPED: lambda file, _: file.durable,
+    Unsynced.APPLIED: lambda file, _: bytes(file.content),
+    Unsynced.CHOSEN: lambda file, rng: _content(file, _some(file, rng)),
+    Unsynced.REORDERED: _reordered,
+    Unsynced.TORN: _torn,
+    Unsynced.ZEROED: _zeroed,
 }

@@ -1,4 +1,4 @@
-"""The driver under strace: what it calls, and what happens when one of its calls goes wrong."""
+"""Runs the driver under strace: traces its system calls, and makes one of them fail."""
 
 import os
 import re
@@ -12,13 +12,13 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 COMMITS = 9
-"""All that the driver makes."""
+"""The number of commits that the driver makes."""
 DATABASE = "checkpoint.duckdb"
 LOG = "checkpoint.duckdb.wal"
 FILLED = (".", DATABASE, LOG, "watermark")
-"""What is written in a job's folder while a run goes on; the folder itself is synced."""
+"""The files that a run writes in a job's folder, and the folder itself, which is synced."""
 CREATED = (*FILLED, f"{DATABASE}.new", f"{DATABASE}.new.wal", "lock")
-"""Everything that the store writes in a job's folder."""
+"""All files that the store writes in a job's folder."""
 WRITING = (
     "openat", "write", "pwrite64", "fsync", "fdatasync", "ftruncate", "fallocate", "rename",
     "renameat", "renameat2", "unlink", "unlinkat", "mkdir", "flock", "close",
@@ -35,7 +35,7 @@ ENVIRONMENT = os.environ | {
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One system call that has returned; texts and data as bytes, the rest as strace shows it."""
+    """A finished system call; texts and data are bytes, other arguments as strace prints them."""
 
     name: str
     arguments: tuple[bytes | str, ...]
@@ -44,7 +44,7 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """What to do to the nth call of one name: an error's name, or SIGKILL before it is made."""
+    """A fault at the n-th call with a name: the name of an error, or SIGKILL before the call."""
 
     call: str
     nth: int
@@ -55,14 +55,14 @@ class Fault:
 
     @property
     def injection(self) -> str:
-        """The fault as strace wants it."""
+        """The fault in strace's syntax."""
         kind = "signal" if self.effect.startswith("SIG") else "error"
         return f"inject={self.call}:{kind}={self.effect}:when={self.nth}"
 
 
 @dataclass(frozen=True, slots=True)
-class Ended:
-    """How the driver ended: its exit code, the last commit acknowledged, what it refused with."""
+class RunResult:
+    """The driver's exit code, its last acknowledged commit, and the error that it reported."""
 
     code: int
     acked: int
@@ -71,27 +71,27 @@ class Ended:
 
 
 def missing_strace() -> str | None:
-    """Say why nothing can be traced here; None when it can."""
+    """Return why system calls cannot be traced here; None when they can."""
     if shutil.which("strace") is None:
         return "strace is not installed"
-    tried = subprocess.run(
+    process = subprocess.run(
         ["strace", "-o", os.devnull, sys.executable, "-c", ""], capture_output=True, check=False
     )
-    return None if tried.returncode == 0 else "this machine does not let strace trace"
+    return None if process.returncode == 0 else "this machine does not let strace trace"
 
 
-def said(trace: Path) -> Path:
-    """The file that takes what the driver says."""
-    return trace.with_suffix(".said")
+def output_path(trace: Path) -> Path:
+    """Return the path of the driver's output."""
+    return trace.with_suffix(".out")
 
 
 def run_driver(
     folder: Path, commits: int, trace: Path, files: Sequence[Path], fault: Fault | None = None
-) -> Ended:
-    """Run the driver and trace its calls on some files; what it says goes to ``said(trace)``.
+) -> RunResult:
+    """Run the driver and trace its calls on some files; its output goes to ``output_path(trace)``.
 
-    strace counts the calls of each thread for itself, and only those on the given files.
-    Its filter in the kernel (--seccomp-bpf) would make it ignore the fault without a word.
+    strace counts the calls of each thread separately, and only those on the given files. With its
+    filter in the kernel (--seccomp-bpf) it would silently ignore the fault.
     """
     command = ["strace", "-f", "-qq", "-xx", "-s", str(1 << 24), "-o", str(trace)]
     command += [word for path in files for word in ("-P", str(path))]
@@ -99,14 +99,14 @@ def run_driver(
     if fault is not None:
         command += ["-e", fault.injection]
     command += [sys.executable, str(HERE / "driver.py"), str(folder), str(commits)]
-    with said(trace).open("wb") as out:
+    with output_path(trace).open("wb") as out:
         errors, code = _run(command, out.fileno())
     if fault is not None and not _has_fired(trace, fault):
         raise AssertionError(f"{fault} did not happen")
-    lines = said(trace).read_text().splitlines()
+    lines = output_path(trace).read_text().splitlines()
     acked = [int(line.split()[1]) for line in lines if line.startswith("acked")]
     refused = [line.split()[1] for line in lines if line.startswith("refused")]
-    return Ended(code, max(acked, default=0), refused[0] if refused else None, errors)
+    return RunResult(code, max(acked, default=0), refused[0] if refused else None, errors)
 
 
 def _run(command: list[str], out: int) -> tuple[str, int]:
@@ -127,17 +127,17 @@ def _has_fired(trace: Path, fault: Fault) -> bool:
 
 
 def calls(trace: Path) -> Iterator[Call]:
-    """The calls that returned, in the order in which they did."""
-    begun: dict[str, str] = {}
+    """Yield the finished calls, in the order in which they returned."""
+    unfinished: dict[str, str] = {}
     with trace.open() as lines:
         for line in lines:
             whole = line.rstrip("\n")
             if part := _PARTS.match(whole):
                 thread, beginning, ending = part.groups()
                 if beginning is not None:
-                    begun[thread] = beginning
+                    unfinished[thread] = beginning
                     continue
-                whole = f"{thread} {begun.pop(thread)}{ending}"
+                whole = f"{thread} {unfinished.pop(thread)}{ending}"
             if call := _CALL.match(whole):
                 name, arguments, result = call.groups()
                 values = tuple(map(_value, arguments.split(", ")))
@@ -148,5 +148,5 @@ def _value(argument: str) -> bytes | str:
     if not argument.startswith('"'):
         return argument
     if not argument.endswith('"'):
-        raise ValueError("strace cut a text short")
+        raise ValueError("strace truncated a text")
     return bytes.fromhex(argument.strip('"').replace("\\x", ""))

@@ -1,4 +1,4 @@
-"""Asks a warm process what a crash left behind; see reopen.py for its answers."""
+"""Checks a folder after a crash, in a running process; see reopen.py for the verdicts."""
 
 import json
 import subprocess
@@ -24,14 +24,14 @@ AHEAD = 32
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What became of a folder, in one word of reopen.py, and the particulars."""
+    """The state of a folder: one of the words in reopen.py, and details."""
 
     ending: str
     detail: str
 
 
-class Judge:
-    """One process that opens folders, one after the other; imports are paid for once."""
+class Checker:
+    """A process that opens folders, one after the other, and imports batcher only once."""
 
     def __init__(self) -> None:
         self._process = subprocess.Popen(
@@ -42,7 +42,7 @@ class Judge:
             env=ENVIRONMENT,
         )
 
-    def __enter__(self) -> "Judge":
+    def __enter__(self) -> "Checker":
         return self
 
     def __exit__(
@@ -54,10 +54,15 @@ class Judge:
         with self._process:
             self._stdin.close()
 
-    def judge(self, folder: Path, acked: int, *, is_whole: bool, further: int) -> Verdict:
-        """Open a folder, see whether the first commits are there, and make some further ones."""
-        asked = {"folder": str(folder), "acked": acked, "is_whole": is_whole, "further": further}
-        print(json.dumps(asked), file=self._stdin, flush=True)
+    def check(self, folder: Path, acked: int, *, is_complete: bool, further: int) -> Verdict:
+        """Open a folder, check that the acknowledged commits are there, and make further ones."""
+        order = {
+            "folder": str(folder),
+            "acked": acked,
+            "is_complete": is_complete,
+            "further": further,
+        }
+        print(json.dumps(order), file=self._stdin, flush=True)
         assert self._process.stdout is not None
         return Verdict(**json.loads(self._process.stdout.readline()))
 
@@ -67,21 +72,23 @@ class Judge:
         return self._process.stdin
 
 
-def with_judges(work: Callable[[Judge, Item], Result], items: Iterable[Item]) -> Iterator[Result]:
-    """Do some work for each item in order, a few at a time, each with a judge to itself."""
-    free: SimpleQueue[Judge] = SimpleQueue()
+def with_checkers(
+    work: Callable[[Checker, Item], Result], items: Iterable[Item]
+) -> Iterator[Result]:
+    """Call ``work`` for each item, in order, a few at a time, each with its own checker."""
+    free: SimpleQueue[Checker] = SimpleQueue()
 
-    def one(item: Item) -> Result:
-        judge = free.get()
+    def work_on(item: Item) -> Result:
+        checker = free.get()
         try:
-            return work(judge, item)
+            return work(checker, item)
         finally:
-            free.put(judge)
+            free.put(checker)
 
     remaining = iter(items)
     with ExitStack() as stack:
         for _ in range(PARALLEL):
-            free.put(stack.enter_context(Judge()))
+            free.put(stack.enter_context(Checker()))
         pool = stack.enter_context(ThreadPoolExecutor(PARALLEL))
         while ahead := list(islice(remaining, AHEAD)):
-            yield from pool.map(one, ahead)
+            yield from pool.map(work_on, ahead)

@@ -1,4 +1,4 @@
-"""A job in a folder of its own, the commands that run it, and all that can be seen of it."""
+"""A job in its own folder, the commands run on it, and their results."""
 
 import json
 import os
@@ -19,13 +19,13 @@ CONCURRENCY = 4
 ALLOWANCE = 2
 _FORKED_RUN = Path(__file__).with_name("forked_run.py")
 
-Doom = tuple[str, int, int]
-"""A moment, the how manyth of it, and the signal that comes then."""
-NO_DOOM: Doom = ("never", 0, 0)
+Interruption = tuple[str, int, int]
+"""A moment, the number of its occurrence, and the signal sent then."""
+NO_INTERRUPTION: Interruption = ("never", 0, 0)
 
 
-class Forker:
-    """A process that has imported batcher and forks a command at a word."""
+class CommandForker:
+    """A process that has imported batcher and forks commands on request."""
 
     def __init__(self) -> None:
         self._process = subprocess.Popen(
@@ -42,7 +42,7 @@ class Forker:
         return int(self._process.stdout.readline())
 
     def close(self) -> None:
-        """End it, and a command that is still going on."""
+        """End this process and its command."""
         self._process.stdin.close()
         os.killpg(self._process.pid, signal.SIGTERM)
         self._process.stdout.close()
@@ -51,7 +51,7 @@ class Forker:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a checkpoint says of one attempt; ``billing`` is None while nothing came back."""
+    """An attempt and its outcome in the checkpoint; ``billing`` is None without an outcome."""
 
     attempt_id: int
     fingerprint: str
@@ -64,19 +64,19 @@ class Outcome:
 
     @property
     def is_unknown(self) -> bool:
-        """Whether its billing status is unknown."""
+        """Whether the billing status is unknown."""
         return self.billing in (None, "unknown")
 
 
 @dataclass(frozen=True)
-class Held:
-    """What a checkpoint holds, read while nobody else has it open."""
+class CheckpointContent:
+    """The content of a checkpoint that no process has open."""
 
     attempts: list[Outcome] = field(default_factory=list)
     replacements: set[tuple[str, str]] = field(default_factory=set)
 
     @classmethod
-    def read(cls, path: Path) -> "Held":
+    def read(cls, path: Path) -> "CheckpointContent":
         """Read one; a file that is not there holds nothing."""
         if not path.exists():
             return cls()
@@ -93,105 +93,109 @@ class Held:
         return cls([Outcome(*row) for row in attempts], set(pairs))
 
     def finals(self) -> list[Outcome]:
-        """What is settled, oldest first."""
+        """Return the final outcomes, oldest first."""
         return [attempt for attempt in self.attempts if attempt.is_final]
 
-    def forms(self, fingerprint: str) -> set[str]:
-        """A request and all that replaced it."""
+    def variants(self, fingerprint: str) -> set[str]:
+        """Return a request and all its replacements."""
         return {fingerprint} | {new for old, new in self.replacements if old == fingerprint}
 
     def answer(self, fingerprint: str) -> Outcome | None:
-        """What counts for a request: the first success, else the last word, else the last try."""
-        forms = self.forms(fingerprint)
-        came_back = [a for a in self.attempts if a.fingerprint in forms and a.billing is not None]
-        finals = [attempt for attempt in came_back if attempt.is_final]
+        """Return the answer: the first success, else the last final outcome, else the last one."""
+        variants = self.variants(fingerprint)
+        finished = [a for a in self.attempts if a.fingerprint in variants and a.billing is not None]
+        finals = [attempt for attempt in finished if attempt.is_final]
         successes = [attempt for attempt in finals if attempt.status == "succeeded"]
-        return next(iter(successes or finals[-1:] or came_back[-1:]), None)
+        return next(iter(successes or finals[-1:] or finished[-1:]), None)
 
 
 @dataclass(frozen=True)
-class Episode:
-    """One command: what was there before and after it, and what the API saw of it."""
+class CommandRun:
+    """A finished command: the checkpoint before and after it, and its lines of the ledger."""
 
     number: int
     is_retry: bool
     exit_code: int
-    before: Held
-    after: Held
+    before: CheckpointContent
+    after: CheckpointContent
     lines: list[dict[str, Any]]
 
-    def news(self) -> list[Outcome]:
-        """The attempts that it recorded."""
+    def new_attempts(self) -> list[Outcome]:
+        """Return the attempts that the command recorded."""
         return self.after.attempts[len(self.before.attempts) :]
 
     @property
     def was_killed(self) -> bool:
-        """Whether it could not end in order."""
+        """Whether a signal killed the command."""
         return self.exit_code < 0
 
     @property
     def has_ended(self) -> bool:
-        """Whether it came to its output."""
+        """Whether the command wrote its output."""
         return self.exit_code in (0, 3, 5)
 
 
 @dataclass
 class Job:
-    """The job file, the input and the ledger."""
+    """A job: its job file, input, ledger and commands."""
 
     folder: Path
-    forker: Forker
+    forker: CommandForker
     has_ids: bool
     rows: list[dict[str, Any]]
     prompt: str = "1"
     on_change: str = "redo"
-    episodes: list[Episode] = field(default_factory=list)
+    commands: list[CommandRun] = field(default_factory=list)
 
     @property
     def output(self) -> Path:
-        """Where the output lies."""
+        """The path of the output."""
         return self.folder / "out.parquet"
 
     def ledger(self) -> list[dict[str, Any]]:
-        """All requests that the API received, with what they were billed."""
+        """Return all requests that the API received, with their cost."""
         path = self.folder / "ledger.jsonl"
         return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
 
-    def held(self) -> Held:
-        """What the checkpoint holds."""
-        return Held.read(self.folder / "runs" / "job" / "checkpoint.duckdb")
+    def content(self) -> CheckpointContent:
+        """Return the content of the checkpoint."""
+        return CheckpointContent.read(self.folder / "runs" / "job" / "checkpoint.duckdb")
 
     def table(self) -> pa.Table:
-        """The output."""
+        """Read the output."""
         return pq.read_table(self.output)
 
-    def printed(self) -> str:
-        """What the last command said."""
-        return (self.folder / "said.txt").read_text()
+    def output_text(self) -> str:
+        """Return the output text of the last command."""
+        return (self.folder / "log.txt").read_text()
 
-    def do(self, command: str, arguments: Sequence[str], seed: int, doom: Doom) -> Episode:
-        """Write the input as it is now, run a command on it, and see what came of it."""
+    def do(
+        self, command: str, arguments: Sequence[str], seed: int, interruption: Interruption
+    ) -> CommandRun:
+        """Write the input, run a command, and record its results."""
         self._write()
-        before = self.episodes[-1].after if self.episodes else Held()
-        number = len(self.episodes)
+        before = self.commands[-1].after if self.commands else CheckpointContent()
+        number = len(self.commands)
         order = {
             "arguments": [command, str(self.folder / "job.toml"), "--yes", *arguments],
-            "log": str(self.folder / "said.txt"),
+            "log": str(self.folder / "log.txt"),
             "ledger": str(self.folder / "ledger.jsonl"),
             "run": number,
             "seed": seed,
-            "doom": doom,
+            "interruption": interruption,
         }
         exit_code = self.forker.run(order)
         lines = [line for line in self.ledger() if line["run"] == number]
-        episode = Episode(number, command == "retry", exit_code, before, self.held(), lines)
-        self.episodes.append(episode)
-        return episode
+        command_run = CommandRun(
+            number, command == "retry", exit_code, before, self.content(), lines
+        )
+        self.commands.append(command_run)
+        return command_run
 
     def _write(self) -> None:
         lines = "".join(json.dumps(row) + "\n" for row in self.rows)
-        _write_news(self.folder / "rows.jsonl", lines)
-        _write_news(
+        _write_if_changed(self.folder / "rows.jsonl", lines)
+        _write_if_changed(
             self.folder / "job.toml",
             '[input]\npath = "rows.jsonl"\n'
             + ('id = "id"\n' if self.has_ids else "")
@@ -205,7 +209,7 @@ class Job:
         )
 
 
-def _write_news(path: Path, text: str) -> None:
-    """Write a file, but not again what it holds: a newer file would be another input."""
+def _write_if_changed(path: Path, text: str) -> None:
+    """Write a file if its content changed: a file with a new time would be another input."""
     if not path.exists() or path.read_text() != text:
         path.write_text(text)

@@ -1,11 +1,11 @@
-"""A run that kills itself at a named point, and a launcher of such runs.
+"""A run that kills itself at a named point, and a process that forks such runs.
 
-    python tests/crash/doomed_run.py 'commit: before COMMIT' 3 run job.toml --yes
+    python tests/crash/trapped_run.py 'commit: before COMMIT' 3 run job.toml --yes
 
-is ``batcher run job.toml --yes`` that gets a SIGKILL at the third call of that point. Nothing in
-batcher knows of this: the named function is replaced before the command starts. A point that no
-longer exists is an error. With ``--serve`` runs are forked on request from a process that has
-imported everything already, which saves a second each.
+runs ``batcher run job.toml --yes`` and sends it SIGKILL at the third call of that point. batcher
+itself has no code for this: the named function is replaced before the command starts. A point that
+does not exist is an error. With ``--serve`` the process imports everything once and forks a run on
+request, which saves a second per run.
 """
 
 import importlib
@@ -20,14 +20,14 @@ from typing import Any
 
 from kill_points import POINTS, SETTINGS, SQL, Point
 
-import batcher.cli.commands.run  # noqa: F401 - so that forked runs have it already
+import batcher.cli.commands.run  # noqa: F401 - imported once for all forked runs
 from batcher.cli import main
 
 _COMMIT = "batcher.store.checkpoint:Checkpoint.commit"
 
 
 class Trap:
-    """Kills this process at the n-th call of a point; counts only while ``is_set``."""
+    """Kills this process at the n-th call of a point; calls count only while ``is_set``."""
 
     def __init__(self, point: Point, number: int, delay_s: float) -> None:
         self.is_set = True
@@ -35,15 +35,15 @@ class Trap:
         self._left = number
         self._delay_s = delay_s
 
-    def around(self, call: Callable[..., Any], *arguments: Any, **named: Any) -> Any:
-        """Make a call that may be the last."""
+    def call(self, function: Callable[..., Any], /, *arguments: Any, **kwargs: Any) -> Any:
+        """Make a call; kill the process before, during or after it when it is the n-th."""
         if not self._is_due(arguments):
-            return call(*arguments, **named)
+            return function(*arguments, **kwargs)
         if self._point.moment == "before":
             self._kill()
         if self._point.moment == "during":
             threading.Timer(self._delay_s, self._kill).start()
-        call(*arguments, **named)
+        function(*arguments, **kwargs)
         return self._kill()
 
     def _is_due(self, arguments: tuple[Any, ...]) -> bool:
@@ -59,24 +59,24 @@ class Trap:
 
 
 class WatchedConnection:
-    """A DuckDB connection whose every statement may be the last."""
+    """A DuckDB connection that calls a trap at every statement."""
 
     def __init__(self, connection: Any, trap: Trap) -> None:
         self._connection = connection
         self._trap = trap
 
     def execute(self, sql: str, *parameters: Any) -> Any:
-        """Execute a statement."""
-        return self._trap.around(self._connection.execute, sql, *parameters)
+        """Execute a statement through the trap."""
+        return self._trap.call(self._connection.execute, sql, *parameters)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._connection, name)
 
 
 def set_trap(name: str, number: int, delay_s: float, terminate_at: int = 1) -> None:
-    """Put a trap into batcher; raises AttributeError when the point is no longer there.
+    """Set a trap in batcher; raises AttributeError when the point does not exist.
 
-    In the stage ``shutdown`` a SIGTERM comes first, after the given number of commits with answers.
+    In the stage ``shutdown`` a SIGTERM is sent first, at commit number ``terminate_at``.
     """
     point = next(point for point in POINTS if point.name == name)
     trap = Trap(point, number, delay_s)
@@ -85,24 +85,24 @@ def set_trap(name: str, number: int, delay_s: float, terminate_at: int = 1) -> N
     if point.target == SQL:
         replace(SQL, lambda connect: lambda *a, **k: WatchedConnection(connect(*a, **k), trap))
     else:
-        replace(point.target, lambda call: lambda *a, **k: trap.around(call, *a, **k))
+        replace(point.target, lambda call: lambda *a, **k: trap.call(call, *a, **k))
     if point.stage == "shutdown":
         trap.is_set = False
         replace(_COMMIT, lambda commit: _terminating(commit, trap, terminate_at))
 
 
-def replace(target: str, made_from: Callable[[Any], Any]) -> None:
-    """Put something else in the place of ``module:name``; AttributeError when there is no such."""
+def replace(target: str, replacement: Callable[[Any], Any]) -> None:
+    """Replace ``module:name`` by ``replacement(original)``; raises AttributeError without it."""
     module, _, path = target.partition(":")
     owner: Any = importlib.import_module(module)
     *parents, name = path.split(".")
     for parent in parents:
         owner = getattr(owner, parent)
-    setattr(owner, name, made_from(getattr(owner, name)))
+    setattr(owner, name, replacement(getattr(owner, name)))
 
 
-def _terminating(commit: Callable[..., Any], trap: Trap, at: int) -> Callable[..., Any]:
-    left = at
+def _terminating(commit: Callable[..., Any], trap: Trap, number: int) -> Callable[..., Any]:
+    left = number
 
     def terminating(checkpoint: Any, groups: Mapping[str, Any]) -> None:
         nonlocal left
@@ -116,14 +116,14 @@ def _terminating(commit: Callable[..., Any], trap: Trap, at: int) -> Callable[..
 
 
 def run_command(arguments: list[str]) -> None:
-    """Be the batcher command; never returns."""
+    """Run the batcher command; never returns."""
     os.environ["ANTHROPIC_API_KEY"] = "test-key"
     sys.argv = ["batcher", *arguments]
     main()
 
 
 def serve() -> None:
-    """Fork a run for each line of JSON: answer with its pid, and with its exit code at its end."""
+    """Fork a run for each line of JSON; print its pid, and at its end its exit code."""
     pid = 0
     for line in sys.stdin:
         if pid:
@@ -131,19 +131,19 @@ def serve() -> None:
         order = json.loads(line)
         pid = os.fork()
         if pid == 0:
-            _stand_alone(order["log"])
+            _redirect_streams(order["log"])
             if order["trap"]:
                 set_trap(*order["trap"])
             run_command(order["arguments"])
         print(pid, flush=True)
-        # Left as a zombie until the next order, so that its id can be nobody else's.
+        # It stays a zombie until the next order, so that no other process gets its pid.
         ended = os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
         is_exit = ended.si_code == os.CLD_EXITED
         print(ended.si_status if is_exit else -ended.si_status, flush=True)
 
 
-def _stand_alone(log: str) -> None:
-    """Give a forked run streams of its own."""
+def _redirect_streams(log: str) -> None:
+    """Give a forked run its own standard streams."""
     with Path(log).open("ab") as output, Path(os.devnull).open("rb") as nothing:
         for number, file in ((0, nothing), (1, output), (2, output)):
             os.dup2(file.fileno(), number)
