@@ -1,5 +1,6 @@
 """The documents agree with the program."""
 
+import ast
 import re
 import shutil
 import subprocess
@@ -151,3 +152,57 @@ def test_every_dependency_has_its_reason() -> None:
     for requirement in project["project"]["dependencies"]:
         name = re.match(r"[a-z0-9_-]+", requirement)[0]
         assert f"| {name} |" in text_of("ARCHITECTURE.md"), name
+
+
+OLD_NAMES = {
+    "Affordable", "Dice", "Errand", "Leave", "Lease", "LiveRun", "Mind", "Outgoing", "Pacer",
+    "Prepared", "Purse", "Remarked", "Returned", "Standing", "Surroundings", "Tried", "Warming",
+    "close_books", "golden", "long_rows", "look_at", "minded", "open_books", "said", "told",
+}  # fmt: skip
+"""Names of 0.6 that standard terms of the field have replaced."""
+
+OLD_WORDS = re.compile(
+    r"""\b(?:
+        anew | dearer | fate[ ]unknown | unknown[ ]fate | farewells? | whoever | so[ ]many
+        | mend(?:s|ed|ing)? | once[ ]more | pass(?:ed|es)[ ]over | passing[ ]trouble
+        | (?:may[ ]have[ ]been|may[ ]be|perhaps|be)[ ]billed[ ]unseen | without[ ]a[ ]word
+        | no[ ]end[ ]in[ ]sight | nobody[ ]is[ ]there | limited[ ]by[ ]none
+        | (?:state|total|checkpoint|file|column|answer|value)s?[ ](?:lies?|lay|stands?|stood)[ ]in
+    )\b""",
+    flags=re.VERBOSE | re.IGNORECASE,
+)
+"""Phrases of 0.6 that plain English has replaced; none of them is needed in ordinary sentences."""
+
+TEXTS = sorted(
+    path
+    for path in [*ROOT.glob("*"), *ROOT.glob("[!.]*/**/*")]
+    if (path.suffix in {".md", ".py", ".sql", ".toml"} or path.name == "Makefile")
+    and path.relative_to(ROOT).parts[:2] not in {("tests", "cli"), ("tests", "crash")}
+)
+
+
+def test_no_old_words_in_code_documents_and_messages() -> None:
+    """No text has a phrase that was replaced; text in backquotes may quote one."""
+    found = []
+    for path in TEXTS:
+        if path == Path(__file__):
+            continue
+        for number, line in enumerate(path.read_text("utf-8").splitlines(), 1):
+            found += [
+                f"{path.relative_to(ROOT)}:{number}: {word}"
+                for word in OLD_WORDS.findall(re.sub(r"`[^`]*`", "", line))
+            ]
+    assert found == []
+
+
+def test_no_old_names_in_code() -> None:
+    """No class, function, argument or variable has a name that was replaced."""
+    found = []
+    for path in TEXTS:
+        if path.suffix == ".py":
+            for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+                names = {getattr(node, field, None) for field in ("name", "id", "arg", "attr")}
+                found += [
+                    f"{path.relative_to(ROOT)}:{node.lineno}: {name}" for name in names & OLD_NAMES
+                ]
+    assert found == []

@@ -19,7 +19,7 @@ prompt = "{{ x }}"
 
 
 def workspace(folder: Path, *overrides: str, is_simulated: bool = False) -> Workspace:
-    """Return the workspace of a job whose file lies in a folder."""
+    """Return the workspace of a job whose file is in a folder."""
     (folder / "job.toml").write_text(JOB)
     return Workspace.of(load_job(folder / "job.toml", overrides), is_simulated=is_simulated)
 

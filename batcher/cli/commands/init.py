@@ -206,7 +206,7 @@ def _drafted(
         "input.id": f"A guess: it differs in each of the first {look.rows:,} rows.",
         "request.prompt": "A draft; {{ column }} stands for what a row holds there.",
         "labels.gold": "A guess: it holds nothing but labels. Answers are compared with it.",
-        "budget.max_cost_usd": "Never more than so many dollars; batcher estimate says how many.",
+        "budget.max_cost_usd": "The most to spend, in USD; batcher estimate predicts the cost.",
     }
     return given, notes
 
