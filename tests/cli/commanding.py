@@ -27,8 +27,8 @@ prompt = "{{ text }}"
 
 
 @dataclass(frozen=True)
-class Said:
-    """What one command came to."""
+class CommandResult:
+    """The exit code and the output of a command."""
 
     code: int
     out: str
@@ -36,11 +36,11 @@ class Said:
 
     @property
     def json(self) -> Any:
-        """What a program reads."""
+        """The value of the JSON on stdout."""
         return json.loads(self.out)
 
 
-Command = Callable[..., Said]
+Command = Callable[..., CommandResult]
 
 
 def write_job(folder: Path, job: str = JOB, rows: list[dict[str, Any]] | None = None) -> Path:

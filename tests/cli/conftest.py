@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from commanding import Command, Said, write_job
+from commanding import Command, CommandResult, write_job
 
 from batcher.cli.main import main
 
@@ -23,14 +23,14 @@ def _clean(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 @pytest.fixture
 def batcher(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
-    """The command, as typed."""
+    """Return a function that runs batcher with the given words."""
 
-    def run(*words: object) -> Said:
+    def run(*words: object) -> CommandResult:
         monkeypatch.setattr(sys, "argv", ["batcher", *map(str, words)])
         with pytest.raises(SystemExit) as ended:
             main()
-        said = capsys.readouterr()
-        return Said(int(ended.value.code or 0), said.out, said.err)
+        printed = capsys.readouterr()
+        return CommandResult(int(ended.value.code or 0), printed.out, printed.err)
 
     return run
 

@@ -9,10 +9,10 @@ from commanding import JOB, ROWS, Command, write_job
 def test_check_leaves_nothing_behind(fresh: Path, batcher: Command) -> None:
     """Neither state nor output nor anything else appears beside the job."""
     before = sorted(fresh.parent.rglob("*"))
-    said = batcher("check", fresh, "--simulate")
-    assert said.code == 0
+    result = batcher("check", fresh, "--simulate")
+    assert result.code == 0
     assert before == sorted(fresh.parent.rglob("*"))
-    assert "next   batcher run" in said.err
+    assert "next   batcher run" in result.err
 
 
 def test_check_counts_what_is_recorded(done: Path, batcher: Command) -> None:
@@ -31,31 +31,31 @@ def test_check_finds_all_problems_at_once(tmp_path: Path, batcher: Command) -> N
     """A missing key, an unknown model, a lost input and a wrong output come together."""
     text = JOB.replace("claude-haiku-5-5", "claude-x").replace("rows.jsonl", "nope.jsonl")
     job = write_job(tmp_path, text + '[output]\npath = "rows.jsonl/out.parquet"\n')
-    said = batcher("check", job, "--json")
-    assert said.code == 2
-    words = " ".join(problem["message"] for problem in said.json["problems"])
+    result = batcher("check", job, "--json")
+    assert result.code == 2
+    words = " ".join(problem["message"] for problem in result.json["problems"])
     for word in ("ANTHROPIC_API_KEY", "claude-x", "nope.jsonl", "writable folder"):
         assert word in words
-    assert len(said.json["problems"]) == 4
+    assert len(result.json["problems"]) == 4
 
 
 def test_check_says_what_the_model_refuses_and_where(tmp_path: Path, batcher: Command) -> None:
     """A setting that every request would be refused for is named with its line, rows or not."""
     job = write_job(tmp_path, JOB + "top_k = 5\n")
-    said = batcher("check", job, "--simulate", "--json")
-    assert said.code == 2
-    (problem,) = said.json["problems"]
+    result = batcher("check", job, "--simulate", "--json")
+    assert result.code == 2
+    (problem,) = result.json["problems"]
     assert problem["message"].startswith("request.top_k: ")
     assert problem["line"] == 10
-    assert len(said.json["bad_rows"]) == 1
+    assert len(result.json["bad_rows"]) == 1
 
 
 def test_check_names_clashing_columns(tmp_path: Path, batcher: Command) -> None:
     """An input column with the name of one of ours is a problem before the run."""
     job = write_job(tmp_path, rows=[{"id": "1", "text": "x", "_status": "y"}])
-    said = batcher("check", job, "--simulate")
-    assert said.code == 2
-    assert "'_status'" in said.err
+    result = batcher("check", job, "--simulate")
+    assert result.code == 2
+    assert "'_status'" in result.err
 
 
 @pytest.mark.parametrize(
@@ -66,24 +66,24 @@ def test_check_lists_bad_rows(
 ) -> None:
     """A bad row is named with file and line; it stops the run only when the job says so."""
     job = write_job(tmp_path, JOB.replace("[request]", f'on_bad_row = "{on_bad_row}"\n[request]'))
-    said = batcher("check", job, "--simulate")
-    assert said.code == code
-    assert f"{word}1 of 6 rows is bad" in said.err
-    assert "rows.jsonl:5: the id is the same as in rows.jsonl:1" in said.err
+    result = batcher("check", job, "--simulate")
+    assert result.code == code
+    assert f"{word}1 of 6 rows is bad" in result.err
+    assert "rows.jsonl:5: the id is the same as in rows.jsonl:1" in result.err
 
 
 def test_check_shows_the_first_bad_rows_and_how_many_more(tmp_path: Path, batcher: Command) -> None:
     """Twenty are listed, the others counted."""
     job = write_job(tmp_path, rows=[*ROWS, *[{"id": str(n)} for n in range(30)]])
-    said = batcher("check", job, "--simulate")
-    assert said.err.count("rows.jsonl:") >= 20
-    assert "and 11 more" in said.err
+    result = batcher("check", job, "--simulate")
+    assert result.err.count("rows.jsonl:") >= 20
+    assert "and 11 more" in result.err
 
 
 def test_check_verbose_says_where_values_come_from(fresh: Path, batcher: Command) -> None:
     """Each key has its source: a line, the command line or the default."""
-    said = batcher("check", fresh, "--simulate", "-v", "--set", "limits.concurrency=2")
-    lines = {line.split()[0]: line.split()[-1] for line in said.out.splitlines() if line}
+    result = batcher("check", fresh, "--simulate", "-v", "--set", "limits.concurrency=2")
+    lines = {line.split()[0]: line.split()[-1] for line in result.out.splitlines() if line}
     assert lines["request.model"] == "job.toml:7"
     assert lines["limits.concurrency"] == "--set"
     assert lines["retry.attempts"] == "default"

@@ -25,9 +25,9 @@ def test_help_imports_nothing_heavy() -> None:
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_has_an_example(batcher: Command, command: str) -> None:
     """The help of each command ends in a command that can be typed."""
-    said = batcher(command, "--help")
-    assert said.code == 0
-    assert f"Example: batcher {command}" in said.out
+    result = batcher(command, "--help")
+    assert result.code == 0
+    assert f"Example: batcher {command}" in result.out
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -17,9 +17,9 @@ from batcher.runner.commands.inspect import placeholder, profile_input
 
 def test_init_runs_at_once(tmp_path: Path, batcher: Command) -> None:
     """The folder's job runs as init's last line says."""
-    said = batcher("init", tmp_path / "new")
-    assert said.code == 0
-    assert f"next   batcher run {tmp_path}/new/job.toml --simulate" in said.err
+    result = batcher("init", tmp_path / "new")
+    assert result.code == 0
+    assert f"next   batcher run {tmp_path}/new/job.toml --simulate" in result.err
     done = batcher("run", tmp_path / "new/job.toml", "--simulate", "--json")
     assert (done.code, done.json["rows"]["by_status"]) == (0, {"succeeded": 12})
 
@@ -47,9 +47,9 @@ def test_init_shows_every_key_with_its_default(tmp_path: Path, batcher: Command)
 def test_init_overwrites_nothing(tmp_path: Path, batcher: Command, name: str) -> None:
     """When one of its files is there, none is written."""
     (tmp_path / name).write_text("mine")
-    said = batcher("init", tmp_path)
-    assert said.code == 2
-    assert name in said.err
+    result = batcher("init", tmp_path)
+    assert result.code == 2
+    assert name in result.err
     assert [path.name for path in tmp_path.iterdir()] == [name]
     assert (tmp_path / name).read_text() == "mine"
 
@@ -107,8 +107,8 @@ def test_init_survives_any_column_name(tmp_path: Path, batcher: Command, column:
     """Whatever columns are called, the draft is a job file that renders them."""
     path = write_rows(tmp_path / "in.jsonl", {"id": "1", column: "the text that is meant"})
     assert batcher("init", path).code == 0
-    said = batcher("check", tmp_path / "job.toml", "--simulate", "--json")
-    assert (said.code, said.json["bad_rows"]) == (0, []), said
+    result = batcher("check", tmp_path / "job.toml", "--simulate", "--json")
+    assert (result.code, result.json["bad_rows"]) == (0, []), result
 
 
 @pytest.mark.parametrize(
@@ -136,10 +136,10 @@ def test_placeholder() -> None:
 def test_an_input_that_is_not_there_makes_no_folder(
     tmp_path: Path, batcher: Command, name: str
 ) -> None:
-    """A misspelt name of a file is said, and nothing bears it afterwards."""
-    said = batcher("init", tmp_path / name)
-    assert said.code == 2
-    assert f"{name} does not exist" in said.err
+    """A misspelt name of a file is an error, and no file with that name is created."""
+    result = batcher("init", tmp_path / name)
+    assert result.code == 2
+    assert f"{name} does not exist" in result.err
     assert not list(tmp_path.iterdir())
     assert batcher("init", tmp_path / "demo.v2").code == 0
 
@@ -149,8 +149,8 @@ def test_init_drafts_a_job_for_a_folder_of_images(tmp_path: Path, batcher: Comma
     (tmp_path / "photos").mkdir()
     for number in range(3):
         Image.new("RGB", (40 + number, 40)).save(tmp_path / f"photos/{number}.png")
-    said = batcher("init", tmp_path / "photos", "--labels", "cat,dog")
-    assert (said.code, "images file" in said.err) == (0, True)
+    result = batcher("init", tmp_path / "photos", "--labels", "cat,dog")
+    assert (result.code, "images file" in result.err) == (0, True)
     job = load_job(tmp_path / "job.toml").job
     assert (job.input.path, job.request.images) == ("photos", ("file",))
     done = batcher("run", tmp_path / "job.toml", "--simulate", "--yes", "--json")
@@ -188,17 +188,17 @@ def test_an_output_that_would_be_read_as_input_is_refused(
         f'[input]\npath = "{path}"\n[output]\npath = "{output}"\n[api]\nbase_url = "simulator"\n'
         '[request]\nmodel = "claude-haiku-5-5"\nmax_tokens = 9\nprompt = "{{ text }}"\n'
     )
-    said = batcher("run", tmp_path / "job.toml")
-    assert said.code == 2
-    assert "would be read as a part of the input" in said.err
+    result = batcher("run", tmp_path / "job.toml")
+    assert result.code == 2
+    assert "would be read as a part of the input" in result.err
 
 
 def test_init_makes_gold_of_a_column_of_labels(tmp_path: Path, batcher: Command) -> None:
     """It is compared with and not asked; the job it writes passes check, and has a budget."""
     rows = [{"text": f"sentence number {n}", "label": "good" if n % 2 else "bad"} for n in range(8)]
     path = write_rows(tmp_path / "in.jsonl", *rows)
-    said = batcher("init", path, "--labels", "good,bad")
-    assert "gold label" in said.err
+    result = batcher("init", path, "--labels", "good,bad")
+    assert "gold label" in result.err
     job = load_job(tmp_path / "job.toml").job
     assert (job.labels.gold, job.input.id, job.budget.max_cost_usd) == ("label", None, 5)
     assert "{{ label }}" not in (job.request.prompt or "")
@@ -225,7 +225,7 @@ def test_init_drafts_for_a_folder_that_grows(tmp_path: Path, batcher: Command) -
 def test_labels_that_are_no_choice(
     labels: str, what: str, tmp_path: Path, batcher: Command
 ) -> None:
-    """What is wrong with them is said, and nothing is written."""
-    said = batcher("init", tmp_path / "new", "--labels", labels)
-    assert (said.code, what in said.err) == (2, True)
+    """The message says what is wrong with them, and nothing is written."""
+    result = batcher("init", tmp_path / "new", "--labels", labels)
+    assert (result.code, what in result.err) == (2, True)
     assert not (tmp_path / "new").exists()

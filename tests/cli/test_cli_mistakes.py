@@ -70,12 +70,12 @@ def test_mistakes_get_one_message_and_a_next_step(
     here: Path, batcher: Command, words: list[str]
 ) -> None:
     """Exit code 2, exactly one error, at least one hint or next, and nothing on stdout."""
-    said = batcher(*words)
-    assert said.code == 2, said
-    errors = re.findall("^error  .+", said.err, re.MULTILINE)
-    assert len(errors) == 1, said.err
-    assert re.search("^(hint|next)   .+", said.err, re.MULTILINE), said.err
-    assert "Traceback" not in said.err
+    result = batcher(*words)
+    assert result.code == 2, result
+    errors = re.findall("^error  .+", result.err, re.MULTILINE)
+    assert len(errors) == 1, result.err
+    assert re.search("^(hint|next)   .+", result.err, re.MULTILINE), result.err
+    assert "Traceback" not in result.err
 
 
 @pytest.mark.parametrize("command", JOB_COMMANDS)
@@ -93,30 +93,30 @@ def test_a_job_in_use_names_its_holder(
     """Exit code 8, with the pid, the host and the start of the run that holds the job."""
     holder = Holder.this_process(datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC))
     with Lock(done.parent / "runs/job.simulated", holder):
-        said = batcher(*words_for(command, str(done)), "--simulate")
-    assert said.code == 8
+        result = batcher(*words_for(command, str(done)), "--simulate")
+    assert result.code == 8
     for fact in (str(holder.pid), holder.host, "2026-01-02T03:04:05"):
-        assert fact in said.err
-    assert "batcher status JOB --wait" in said.err
-    assert "add --wait" not in said.err
+        assert fact in result.err
+    assert "batcher status JOB --wait" in result.err
+    assert "add --wait" not in result.err
 
 
 def test_a_run_may_wait_for_the_holder(done: Path, batcher: Command) -> None:
     """A run is told that it can, with the flag that it has."""
     holder = Holder.this_process(datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC))
     with Lock(done.parent / "runs/job.simulated", holder):
-        said = batcher("run", done, "--simulate", "--yes")
-    assert said.code == 8
-    assert "or add --wait\n" in said.err
+        result = batcher("run", done, "--simulate", "--yes")
+    assert result.code == 8
+    assert "or add --wait\n" in result.err
 
 
 def test_check_goes_on_beside_a_run(done: Path, batcher: Command) -> None:
     """While a run holds the job, check plans without its answers and says so."""
     holder = Holder.this_process(datetime.now(UTC))
     with Lock(done.parent / "runs/job.simulated", holder):
-        said = batcher("check", done, "--simulate")
-    assert said.code == 0
-    assert "its answers are not counted here" in said.out
+        result = batcher("check", done, "--simulate")
+    assert result.code == 0
+    assert "its answers are not counted here" in result.out
 
 
 def test_an_unexpected_error_is_one_line(batcher: Command, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -126,12 +126,12 @@ def test_an_unexpected_error_is_one_line(batcher: Command, monkeypatch: pytest.M
         raise KeyError("a user's secret row")
 
     monkeypatch.setattr(prices, "load_price_table", fail)
-    said = batcher("prices")
-    assert said.code == 1
-    assert "unexpected KeyError (in batcher/cli/commands/prices.py:" in said.err
-    assert "running again is safe" in said.err
-    assert "secret row" not in said.err
-    assert "Traceback" not in said.err
+    result = batcher("prices")
+    assert result.code == 1
+    assert "unexpected KeyError (in batcher/cli/commands/prices.py:" in result.err
+    assert "running again is safe" in result.err
+    assert "secret row" not in result.err
+    assert "Traceback" not in result.err
     assert "Traceback" in batcher("--debug", "prices").err
     monkeypatch.setenv("BATCHER_DEBUG", "1")
     assert "Traceback" in batcher("prices").err
@@ -144,15 +144,15 @@ def test_ctrl_c_is_no_error(batcher: Command, monkeypatch: pytest.MonkeyPatch) -
         raise KeyboardInterrupt
 
     monkeypatch.setattr(prices, "load_price_table", interrupt)
-    said = batcher("prices")
-    assert (said.code, "next   " in said.err) == (130, True)
+    result = batcher("prices")
+    assert (result.code, "next   " in result.err) == (130, True)
 
 
 def test_mistakes_are_json_for_programs(here: Path, batcher: Command) -> None:
     """Check --json reports a wrong job file as data, with lines."""
-    said = batcher("check", "bad", "--json")
-    assert said.code == 2
-    (problem, *_) = json.loads(said.out)["problems"]
+    result = batcher("check", "bad", "--json")
+    assert result.code == 2
+    (problem, *_) = json.loads(result.out)["problems"]
     assert problem["line"] == 6
     assert problem["file"].endswith("job.toml")
 
@@ -162,12 +162,12 @@ def test_mistakes_are_json_for_programs(here: Path, batcher: Command) -> None:
 def test_an_id_column_that_no_row_has(
     tmp_path: Path, batcher: Command, command: str, keep: str
 ) -> None:
-    """A misspelt id column is said once, with the name that was meant; not once a row."""
+    """A misspelt id column is one error for all rows, with the nearest existing name."""
     rows = [{"review_id": number, "text": "x"} for number in range(30)]
     job = write_job(tmp_path, JOB.replace('id = "id"', 'id = "reviewid"') + keep, rows)
-    said = batcher(command, job, "--simulate")
-    text = said.out + said.err
-    assert said.code == 2
+    result = batcher(command, job, "--simulate")
+    text = result.out + result.err
+    assert result.code == 2
     assert text.count("reviewid") == 1
     assert "did you mean `review_id`?" in text
     assert "bad" not in text

@@ -21,11 +21,11 @@ def test_failures_are_grouped_with_advice(done: Path, batcher: Command) -> None:
 
 def test_failures_say_what_to_type_next(done: Path, batcher: Command) -> None:
     """The text ends in the command that asks the largest group again, with more room."""
-    said = batcher("failures", done, "--simulate")
-    assert said.out.startswith("5 of 6 rows without a good answer")
+    result = batcher("failures", done, "--simulate")
+    assert result.out.startswith("5 of 6 rows without a good answer")
     more = "--only max_tokens --set request.max_tokens="
-    assert said.err.startswith(f"next   batcher retry {done} {more}")
-    assert said.err.endswith(" --simulate\n")
+    assert result.err.startswith(f"next   batcher retry {done} {more}")
+    assert result.err.endswith(" --simulate\n")
 
 
 def test_show_explains_the_cost(done: Path, batcher: Command) -> None:
@@ -43,9 +43,9 @@ def test_show_explains_the_cost(done: Path, batcher: Command) -> None:
 
 def test_show_has_everything_of_a_row(done: Path, batcher: Command) -> None:
     """The place, the request, the attempt, the answer and the sum are in the text."""
-    said = batcher("show", done, "a-2", "--simulate")
+    result = batcher("show", done, "a-2", "--simulate")
     for fact in ("rows.jsonl:2", "I was charged twice.", "HTTP 200", "req_", "  sum  "):
-        assert fact in said.out
+        assert fact in result.out
 
 
 def test_show_takes_a_row_number(done: Path, batcher: Command) -> None:
@@ -87,17 +87,17 @@ def test_a_retry_of_rows_that_cannot_be_asked(tmp_path: Path, batcher: Command) 
     rows = [{"id": 1, "text": "a"}, {"id": 1, "text": "b"}, {"id": None, "text": "c"}]
     job = write_job(tmp_path, JOB.replace("20", "2000"), rows)
     batcher("run", job, "--simulate", "-q")
-    said = batcher("retry", job, "--simulate")
-    assert said.code == 3
-    assert "2 bad rows cannot be sent; fix the input, then run: batcher run JOB" in said.err
-    assert "no row failed" not in said.err
+    result = batcher("retry", job, "--simulate")
+    assert result.code == 3
+    assert "2 bad rows cannot be sent; fix the input, then run: batcher run JOB" in result.err
+    assert "no row failed" not in result.err
 
 
 def test_show_suggests_ids(done: Path, batcher: Command) -> None:
     """An id that is not there gets the nearest ones."""
-    said = batcher("show", done, "a-7", "--simulate")
-    assert said.code == 2
-    assert "did you mean a-6" in said.err
+    result = batcher("show", done, "a-7", "--simulate")
+    assert result.code == 2
+    assert "did you mean a-6" in result.err
     assert batcher("show", done, "99", "--simulate").code == 2
 
 
@@ -120,17 +120,17 @@ def test_reading_changes_nothing(done: Path, batcher: Command) -> None:
 
 def test_a_simulated_run_is_pointed_at(done: Path, batcher: Command) -> None:
     """Without --simulate there is no run, and the message says where there is one."""
-    said = batcher("failures", done)
-    assert said.code == 2
-    assert "add --simulate" in said.err
+    result = batcher("failures", done)
+    assert result.code == 2
+    assert "add --simulate" in result.err
 
 
 def test_no_failures(tmp_path: Path, batcher: Command) -> None:
     """A job without failures says so and exits 0."""
     job = write_job(tmp_path, JOB.replace("20", "2000"), rows=[{"id": "1", "text": "x"}])
     assert batcher("run", job, "--simulate", "-q").code == 0
-    said = batcher("failures", job, "--simulate")
-    assert (said.code, said.out) == (0, "0 of 1 row without a good answer\n")
+    result = batcher("failures", job, "--simulate")
+    assert (result.code, result.out) == (0, "0 of 1 row without a good answer\n")
     assert "\nanswer\n" in batcher("show", job, "1", "--simulate").out
 
 
@@ -171,11 +171,11 @@ def test_prices_of_a_job(tmp_path: Path, batcher: Command) -> None:
 
 @pytest.mark.parametrize("day", ['"soon"', "1", "2026-11-20T12:00:00Z", "true"])
 def test_a_day_of_prices_is_a_day(tmp_path: Path, batcher: Command, day: str) -> None:
-    """Anything else is a mistake in the job file, said with its place."""
+    """Anything else is a mistake in the job file, reported with its line."""
     job = write_job(tmp_path, JOB + OWN.replace("2026-11-20", day))
-    said = batcher("prices", "--job", job)
-    assert said.code == 2
-    assert "job.toml:12: prices.as_of must be a day, such as 2026-11-22" in said.err
+    result = batcher("prices", "--job", job)
+    assert result.code == 2
+    assert "job.toml:12: prices.as_of must be a day, such as 2026-11-22" in result.err
 
 
 def test_retired_models_are_left_out_of_the_table(batcher: Command) -> None:

@@ -10,16 +10,16 @@ from pathlib import Path
 
 
 def test_the_last_lines_show_the_end(fresh: Path) -> None:
-    """The progress that stays above the summary says what the run came to, not what it was."""
+    """The progress that stays above the summary shows the final state."""
     ours, theirs = pty.openpty()
     termios.tcsetwinsize(theirs, (24, 100))
     command = [sys.executable, "-m", "batcher", "run", str(fresh), "--simulate", "--yes"]
     with subprocess.Popen(command, stdin=subprocess.DEVNULL, stderr=theirs) as process:
         os.close(theirs)
-        said = b"".join(iter(lambda: _read(ours), b"")).decode()
+        printed = b"".join(iter(lambda: _read(ours), b"")).decode()
     os.close(ours)
     assert process.returncode == 3
-    progress, _, summary = said.partition("finished, some rows failed")
+    progress, _, summary = printed.partition("finished, some rows failed")
     assert "output" in summary
     assert re.findall(r"(\d+)% .* ([\d/]+) rows", progress)[-1] == ("100", "3/3")
     assert "0 in flight" in progress.splitlines()[-1]
@@ -29,5 +29,5 @@ def test_the_last_lines_show_the_end(fresh: Path) -> None:
 def _read(terminal: int) -> bytes:
     try:
         return os.read(terminal, 4096)
-    except OSError:  # what Linux says when nobody has the other end any more
+    except OSError:  # Linux reports the closed other end as an error
         return b""
