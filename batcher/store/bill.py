@@ -1,7 +1,8 @@
-"""Billed attempts, their prices, and the money that brought no good answer, in SQL."""
+"""Money: billed attempts, their prices, waste, and the sums for a budget, in SQL."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
@@ -84,3 +85,34 @@ def repairs(checkpoint: Checkpoint, run_id: str | None = None) -> Repairs:
 def waste(checkpoint: Checkpoint, run_id: str | None = None) -> Waste:
     """Return the attempts of one run, or of all, that were billed without a good answer."""
     return Waste(**checkpoint.row(_BILL["waste"], run_id=run_id))
+
+
+@dataclass(frozen=True, slots=True)
+class SpentMoney:
+    """The money that a budget has to count, in exact USD.
+
+    ``spent`` was billed. ``unknown`` is the most that attempts with unknown billing status can have
+    cost, without the released ones. ``unbounded`` is the number of these attempts without a bound.
+    """
+
+    spent: Decimal
+    unknown: Decimal
+    unbounded: int
+
+
+def spent_money(checkpoint: Checkpoint, since: datetime | None = None) -> SpentMoney:
+    """Sum up all attempts, or those sent since a time."""
+    text = None if since is None else since.isoformat()
+    return SpentMoney(**checkpoint.row(_BILL["spent_money"], since=text))
+
+
+def release_unknown(checkpoint: Checkpoint, now: datetime) -> tuple[int, Decimal]:
+    """Release the money reserved for attempts whose billing status is unknown.
+
+    Returns the number of these attempts and their reserved money in USD. Call it only while holding
+    the lock, because attempts in flight have no outcome either.
+    """
+    ((number, usd),) = checkpoint.rows(_BILL["unknown_attempts"])
+    if number:
+        checkpoint.add(_BILL["release"], now=now.isoformat())
+    return number, usd

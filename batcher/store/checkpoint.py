@@ -211,7 +211,7 @@ class Checkpoint:
 
     def origins(self) -> list[str]:
         """Return the servers that sent the final responses of earlier runs."""
-        return [str(origin) for (origin,) in self.rows(queries("planning")["origins"])]
+        return [str(origin) for (origin,) in self.rows(queries("plans")["origins"])]
 
     def close(self) -> None:
         """Close the connection; committed records are safe even without this call."""

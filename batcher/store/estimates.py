@@ -11,7 +11,7 @@ from batcher.core.money.exact import product, total
 from batcher.store.checkpoint import Checkpoint
 from batcher.store.queries import queries
 
-_ESTIMATING = queries("estimating")
+_ESTIMATES = queries("estimates")
 
 MAX_ANSWERS = 20_000
 """The most answers to learn from; more do not change the estimate."""
@@ -21,7 +21,7 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class EstimateData:
-    """Requests to send and answered requests; the columns are those of estimating.sql.
+    """Requests to send and answered requests; the columns are those of estimates.sql.
 
     ``cached`` has the tokens read from and written to the prompt cache, by price group.
     ``latency_s`` is the mean latency of all answers and ``slowest_s`` their 99th percentile; both
@@ -42,11 +42,11 @@ def estimate_data(
 
     Call ``shared_prefixes`` with the same items before, because its result is used.
     """
-    ((latency_s, slowest_s),) = checkpoint.rows(_ESTIMATING["speed"])
+    ((latency_s, slowest_s),) = checkpoint.rows(_ESTIMATES["speed"])
     return EstimateData(
         buckets=_rows_of(checkpoint, "buckets", items),
-        answered=checkpoint.table(_ESTIMATING["answered_pairs"], limit=MAX_ANSWERS).to_pylist(),
-        cached=checkpoint.table(_ESTIMATING["cached_tokens"]).to_pylist() if is_shared else [],
+        answered=checkpoint.table(_ESTIMATES["answered_pairs"], limit=MAX_ANSWERS).to_pylist(),
+        cached=checkpoint.table(_ESTIMATES["cached_tokens"]).to_pylist() if is_shared else [],
         latency_s=latency_s,
         slowest_s=slowest_s,
     )
@@ -76,7 +76,7 @@ def worst_cases_of(
     ``attempts`` attempts of each item may be billed. Both are None when an item has no bound.
     """
     with checkpoint.named_table("items", pa.table({"item": items})):
-        ((worst, repairs, least, is_unbounded),) = checkpoint.rows(_ESTIMATING["worst_cases_of"])
+        ((worst, repairs, least, is_unbounded),) = checkpoint.rows(_ESTIMATES["worst_cases_of"])
     if is_unbounded or worst is None:
         return None, None
     return total([product(worst, attempts), repairs]), least
@@ -87,5 +87,5 @@ def _rows_of(
 ) -> list[Row]:
     """Run a query over some items, which it reads from the table ``items``."""
     with checkpoint.named_table("items", pa.table({"item": items})):
-        rows: list[Row] = checkpoint.table(_ESTIMATING[query], **parameters).to_pylist()
+        rows: list[Row] = checkpoint.table(_ESTIMATES[query], **parameters).to_pylist()
     return rows

@@ -14,7 +14,7 @@ from batcher.store.checkpoint import Checkpoint
 from batcher.store.queries import queries
 from batcher.store.records import PlanRecord, PrefixRecord, unpacked
 
-_PLANNING = queries("planning")
+_PLANS = queries("plans")
 _RESULTS = queries("results")
 
 
@@ -57,8 +57,8 @@ class InputComparison:
 
 def begin_plan(checkpoint: Checkpoint) -> None:
     """Create an empty plan; it exists as long as the connection."""
-    checkpoint.execute(_PLANNING["create_plan"])
-    checkpoint.execute(_PLANNING["create_prefixes"])
+    checkpoint.execute(_PLANS["create_plan"])
+    checkpoint.execute(_PLANS["create_prefixes"])
 
 
 def add_to_plan(checkpoint: Checkpoint, records: Sequence[PlanRecord]) -> None:
@@ -76,11 +76,11 @@ def mark_duplicate_ids(checkpoint: Checkpoint, files: Sequence[str]) -> None:
 
     The reason names the earlier row. Identical rows, as in overlapping files, share one answer.
     """
-    duplicates = checkpoint.rows(_PLANNING["duplicate_ids"])
+    duplicates = checkpoint.rows(_PLANS["duplicate_ids"])
     if duplicates:
         reasons = [f"the id is the same as in {files[file]}:{line}" for _, file, line in duplicates]
         marks = pa.table({"item": [item for item, _, _ in duplicates], "reason": reasons})
-        checkpoint.with_table("marks", marks, _PLANNING["mark_bad"])
+        checkpoint.with_table("marks", marks, _PLANS["mark_bad"])
 
 
 def finish_plan(checkpoint: Checkpoint, comparison: InputComparison) -> PlanCounts:
@@ -88,19 +88,19 @@ def finish_plan(checkpoint: Checkpoint, comparison: InputComparison) -> PlanCoun
     ((items,),) = checkpoint.rows("SELECT count(*) FROM plan")
     checkpoint.raise_memory_limit(items=items)
     coverage = comparison.coverage.hex()
-    checkpoint.execute(_PLANNING["create_seen"], has_ids=comparison.has_ids, coverage=coverage)
-    checkpoint.execute(_PLANNING["create_kept"])
+    checkpoint.execute(_PLANS["create_seen"], has_ids=comparison.has_ids, coverage=coverage)
+    checkpoint.execute(_PLANS["create_kept"])
     redone = 0
     if comparison.keeps_answers:
-        checkpoint.execute(_PLANNING["keep_redone"])
+        checkpoint.execute(_PLANS["keep_redone"])
     else:
-        ((redone,),) = checkpoint.rows(_PLANNING["count_redone"])
+        ((redone,),) = checkpoint.rows(_PLANS["count_redone"])
     if not comparison.has_ids:
-        ((unmatched,),) = checkpoint.rows(_PLANNING["count_unmatched"], coverage=coverage)
+        ((unmatched,),) = checkpoint.rows(_PLANS["count_unmatched"], coverage=coverage)
         redone += unmatched
-    checkpoint.execute(_PLANNING["create_answered"])
-    counts = checkpoint.row(_PLANNING["count_plan"], allowance=comparison.allowance)
-    ((removed,),) = checkpoint.rows(_PLANNING["count_removed"])
+    checkpoint.execute(_PLANS["create_answered"])
+    counts = checkpoint.row(_PLANS["count_plan"], allowance=comparison.allowance)
+    ((removed,),) = checkpoint.rows(_PLANS["count_removed"])
     removed = 0 if comparison.is_part else removed
     worst, least = _worst_cases(checkpoint, comparison.allowance)
     return PlanCounts(
@@ -114,7 +114,7 @@ def _worst_cases(checkpoint: Checkpoint, allowance: int) -> tuple[Decimal | None
     Both are in USD, and None when a request has no bound. A request is sent until it has an answer
     or ``allowance`` attempts with unknown billing status. Repairs of invalid answers are included.
     """
-    groups = checkpoint.rows(_PLANNING["worst_cases"], allowance=allowance)
+    groups = checkpoint.rows(_PLANS["worst_cases"], allowance=allowance)
     if any(is_unbounded for *_, is_unbounded in groups):
         return None, None
     worst = total(
@@ -126,7 +126,7 @@ def _worst_cases(checkpoint: Checkpoint, allowance: int) -> tuple[Decimal | None
 def record_rows_seen(checkpoint: Checkpoint, comparison: InputComparison) -> None:
     """Record the input's requests for the next comparison; plan first."""
     checkpoint.add(
-        _PLANNING["record_rows_seen"],
+        _PLANS["record_rows_seen"],
         coverage=comparison.coverage.hex(),
         is_part=comparison.is_part,
     )
@@ -137,7 +137,7 @@ def items_to_send(checkpoint: Checkpoint, allowance: int) -> pa.Table:
 
     ``unknown_attempts`` have an unknown billing status, ``repairs`` brought an invalid answer.
     """
-    return checkpoint.table(_PLANNING["to_send"], allowance=allowance)
+    return checkpoint.table(_PLANS["to_send"], allowance=allowance)
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,20 +160,20 @@ def shared_prefixes(
 
     On average these items are at most ``window`` items apart. Make the plan first.
     """
-    checkpoint.with_table("items", pa.table({"item": items}), _PLANNING["create_sends"])
-    checkpoint.execute(_PLANNING["create_shared"], min_uses=min_uses, window=window)
-    found = checkpoint.row(_PLANNING["groups"])
-    return SharedPrefixes(checkpoint.table(_PLANNING["marks"]), **found)
+    checkpoint.with_table("items", pa.table({"item": items}), _PLANS["create_sends"])
+    checkpoint.execute(_PLANS["create_shared"], min_uses=min_uses, window=window)
+    found = checkpoint.row(_PLANS["groups"])
+    return SharedPrefixes(checkpoint.table(_PLANS["marks"]), **found)
 
 
 def bad_rows(checkpoint: Checkpoint, limit: int) -> list[tuple[int, int, str, str]]:
     """Return the first bad rows: file index, line, error type and reason."""
-    return checkpoint.rows(_PLANNING["bad_rows"], n=limit)
+    return checkpoint.rows(_PLANS["bad_rows"], n=limit)
 
 
 def begin_results(checkpoint: Checkpoint) -> None:
     """Find the attempt that answers each item at this moment; plan first."""
-    checkpoint.execute(_PLANNING["create_answered"])
+    checkpoint.execute(_PLANS["create_answered"])
     checkpoint.execute(_RESULTS["create_results"])
 
 
@@ -255,5 +255,5 @@ def attempts_of(checkpoint: Checkpoint, fingerprint: bytes) -> list[dict[str, An
 
 def find_items(checkpoint: Checkpoint, row_id: str) -> list[dict[str, Any]]:
     """Return the plan's items of the row with this id."""
-    rows: list[dict[str, Any]] = checkpoint.table(_PLANNING["find_items"], id=row_id).to_pylist()
+    rows: list[dict[str, Any]] = checkpoint.table(_PLANS["find_items"], id=row_id).to_pylist()
     return rows

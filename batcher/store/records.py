@@ -92,7 +92,7 @@ class OutcomeRecord:
 
 @dataclass(frozen=True, slots=True)
 class PlanRecord:
-    """An item, one answer that the input asks for; planning.sql explains the columns."""
+    """An item, one answer that the input asks for; plans.sql explains the columns."""
 
     item: int
     ordinal: int
@@ -115,7 +115,7 @@ class PlanRecord:
 
 @dataclass(frozen=True, slots=True)
 class PrefixRecord:
-    """A prefix of an item's prompt, which other items may share; see planning.sql."""
+    """A prefix of an item's prompt, which other items may share; see plans.sql."""
 
     item: int
     level: int

@@ -9,7 +9,10 @@ from batcher.store.checkpoint import Checkpoint
 from batcher.store.plans import begin_results
 from batcher.store.queries import queries
 
-_RETRYING = queries("retrying")
+_RETRIES = queries("retries")
+
+OLD_NAMES = {"client.fate_unknown": "client.billing_unknown"}
+"""Error types that older versions showed, and their names now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,20 +35,24 @@ class Retries:
 
 def keep_variant(checkpoint: Checkpoint) -> None:
     """Keep the plan just made as the variant that failed rows send; then plan the job itself."""
-    checkpoint.execute(_RETRYING["keep_variant"])
+    checkpoint.execute(_RETRIES["keep_variant"])
 
 
 def find_retries(checkpoint: Checkpoint, only: Sequence[str]) -> Retries:
-    """Find the failed rows, all or those with some error types or statuses; plan first."""
+    """Find the failed rows, all or those with some error types or statuses; plan first.
+
+    Names of error types from older versions are accepted.
+    """
     begin_results(checkpoint)
-    checkpoint.execute(_RETRYING["create_retries"], only=list(only))
-    counts = checkpoint.rows(_RETRYING["count_retries"])
-    sums: dict[str, Any] = checkpoint.row(_RETRYING["sum_retries"])
-    items = checkpoint.table(_RETRYING["retried_items"]).column("item").to_pylist()
+    wanted = [OLD_NAMES.get(name, name) for name in only]
+    checkpoint.execute(_RETRIES["create_retries"], only=wanted)
+    counts = checkpoint.rows(_RETRIES["count_retries"])
+    sums: dict[str, Any] = checkpoint.row(_RETRIES["sum_retries"])
+    items = checkpoint.table(_RETRIES["retried_items"]).column("item").to_pylist()
     by_type = {kind: (rows, sent) for kind, rows, sent in counts}
     return Retries(by_type, items=items, **sums)
 
 
 def record_replacements(checkpoint: Checkpoint, run_id: str) -> None:
     """Record which request replaces which, before it is sent."""
-    checkpoint.add(_RETRYING["record_replacements"], run_id=run_id)
+    checkpoint.add(_RETRIES["record_replacements"], run_id=run_id)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from sample_records import NOW, intent, opened, outcome
 
-from batcher.store.budget import release_unknown
+from batcher.store.bill import release_unknown
 from batcher.store.checkpoint import Checkpoint
 
 BILLINGS = {1: "billed", 2: "free", 3: "unknown", 4: None, 5: "unknown", 6: None}

@@ -19,10 +19,10 @@ from batcher.store.bill import (
     begin_run,
     charges,
     price_tables,
+    release_unknown,
     tables_of_runs,
     waste,
 )
-from batcher.store.budget import release_unknown
 from batcher.store.checkpoint import Checkpoint
 from batcher.store.plans import totals
 from batcher.store.records import Intent, OutcomeRecord, RunStart

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from sample_records import NOW, intent, opened, outcome
 
-from batcher.store.budget import SpentMoney, release_unknown, spent_money
+from batcher.store.bill import SpentMoney, release_unknown, spent_money
 from batcher.store.checkpoint import Checkpoint
 
 WORST = Decimal("0.300000000000000001")

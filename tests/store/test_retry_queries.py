@@ -294,3 +294,13 @@ def test_a_replacement_is_an_answer_to_keep(checkpoint: Checkpoint) -> None:
     redone = finish_plan(checkpoint, COMPARISON).redone
     counts = finish_plan(checkpoint, replace(COMPARISON, keeps_answers=True))
     assert (redone, counts.already_answered, counts.to_send) == (1, 1, 0)
+
+
+def test_an_old_name_of_an_error_type_still_selects_rows(checkpoint: Checkpoint) -> None:
+    """Commands written for version 0.6 retry the rows with unknown billing status."""
+    model = started(checkpoint, [plan_row(0, 1)], [(1, "open")])
+    keep_variant(checkpoint)
+    for name in ("client.fate_unknown", "client.billing_unknown"):
+        retries = find_retries(checkpoint, [name])
+        assert retries.by_type == {"client.billing_unknown": (1, 1)}
+    assert model.failed()[0][1] == "client.billing_unknown"

@@ -25,7 +25,7 @@ from batcher.runner.planning.planner import Plan, make_plan
 from batcher.runner.planning.preflight import changed, check_plan
 from batcher.runner.sending.feed import pending_requests
 from batcher.runner.simulator_process import server_of
-from batcher.store.budget import spent_money
+from batcher.store.bill import spent_money
 from batcher.store.estimates import predicted_of
 from batcher.store.writer import CheckpointCall
 

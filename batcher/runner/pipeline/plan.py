@@ -13,7 +13,7 @@ from batcher.runner.planning.pilot import draw, only
 from batcher.runner.planning.planner import Plan, make_plan
 from batcher.runner.planning.preflight import check_plan, planning_line
 from batcher.runner.planning.retry import plan_retry, retry_line
-from batcher.store.budget import release_unknown
+from batcher.store.bill import release_unknown
 
 
 def plan_run(session: RunSession) -> PlannedRun:

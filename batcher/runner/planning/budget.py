@@ -9,7 +9,7 @@ from batcher.core.money.display import rounded_text
 from batcher.errors import ConfigurationError, Problem
 from batcher.runner.job_context import JobContext
 from batcher.runner.planning.planner import Plan
-from batcher.store.budget import spent_money
+from batcher.store.bill import spent_money
 from batcher.store.writer import CheckpointCall
 
 DAY = timedelta(hours=24)
