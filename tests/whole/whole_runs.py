@@ -1,15 +1,18 @@
 """Whole runs: the real command as a child process, against the simulator over real HTTP."""
 
+import atexit
 import contextlib
 import io
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
 import urllib.request
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -61,18 +64,34 @@ def batcher(
     return CommandResult(code, out.getvalue(), err.getvalue())
 
 
+@cache
+def simulator_forks() -> socket.socket:
+    """Start the process that forks simulators; it ends with this one."""
+    ours, theirs = socket.socketpair()
+    program = Path(__file__).with_name("simulator_forks.py")
+    command = [sys.executable, str(program), str(theirs.fileno())]
+    process = subprocess.Popen(command, pass_fds=[theirs.fileno()])
+    theirs.close()
+    atexit.register(process.wait)
+    atexit.register(ours.close)  # first: the last registered is the first called
+    return ours
+
+
 class Server:
-    """The simulator as a process; it serves several runs."""
+    """The simulator as a process of its own; it serves several runs."""
 
     running: ClassVar[list["Server"]] = []
 
     def __init__(self, *arguments: str) -> None:
-        command = [sys.executable, "-m", "batcher.simulator", "--exit-with-parent"]
-        self._process = subprocess.Popen(
-            [*command, *arguments], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-        )
+        stdin, self._stdin = os.pipe()
+        stdout, writable = os.pipe()
+        order = json.dumps(["--exit-with-parent", *arguments]).encode()
+        socket.send_fds(simulator_forks(), [order], [stdin, writable])
+        os.close(stdin)
+        os.close(writable)
+        self._stdout = os.fdopen(stdout)
         self.running.append(self)
-        self.url = self._process.stdout.readline().removeprefix("listening on ").strip()
+        self.url = self._stdout.readline().removeprefix("listening on ").strip()
 
     def ledger(self, query: str = "") -> dict[str, Any]:
         """Return what the simulator has received and billed so far."""
@@ -87,9 +106,9 @@ class Server:
     def close(self) -> None:
         """Stop the simulator."""
         self.running.remove(self)
-        self._process.stdout.close()
-        self._process.stdin.close()
-        self._process.wait(20)
+        os.close(self._stdin)
+        with self._stdout:
+            self._stdout.read()  # it ends with the process
 
 
 class Job:
