@@ -1,4 +1,4 @@
-"""Writes events while a run sends, by comparing its progress with that of a second before."""
+"""Writes an event when the progress of a run has changed in a way that matters."""
 
 from batcher.core.money.display import exact_text, rounded_text
 from batcher.runner.record.events import Events

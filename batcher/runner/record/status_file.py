@@ -52,7 +52,7 @@ class RunIdentity:
 class RunRecord:
     """Writes status.json about once a second, run.json at the end of a run, and its events.
 
-    It is a context that is entered when the job's lock is held. A thread of its own keeps the
+    It is a context, entered after the job's lock was taken. A thread of its own keeps the
     status up to date, so that a busy run still shows that it is alive. A run that leaves the
     context with an error leaves a status with the reason. A file that cannot be written neither
     stops a run nor changes its exit code. Methods publish a change by replacing a whole value, so
@@ -110,7 +110,7 @@ class RunRecord:
         """Record that the process ends now, in the middle of its work.
 
         ``unknown_usd`` is what may be billed in addition to what the last status counted. Call it
-        in a thread that nobody waits for without a time limit.
+        in a thread that is waited for only for a limited time.
         """
         self._heartbeat.stop()
         if self._run.state == "ended":
@@ -210,7 +210,7 @@ class RunRecord:
     def _output(self, exported: Exported) -> list[OutputFile]:
         """Return the files of the output with absolute paths.
 
-        The paths in a seal are those of the time when it was made; the folder may have been moved.
+        The paths in a seal are of the time when it was written; the folder may have been moved.
         """
         path = exported.path.absolute()
         folder = path if self._workspace.is_folder else path.parent
