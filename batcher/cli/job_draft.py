@@ -1,4 +1,4 @@
-"""A job file to start from: what it needs, and every other key as a comment with its default."""
+"""Writes a new job file: the given keys, and every other key as a comment with its default."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -17,10 +17,10 @@ _WIDTH = 96
 
 
 def draft(title: str, given: Mapping[str, Mapping[str, Any]], notes: Mapping[str, str]) -> str:
-    """Write a job file with the given values, section by section.
+    """Return the text of a job file with the given values, section by section.
 
-    ``notes`` are remarks on some of the given keys, by ``section.key``. All other keys follow as
-    comments with their descriptions and defaults, which come from the code that reads them.
+    ``notes`` are comments on given keys, by ``section.key``. All other keys follow as comments with
+    their descriptions and defaults, which come from the code that reads job files.
     """
     lines = [f"# {line}" if line else "#" for line in title.split("\n")]
     for name, section in Job.model_fields.items():
@@ -60,7 +60,7 @@ def _default(field: FieldInfo) -> str:
 
 
 def _toml(value: Any) -> str:
-    """Write a value; long texts over several lines."""
+    """Return a value as TOML; a text with line breaks takes several lines."""
     if isinstance(value, str) and "\n" in value:
         return f'"""\n{_escaped(value)}"""'
     if isinstance(value, bool):
@@ -75,6 +75,6 @@ def _toml(value: Any) -> str:
 
 
 def _escaped(text: str) -> str:
-    """Escape a text for TOML; line breaks stay."""
+    """Escape a text for TOML; keep line breaks."""
     lines = (json.dumps(line, ensure_ascii=False)[1:-1] for line in text.split("\n"))
     return "\n".join(line.replace("\x7f", "\\u007f") for line in lines)

@@ -1,4 +1,4 @@
-"""batcher estimate: what a run will cost, use and take, before it is started."""
+"""batcher estimate: predicts the cost, tokens and time of a run."""
 
 import os
 from collections.abc import Iterator
@@ -22,6 +22,7 @@ from batcher.core.estimate.spread import Spread
 from batcher.core.json_form import to_json
 from batcher.core.money.display import exact_text, rounded_text
 from batcher.core.pace.kinds import limiter_text
+from batcher.core.plural import counted
 from batcher.errors import ConfigurationError
 from batcher.inputs.job_file.load import LoadedJob
 from batcher.outputs.atomic import write_text
@@ -31,30 +32,29 @@ from batcher.runner.pipeline.run import run_job
 from batcher.runner.planning.saved_plan import plan_to_save
 from batcher.runner.signals import ProcessSignals
 
-_LEAST_PILOT = 10
+_MIN_PILOT = 10
 _BAD_SHOWN = 3
 _CENT = Decimal("0.01")
+_TRY_PILOT = "--pilot 100 sends some rows and gives a better estimate"
 
 
-@click.command(
-    "estimate",
-    epilog="Example: batcher estimate job.toml --pilot 100 --out plan.json",
-)
+@click.command("estimate", epilog="Example: batcher estimate job.toml --pilot 100 --out plan.json")
 @job_argument
 @click.option(
     "--pilot",
-    type=click.IntRange(min=_LEAST_PILOT),
+    type=click.IntRange(min=_MIN_PILOT),
     metavar="N",
-    help="First send N rows of all lengths for real; their answers count when the job runs.",
+    help="First send N rows of all lengths and pay for them; the job keeps their answers.",
 )
 @click.option(
     "--out",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="Write a plan that batcher run --plan holds to, with the budget or the high end as cap.",
+    help="Write a plan for batcher run --plan; its cap is the budget, else the high end of the "
+    "estimate.",
 )
 @max_cost_option
-@click.option("--offline", "is_offline", is_flag=True, help="Do not have the API count prompts.")
+@click.option("--offline", "is_offline", is_flag=True, help="Do not let the API count prompts.")
 @yes_option
 @simulate_option
 @set_option
@@ -71,10 +71,10 @@ def command(
     is_simulated: bool,
     as_json: bool,
 ) -> int:
-    """Estimate tokens, cost and time of a run: expected, a 90 % interval, and the worst case.
+    """Estimate the cost, tokens and time of a run: expected, 90 % interval and worst case.
 
-    It learns from the answers that the job has, most of all from those of a pilot. Without any, the
-    API counts the prompts of 100 rows, at no cost, when there is a key.
+    The estimate uses the answers that the job already has; a pilot gives the best ones. Without
+    answers, the API counts the prompts of 100 rows, free of charge, when there is a key.
     """
     loaded = load(job, with_budget(overrides, max_cost))
     if pilot is not None:
@@ -82,29 +82,30 @@ def command(
         code = _send_pilot(loaded, options)
         if code:
             return code
-    found = estimate_job(
+    estimated = estimate_job(
         loaded, os.environ, is_simulated=is_simulated, is_offline=is_offline or pilot is not None
     )
-    cap = _cap(found)
+    cap = _cap(estimated)
     if out is not None:
-        plan = plan_to_save(found.context, found.plan, datetime.now(UTC), cap, found.estimate.usd)
+        plan = plan_to_save(
+            estimated.context, estimated.plan, datetime.now(UTC), cap, estimated.estimate.usd
+        )
         _write(out, plan.to_json())
     if as_json:
-        print_json(_for_programs(found))
+        print_json(_to_json(estimated))
         return 0
-    for line in _lines(found):
+    for line in _lines(estimated):
         print_line(line)
-    for warning in _warnings(found):
+    for warning in _warnings(estimated):
         say(f"warning  {warning}")
     if out is not None:
-        limit = "without a cap" if cap is None else f"with a cap of {rounded_text(cap)} in all"
-        say(f"wrote    {os.path.relpath(out)}, {limit}")
+        say(f"wrote    {os.path.relpath(out)}, a plan with a cap of {rounded_text(cap)} in all")
     say(f"next     {_run_command(out, max_cost)}")
     return 0
 
 
 def _run_command(plan_file: Path | None, max_cost: str | None) -> str:
-    """Return the command that runs what was estimated; the cap of a plan is --max-cost already."""
+    """Return the command that runs the job; a plan has --max-cost as its cap already."""
     if plan_file is not None:
         return job_command("run", options=["--plan", plan_file])
     return job_command("run", options=[] if max_cost is None else ["--max-cost", max_cost])
@@ -123,11 +124,11 @@ def _send_pilot(loaded: LoadedJob, options: RunOptions) -> int:
     return result.exit_code
 
 
-def _cap(found: Estimated) -> Decimal | None:
-    """What a saved plan caps the job at: its budget, else what it spent and the interval's end."""
-    if found.budget is not None:
-        return found.budget.cap
-    high = (found.spent_usd + found.estimate.usd.high).quantize(_CENT, ROUND_UP)
+def _cap(estimated: Estimated) -> Decimal:
+    """Return the cap of a saved plan: the budget, else the money spent and the high estimate."""
+    if estimated.budget is not None:
+        return estimated.budget.cap
+    high = (estimated.spent_usd + estimated.estimate.usd.high).quantize(_CENT, ROUND_UP)
     return max(high, _CENT)
 
 
@@ -135,30 +136,31 @@ def _write(path: Path, text: str) -> None:
     try:
         write_text(path, text)
     except OSError as error:
-        why = (error.strerror or type(error).__name__).lower()
+        reason = (error.strerror or type(error).__name__).lower()
         raise ConfigurationError(
-            f"{path} cannot be written: {why}", hint="name another file in --out"
+            f"{path} cannot be written: {reason}", hint="give another file to --out"
         ) from None
 
 
-def _lines(found: Estimated) -> Iterator[str]:
-    """Yield what is estimated, a fact a line."""
-    counts, estimate = found.plan.counts, found.estimate
-    counted = f"{counts.already_answered:,} already answered, {counts.to_send:,} to send"
-    yield f"rows     {counts.rows:,}: {counted}{_bad(found)}"
-    if found.held_by is not None:
-        yield f"state    {found.held_by}; its answers are not counted here"
-    if found.spent_usd:
-        yield f"spent    {rounded_text(found.spent_usd)} so far"
+def _lines(estimated: Estimated) -> Iterator[str]:
+    """Yield the estimate as lines, one fact a line."""
+    counts, estimate = estimated.plan.counts, estimated.estimate
+    bad = f", {counts.bad:,} bad (not sent)" if counts.bad else ""
+    parts = f"{counts.already_answered:,} already answered, {counts.to_send:,} to send{bad}"
+    yield f"rows     {counts.rows:,}: {parts}"
+    if estimated.held_by is not None:
+        yield f"state    {estimated.held_by}; its answers are not counted here"
+    if estimated.spent_usd:
+        yield f"spent    {rounded_text(estimated.spent_usd)} so far"
     if not estimate.requests:
-        yield "cost     nothing: every request has its answer"
+        yield "cost     $0.00: every request has its answer"
         return
     yield f"basis    {_basis(estimate)}"
     prompt = estimate.max_prompt_tokens
-    most = "" if prompt is None else f", at most {_short(prompt)}"
-    yield f"prompt   {_tokens(estimate.prompt_tokens)} tokens{most}{_read(estimate)}"
-    most = f", at most {_short(estimate.max_output_tokens)}"
-    yield f"output   {_tokens(estimate.output_tokens)} tokens{most}"
+    at_most = "" if prompt is None else f", at most {_short(prompt)}"
+    yield f"prompt   {_tokens(estimate.prompt_tokens)} tokens{at_most}{_cache_reads(estimate)}"
+    at_most = f", at most {_short(estimate.max_output_tokens)}"
+    yield f"output   {_tokens(estimate.output_tokens)} tokens{at_most}"
     if estimate.duration is not None:
         yield f"time     {_time(estimate.duration)}"
     yield ""
@@ -166,30 +168,26 @@ def _lines(found: Estimated) -> Iterator[str]:
     for choice in estimate.choices:
         yield _row(choice, len(estimate.choices) > 2)
     yield ""
-    yield f"choice   {found.advice.choice}"
+    yield f"choice   {estimated.advice.choice}"
 
 
-def _warnings(found: Estimated) -> Iterator[str]:
-    """Yield warnings: rows that are not sent or will be refused, money, the model."""
-    bad, shown = found.plan.counts.bad, found.plan.bad[:_BAD_SHOWN]
+def _warnings(estimated: Estimated) -> Iterator[str]:
+    """Yield warnings about rows that are not sent or will be refused, the money and the model."""
+    bad, shown = estimated.plan.counts.bad, estimated.plan.bad[:_BAD_SHOWN]
     if bad:
         more = "" if bad == len(shown) else f"; and {bad - len(shown):,} more"
         listed = "; ".join(map(str, shown))
-        yield f"{bad:,} rows are bad and will not be asked: {listed}{more}"
-    yield from found.advice.warnings
-    yield from found.notes
-    yield from map(str, found.plan.warnings)
+        rows = counted(bad, "row is bad and is", "rows are bad and are")
+        yield f"{rows} not sent: {listed}{more}"
+    yield from estimated.advice.warnings
+    yield from estimated.notes
+    yield from map(str, estimated.plan.warnings)
 
 
-def _bad(found: Estimated) -> str:
-    bad = found.plan.counts.bad
-    return f", {bad:,} bad and not asked" if bad else ""
-
-
-def _row(choice: Choice, tells_cache: bool) -> str:
+def _row(choice: Choice, shows_cache: bool) -> str:
     usd = choice.usd
     name = str(choice.delivery)
-    if tells_cache:
+    if shows_cache:
         name += ", prompt cache" if choice.is_cached else ", no cache"
     worst = "no bound" if usd.worst is None else rounded_text(usd.worst)
     ends = f"{rounded_text(usd.low):>10} to {rounded_text(usd.high):<9}"
@@ -199,30 +197,26 @@ def _row(choice: Choice, tells_cache: bool) -> str:
 def _basis(estimate: Estimate) -> str:
     match estimate.basis:
         case "answers":
-            return f"{estimate.answers:,} answers to requests of this job"
+            return f"{counted(estimate.answers, 'answer')} of this job"
         case "counts":
-            return (
-                f"{estimate.counted:,} prompts counted by the API; no answers yet (--pilot 100 "
-                "sends a few and narrows this)"
-            )
+            prompts = counted(estimate.counted, "prompt")
+            return f"{prompts} counted by the API; no answers yet: {_TRY_PILOT}"
         case _:
-            return (
-                "the prompts' text alone; no answers yet (--pilot 100 sends a few and narrows this)"
-            )
+            return f"token counts estimated from the text; no answers yet: {_TRY_PILOT}"
 
 
-def _read(estimate: Estimate) -> str:
+def _cache_reads(estimate: Estimate) -> str:
     if not estimate.read_tokens:
         return ""
-    return f"; {_short(estimate.read_tokens)} of them from the prompt cache"
+    return f"; {_short(estimate.read_tokens)} of them read from the prompt cache"
 
 
 def _time(timing: Timing) -> str:
     text = duration(timing.seconds.expected)
     if not timing.knows_limits:
         return (
-            f"at least {text}, {limiter_text(timing.limiter)}; the API's own limits are not known "
-            "before a run or a pilot has met them"
+            f"at least {text}, {limiter_text(timing.limiter)}; the API's rate limits are unknown "
+            "before the first run or pilot"
         )
     ends = f"{duration(timing.seconds.low)} to {duration(timing.seconds.high)}"
     return f"{text} ({ends}), {limiter_text(timing.limiter)}; at most {duration(timing.worst_s)}"
@@ -233,22 +227,22 @@ def _tokens(spread: Spread) -> str:
 
 
 def _short(tokens: float) -> str:
-    """Write a number of tokens in three digits."""
+    """Write a number of tokens; millions and billions with three digits."""
     for size, name in ((1e9, " billion"), (1e6, " million")):
         if tokens >= size:
             return f"{tokens / size:.3g}{name}"
     return f"{tokens:,.0f}"
 
 
-def _for_programs(found: Estimated) -> dict[str, Any]:
-    estimate = found.estimate
+def _to_json(estimated: Estimated) -> dict[str, Any]:
+    estimate = estimated.estimate
     timing = estimate.duration
     return {
-        "plan": found.plan.counts.to_json(),
+        "plan": estimated.plan.counts.to_json(),
         "basis": estimate.basis,
         "answers": estimate.answers,
         "counted": estimate.counted,
-        "spent_usd": exact_text(found.spent_usd),
+        "spent_usd": exact_text(estimated.spent_usd),
         "tokens": {
             "prompt": {
                 **_spread_json(estimate.prompt_tokens),
@@ -269,10 +263,10 @@ def _for_programs(found: Estimated) -> dict[str, Any]:
             for choice in estimate.choices
         ],
         "seconds": None if timing is None else {**asdict(timing), **_seconds_json(timing)},
-        "choice": found.advice.choice,
-        "affordable_rows": found.advice.affordable,
-        "warnings": list(_warnings(found)),
-        "held_by": found.held_by,
+        "choice": estimated.advice.choice,
+        "affordable_rows": estimated.advice.affordable,
+        "warnings": list(_warnings(estimated)),
+        "held_by": estimated.held_by,
     }
 
 

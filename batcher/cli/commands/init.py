@@ -1,4 +1,4 @@
-"""batcher init: a commented job file, and a tiny input when there is none yet."""
+"""batcher init: writes a commented job file, and a small input when there is none."""
 
 import json
 import os
@@ -13,6 +13,7 @@ from batcher.cli.command_line import command_line
 from batcher.cli.job_draft import MAX_TOKENS, MODEL, draft
 from batcher.cli.messages import printable, say
 from batcher.core.input_profile import InputProfile, free_name
+from batcher.core.plural import counted
 from batcher.errors import BatcherError, ConfigurationError
 from batcher.inputs.files import family
 from batcher.runner.commands.inspect import placeholder, profile_input
@@ -38,16 +39,16 @@ _OTHER_DATA = frozenset(
         ".orc", ".gz", ".zst", ".zip", ".toml",
     }
 )  # fmt: skip
-"""Endings of files that are no input either, and of no folder that anybody means to make."""
+"""Endings of data files that are no input; a new folder hardly ever has such a name."""
 _COLUMNS_SHOWN = 20
 _BUDGET_USD = 5
 _FROM_CSV = (
-    'make JSONL of it first: python -c "import pandas as p; '
+    'convert it to JSONL first: python -c "import pandas as p; '
     "p.read_csv('{}').to_json('rows.jsonl', orient='records', lines=True)\""
 )
 _SCHEMA = "labels.json"
 _ROWS = "rows.jsonl"
-_LATER = "The keys in comments show their defaults. Next: batcher check, then batcher run."
+_ABOUT_KEYS = "Keys in comments have their defaults. Next: batcher check, then batcher run."
 
 
 @click.command(
@@ -60,14 +61,14 @@ _LATER = "The keys in comments show their defaults. Next: batcher check, then ba
 @click.option(
     "--labels",
     metavar="A,B,C",
-    help="The labels to choose from: the job classifies, and a schema is written beside it.",
+    help="Classify rows with these labels; also writes a label schema beside the job file.",
 )
 def command(target: Path, labels: str | None) -> int:
     """Write a commented job file.
 
-    In DIR (default: here) it comes with a tiny input, and both run at once with --simulate. For an
-    INPUT (.jsonl, .parquet, images, PDFs, or a folder of one of these) it is drafted from what is
-    in it and lies beside it. Nothing is ever overwritten.
+    In DIR (default: this folder), write a small input too; the job is ready to run with --simulate.
+    For INPUT (.jsonl, .parquet, images, PDFs, or a folder of these), write a draft from its columns
+    and first rows, beside it. Existing files are never overwritten.
     """
     choices = _choices(labels)
     if target.is_file() or _holds_data(target):
@@ -75,13 +76,13 @@ def command(target: Path, labels: str | None) -> int:
     is_data = family(target) is not None or target.suffix.lower() in _OTHER_DATA
     if is_data and not target.exists():
         raise ConfigurationError(
-            f"{target} does not exist", hint=f"name an input that is there, or a folder; {_INPUTS}"
+            f"{target} does not exist", hint=f"give an existing input or a folder; {_INPUTS}"
         )
     return _in_folder(target, choices)
 
 
 def _holds_data(target: Path) -> bool:
-    """Whether a folder is an input itself: it holds files that can be read, and no job."""
+    """Whether a folder is an input: it has files that can be read, and no job."""
     if not target.is_dir() or any((target / name).exists() for name in ("job.toml", _ROWS)):
         return False
     try:
@@ -97,15 +98,17 @@ def _holds_data(target: Path) -> bool:
 
 
 def _choices(labels: str | None) -> tuple[str, ...]:
-    """Read --labels; ConfigurationError unless it names at least two, none of them twice."""
+    """Read --labels; ConfigurationError unless there are two or more different labels."""
     if labels is None:
         return ()
     choices = tuple(part.strip() for part in labels.split(",") if part.strip())
-    doubled = [one for place, one in enumerate(choices) if one in choices[:place]]
-    if doubled or len(choices) < 2:
+    repeated = [name for place, name in enumerate(choices) if name in choices[:place]]
+    if repeated or len(choices) < 2:
         raise ConfigurationError(
-            f"--labels names {doubled[0]!r} twice" if doubled else "--labels needs two or more",
-            hint='such as --labels "good,bad,mixed"',
+            f"--labels names {repeated[0]!r} twice"
+            if repeated
+            else "--labels needs two or more labels",
+            hint='for example --labels "good,bad,mixed"',
         )
     return choices
 
@@ -115,8 +118,8 @@ def _in_folder(folder: Path, choices: tuple[str, ...]) -> int:
     for path in (job, rows):
         if path.exists():
             raise ConfigurationError(
-                f"{path} is already there, and nothing is overwritten",
-                hint=f"name another folder: {command_line('init', 'NEW_FOLDER')}",
+                f"{path} exists already and is not overwritten",
+                hint=f"give another folder: {command_line('init', 'NEW_FOLDER')}",
             )
     given = {
         "input": {"path": rows.name, "id": "id"},
@@ -124,11 +127,10 @@ def _in_folder(folder: Path, choices: tuple[str, ...]) -> int:
     }
     if choices:
         given["labels"] = {"schema": _SCHEMA}
-    tried = f"    {command_line('run', job, options=['--simulate'])}"
-    what = "Labels" if choices else "Summarises"
-    title = "\n".join(
-        [f"{what} a dozen messages. Without a key and at no cost:", "", tried, "", _LATER]
-    )
+    run_line = f"    {command_line('run', job, options=['--simulate'])}"
+    verb = "Labels" if choices else "Summarises"
+    first = f"{verb} {len(_QUESTIONS)} messages. Without a key and at no cost:"
+    title = "\n".join([first, "", run_line, "", _ABOUT_KEYS])
     lines = [
         json.dumps({"id": f"m{number:02}", "message": text})
         for number, text in enumerate(_QUESTIONS, 1)
@@ -149,92 +151,92 @@ def _for_input(path: Path, choices: tuple[str, ...]) -> int:
     if family(path) is None and not path.is_dir():
         hint = _FROM_CSV.format(path.name) if path.suffix.lower() == ".csv" else _INPUTS
         raise ConfigurationError(f"{path} is neither a folder nor an input", hint=hint)
-    look = profile_input(path, choices)
+    profile = profile_input(path, choices)
     job = _free_name(path)
     schema = job.with_name(_SCHEMA if job.name == "job.toml" else f"{job.stem}.{_SCHEMA}")
-    named = wrap(f"Drafted from {path.name}, with the columns: {_listed(look.columns)}.", 96)
-    title = "\n".join([*named, "", _LATER])
-    if look.is_batch and choices:
+    columns = wrap(f"Draft for {path.name} with the columns: {_listed(profile.columns)}.", 96)
+    title = "\n".join([*columns, "", _ABOUT_KEYS])
+    if profile.is_batch and choices:
         raise ConfigurationError(
-            "--labels needs rows to make requests from, and these are whole requests",
-            hint="leave it out, or name another input",
+            f"--labels cannot be used: the rows of {path.name} are whole requests",
+            hint="leave --labels out, or give another input",
         )
     if choices:
-        _write(schema, _schema_text(choices, look.columns))
-    if look.is_batch:
+        _write(schema, _schema_text(choices, profile.columns))
+    if profile.is_batch:
         entry = {"path": path.name, "format": "messages-batch"}
         _write(job, draft(title, {"input": entry}, {}))
     else:
-        _write(job, draft(title, *_drafted(path, look, choices, schema.name)))
-        _tell(look)
+        _write(job, draft(title, *_job_keys(path, profile, choices, schema.name)))
+        _print(profile)
     say(f"next   {command_line('check', job, options=['--simulate'])}")
     return 0
 
 
-def _tell(look: InputProfile) -> None:
-    """Say what was seen, and what was made of it."""
-    number = f"{len(look.columns):,} column{'' if len(look.columns) == 1 else 's'}"
-    say(f"saw    {number}: {_listed(look.columns)}")
-    guesses = [f"id {look.id or 'none (rows are numbered)'}"]
-    guesses += [f"text {', '.join(look.texts)}"] * bool(look.texts)
-    guesses += [f"{key} {', '.join(names)}" for key, names in look.request_columns.items()]
-    guesses += [f"gold {look.gold}"] * (look.gold is not None)
+def _print(profile: InputProfile) -> None:
+    """Print the columns of the input and how the job uses them."""
+    say(f"found  {counted(len(profile.columns), 'column')}: {_listed(profile.columns)}")
+    guesses = [f"id {profile.id or 'none (rows are numbered)'}"]
+    guesses += [f"text {', '.join(profile.texts)}"] * bool(profile.texts)
+    guesses += [f"{key} {', '.join(names)}" for key, names in profile.request_columns.items()]
+    guesses += [f"gold {profile.gold}"] * (profile.gold is not None)
     say(f"guess  {printable('; '.join(guesses))}")
-    if look.unused:
-        say(f"left   {_listed(look.unused)}: not in the prompt")
-    say("do     read the prompt in it and make it yours")
+    if profile.unused:
+        say(f"unused {_listed(profile.unused)}")
+    say("edit   the prompt in the job file is a draft: say there what you want")
 
 
-def _drafted(
-    path: Path, look: InputProfile, choices: tuple[str, ...], schema: str
+def _job_keys(
+    path: Path, profile: InputProfile, choices: tuple[str, ...], schema: str
 ) -> tuple[dict[str, Any], dict[str, str]]:
-    """Say what the job would be, and why."""
-    shown = look.texts or (() if look.request_columns else look.columns[:1])
+    """Return the keys of the job file for an input, and notes on them."""
+    shown = profile.texts or (() if profile.request_columns else profile.columns[:1])
     texts = "\n".join(placeholder(column) for column in shown)
     given: dict[str, Any] = {"input": {"path": path.name}}
-    if look.id is not None:
-        given["input"]["id"] = look.id
+    if profile.id is not None:
+        given["input"]["id"] = profile.id
     given["request"] = _request(f"{_task(choices, 'this')}\n\n{texts}".rstrip() + "\n")
     given["request"] |= {
-        key: names[0] if key == "messages" else names for key, names in look.request_columns.items()
+        key: names[0] if key == "messages" else names
+        for key, names in profile.request_columns.items()
     }
     if choices:
         given["labels"] = {"schema": schema}
-        given["labels"] |= {} if look.gold is None else {"gold": look.gold}
+        given["labels"] |= {} if profile.gold is None else {"gold": profile.gold}
         given["budget"] = {"max_cost_usd": _BUDGET_USD}
     notes = {
-        "input.id": f"A guess: it differs in each of the first {look.rows:,} rows.",
-        "request.prompt": "A draft; {{ column }} stands for what a row holds there.",
-        "labels.gold": "A guess: it holds nothing but labels. Answers are compared with it.",
-        "budget.max_cost_usd": "The most to spend, in USD; batcher estimate predicts the cost.",
+        "input.id": f"A guess: it differs in each of the first {profile.rows:,} rows.",
+        "request.prompt": "A draft. {{ column }} is replaced by the row's value in that column.",
+        "labels.gold": "A guess: all its values are labels. Answers are compared with it.",
+        "budget.max_cost_usd": "The most this job may spend; batcher estimate predicts its cost.",
     }
     return given, notes
 
 
 def _listed(columns: Sequence[str]) -> str:
-    """Name the columns, as far as there is room, in one line that is fit for a comment."""
+    """List the first columns on one line that can be a comment."""
     more = ", ..." if len(columns) > _COLUMNS_SHOWN else ""
     return " ".join(printable(", ".join(columns[:_COLUMNS_SHOWN])).split()) + more
 
 
-def _task(choices: tuple[str, ...], what: str) -> str:
-    """Say what is asked of a row."""
+def _task(choices: tuple[str, ...], subject: str) -> str:
+    """Return the task of the prompt."""
     if not choices:
-        return f"Summarise {what} in one short sentence."
-    return f"Which of these is {what}: {', '.join(choices[:-1])} or {choices[-1]}?"
+        return f"Summarise {subject} in one short sentence."
+    return f"Which of these is {subject}: {', '.join(choices[:-1])} or {choices[-1]}?"
 
 
 def _schema_text(choices: tuple[str, ...], columns: Sequence[str]) -> str:
-    """The schema of a label, and of the confidence in it; named as no column of the input is."""
+    """Return the schema of a label and its confidence, with names that no input column has."""
     label, confidence = (free_name(name, columns) for name in ("label", "confidence"))
-    sure = {"type": "number", "minimum": 0, "maximum": 1}
+    share = {"type": "number", "minimum": 0, "maximum": 1}
     schema = {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "type": "object",
         "required": [label, confidence],
         "properties": {
             label: {"enum": list(choices)},
-            confidence: {"description": "How sure you are, from 0 to 1.", **sure},
+            confidence: {"description": "How sure you are, from 0 to 1.", **share},
         },
         "additionalProperties": False,
     }
@@ -246,26 +248,26 @@ def _request(prompt: str) -> dict[str, Any]:
 
 
 def _free_name(path: Path) -> Path:
-    """Find a name beside the input that is not taken."""
+    """Return a name for the job file beside the input that no file has."""
     stem = path.name.split(".")[0] or "job"
     names = [path.with_name("job.toml"), path.with_name(f"{stem}.toml")]
     for name in names:
         if not name.exists():
             return name
     raise ConfigurationError(
-        f"{names[0]} and {names[1]} are already there, and nothing is overwritten",
+        f"{names[0]} and {names[1]} exist already and are not overwritten",
         hint="move one of them away",
     )
 
 
 def _write(path: Path, text: str) -> None:
-    """Write a new file; one that is there stays."""
+    """Write a new file; ConfigurationError when it exists or cannot be written."""
     try:
         with path.open("x", encoding="utf-8") as file:
             file.write(text)
     except FileExistsError:
         raise ConfigurationError(
-            f"{path} is already there, and nothing is overwritten", hint="name another folder"
+            f"{path} exists already and is not overwritten", hint="give another folder"
         ) from None
     except OSError as error:
         raise _unwritable(path, error) from None
@@ -274,4 +276,4 @@ def _write(path: Path, text: str) -> None:
 
 def _unwritable(path: Path, error: OSError) -> BatcherError:
     reason = (error.strerror or type(error).__name__).lower()
-    return ConfigurationError(f"{path} cannot be written: {reason}", hint="name another folder")
+    return ConfigurationError(f"{path} cannot be written: {reason}", hint="give another folder")
