@@ -53,6 +53,7 @@ def test_a_second_ctrl_c_stops_at_once_and_names_the_risk(tmp_path: Path) -> Non
     server = Server("--fault", "hang:after_n=30")
     job = Job(tmp_path, server)
     process = job.write(rows(100)).start()
+    wait_for(server, 30)
     wait_for(server, 16, "in_flight")
     process.send_signal(signal.SIGINT)
     assert "in flight" in process.stderr.readline() + process.stderr.readline()
