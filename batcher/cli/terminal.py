@@ -113,10 +113,13 @@ def plain_line(snapshot: Snapshot) -> str:
 
 
 def _money(snapshot: Snapshot) -> str:
-    parts = [f"{rounded_text(snapshot.spent_usd)} spent"]
+    """Write the money; what matters most comes first, because a narrow terminal cuts the line."""
+    spent = rounded_text(snapshot.spent_usd)
+    parts = [f"{spent} spent"]
     if snapshot.budget is not None:
         used, cap = rounded_text(snapshot.budget.used), rounded_text(snapshot.budget.cap)
-        parts.append(f"{used} of the {cap} budget used")
+        is_all = used == spent
+        parts = [f"{spent} of {cap} spent"] if is_all else [*parts, f"{used} of {cap} budget used"]
     if snapshot.projected_usd is not None:
         expected, low, high = map(rounded_text, snapshot.projected_usd)
         parts.append(f"about {expected} ({low} to {high}) at the end")
@@ -124,7 +127,7 @@ def _money(snapshot: Snapshot) -> str:
         parts.append(f"billing of up to {rounded_text(snapshot.unknown_usd)} unknown")
     if snapshot.cache_read_share:
         share, saved = snapshot.cache_read_share, rounded_text(snapshot.saved_usd)
-        parts.append(f"{share:.0%} of input from cache, saved {saved}")
+        parts.append(f"{share:.0%} of input cached, saved {saved}")
     return ", ".join(parts)
 
 

@@ -180,3 +180,27 @@ def test_an_id_column_that_some_rows_have(tmp_path: Path, batcher: Command) -> N
     assert "2 bad" in batcher("run", job, "--simulate").err
     (tmp_path / "rows.jsonl").write_text("{\n{\n")
     assert "2 of 2 rows are bad" in batcher("run", job, "--simulate").err
+
+
+@pytest.mark.parametrize(
+    ("words", "hint"),
+    [
+        (["rum"], "did you mean `run`?"),
+        (["run", "job.toml", "--simulat"], "did you mean `--simulate`?"),
+        (["run", "job.toml", "--dry-run"], "batcher check JOB, or batcher run JOB --simulate"),
+        (["run", "job.toml", "--budget", "3"], "use --max-cost USD"),
+    ],
+)
+def test_a_wrong_name_gets_a_suggestion(batcher: Command, words: list[str], hint: str) -> None:
+    """The nearest command or option, or what batcher has instead of another program's option."""
+    result = batcher(*words)
+    assert result.code == 2
+    assert hint in result.err
+
+
+def test_an_error_ends_in_the_command_that_was_typed(here: Path, batcher: Command) -> None:
+    """With all its options, and quoted for a shell."""
+    result = batcher("check", "bad", "--set", "job.name=a b", "--simulate")
+    assert result.err.endswith(
+        "next   fix this, then run: batcher check bad --set 'job.name=a b' --simulate\n"
+    )
