@@ -10,7 +10,8 @@ import click
 from click.core import ParameterSource
 
 _CONSENTS = frozenset({"says_yes", "releases_unknown"})
-_PLAIN = frozenset("/._-+=,@% ")
+_PLAIN = frozenset("/._-+=,@%:;()*' ")
+_GLOB = frozenset("*?[")
 _WIDTH = 100 - len("next   ")
 
 
@@ -72,15 +73,20 @@ def _longest(option: click.Parameter) -> str:
     return max(option.opts, key=len)
 
 
+def python_command(code: str) -> str:
+    """Write a command that runs Python code, in double quotes when that is safe."""
+    is_plain = all(character.isalnum() or character in _PLAIN for character in code)
+    return f'python -c "{code}"' if is_plain else shlex.join(["python", "-c", code])
+
+
 def reading_command(output: Path) -> str:
     """Return a command that shows the rows of a Parquet output.
 
-    When its path is long or needs quotes, this is an export to JSON lines.
+    When the command is long or the path looks like a glob, this is an export to JSON lines.
     """
     path = os.path.relpath(output)
-    is_plain = all(character.isalnum() or character in _PLAIN for character in path)
     files = f"{path}/*.parquet" if output.is_dir() else path
-    command = f"python -c \"import duckdb; print(duckdb.read_parquet('{files}'))\""
-    if is_plain and len(command) <= _WIDTH:
+    command = python_command(f"import duckdb; print(duckdb.read_parquet({files!r}))")
+    if not _GLOB & set(path) and len(command) <= _WIDTH:
         return command
     return job_command("export", options=["--format", "jsonl"])

@@ -55,7 +55,7 @@ def show_problem(message: str, hint: str | None) -> None:
 
 
 def _is_command(hint: str | None) -> bool:
-    return hint is not None and hint.startswith("batcher ")
+    return hint is not None and hint.startswith(("batcher ", "python "))
 
 
 def show_unexpected(error: Exception, *, is_debugging: bool) -> None:

@@ -32,14 +32,13 @@ def load(path: Path, overrides: tuple[str, ...] = (), limit: int | None = None) 
     if path.is_dir():
         if not (path / "job.toml").exists():
             raise ConfigurationError(
-                f"{path} is a folder without a job.toml",
-                hint=f"give a job file, or write one: {command_line('init', path)}",
+                f"{path} is a folder without a job.toml", hint=command_line("init", path)
             )
         path = path / "job.toml"
     elif family(path) is not None:
         raise ConfigurationError(
-            f"{path} is an input file, not a job file",
-            hint=f"write a job file for it: {command_line('init', path)}",
+            f"{path} is an input, not a job file; write a job file for it",
+            hint=command_line("init", path),
         )
     limits = [] if limit is None else [f"input.limit={limit}"]
     return load_job(path, [*overrides, *limits])

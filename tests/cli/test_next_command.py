@@ -1,13 +1,18 @@
 """The ``next`` command of a run continues it, and does not stop for the same reason again."""
 
+import os
 import shlex
+import subprocess
+import sys
 from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import click
+import pyarrow.parquet as pq
 import pytest
+from commanding import Command
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -126,11 +131,11 @@ def test_another_command_is_for_the_same_job() -> None:
 
 
 def test_a_short_path_is_read_and_a_long_one_exported() -> None:
-    """The command that shows the rows needs no quotes and fits on a line."""
+    """The command that shows the rows fits on a line and reads that file only."""
     with parsed("batcher run job.toml --simulate").scope():
         command = reading_command(Path("a/out.parquet"))
         assert command == "python -c \"import duckdb; print(duckdb.read_parquet('a/out.parquet'))\""
-        for path in ("x" * 60, "it's", "$HOME", "a*"):
+        for path in ("x" * 60, "$HOME" * 12, "a*", "a[1]"):
             command = reading_command(Path(path))
             assert command == "batcher export job.toml --format jsonl --simulate"
 
@@ -151,3 +156,18 @@ def test_an_ambiguous_amount_is_refused(amount: str) -> None:
     """A comma is a decimal point to many: a cap a hundred times as high helps nobody."""
     with pytest.raises(ConfigurationError, match="is not an amount"):
         with_budget((), amount)
+
+
+@pytest.mark.parametrize("name", ["a.csv", "it's $HOME.csv", '"x".csv', "`y`.csv"])
+def test_a_csv_file_is_converted_by_the_next_command(
+    tmp_path: Path, batcher: Command, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """A shell runs the command; all values stay text, such as an id that begins with zeros."""
+    monkeypatch.chdir(tmp_path)
+    Path(name).write_text("id,text\n007,a\n008,b\n")
+    command = batcher("init", name).err.rsplit("next   ", 1)[1]
+    monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}:{os.environ['PATH']}")
+    subprocess.run(command, shell=True, check=True)
+    assert batcher("init", Path(name).with_suffix(".parquet")).code == 0
+    rows = pq.read_table(Path(name).with_suffix(".parquet")).to_pylist()
+    assert rows[0] == {"id": "007", "text": "a"}

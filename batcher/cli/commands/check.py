@@ -96,7 +96,8 @@ def _lines(checked: CheckResult) -> Iterator[str]:
         yield f"state    {checked.held_by}; its answers are not counted here"
     requests = sum(plan.models.values())
     sizes = f"the largest has {plan.largest_body:,} bytes, the mean is {plan.mean_body:,}"
-    yield f"requests {requests:,} rendered; {sizes}"
+    if requests:
+        yield f"requests {requests:,} rendered; {sizes}"
     for model, number in plan.models.most_common():
         prices = context.prices.model(model)
         rates = (

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from batcher.cli.command_line import command_line
+from batcher.cli.command_line import command_line, python_command
 from batcher.cli.job_draft import MAX_TOKENS, MODEL, draft
 from batcher.cli.messages import printable, say
 from batcher.core.input_profile import InputProfile, free_name
@@ -42,10 +42,6 @@ _OTHER_DATA = frozenset(
 """Endings of data files that are no input; a new folder hardly ever has such a name."""
 _COLUMNS_SHOWN = 20
 _BUDGET_USD = 5
-_FROM_CSV = (
-    'convert it to JSONL first: python -c "import pandas as p; '
-    "p.read_csv('{}').to_json('rows.jsonl', orient='records', lines=True)\""
-)
 _SCHEMA = "labels.json"
 _ROWS = "rows.jsonl"
 _ABOUT_KEYS = "Keys in comments have their defaults. Next: batcher check, then batcher run."
@@ -91,8 +87,8 @@ def _holds_data(target: Path) -> bool:
         return False
     if has_data and target.name in ("", ".."):
         raise ConfigurationError(
-            "this folder holds data, and a job file is written beside its data",
-            hint=f"give a file in it, or its name from outside: {command_line('init', 'FOLDER')}",
+            "this folder is an input; its job file is written beside it, in the folder above",
+            hint=command_line("init", target.resolve()),
         )
     return has_data
 
@@ -118,8 +114,8 @@ def _in_folder(folder: Path, choices: tuple[str, ...]) -> int:
     for path in (job, rows):
         if path.exists():
             raise ConfigurationError(
-                f"{path} exists already and is not overwritten",
-                hint=f"give another folder: {command_line('init', 'NEW_FOLDER')}",
+                f"{path} exists already and is not overwritten; give another folder",
+                hint=command_line("init", "NEW_FOLDER"),
             )
     given = {
         "input": {"path": rows.name, "id": "id"},
@@ -149,8 +145,7 @@ def _in_folder(folder: Path, choices: tuple[str, ...]) -> int:
 
 def _for_input(path: Path, choices: tuple[str, ...]) -> int:
     if family(path) is None and not path.is_dir():
-        hint = _FROM_CSV.format(path.name) if path.suffix.lower() == ".csv" else _INPUTS
-        raise ConfigurationError(f"{path} is neither a folder nor an input", hint=hint)
+        raise _unreadable(path)
     profile = profile_input(path, choices)
     job = _free_name(path)
     schema = job.with_name(_SCHEMA if job.name == "job.toml" else f"{job.stem}.{_SCHEMA}")
@@ -171,6 +166,17 @@ def _for_input(path: Path, choices: tuple[str, ...]) -> int:
         _print(profile)
     say(f"next   {command_line('check', job, options=['--simulate'])}")
     return 0
+
+
+def _unreadable(path: Path) -> ConfigurationError:
+    if path.suffix.lower() not in (".csv", ".tsv"):
+        return ConfigurationError(f"{path} is neither a folder nor an input", hint=_INPUTS)
+    read = f"duckdb.read_csv({str(path)!r}, all_varchar=True)"
+    convert = f"import duckdb; {read}.write_parquet({str(path.with_suffix('.parquet'))!r})"
+    return ConfigurationError(
+        f"{path} cannot be an input; convert it to Parquet first",
+        hint=python_command(convert),
+    )
 
 
 def _print(profile: InputProfile) -> None:

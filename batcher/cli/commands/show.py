@@ -67,14 +67,16 @@ def command(
 
 
 def _unknown_row(results: Results, row_id: str) -> ConfigurationError:
+    message = f"no row has the id or number {row_id!r}"
     near = [] if row_id.isdigit() else nearest_ids(results.context, row_id)
-    hint = f"did you mean {', '.join(near)}?"
-    if not near:
-        hint = (
-            "give a value of the id column or a row number from 1; rows that input.where or "
-            "input.limit leaves out are not found"
-        )
-    return ConfigurationError(f"no row has the id or number {row_id!r}", hint=hint)
+    if near:
+        guess = f"{message}; did you mean {', '.join(near)}?"
+        return ConfigurationError(guess, hint=job_command("show", near[0]))
+    hint = (
+        "give a value of the id column or a row number from 1; rows that input.where or "
+        "input.limit leaves out are not found"
+    )
+    return ConfigurationError(message, hint=hint)
 
 
 def _facts(results: Results, found: RowResults) -> dict[str, Any]:
