@@ -33,7 +33,7 @@ def draft(title: str, given: Mapping[str, Mapping[str, Any]], notes: Mapping[str
 def _section(field: FieldInfo) -> type[BaseModel]:
     kind = field.annotation
     if not (isinstance(kind, type) and issubclass(kind, BaseModel)):
-        raise TypeError("a job is made of sections")
+        raise TypeError("every field of a job is a section")
     return kind
 
 

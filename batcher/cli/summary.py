@@ -85,7 +85,7 @@ def _money(run: RunSummary) -> Iterator[str]:
         yield f"waste  {waste}"
     if run.repairs is not None and run.repairs.attempts:
         text = f"{rounded_text(run.repairs.usd)} for {counted(run.repairs.attempts, 'attempt')}"
-        yield f"repairs {text} that asked again for a valid answer"
+        yield f"repairs {text} to get a valid answer"
     for line in run.checkpoint.bill:
         if line.kind == UNEXPLAINED:
             yield (

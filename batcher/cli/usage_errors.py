@@ -16,7 +16,7 @@ _INSTEAD = {
     "--concurrency": "use --set limits.concurrency=N",
     "--output": "use --set output.path=FILE",
 }
-"""Options of other programs, and what batcher has instead."""
+"""Options that users of other programs try, and what to use instead."""
 
 
 class UnknownCommandError(click.UsageError):

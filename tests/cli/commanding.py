@@ -1,4 +1,4 @@
-"""The command line in this process: its exit code, what it prints, and one job that has run."""
+"""Types and a job for tests that run commands in this process."""
 
 import json
 from collections.abc import Callable

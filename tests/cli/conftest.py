@@ -1,4 +1,4 @@
-"""The command line in this process, and one job that has run."""
+"""Runs commands in this process; has one job that has run and one that has not."""
 
 import os
 import sys
@@ -13,7 +13,7 @@ from batcher.cli.main import main
 
 @pytest.fixture(autouse=True)
 def _clean(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """No key, no terminal's width, no mask of earlier tests."""
+    """Remove the API key from the environment; restore the umask."""
     for name in ("ANTHROPIC_API_KEY", "BATCHER_DEBUG"):
         monkeypatch.delenv(name, raising=False)
     mask = os.umask(0o022)
@@ -37,7 +37,7 @@ def batcher(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str])
 
 @pytest.fixture(scope="session")
 def done(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A job that has run simulated: 3 truncated, 1 skipped, 1 bad; nobody changes it."""
+    """A job after a simulated run: 4 rows truncated, 1 skipped, 1 bad; no test changes it."""
     job = write_job(tmp_path_factory.mktemp("done"))
     argv, sys.argv = sys.argv, ["batcher", "run", str(job), "--simulate", "--quiet"]
     try:
@@ -51,5 +51,5 @@ def done(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def fresh(tmp_path: Path) -> Path:
-    """A job that never ran."""
+    """A job that has not run."""
     return write_job(tmp_path / "fresh")

@@ -1,4 +1,4 @@
-"""Check tells everything at once, spends nothing and leaves nothing."""
+"""check reports all problems at once, spends nothing and writes nothing."""
 
 from pathlib import Path
 
@@ -7,7 +7,7 @@ from commanding import JOB, ROWS, Command, write_job
 
 
 def test_check_leaves_nothing_behind(fresh: Path, batcher: Command) -> None:
-    """Neither state nor output nor anything else appears beside the job."""
+    """No file appears beside the job."""
     before = sorted(fresh.parent.rglob("*"))
     result = batcher("check", fresh, "--simulate")
     assert result.code == 0
@@ -16,19 +16,19 @@ def test_check_leaves_nothing_behind(fresh: Path, batcher: Command) -> None:
 
 
 def test_check_counts_what_is_recorded(done: Path, batcher: Command) -> None:
-    """A job that has run has nothing more to send."""
+    """A job that has run has nothing left to send."""
     plan = batcher("check", done, "--simulate", "--json").json["plan"]
     assert (plan["already_answered"], plan["to_send"], plan["bad"]) == (3, 0, 1)
 
 
 def test_check_measures_requests(fresh: Path, batcher: Command) -> None:
-    """The largest request and the mean of all are told in bytes."""
+    """Check reports the largest and the mean request in bytes."""
     requests = batcher("check", fresh, "--simulate", "--json").json["requests"]
     assert requests["largest_bytes"] > requests["mean_bytes"] > 80
 
 
 def test_check_finds_all_problems_at_once(tmp_path: Path, batcher: Command) -> None:
-    """A missing key, an unknown model, a lost input and a wrong output come together."""
+    """A missing key, an unknown model, a missing input and a wrong output are one report."""
     text = JOB.replace("claude-haiku-5-5", "claude-x").replace("rows.jsonl", "nope.jsonl")
     job = write_job(tmp_path, text + '[output]\npath = "rows.jsonl/out.parquet"\n')
     result = batcher("check", job, "--json")
@@ -39,8 +39,8 @@ def test_check_finds_all_problems_at_once(tmp_path: Path, batcher: Command) -> N
     assert len(result.json["problems"]) == 4
 
 
-def test_check_says_what_the_model_refuses_and_where(tmp_path: Path, batcher: Command) -> None:
-    """A setting that every request would be refused for is named with its line, rows or not."""
+def test_check_reports_settings_that_the_model_refuses(tmp_path: Path, batcher: Command) -> None:
+    """A setting that makes the API refuse every request is reported with its line."""
     job = write_job(tmp_path, JOB + "top_k = 5\n")
     result = batcher("check", job, "--simulate", "--json")
     assert result.code == 2
@@ -51,7 +51,7 @@ def test_check_says_what_the_model_refuses_and_where(tmp_path: Path, batcher: Co
 
 
 def test_check_names_clashing_columns(tmp_path: Path, batcher: Command) -> None:
-    """An input column with the name of one of ours is a problem before the run."""
+    """An input column with the name of a batcher column is a problem."""
     job = write_job(tmp_path, rows=[{"id": "1", "text": "x", "_status": "y"}])
     result = batcher("check", job, "--simulate")
     assert result.code == 2
@@ -64,7 +64,7 @@ def test_check_names_clashing_columns(tmp_path: Path, batcher: Command) -> None:
 def test_check_lists_bad_rows(
     tmp_path: Path, batcher: Command, on_bad_row: str, code: int, word: str
 ) -> None:
-    """A bad row is named with file and line; it stops the run only when the job says so."""
+    """A bad row is listed with file and line; it is an error only with on_bad_row = stop."""
     job = write_job(tmp_path, JOB.replace("[request]", f'on_bad_row = "{on_bad_row}"\n[request]'))
     result = batcher("check", job, "--simulate")
     assert result.code == code
@@ -73,7 +73,7 @@ def test_check_lists_bad_rows(
 
 
 def test_check_shows_the_first_bad_rows_and_how_many_more(tmp_path: Path, batcher: Command) -> None:
-    """Twenty are listed, the others counted."""
+    """The first twenty are listed, the others are counted."""
     job = write_job(tmp_path, rows=[*ROWS, *[{"id": str(n)} for n in range(30)]])
     result = batcher("check", job, "--simulate")
     assert result.err.count("rows.jsonl:") >= 20
@@ -81,7 +81,7 @@ def test_check_shows_the_first_bad_rows_and_how_many_more(tmp_path: Path, batche
 
 
 def test_check_verbose_says_where_values_come_from(fresh: Path, batcher: Command) -> None:
-    """Each key has its source: a line, the command line or the default."""
+    """The source of a key is a line of the job file, the command line or the default."""
     result = batcher("check", fresh, "--simulate", "-v", "--set", "limits.concurrency=2")
     lines = {line.split()[0]: line.split()[-1] for line in result.out.splitlines() if line}
     assert lines["request.model"] == "job.toml:7"
@@ -89,7 +89,7 @@ def test_check_verbose_says_where_values_come_from(fresh: Path, batcher: Command
     assert lines["retry.attempts"] == "default"
 
 
-def test_check_keeps_headers_to_itself(tmp_path: Path, batcher: Command) -> None:
-    """What a header holds is not shown."""
+def test_check_does_not_show_header_values(tmp_path: Path, batcher: Command) -> None:
+    """The values of headers are not shown."""
     job = write_job(tmp_path, JOB + '[api.headers]\nx-tenant = "hush-hush"\n')
     assert "hush-hush" not in batcher("check", job, "--simulate", "-v").out

@@ -1,4 +1,4 @@
-"""Help is there at once, and shows how."""
+"""Help is fast and has examples."""
 
 import subprocess
 import sys
@@ -11,8 +11,8 @@ from batcher.cli.main import COMMANDS
 HEAVY = ["pyarrow", "duckdb", "httpx", "pydantic", "minijinja", "asyncio"]
 
 
-def test_help_imports_nothing_heavy() -> None:
-    """The list of commands comes without any library that takes long to load."""
+def test_help_imports_no_large_library() -> None:
+    """The list of commands loads no library that takes long to import."""
     code = (
         "import sys; from batcher.cli import main; sys.argv = ['batcher', '--help']\n"
         "try: main()\n"
@@ -24,7 +24,7 @@ def test_help_imports_nothing_heavy() -> None:
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_has_an_example(batcher: Command, command: str) -> None:
-    """The help of each command ends in a command that can be typed."""
+    """The help of each command ends with an example."""
     result = batcher(command, "--help")
     assert result.code == 0
     assert f"Example: batcher {command}" in result.out

@@ -1,4 +1,4 @@
-"""Init writes what runs at once, and never over anything."""
+"""init writes a job that runs at once, and never overwrites a file."""
 
 import json
 import tomllib
@@ -16,7 +16,7 @@ from batcher.runner.commands.inspect import placeholder, profile_input
 
 
 def test_init_runs_at_once(tmp_path: Path, batcher: Command) -> None:
-    """The folder's job runs as init's last line says."""
+    """The job in the folder runs with the command of the last line."""
     result = batcher("init", tmp_path / "new")
     assert result.code == 0
     assert f"next   batcher run {tmp_path}/new/job.toml --simulate" in result.err
@@ -25,7 +25,7 @@ def test_init_runs_at_once(tmp_path: Path, batcher: Command) -> None:
 
 
 def test_init_shows_every_key_with_its_default(tmp_path: Path, batcher: Command) -> None:
-    """Each key of a job file is there, and uncommenting a default changes nothing."""
+    """The draft has every key of a job file; to uncomment a default changes nothing."""
     batcher("init", tmp_path)
     path = tmp_path / "job.toml"
     before = load_job(path).job
@@ -45,7 +45,7 @@ def test_init_shows_every_key_with_its_default(tmp_path: Path, batcher: Command)
 
 @pytest.mark.parametrize("name", ["job.toml", "rows.jsonl"])
 def test_init_overwrites_nothing(tmp_path: Path, batcher: Command, name: str) -> None:
-    """When one of its files is there, none is written."""
+    """When one of its files exists, none is written."""
     (tmp_path / name).write_text("mine")
     result = batcher("init", tmp_path)
     assert result.code == 2
@@ -55,13 +55,13 @@ def test_init_overwrites_nothing(tmp_path: Path, batcher: Command, name: str) ->
 
 
 def write_rows(path: Path, *rows: dict[str, object]) -> Path:
-    """Write an input."""
+    """Write an input with these rows."""
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
     return path
 
 
 def test_init_drafts_from_an_input(tmp_path: Path, batcher: Command) -> None:
-    """The id and the text are guessed, and the draft runs."""
+    """Init guesses the id and the text, and the draft runs."""
     rows = [{"n": 1, "post_id": f"p{n}", "body": "some longer text", "kind": "x"} for n in range(3)]
     path = write_rows(tmp_path / "posts.jsonl", *rows)
     assert batcher("init", path).code == 0
@@ -81,15 +81,15 @@ def test_init_finds_a_free_name(tmp_path: Path, batcher: Command) -> None:
 
 
 def test_init_drafts_from_parquet(tmp_path: Path, batcher: Command) -> None:
-    """Columns come from the file's schema."""
+    """The columns come from the schema of the file."""
     table = pa.table({"key": ["a", "b"], "review": ["good", "bad"], "stars": [5, 1]})
     pq.write_table(table, tmp_path / "in.parquet")
     assert batcher("init", tmp_path / "in.parquet").code == 0
     assert batcher("check", tmp_path / "job.toml", "--simulate").code == 0
 
 
-def test_init_knows_batch_requests(tmp_path: Path, batcher: Command) -> None:
-    """Rows of custom_id and params are taken as the requests they are."""
+def test_init_recognizes_batch_requests(tmp_path: Path, batcher: Command) -> None:
+    """Rows with custom_id and params are whole requests."""
     params = {
         "model": "claude-haiku-5-5", "max_tokens": 300,
         "messages": [{"role": "user", "content": "x"}],
@@ -103,8 +103,8 @@ NASTY = ["a b", "row", "self", 'q"u\\o', "line\nbreak", "}}", "ü", "1st", "bell
 
 
 @pytest.mark.parametrize("column", NASTY)
-def test_init_survives_any_column_name(tmp_path: Path, batcher: Command, column: str) -> None:
-    """Whatever columns are called, the draft is a job file that renders them."""
+def test_init_accepts_any_column_name(tmp_path: Path, batcher: Command, column: str) -> None:
+    """The draft renders a column with any name."""
     path = write_rows(tmp_path / "in.jsonl", {"id": "1", column: "the text that is meant"})
     assert batcher("init", path).code == 0
     result = batcher("check", tmp_path / "job.toml", "--simulate", "--json")
@@ -122,12 +122,12 @@ def test_init_survives_any_column_name(tmp_path: Path, batcher: Command, column:
     ],
 )
 def test_guessed_id(tmp_path: Path, rows: list[dict[str, object]], row_id: str | None) -> None:
-    """Only a column that names each row is taken, the best name first."""
+    """Only a column with distinct values is an id; the best name comes first."""
     assert profile_input(write_rows(tmp_path / "in.jsonl", *rows)).id == row_id
 
 
 def test_placeholder() -> None:
-    """An identifier is written as it is, another name through row."""
+    """An identifier is written as it is, any other name as a key of row."""
     assert placeholder("text") == "{{ text }}"
     assert placeholder("my text") == '{{ row["my text"] }}'
 
@@ -145,7 +145,7 @@ def test_an_input_that_is_not_there_makes_no_folder(
 
 
 def test_init_drafts_a_job_for_a_folder_of_images(tmp_path: Path, batcher: Command) -> None:
-    """It lies beside the folder, asks about each file, and runs at once."""
+    """The job file is beside the folder, has a request for each file, and runs at once."""
     (tmp_path / "photos").mkdir()
     for number in range(3):
         Image.new("RGB", (40 + number, 40)).save(tmp_path / f"photos/{number}.png")
@@ -160,7 +160,7 @@ def test_init_drafts_a_job_for_a_folder_of_images(tmp_path: Path, batcher: Comma
 
 
 def test_init_sees_images_in_a_table(tmp_path: Path, batcher: Command) -> None:
-    """A column as Hugging Face has for images is one, and no text."""
+    """A Hugging Face image column is an image, not a text."""
     kind = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
     image = {"bytes": b"x", "path": "x.png"}
     columns = {
@@ -181,7 +181,7 @@ def test_init_sees_images_in_a_table(tmp_path: Path, batcher: Command) -> None:
 def test_an_output_that_would_be_read_as_input_is_refused(
     path: str, output: str, tmp_path: Path, batcher: Command
 ) -> None:
-    """The next run would ask about all answers of the last."""
+    """The next run would read the answers of the last run as rows."""
     (tmp_path / "in").mkdir()
     pq.write_table(pa.table({"text": ["a"]}), tmp_path / "in/a.parquet")
     (tmp_path / "job.toml").write_text(
@@ -193,8 +193,8 @@ def test_an_output_that_would_be_read_as_input_is_refused(
     assert "would be read as a part of the input" in result.err
 
 
-def test_init_makes_gold_of_a_column_of_labels(tmp_path: Path, batcher: Command) -> None:
-    """It is compared with and not asked; the job it writes passes check, and has a budget."""
+def test_a_column_with_only_labels_becomes_gold(tmp_path: Path, batcher: Command) -> None:
+    """The column is gold and not in the prompt; the job has a budget and passes check."""
     rows = [{"text": f"sentence number {n}", "label": "good" if n % 2 else "bad"} for n in range(8)]
     path = write_rows(tmp_path / "in.jsonl", *rows)
     result = batcher("init", path, "--labels", "good,bad")
@@ -209,7 +209,7 @@ def test_init_makes_gold_of_a_column_of_labels(tmp_path: Path, batcher: Command)
 
 
 def test_init_drafts_for_a_folder_that_grows(tmp_path: Path, batcher: Command) -> None:
-    """Nothing is written among its data; a second draft in the same place has names of its own."""
+    """Nothing is written into the folder; a second draft beside it has other file names."""
     (tmp_path / "inbox").mkdir()
     write_rows(tmp_path / "inbox/monday.jsonl", {"id": "1", "message": "hello there"})
     for _ in range(2):
@@ -222,10 +222,10 @@ def test_init_drafts_for_a_folder_that_grows(tmp_path: Path, batcher: Command) -
 @pytest.mark.parametrize(
     ("labels", "what"), [("a", "needs two or more"), ("a,b,a", "names 'a' twice")]
 )
-def test_labels_that_are_no_choice(
+def test_fewer_than_two_labels_or_equal_ones_are_refused(
     labels: str, what: str, tmp_path: Path, batcher: Command
 ) -> None:
-    """The message says what is wrong with them, and nothing is written."""
+    """The error says what is wrong with the labels, and nothing is written."""
     result = batcher("init", tmp_path / "new", "--labels", labels)
     assert (result.code, what in result.err) == (2, True)
     assert not (tmp_path / "new").exists()

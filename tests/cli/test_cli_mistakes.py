@@ -1,4 +1,4 @@
-"""Whatever is typed wrong: one readable message, a next step, the right exit code, no traceback."""
+"""Every mistake on the command line gives one message, a next step and the right exit code."""
 
 import json
 import re
@@ -17,7 +17,7 @@ JOB_COMMANDS = ["check", "run", "status", "failures", "show", "export"]
 
 @pytest.fixture
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder with everything that could be mistaken for a job file."""
+    """A folder with files and folders that a user could mistake for a job file."""
     write_job(tmp_path / "good")
     write_job(tmp_path / "bad", JOB.replace("[request]", "colour = 1\n[request]"))
     write_job(tmp_path / "prompt", JOB.replace("{{ text }}", "{{ txt }}"))
@@ -32,7 +32,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def words_for(command: str, job: str) -> list[str]:
-    """A command on a job, with what else it needs."""
+    """Return a command for a job, with its other arguments."""
     return [command, job, *(["a-1"] if command == "show" else [])]
 
 
@@ -80,7 +80,7 @@ def test_mistakes_get_one_message_and_a_next_step(
 
 @pytest.mark.parametrize("command", JOB_COMMANDS)
 def test_a_missing_job_leaves_nothing_behind(here: Path, batcher: Command, command: str) -> None:
-    """A mistyped path makes no folder and no file."""
+    """A wrong path creates no folder and no file."""
     before = sorted(here.rglob("*"))
     batcher(*words_for(command, "nope/job.toml"))
     assert before == sorted(here.rglob("*"))
@@ -102,7 +102,7 @@ def test_a_job_in_use_names_its_holder(
 
 
 def test_a_run_may_wait_for_the_holder(done: Path, batcher: Command) -> None:
-    """A run is told that it can, with the flag that it has."""
+    """The message of run names its option --wait."""
     holder = Holder.this_process(datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC))
     with Lock(done.parent / "runs/job.simulated", holder):
         result = batcher("run", done, "--simulate", "--yes")
@@ -111,7 +111,7 @@ def test_a_run_may_wait_for_the_holder(done: Path, batcher: Command) -> None:
 
 
 def test_check_goes_on_beside_a_run(done: Path, batcher: Command) -> None:
-    """While a run holds the job, check plans without its answers and says so."""
+    """While a run holds the job, check does not count its answers, and says so."""
     holder = Holder.this_process(datetime.now(UTC))
     with Lock(done.parent / "runs/job.simulated", holder):
         result = batcher("check", done, "--simulate")
@@ -120,7 +120,7 @@ def test_check_goes_on_beside_a_run(done: Path, batcher: Command) -> None:
 
 
 def test_an_unexpected_error_is_one_line(batcher: Command, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It names its kind and place and quotes nothing of its text; --debug shows the traceback."""
+    """The message has type and place, not the text of the error; --debug shows the traceback."""
 
     def fail() -> None:
         raise KeyError("a user's secret row")
@@ -138,7 +138,7 @@ def test_an_unexpected_error_is_one_line(batcher: Command, monkeypatch: pytest.M
 
 
 def test_ctrl_c_is_no_error(batcher: Command, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An interrupted command exits 130 and says what to type."""
+    """An interrupted command exits 130 and shows the next command."""
 
     def interrupt() -> None:
         raise KeyboardInterrupt
@@ -149,7 +149,7 @@ def test_ctrl_c_is_no_error(batcher: Command, monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_mistakes_are_json_for_programs(here: Path, batcher: Command) -> None:
-    """Check --json reports a wrong job file as data, with lines."""
+    """Check --json reports the mistakes of a job file with their lines."""
     result = batcher("check", "bad", "--json")
     assert result.code == 2
     (problem, *_) = json.loads(result.out)["problems"]
@@ -159,7 +159,7 @@ def test_mistakes_are_json_for_programs(here: Path, batcher: Command) -> None:
 
 @pytest.mark.parametrize("command", ["check", "run"])
 @pytest.mark.parametrize("keep", ["", '[output]\nkeep = ["text"]\n'])
-def test_an_id_column_that_no_row_has(
+def test_an_id_column_that_is_in_no_row(
     tmp_path: Path, batcher: Command, command: str, keep: str
 ) -> None:
     """A misspelt id column is one error for all rows, with the nearest existing name."""
@@ -173,8 +173,8 @@ def test_an_id_column_that_no_row_has(
     assert "bad" not in text
 
 
-def test_an_id_column_that_some_rows_have(tmp_path: Path, batcher: Command) -> None:
-    """Rows without an id are bad rows, and the others go on; so are lines that are no rows."""
+def test_an_id_column_that_is_in_some_rows(tmp_path: Path, batcher: Command) -> None:
+    """Rows without an id and lines that are not JSON are bad; the other rows are sent."""
     rows = [{"text": "x"}, {"id": None, "text": "y"}, {"id": 3, "text": "z"}]
     job = write_job(tmp_path, rows=rows)
     assert "2 bad" in batcher("run", job, "--simulate").err

@@ -1,4 +1,4 @@
-"""What has run can be read: how it went, what failed, and each row to the last cent."""
+"""failures, show and prices explain a run: which rows failed, and what each row cost."""
 
 from decimal import Decimal
 from pathlib import Path
@@ -8,7 +8,7 @@ from commanding import JOB, Command, write_job
 
 
 def test_failures_are_grouped_with_advice(done: Path, batcher: Command) -> None:
-    """Each kind of failure has its number, an example that show knows, its cost and advice."""
+    """Each group has a number of rows, an example that show finds, and advice."""
     groups = batcher("failures", done, "--simulate", "--json").json["groups"]
     assert {(group["error_type"], group["rows"]) for group in groups} == {
         ("max_tokens", 4),
@@ -20,7 +20,7 @@ def test_failures_are_grouped_with_advice(done: Path, batcher: Command) -> None:
 
 
 def test_failures_say_what_to_type_next(done: Path, batcher: Command) -> None:
-    """The text ends in the command that asks the largest group again, with more room."""
+    """The last line retries the largest group with a larger max_tokens."""
     result = batcher("failures", done, "--simulate")
     assert result.out.startswith("5 of 6 rows without a good answer")
     more = "--only max_tokens --set request.max_tokens="
@@ -29,7 +29,7 @@ def test_failures_say_what_to_type_next(done: Path, batcher: Command) -> None:
 
 
 def test_show_explains_the_cost(done: Path, batcher: Command) -> None:
-    """Quantity times rate, line by line, is exactly what was recorded."""
+    """The sum of quantity times rate is exactly the recorded cost."""
     (sample,) = batcher("show", done, "a-2", "--simulate", "--json").json["samples"]
     (attempt,) = sample["attempts"]
     terms = [
@@ -41,28 +41,28 @@ def test_show_explains_the_cost(done: Path, batcher: Command) -> None:
     assert sum(terms) == sum(Decimal(line["amount_usd"]) for line in attempt["cost"]["lines"])
 
 
-def test_show_has_everything_of_a_row(done: Path, batcher: Command) -> None:
-    """The place, the request, the attempt, the answer and the sum are in the text."""
+def test_show_has_all_facts_about_a_row(done: Path, batcher: Command) -> None:
+    """The text has the place, the request, the attempt, the answer and the cost."""
     result = batcher("show", done, "a-2", "--simulate")
     for fact in ("rows.jsonl:2", "I was charged twice.", "HTTP 200", "req_", "  sum  "):
         assert fact in result.out
 
 
 def test_show_takes_a_row_number(done: Path, batcher: Command) -> None:
-    """What is no id is the number of a row."""
+    """A number that is not an id is the number of a row."""
     assert batcher("show", done, "6", "--simulate", "--json").json["id"] == "a-6"
 
 
-def test_show_tells_of_rows_that_were_not_sent(done: Path, batcher: Command) -> None:
-    """A bad row and a skipped one have a reason and no attempt; a shared one says so."""
+def test_show_explains_rows_that_were_not_sent(done: Path, batcher: Command) -> None:
+    """A bad row has a reason and no attempt; a shared row names the row that paid."""
     bad = batcher("show", done, "5", "--simulate", "--json").json["samples"][0]
     assert (bad["error_type"], bad["attempts"]) == ("client.duplicate_id", [])
     assert "skipped" in batcher("show", done, "a-3", "--simulate").out
     assert "paid for by an earlier row" in batcher("show", done, "a-4", "--simulate").out
 
 
-def test_a_failed_row_is_shown_whoever_has_its_id(tmp_path: Path, batcher: Command) -> None:
-    """What failures types next shows the bad row itself, though its id and number are others'."""
+def test_the_example_of_a_group_is_the_failed_row(tmp_path: Path, batcher: Command) -> None:
+    """The next command of failures shows the bad row, even if another row has its id or number."""
     rows = [{"id": name, "text": f"{n}"} for n, name in enumerate([3, 1, 1, None])]
     job = write_job(tmp_path, JOB.replace("20", "2000"), rows)
     assert batcher("run", job, "--simulate", "-q").code == 3
@@ -77,13 +77,13 @@ def test_a_failed_row_is_shown_whoever_has_its_id(tmp_path: Path, batcher: Comma
     assert batcher("show", job, "row:9", "--simulate").code == 2
 
 
-def test_a_row_that_was_never_asked_has_no_earlier_form(done: Path, batcher: Command) -> None:
-    """A row that cannot be asked kept no answer of another form of its request."""
+def test_a_bad_row_has_no_earlier_variant(done: Path, batcher: Command) -> None:
+    """A row that gives no request keeps no answer to an earlier variant."""
     assert "earlier variant" not in batcher("show", done, "5", "--simulate").out
 
 
-def test_a_retry_of_rows_that_cannot_be_asked(tmp_path: Path, batcher: Command) -> None:
-    """It says how many there are and what to do, and not that no row failed."""
+def test_a_retry_of_rows_that_give_no_request(tmp_path: Path, batcher: Command) -> None:
+    """The message has their number and what to do; it does not say that no row failed."""
     rows = [{"id": 1, "text": "a"}, {"id": 1, "text": "b"}, {"id": None, "text": "c"}]
     job = write_job(tmp_path, JOB.replace("20", "2000"), rows)
     batcher("run", job, "--simulate", "-q")
@@ -94,22 +94,22 @@ def test_a_retry_of_rows_that_cannot_be_asked(tmp_path: Path, batcher: Command) 
 
 
 def test_show_suggests_ids(done: Path, batcher: Command) -> None:
-    """An id that is not there gets the nearest ones."""
+    """An unknown id gets a suggestion with the nearest ids."""
     result = batcher("show", done, "a-7", "--simulate")
     assert result.code == 2
     assert "did you mean a-6" in result.err
     assert batcher("show", done, "99", "--simulate").code == 2
 
 
-def test_show_cannot_move_the_cursor(tmp_path: Path, batcher: Command) -> None:
-    """What a row holds does not reach the terminal as an escape."""
+def test_show_replaces_control_characters(tmp_path: Path, batcher: Command) -> None:
+    """A control character in a row does not reach the terminal."""
     job = write_job(tmp_path, rows=[{"id": "1", "text": "a\u202eb"}])
     batcher("run", job, "--simulate", "-q")
     assert "\u202e" not in batcher("show", job, "1", "--simulate").out
 
 
 def test_reading_changes_nothing(done: Path, batcher: Command) -> None:
-    """Failures, show and status leave every file as it was."""
+    """failures, show and status change no file."""
     state = done.parent / "runs/job.simulated"
     before = {path: path.stat().st_mtime_ns for path in state.rglob("*")}
     batcher("failures", done, "--simulate")
@@ -118,8 +118,8 @@ def test_reading_changes_nothing(done: Path, batcher: Command) -> None:
     assert before == {path: path.stat().st_mtime_ns for path in state.rglob("*")}
 
 
-def test_a_simulated_run_is_pointed_at(done: Path, batcher: Command) -> None:
-    """Without --simulate there is no run, and the message says where there is one."""
+def test_the_message_suggests_simulate(done: Path, batcher: Command) -> None:
+    """Without --simulate there is no run; the message suggests --simulate."""
     result = batcher("failures", done)
     assert result.code == 2
     assert "add --simulate" in result.err
@@ -136,7 +136,7 @@ def test_no_failures(tmp_path: Path, batcher: Command) -> None:
 
 @pytest.mark.parametrize("wanted", [None, "claude-haiku-5-5", "claude-haiku-4-5"])
 def test_prices(batcher: Command, wanted: str | None) -> None:
-    """The table, or one model by id or alias, has its date and exact rates."""
+    """The table and a single model, by id or alias, have a date and exact rates."""
     words = [] if wanted is None else [wanted]
     assert "checked 20" in batcher("prices", *words).out
     models = batcher("prices", *words, "--json").json["models"]
@@ -153,7 +153,7 @@ overrides = { "claude-haiku-4-5" = { input = 0.5, output = 2 }, "own" = { input 
 
 
 def test_prices_of_a_job(tmp_path: Path, batcher: Command) -> None:
-    """With what its job file overrides, and since when; the others are as shipped."""
+    """Overrides of the job file have its date; all other prices are those of the table."""
     job = write_job(tmp_path, JOB + OWN)
     models = {one["id"]: one for one in batcher("prices", "--job", job, "--json").json["models"]}
     own = {"own", "claude-haiku-4-5-20251001"}
@@ -179,6 +179,6 @@ def test_a_day_of_prices_is_a_day(tmp_path: Path, batcher: Command, day: str) ->
 
 
 def test_retired_models_are_left_out_of_the_table(batcher: Command) -> None:
-    """They are shown with --all."""
+    """--all shows them."""
     assert "retired" not in batcher("prices").out
     assert "retired" in batcher("prices", "--all").out

@@ -15,7 +15,7 @@ from batcher.simulator.__main__ import parser
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_it_serves_until_a_signal(number: signal.Signals) -> None:
-    """It prints its address and how to use it, answers, and exits with 0."""
+    """It prints its address and how to use it, responds to requests, and exits 0."""
     with subprocess.Popen(
         [sys.executable, "-m", "batcher", "simulate", "--port", "0", "--seed", "3"],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,

@@ -1,4 +1,4 @@
-"""What stands on the terminal when a run is over."""
+"""The live lines that stay on the terminal after a run."""
 
 import os
 import pty

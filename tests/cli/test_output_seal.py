@@ -1,4 +1,4 @@
-"""An output that is not as it was written is written again."""
+"""A run writes a changed output again."""
 
 import shutil
 from pathlib import Path
@@ -7,10 +7,8 @@ import pyarrow.parquet as pq
 from commanding import Command
 
 
-def test_a_flipped_bit_is_mended_by_the_next_run(
-    done: Path, batcher: Command, tmp_path: Path
-) -> None:
-    """One bit in a page, which Parquet's footer does not tell, and the rows are there again."""
+def test_the_next_run_repairs_a_flipped_bit(done: Path, batcher: Command, tmp_path: Path) -> None:
+    """One bit changes in a page, which the footer does not show; a run restores the rows."""
     shutil.copytree(done.parent, tmp_path / "job")
     job, output = tmp_path / "job/job.toml", tmp_path / "job/job.out.simulated.parquet"
     whole = pq.read_table(output)

@@ -65,7 +65,7 @@ def test_repairs_have_a_line_of_their_own() -> None:
     """They are no waste if the row got its answer by them."""
     assert not [line for line in lines_of() if line.startswith("repairs")]
     repairs = RepairSummary(attempts=3, usd=Decimal("0.25"))
-    line = "repairs $0.25 for 3 attempts that asked again for a valid answer"
+    line = "repairs $0.25 for 3 attempts to get a valid answer"
     assert line in lines_of(repairs=repairs)
 
 

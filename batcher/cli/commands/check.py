@@ -23,7 +23,7 @@ from batcher.runner.job_context import JobContext
 from batcher.runner.planning.preflight import about_text, bad_rows_stop, planning_line
 
 _LONGEST_VALUE = 40
-_HOW_ASKED = {
+_REQUESTED_WITH = {
     "format": "structured output",
     "tool": "a strict tool",
     "text": "the system prompt",
@@ -120,12 +120,12 @@ def _lines(checked: CheckResult) -> Iterator[str]:
 
 
 def _labels(context: JobContext) -> Iterator[str]:
-    """Yield the columns of the labels, what only we hold answers to, and what nobody does."""
+    """Yield the label columns, and which rules the API, batcher or nobody checks."""
     labels = context.loaded.labels
     if labels is None:
         return
     columns = ", ".join(f"{name} {column.kind}" for name, column in labels.columns.items())
-    yield f"labels   {columns}, asked for with {_HOW_ASKED[labels.via]}"
+    yield f"labels   {columns}; requested with {_REQUESTED_WITH[labels.via]}"
     yield f"labels   enforced by the API: {labels.enforced_by_api()}"
     for rule in labels.checked_by_batcher():
         yield f"labels   checked by batcher, not by the API: {rule}"

@@ -77,6 +77,6 @@ def command(
 
 
 def _with_on_change(loaded: LoadedJob, on_change: str) -> LoadedJob:
-    """Set request.on_change, whatever the job file says."""
+    """Return the job with another request.on_change."""
     request = loaded.job.request.model_copy(update={"on_change": on_change})
     return replace(loaded, job=loaded.job.model_copy(update={"request": request}))

@@ -1,4 +1,4 @@
-"""batcher simulate: the simulator as a server, for trial runs and the tests of other programs."""
+"""batcher simulate: serves the simulator, for trial runs and the tests of other programs."""
 
 import signal
 import subprocess
