@@ -211,7 +211,7 @@ def _job_keys(
         given["labels"] |= {} if profile.gold is None else {"gold": profile.gold}
         given["budget"] = {"max_cost_usd": _BUDGET_USD}
     notes = {
-        "input.id": f"A guess: it differs in each of the first {profile.rows:,} rows.",
+        "input.id": f"A guess: it differs in each of the first {counted(profile.rows, 'row')}.",
         "request.prompt": "A draft. {{ column }} is replaced by the row's value in that column.",
         "labels.gold": "A guess: all its values are labels. Answers are compared with it.",
         "budget.max_cost_usd": "The most this job may spend; batcher estimate predicts its cost.",
