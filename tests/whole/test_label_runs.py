@@ -86,7 +86,7 @@ def test_invalid_answers_are_repaired_and_billed(tmp_path: Path) -> None:
     assert again == sum(table.column("_attempts").to_pylist()) - 800
     assert 20 <= again <= 70
     assert record["repairs"]["attempts"] == again
-    assert f"for {again} attempts that asked again for a valid answer" in printed
+    assert f"for {again} attempts to get a valid answer" in printed
     assert Decimal(record["usd"]["spent"]) == Decimal(ledger["cost_usd"])
     assert 0 < Decimal(record["repairs"]["usd"]) < Decimal(record["usd"]["spent"]) / 4
     paid = sum(Decimal(str(usd)) for usd in table.column("_cost_usd").to_pylist())
