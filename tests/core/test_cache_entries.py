@@ -174,7 +174,8 @@ class Attempts(RuleBasedStateMachine):
             self.entries.on_failure(decision)
             return
         self.entries.on_response_started(decision, started)
-        for name in decision.names if isinstance(decision, Lead) else (decision.name,):
+        used = [decision.name] if isinstance(decision, Follow) else [*decision.names, decision.read]
+        for name in filter(None, used):
             self.used[name] = max(self.used.get(name, 0.0), started)
 
     @invariant()
