@@ -14,6 +14,7 @@ from batcher.core.template.template import Template
 from batcher.inputs.job_file.load import LoadedJob
 from batcher.inputs.price_table import load_price_table
 from batcher.inputs.source import Source
+from batcher.runner.days import zone_named
 from batcher.runner.findings import Findings
 from batcher.runner.request_maker import RequestMaker
 from batcher.runner.request_policy import RequestPolicy
@@ -78,6 +79,7 @@ def open_job(loaded: LoadedJob, *, is_simulated: bool, today: date) -> JobContex
     )
     source = findings.attempt(partial(Source.open, job.input, loaded.folder))
     prices = findings.attempt(partial(_prices, job))
+    findings.attempt(partial(zone_named, job.budget.time_zone))
     findings.stop()
     assert source is not None  # noqa: S101 - tells mypy
     assert prices is not None  # noqa: S101

@@ -101,7 +101,7 @@ class SpentMoney:
 
 
 def spent_money(checkpoint: Checkpoint, since: datetime | None = None) -> SpentMoney:
-    """Sum up all attempts, or those sent since a time."""
+    """Sum up all attempts, or those of runs that started since a time."""
     text = None if since is None else since.isoformat()
     return SpentMoney(**checkpoint.row(_BILL["spent_money"], since=text))
 

@@ -1,12 +1,13 @@
 """The sums for a budget: exact, nothing counted twice, and unknown costs never counted as zero."""
 
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
-from sample_records import NOW, intent, opened, outcome
+from sample_records import NOW, intent, opened, outcome, run
 
 from batcher.store.bill import SpentMoney, release_unknown, spent_money
 from batcher.store.checkpoint import Checkpoint
@@ -47,8 +48,27 @@ def test_each_attempt_is_spent_or_reserved_or_free(ending: str, tmp_path: Path) 
         assert spent_money(checkpoint) == SpentMoney(spent * 2, reserved, int(reserved > 0))
 
 
-def test_only_what_was_sent_since_counts(tmp_path: Path) -> None:
-    """The time of sending decides; the exact time itself is included."""
+def test_only_runs_that_started_since_count(tmp_path: Path) -> None:
+    """The start of the run decides, not the time of sending; the exact time itself is included."""
+    with opened(tmp_path) as checkpoint:
+        for days in range(3):
+            started = NOW - timedelta(days=days)
+            checkpoint.commit({"runs": [replace(run(f"run {days}"), started_at=started)]})
+            for hours in (0, 30):
+                sent_at = started + timedelta(hours=hours)
+                load(checkpoint, *ENDINGS, run_id=f"run {days}", sent_at=sent_at)
+        for days in range(3):
+            since = NOW - timedelta(days=days)
+            counted = 2 * (days + 1)
+            assert spent_money(checkpoint, since) == SpentMoney(
+                COST * counted, WORST * 3 * counted, 0
+            )
+            later = since + timedelta(microseconds=1)
+            assert spent_money(checkpoint, later).spent == COST * (counted - 2)
+
+
+def test_without_its_run_an_attempt_counts_by_its_time(tmp_path: Path) -> None:
+    """The start of a run may be lost through damage; the exact time itself is included."""
     with opened(tmp_path) as checkpoint:
         load(checkpoint, *ENDINGS)
         load(checkpoint, *ENDINGS, sent_at=NOW - timedelta(hours=24))

@@ -6,13 +6,16 @@ import shlex
 import signal
 import subprocess
 import sys
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from test_watching import events_of, status_of
-from whole_runs import Job, Server, kill, wait_for
+from whole_runs import Job, Server, batcher, kill, wait_for
 
 KEYED = {**os.environ, "ANTHROPIC_API_KEY": "test-key"}
 
@@ -146,28 +149,50 @@ def test_an_invalid_amount_is_an_error(amount: str, tmp_path: Path) -> None:
     assert "is not an amount" in job.run("--max-cost", amount, code=2)
 
 
-def test_a_budget_per_day_counts_today_only(tmp_path: Path) -> None:
-    """Attempts of yesterday do not count, attempts of today do."""
+NIGHTS = {
+    "at 01:15": ("01:15", "UTC", 1),
+    "just before midnight": ("23:50", "Asia/Tokyo", 1),
+    "when the clocks go forward": ("01:15", "Europe/Berlin", 28),
+    "on the other side of the world": ("05:00", "Pacific/Auckland", 3),
+}
+
+
+@pytest.mark.parametrize(("clock", "zone", "first"), NIGHTS.values(), ids=NIGHTS)
+def test_every_night_spends_its_budget(
+    clock: str, zone: str, first: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A job that starts at the same time of day has the whole budget each night, and once."""
     server = Server("--latency", "0.01")
-    more = '[budget]\nmax_cost_usd = 0.004\nper = "day"\n'
-    job = Job(tmp_path, server).write(rows(300), more=more)
-    job.run(code=6)
-    first = server.ledger()["answered"]
-    job.run(code=6)
-    assert server.ledger()["answered"] - first < first / 20
-    age(tmp_path / "runs/job")
-    before = server.ledger()["answered"]
-    job.run(code=6)
-    assert server.ledger()["answered"] - before > first / 2
+    more = f'[budget]\nmax_cost_usd = 0.002\nper = "day"\ntime_zone = "{zone}"\n'
+    job, answered = Job(tmp_path, server), []
+    for night in range(4):
+        job.write(rows(200 * (night + 1)), more=more)
+        local = datetime.fromisoformat(f"2026-03-{first:02}T{clock}").replace(tzinfo=ZoneInfo(zone))
+        starts_at(monkeypatch, local + timedelta(days=night))
+        job.run(code=6)
+        answered.append(server.ledger()["answered"])
+    starts_at(monkeypatch, local + timedelta(days=3, minutes=5))  # again in the same night
+    assert "or wait: a run that starts after 2026-" in job.run(code=6)
+    assert server.ledger()["answered"] - answered[-1] < answered[0] / 10
+    spent = [after - before for before, after in pairwise([0, *answered])]
+    assert min(spent) > 0.8 * max(spent)  # answers differ in length
     server.close()
 
 
-def age(state: Path) -> None:
-    """Set the time of all attempts to two days ago."""
-    import duckdb  # noqa: PLC0415 - only this test opens the checkpoint
+def starts_at(monkeypatch: pytest.MonkeyPatch, now: datetime) -> None:
+    """Let the next run start at this time."""
+    clock = type("Clock", (), {"now": staticmethod(lambda _: now.astimezone(UTC))})
+    monkeypatch.setattr("batcher.runner.pipeline.run.datetime", clock)
 
-    with duckdb.connect(str(state / "checkpoint.duckdb")) as connection:
-        connection.execute("UPDATE attempts SET sent_at = sent_at - INTERVAL 2 DAY")
+
+def test_check_and_run_refuse_an_unknown_time_zone(tmp_path: Path) -> None:
+    """Nothing is sent, and both suggest the right name."""
+    more = '[budget]\nmax_cost_usd = 1\nper = "day"\ntime_zone = "Europe/Berln"\n'
+    job = Job(tmp_path, None).write(rows(2), more=more)
+    assert "`Europe/Berlin`" in job.run(code=2)
+    checked = batcher("check", job.path, key="test-key")
+    assert checked.code == 2
+    assert "`Europe/Berlin`" in checked.err + checked.out
 
 
 def test_unknown_attempts_can_be_released(tmp_path: Path) -> None:

@@ -67,7 +67,14 @@ class BudgetSection(Section):
     per: Literal["job", "day"] = Field(
         "job",
         description="What max_cost_usd covers. job: everything that this job has ever spent. day: "
-        "what was spent since 24 hours before the run started, for nightly jobs.",
+        "what runs spent that started on the same calendar day, for nightly jobs. A run counts for "
+        "the day on which it started, also what it sends after midnight.",
+    )
+    time_zone: str | None = Field(
+        None,
+        min_length=1,
+        description='The time zone in which a day begins at midnight, such as "Europe/Berlin" or '
+        '"UTC". Default: the time zone of this machine, which cron and systemd timers go by, too.',
     )
     confirm_above_usd: Annotated[Decimal, Field(ge=0), EXACT] = Field(
         Decimal(1),

@@ -1,6 +1,7 @@
 """Decides when a run stops early, with which exit code, and what to do next."""
 
 from dataclasses import dataclass, field
+from datetime import datetime
 from decimal import ROUND_UP, Decimal
 from enum import Enum
 
@@ -125,13 +126,15 @@ class Unsent:
 
 
 def budget_reached(
-    budget: BudgetState, unsent: Unsent, *, is_daily: bool, plan_cap_usd: Decimal | None
+    budget: BudgetState, unsent: Unsent, *, next_day: datetime | None, plan_cap_usd: Decimal | None
 ) -> Halt:
     """Return the halt of a run whose budget pays no further attempt, with a sufficient budget.
 
-    ``plan_cap_usd`` is the cap of a saved plan; a larger budget does not raise it.
+    ``next_day`` is when the next day of a budget per day begins, in its time zone; None for a
+    budget of the whole job. ``plan_cap_usd`` is the cap of a saved plan; a larger budget does not
+    raise it.
     """
-    cap = f"{rounded_text(budget.cap)}{' a day' if is_daily else ''}"
+    cap = f"{rounded_text(budget.cap)}{'' if next_day is None else ' a day'}"
     message = f"the budget is reached: spent {rounded_text(budget.spent)} of {cap}"
     if not budget.used:
         largest = rounded_text(unsent.largest_usd)
@@ -146,8 +149,8 @@ def budget_reached(
         hint = "the saved plan has a lower cap; to send them, save a plan with a larger cap"
     else:
         hint = "to send them, raise budget.max_cost_usd or add --max-cost"
-    if is_daily:
-        hint += ", or wait: attempts sent more than 24 hours before a run do not count"
+    if next_day is not None:
+        hint += f", or wait: a run that starts after {next_day:%Y-%m-%d %H:%M %Z} has a new budget"
     if budget.unknown:
         hint += (
             "; add --release-unknown if the API's console shows that the attempts with unknown "

@@ -17,6 +17,7 @@ from batcher.core.pace.retry import RetryPolicy
 from batcher.core.plural import counted
 from batcher.errors import BatcherError, CheckpointError, InputError
 from batcher.exit_codes import ExitCode
+from batcher.runner.days import budget_day
 from batcher.runner.pipeline.session import PlannedRun, RunSession
 from batcher.runner.sending.budget_gate import BudgetGate
 from batcher.runner.sending.cache_gate import CacheGate
@@ -220,12 +221,13 @@ class _LiveDelivery:
             return None
         if progress.stopped_by not in (None, "budget"):
             return None  # a signal is reported first
+        day = budget_day(self.planned.sending.job.budget, self.session.started)
         usd, basis = self._cost_of(left)
         approval = self.session.options.approval
         return budget_reached(
             state,
             Unsent(left, usd, basis, gate.largest_left_out),
-            is_daily=self.planned.sending.job.budget.per == "day",
+            next_day=None if day is None else day.end,
             plan_cap_usd=None if approval is None else approval.cap_usd,
         )
 

@@ -1,18 +1,17 @@
 """Opens the budget of a run: what it may still spend, after what the checkpoint records."""
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
 
 from batcher.core.money.bound import Bound, UnboundedError
 from batcher.core.money.budget import Budget, BudgetState
 from batcher.core.money.display import rounded_text
 from batcher.errors import ConfigurationError, Problem
+from batcher.runner.days import budget_day
 from batcher.runner.job_context import JobContext
 from batcher.runner.planning.planner import Plan
 from batcher.store.bill import spent_money
 from batcher.store.writer import CheckpointCall
-
-DAY = timedelta(hours=24)
 
 
 def open_budget(
@@ -31,8 +30,8 @@ def open_budget(
     caps = [cap for cap in (section.max_cost_usd, cap_usd) if cap is not None]
     if not caps:
         return None
-    since = started - DAY if section.per == "day" else None
-    used = db(spent_money, since)
+    day = budget_day(section, started)
+    used = db(spent_money, None if day is None else day.start)
     if used.unbounded:
         raise ConfigurationError(
             f"the billing status of {used.unbounded:,} attempts is unknown and their cost has no "

@@ -53,12 +53,15 @@ SELECT run_id, prices_digest FROM runs WHERE prices_digest IS NOT NULL;
 
 -- name: spent_money
 -- The money billed, the most that attempts with unknown cost can have cost, and the number of these
--- attempts without a bound; of all attempts, or of those sent since a time. Released attempts cost 0.
+-- attempts without a bound; of all attempts, or of those whose run started since a time, because a run
+-- belongs to the day on which it started. Released attempts cost 0. An attempt counts by the time of
+-- sending when its run was lost through damage.
 SELECT coalesce(sum(cost_usd), 0) AS spent,
        coalesce(sum(worst_case_usd) FILTER (WHERE is_unknown), 0) AS unknown,
        count(*) FILTER (WHERE is_unknown AND worst_case_usd IS NULL) AS unbounded
 FROM (SELECT *, state IN ('open', 'unknown') OR (state = 'billed' AND cost_usd IS NULL) AS is_unknown FROM attempt_states)
-WHERE $since::TIMESTAMPTZ IS NULL OR sent_at >= $since::TIMESTAMPTZ;
+LEFT JOIN runs USING (run_id)
+WHERE $since::TIMESTAMPTZ IS NULL OR coalesce(started_at, sent_at) >= $since::TIMESTAMPTZ;
 
 -- name: unknown_attempts
 -- The attempts with unknown billing status: their number, and the most that they can have cost.

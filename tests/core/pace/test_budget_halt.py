@@ -1,6 +1,8 @@
 """The halt of a run whose budget is reached: what is left, and a budget that is enough."""
 
+from datetime import datetime
 from decimal import Decimal
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
@@ -17,13 +19,13 @@ def reached(
     unknown: str = "0",
     basis: Basis = Basis.RUN,
     *,
-    is_daily: bool = False,
+    next_day: datetime | None = None,
     plan_cap_usd: Decimal | None = None,
 ) -> Halt:
     """Halt on a budget of ten dollars with twenty rows left that cost four dollars and fifty."""
     budget_state = BudgetState(Decimal(10), Decimal("9.50"), Decimal(unknown))
     unsent = Unsent(20, Decimal("4.50"), basis, Decimal("0.6"))
-    return budget_reached(budget_state, unsent, is_daily=is_daily, plan_cap_usd=plan_cap_usd)
+    return budget_reached(budget_state, unsent, next_day=next_day, plan_cap_usd=plan_cap_usd)
 
 
 @pytest.mark.parametrize(
@@ -55,9 +57,10 @@ def test_money_for_unknown_attempts_can_be_released() -> None:
 
 def test_a_daily_budget_renews_itself() -> None:
     """The hint says that waiting is enough, too."""
-    halt = reached(is_daily=True)
+    midnight = datetime(2026, 12, 2, tzinfo=ZoneInfo("Europe/Berlin"))
+    halt = reached(next_day=midnight)
     assert "of $10.00 a day" in halt.message
-    assert "24 hours" in str(halt.hint)
+    assert "or wait: a run that starts after 2026-12-02 00:00 CET" in str(halt.hint)
 
 
 @pytest.mark.parametrize(("cap", "needs_plan"), [("10", True), ("15.04", True), ("15.05", False)])
@@ -85,7 +88,7 @@ def test_a_budget_that_is_too_small_for_one_request_says_so() -> None:
     """Nothing was spent of it, and nothing ever would be."""
     budget_state = BudgetState(Decimal("0.50"), Decimal(0), Decimal(0))
     unsent = Unsent(4, Decimal("0.004"), Basis.ESTIMATE, Decimal("0.9"))
-    halt = budget_reached(budget_state, unsent, is_daily=False, plan_cap_usd=None)
+    halt = budget_reached(budget_state, unsent, next_day=None, plan_cap_usd=None)
     assert halt.message.startswith(
         "the budget of $0.50 is too small: one request alone may cost up to $0.90; 4 rows are left"
     )
