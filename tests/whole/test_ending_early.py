@@ -92,7 +92,7 @@ def test_a_closed_terminal_changes_no_exit_code(ending: str, tmp_path: Path) -> 
     """All writes to the terminal fail; bars, messages and summary are dropped."""
     server = Server("--latency", "0.05")
     failing = [{"id": "no text"}] if ending == "rows failed" else []
-    job = Job(tmp_path, server).write([*rows(300), *failing])
+    job = Job(tmp_path, server).write([*rows(150), *failing])
     controller, terminal = os.openpty()
     command = [sys.executable, "-m", "batcher", "run", str(job.path), "--yes"]
     environment = {**os.environ, "ANTHROPIC_API_KEY": "test-key"}
@@ -102,7 +102,7 @@ def test_a_closed_terminal_changes_no_exit_code(ending: str, tmp_path: Path) -> 
         wait_for(server, 50)
         os.close(controller)
         assert process.wait(60) == (3 if failing else 0)
-    assert job.table().num_rows == 300 + len(failing)
+    assert job.table().num_rows == 150 + len(failing)
     server.close()
 
 
@@ -110,7 +110,7 @@ def test_a_deadline_stops_like_a_signal(tmp_path: Path) -> None:
     """Exit 7 when rows are left, with all responses recorded; exit 0 when none are left."""
     server = Server("--latency", "0.3")
     job = Job(tmp_path, server).write(rows(2000))
-    printed = job.run("--max-time", "6s", code=7)
+    printed = job.run("--max-time", "4s", code=7)
     assert "the time is up" in printed
     assert "rows are left" in printed
     ledger = server.ledger()

@@ -154,6 +154,7 @@ def test_the_next_estimate_knows_limits_of_a_run(tmp_path: Path) -> None:
     server.close()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not PACKAGES.exists(), reason="the full table of Debian packages is not here")
 def test_the_main_job_is_estimated_offline(tmp_path: Path) -> None:
     """It estimates all 63,666 rows without sending; benchmarks measure the time."""

@@ -48,7 +48,7 @@ def has_ended(process: subprocess.Popen[str]) -> bool:
 def test_the_status_is_never_older_than_two_seconds(tmp_path: Path) -> None:
     """From lock to end, in every phase; the counts of rows are as recent."""
     server = Server("--latency", "0.05")
-    job = Job(tmp_path, server).write(rows(250), limits="concurrency = 8\n")
+    job = Job(tmp_path, server).write(rows(150), limits="concurrency = 8\n")
     process = job.start()
     ages, lags, phases = [], [], []
     answered = [(0.0, 0)]
@@ -73,7 +73,7 @@ def test_the_status_is_never_older_than_two_seconds(tmp_path: Path) -> None:
         assert sum(delay > 2 for delay in delays) <= len(delays) / 50
         assert max(delays) < 8
     assert (status_of(job)["state"], status_of(job)["exit_code"]) == ("ended", 0)
-    assert status_of(job)["commit_seq"] >= 2 * 250
+    assert status_of(job)["commit_seq"] >= 2 * 150
 
 
 def test_waiting_ends_with_the_run(tmp_path: Path) -> None:
