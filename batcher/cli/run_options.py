@@ -36,6 +36,12 @@ release_option = click.option(
     help="Release money reserved for attempts whose billing status is unknown. First check in "
     "the API's console that they were not billed.",
 )
+overwrite_option = click.option(
+    "--overwrite",
+    "overwrites",
+    is_flag=True,
+    help="Replace the output even when something else than this job wrote it.",
+)
 quiet_option = click.option("-q", "--quiet", "is_quiet", is_flag=True, help="Print only problems.")
 
 _MAX_USD = Decimal(10) ** 12

@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
+from itertools import islice
 from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO
@@ -14,9 +15,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from batcher.core.answers.message import UnreadableMessage, parse_message
-from batcher.core.answers.strict_json import dump
+from batcher.core.answers.strict_json import dump, load
 from batcher.errors import ConfigurationError
 from batcher.outputs.atomic import put_in_place, sync_file
+
+_FIRST_LINES = 100
 
 
 class LinesOutput:
@@ -28,7 +31,8 @@ class LinesOutput:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._temporary = path.with_name(f".{path.name}.new")
-        self._file: BinaryIO = self._temporary.open("wb")
+        self._temporary.unlink(missing_ok=True)
+        self._file: BinaryIO = self._temporary.open("xb")  # never through a link
 
     def __enter__(self) -> "LinesOutput":
         return self
@@ -53,6 +57,20 @@ class LinesOutput:
         self._file.close()
         sync_file(self._temporary)
         put_in_place(self._temporary, self._path)
+
+
+def read_first_objects(path: Path) -> Iterator[dict[str, Any]]:
+    """Yield the first objects of a file of JSON lines; nothing when the first line is not one."""
+    with path.open("rb") as file:
+        lines = (line.strip() for line in islice(file, _FIRST_LINES))
+        for line in filter(None, lines):
+            try:
+                value = load(line)
+            except ValueError:
+                return
+            if not isinstance(value, dict):
+                return
+            yield value
 
 
 def json_lines(table: pa.Table) -> Iterator[bytes]:

@@ -12,11 +12,11 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from batcher.core.own_files import METADATA_KEY
 from batcher.outputs.atomic import put_in_place, sync_file, sync_folder
 
 _GROUP_ROWS = 4_096
 _GROUP_BYTES = 16 << 20
-METADATA_KEY = b"batcher"
 
 
 class ParquetOutput:
@@ -117,9 +117,16 @@ def read_metadata(path: Path) -> dict[str, Any] | None:
     """Return the metadata of an output; None when the output is missing or not from batcher."""
     files = sorted(path.glob("part-*.parquet")) if path.is_dir() else [path]
     try:
-        content = pq.read_metadata(files[-1]).metadata or {}
+        return decode_metadata(pq.read_metadata(files[-1]).metadata or {})
+    except (OSError, IndexError, ValueError, pa.ArrowException):
+        return None
+
+
+def decode_metadata(content: Mapping[bytes, bytes]) -> dict[str, Any] | None:
+    """Return batcher's part of a file's metadata; None when batcher did not write the file."""
+    try:
         metadata = json.loads(content[METADATA_KEY])
-    except (OSError, IndexError, KeyError, ValueError, pa.ArrowException):
+    except (KeyError, ValueError):
         return None
     return metadata if isinstance(metadata, dict) else None
 

@@ -26,6 +26,7 @@ class RunOptions:
 
     ``waits``: wait for another run to end; ``max_time_s`` counts from then. ``approval`` is a saved
     plan that the run must fit. ``pilot``: send only this many rows and write no output.
+    ``overwrites``: replace an output that the job did not write.
     ``releases_unknown``: release the money reserved for attempts of unknown billing status.
     ``command`` is what a user types to run the same again.
     """
@@ -38,6 +39,7 @@ class RunOptions:
     retrying: Retrying | None = None
     approval: Approval | None = None
     pilot: int | None = None
+    overwrites: bool = False
     releases_unknown: bool = False
     command: str = "batcher run"
 

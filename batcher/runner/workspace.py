@@ -10,6 +10,7 @@ from pathlib import Path
 from batcher.errors import CheckpointError, ConfigurationError
 from batcher.inputs.job_file.load import LoadedJob
 from batcher.outputs.atomic import check_replaceable, sync_folder
+from batcher.outputs.ownership import Owner
 from batcher.store.lock import check_lock
 
 
@@ -24,6 +25,7 @@ class Workspace:
     output: Path
     is_folder: bool
     is_simulated: bool
+    owner: Owner
 
     @classmethod
     def of(cls, loaded: LoadedJob, *, is_simulated: bool) -> "Workspace":
@@ -36,7 +38,8 @@ class Workspace:
             state = state.parent / f"{state.name}.simulated"
             stem = output.name if is_folder else output.stem
             output = output.parent / f"{stem}.simulated{'' if is_folder else '.parquet'}"
-        return cls(state, output, is_folder, is_simulated)
+        owner = Owner.of(name, loaded.path, state)
+        return cls(state, output, is_folder, is_simulated, owner)
 
     @property
     def status(self) -> Path:
@@ -57,9 +60,10 @@ class Workspace:
                 hint="set output.path to another folder, or narrow input.path",
             )
 
-    def check(self) -> None:
+    def check(self, *, overwrites: bool = False) -> None:
         """Check that state and output can be written; leave nothing behind.
 
+        ``overwrites``: what another program or job wrote may be replaced by the output.
         Raises ConfigurationError, or CheckpointError for a lock that cannot be opened.
         """
         _check_folder(self.state, "job.state")
@@ -72,9 +76,9 @@ class Workspace:
             )
         check_lock(self.state)
         if self.output.parent.is_dir():
-            self.check_output()
+            self.check_output(overwrites=overwrites)
 
-    def create(self) -> None:
+    def create(self, *, overwrites: bool = False) -> None:
         """Make the state folder, for the owner only, and check that the output can be written.
 
         Everything in the state folder holds users' data. Raises CheckpointError, or
@@ -90,10 +94,13 @@ class Workspace:
             raise CheckpointError(
                 f"{self.state}: {error.strerror}", hint="make it writable, or set job.state"
             ) from None
-        self.check_output()
+        self.check_output(overwrites=overwrites)
 
-    def check_output(self) -> None:
-        """Check, before anything is paid for, that the output can be written."""
+    def check_output(self, *, overwrites: bool = False) -> None:
+        """Check, before anything is paid for, that the output can be written.
+
+        Raises ConfigurationError for an output that this job did not write, unless ``overwrites``.
+        """
         folder = self.output.parent
         try:
             check_replaceable(self.output)
@@ -111,8 +118,13 @@ class Workspace:
                 f"output.path is {kind}, not what the job file says: {self.output}",
                 hint="move it away, or set output.path (a name in .parquet is one file)",
             )
-        if self.is_folder and self.output.exists():
-            _check_ours(self.output)
+        if overwrites:
+            _check_only_files(self.output)
+        elif foreign := self.owner.foreign(self.output):
+            raise ConfigurationError(
+                f"the output would replace something else: {foreign}",
+                hint="set output.path to a new file or folder, or add --overwrite to replace it",
+            )
 
 
 def _named(path: Path) -> Path:
@@ -139,11 +151,11 @@ def new_run_id(now: datetime) -> str:
     return f"{now:%Y%m%dT%H%M%S.%fZ}-{secrets.token_hex(3)}"
 
 
-def _check_ours(folder: Path) -> None:
-    """Refuse to replace a folder that contains anything but an earlier output."""
-    for path in folder.iterdir():
-        if not (path.name.startswith("part-") and path.suffix == ".parquet"):
-            raise ConfigurationError(
-                f"output.path holds something that batcher did not write: {path}",
-                hint="set output.path to a new folder; a run replaces all of it",
-            )
+def _check_only_files(output: Path) -> None:
+    """Refuse to replace a folder that has folders in it, whoever wrote it."""
+    folders = [path for path in output.iterdir() if path.is_dir()] if output.is_dir() else []
+    if folders:
+        raise ConfigurationError(
+            f"the output would replace a folder that has other folders in it: {folders[0]}",
+            hint="set output.path to a new folder; a run replaces all of it",
+        )

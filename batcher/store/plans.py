@@ -245,6 +245,12 @@ def sum_up(checkpoint: Checkpoint, run_id: str, *, has_results: bool = True) -> 
     )
 
 
+def has_message(checkpoint: Checkpoint, ids: Sequence[str]) -> bool:
+    """Return whether one of these messages is recorded."""
+    ((has_one,),) = checkpoint.rows(_RESULTS["has_message"], ids=list(ids))
+    return bool(has_one)
+
+
 def attempts_of(checkpoint: Checkpoint, fingerprint: bytes) -> list[dict[str, Any]]:
     """Return all attempts of one request and its replacements, oldest first."""
     rows: list[dict[str, Any]] = checkpoint.table(

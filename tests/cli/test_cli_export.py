@@ -143,7 +143,8 @@ def test_a_failed_export_leaves_the_old_file(
     """A write that fails leaves no other file either."""
     (tmp_path / "x.jsonl").write_text("old")
     monkeypatch.setattr(export_module, "json_lines", lambda _: iter([b"{}", None]))
-    assert batcher("export", done, "--simulate", "--out", tmp_path / "x.jsonl").code == 1
+    words = ("export", done, "--simulate", "--out", tmp_path / "x.jsonl", "--overwrite")
+    assert batcher(*words).code == 1
     assert [path.name for path in tmp_path.iterdir()] == ["x.jsonl"]
     assert (tmp_path / "x.jsonl").read_text() == "old"
 

@@ -7,6 +7,7 @@ import sys
 from decimal import Decimal
 from pathlib import Path
 
+import pytest
 from test_main_job import check_bill, rows
 from test_nightly import keys
 from whole_runs import Job, Server, batcher, wait_for
@@ -142,4 +143,36 @@ def test_rows_on_hold_are_sent_by_a_retry(tmp_path: Path) -> None:
     retry(job)
     assert len(keys(server)) == sent + 1
     assert set(job.table().column("_status").to_pylist()) == {"succeeded"}
+    server.close()
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        (("--limit", "6"), 6),
+        (("--set", "input.limit=6"), 6),
+        (("--set", "input.where=text != 'number 9'", "--set", "input.limit=7"), 7),
+        ((), 20),
+    ],
+)
+def test_a_retry_has_the_rows_of_the_last_run(
+    tmp_path: Path, options: tuple[str, ...], expected: int
+) -> None:
+    """The output keeps its rows; rows that were never asked do not come into it."""
+    server = Server("--keep-requests", "--fault", "status:status=400,match=number 3,times=1")
+    job = Job(tmp_path, server).write(rows(20))
+    job.run(*options, code=3)
+    printed = retry(job)
+    assert ("the rows of the last run: input." in printed) == bool(options)
+    assert job.table().column("_status").to_pylist() == ["succeeded"] * expected
+    retry(job)
+    assert len(job.table()) == expected
+    (record,) = sorted((tmp_path / "runs" / "job").glob("*/run.json"))[:1]
+    content = json.loads(record.read_text())
+    del content["scope"]  # as a version before 0.7 wrote it
+    if options[:1] == ("--limit",):
+        for path in (tmp_path / "runs" / "job").glob("*/run.json"):
+            path.write_text(json.dumps(content))
+        retry(job)
+        assert len(job.table()) == expected
     server.close()

@@ -15,7 +15,13 @@ from batcher.cli.command_line import job_command, resume_command
 from batcher.cli.messages import print_json, print_line, say
 from batcher.cli.options import job_argument, json_option, load, set_option
 from batcher.cli.private_files import write_private_files
-from batcher.cli.run_options import max_cost_option, simulate_option, with_budget, yes_option
+from batcher.cli.run_options import (
+    max_cost_option,
+    overwrite_option,
+    simulate_option,
+    with_budget,
+    yes_option,
+)
 from batcher.cli.terminal import TerminalUi
 from batcher.core.estimate.estimate import Choice, Estimate, Timing
 from batcher.core.estimate.spread import Spread
@@ -29,7 +35,7 @@ from batcher.outputs.atomic import write_text
 from batcher.runner.commands.estimate import Estimated, estimate_job
 from batcher.runner.options import RunOptions
 from batcher.runner.pipeline.run import run_job
-from batcher.runner.planning.saved_plan import plan_to_save
+from batcher.runner.planning.saved_plan import check_replaceable_plan, plan_to_save
 from batcher.runner.signals import ProcessSignals
 
 _MIN_PILOT = 10
@@ -53,6 +59,7 @@ _TRY_PILOT = "--pilot 100 sends some rows and gives a better estimate"
     help="Write a plan for batcher run --plan; its cap is the budget, else the high end of the "
     "estimate.",
 )
+@overwrite_option
 @max_cost_option
 @click.option("--offline", "is_offline", is_flag=True, help="Do not let the API count prompts.")
 @yes_option
@@ -66,6 +73,7 @@ def command(
     out: Path | None,
     max_cost: str | None,
     *,
+    overwrites: bool,
     is_offline: bool,
     says_yes: bool,
     is_simulated: bool,
@@ -77,6 +85,8 @@ def command(
     answers, the API counts the prompts of 100 rows, free of charge, when there is a key.
     """
     loaded = load(job, with_budget(overrides, max_cost))
+    if out is not None and not overwrites:
+        check_replaceable_plan(out, loaded.name)
     if pilot is not None:
         options = RunOptions(is_simulated, says_yes, pilot=pilot, command=resume_command())
         code = _send_pilot(loaded, options)

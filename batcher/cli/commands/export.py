@@ -11,6 +11,7 @@ from batcher.cli.command_line import job_command, reading_command
 from batcher.cli.messages import print_json, say
 from batcher.cli.options import job_argument, json_option, load, set_option, simulate_option
 from batcher.cli.private_files import write_private_files
+from batcher.cli.run_options import overwrite_option
 from batcher.core.plural import counted
 from batcher.errors import ConfigurationError
 from batcher.runner.commands.export import Format, Written, default_path, write_export
@@ -36,6 +37,7 @@ _FORMATS = ("parquet", "jsonl", "messages-batch")
 @click.option(
     "--partial", "is_partial", is_flag=True, help="Export even when some rows have no final result."
 )
+@overwrite_option
 @simulate_option
 @set_option
 @json_option
@@ -46,6 +48,7 @@ def command(
     overrides: tuple[str, ...],
     *,
     is_partial: bool,
+    overwrites: bool,
     is_simulated: bool,
     as_json: bool,
 ) -> int:
@@ -60,7 +63,7 @@ def command(
     with open_results(loaded, is_simulated=is_simulated) as results:
         path = out or default_path(results.context.workspace, chosen)
         write_private_files()
-        written = write_export(results, path, chosen, is_partial=is_partial)
+        written = write_export(results, path, chosen, is_partial=is_partial, overwrites=overwrites)
     if as_json:
         print_json(_to_json(written))
         return 0

@@ -11,6 +11,7 @@ from batcher.cli.run_command import run_and_report
 from batcher.cli.run_options import (
     max_cost_option,
     max_time_option,
+    overwrite_option,
     quiet_option,
     simulate_option,
     time_limit_s,
@@ -21,6 +22,8 @@ from batcher.cli.run_options import (
 from batcher.inputs.job_file.load import LoadedJob
 from batcher.runner.options import Retrying, RunOptions
 from batcher.runner.planning.retry import check_changes
+from batcher.runner.run_history import RunHistory
+from batcher.runner.workspace import Workspace
 
 
 @click.command(
@@ -36,6 +39,7 @@ from batcher.runner.planning.retry import check_changes
 @yes_option
 @max_cost_option
 @max_time_option
+@overwrite_option
 @wait_option
 @simulate_option
 @set_option
@@ -49,6 +53,7 @@ def command(
     max_time: str | None,
     *,
     says_yes: bool,
+    overwrites: bool,
     waits: bool,
     is_simulated: bool,
     is_quiet: bool,
@@ -58,16 +63,21 @@ def command(
 
     Rows that succeeded keep their answers and are not sent, whatever --set changes. A row that
     succeeds now keeps its new answer in later runs. Rows on hold, whose billing status is unknown,
-    are sent too. The cost of earlier attempts stays in the cost of a row.
+    are sent too. The rows are those of the last run: after run --limit 20, the first 20 rows. The
+    cost of earlier attempts stays in the cost of a row.
     """
+    check_changes(load(job, overrides))
+    state = Workspace.of(load(job), is_simulated=is_simulated).state
+    scope = RunHistory(state).last_scope()
     # Answered rows keep their answers even when the job file was edited since.
-    loaded = _with_on_change(load(job, with_budget((), max_cost)), "keep")
-    variant = _with_on_change(load(job, overrides), "redo")
-    check_changes(variant)
+    loaded = _with_on_change(load(job, (*scope, *with_budget((), max_cost))), "keep")
+    variant = _with_on_change(load(job, (*scope, *overrides)), "redo")
     types = () if only is None else tuple(name.strip() for name in only.split(",") if name.strip())
     options = RunOptions(
         is_simulated=is_simulated,
         says_yes=says_yes,
+        overwrites=overwrites,
+        is_limited=bool(scope),
         waits=waits,
         max_time_s=time_limit_s(max_time),
         retrying=Retrying(variant, types),

@@ -10,6 +10,7 @@ from batcher.cli.run_command import run_and_report
 from batcher.cli.run_options import (
     max_cost_option,
     max_time_option,
+    overwrite_option,
     quiet_option,
     release_option,
     simulate_option,
@@ -37,6 +38,7 @@ from batcher.runner.planning.saved_plan import read_approval
 )
 @max_time_option
 @release_option
+@overwrite_option
 @wait_option
 @simulate_option
 @set_option
@@ -52,6 +54,7 @@ def command(
     *,
     releases_unknown: bool,
     says_yes: bool,
+    overwrites: bool,
     waits: bool,
     is_simulated: bool,
     is_quiet: bool,
@@ -66,7 +69,8 @@ def command(
     options = RunOptions(
         is_simulated=is_simulated,
         says_yes=says_yes,
-        is_limited=limit is not None,
+        is_limited=bool(loaded.scope),
+        overwrites=overwrites,
         waits=waits,
         max_time_s=time_limit_s(max_time),
         approval=None if plan_file is None else read_approval(plan_file),

@@ -196,6 +196,8 @@ class RunFacts(JsonRecord):
     price_overrides_date: date | None = None
     overrides: tuple[str, ...]
     """The keys of the job file that --set replaced."""
+    scope: tuple[str, ...] = ()
+    """The overrides that chose the rows of the run, such as input.limit=20."""
     usd: PlannedMoney | None = None
 
 

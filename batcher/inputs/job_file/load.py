@@ -1,6 +1,7 @@
 """Reads a job file and the files it names, and reports all their mistakes at once."""
 
 import hashlib
+import json
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -46,6 +47,21 @@ class LoadedJob:
     def name(self) -> str:
         """The name of the job."""
         return self.job.job.name or self.path.stem
+
+    @property
+    def scope(self) -> tuple[str, ...]:
+        """The overrides that choose other rows than the job file does, as ``--set`` takes them."""
+        keys = (key for key, source in self.sources.items() if source == "--set")
+        chosen = [key.removeprefix("input.") for key in keys if key.startswith("input.")]
+        values = {key: getattr(self.job.input, key) for key in sorted(chosen)}
+        return tuple(f"input.{key}={_toml(value)}" for key, value in values.items())
+
+
+def _toml(value: object) -> str:
+    """Write a text, a number or a truth value as TOML."""
+    if isinstance(value, str):
+        return json.dumps(value)
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def load_job(path: Path, overrides: Sequence[str] = ()) -> LoadedJob:

@@ -6,14 +6,20 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
+from batcher.core.own_files import output_prefix
 from batcher.errors import ConfigurationError
 from batcher.outputs.atomic import check_replaceable
-from batcher.outputs.jsonl_output import LinesOutput, batch_result_lines, json_lines
+from batcher.outputs.jsonl_output import (
+    LinesOutput,
+    batch_result_lines,
+    json_lines,
+    read_first_objects,
+)
 from batcher.runner.commands.results import Results, last_run_id
 from batcher.runner.planning.output_layout import layout_of
 from batcher.runner.workspace import Workspace
 from batcher.runner.writing.output import Target, export_parquet, result_tables
-from batcher.store.plans import count_open, count_statuses, read_results
+from batcher.store.plans import count_open, count_statuses, has_message, read_results
 
 Format = Literal["parquet", "jsonl", "messages-batch"]
 
@@ -39,11 +45,14 @@ def default_path(workspace: Workspace, wanted: Format) -> Path:
     return workspace.output.with_suffix(_ENDINGS[wanted])
 
 
-def write_export(results: Results, path: Path, wanted: Format, *, is_partial: bool) -> Written:
+def write_export(
+    results: Results, path: Path, wanted: Format, *, is_partial: bool, overwrites: bool = False
+) -> Written:
     """Write the whole output, or nothing.
 
     Raises ConfigurationError when rows are open and ``is_partial`` is not set, and when ``path``
-    cannot be written or is a part of the job.
+    cannot be written, is a part of the job, or holds what the job did not write. ``overwrites``
+    replaces that, too.
     """
     allowance = results.context.job.retry.unknown_attempts
     still_open = results.db(count_open, allowance)
@@ -54,6 +63,12 @@ def write_export(results: Results, path: Path, wanted: Format, *, is_partial: bo
             hint="run the job to its end first, or add --partial to export what is there",
         )
     _check_path(results, path, wanted)
+    if wanted == "parquet":
+        is_folder = path.suffix != ".parquet"
+        place = replace(results.context.workspace, output=path, is_folder=is_folder)
+        place.check_output(overwrites=overwrites)
+    elif not overwrites:
+        _check_own_lines(results, path)
     if wanted == "parquet":
         target = Target(path, last_run_id(results))
         export_parquet(results.context, results.plan, results.db, target)
@@ -101,6 +116,24 @@ def _check_path(results: Results, path: Path, wanted: Format) -> None:
         raise ConfigurationError(
             f"the folder {path.parent} is not writable", hint="choose another place with --out"
         )
-    if wanted == "parquet":
-        is_folder = path.suffix != ".parquet"
-        replace(context.workspace, output=path, is_folder=is_folder).check_output()
+
+
+def _check_own_lines(results: Results, path: Path) -> None:
+    """Refuse to replace a file that is not an earlier export of this job."""
+    if path.exists() and path.stat().st_size and not _is_own_export(results, path):
+        raise ConfigurationError(
+            f"{path} is not an export of this job, and would be replaced",
+            hint="choose another --out, or add --overwrite to replace it",
+        )
+
+
+def _is_own_export(results: Results, path: Path) -> bool:
+    """Return whether the first lines have rows of this job's runs, or messages that it recorded."""
+    lines = list(read_first_objects(path))
+    named = [(line, output_prefix(line)) for line in lines]
+    if lines and all(prefix is not None for _, prefix in named):
+        runs = {line[f"{prefix}run_id"] for line, prefix in named} - {None}
+        return not runs or any(map(results.context.workspace.owner.has_run, runs))
+    found = [result for line in lines if isinstance(result := line.get("result"), dict)]
+    messages = [message for each in found if isinstance(message := each.get("message"), dict)]
+    return results.db(has_message, [str(message.get("id")) for message in messages])

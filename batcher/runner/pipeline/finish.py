@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from signal import SIGINT, SIGTERM
 
 from batcher.core.pace.halt import Halt
-from batcher.errors import CheckpointError, InputError
+from batcher.errors import CheckpointError, ConfigurationError
 from batcher.exit_codes import ExitCode
 from batcher.runner.options import RunResult
 from batcher.runner.pipeline.live import SendResult
@@ -54,6 +54,8 @@ def _export(
     is_whole = session.options.retrying is None and not comparison_of(context).is_part
     quality = Quality.of(context, session.run_id, is_whole=is_whole)
     try:
+        # Another program may have written there since the run began.
+        context.workspace.check_output(overwrites=session.options.overwrites)
         exported = export_parquet(
             context,
             plan,
@@ -62,7 +64,7 @@ def _export(
             session.record.rows_read,
             quality,
         )
-    except (InputError, CheckpointError) as error:
+    except (ConfigurationError, CheckpointError) as error:
         if not has_sent:
             raise
         return None, Halt(ExitCode.ERROR, error.message, error.hint)

@@ -51,6 +51,8 @@ def _plan_retry(session: RunSession, retrying: Retrying) -> tuple[JobContext, Pl
     plan, retries = plan_retry(
         context, variant, session.writer.call, record.rows_read, retrying.only
     )
+    if context.loaded.scope:
+        session.ui.say(f"plan  the rows of the last run: {', '.join(context.loaded.scope)}")
     session.ui.say(retry_line(retries, plan.counts.bad))
     return variant, plan, None
 

@@ -56,9 +56,15 @@ def run_job(
         Notifier(loaded, workspace, identity, environ, events, ui.say) as notifier,
     ):
         is_simulated, today = options.is_simulated, now.date()
-        opening = open_run(loaded, environ, is_simulated=is_simulated, today=today)
+        opening = open_run(
+            loaded,
+            environ,
+            is_simulated=is_simulated,
+            today=today,
+            overwrites=options.overwrites,
+        )
         context, key = opening.ready()
-        workspace.create()
+        workspace.create(overwrites=options.overwrites)
         variant = loaded if options.retrying is None else options.retrying.variant
         record = RunRecord(context, variant, identity, events)
         holder, waiting = Holder.this_process(now), ui.say if options.waits else None

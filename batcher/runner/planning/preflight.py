@@ -39,14 +39,20 @@ class Opening:
 
 
 def open_run(
-    loaded: LoadedJob, environ: Mapping[str, str], *, is_simulated: bool, today: date
+    loaded: LoadedJob,
+    environ: Mapping[str, str],
+    *,
+    is_simulated: bool,
+    today: date,
+    overwrites: bool = False,
 ) -> Opening:
     """Open a job with its key and see where it may write; leaves no trace and sends nothing."""
     findings = Findings()
     key: Secret | None = Secret(SIMULATOR)
     if not asks_simulator(loaded, is_simulated=is_simulated):
         key = findings.attempt(partial(open_access, loaded.job.api, environ))
-    findings.attempt(Workspace.of(loaded, is_simulated=is_simulated).check)
+    workspace = Workspace.of(loaded, is_simulated=is_simulated)
+    findings.attempt(partial(workspace.check, overwrites=overwrites))
     opening = partial(open_job, loaded, is_simulated=is_simulated, today=today)
     return Opening(findings.attempt(opening), key, findings)
 

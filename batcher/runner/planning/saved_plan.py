@@ -1,5 +1,6 @@
 """The saved plan of a job: made from a plan, read from a file, and compared with a new plan."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from datetime import datetime
@@ -11,6 +12,7 @@ from batcher import __version__
 from batcher.core.estimate.estimate import Dollars
 from batcher.core.money.display import exact_text
 from batcher.core.money.prices import Rates
+from batcher.core.own_files import is_plan
 from batcher.core.plan_file import SavedPlan, changes, digest_of, text_or_digest
 from batcher.errors import ConfigurationError, PlanChangedError
 from batcher.runner.job_context import JobContext
@@ -53,6 +55,20 @@ def read_approval(path: Path) -> Approval:
             f"{path} cannot be read: {reason}",
             hint="write a plan with: batcher estimate JOB --out FILE",
         ) from None
+
+
+def check_replaceable_plan(path: Path, job: str) -> None:
+    """Raise ConfigurationError when a file is there that is not a plan of this job."""
+    try:
+        is_empty = not path.exists() or not path.stat().st_size
+        content = None if is_empty else json.loads(path.read_bytes())
+    except (OSError, ValueError):
+        is_empty, content = False, None
+    if not is_empty and not (is_plan(content) and content["job"] == job):
+        raise ConfigurationError(
+            f"{path} is not a plan of this job, and would be replaced",
+            hint="choose another --out, or add --overwrite to replace it",
+        )
 
 
 def plan_to_save(

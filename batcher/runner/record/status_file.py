@@ -78,6 +78,7 @@ class RunRecord:
             price_overrides=tuple(sorted(variant.job.prices.overrides)),
             price_overrides_date=variant.job.prices.as_of,
             overrides=tuple(sorted(key for key, at in variant.sources.items() if at == "--set")),
+            scope=context.loaded.scope,
         )
         self._process = RunProcess(
             pid=os.getpid(),

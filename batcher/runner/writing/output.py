@@ -123,7 +123,8 @@ def _metadata(context: JobContext, run_id: str) -> dict[str, Any]:
     """Return the metadata that says which job and run wrote the output."""
     return {
         "schema_version": OUTPUT_VERSION,
-        "job": context.job.job.name,
+        "job": context.workspace.owner.job,
+        "job_file": context.workspace.owner.job_file,
         "job_digest": context.loaded.digest,
         "run_id": run_id,
         "is_simulated": context.asks_simulator,

@@ -111,6 +111,10 @@ WHERE NOT coalesce(r.is_shared, false);
 SELECT count(*) FROM results
 WHERE fingerprint IS NOT NULL AND NOT is_final AND unknown_attempts < $allowance;
 
+-- name: has_message
+-- Whether the checkpoint has one of these messages.
+SELECT count(*) > 0 FROM outcomes WHERE list_contains($ids, message_id);
+
 -- name: models
 -- The number of answers of one run from each model.
 SELECT o.model, count(*) FROM attempts a JOIN outcomes o USING (attempt_id)
