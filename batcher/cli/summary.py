@@ -36,7 +36,7 @@ def summary(result: RunResult, command: str) -> Iterator[str]:
     if result.halt is None and unsent:
         yield f"done   but {counted(unsent, 'row was', 'rows were')} not sent; a run sends them"
     elif result.exit_code == 0 and run.attempts.sent == 0:
-        yield "done   nothing to send: every request has its answer"
+        yield f"done   nothing to send: {_why_nothing(result)}"
     elif result.halt is None:
         yield f"{_ENDINGS[result.exit_code]}"
     else:
@@ -47,12 +47,29 @@ def summary(result: RunResult, command: str) -> Iterator[str]:
         yield f"spent  {_spent(run)}"
         yield from _money(run)
     if result.exported is not None:
+        yield from _on_hold(result.exported)
         yield from _output(result.exported)
         if result.exported.quality is not None:
             yield from (_quality(line) for line in result.exported.quality.lines())
         yield f"next   {_next(result, command)}"
     else:
         yield f"next   {command}"
+
+
+def _why_nothing(result: RunResult) -> str:
+    statuses = {} if result.exported is None else result.exported.by_status
+    if statuses.keys() <= {"succeeded", "skipped"}:
+        return "every request has its answer"
+    return "every request has its result; batcher failures lists those without a good answer"
+
+
+def _on_hold(exported: Exported) -> Iterator[str]:
+    if exported.on_hold:
+        rows = counted(exported.on_hold, "row is on hold", "rows are on hold")
+        yield (
+            f"hold   {rows}: the billing status of too many attempts is unknown, so no run sends "
+            "them again; batcher retry does"
+        )
 
 
 def _quality(line: str) -> str:
@@ -121,10 +138,13 @@ def _output(exported: Exported) -> Iterator[str]:
 
 
 def _next(result: RunResult, command: str) -> str:
+    exported = result.exported
+    if exported is not None and exported.by_status.get("unsent"):
+        return job_command("run")
+    if exported is not None and exported.on_hold and not exported.open_rows:
+        return job_command("retry")
     if result.exit_code == 3:
         return job_command("failures")
-    if result.exported is not None and result.exported.by_status.get("unsent"):
-        return job_command("run")
     if result.exit_code == 0 and result.exported is not None:
         return reading_command(result.exported.path)
     return command

@@ -3,9 +3,10 @@
 from collections.abc import Mapping
 
 _RUN_AGAIN = "transient error; send it again: batcher run JOB"
-_UNKNOWN = (
-    "its billing status is unknown; send it again: batcher run JOB (batcher retry JOB if it is on "
-    "hold)"
+_UNKNOWN = "its billing status is unknown; send it again: batcher run JOB"
+_ON_HOLD = (
+    "on hold, because the billing status of its attempts is unknown and no run sends it again; to "
+    "send it: batcher retry JOB"
 )
 _NETWORK = "check the network and api.base_url, then: batcher run JOB"
 _SIZE = "shorten the row or make its images smaller: the API accepts at most 32 MiB"
@@ -85,8 +86,10 @@ _BY_STATUS: Mapping[str, str] = {
 }
 
 
-def advice(status: str, error_type: str | None, *, is_final: bool) -> str:
+def advice(status: str, error_type: str | None, *, is_final: bool, is_on_hold: bool = False) -> str:
     """Return one line of advice for rows with this status and error type."""
+    if is_on_hold:
+        return _ON_HOLD
     known = _BY_TYPE.get(error_type or "") or _BY_STATUS.get(status)
     if known is not None:
         return known

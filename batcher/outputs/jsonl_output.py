@@ -151,10 +151,9 @@ def _result(result: Mapping[str, Any]) -> bytes:
         # Line breaks in JSON only occur between values: inside strings they are escaped.
         on_one_line = bytes(body).replace(b"\n", b" ").replace(b"\r", b" ")
         return b'{"type":"succeeded","message":' + on_one_line + b"}"
-    unsent = "client.billing_unknown" if result["attempts"] else "client.not_sent"
     error = {
-        "type": result["error_type"] or unsent,
-        "message": result["error_message"] or result["status"] or "unsent",
+        "type": result["error_type"],
+        "message": result["error_message"] or result["status"],
     }
     response = {"type": "error", "error": error, "request_id": result["request_id"]}
     return dump({"type": "errored", "error": response})

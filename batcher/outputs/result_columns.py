@@ -106,11 +106,8 @@ class Layout:
 def _bookkeeping_values(results: pa.Table, answers: Sequence[ParsedAnswer]) -> dict[str, pa.Array]:
     """Return our columns for a chunk of results, which has the columns of the store's query."""
     shared = pc.fill_null(results.column("is_shared"), fill_value=False)
-    unsent = pc.is_null(results.column("status"))
     values = {name: results.column(name) for name in results.column_names}
     values["row"] = pc.add(results.column("ordinal"), 1)
-    values["status"] = pc.fill_null(results.column("status"), "errored")
-    values["error_type"] = pc.if_else(unsent, _unsent_types(results), results.column("error_type"))
     values["delivery"] = pc.if_else(
         pc.is_null(results.column("attempt_id")), pa.scalar(None, pa.string()), "live"
     )
@@ -133,11 +130,6 @@ def _cost(results: pa.Table) -> pa.Array:
     usd = pa.array([float(cost or 0) for cost in decimals], pa.float64())
     is_unpriced = pc.greater(pc.fill_null(results.column("unpriced"), 0), 0)
     return pc.if_else(is_unpriced, pa.scalar(None, pa.float64()), usd)
-
-
-def _unsent_types(results: pa.Table) -> pa.Array:
-    tried = pc.greater(pc.fill_null(results.column("attempts"), 0), 0)
-    return pc.if_else(tried, "client.billing_unknown", "client.not_sent")
 
 
 def repeat_rows(table: pa.Table, times: int) -> pa.Table:

@@ -197,21 +197,28 @@ def body_bytes(checkpoint: Checkpoint, first: int, last: int) -> int:
     return int(size)
 
 
-def failures(checkpoint: Checkpoint) -> list[dict[str, Any]]:
-    """Return groups of rows that did not succeed, largest first."""
-    groups: list[dict[str, Any]] = checkpoint.table(_RESULTS["failures"]).to_pylist()
+def failures(checkpoint: Checkpoint, allowance: int) -> list[dict[str, Any]]:
+    """Return groups of rows that did not succeed, largest first; ``allowance`` as in a comparison.
+
+    What was never sent comes last.
+    """
+    table = checkpoint.table(_RESULTS["failures"], allowance=allowance)
+    groups: list[dict[str, Any]] = table.to_pylist()
     return groups
 
 
 def count_statuses(checkpoint: Checkpoint) -> dict[str, int]:
-    """Count the items by status; ``unsent`` is the status of items without an outcome."""
+    """Count the items by status; ``unsent`` is the status of items that were never sent."""
     return dict(checkpoint.rows(_RESULTS["count_statuses"]))
 
 
-def count_open(checkpoint: Checkpoint, allowance: int) -> int:
-    """Count the items that another run would send; ``allowance`` as in ``InputComparison``."""
-    ((number,),) = checkpoint.rows(_RESULTS["count_open"], allowance=allowance)
-    return int(number)
+def count_open(checkpoint: Checkpoint, allowance: int) -> tuple[int, int]:
+    """Count the items that another run would send, and those on hold, which it would not send.
+
+    ``allowance`` is that of ``InputComparison``.
+    """
+    ((to_send, on_hold),) = checkpoint.rows(_RESULTS["count_open"], allowance=allowance)
+    return int(to_send), int(on_hold)
 
 
 def output_totals(checkpoint: Checkpoint) -> dict[str, Any]:
@@ -225,12 +232,14 @@ def totals(checkpoint: Checkpoint, run_id: str | None = None) -> dict[str, Any]:
     return checkpoint.row(_RESULTS["totals"], run_id=run_id)
 
 
-def sum_up(checkpoint: Checkpoint, run_id: str, *, has_results: bool = True) -> RunSums:
+def sum_up(
+    checkpoint: Checkpoint, run_id: str, allowance: int, *, has_results: bool = True
+) -> RunSums:
     """Sum up a run and the whole checkpoint; call ``begin_results`` first.
 
     Without results, as after a failed write, rows are not counted.
     """
-    groups = failures(checkpoint) if has_results else []
+    groups = failures(checkpoint, allowance) if has_results else []
     return RunSums(
         run=totals(checkpoint, run_id),
         checkpoint=totals(checkpoint),

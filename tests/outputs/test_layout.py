@@ -81,7 +81,7 @@ ROWS = st.lists(
         unpriced=st.none() | st.integers(0, 2),
         attempts=st.none() | st.integers(0, 3),
         attempt_id=st.none() | st.integers(1, 9),
-        status=st.none() | st.sampled_from(["succeeded", "errored"]),
+        status=st.sampled_from(["succeeded", "errored", "unsent"]),
         body=st.none() | st.binary(max_size=20) | st.just(body()),
         thinking_tokens=st.none() | st.integers(0, 2**53),
         id=st.none() | st.text(max_size=3),
@@ -134,15 +134,6 @@ def test_a_row_without_a_request() -> None:
     assert (row["_error_type"], row["_error_message"]) == ("client.bad_row", "why")
     assert (row["_cost_usd"], row["_attempts"], row["_shared"]) == (0.0, 0, False)
     assert (row["_delivery"], row["_text"], row["_fingerprint"]) == (None, None, None)
-
-
-@pytest.mark.parametrize(
-    ("attempts", "kind"), [(0, "client.not_sent"), (2, "client.billing_unknown")]
-)
-def test_a_row_without_an_outcome(attempts: int, kind: str) -> None:
-    """The error type shows whether the row may have been billed."""
-    row = shown(attempts=attempts, status=None, attempt_id=None, body=None)
-    assert (row["status"], row["error_type"]) == ("errored", kind)
 
 
 @pytest.mark.parametrize(

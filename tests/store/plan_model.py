@@ -177,4 +177,6 @@ class Model:
         recorded = self.recorded(record.fingerprint)
         if recorded.shown is not None:
             return recorded.shown.status, recorded.shown.error_type
-        return "unsent", "client.billing_unknown" if recorded.attempts else "client.not_sent"
+        if recorded.attempts:
+            return "errored", "client.billing_unknown"
+        return "unsent", "client.not_sent"

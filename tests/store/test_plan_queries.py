@@ -100,13 +100,11 @@ def test_results(checkpoint: Checkpoint, case: Case, first: int, last: int) -> N
     wanted = [record for record in model.plan if first <= record.item <= last]
     assert [row["item"] for row in found] == [record.item for record in wanted]
     for row, record in zip(found, wanted, strict=True):
-        status, error_type = model.ending(record)
+        assert (row["status"], row["error_type"]) == model.ending(record)
         if record.fingerprint is None:
-            assert (row["status"], row["error_type"]) == (status, error_type)
             assert (row["fingerprint"], row["attempt_id"], row["body"]) == (None, None, None)
             continue
         recorded = model.recorded(record.fingerprint)
-        assert row["status"] == (None if status == "unsent" else status)
         assert row["attempt_id"] == getattr(recorded.shown, "attempt_id", None)
         assert row["body"] == getattr(recorded.shown, "body", None)
         assert row["fingerprint"] == record.fingerprint.hex()
@@ -133,13 +131,15 @@ def test_sums(checkpoint: Checkpoint, case: Case) -> None:
     requests = [record for record in model.plan if record.fingerprint is not None]
     still_open = [r for r in requests if model.recorded(r.fingerprint).final is None]
     sendable = [r for r in still_open if model.recorded(r.fingerprint).unknown < ALLOWANCE]
-    assert count_open(checkpoint, ALLOWANCE) == len(sendable)
+    on_hold = len(still_open) - len(sendable)
+    assert count_open(checkpoint, ALLOWANCE) == (len(sendable), on_hold)
     firsts = [model.recorded(record.fingerprint) for record in model.first_items()]
     sums = output_totals(checkpoint)
     assert Decimal(sums["cost_usd"]) == sum((recorded.cost for recorded in firsts), Decimal(0))
     for kind in TOKENS:
         assert sums[kind] == sum(getattr(recorded.shown, kind, 0) or 0 for recorded in firsts)
-    groups = {(g["status"], g["error_type"]): g for g in failures(checkpoint)}
+    groups = {(g["status"], g["error_type"]): g for g in failures(checkpoint, ALLOWANCE)}
+    assert "unsent" not in [status for status, _ in groups][:-1], "it comes last"
     failed = [ending for ending in endings if ending[1] not in ("succeeded", "skipped")]
     assert set(groups) == {(status, kind) for _, status, kind in failed}
     payers = {record.item for record in model.first_items()}
@@ -153,6 +153,10 @@ def test_sums(checkpoint: Checkpoint, case: Case) -> None:
         assert group["cost_usd"] == sum(paid, Decimal(0))
         unknown = [model.recorded(r.fingerprint).unknown_usd for r in members if r.item in payers]
         assert group["unknown_usd"] == (None if None in unknown else sum(unknown, Decimal(0)))
+        assert group["open"] == sum(record in sendable for record in members)
+        assert group["on_hold"] == sum(
+            record in still_open and record not in sendable for record in members
+        )
         assert group["is_final"] is all(record not in still_open for record in members)
 
 

@@ -131,7 +131,7 @@ def check_answers(checkpoint: Checkpoint, model: RetryModel) -> None:
     failed = [
         request for request in recorded if getattr(request.shown, "status", None) != "succeeded"
     ]
-    unknown = sum((group["unknown_usd"] for group in failures(checkpoint)), Decimal(0))
+    unknown = sum((group["unknown_usd"] for group in failures(checkpoint, 3)), Decimal(0))
     assert unknown == sum((request.unknown_usd for request in failed), Decimal(0))
 
 

@@ -60,7 +60,7 @@ def failures_list_the_attempt(job: Job) -> None:
     (fresh,) = [group for group in groups if group["error_type"] == "client.not_sent"]
     assert Decimal(unknown["unknown_usd"]) > Decimal(fresh["unknown_usd"]) == 0
     printed = job.command("failures")
-    assert f" unsent: {unknown['error_type']}, cost $0.00; up to $0." in printed
+    assert f" errored: {unknown['error_type']}, cost $0.00; up to $0." in printed
     assert f"rows unsent: {fresh['error_type']}, cost $0.00\n" in printed
 
 

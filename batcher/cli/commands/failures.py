@@ -32,13 +32,22 @@ def command(job: Path, overrides: tuple[str, ...], *, is_simulated: bool, as_jso
     if as_json:
         print_json({"items": items, "groups": groups})
         return 0
-    max_tokens = loaded.job.request.max_tokens
-    failed = sum(group["rows"] for group in groups)
-    print_line(f"{failed:,} of {counted(items, 'row')} without a good answer")
+    print_line(_headline(groups, items))
     for group in groups:
         _print(group)
-    say(f"next   {_next(groups, max_tokens)}")
+    say(f"next   {_next(groups, loaded.job.request.max_tokens)}")
     return 0
+
+
+def _headline(groups: list[dict[str, Any]], items: int) -> str:
+    """Count the failed rows among those that were sent, then the rows that were not sent."""
+    unsent = sum(group["rows"] for group in groups if group["status"] == "unsent")
+    failed = sum(group["rows"] for group in groups) - unsent
+    if not unsent:
+        return f"{failed:,} of {counted(items, 'row')} without a good answer"
+    sent = counted(items - unsent, "row that was sent", "rows that were sent")
+    more = counted(unsent, "row was not sent yet", "rows were not sent yet")
+    return f"{failed:,} of {sent} without a good answer; {more}"
 
 
 def _with_advice(group: dict[str, Any]) -> dict[str, Any]:
@@ -47,7 +56,12 @@ def _with_advice(group: dict[str, Any]) -> dict[str, Any]:
         **group,
         "cost_usd": exact_text(group["cost_usd"]),
         "unknown_usd": None if unknown is None else exact_text(unknown),
-        "advice": advice(group["status"], group["error_type"], is_final=group["is_final"]),
+        "advice": advice(
+            group["status"],
+            group["error_type"],
+            is_final=group["is_final"],
+            is_on_hold=bool(group["on_hold"]) and not group["open"],
+        ),
     }
 
 
@@ -70,14 +84,20 @@ def _unknown(unknown_usd: str | None) -> str:
 
 
 def _next(groups: list[dict[str, Any]], max_tokens: int | None) -> str:
-    """Return the command that answers most rows: run open rows, else retry the largest group."""
-    if not groups:
-        return job_command("status")
-    if not all(group["is_final"] for group in groups):
-        return job_command("run")
-    sendable = [group for group in groups if group["error_type"] not in WITHOUT_REQUEST]
+    """Return the command that answers most of the failed rows.
+
+    A run sends the open ones, and with them what was never sent; a retry sends any failed row.
+    """
+    failed = [group for group in groups if group["status"] != "unsent"]
+    if not failed:
+        return job_command("run" if groups else "status")
+    if any(group["open"] for group in failed):
+        return job_command("run" if len(failed) == len(groups) else "retry")
+    if any(group["on_hold"] for group in failed):
+        return job_command("retry")
+    sendable = [group for group in failed if group["error_type"] not in WITHOUT_REQUEST]
     if not sendable:
-        return job_command("show", groups[0]["example_id"])
+        return job_command("show", failed[0]["example_id"])
     options = ["--only", sendable[0]["error_type"]]
     if sendable[0]["status"] == "truncated" and max_tokens is not None:
         options += ["--set", f"request.max_tokens={2 * max_tokens}"]

@@ -107,7 +107,7 @@ def _sample(
     return {
         "sample": result["sample"],
         "fingerprint": result["fingerprint"],
-        "status": result["status"] or "unsent",
+        "status": result["status"],
         "is_final": bool(result["is_final"]),
         "is_shared": bool(result["is_shared"]),
         "is_kept": result["fingerprint"] is not None and result["fingerprint"] not in fingerprints,

@@ -55,7 +55,7 @@ def write_export(
     replaces that, too.
     """
     allowance = results.context.job.retry.unknown_attempts
-    still_open = results.db(count_open, allowance)
+    still_open, _ = results.db(count_open, allowance)
     items = results.plan.counts.items
     if still_open and not is_partial:
         raise ConfigurationError(

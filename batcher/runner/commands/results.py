@@ -117,8 +117,8 @@ def open_results(loaded: LoadedJob, *, is_simulated: bool) -> Iterator[Results]:
 
 
 def failure_groups(results: Results) -> list[dict[str, Any]]:
-    """Group the rows that did not succeed; the largest group comes first."""
-    return results.db(failures)
+    """Group the rows that did not succeed; the largest group comes first, unsent rows last."""
+    return results.db(failures, results.context.job.retry.unknown_attempts)
 
 
 def find_row(results: Results, row_id: str) -> RowResults | None:

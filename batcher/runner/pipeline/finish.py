@@ -40,7 +40,8 @@ def finish_run(session: RunSession, planned: PlannedRun, sent: SendResult | None
     code = _exit_code(session, plan, halt, signal, exported)
     if sent is not None:
         db(Checkpoint.commit, {"run_ends": [RunEnd(session.run_id, datetime.now(UTC), code)]})
-    accounting = db(summarize, session.run_id, has_results=has_results)
+    allowance = session.context.job.retry.unknown_attempts
+    accounting = db(summarize, session.run_id, allowance, has_results=has_results)
     summary = session.record.ended(code, halt, accounting, exported, progress)
     return RunResult(code, session.run_id, summary, exported, halt)
 

@@ -70,11 +70,13 @@ def record_start(
     db(begin_run, run, pinned)
 
 
-def summarize(checkpoint: Checkpoint, run_id: str, *, has_results: bool) -> Accounting:
-    """Sum up a run and its checkpoint; ``has_results`` as for ``sum_up``."""
+def summarize(
+    checkpoint: Checkpoint, run_id: str, allowance: int, *, has_results: bool
+) -> Accounting:
+    """Sum up a run and its checkpoint; ``allowance`` and ``has_results`` as for ``sum_up``."""
     tables = price_tables(checkpoint)
     return Accounting(
-        sums=sum_up(checkpoint, run_id, has_results=has_results),
+        sums=sum_up(checkpoint, run_id, allowance, has_results=has_results),
         run=_account(checkpoint, tables, run_id),
         checkpoint=_account(checkpoint, tables, None),
     )

@@ -46,7 +46,8 @@ class Target:
 class Exported:
     """The output that was written, or that was found unchanged.
 
-    ``open_rows`` have no final result; another run may still answer them. ``quality`` is set when
+    ``open_rows`` have no final result, and another run may still answer them; rows ``on_hold`` are
+    only sent by a retry. ``quality`` is set when
     the job has labels and a run wrote the output.
     """
 
@@ -55,6 +56,7 @@ class Exported:
     cost_usd: Decimal
     by_status: dict[str, int]
     open_rows: int
+    on_hold: int
     is_unchanged: bool
     files: tuple[SealedFile, ...]
     quality: Tally | None = None
@@ -112,10 +114,18 @@ def export_parquet(
                 seal.write(state)
     cost = Decimal(sums["cost_usd"])
     allowance = context.job.retry.unknown_attempts
-    still_open = db(count_open, allowance)
+    open_rows, on_hold = db(count_open, allowance)
     found = None if is_unchanged or quality is None else quality.tally
     return Exported(
-        path, plan.counts.items, cost, by_status, still_open, is_unchanged, seal.files, found
+        path=path,
+        rows=plan.counts.items,
+        cost_usd=cost,
+        by_status=by_status,
+        open_rows=open_rows,
+        on_hold=on_hold,
+        is_unchanged=is_unchanged,
+        files=seal.files,
+        quality=found,
     )
 
 

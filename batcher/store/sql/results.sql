@@ -1,13 +1,16 @@
 -- Reading results, in the order of the input.
 
 -- name: create_results
--- The attempt that answers each item. Without response bodies, so that sorting is cheap.
+-- The attempt that answers each item. Without response bodies, so that sorting is cheap. An item without
+-- an outcome was never sent, or the outcome of its attempts is unknown.
 CREATE OR REPLACE TEMP TABLE results AS
 SELECT p.item, p.ordinal, p.sample, p.id, p.fingerprint, p.status, p.error_type, p.reason,
        coalesce(a.final_attempt, a.last_attempt) AS attempt_id,
        p.item <> a.first_item AS is_shared,
        a.final_attempt IS NOT NULL AS is_final,
-       a.attempts, a.unknown_attempts, a.first_sent_at, a.cost_usd, a.unpriced, a.last_sent
+       a.attempts, a.unknown_attempts, a.first_sent_at, a.cost_usd, a.unpriced, a.last_sent,
+       CASE WHEN a.attempts > 0 THEN 'errored' ELSE 'unsent' END AS status_without_outcome,
+       CASE WHEN a.attempts > 0 THEN 'client.billing_unknown' ELSE 'client.not_sent' END AS type_without_outcome
 FROM plan p LEFT JOIN answered a USING (fingerprint) ORDER BY p.item;
 
 -- name: read_results
@@ -16,8 +19,9 @@ FROM plan p LEFT JOIN answered a USING (fingerprint) ORDER BY p.item;
 WITH chunk AS (SELECT * FROM results WHERE item BETWEEN $first AND $last)
 SELECT r.item, r.ordinal, r.sample, r.id, replace(r.fingerprint::VARCHAR, '-', '') AS fingerprint, r.is_shared, r.is_final, r.attempts, r.unknown_attempts,
        r.first_sent_at, r.cost_usd, r.unpriced,
-       coalesce(r.status, o.status) AS status,
-       coalesce(o.error_type, r.error_type) AS error_type,
+       coalesce(r.status, o.status, r.status_without_outcome) AS status,
+       CASE WHEN coalesce(r.status, o.status) IS NULL THEN r.type_without_outcome
+            ELSE coalesce(o.error_type, r.error_type) END AS error_type,
        coalesce(o.error_message, r.reason) AS error_message,
        o.attempt_id, o.http_status, o.request_id, o.message_id, o.model, o.stop_reason,
        o.input_tokens, o.cache_creation_5m_input_tokens, o.cache_creation_1h_input_tokens,
@@ -29,8 +33,9 @@ LEFT JOIN (SELECT * FROM attempts WHERE attempt_id IN (SELECT attempt_id FROM ch
 ORDER BY r.item;
 
 -- name: failures
--- Groups of rows that did not succeed, largest first, with an example, their cost, and the most that
--- attempts with unknown billing status can have cost (NULL: no bound). A replacement for several rows
+-- Groups of rows that did not succeed, largest first, and last those that were never sent: with an example,
+-- their cost, and the most that attempts with unknown billing status can have cost (NULL: no bound). A run
+-- sends the open rows of a group, only a retry those on hold. A replacement for several rows
 -- is charged to the same row as in create_answered.
 WITH unknown AS (
     SELECT attempt_id, fingerprint, worst_case_usd FROM attempt_states WHERE state IN ('open', 'unknown')
@@ -44,18 +49,23 @@ paid AS (
 ),
 unknown_cost AS (
     SELECT item, sum(worst_case_usd) AS usd, count(worst_case_usd) < count(*) AS is_unbounded FROM paid GROUP BY item
+),
+failed AS (
+    SELECT coalesce(r.status, o.status, r.status_without_outcome) AS status,
+           coalesce(o.error_type, r.error_type, r.type_without_outcome) AS error_type,
+           count(*) AS rows,
+           count(*) FILTER (WHERE r.fingerprint IS NOT NULL AND NOT r.is_final AND r.unknown_attempts < $allowance) AS open,
+           count(*) FILTER (WHERE r.fingerprint IS NOT NULL AND NOT r.is_final AND r.unknown_attempts >= $allowance) AS on_hold,
+           arg_min(CASE WHEN r.id IS NULL OR r.error_type = 'client.duplicate_id' THEN 'row:' || (r.ordinal + 1) ELSE r.id END, r.item) AS example_id,
+           arg_min(coalesce(o.error_message, r.reason), r.item) AS example_message,
+           coalesce(sum(r.cost_usd) FILTER (WHERE NOT r.is_shared), 0) AS cost_usd,
+           CASE WHEN NOT bool_or(coalesce(u.is_unbounded, false)) THEN coalesce(sum(u.usd), 0) END AS unknown_usd,
+           bool_and(r.status IS NOT NULL OR r.is_final) AS is_final
+    FROM results r LEFT JOIN outcomes o ON o.attempt_id = r.attempt_id LEFT JOIN unknown_cost u ON u.item = r.item
+    WHERE coalesce(r.status, o.status, '') NOT IN ('succeeded', 'skipped')
+    GROUP BY ALL
 )
-SELECT coalesce(r.status, o.status, 'unsent') AS status,
-       coalesce(o.error_type, r.error_type, CASE WHEN r.attempts > 0 THEN 'client.billing_unknown' ELSE 'client.not_sent' END) AS error_type,
-       count(*) AS rows,
-       arg_min(CASE WHEN r.id IS NULL OR r.error_type = 'client.duplicate_id' THEN 'row:' || (r.ordinal + 1) ELSE r.id END, r.item) AS example_id,
-       arg_min(coalesce(o.error_message, r.reason), r.item) AS example_message,
-       coalesce(sum(r.cost_usd) FILTER (WHERE NOT r.is_shared), 0) AS cost_usd,
-       CASE WHEN NOT bool_or(coalesce(u.is_unbounded, false)) THEN coalesce(sum(u.usd), 0) END AS unknown_usd,
-       bool_and(r.status IS NOT NULL OR r.is_final) AS is_final
-FROM results r LEFT JOIN outcomes o ON o.attempt_id = r.attempt_id LEFT JOIN unknown_cost u ON u.item = r.item
-WHERE coalesce(r.status, o.status, '') NOT IN ('succeeded', 'skipped')
-GROUP BY ALL ORDER BY rows DESC, status, error_type;
+SELECT * FROM failed ORDER BY status = 'unsent', rows DESC, status, error_type;
 
 -- name: totals
 -- Sums over the attempts of one run, or of all, in one row.
@@ -96,7 +106,7 @@ SELECT count(*) || '-' || coalesce(bit_xor(hash(item, id, fingerprint, status, r
 
 -- name: count_statuses
 -- The number of items with each status.
-SELECT coalesce(r.status, o.status, 'unsent') AS status, count(*)::BIGINT AS rows
+SELECT coalesce(r.status, o.status, r.status_without_outcome) AS status, count(*)::BIGINT AS rows
 FROM results r LEFT JOIN outcomes o ON o.attempt_id = r.attempt_id GROUP BY 1 ORDER BY 1;
 
 -- name: output_totals
@@ -107,9 +117,9 @@ FROM results r LEFT JOIN outcomes o ON o.attempt_id = r.attempt_id
 WHERE NOT coalesce(r.is_shared, false);
 
 -- name: count_open
--- The number of items that another run would send.
-SELECT count(*) FROM results
-WHERE fingerprint IS NOT NULL AND NOT is_final AND unknown_attempts < $allowance;
+-- The numbers of items without a final result: those that another run would send, and those on hold.
+SELECT count(*) FILTER (WHERE unknown_attempts < $allowance), count(*) FILTER (WHERE unknown_attempts >= $allowance)
+FROM results WHERE fingerprint IS NOT NULL AND NOT is_final;
 
 -- name: has_message
 -- Whether the checkpoint has one of these messages.
