@@ -152,7 +152,7 @@ def new_run_id(now: datetime) -> str:
 
 
 def _check_only_files(output: Path) -> None:
-    """Refuse to replace a folder that has folders in it, whoever wrote it."""
+    """Refuse to replace a folder that has folders in it, with --overwrite, too."""
     folders = [path for path in output.iterdir() if path.is_dir()] if output.is_dir() else []
     if folders:
         raise ConfigurationError(

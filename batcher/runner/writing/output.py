@@ -76,57 +76,58 @@ def export_parquet(
     ``quality`` gets every row.
     """
     layout, path = layout_of(context, plan), target.path
-    output = context.job.output
-    by_status = db(count_statuses)
-    sums = db(output_totals)
+    by_status, sums = db(count_statuses), db(output_totals)
     content = [db(results_digest), _files_digest(context)]
-    metadata = {
-        **_metadata(context, target.run_id),
-        "rows": plan.counts.items,
-        "by_status": by_status,
-        "totals": sums,
-        "content": content,
-    }
-    labels = context.job.labels
-    made_from = {
-        "schema_version": OUTPUT_VERSION,
-        "content": content,
-        "columns": layout.schema.to_string(),
-        "rows_per_file": output.rows_per_file,
-        "gold": [labels.gold, labels.gold_field],
-    }
+    made_from = _made_from(context, layout, content)
     state, is_own = context.workspace.state, path == context.workspace.output
     seal = read_seal(state) if is_own else None
     clear_leftovers(path)
     is_unchanged = seal is not None and seal.is_of(made_from) and not seal.changed_files(path)
     if seal is None or not is_unchanged:
-        parts = None if path.suffix == ".parquet" else output.rows_per_file
+        parts = None if path.suffix == ".parquet" else context.job.output.rows_per_file
         with ParquetOutput(path, layout.schema, rows_per_file=parts) as file:
             rows = 0
             for table in result_tables(context, plan, db, layout, quality):
                 file.write(table)
                 rows += table.num_rows
                 rows_read(rows // context.samples)
-            file.finish(metadata)
+            file.finish(
+                {
+                    **_metadata(context, target.run_id),
+                    "rows": plan.counts.items,
+                    "by_status": by_status,
+                    "totals": sums,
+                    "content": content,
+                }
+            )
         seal = Seal.of(path, made_from)
         if is_own:
             with contextlib.suppress(OSError):  # else the next run writes it again
                 seal.write(state)
-    cost = Decimal(sums["cost_usd"])
-    allowance = context.job.retry.unknown_attempts
-    open_rows, on_hold = db(count_open, allowance)
-    found = None if is_unchanged or quality is None else quality.tally
+    open_rows, on_hold = db(count_open, context.job.retry.unknown_attempts)
     return Exported(
         path=path,
         rows=plan.counts.items,
-        cost_usd=cost,
+        cost_usd=Decimal(sums["cost_usd"]),
         by_status=by_status,
         open_rows=open_rows,
         on_hold=on_hold,
         is_unchanged=is_unchanged,
         files=seal.files,
-        quality=found,
+        quality=None if is_unchanged or quality is None else quality.tally,
     )
+
+
+def _made_from(context: JobContext, layout: Layout, content: list[str]) -> dict[str, Any]:
+    """Return all that an output depends on: the same values mean the same output."""
+    labels = context.job.labels
+    return {
+        "schema_version": OUTPUT_VERSION,
+        "content": content,
+        "columns": layout.schema.to_string(),
+        "rows_per_file": context.job.output.rows_per_file,
+        "gold": [labels.gold, labels.gold_field],
+    }
 
 
 def _metadata(context: JobContext, run_id: str) -> dict[str, Any]:
