@@ -1,13 +1,14 @@
 """How the files that batcher writes are recognized, so that no input has them by accident."""
 
 import re
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from typing import Any, TypeGuard
 
 METADATA_KEY = b"batcher"
 """The key of batcher's part of a Parquet file's metadata."""
 
-_STATE_FILES = frozenset({"checkpoint.duckdb", "checkpoint.duckdb.wal", "watermark"})
+_MARKS = ("checkpoint.duckdb", "checkpoint.duckdb.wal", "watermark")
+_STATE_FILES = frozenset({*_MARKS, "lock", "ballast", "status.json", "output.json"})
 _RUN_ID = re.compile(r"\d{8}T\d{6}\.\d{6}Z-[0-9a-f]{6}")
 _FINGERPRINT = "fingerprint"
 _OUTPUT_COLUMNS = (_FINGERPRINT, "row", "status", "attempts", "cost_usd", "run_id")
@@ -16,13 +17,22 @@ _PLAN_KEYS = frozenset(
 )
 
 
-def is_state_folder(name: str, files: Collection[str]) -> bool:
-    """Whether a folder with this name and these files holds the state of a job, or one run of it.
+def is_state_folder(has_file: Callable[[str], bool]) -> bool:
+    """Whether a folder that has these files holds the state of a job.
 
-    A folder in which a run has only just begun holds a lock and a status file.
+    The folder of a job that has only just begun holds a lock and a status file.
     """
-    names = set(files)
-    return bool(names & _STATE_FILES or {"lock", "status.json"} <= names or _RUN_ID.fullmatch(name))
+    return any(map(has_file, _MARKS)) or all(map(has_file, ("lock", "status.json")))
+
+
+def is_state_file(name: str) -> bool:
+    """Whether a file in a state folder is one that batcher writes."""
+    return name in _STATE_FILES
+
+
+def is_run_folder(name: str) -> bool:
+    """Whether a folder has the name of a run, which is its id."""
+    return _RUN_ID.fullmatch(name) is not None
 
 
 def output_prefix(columns: Collection[str]) -> str | None:

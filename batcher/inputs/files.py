@@ -4,10 +4,11 @@ import difflib
 import glob
 import os
 import stat
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Protocol
 
 from batcher.errors import InputError
 
@@ -86,12 +87,38 @@ def family(path: Path) -> Family | None:
     return "plain files" if name.endswith(PAGE_ENDINGS + TEXT_ENDINGS) else None
 
 
-def find_files(path: str, folder: Path) -> tuple[Family, tuple[FileStamp, ...]]:
+@dataclass(frozen=True, slots=True)
+class Selected:
+    """The files of a folder or glob that are read, and the outputs that are left out."""
+
+    files: list[Path]
+    left_out: list[Path]
+
+
+class Selector(Protocol):
+    """Selects the files to read from those of a folder or glob."""
+
+    def select(self, files: Iterable[Path]) -> Selected:
+        """Leave out batcher's own files."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The files of an input, and the names of the outputs in its folder or glob that are not."""
+
+    family: Family
+    files: tuple[FileStamp, ...]
+    left_out: tuple[str, ...] = ()
+
+
+def find_files(path: str, folder: Path, own: Selector) -> Found:
     """Return the files of ``path``: a file, a folder or a glob, relative to ``folder``.
 
     The files are sorted by path and all belong to one family. From a folder come the supported
     files directly in it: the JSONL and Parquet files; without any, the images and PDFs; without
-    any, the texts. Hidden files (``.x``, ``_x``) are skipped.
+    any, the texts. Hidden files (``.x``, ``_x``) are skipped. ``own`` files are left out of folders
+    and globs.
     Raises ``InputError`` when there is no file or a file cannot be read.
     """
     if "://" in path:
@@ -101,7 +128,7 @@ def find_files(path: str, folder: Path) -> tuple[Family, tuple[FileStamp, ...]]:
         )
     root = Path(os.path.abspath(folder))  # noqa: PTH100 (resolve() would follow symlinks)
     target = Path(os.path.abspath(root / path))  # noqa: PTH100
-    paths = _matches(path, target, root)
+    paths, left_out = _matches(path, target, root, own)
     families: dict[Family, Path] = {}
     for file in paths:
         if kind := family(file):
@@ -112,7 +139,11 @@ def find_files(path: str, folder: Path) -> tuple[Family, tuple[FileStamp, ...]]:
             f"the input mixes {' and '.join(families)}: {first} and {second}",
             hint='set [input] path to a glob for one kind of file, such as "data/*.jsonl"',
         )
-    return next(iter(families)), tuple(FileStamp.of(file, root) for file in paths)
+    return Found(
+        next(iter(families)),
+        tuple(FileStamp.of(file, root) for file in paths),
+        tuple(_name(file, root) for file in left_out),
+    )
 
 
 def root_of(path: str, folder: Path) -> Path:
@@ -131,27 +162,54 @@ def root_of(path: str, folder: Path) -> Path:
     return fixed
 
 
-def _matches(path: str, target: Path, root: Path) -> list[Path]:
+def covers(path: str, folder: Path, file: Path) -> bool:
+    """Return whether the input ``path`` has a file, or would have it if it existed."""
+    target = Path(os.path.abspath(folder / path))  # noqa: PTH100
+    fixed = root_of(path, folder)
+    wanted, place = Path(os.path.realpath(file)), Path(os.path.realpath(fixed))
+    if not wanted.is_relative_to(place):
+        return False
+    parts = wanted.relative_to(place).parts
+    if target.is_dir():
+        return len(parts) == 1
+    return _fits(target.relative_to(fixed).parts, parts)
+
+
+def _fits(patterns: Sequence[str], names: Sequence[str]) -> bool:
+    """Return whether a path fits a glob, both in parts; names with a dot only fit such patterns."""
+    if not patterns or not names:
+        return not patterns and not names
+    pattern, name = patterns[0], names[0]
+    is_shown = pattern.startswith(".") or not name.startswith(".")
+    if pattern != "**":
+        return is_shown and fnmatchcase(name, pattern) and _fits(patterns[1:], names[1:])
+    if len(patterns) == 1:
+        return not any(each.startswith(".") for each in names)
+    return _fits(patterns[1:], names) or (is_shown and _fits(patterns, names[1:]))
+
+
+def _matches(path: str, target: Path, root: Path, own: Selector) -> tuple[list[Path], list[Path]]:
+    """Return the files of the input, and the outputs that are left out."""
     try:
         if target.is_dir():
-            return _in_folder(target, root)
+            return _in_folder(target, root, own)
         if not os.path.lexists(target) and glob.has_magic(path):
-            return _in_glob(path, root)
+            return _in_glob(path, root, own)
         target.lstat()
     except FileNotFoundError as error:
         raise _missing(target, root) from error
     except (OSError, ValueError) as error:
         raise _unreadable(_name(target, root), error) from error
     _refuse_unsupported([target], root)
-    return [target]
+    return [target], []
 
 
-def _in_folder(target: Path, root: Path) -> list[Path]:
+def _in_folder(target: Path, root: Path, own: Selector) -> tuple[list[Path], list[Path]]:
     visible = [file for file in sorted(target.iterdir()) if not file.name.startswith((".", "_"))]
-    files = [file for file in visible if family(file) and not file.is_dir()]
+    files = own.select(file for file in visible if family(file) and not file.is_dir())
     for endings in (JSONL_ENDINGS + PARQUET_ENDINGS, PAGE_ENDINGS, TEXT_ENDINGS):
-        if matches := [file for file in files if file.name.lower().endswith(endings)]:
-            return matches
+        if matches := [file for file in files.files if file.name.lower().endswith(endings)]:
+            return matches, files.left_out
     name = _name(target, root)
     if not visible:
         raise InputError(f"the input folder {name} is empty", hint=_READABLE)
@@ -163,19 +221,21 @@ def _in_folder(target: Path, root: Path) -> list[Path]:
     )
 
 
-def _in_glob(path: str, root: Path) -> list[Path]:
+def _in_glob(path: str, root: Path, own: Selector) -> tuple[list[Path], list[Path]]:
     matches = (
         Path(os.path.abspath(root / match))  # noqa: PTH100
         for match in glob.iglob(path, root_dir=root, recursive=True)  # noqa: PTH207 (absolute too)
     )
-    files = sorted({file for file in matches if not file.is_dir()})
-    if not files:
+    found = sorted({file for file in matches if not file.is_dir()})
+    selected = own.select(found)
+    if not selected.files:
+        only_own = ", except files of batcher" if found else ""
         raise InputError(
-            f'no file matches the input "{path}"',
+            f'no file matches the input "{path}"{only_own}',
             hint=f"{_RELATIVE}; {_READABLE}",
         )
-    _refuse_unsupported(files, root)
-    return files
+    _refuse_unsupported(selected.files, root)
+    return selected.files, selected.left_out
 
 
 def _refuse_unsupported(files: Iterable[Path], root: Path) -> None:

@@ -18,6 +18,7 @@ from batcher.inputs.formats import messages_batch
 from batcher.inputs.formats.jsonl import JsonlFiles
 from batcher.inputs.formats.parquet import ParquetFiles, class_names
 from batcher.inputs.formats.plain_files import PlainFiles
+from batcher.inputs.own_files import OwnFiles
 from batcher.inputs.selection import Selection
 
 ROWS_PER_CHUNK = 1024
@@ -37,7 +38,8 @@ class Source:
 
     ``root`` is the folder of the images and documents that rows name. ``files`` were stamped when
     the input was opened; each pass over ``chunks`` checks the stamp of a file before it reads the
-    file. Only one thread may use a source at a time.
+    file. ``left_out`` names the outputs in its folder or glob that it does not read. Only one
+    thread may use a source at a time.
     """
 
     def __init__(
@@ -46,8 +48,11 @@ class Source:
         files: tuple[FileStamp, ...],
         rows: _Format,
         root: Path | None = None,
+        *,
+        left_out: tuple[str, ...] = (),
     ) -> None:
         self.files = files
+        self.left_out = left_out
         self.root = root or Path(os.path.commonpath([file.path.parent for file in files]))
         self._rows = rows
         self._is_messages_batch = spec.format == "messages-batch"
@@ -58,24 +63,25 @@ class Source:
         self.require(needed)
 
     @classmethod
-    def open(cls, spec: InputSection, folder: Path) -> "Source":
-        """Open an input; ``folder`` is the folder of the job file.
+    def open(cls, spec: InputSection, folder: Path, own: OwnFiles | None = None) -> "Source":
+        """Open an input; ``folder`` is the folder of the job file, ``own`` files are left out.
 
         Raises ``InputError`` when there is no file or a file cannot be read, and ``TemplateError``
         when ``where`` cannot be parsed. Files without rows are no error here.
         """
-        family, files = find_files(spec.path, folder)
+        found = find_files(spec.path, folder, own or OwnFiles(folder.absolute()))
+        family, files, left_out = found.family, found.files, found.left_out
         if family == "JSONL":
-            return cls(spec, files, JsonlFiles(files))
+            return cls(spec, files, JsonlFiles(files), left_out=left_out)
         if spec.format == "messages-batch":
             raise InputError(
                 f'[input] format = "messages-batch" needs JSONL files, but the input is {family}',
                 hint="set [request] params to use a column that holds whole requests",
             )
         if family == "Parquet":
-            return cls(spec, files, ParquetFiles(files))
+            return cls(spec, files, ParquetFiles(files), left_out=left_out)
         root = root_of(spec.path, folder)
-        return cls(spec, files, PlainFiles(files, root), root)
+        return cls(spec, files, PlainFiles(files, root), root, left_out=left_out)
 
     @property
     def schema(self) -> pa.Schema | None:

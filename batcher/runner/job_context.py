@@ -1,8 +1,10 @@
 """Opens a job: its input, requests, prices and paths, for every command that needs them."""
 
+import os
 from dataclasses import dataclass
 from datetime import date
 from functools import partial
+from pathlib import Path
 
 from batcher.core.cache.prefix import PrefixNamer
 from batcher.core.item_index import ItemIndex
@@ -12,6 +14,7 @@ from batcher.core.quality.gold_labels import GoldLabels
 from batcher.core.request.build import RequestBuilder
 from batcher.core.template.template import Template
 from batcher.inputs.job_file.load import LoadedJob
+from batcher.inputs.own_files import OwnFiles
 from batcher.inputs.price_table import load_price_table
 from batcher.inputs.source import Source
 from batcher.runner.days import zone_named
@@ -77,7 +80,10 @@ def open_job(loaded: LoadedJob, *, is_simulated: bool, today: date) -> JobContex
         prompt=None if loaded.prompt is None else Template(loaded.prompt, loaded.prompt_name),
         labels=loaded.labels,
     )
-    source = findings.attempt(partial(Source.open, job.input, loaded.folder))
+    workspace = Workspace.of(loaded, is_simulated=is_simulated)
+    home = Path(os.path.abspath(loaded.folder))  # noqa: PTH100 (resolve() would follow symlinks)
+    own = OwnFiles(home, loaded.files, workspace.states)
+    source = findings.attempt(partial(Source.open, job.input, loaded.folder, own))
     prices = findings.attempt(partial(_prices, job))
     findings.attempt(partial(zone_named, job.budget.time_zone))
     findings.stop()
@@ -85,16 +91,15 @@ def open_job(loaded: LoadedJob, *, is_simulated: bool, today: date) -> JobContex
     assert prices is not None  # noqa: S101
     context = JobContext(
         loaded=loaded,
-        workspace=Workspace.of(loaded, is_simulated=is_simulated),
+        workspace=workspace,
         source=source,
         prices=prices,
         maker=RequestMaker(builder, job.request, job.input, prices, source.root),
         policy=RequestPolicy.of(loaded, builder, prices, today),
         prefixes=PrefixNamer(prices, job.cache.ttl or "5m") if job.cache.mode == "auto" else None,
     )
-    folder, files = loaded.folder / job.input.path, [stamp.path for stamp in source.files]
     findings.attempt(partial(source.require, sorted(_named_columns(context))))
-    findings.attempt(partial(context.workspace.check_apart, folder, files))
+    findings.attempt(partial(workspace.check_apart, job.input.path, loaded.folder))
     findings.stop()
     return context
 

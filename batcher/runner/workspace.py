@@ -2,16 +2,18 @@
 
 import os
 import secrets
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
 from batcher.errors import CheckpointError, ConfigurationError
+from batcher.inputs.files import covers
 from batcher.inputs.job_file.load import LoadedJob
 from batcher.outputs.atomic import check_replaceable, sync_folder
 from batcher.outputs.ownership import Owner
 from batcher.store.lock import check_lock
+
+_SIMULATED = ".simulated"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,26 +37,27 @@ class Workspace:
         output = _named(loaded.folder / (loaded.job.output.path or f"{name}.out.parquet"))
         is_folder = output.suffix != ".parquet"
         if is_simulated:
-            state = state.parent / f"{state.name}.simulated"
+            state = state.parent / f"{state.name}{_SIMULATED}"
             stem = output.name if is_folder else output.stem
-            output = output.parent / f"{stem}.simulated{'' if is_folder else '.parquet'}"
+            output = output.parent / f"{stem}{_SIMULATED}{'' if is_folder else '.parquet'}"
         owner = Owner.of(name, loaded.path, state)
         return cls(state, output, is_folder, is_simulated, owner)
+
+    @property
+    def states(self) -> tuple[Path, Path]:
+        """The state folders of the job's real and simulated runs."""
+        name = self.state.name.removesuffix(_SIMULATED) if self.is_simulated else self.state.name
+        return self.state.with_name(name), self.state.with_name(f"{name}{_SIMULATED}")
 
     @property
     def status(self) -> Path:
         """The file that a run keeps up to date for ``batcher status``."""
         return self.state / "status.json"
 
-    def check_apart(self, folder: Path, files: Iterable[Path]) -> None:
-        """Refuse an output that is, or would be, among the files of the input.
-
-        ``folder`` is the input's path: every file in it is read when it is a folder.
-        """
-        output = self.output.resolve()
-        is_inside = folder.is_dir() and output.parent == folder.resolve() and not self.is_folder
-        found = (file.resolve() for file in files)
-        if is_inside or any(output == file or output in file.parents for file in found):
+    def check_apart(self, path: str, folder: Path) -> None:
+        """Refuse an output that is, or would be, among the files of the input ``path``."""
+        output = self.output / "part-00000.parquet" if self.is_folder else self.output
+        if covers(path, folder, output) or covers(path, folder, self.output):
             raise ConfigurationError(
                 f"the output {self.output} would be read as a part of the input",
                 hint="set output.path to another folder, or narrow input.path",

@@ -3,7 +3,7 @@
 import gzip
 import io
 import zlib
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, BinaryIO, cast
@@ -19,7 +19,7 @@ _BLOCK_BYTES = 2**18
 _PIECE_BYTES = 2**10
 
 
-def lines(path: Path, name: str) -> Iterator[bytes | None]:
+def lines(path: Path, name: str) -> Generator[bytes | None, None, None]:
     r"""Yield the lines of a file with their ``\n``; None for one over ``MAX_LINE_BYTES``.
 
     Only ``\n`` ends a line. Several gzip members or Zstandard frames are read as one file.

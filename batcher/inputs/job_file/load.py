@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -47,6 +48,14 @@ class LoadedJob:
     def name(self) -> str:
         """The name of the job."""
         return self.job.job.name or self.path.stem
+
+    @property
+    def files(self) -> frozenset[Path]:
+        """The job file and the files that it names as a prompt, a system prompt or a schema."""
+        request = self.job.request
+        named = (request.system_file, request.prompt_file, self.job.labels.schema)
+        paths = [self.path, *(self.folder / name for name in named if isinstance(name, str))]
+        return frozenset(Path(os.path.realpath(path)) for path in paths)
 
     @property
     def scope(self) -> tuple[str, ...]:

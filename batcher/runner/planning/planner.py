@@ -15,7 +15,7 @@ from batcher.inputs.column_types import ColumnTypes
 from batcher.inputs.json_types import is_json_text
 from batcher.runner.job_context import JobContext
 from batcher.runner.planning.items import Items
-from batcher.runner.planning.row_warnings import GoldWarnings
+from batcher.runner.planning.row_warnings import GoldWarnings, left_out_warning
 from batcher.runner.planning.shared_prefixes import Sharing, find_sharing
 from batcher.store.plans import (
     InputComparison,
@@ -169,6 +169,8 @@ class _Survey:
         if self._gold is not None and (warning := self._gold.warning()):
             items.warnings[warning.message] = warning
         items.warnings |= {warning.message: warning for warning in items.lengths.warnings()}
+        if (left_out := left_out_warning(self._context.source.left_out)) is not None:
+            items.warnings[left_out.message] = left_out
         names = [stamp.name for stamp in self._context.source.files]
         comparison = comparison_of(self._context)
         db(mark_duplicate_ids, names)

@@ -1,16 +1,19 @@
-"""Warnings about rows: how many rows of a kind there are, and where the first one is."""
+"""Warnings about rows and files: how many of a kind there are, and where the first one is."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from batcher.core.estimate.context_window import ContextWindow
 from batcher.core.estimate.prompt import Prompt
+from batcher.core.plural import counted
 from batcher.core.quality.gold_labels import NOT_A_CHOICE, GoldLabels
 from batcher.core.request.build import Request
 from batcher.core.request.models import ModelFacts
 from batcher.core.row import BadRow, Place, Row
 from batcher.errors import Problem
 from batcher.runner.job_context import JobContext
+
+_SHOWN_FILES = 5
 
 
 @dataclass(slots=True)
@@ -97,3 +100,15 @@ class LengthWarnings:
             ),
         )
         yield from (problem for problem in problems if problem is not None)
+
+
+def left_out_warning(names: Sequence[str]) -> Problem | None:
+    """Return a warning about the files of the input that are not read; None without such files."""
+    if not names:
+        return None
+    more = "" if len(names) <= _SHOWN_FILES else ", ..."
+    files = counted(len(names), "file") + " that batcher wrote"
+    return Problem(
+        f"the input leaves out {files}: {', '.join(names[:_SHOWN_FILES])}{more}",
+        hint="narrow input.path, or name one of these files in it to read it",
+    )
