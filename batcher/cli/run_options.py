@@ -33,8 +33,8 @@ release_option = click.option(
     "--release-unknown",
     "releases_unknown",
     is_flag=True,
-    help="Release money reserved for attempts whose billing status is unknown. First check in "
-    "the API's console that they were not billed.",
+    help="Release money reserved for attempts whose billing status or cost is unknown. First check "
+    "in the API's console that they were not billed.",
 )
 overwrite_option = click.option(
     "--overwrite",

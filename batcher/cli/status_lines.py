@@ -54,7 +54,9 @@ def _spent(usd: RunMoney) -> str:
     """Write the money spent, the money with unknown billing status, the estimate and the budget."""
     text = rounded_text(usd.spent)
     if usd.unknown:
-        text += f"; up to {rounded_text(usd.unknown)} more may have been billed (status unknown)"
+        text += f"; up to {rounded_text(usd.unknown)} of unknown cost"
+    if usd.reserved:
+        text += f"; {rounded_text(usd.reserved)} reserved for attempts in flight"
     if usd.estimate is not None:
         text += f"; estimate {rounded_text(usd.estimate.expected)}"
     if usd.cap is not None:

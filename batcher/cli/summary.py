@@ -87,10 +87,14 @@ def _spent(run: RunSummary) -> str:
         text += f", {read}, which saved {saved}"
     if run.is_simulated:
         text += ", simulated: not real money"
+    parts = []
     if attempts.unknown:
-        unknown = rounded_text(usd.unknown)
         number = counted(attempts.unknown, "attempt")
-        text += f"; {number} may also have been billed, up to {unknown} (billing status unknown)"
+        parts.append(f"{number} may also have been billed (billing status unknown)")
+    if attempts.unpriced:
+        parts.append(f"the cost of {counted(attempts.unpriced, 'answer')} is unknown")
+    if parts:
+        text += f"; {' and '.join(parts)}, up to {rounded_text(usd.unknown)}"
     return text
 
 

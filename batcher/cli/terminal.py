@@ -114,17 +114,22 @@ def plain_line(snapshot: Snapshot) -> str:
 
 def _money(snapshot: Snapshot) -> str:
     """Write the money; what matters most comes first, because a narrow terminal cuts the line."""
-    spent = rounded_text(snapshot.spent_usd)
+    spent, unknown, budget = rounded_text(snapshot.spent_usd), snapshot.unknown_usd, snapshot.budget
     parts = [f"{spent} spent"]
-    if snapshot.budget is not None:
-        used, cap = rounded_text(snapshot.budget.used), rounded_text(snapshot.budget.cap)
-        is_all = used == spent
-        parts = [f"{spent} of {cap} spent"] if is_all else [*parts, f"{used} of {cap} budget used"]
+    if budget is not None:
+        of_budget, unknown = (
+            f"{rounded_text(budget.spent)} of {rounded_text(budget.cap)}",
+            budget.unknown,
+        )
+        is_all = budget.spent == snapshot.spent_usd
+        parts = [f"{of_budget} spent"] if is_all else [*parts, f"{of_budget} budget spent"]
     if snapshot.projected_usd is not None:
         expected, low, high = map(rounded_text, snapshot.projected_usd)
         parts.append(f"about {expected} ({low} to {high}) at the end")
-    if snapshot.unknown_usd:
-        parts.append(f"billing of up to {rounded_text(snapshot.unknown_usd)} unknown")
+    if unknown:
+        parts.append(f"up to {rounded_text(unknown)} of unknown cost")
+    if snapshot.reserved_usd:
+        parts.append(f"{rounded_text(snapshot.reserved_usd)} reserved")
     if snapshot.cache_read_share:
         share, saved = snapshot.cache_read_share, rounded_text(snapshot.saved_usd)
         parts.append(f"{share:.0%} of input cached, saved {saved}")

@@ -91,8 +91,9 @@ def waste(checkpoint: Checkpoint, run_id: str | None = None) -> Waste:
 class SpentMoney:
     """The money that a budget has to count, in exact USD.
 
-    ``spent`` was billed. ``unknown`` is the most that attempts with unknown billing status can have
-    cost, without the released ones. ``unbounded`` is the number of these attempts without a bound.
+    ``spent`` was billed. ``unknown`` is the most that attempts of unknown cost can have cost: those
+    whose billing status is unknown, and answers without a price; not the released ones.
+    ``unbounded`` is the number of these attempts without a bound.
     """
 
     spent: Decimal
@@ -106,13 +107,22 @@ def spent_money(checkpoint: Checkpoint, since: datetime | None = None) -> SpentM
     return SpentMoney(**checkpoint.row(_BILL["spent_money"], since=text))
 
 
-def release_unknown(checkpoint: Checkpoint, now: datetime) -> tuple[int, Decimal]:
-    """Release the money reserved for attempts whose billing status is unknown.
+@dataclass(frozen=True, slots=True)
+class Released:
+    """Attempts of unknown billing status, answers of unknown cost, and the USD that they held."""
 
-    Returns the number of these attempts and their reserved money in USD. Call it only while holding
-    the lock, because attempts in flight have no outcome either.
+    attempts: int
+    answers: int
+    usd: Decimal
+
+
+def release_unknown(checkpoint: Checkpoint, now: datetime) -> Released:
+    """Release the money that is held for attempts of unknown cost.
+
+    Call it only while holding the lock, because attempts in flight have no outcome either.
     """
-    ((number, usd),) = checkpoint.rows(_BILL["unknown_attempts"])
-    if number:
+    (row,) = checkpoint.rows(_BILL["held"])
+    released = Released(*row)
+    if released.attempts or released.answers:
         checkpoint.add(_BILL["release"], now=now.isoformat())
-    return number, usd
+    return released

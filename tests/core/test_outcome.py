@@ -65,6 +65,46 @@ def test_a_refusal_has_its_category() -> None:
     assert outcome.error_message == "bio"
 
 
+OWN_ERROR = error("api_error", "Internal server error")
+NOT_OURS = [
+    b"",
+    b"<html><h1>504 Gateway Time-out</h1></html>",
+    b"upstream connect error or disconnect/reset before headers",
+    b'{"error": {"message": "litellm.Timeout", "type": null, "code": "408"}}',
+    b'{"error": {"message": "no backend", "type": "server_error"}}',
+    b'{"type": "error", "error": "no backend"}',
+    b'{"type": "error", "error": {"type": "api_error"}}',
+    b'{"message": "Endpoint request timed out"}',
+    b'{"detail": "Bad Gateway"}',
+    b'{"type": "error", "error": {"type": "api_err',
+]
+
+
+@pytest.mark.parametrize("body", [OWN_ERROR, *NOT_OURS])
+@pytest.mark.parametrize("status", [502, 504, 520, 521, 522, 523, 524, 525, 526, 530, 598, 599])
+def test_a_gateway_that_gave_up_leaves_the_billing_unknown(status: int, body: bytes) -> None:
+    """The answer may have been generated and billed, whatever the gateway writes about it."""
+    outcome = outcome_of(status, body)
+    assert (outcome.verdict, outcome.billing) == (RETRY, UNKNOWN)
+
+
+@pytest.mark.parametrize("body", NOT_OURS)
+@pytest.mark.parametrize("status", [408, 500, 501, 503, 505, 529, 580])
+def test_an_error_that_is_not_the_apis_own_leaves_the_billing_unknown(
+    status: int, body: bytes
+) -> None:
+    """Without the API's own error, nobody says that the answer was not generated."""
+    assert outcome_of(status, body).billing is UNKNOWN
+    assert outcome_of(status, OWN_ERROR).billing is FREE
+
+
+@pytest.mark.parametrize("body", [OWN_ERROR, *NOT_OURS])
+@pytest.mark.parametrize("status", [301, 307, 400, 401, 402, 403, 404, 409, 413, 422, 429, 431])
+def test_a_refused_request_is_free(status: int, body: bytes) -> None:
+    """A request that was refused was not answered, by the API or by a gateway."""
+    assert outcome_of(status, body).billing is FREE
+
+
 SPEND = "You have reached your specified API usage limits. You will regain access on 2026-12-01."
 WORKSPACE = "You have reached your specified workspace API usage limits."
 
@@ -97,10 +137,9 @@ WORKSPACE = "You have reached your specified workspace API usage limits."
     ],
 )
 def test_statuses(status: int, body: bytes, verdict: Verdict) -> None:
-    """A response without a message is not billed; its status decides what to do."""
+    """The status of a response without a message decides what to do."""
     outcome = outcome_of(status, body)
     assert (outcome.status, outcome.verdict) == (Status.ERRORED, verdict)
-    assert outcome.billing is FREE
     assert outcome.message is None
     assert outcome.is_rate_limited is (status == 429)
     assert outcome.is_unreachable is (status >= 500)
@@ -225,9 +264,9 @@ def test_an_incomplete_200(fault: str) -> None:
 
 
 def test_an_incomplete_error() -> None:
-    """Its status is enough for a verdict."""
+    """Its status is enough for a verdict, and does not say whether it was billed."""
     outcome = outcome_of(529, b'{"type":"err', "client.cut_short")
-    assert (outcome.verdict, outcome.billing, outcome.error_type) == (RETRY, FREE, "http_529")
+    assert (outcome.verdict, outcome.billing, outcome.error_type) == (RETRY, UNKNOWN, "http_529")
     assert outcome_of(401, b"", "client.cut_short").verdict is HALT
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from batcher.core.money.budget import BudgetState
 from batcher.core.pace.halt import Halt, HaltWatch
+from batcher.core.pace.unpriced_watch import UnpricedWatch
 from batcher.runner.record.events import FILE_NAME, Events
 from batcher.runner.record.milestones import Milestones
 from batcher.runner.sending.progress import Progress
@@ -23,7 +24,13 @@ class FakeRun:
         self._events = Events(folder, print)
         self._events.begin()
         self._milestones = Milestones(self._events)
-        self.progress = Progress(1000, HaltWatch(600, 0), lambda: None, lambda: 0.0)
+        self.progress = Progress(
+            1000,
+            HaltWatch(600, 0),
+            UnpricedWatch(Decimal("0.1"), has_budget=False),
+            lambda: None,
+            lambda: 0.0,
+        )
 
     def update(
         self, done: int = 0, limiter: str = "concurrency", budget: BudgetState | None = None

@@ -9,13 +9,14 @@ from hypothesis import strategies as st
 from sending import PRICES, RESET, UNSENT, failed, good, pending
 
 from batcher.core.answers.outcome import Billing, classify
-from batcher.core.money.bill import FREE, Bill, bill
+from batcher.core.money.bill import FREE, Bill, Sent, bill
 from batcher.core.pace.halt import HaltWatch
 from batcher.core.pace.retry import Retry, Stop
+from batcher.core.pace.unpriced_watch import FEW, UnpricedWatch
 from batcher.runner.sending.context import AttemptResult
 from batcher.runner.sending.progress import Progress
 
-COST = bill(classify(good()).message, "claude-haiku-5-5", PRICES)
+COST = bill(classify(good()).message, Sent("claude-haiku-5-5", 50), PRICES)
 
 
 def attempt(
@@ -41,7 +42,9 @@ class StopCounter:
 def progress(now: float = 0.0) -> tuple[Progress, StopCounter]:
     """Return the progress of a run with ten requests, and the counter of its stops."""
     stop = StopCounter()
-    return Progress(10, HaltWatch(600, 0.0), stop, lambda: now), stop
+    return Progress(
+        10, HaltWatch(600, 0.0), UnpricedWatch(Decimal("0.1"), has_budget=False), stop, lambda: now
+    ), stop
 
 
 def recorded(*attempts: AttemptResult) -> Progress:
@@ -109,13 +112,26 @@ def test_a_reason_to_halt_stops_the_run_and_stays() -> None:
     assert (first.exit_code, counts.halt, stop.times) == (4, first, 2)
 
 
-def test_a_response_that_cannot_be_priced_stops_the_run() -> None:
-    """An unknown price is an error, never zero: the exit code is 1 and the message names it."""
+def test_answers_that_cannot_be_priced_stop_the_run() -> None:
+    """An unknown price is never zero; the exit code is 1 and the message names the reason."""
     counts, stop = progress()
-    counts.on_result(attempt(good(), cost=Bill(None, None, "usage field 'x' is new")))
+    unpriced = attempt(good(), cost=Bill(None, None, "usage field 'x' is new"))
+    for _ in range(FEW - 1):
+        counts.on_result(unpriced)
+        counts.on_committed(unpriced)
+    assert (counts.halt, counts.unpriced, counts.unknown) == (None, FEW - 1, 0)
+    assert counts.unknown_usd == Decimal("0.5") * (FEW - 1)
+    counts.on_result(unpriced)
     assert counts.halt is not None
     assert (counts.halt.exit_code, stop.times) == (1, 1)
     assert "usage field 'x' is new" in counts.halt.message
+    assert counts.notes == ["usage field 'x' is new"]
+
+
+def test_a_row_on_hold_is_counted() -> None:
+    """Its attempts count as unknown, and it waits for a retry."""
+    counts = recorded(attempt(RESET, Retry(1)), attempt(RESET, Stop("unknown_attempts")))
+    assert (counts.unknown, counts.on_hold) == (2, 1)
 
 
 def test_an_attempt_with_unknown_billing_does_not_stop_the_run() -> None:

@@ -26,7 +26,7 @@ from virtual_time import now, run
 from batcher.core.answers.outcome import classify
 from batcher.core.answers.response import NoResponse, Response
 from batcher.core.job import LimitsSection
-from batcher.core.money.bill import bill
+from batcher.core.money.bill import Sent, bill
 from batcher.core.money.budget import Budget, BudgetState
 from batcher.core.pace.kinds import Limiter
 from batcher.core.pace.retry import Stop
@@ -34,7 +34,7 @@ from batcher.runner.sending.feed import PendingRequest
 from batcher.runner.sending.workers import run_workers
 from batcher.store.records import Intent, OutcomeRecord, Record
 
-COST = bill(classify(good()).message, "claude-haiku-5-5", PRICES).cost_usd
+COST = bill(classify(good()).message, Sent("claude-haiku-5-5", 50), PRICES).cost_usd
 assert COST is not None
 PREFIX = b"p" * 16
 

@@ -15,6 +15,7 @@ from batcher.core.money.exact import total
 from batcher.core.money.pinned import digest_of
 from batcher.core.money.usage import Usage
 from batcher.store.bill import (
+    Released,
     Waste,
     begin_run,
     charges,
@@ -155,10 +156,15 @@ def test_released_attempts_are_no_longer_unknown(
     case.load(checkpoint)
     before = totals(checkpoint)
     assert (before["released"], before["released_usd"]) == (0, 0)
-    assert release_unknown(checkpoint, NOW) == (before["unknown"], before["unknown_usd"])
+    held_usd = before["unknown_usd"] + before["unpriced_usd"]
+    assert release_unknown(checkpoint, NOW) == Released(
+        before["unknown"], before["unpriced"], held_usd
+    )
     checkpoint.commit({"attempts": [intent(99, run_id="a", worst_case_usd=worst)]})
     after = totals(checkpoint)
-    assert (after["released"], after["released_usd"]) == (before["unknown"], before["unknown_usd"])
+    assert after["released"] == before["unknown"] + before["unpriced"]
+    assert after["released_usd"] == held_usd
+    assert after["unpriced_usd"] == 0
     assert (after["unknown"], after["unknown_usd"]) == (1, worst)
     runs = [totals(checkpoint, run_id) for run_id in "ab"]
     assert sum(one["released"] for one in runs) == after["released"]

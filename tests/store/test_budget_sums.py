@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from sample_records import NOW, intent, opened, outcome, run
 
-from batcher.store.bill import SpentMoney, release_unknown, spent_money
+from batcher.store.bill import Released, SpentMoney, release_unknown, spent_money
 from batcher.store.checkpoint import Checkpoint
 
 WORST = Decimal("0.300000000000000001")
@@ -81,12 +81,12 @@ def test_without_its_run_an_attempt_counts_by_its_time(tmp_path: Path) -> None:
 
 
 def test_released_money_is_no_longer_reserved(tmp_path: Path) -> None:
-    """Billed attempts stay, priced or not; each attempt is released once."""
+    """Billed attempts with a price stay; each attempt is released once."""
     with opened(tmp_path) as checkpoint:
         load(checkpoint, *ENDINGS)
-        assert release_unknown(checkpoint, NOW) == (2, WORST * 2)
-        assert spent_money(checkpoint) == SpentMoney(COST, WORST, 0)
-        assert release_unknown(checkpoint, NOW) == (0, Decimal(0))
+        assert release_unknown(checkpoint, NOW) == Released(2, 1, WORST * 3)
+        assert spent_money(checkpoint) == SpentMoney(COST, Decimal(0), 0)
+        assert release_unknown(checkpoint, NOW) == Released(0, 0, Decimal(0))
         load(checkpoint, "unknown")
-        assert spent_money(checkpoint) == SpentMoney(COST, WORST * 2, 0)
-        assert release_unknown(checkpoint, NOW) == (1, WORST)
+        assert spent_money(checkpoint) == SpentMoney(COST, WORST, 0)
+        assert release_unknown(checkpoint, NOW) == Released(1, 0, WORST)

@@ -211,12 +211,16 @@ def _billing(attempt: dict[str, Any]) -> str:
         return "not billed"
     if attempt["billing"] == "billed":
         cost = attempt["cost_usd"]
-        text = "billed, amount unknown" if cost is None else f"billed ${cost}"
+        text = f"billed, amount unknown{_most(attempt)}" if cost is None else f"billed ${cost}"
         return text + _WASTE[attempt["waste"]]
+    return f"billing status unknown: may have been billed{_most(attempt)}"
+
+
+def _most(attempt: Mapping[str, Any]) -> str:
+    """Say what an attempt of unknown cost can have cost, and that a person has released it."""
     worst = attempt["worst_case_usd"]
     most = "" if worst is None else f", at most ${worst}"
-    released = "; released from the budget" if attempt["is_released"] else ""
-    return f"billing status unknown: may have been billed{most}{released}"
+    return most + ("; released from the budget" if attempt["is_released"] else "")
 
 
 def _print_cost(sample: dict[str, Any]) -> None:

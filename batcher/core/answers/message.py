@@ -48,12 +48,14 @@ class ApiError:
 
     ``message`` is one line of at most 300 characters. It is the server's text, which may quote a
     part of the request: show it, but do not log it.
+    ``has_api_form`` is whether the body has the form of the API's own errors.
     """
 
     type: str
     message: str = field(repr=False)
     error_code: str | None
     request_id: str | None
+    has_api_form: bool = False
 
 
 def parse_message(body: bytes) -> Message:
@@ -90,6 +92,7 @@ def parse_error(body: bytes) -> ApiError:
     if not isinstance(payload, dict):
         return ApiError("", "", None, None)
     error = payload.get("error")
+    has_api_form = payload.get("type") == "error" and _is_api_error(error)
     if not isinstance(error, dict):
         error = {"message": error if isinstance(error, str) else _detail(payload)}
     details = error.get("details")
@@ -99,6 +102,14 @@ def parse_error(body: bytes) -> ApiError:
         message=_clean(error.get("message"), _MESSAGE_CHARACTERS),
         error_code=_clean(error.get("code") if code is None else code, _NAME_CHARACTERS) or None,
         request_id=_clean(payload.get("request_id"), _NAME_CHARACTERS) or None,
+        has_api_form=has_api_form,
+    )
+
+
+def _is_api_error(error: Any) -> bool:
+    """Whether it has a type and a message, as all errors of the API do."""
+    return isinstance(error, dict) and all(
+        isinstance(error.get(key), str) and error[key] for key in ("type", "message")
     )
 
 

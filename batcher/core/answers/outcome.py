@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from enum import StrEnum
 
+from batcher.core.answers.gateway import may_be_billed
 from batcher.core.answers.message import (
     ApiError,
     Message,
@@ -213,11 +214,10 @@ def _unreadable(error_type: str, reason: str) -> Outcome:
 def _of_error(response: Response, status: int) -> Outcome:
     error = parse_error(response.body)
     verdict, hint = _verdict_on(status, error, response.headers.get("x-should-retry"))
-    # Errors of the server are assumed to be free; the documentation says that this is not certain.
     return Outcome(
         Status.ERRORED,
         verdict,
-        Billing.FREE,
+        Billing.UNKNOWN if may_be_billed(status, error) else Billing.FREE,
         error_type=error.type or f"http_{status}",
         error_message=error.message or f"HTTP {status}",
         hint=hint,

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from batcher.core.job.section import EXACT, Names, Section
+from batcher.core.job.section import EXACT, Names, Section, Share
 
 Price = Annotated[Decimal, Field(ge=0, le=10**6, decimal_places=8), EXACT]
 Dollars = Annotated[Decimal, Field(gt=0, decimal_places=18, max_digits=30), EXACT]
@@ -50,8 +50,14 @@ class PricesSection(Section):
     )
     free_usage_fields: Names = Field(
         (),
-        description="Usage fields that the server reports and does not charge for. A usage "
-        "field that batcher cannot price and that is not listed here stops the run.",
+        description="Usage fields that the server reports and does not charge for. The cost of "
+        "an answer with another usage field that batcher cannot price is unknown.",
+    )
+    max_unpriced: Share = Field(
+        Decimal("0.1"),
+        description="The share of answers whose cost may stay unknown: without usage, with a "
+        "usage that cannot be, or with a field that has no price. Each counts with the most that "
+        "it can cost. A run with more of them stops (exit 1), from the 20th on; 1 never stops.",
     )
 
 

@@ -8,6 +8,7 @@ from decimal import Decimal
 from functools import lru_cache
 from typing import Any
 
+from batcher.core.money.believable import OUTPUT_SLACK
 from batcher.core.money.cost import US_MULTIPLIER, USD_PER_WEB_SEARCH
 from batcher.core.money.exact import per_million, product, total
 from batcher.core.money.prices import ModelPrices, Rates
@@ -24,9 +25,6 @@ _HIDDEN_IN_EVERY_PROMPT = 100
 _HIDDEN_FOR_TOOLS = 1_200
 _HIDDEN_FOR_A_BUILT_IN_TOOL = 1_250
 _HIDDEN_FOR_A_FORMAT = 1_200
-
-# An empty answer is billed 2 or 3 tokens, even when max_tokens is lower.
-_OUTPUT_SLACK = 8
 
 # The longest normal form in bytes of one escaped character (backslash-u, 6 bytes): see _text_bytes.
 _BYTES_OF_AN_ESCAPE = 33
@@ -58,12 +56,14 @@ class WorstCase:
     """The highest possible cost of one attempt in USD, and the longest possible prompt in tokens.
 
     ``ttl`` is the longest lifetime of its cache marks; None without marks, when it cannot write to
-    the prompt cache.
+    the prompt cache. ``turns`` is how often the server may read the prompt: one time, and
+    another one for each use of a tool that runs there.
     """
 
     usd: Decimal
     prompt_tokens: int
     ttl: TTL | None = None
+    turns: int = 1
 
 
 class Bound:
@@ -113,7 +113,7 @@ class Bound:
         self._is_batch = is_batch
         self._uses, self._searches = _server_tool_uses(settings)
         self._hidden_tokens = _hidden_tokens(settings)
-        self._output_tokens = _max_tokens(settings) + _OUTPUT_SLACK
+        self._output_tokens = _max_tokens(settings) + OUTPUT_SLACK
         # The rows of a job have few different lengths, and exact decimals are slow.
         self._usd_of = lru_cache(_CACHED_LENGTHS)(self._usd)
 
@@ -125,13 +125,13 @@ class Bound:
         and the block that a marked text becomes, are JSON around the prompt, not part of it.
         """
         prompt, longest = self._prompt_tokens(body, request), _longer(ttl, _ttl_of_marks(body))
-        return WorstCase(self._usd_of(prompt, longest), prompt, longest)
+        return WorstCase(self._usd_of(prompt, longest), prompt, longest, self._uses + 1)
 
     def with_more_tokens(self, worst: WorstCase, tokens: int) -> WorstCase:
         """Bound an attempt like ``worst`` whose prompt has ``tokens`` more tokens."""
         facts, prompt = self._prices.facts, worst.prompt_tokens + tokens
         prompt = prompt if facts is None else min(prompt, facts.context_window)
-        return WorstCase(self._usd_of(prompt, worst.ttl), prompt, worst.ttl)
+        return WorstCase(self._usd_of(prompt, worst.ttl), prompt, worst.ttl, worst.turns)
 
     def _prompt_tokens(self, body: bytes, request: Mapping[str, Any]) -> int:
         facts = self._prices.facts

@@ -1,11 +1,17 @@
 """Reads the usage that the API reports, so strictly that no billed kind is missed."""
 
+import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
 from batcher.core.money.exact import MAX_COUNT
+from batcher.core.money.usage_problems import (
+    ImpossibleUsageError,
+    UnknownUsageError,
+    UsageError,
+)
 from batcher.core.usage_fields import BILLED_FIELDS, PROMPT_FIELDS, TTL
 
 MIXED = "mixed"
@@ -22,25 +28,16 @@ _COUNTED = frozenset(
         "server_tool_use.web_search_requests",
     }
 )
+_CACHE_TOTALS = ("cache_creation_input_tokens", "cache_read_input_tokens")
+_CACHE_WRITES = (
+    "cache_creation_input_tokens",
+    "cache_creation.ephemeral_5m_input_tokens",
+    "cache_creation.ephemeral_1h_input_tokens",
+)
 _FREE = ("server_tool_use.web_fetch_requests",)
-
-
-class UsageError(ValueError):
-    """A usage object contradicts itself or its documented types; ``field`` says where."""
-
-    def __init__(self, field: str, reason: str) -> None:
-        self.field = field[:120]
-        super().__init__(f"usage field {self.field!r} {reason}")
-
-
-class UnknownUsageError(UsageError):
-    """A usage field may cost money, and its price is not known.
-
-    The job file can declare ``field`` free with ``[prices] free_usage_fields``.
-    """
-
-    def __init__(self, field: str, reason: str = "may cost money and has no known price") -> None:
-        super().__init__(field, reason)
+# What a gateway says about money, such as cost, total_cost or cost_details.upstream: a sum of
+# dollars is not a kind of token, and the gateway's price is not the API's.
+_COST = re.compile(r"(?:^|[._])costs?(?:$|[._])", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,10 +95,11 @@ def parse_usage(
     lifetime count as this one. ``free_fields`` are dotted paths (or their first parts) of fields
     that may hold numbers and cost nothing.
 
-    An unknown field with a number above zero, at any depth, raises ``UnknownUsageError``, because
-    it could be a new kind that is billed. The same holds for code executions, which are billed by
-    container hours that usage does not report, and for several entries of ``iterations``: the
-    top-level numbers then lack compactions, and fallback attempts have the rates of other models.
+    Unknown fields with a number above zero, at any depth, raise ``UnknownUsageError``, because
+    they could be new kinds that are billed; only sums of dollars cannot. The same holds for code
+    executions, which are billed by container hours that usage does not report, and for several
+    entries of ``iterations``: the top-level numbers then lack compactions, and fallback attempts
+    have the rates of other models.
     """
     _refuse_unknown(raw, free_fields)
     written_5m, written_1h = _cache_writes(raw, cache_ttl)
@@ -123,11 +121,25 @@ def parse_usage(
 
 
 def _refuse_unknown(raw: Mapping[str, object], free_fields: Collection[str]) -> None:
-    for path, number in _numbers(raw):
-        known = path in _COUNTED or path in _FREE or _is_free(path, free_fields)
-        # not (number <= 0) rather than number > 0, so that NaN is refused too
-        if not known and not number <= 0:
-            raise UnknownUsageError(path)
+    # not (number <= 0) rather than number > 0, so that NaN is refused too
+    numbers = {path: number for path, number in _numbers(raw) if not number <= 0}
+    unknown = sorted(path for path in numbers if not _is_known(path, free_fields))
+    if unknown == ["total_tokens"] and numbers["total_tokens"] in _totals(numbers):
+        return
+    if unknown:
+        raise UnknownUsageError(unknown[0], others=unknown[1:])
+
+
+def _is_known(path: str, free_fields: Collection[str]) -> bool:
+    is_free = path in _FREE or _COST.search(path) is not None or _is_free(path, free_fields)
+    return path in _COUNTED or is_free
+
+
+def _totals(numbers: Mapping[str, int | float | Decimal]) -> tuple[int | float | Decimal, ...]:
+    """Return the sums of the tokens, without and with the cached ones."""
+    fields = ("input_tokens", "output_tokens", *_CACHE_TOTALS)
+    first, second, *cached = (int(numbers.get(field, 0)) for field in fields)
+    return first + second, first + second + sum(cached)
 
 
 def _numbers(raw: Mapping[str, object]) -> Iterable[tuple[str, int | float | Decimal]]:
@@ -156,16 +168,28 @@ def _is_free(path: str, free_fields: Collection[str]) -> bool:
     return any(path == free or path.startswith(f"{free}.") for free in free_fields)
 
 
+def cache_split_problem(raw: Mapping[str, object]) -> str | None:
+    """Say that the split of cache writes by lifetime does not add up; None when it does."""
+    whole, written_5m, written_1h = (_count(raw, path) for path in _CACHE_WRITES)
+    is_split = written_5m is not None or written_1h is not None
+    if whole is None or not is_split or whole == (written_5m or 0) + (written_1h or 0):
+        return None
+    return (
+        "usage field 'cache_creation' does not add up to cache_creation_input_tokens; the larger "
+        "number is priced, and the difference as written for 1 hour"
+    )
+
+
 def _cache_writes(raw: Mapping[str, object], cache_ttl: TTL) -> tuple[int, int]:
-    whole = _count(raw, "cache_creation_input_tokens")
-    written_5m = _count(raw, "cache_creation.ephemeral_5m_input_tokens")
-    written_1h = _count(raw, "cache_creation.ephemeral_1h_input_tokens")
+    """Return the tokens written for 5 minutes and for 1 hour.
+
+    Of two numbers that disagree the larger one counts, and the difference at the higher rate.
+    """
+    whole, written_5m, written_1h = (_count(raw, path) for path in _CACHE_WRITES)
     if written_5m is None and written_1h is None:
         return (whole or 0, 0) if cache_ttl == "5m" else (0, whole or 0)
-    split = (written_5m or 0, written_1h or 0)
-    if whole is not None and whole != sum(split):
-        raise UsageError("cache_creation", "does not add up to cache_creation_input_tokens")
-    return split
+    short, long = written_5m or 0, written_1h or 0
+    return short, long + max(0, (whole or 0) - short - long)
 
 
 def _check_iterations(
@@ -219,8 +243,10 @@ def _count(raw: Mapping[str, object], path: str) -> int | None:
     value = _lookup(raw, path)
     if value is None:
         return None
-    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= MAX_COUNT:
-        raise UsageError(path, "must be a whole number from 0 to 2^53")
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise UsageError(path, "must be a whole number")
+    if not 0 <= value <= MAX_COUNT:
+        raise ImpossibleUsageError(path, "must be from 0 to 2^53")
     return value
 
 

@@ -141,7 +141,7 @@ def budget_reached(
         message = f"the budget of {cap} is too small: one request alone may cost up to {largest}"
     if budget.unknown:
         unknown = rounded_text(budget.unknown)
-        message += f", and up to {unknown} for attempts whose billing status is unknown"
+        message += f", and up to {unknown} of unknown cost"
     basis = unsent.basis.value.format(rounded_text(unsent.usd))
     message += f"; {counted(unsent.rows, 'row is', 'rows are')} left, {basis}"
     enough = unsent.enough(budget.used)
@@ -153,7 +153,6 @@ def budget_reached(
         hint += f", or wait: a run that starts after {next_day:%Y-%m-%d %H:%M %Z} has a new budget"
     if budget.unknown:
         hint += (
-            "; add --release-unknown if the API's console shows that the attempts with unknown "
-            "billing status were not billed"
+            "; add --release-unknown if the API's console shows that what is unknown was not billed"
         )
     return Halt(ExitCode.BUDGET_REACHED, message, hint, enough)

@@ -7,6 +7,7 @@ from batcher.core.answers.outcome import Billing, Outcome, Status, Verdict
 RETRY_AFTER_SPREAD = 0.1
 QUOTA = 100.0
 EARNED = 0.5
+_ON_HOLD = "unknown_attempts"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +56,11 @@ class Stop:
 
     reason: str
 
+    @property
+    def is_on_hold(self) -> bool:
+        """Whether the row waits for ``batcher retry``: it may have been billed too often."""
+        return self.reason == _ON_HOLD
+
 
 Decision = Retry | Stop
 
@@ -72,7 +78,7 @@ def decide(outcome: Outcome, history: History, policy: RetryPolicy, random: floa
     if outcome.status is Status.INVALID:
         return Retry(0.0)  # the verdict already decided that the model is asked again
     if history.unknown >= policy.unknown_attempts:
-        return Stop("unknown_attempts")
+        return Stop(_ON_HOLD)
     if history.failures >= policy.attempts:
         return Stop("attempts")
     if outcome.retry_after_s:

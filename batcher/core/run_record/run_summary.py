@@ -41,7 +41,7 @@ class RunMoney(PlannedMoney):
     spent: Usd
     """The sum of all known costs."""
     unknown: Usd
-    """The most that attempts with an unknown billing status can have cost."""
+    """The most that attempts can have cost whose billing status or cost is unknown."""
     cache_saved: Usd | None = None
     """What the prompt cache saved; null in the record of an old version."""
     reserved: Usd | None = None
@@ -55,7 +55,7 @@ class Money(JsonRecord):
     spent: Usd
     """The sum of all known costs."""
     unknown: Usd
-    """The most that attempts with an unknown billing status can have cost."""
+    """The most that attempts can have cost whose billing status or cost is unknown."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

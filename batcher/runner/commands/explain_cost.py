@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any, Literal
 
 from batcher.core.answers.message import Message
-from batcher.core.money.bill import prices_of
+from batcher.core.money.bill import Sent, prices_of, read_usage
 from batcher.core.money.cost import (
     CostLine,
     UnpricedError,
@@ -19,10 +19,12 @@ from batcher.core.money.cost import (
 from batcher.core.money.pinned import PinnedPrices
 from batcher.core.money.prices import UnknownModelError
 from batcher.core.money.statement import Charge, itemised
-from batcher.core.money.usage import UsageError, parse_usage
+from batcher.core.money.usage_problems import UsageError
 from batcher.runner.commands.results import Results
 from batcher.runner.job_context import JobContext
 from batcher.store.bill import price_tables, tables_of_runs, usage_of
+
+_MOST_TOKENS = 10_000_000  # of an answer whose request has a max_tokens of its own
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,19 +101,18 @@ def _with_pinned_prices(table: PinnedPrices, attempt: Mapping[str, Any]) -> Cost
 def _with_prices_of_today(
     context: JobContext, attempt: Mapping[str, Any], message: Message
 ) -> CostExplained:
-    if message.usage is None:
-        return CostExplained((), problem="the response reports no usage")
     if is_free_refusal(message.stop_reason, message.stop_category, has_output=message.has_output):
         return CostExplained((), problem="a refusal before any output is not billed")
     section, requested = context.job.prices, attempt["requested_model"]
+    sent = Sent(requested, context.policy.max_tokens or _MOST_TOKENS)
     try:
-        usage = parse_usage(message.usage, free_fields=section.free_usage_fields)
         prices = prices_of(message.model, requested, context.prices)
+        usage, _ = read_usage(message, sent, prices, section.free_usage_fields)
         lines, rates = explain(usage, prices), rates_name(usage, prices)
     except (UsageError, UnpricedError, UnknownModelError) as error:
         return CostExplained((), problem=str(error))
+    if attempt["cost_usd"] is None:
+        return CostExplained((), problem="the run could not price the usage in the response")
     day = section.as_of if prices.is_override else context.prices.as_of
     used = PricesUsed(day, prices.is_override, rates, is_pinned=False)
-    cost = attempt["cost_usd"]
-    rest = Decimal(0) if cost is None else difference(cost, lines)
-    return CostExplained(lines, used, rest)
+    return CostExplained(lines, used, difference(attempt["cost_usd"], lines))

@@ -14,6 +14,7 @@ from batcher.core.job import ApiSection
 from batcher.core.money.display import rounded_text
 from batcher.core.pace.halt import Basis, Halt, HaltWatch, Unsent, budget_reached
 from batcher.core.pace.retry import RetryPolicy
+from batcher.core.pace.unpriced_watch import UnpricedWatch
 from batcher.core.plural import counted
 from batcher.errors import BatcherError, CheckpointError, InputError
 from batcher.exit_codes import ExitCode
@@ -54,7 +55,8 @@ async def send_live(
     job, stopping = planned.sending.job, asyncio.Event()
     loop = asyncio.get_running_loop()
     watch = HaltWatch(float(job.retry.patience_s), loop.time())
-    progress = Progress(planned.plan.counts.to_send, watch, stopping.set, loop.time)
+    unpriced = UnpricedWatch(job.prices.max_unpriced, planned.budget is not None)
+    progress = Progress(planned.plan.counts.to_send, watch, unpriced, stopping.set, loop.time)
     client = MessagesClient(
         api,
         session.key,

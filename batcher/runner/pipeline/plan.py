@@ -61,9 +61,11 @@ def _budget(session: RunSession, plan: Plan) -> Budget | None:
     """Open the budget, if the job has one; release what it reserved for unknown attempts first."""
     db, started = session.writer.call, session.started
     if session.options.releases_unknown:
-        attempts, usd = db(release_unknown, started)
-        unknown = counted(attempts, "attempt") + " of unknown billing status"
-        session.ui.say(f"released {rounded_text(usd)} reserved for {unknown}")
+        released = db(release_unknown, started)
+        held = counted(released.attempts, "attempt") + " of unknown billing status"
+        if released.answers:
+            held += " and " + counted(released.answers, "answer") + " of unknown cost"
+        session.ui.say(f"released {rounded_text(released.usd)} reserved for {held}")
     approval = session.options.approval
     cap_usd = None if approval is None else approval.cap_usd
     return open_budget(session.context, plan, db, started, cap_usd)

@@ -6,6 +6,7 @@ from decimal import Decimal
 from batcher.core.money.bound import Bound, UnboundedError
 from batcher.core.money.budget import Budget, BudgetState
 from batcher.core.money.display import rounded_text
+from batcher.core.plural import counted
 from batcher.errors import ConfigurationError, Problem
 from batcher.runner.days import budget_day
 from batcher.runner.job_context import JobContext
@@ -34,9 +35,9 @@ def open_budget(
     used = db(spent_money, None if day is None else day.start)
     if used.unbounded:
         raise ConfigurationError(
-            f"the billing status of {used.unbounded:,} attempts is unknown and their cost has no "
-            "bound, so no budget can be guaranteed",
-            hint="check the API's console, then release them with --release-unknown",
+            f"the cost of {counted(used.unbounded, 'attempt')} is unknown and has no bound, so no "
+            "budget can be guaranteed",
+            hint="check the API's console, then add --release-unknown",
         )
     if plan.counts.to_send and plan.counts.worst_case_usd is None:
         raise ConfigurationError(

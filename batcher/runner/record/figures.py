@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 from batcher.core.estimate.duration import KnownLimit
+from batcher.core.money.exact import total
 from batcher.core.pace.kinds import Kind
 from batcher.core.plan_counts import PlanCounts
 from batcher.core.run_record.run_status import Figures, SendingPace, SendingRows
@@ -123,7 +124,9 @@ def summary_of(
 def _totals(sums: Mapping[str, Any], account: Account) -> Totals:
     """Return what is summed up and billed, of one run or of all."""
     return Totals(
-        usd=Money(spent=sums["cost_usd"], unknown=sums["unknown_usd"]),
+        usd=Money(
+            spent=sums["cost_usd"], unknown=total([sums["unknown_usd"], sums["unpriced_usd"]])
+        ),
         attempts=AttemptCounts(
             sent=sums["attempts"],
             billed=sums["billed"],

@@ -1,12 +1,14 @@
 """Writes an event when the progress of a run has changed in a way that matters."""
 
 from batcher.core.money.display import exact_text, rounded_text
+from batcher.core.plural import counted
 from batcher.runner.record.events import Events
 from batcher.runner.sending.progress import Progress
 from batcher.runner.ui import Snapshot
 
 _STEP = 10
 _BUDGET_STEPS = (50, 80, 100)
+_TIMES = 10
 
 
 class Milestones:
@@ -23,6 +25,9 @@ class Milestones:
         self._failures: set[str] = set()
         self._is_stopping = False
         self._budget_percent = 0
+        self._unknown = 0
+        self._on_hold = 0
+        self._notes = 0
 
     def update(self, snapshot: Snapshot, progress: Progress) -> None:
         """Write what has changed since the last call."""
@@ -37,6 +42,8 @@ class Milestones:
             self._limiter = snapshot.limiter
         self._write_progress(snapshot)
         self._write_budget(snapshot)
+        self._write_unknown(snapshot, progress)
+        self._say_notes(progress)
         self._write_stop(snapshot, progress)
 
     def _write_progress(self, snapshot: Snapshot) -> None:
@@ -77,8 +84,34 @@ class Milestones:
             reserved_usd=exact_text(budget.reserved),
             cap_usd=exact_text(budget.cap),
         )
-        used, cap = rounded_text(budget.used), rounded_text(budget.cap)
-        self._events.say(f"budget {reached[-1]} % used: {used} of {cap}")
+        spent, cap = rounded_text(budget.spent), rounded_text(budget.cap)
+        unknown = f" and {rounded_text(budget.unknown)} of unknown cost" if budget.unknown else ""
+        self._events.say(f"budget {reached[-1]} % used: {spent} spent{unknown}, of {cap}")
+
+    def _write_unknown(self, snapshot: Snapshot, progress: Progress) -> None:
+        """Write when an attempt of unknown cost is back, and when they are ten times as many.
+
+        During an outage behind a gateway their number grows, and a person may want to act on it.
+        """
+        number, on_hold = progress.unknown + progress.unpriced, progress.on_hold
+        is_more = number >= max(1, self._unknown * _TIMES)
+        if not is_more and on_hold < max(1, self._on_hold * _TIMES):
+            return
+        self._unknown, self._on_hold = number, on_hold
+        self._events.write(
+            "unknown_cost",
+            attempts=progress.unknown,
+            answers=progress.unpriced,
+            usd=exact_text(progress.unknown_usd),
+            rows_on_hold=on_hold,
+        )
+        self._events.say(unknown_text(progress, is_held=snapshot.budget is not None))
+
+    def _say_notes(self, progress: Progress) -> None:
+        """Say once why a kind of answer has no price, or how its usage was read."""
+        for note in progress.notes[self._notes :]:
+            self._notes += 1
+            self._events.say(f"warning  {note}")
 
     def _write_stop(self, snapshot: Snapshot, progress: Progress) -> None:
         reason = progress.stopped_by or ("halt" if progress.halt else None)
@@ -86,3 +119,23 @@ class Milestones:
             return
         self._is_stopping = True
         self._events.write("stopping", reason=reason, in_flight=snapshot.in_flight)
+
+
+def unknown_text(progress: Progress, *, is_held: bool) -> str:
+    """Say what is unknown about the cost of a run, what a budget holds for it, and what to do."""
+    parts = []
+    if progress.unknown:
+        attempts = counted(progress.unknown, "attempt")
+        parts.append(f"the billing status of {attempts} is unknown")
+    if progress.unpriced:
+        parts.append(f"the cost of {counted(progress.unpriced, 'answer')} is unknown")
+    text = f"unknown  {' and '.join(parts)}, up to {rounded_text(progress.unknown_usd)}"
+    if is_held:
+        text += (
+            ", which the budget holds; batcher run JOB --release-unknown releases it, once the "
+            "API's console shows that it was not billed"
+        )
+    if progress.on_hold:
+        rows = counted(progress.on_hold, "row is", "rows are")
+        text += f"; {rows} on hold until batcher retry JOB"
+    return text

@@ -7,29 +7,36 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 
 from batcher.core.answers.outcome import Billing, Status, Verdict
+from batcher.core.money.bill import Bill
 from batcher.core.money.display import rounded_text
 from batcher.core.money.exact import total
 from batcher.core.pace.halt import Halt, HaltWatch
-from batcher.core.pace.retry import Retry
+from batcher.core.pace.retry import Retry, Stop
+from batcher.core.pace.unpriced_watch import UnpricedWatch
 from batcher.core.usage_fields import TOKEN_FIELDS
 from batcher.exit_codes import ExitCode
 from batcher.runner.sending.context import AttemptResult
+
+_MOST_NOTES = 5
 
 
 @dataclass(slots=True)
 class Progress:
     """Counts one run.
 
-    ``spent_usd`` is exact; ``unknown_usd`` is the worst case of attempts whose billing status is
-    unknown; ``saved_usd`` is what the prompt cache saved. ``pace_s`` has the seconds under each
-    limiter, ``limits`` the API's limits as observed. ``longest_answer`` is in bytes, as kept in the
-    checkpoint. ``first_failures`` has the status of the first failure of each error type.
-    ``stopped_by`` names the signal, the deadline or the budget that stopped the run, ``halt`` any
-    other reason.
+    ``spent_usd`` is exact; ``saved_usd`` is what the prompt cache saved. ``unknown_usd`` is the
+    worst case of attempts of unknown cost: of ``unknown`` attempts the billing status is unknown,
+    of ``unpriced`` answers the cost. ``on_hold`` counts rows with too many unknown attempts.
+    ``notes`` say why answers have no price, and how a usage that contradicts itself was read.
+    ``pace_s`` has the seconds under each limiter, ``limits`` the API's limits as observed.
+    ``longest_answer`` is in bytes, as kept in the checkpoint. ``first_failures`` has the status of
+    the first failure of each error type. ``stopped_by`` names the signal, the deadline or the
+    budget that stopped the run, ``halt`` any other reason.
     """
 
     to_send: int
     watch: HaltWatch
+    unpriced_watch: UnpricedWatch
     stop: Callable[[], None]
     clock: Callable[[], float] = time.monotonic
     started_at: float = field(init=False)
@@ -39,11 +46,15 @@ class Progress:
     failed: int = 0
     spent_usd: Decimal = Decimal(0)
     unknown_usd: Decimal = Decimal(0)
+    unknown: int = 0
+    unpriced: int = 0
+    on_hold: int = 0
     saved_usd: Decimal = Decimal(0)
     tokens: dict[str, int] = field(default_factory=dict)
     by_status: dict[str, int] = field(default_factory=dict)
     pace_s: dict[str, float] = field(default_factory=dict)
     longest_answer: int = 0
+    notes: list[str] = field(default_factory=list)
     first_failures: dict[str, str] = field(default_factory=dict)
     limits: dict[str, dict[str, tuple[float, float]]] = field(default_factory=dict)
     stopped_by: str | None = None
@@ -56,6 +67,7 @@ class Progress:
     def on_result(self, result: AttemptResult) -> None:
         """Stop the run when the result of an attempt is a reason to."""
         self.longest_answer = max(self.longest_answer, result.kept_bytes)
+        self._note(result.bill)
         halt = self._reason_to_halt(result)
         if halt is not None:
             self.stop_for(halt)
@@ -78,8 +90,8 @@ class Progress:
             self.spent_usd = total([self.spent_usd, result.bill.cost_usd])
             self.saved_usd = total([self.saved_usd, result.bill.saved_usd])
             self._usd_squares += float(result.bill.cost_usd) ** 2
-        if outcome.billing is Billing.UNKNOWN and result.pending.worst_case_usd is not None:
-            self.unknown_usd = total([self.unknown_usd, result.pending.worst_case_usd])
+        elif outcome.billing is not Billing.FREE:
+            self._count_unknown(result)
         self._count_tokens(result)
         if outcome.error_type is not None:
             self.first_failures.setdefault(outcome.error_type, outcome.status.value)
@@ -89,6 +101,12 @@ class Progress:
             self.done += 1
             self.failed += outcome.status is not Status.SUCCEEDED
             self.by_status[outcome.status] = self.by_status.get(outcome.status, 0) + 1
+
+    def _note(self, bill: Bill) -> None:
+        """Keep what has to be said about a usage, once for each kind."""
+        note = bill.note or bill.problem
+        if note is not None and note not in self.notes and len(self.notes) < _MOST_NOTES:
+            self.notes.append(note)
 
     @property
     def usd_deviation(self) -> float:
@@ -113,19 +131,18 @@ class Progress:
             )
         gives_up = not isinstance(result.decision, Retry)
         halt = self.watch.check(result.outcome, self.clock(), gives_up=gives_up)
-        if (
-            halt is None
-            and result.outcome.billing is Billing.BILLED
-            and result.bill.cost_usd is None
-        ):
-            return Halt(
-                ExitCode.ERROR,
-                f"an answer cannot be priced: {result.bill.problem}",
-                "the answer is recorded; name a field that costs nothing in "
-                "prices.free_usage_fields, give a server that costs nothing prices of 0 in "
-                "prices.overrides; otherwise install a newer batcher",
-            )
-        return halt
+        if result.outcome.billing is not Billing.BILLED:
+            return halt
+        return halt or self.unpriced_watch.check(result.bill)
+
+    def _count_unknown(self, result: AttemptResult) -> None:
+        """Count an attempt whose cost is unknown."""
+        is_answer = result.outcome.billing is Billing.BILLED
+        self.unpriced += is_answer
+        self.unknown += not is_answer
+        self.on_hold += isinstance(result.decision, Stop) and result.decision.is_on_hold
+        worst = result.pending.worst_case_usd or Decimal(0)
+        self.unknown_usd = total([self.unknown_usd, worst])
 
     def _count_tokens(self, result: AttemptResult) -> None:
         usage = result.bill.usage

@@ -8,7 +8,7 @@ import tenacity
 
 from batcher.core.answers.outcome import Billing, Outcome, Verdict, classify
 from batcher.core.answers.response import NoResponse, Response
-from batcher.core.money.bill import FREE, Bill, bill
+from batcher.core.money.bill import FREE, Bill, Sent, bill
 from batcher.core.pace.kinds import Limiter
 from batcher.core.pace.pace import AttemptCost, Completion, Permit
 from batcher.core.pace.retry import Decision, History, Retry, Stop, decide
@@ -162,9 +162,11 @@ class Sender:
             return Bill(None, None)
         if outcome.message is None:
             return FREE
-        ctx, free = self._ctx, self._ctx.free_usage_fields
+        ctx, worst = self._ctx, pending.worst
         cache_ttl: TTL = "1h" if b'"ttl":"1h"' in body else "5m"
-        return bill(outcome.message, pending.model, ctx.prices, free, cache_ttl)
+        turns = None if worst is None else worst.turns
+        sent = Sent(pending.model, pending.max_tokens, cache_ttl, turns)
+        return bill(outcome.message, sent, ctx.prices, ctx.free_usage_fields)
 
     async def _rest(self, seconds: float, limiter: Limiter) -> None:
         ctx = self._ctx

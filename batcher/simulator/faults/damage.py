@@ -19,6 +19,13 @@ READING_S = 0.02
 """The client's time to read before a reset: a reset discards what it has not read yet."""
 GZIP_HEADER = b"\x1f\x8b\x08" + bytes(6) + b"\xff"
 UNKNOWN_KIND = {"hologram_tokens": 7}
+MORE_UNKNOWN_KINDS = {"scent_tokens": 1, "details": {"taste_tokens": 2}}
+BAD_SPLIT = {
+    "cache_creation_input_tokens": 10,
+    "cache_creation": {"ephemeral_5m_input_tokens": 3, "ephemeral_1h_input_tokens": 3},
+}
+GATEWAY_STATUSES = {"gateway_502": 502, "gateway_504": 504, "gateway_524": 524}
+GATEWAY_PAGE = b"<html><body><h1>The gateway got no answer in time</h1></body></html>"
 
 
 def damage_message(fault: Fault, message: dict[str, Any]) -> dict[str, Any]:
@@ -30,6 +37,14 @@ def damage_message(fault: Fault, message: dict[str, Any]) -> dict[str, Any]:
             return message | {"usage": {}}
         case "usage_unknown":
             return message | {"usage": message["usage"] | UNKNOWN_KIND}
+        case "usage_several_unknown":
+            return message | {"usage": message["usage"] | UNKNOWN_KIND | MORE_UNKNOWN_KINDS}
+        case "usage_zero":
+            return message | {"usage": {"input_tokens": 0, "output_tokens": 0}}
+        case "usage_huge":
+            return message | {"usage": {"input_tokens": 10**15, "output_tokens": 10**15}}
+        case "usage_bad_split":
+            return message | {"usage": message["usage"] | BAD_SPLIT}
         case _:
             return message
 
@@ -52,6 +67,9 @@ async def send_damaged(
             )
         case "stream_cut":
             await exchange.reply(200, headers, b"".join(pieces[:-1]))
+        case "gateway_502" | "gateway_504" | "gateway_524":
+            status = GATEWAY_STATUSES[fault.kind]
+            await exchange.reply(status, {**headers, "content-type": "text/html"}, GATEWAY_PAGE)
         case "stream_error":
             error = event(ApiError(fault.status).as_json(headers["request-id"]))
             half = [*pieces[: max(1, len(pieces) // 2)], error]

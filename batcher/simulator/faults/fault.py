@@ -32,6 +32,9 @@ Kinds that damage the response to an answered request, which is billed:
     giant_header           a header of ``size`` bytes before the body
     endless_header         more and more headers until the client disconnects
     junk                   status 200 and bytes that are not JSON
+    gateway_502            a gateway's page of HTML with status 502 instead of the response
+    gateway_504            the same with status 504
+    gateway_524            the same with status 524
     wrong_content_type     the right body with the content type ``text/html``
     gzip_bomb              status 200 and a small body that unpacks to ``size`` bytes
     stream_cut             a stream that ends without ``message_stop``
@@ -39,6 +42,10 @@ Kinds that damage the response to an answered request, which is billed:
     usage_missing          a message without usage
     usage_empty            a message whose usage has no fields
     usage_unknown          a message whose usage has an unknown token kind
+    usage_several_unknown  a message whose usage has three unknown token kinds
+    usage_zero             a message whose usage counts no tokens
+    usage_huge             a message whose usage counts 10^15 tokens of each kind
+    usage_bad_split        a message whose split of cache writes lacks some of their sum
 """
 
 from collections.abc import Mapping
@@ -57,7 +64,8 @@ BILLED = frozenset(
         "hang", "reset_billed", "reset_mid_body", "reset_after", "truncated", "half_json",
         "stall", "slow_body", "giant_header", "endless_header", "junk", "wrong_content_type",
         "gzip_bomb", "stream_cut", "stream_error", "usage_missing", "usage_empty",
-        "usage_unknown",
+        "usage_unknown", "usage_zero", "usage_huge", "usage_several_unknown", "usage_bad_split",
+        "gateway_502", "gateway_504", "gateway_524",
     }
 )  # fmt: skip
 KINDS = UNBILLED | BILLED

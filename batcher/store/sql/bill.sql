@@ -57,17 +57,19 @@ SELECT run_id, prices_digest FROM runs WHERE prices_digest IS NOT NULL;
 -- belongs to the day on which it started. Released attempts cost 0. An attempt counts by the time of
 -- sending when its run was lost through damage.
 SELECT coalesce(sum(cost_usd), 0) AS spent,
-       coalesce(sum(worst_case_usd) FILTER (WHERE is_unknown), 0) AS unknown,
-       count(*) FILTER (WHERE is_unknown AND worst_case_usd IS NULL) AS unbounded
-FROM (SELECT *, state IN ('open', 'unknown') OR (state = 'billed' AND cost_usd IS NULL) AS is_unknown FROM attempt_states)
+       coalesce(sum(worst_case_usd) FILTER (WHERE is_held), 0) AS unknown,
+       count(*) FILTER (WHERE is_held AND worst_case_usd IS NULL) AS unbounded
+FROM (SELECT *, state IN ('open', 'unknown', 'unpriced') AS is_held FROM attempt_states)
 LEFT JOIN runs USING (run_id)
 WHERE $since::TIMESTAMPTZ IS NULL OR coalesce(started_at, sent_at) >= $since::TIMESTAMPTZ;
 
--- name: unknown_attempts
--- The attempts with unknown billing status: their number, and the most that they can have cost.
-SELECT count(*), coalesce(sum(worst_case_usd), 0) FROM attempt_states WHERE state IN ('open', 'unknown');
+-- name: held
+-- The attempts that hold money: those whose billing status is unknown, the answers whose cost is unknown,
+-- and the most that they can have cost together.
+SELECT count(*) FILTER (WHERE state <> 'unpriced'), count(*) FILTER (WHERE state = 'unpriced'), coalesce(sum(worst_case_usd), 0)
+FROM attempt_states WHERE state IN ('open', 'unknown', 'unpriced');
 
 -- name: release
--- Record the decision that none of them was billed.
+-- Record the decision that none of them holds money any more.
 INSERT INTO releases
-SELECT attempt_id, $now::TIMESTAMPTZ FROM attempt_states WHERE state IN ('open', 'unknown');
+SELECT attempt_id, $now::TIMESTAMPTZ FROM attempt_states WHERE state IN ('open', 'unknown', 'unpriced');

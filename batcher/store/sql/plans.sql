@@ -135,7 +135,7 @@ sent AS (
 unknown AS (
     SELECT coalesce(r.fingerprint, s.fingerprint) AS fingerprint, count(*) AS attempts
     FROM attempt_states s LEFT JOIN replaced r ON r.replaced_by = s.fingerprint
-    WHERE s.state IN ('open', 'unknown', 'released') AND coalesce(pays, true) GROUP BY ALL
+    WHERE s.state IN ('open', 'unknown', 'released') AND s.billing IS DISTINCT FROM 'billed' AND coalesce(pays, true) GROUP BY ALL
 )
 SELECT w.fingerprint, w.first_item, e.final_attempt, e.last_attempt, s.first_sent_at, s.last_sent,
        coalesce(s.attempts, 0) AS attempts,

@@ -34,11 +34,11 @@ ORDER BY r.item;
 
 -- name: failures
 -- Groups of rows that did not succeed, largest first, and last those that were never sent: with an example,
--- their cost, and the most that attempts with unknown billing status can have cost (NULL: no bound). A run
+-- their cost, and the most that attempts of unknown cost can have cost (NULL: no bound). A run
 -- sends the open rows of a group, only a retry those on hold. A replacement for several rows
 -- is charged to the same row as in create_answered.
 WITH unknown AS (
-    SELECT attempt_id, fingerprint, worst_case_usd FROM attempt_states WHERE state IN ('open', 'unknown')
+    SELECT attempt_id, fingerprint, worst_case_usd FROM attempt_states WHERE state IN ('open', 'unknown', 'unpriced')
 ),
 paid AS (
     SELECT arg_min(r.item, CASE WHEN r.fingerprint = l.fingerprint THEN -1 ELSE r.item END) AS item, l.worst_case_usd
@@ -72,12 +72,13 @@ SELECT * FROM failed ORDER BY status = 'unsent', rows DESC, status, error_type;
 SELECT count(*) AS attempts,
        count(DISTINCT fingerprint) AS requests,
        count(*) FILTER (WHERE has_outcome) AS outcomes,
-       count(*) FILTER (WHERE state = 'billed') AS billed,
+       count(*) FILTER (WHERE billing = 'billed') AS billed,
        count(*) FILTER (WHERE state IN ('open', 'unknown')) AS unknown,
        coalesce(sum(worst_case_usd) FILTER (WHERE state IN ('open', 'unknown')), 0) AS unknown_usd,
        count(*) FILTER (WHERE state = 'released') AS released,
        coalesce(sum(worst_case_usd) FILTER (WHERE state = 'released'), 0) AS released_usd,
-       count(*) FILTER (WHERE state = 'billed' AND cost_usd IS NULL) AS unpriced,
+       count(*) FILTER (WHERE billing = 'billed' AND cost_usd IS NULL) AS unpriced,
+       coalesce(sum(worst_case_usd) FILTER (WHERE state = 'unpriced'), 0) AS unpriced_usd,
        coalesce(sum(cost_usd), 0) AS cost_usd,
        coalesce(sum(COLUMNS('^(.+_tokens)$')), 0)::BIGINT AS '\1'
 FROM attempt_states

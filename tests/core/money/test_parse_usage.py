@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batcher.core.money.usage import UnknownUsageError, Usage, UsageError, parse_usage
+from batcher.core.money.usage import Usage, cache_split_problem, parse_usage
+from batcher.core.money.usage_problems import UnknownUsageError, UsageError
 
 PLAIN = {"input_tokens": 10, "output_tokens": 5}
 
@@ -77,14 +78,6 @@ BROKEN = {
     "huge": {"output_tokens": 2**53 + 1},
     "negative cache read": {"cache_read_input_tokens": -1},
     "list": {"output_tokens": [5]},
-    "split too small": {
-        "cache_creation_input_tokens": 9,
-        "cache_creation": {"ephemeral_5m_input_tokens": 4, "ephemeral_1h_input_tokens": 4},
-    },
-    "split without total": {
-        "cache_creation_input_tokens": 0,
-        "cache_creation": {"ephemeral_5m_input_tokens": 4},
-    },
     "split is no object": {"cache_creation": "none"},
     "searches in a list": {"server_tool_use": [{"web_search_requests": 5}]},
     "tier is a list": {"service_tier": ["batch"]},
@@ -95,8 +88,67 @@ BROKEN = {
 
 @pytest.mark.parametrize("change", BROKEN.values(), ids=BROKEN)
 def test_broken_usage_is_an_error(change: Any) -> None:
-    """A count of the wrong type, sign or size, or a wrong sum, is never priced."""
+    """A count of the wrong type, sign or size is never priced."""
     with pytest.raises(UsageError):
+        parse_usage(PLAIN | change)
+
+
+@pytest.mark.parametrize(
+    ("whole", "split", "written"),
+    [(9, (4, 4), (4, 5)), (0, (4, 0), (4, 0)), (3, (4, 4), (4, 4)), (9, (9, None), (9, 0)),
+     (9, (None, 4), (0, 9)), (10, (0, 0), (0, 10))],
+)  # fmt: skip
+def test_a_split_that_does_not_add_up_is_read_as_the_higher_cost(
+    whole: int, split: Any, written: Any
+) -> None:
+    """The larger number counts, and what the split leaves out counts at the higher rate."""
+    names = ("ephemeral_5m_input_tokens", "ephemeral_1h_input_tokens")
+    raw = {
+        "cache_creation_input_tokens": whole,
+        "cache_creation": dict(zip(names, split, strict=True)),
+    }
+    usage = parse_usage(PLAIN | raw)
+    found = (usage.cache_creation_5m_input_tokens, usage.cache_creation_1h_input_tokens)
+    assert found == written
+    is_right = whole == sum(count or 0 for count in split)
+    assert (cache_split_problem(PLAIN | raw) is None) is is_right
+
+
+def test_all_unknown_fields_are_named_at_once() -> None:
+    """A person learns of all of them from one run, and can declare all of them free."""
+    raw = PLAIN | {"b_tokens": 1, "a": {"x": 2, "y": 0}, "c_tokens": 3.5}
+    with pytest.raises(UnknownUsageError) as caught:
+        parse_usage(raw)
+    assert [name in str(caught.value) for name in ("a.x", "b_tokens", "c_tokens", "a.y")] == [
+        True, True, True, False,
+    ]  # fmt: skip
+    assert parse_usage(raw, free_fields=["a", "b_tokens", "c_tokens"]) == Usage(10, 5)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"cost": 0.00123},
+        {"total_cost": Decimal("0.1")},
+        {"cost_usd": 3},
+        {"cost_in_usd_ticks": 12_000},
+        {"cost_details": {"upstream_inference_cost": 0.1, "prompt": 0.2}},
+        {"Response_Cost": 1},
+        {"total_tokens": 15},
+        {"total_tokens": 25, "cache_read_input_tokens": 10},
+    ],
+)
+def test_a_gateways_own_sums_are_no_kind_of_token(change: Any) -> None:
+    """Sums of dollars, and of the tokens that are counted already, cost nothing more."""
+    assert parse_usage(PLAIN | change).output_tokens == 5
+
+
+@pytest.mark.parametrize(
+    "change", [{"costly_tokens": 5}, {"accost": 1}, {"total_tokens": 16}, {"total_tokens": 1.5}]
+)
+def test_what_only_looks_like_a_sum_is_unknown(change: Any) -> None:
+    """A word that contains cost, and a total that is none, may be a kind that is billed."""
+    with pytest.raises(UnknownUsageError):
         parse_usage(PLAIN | change)
 
 

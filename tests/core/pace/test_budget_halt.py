@@ -51,7 +51,7 @@ def test_the_message_says_what_is_spent_and_what_the_rest_costs(basis: Basis, co
 def test_money_for_unknown_attempts_can_be_released() -> None:
     """The hint says so only when there is such money, and to look into the console first."""
     halt = reached(unknown="0.4")
-    assert "up to $0.40 for attempts whose billing status is unknown" in halt.message
+    assert "up to $0.40 of unknown cost" in halt.message
     assert "--release-unknown if the API's console shows" in str(halt.hint)
 
 
