@@ -1,23 +1,29 @@
 """Finds the Arrow type that can hold every JSON value of a column exactly.
 
-    only null              string            {}, or more than MAX_NODES fields    JSON text
-    true, false            bool              values of different kinds            JSON text
-    integers               int64             integers beyond 64 bits              JSON text
-    integers and floats    float64           ... an integer beyond 2**53          JSON text
-    strings                string            lists, objects                       list, struct
+    only null              string            {}, or more than MAX_NODES fields    text
+    true, false            bool              values of different kinds            text
+    integers               int64             integers beyond 64 bits              text
+    integers and floats    float64           ... an integer beyond 2**53          text
+    strings                string            floats that no double holds          text
+    lists, objects         list, struct
 
-A conflict deep inside a column makes the whole column JSON text. A missing key becomes null.
+In a column of text a string is itself, a number is as it is written, and a list or an object is
+JSON. A conflict deep inside a column makes the whole column text. A missing key becomes null.
 """
 
 import json
 from collections.abc import Iterable, Sequence
+from decimal import Decimal
 from itertools import chain
 
 import pyarrow as pa
 
+from batcher.core.row import Unreadable, WrittenFloat
+
 MAX_NODES = 2_000
 _EXACT_IN_FLOAT = 2**53
 _IS_JSON_TEXT = {b"batcher": b"json text"}
+_NO_VALUE = {type(None), Unreadable}
 
 
 class ColumnShape:
@@ -33,20 +39,20 @@ class ColumnShape:
         self._root.add(values)
 
     def field(self, name: str) -> pa.Field:
-        """Return the column's field; metadata marks a column of JSON text for ``to_array``."""
+        """Return the column's field; metadata marks a mixed column of text for ``to_array``."""
         kind = None if self.is_json_text else self._root.arrow_type()
         if kind is None:
             return pa.field(name, pa.string(), metadata=_IS_JSON_TEXT)
         return pa.field(name, kind)
 
     def add_node(self) -> None:
-        """Count one more node of the column; too many nodes make the column JSON text."""
+        """Count one more node of the column; too many nodes make the column text."""
         self._nodes += 1
         self.is_json_text |= self._nodes > MAX_NODES
 
 
 def is_json_text(field: pa.Field) -> bool:
-    """Return whether a column is JSON text because no Arrow type can hold all its values."""
+    """Return whether a column is text because no other Arrow type can hold all its values."""
     return bool(field.metadata == _IS_JSON_TEXT)
 
 
@@ -66,7 +72,9 @@ class _Node:
     def add(self, values: Sequence[object]) -> None:
         if self._column.is_json_text:
             return
-        kinds = set(map(type, values)) - {type(None)}
+        kinds = set(map(type, values)) - _NO_VALUE
+        if WrittenFloat in kinds:
+            kinds = kinds - {WrittenFloat} | {float}
         self._kinds |= kinds
         if int in kinds:
             self._add_ints(value for value in values if type(value) is int)
@@ -81,7 +89,7 @@ class _Node:
     def _has_conflict(self) -> bool:
         if self._kinds == {int, float}:
             return not self._are_ints_small
-        return len(self._kinds) > 1
+        return len(self._kinds) > 1 or Decimal in self._kinds
 
     def _add_ints(self, values: Iterable[int]) -> None:
         integers = list(values)
@@ -122,10 +130,24 @@ class _Node:
 
 def to_array(values: Sequence[object], field: pa.Field) -> pa.Array:
     """Make an Arrow array of JSON values; raises Arrow's error when a value does not fit."""
-    if field.metadata and field.metadata.get(b"batcher") == _IS_JSON_TEXT[b"batcher"]:
-        values = [None if value is None else _text(value) for value in values]
+    values = [None if isinstance(value, Unreadable) else value for value in values]
+    if is_json_text(field):
+        values = [None if value is None else text_of(value) for value in values]
     return pa.array(values, field.type)
 
 
-def _text(value: object) -> str:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+def text_of(value: object) -> str:
+    """Return a string as it is, a number as it is written, and other values as JSON."""
+    return value if isinstance(value, str) else _json(value)
+
+
+def _json(value: object) -> str:
+    if isinstance(value, WrittenFloat):
+        return value.written
+    if isinstance(value, Decimal):
+        return str(value)
+    if isinstance(value, list):
+        return "[" + ",".join(map(_json, value)) + "]"
+    if isinstance(value, dict):
+        return "{" + ",".join(f"{_json(key)}:{_json(item)}" for key, item in value.items()) + "}"
+    return json.dumps(value, ensure_ascii=False)

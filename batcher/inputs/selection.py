@@ -57,7 +57,8 @@ class Selection:
                 if not self._where.is_true(entry.values):
                     return None
             except TemplateError as error:
-                kept = BadRow(entry.ordinal, entry.place, error.message.split("\n")[0])
+                reason = error.message.split("\n")[0]
+                kept = BadRow(entry.ordinal, entry.place, reason, values=entry.values)
         if self._sample is not None and not self._sample.selects(entry):
             return None
         return kept

@@ -12,7 +12,7 @@ from batcher.core.job import InputSection
 from batcher.core.nearest import nearest
 from batcher.core.row import Row
 from batcher.errors import InputError
-from batcher.inputs.chunk import Chunk
+from batcher.inputs.chunk import Chunk, Needed
 from batcher.inputs.files import FileStamp, find_files, root_of
 from batcher.inputs.formats import messages_batch
 from batcher.inputs.formats.jsonl import JsonlFiles
@@ -30,7 +30,7 @@ class _Format(Protocol):
     schema: pa.Schema | None
     blank_lines: int
 
-    def chunks(self, wanted: frozenset[str] | None, rows_per_chunk: int) -> Iterator[Chunk]: ...
+    def chunks(self, needed: Needed, rows_per_chunk: int) -> Iterator[Chunk]: ...
 
 
 class Source:
@@ -123,25 +123,29 @@ class Source:
         raise _no_column([name], tuple(dict.fromkeys(chain.from_iterable(values))))
 
     def chunks(
-        self, wanted: frozenset[str] | None, rows_per_chunk: int = ROWS_PER_CHUNK
+        self,
+        used: frozenset[str] | None,
+        kept: frozenset[str] | None = frozenset(),
+        rows_per_chunk: int = ROWS_PER_CHUNK,
     ) -> Iterator[Chunk]:
         """Yield the selected rows in input order, at most ``rows_per_chunk`` at once.
 
-        Only the columns ``wanted`` (None: all) are kept. Chunks are smaller where rows are large,
-        at the end of a file, and where few rows are selected; no chunk is empty.
+        Rows have the values of the columns ``used``; the columns ``kept`` can be made a table
+        (see ``Needed``; None: all). No other column is read. Chunks are smaller where rows are
+        large, at the end of a file, and where few rows are selected; no chunk is empty.
         Raises ``InputError`` when a file changed or is damaged. The rows before the damage have
         already been yielded then, so read the input once to its end before anything is sent.
         """
-        selecting = self._selection.columns
-        needs_all = wanted is None or selecting is None or self._is_messages_batch
-        read = None if wanted is None or needs_all else wanted | (selecting or frozenset())
-        chunks = self._rows.chunks(read, rows_per_chunk)
+        wanted, selecting = Needed(used, kept), self._selection.columns
+        needs_all = used is None or selecting is None or self._is_messages_batch
+        needed = Needed(
+            None if used is None or needs_all else used | (selecting or frozenset()), kept
+        )
+        chunks = self._rows.chunks(needed, rows_per_chunk)
         if self._is_messages_batch:
             chunks = map(messages_batch.checked, chunks)
         chunks = self._selection.apply(chunks)
-        if wanted is None or read == wanted:
-            return chunks
-        return (chunk.select_columns(wanted) for chunk in chunks)
+        return chunks if needed == wanted else (chunk.select(wanted) for chunk in chunks)
 
 
 def _no_column(missing: Sequence[str], columns: Sequence[str]) -> InputError:

@@ -13,7 +13,7 @@ from batcher.core.job import InputSection, RequestSection
 from batcher.core.money.prices import PriceTable
 from batcher.core.request.attachment import Attachment
 from batcher.core.request.build import Request, RequestBuilder, Unsendable
-from batcher.core.row import BadRow, Row
+from batcher.core.row import BadRow, Row, Unreadable
 from batcher.inputs.attachments.attached_file import BadAttachment
 from batcher.inputs.attachments.documents import load_document, load_text
 from batcher.inputs.attachments.images import load_image
@@ -64,17 +64,22 @@ class RequestMaker:
         column = "custom_id" if is_batch_input else self.input.id
         if column is None:
             return str(row.ordinal + 1)
-        if isinstance(row, BadRow):
+        if isinstance(row, BadRow) and column not in row.values:
             return Unsendable(row.error_type, row.reason)
         value = row.values.get(column)
         if isinstance(value, str):
             return value
         if isinstance(value, int | Decimal) and not isinstance(value, bool):
             return str(value)
+        if isinstance(value, Unreadable):
+            return Unsendable("client.bad_id", f"the id column '{column}' is {value.reason}")
         kind = "null" if value is None else f"a {type(value).__name__}"
         return Unsendable("client.bad_id", f"the id column '{column}' is {kind}")
 
     def _whole_request(self, values: Mapping[str, object]) -> Request | Unsendable:
+        unreadable = self.builder.unreadable(values)
+        if unreadable is not None:
+            return unreadable
         attachments = self._attachments(values)
         if isinstance(attachments, Unsendable):
             return attachments

@@ -145,7 +145,7 @@ def test_passes_are_equal(tmp_path: Path) -> None:
     (tmp_path / "a.jsonl").write_bytes(ROW * 5)
     (tmp_path / "b.jsonl").write_bytes(b"bad\n" + ROW * 3)
     source = Source.open(InputSection(path="*.jsonl"), tmp_path)
-    passes = [[chunk.rows for chunk in source.chunks(None, 2)] for _ in range(2)]
+    passes = [[chunk.rows for chunk in source.chunks(None, rows_per_chunk=2)] for _ in range(2)]
     assert passes[0] == passes[1]
     assert [len(rows) for rows in passes[0]] == [2, 2, 1, 2, 2]
     assert [row.ordinal for rows in passes[0] for row in rows] == list(range(9))

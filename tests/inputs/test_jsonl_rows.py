@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from batcher.core.job import InputSection
-from batcher.core.row import BadRow, Place, Row
+from batcher.core.row import BadRow, Place, Row, Unreadable
 from batcher.errors import InputError
 from batcher.inputs.formats import jsonl, lines
 from batcher.inputs.source import Source
@@ -28,11 +28,8 @@ BAD_LINES = {
     "number": (b"12\n", "not a JSON object but a number"),
     "null": (b"null\n", "not a JSON object but null"),
     "array later": (b'["secret"]\n', "not a JSON object but an array"),
-    "invalid UTF-8": (b'{"a": "secret\xff"}\n', "not valid UTF-8 at byte 14 of the line"),
-    "overlong UTF-8": (b'{"a": "\xc0\xaf"}\n', "not valid UTF-8 at byte 8 of the line"),
-    "surrogate bytes": (b'{"a": "\xed\xa0\x80"}\n', "not valid UTF-8 at byte 8 of the line"),
-    "lone surrogate": (b'{"ok": 1, "a": "secret\\ud83d"}\n', "half a surrogate pair"),
-    "swapped surrogates": (b'{"a": ["\\ude00\\ud83d"]}\n', "incomplete character) in the key 'a'"),
+    "array with a key twice": (b'[{"a": 1, "a": 2}]\n', "not a JSON object but an array"),
+    "UTF-8 outside strings": (b'{"a": \xff}\n', "not valid UTF-8 at byte 7 of the line"),
     "surrogate key": (b'{"\\uD800": 1}\n', "half a surrogate pair"),
     "raw NUL": (b'{"a": "\xc3\xa9\x00"}\n', "a raw NUL at byte 10 of the line"),
     "only NULs": (b"\0\0\0\0\n", "a raw NUL at byte 1 of the line"),
@@ -40,18 +37,25 @@ BAD_LINES = {
     "raw tab": (b'{"a": "x\ty"}\n', "column 9: invalid control character"),
     "lone CR": (b'{"a": 1}\r{"a": 2}\n', "column 10: extra data"),
     "form feed": (b"\x0c\n", "not valid JSON at column 1: expecting value"),
-    "duplicate key": (b'{"a": "secret", "a": 2}\n', "the key 'a' appears twice in one object"),
-    "deep duplicate key": (b'{"a": [{"b": 1, "b": 1}]}\n', "the key 'b' appears twice"),
-    "duplicate by escape": (b'{"a": 1, "\\u0061": 2}\n', "the key 'a' appears twice"),
-    "NaN": (b'{"a": NaN}\n', "NaN is not JSON"),
-    "Infinity": (b'{"a": [Infinity]}\n', "Infinity is not JSON"),
-    "-Infinity": (b'{"a": -Infinity}\n', "-Infinity is not JSON"),
-    "float overflow": (b'{"a": -1e999}\n', "a number is too large for a 64-bit float"),
-    "5,000 digits": (b'{"a": ' + b"7" * 5000 + b"}\n", "an integer has too many digits"),
-    "too deep": (b'{"a": ' + b"[" * 100 + b"]" * 100 + b"}\n", "nested more than 100 levels"),
     "far too deep": (b'{"a": ' + b"[" * 200_000 + b"\n", "nested more than 100 levels deep"),
-    "long key": (b'{"' + b"k" * 99 + b'": 1, "' + b"k" * 99 + b'": 1}\n', "kkk...' appears twice"),
     "inner BOM": (b'\xef\xbb\xbf{"a": 1}\n', "not valid JSON at column 1"),
+}
+
+UNREADABLE = {
+    "invalid UTF-8": (b'"secret\xff"', "not valid UTF-8 at byte 23 of the line"),
+    "overlong UTF-8": (b'"\xc0\xaf"', "not valid UTF-8 at byte 17 of the line"),
+    "surrogate bytes": (b'"\xed\xa0\x80"', "not valid UTF-8 at byte 17 of the line"),
+    "lone surrogate": (b'"secret\\ud83d"', "half a surrogate pair"),
+    "swapped surrogates": (b'["\\ude00\\ud83d"]', "half a surrogate pair"),
+    "inner surrogate key": (b'{"\\uD800": 1}', "half a surrogate pair"),
+    "deep duplicate key": (b'[{"b": "secret", "b": 1}]', "the key 'b' appears twice"),
+    "duplicate by escape": (b'{"b": 1, "\\u0062": 2}', "the key 'b' appears twice"),
+    "duplicate beside others": (b'1, "x": "secret"', "the key 'x' appears twice"),
+    "5,000 digits": (b"7" * 5000, "an integer with too many digits"),
+    "deep 5,000 digits": (b"[" + b"7" * 5000 + b"]", "an integer with too many digits"),
+    "huge exponent": (b"1e99999999999999999999", "too large an exponent"),
+    "too deep": (b"[" * 100 + b"]" * 100, "nested more than 100 levels"),
+    "long key": (b'{"' + b"k" * 99 + b'": 1, "' + b"k" * 99 + b'": 1}', "kkk...' appears twice"),
 }
 
 
@@ -77,6 +81,34 @@ def test_a_bad_line_has_a_place_and_a_reason(tmp_path: Path, line: bytes, reason
     good = [row.values for row in rows if isinstance(row, Row)]
     assert good == [{"a": 1}, {"a": 2}] * (1 if is_last else 2)
     assert [row.ordinal for row in rows] == list(range(len(rows)))
+
+
+@pytest.mark.parametrize("name", UNREADABLE)
+def test_a_bad_value_harms_only_who_uses_it(tmp_path: Path, name: str) -> None:
+    """A value that cannot be used is unreadable; its reason quotes no values; the others stay."""
+    text, reason = UNREADABLE[name]
+    line = b'{"id": 7, "x": ' + text + b', "y": "\\ud83d\\ude00"}\n'
+    (first, row, last) = read(tmp_path, data=b'{"a": 1}\n' + line + b'{"a": 2}\n')
+    value = row.values["x"]
+    assert isinstance(value, Unreadable)
+    assert reason in value.reason
+    assert "secret" not in value.reason
+    assert [row.values["id"], row.values["y"]] == [7, "\U0001f600"]
+    assert [first.values, last.values] == [{"a": 1}, {"a": 2}]
+
+
+def test_numbers_beyond_doubles_are_exact(tmp_path: Path) -> None:
+    """A number that no double holds is a decimal; NaN and infinities are floats."""
+    line = b'{"a": -1e999, "b": 0.10000000000000000001, "c": 1e-999, "d": NaN, "e": [-Infinity]}'
+    (row,) = read(tmp_path, data=line)
+    shown = {name: repr(value) for name, value in row.values.items()}
+    assert shown == {
+        "a": "Decimal('-1E+999')",
+        "b": "Decimal('0.10000000000000000001')",
+        "c": "Decimal('1E-999')",
+        "d": "nan",
+        "e": "[-inf]",
+    }
 
 
 @pytest.mark.parametrize("line", [b'{"a": "x', b'{"a": 1', b'{"a"', b'["x", '])

@@ -14,7 +14,7 @@ def rows(folder: Path, path: str, **keys: object) -> list[Row]:
     """Return all rows of an input."""
     source = Source.open(InputSection.model_validate({"path": path, **keys}), folder)
     assert source.columns == ("file",)
-    found = [row for chunk in source.chunks(None, 2) for row in chunk.rows]
+    found = [row for chunk in source.chunks(None, rows_per_chunk=2) for row in chunk.rows]
     assert all(isinstance(row, Row) for row in found)
     return [row for row in found if isinstance(row, Row)]
 

@@ -21,7 +21,8 @@ DATA = b"".join(b'{"n": %d, "s": "%s"}\n' % (n, b"ab"[n % 2 : n % 2 + 1]) for n 
 
 def numbers(source: Source) -> list[int]:
     """Return the column n of the selected rows."""
-    rows = [row for chunk in source.chunks(frozenset({"n"}), 100) for row in chunk.rows]
+    chunks = source.chunks(frozenset({"n"}), rows_per_chunk=100)
+    rows = [row for chunk in chunks for row in chunk.rows]
     return [row.values["n"] for row in rows if isinstance(row, Row)]  # type: ignore[misc]
 
 
@@ -106,7 +107,8 @@ def test_parquet_columns_follow_the_selection(open_source: Opener, tmp_path: Pat
     views = table.append_column("view", table["v"].combine_chunks().cast(pa.string_view()))
     pq.write_table(views, tmp_path / "a.parquet")
     source = open_source("a.parquet", where="s == 'b'")
-    chunks = list(source.chunks(frozenset({"n", "view"}), 7))
+    names = frozenset({"n", "view"})
+    chunks = list(source.chunks(names, names, rows_per_chunk=7))
     rows = [row for chunk in chunks for row in chunk.rows]
     assert all(isinstance(row, Row) and row.values.keys() == {"n", "view"} for row in rows)
     kept = pa.concat_tables([chunk.table(["n", "view"]) for chunk in chunks])

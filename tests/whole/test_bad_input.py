@@ -34,7 +34,13 @@ BAD_LINES: dict[str, tuple[bytes, str, str]] = {
     "NUL": (b'{"id": "b", "text": "a\x00b"}', "client.bad_row", ""),
     "lone surrogate": (b'{"id": "b", "text": "\\ud800"}', "client.bad_row", "surrogate"),
     "duplicate key": (b'{"id": "b", "text": "x", "text": "y"}', "client.bad_row", "text"),
-    "NaN": (b'{"id": "b", "text": "x", "n": NaN}', "client.bad_row", ""),
+    "NaN": (b'{"id": "b", "text": NaN}', "client.template", "finite"),
+    "deep list": (
+        b'{"id": "b", "text": ' + b"[" * 101 + b"]" * 101 + b"}",
+        "client.bad_row",
+        "nes",
+    ),
+    "long number": (b'{"id": "b", "text": ' + b"7" * 5000 + b"}", "client.bad_row", "digits"),
     "too deep": (b'{"id": "b", "text": ' + b"[" * 5000 + b"]" * 5000 + b"}", "client.bad_row", ""),
     "missing column": (b'{"id": "b"}', "client.template", "text"),
     "null": (b'{"id": "b", "text": null}', "client.template", "null"),
@@ -195,9 +201,41 @@ def test_a_kept_column_that_no_row_has_is_an_error(job: Job) -> None:
 
 
 def test_a_column_of_several_types_is_reported(job: Job) -> None:
-    """A column that becomes JSON text is named before the run."""
-    job.write([GOOD, '{"id": 7, "text": "two"}'])
-    assert "'id' has values of several types" in job.run()
+    """A column of texts with a number stays a column of texts; the row is named before the run."""
+    job.write([GOOD, ALSO_GOOD, '{"id": 7.50, "text": "two"}'])
+    printed = job.run()
+    assert "'id' has text in most rows, but a number in 1 row (rows.jsonl:3)" in printed
+    assert job.table().column("id").to_pylist() == ["a", "z", "7.50"]
+
+
+# Values of a column that the prompt does not use, as a line of JSON writes them.
+HARMLESS = {
+    "NaN": (b"NaN", True),
+    "infinity": (b"[-Infinity]", True),
+    "too large": (b"1e999", "1E+999"),
+    "surrogate": (b'"\\ud800"', None),
+    "key twice": (b'{"a": 1, "a": 2}', None),
+    "many digits": (b"7" * 5000, None),
+    "deep": (b"[" * 120 + b"]" * 120, None),
+    "UTF-8": (b'"\xff"', None),
+}
+
+
+@pytest.mark.parametrize("keep", ["", 'keep = ["text"]\n'], ids=["kept", "unused"])
+@pytest.mark.parametrize("case", HARMLESS)
+def test_a_column_that_the_prompt_does_not_use_harms_no_row(case: str, keep: str, job: Job) -> None:
+    """The row is asked and has its id; what no output can hold is empty, and the row is named."""
+    value, kept = HARMLESS[case]
+    job.write(input='path = "rows.jsonl"\nid = "id"\n', output=keep)
+    lines = [GOOD.encode(), b'{"id": "b", "text": "x", "n": ' + value + b"}", ALSO_GOOD.encode()]
+    (job.folder / "rows.jsonl").write_bytes(b"\n".join(lines))
+    printed = job.run()
+    rows = job.table().to_pylist()
+    assert [row["_id"] for row in rows] == ["a", "b", "z"]
+    assert {row["_status"] for row in rows} == {"succeeded"}
+    assert ("rows.jsonl:2" in printed) == (not keep and kept is None)
+    if not keep:
+        assert kept is True or rows[1]["n"] == kept
 
 
 def test_bad_rows_have_no_id(job: Job) -> None:

@@ -1,9 +1,7 @@
 """Builds the request of a row from its values, the templates and the job file."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import chain
 from typing import Any
 
 from batcher.core.job import Job
@@ -18,18 +16,14 @@ from batcher.core.request.canonical import (
     member,
     messages_member,
 )
+from batcher.core.request.json_column import BadValueError, json_column
 from batcher.core.request.shape import shape_problem
+from batcher.core.row import Unreadable
 from batcher.core.template.template import Template
 from batcher.errors import TemplateError
 
 MAX_BODY_BYTES = 32 * 1024 * 1024
 """The largest request that the API accepts (else 413 ``request_too_large``)."""
-
-# A limit that protects the parser's stack; the JSONL reader has the same one.
-_MAX_DEPTH = 100
-
-# Below these keys a null is part of the user's data or schema.
-_KEYS_WITH_NULLS = frozenset({"input", "input_schema", "schema"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +130,14 @@ class RequestBuilder:
         """The fields that all requests have in common, when ``is_fixed``."""
         return self._fixed
 
+    def unreadable(self, values: Mapping[str, object]) -> Unsendable | None:
+        """Return why a row has no request when a column that it uses cannot be read."""
+        for name in self._used_columns or ():
+            value = values.get(name)
+            if isinstance(value, Unreadable):
+                return Unsendable("client.bad_row", f"the column '{name}' is {value.reason}")
+        return None
+
     def build(
         self, values: Mapping[str, object], attachments: Sequence[Attachment] = ()
     ) -> Request | Unsendable:
@@ -150,7 +152,7 @@ class RequestBuilder:
             return Unsendable(
                 "client.template", f"{reason}; {error.hint}" if error.hint else reason
             )
-        except _BadValueError as error:
+        except BadValueError as error:
             return Unsendable("client.bad_row", str(error))
         if isinstance(fields, Unsendable):
             return fields
@@ -194,7 +196,7 @@ class RequestBuilder:
     ) -> dict[str, Any] | Unsendable:
         column = "params" if self._takes_params else self._spec.params
         if column is not None:
-            return dict(_json_column(values, column, dict))
+            return dict(json_column(values, column, dict))
         fields = dict(self._fixed)
         if self._system is not None:
             system = self._system
@@ -203,7 +205,7 @@ class RequestBuilder:
             fields["system"] = _with_instruction(fields.get("system"), self._instruction)
         turns: list[Any] = []
         if self._spec.messages is not None:
-            turns = _json_column(values, self._spec.messages, list)
+            turns = json_column(values, self._spec.messages, list)
         if self._prompt is not None:
             prompt = self._prompt.render(values)
             if self._skips_empty and (
@@ -238,51 +240,8 @@ def _with_instruction(system: str | list[Any] | None, instruction: str) -> str |
     return f"{system}\n\n{instruction}" if system else instruction
 
 
-class _BadValueError(ValueError):
-    """A column has a value that no request can be made from."""
-
-
 def _content(prompt: str, attachments: Sequence[Attachment]) -> str | list[dict[str, Any]]:
     """Put the attachments before the text, as the API's documentation recommends."""
     if not attachments:
         return prompt
     return [*(attachment.block() for attachment in attachments), {"type": "text", "text": prompt}]
-
-
-def _json_column(values: Mapping[str, object], column: str, kind: type) -> Any:
-    """Read a column that has a list or an object, or the JSON text of one."""
-    if column not in values:
-        raise _BadValueError(f"the column '{column}' is missing")
-    value = values[column]
-    if isinstance(value, str):
-        try:
-            value = json.loads(value)
-        except (ValueError, RecursionError):
-            raise _BadValueError(f"the column '{column}' is not valid JSON") from None
-    if not isinstance(value, kind):
-        expected = "an array" if kind is list else "an object"
-        raise _BadValueError(f"the column '{column}' must contain {expected}")
-    if _is_deeper(value, _MAX_DEPTH):
-        raise _BadValueError(f"the column '{column}' is nested more than {_MAX_DEPTH} levels deep")
-    # Parquet has one schema for all rows, so a key that a row does not have is a null there.
-    return _without_nulls(value)
-
-
-def _is_deeper(value: Any, depth: int) -> bool:
-    level = [value]
-    for _ in range(depth):
-        mappings = [item.values() for item in level if isinstance(item, Mapping)]
-        level = [*chain(*mappings, *(item for item in level if isinstance(item, list)))]
-    return any(isinstance(item, Mapping | list) for item in level)
-
-
-def _without_nulls(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {
-            key: item if key in _KEYS_WITH_NULLS else _without_nulls(item)
-            for key, item in value.items()
-            if item is not None
-        }
-    if isinstance(value, list):
-        return [_without_nulls(item) for item in value]
-    return value

@@ -3,7 +3,7 @@
     text            as it is                          null      an error
     whole number    its digits                        bytes     an error
     true, false     true, false                       NaN, inf  an error
-    float           the shortest text of the same float: 0.1, 1.0, 1e+22
+    float           the shortest text of the same float: 0.1, 1.0, 1e+22; also of 32 and 16 bits
     decimal         as written: 1.10
     date, time      ISO 8601: 2026-11-22, 2026-11-22T10:00:00+00:00
     duration        ISO 8601: P1DT2H0.5S
@@ -21,6 +21,8 @@ from collections.abc import Iterator, Mapping
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from enum import Enum, auto
+
+from batcher.core.row import ShortFloat, Unreadable
 
 _SMALLEST, _LARGEST = -(2**127), 2**128 - 1
 
@@ -94,7 +96,9 @@ def for_engine(value: object, numbers: Numbers) -> object:
     if isinstance(value, list | tuple):
         return [for_engine(item, numbers) for item in value]
     if isinstance(value, Mapping):
-        return {_unicode(_key(key)): for_engine(item, numbers) for key, item in value.items()}
+        return _mapping(value, numbers)
+    if isinstance(value, Unreadable):
+        raise UnusableValueError(value.reason)
     return _date_or_duration(value)
 
 
@@ -156,6 +160,8 @@ def _number(value: int | float | Decimal, numbers: Numbers) -> object:
     is_finite = value.is_finite() if isinstance(value, Decimal) else math.isfinite(value)
     if not is_finite:
         return math.nan
+    if isinstance(value, ShortFloat):
+        value = value.short
     if numbers is Numbers.EXACT_TEXT:
         text = repr(value) if isinstance(value, float) else _decimal(value)
         return ExactNumber(text, is_true=bool(value))
@@ -190,16 +196,29 @@ def _date_or_duration(value: object) -> str:
 
 
 def _duration(value: timedelta) -> str:
-    sign = "-" if value < timedelta(0) else ""
-    value = abs(value)
-    hours, rest = divmod(value.seconds, 3600)
-    minutes, seconds = divmod(rest, 60)
-    second = f"{seconds}.{value.microseconds:06d}".rstrip("0").rstrip(".")
+    return duration_text(value // timedelta(microseconds=1) * 1_000)
+
+
+def duration_text(nanoseconds: int) -> str:
+    """Return a duration as ISO 8601."""
+    sign = "-" if nanoseconds < 0 else ""
+    seconds, fraction = divmod(abs(nanoseconds), 10**9)
+    days, seconds = divmod(seconds, 86_400)
+    hours, seconds = divmod(seconds, 3_600)
+    minutes, seconds = divmod(seconds, 60)
+    second = f"{seconds}.{fraction:09d}".rstrip("0").rstrip(".")
     clock = f"{hours}H" * (hours > 0) + f"{minutes}M" * (minutes > 0)
     clock += f"{second}S" * (second != "0")
-    if not clock and not value.days:
+    if not clock and not days:
         return "PT0S"
-    return sign + "P" + f"{value.days}D" * (value.days > 0) + ("T" + clock if clock else "")
+    return sign + "P" + f"{days}D" * (days > 0) + ("T" + clock if clock else "")
+
+
+def _mapping(value: Mapping[object, object], numbers: Numbers) -> dict[str, object]:
+    named = {_unicode(_key(key)): for_engine(item, numbers) for key, item in value.items()}
+    if len(named) < len(value):
+        raise UnusableValueError("a map with two keys of the same text")
+    return named
 
 
 def _unicode(value: str) -> str:

@@ -9,11 +9,17 @@ import json
 import math
 import re
 from collections import Counter
+from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
+
+from batcher.core.row import Unreadable, WrittenFloat
 
 MAX_DEPTH = 100
 _SHOWN_KEY = 60
+# A number of this length has at most 15 digits and a point: its double has the same shortest text.
+_ALWAYS_EXACT = 16
+_SMALL = 1e-300
 _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
-_STRING_OR_BRACKET = re.compile(r'"(?:[^"\\]|\\.)*"|[\[{]|[\]}]', re.DOTALL)
 
 
 class MalformedError(ValueError):
@@ -25,31 +31,28 @@ class SyntaxMalformedError(MalformedError):
 
 
 def decode(line: bytes) -> object:
-    """Decode one JSON value: strict UTF-8, exact integers, floats only when finite.
+    """Decode one JSON value with exact numbers; a number that no double holds is a ``Decimal``.
 
-    Raises ``MalformedError`` for anything else, for a duplicate key in one object, half a surrogate
-    pair, and nesting deeper than ``MAX_DEPTH``. Columns and bytes count from 1.
+    A value of an object that we do not accept is ``Unreadable`` and does not harm the others: text
+    that is not UTF-8 or has half a surrogate pair, an object with a key twice, an integer with too
+    many digits, and nesting deeper than ``MAX_DEPTH``. NaN and infinities, which JSON does not
+    have, are floats. Raises ``MalformedError`` for a line that is not JSON. Columns and bytes count
+    from 1.
     """
+    text, damage = _text(line)
     try:
-        text = line.decode()
-    except UnicodeDecodeError as error:
-        raise MalformedError(f"not valid UTF-8 at byte {error.start + 1} of the line") from None
-    # Counting brackets is cheap and nearly always enough: few lines have more than MAX_DEPTH.
-    if text.count("[") + text.count("{") > MAX_DEPTH and _depth(text) > MAX_DEPTH:
-        raise MalformedError(f"nested more than {MAX_DEPTH} levels deep")
-    try:
-        value = _DECODER.decode(text)
-    except json.JSONDecodeError as error:
-        raise SyntaxMalformedError(_syntax_reason(text, error)) from None
-    except MalformedError:
+        value, needs_check = _parsed(text)
+    except SyntaxMalformedError:
+        if damage is not None:
+            raise MalformedError(damage) from None
         raise
-    except ValueError:
-        raise MalformedError("an integer has too many digits") from None
-    except RecursionError:
-        raise MalformedError(f"nested more than {MAX_DEPTH} levels deep") from None
-    if _SURROGATE.search(text):
-        _refuse_lone_surrogates(value)
-    return value
+    # Counting brackets is cheap and nearly always enough: few lines have more than MAX_DEPTH.
+    needs_check |= damage is not None or text.count("[") + text.count("{") > MAX_DEPTH
+    if isinstance(value, _Repeated):
+        value = value.values
+    if not isinstance(value, dict) or not (needs_check or _SURROGATE.search(text)):
+        return value
+    return {_checked_key(key): _checked(item, damage) for key, item in value.items()}
 
 
 def shown_key(key: str) -> str:
@@ -57,54 +60,139 @@ def shown_key(key: str) -> str:
     return ascii(key if len(key) <= _SHOWN_KEY else key[:_SHOWN_KEY] + "...")
 
 
+def _text(line: bytes) -> tuple[str, str | None]:
+    """Return the text of a line, and what is wrong with its bytes; these stay as surrogates."""
+    try:
+        return line.decode(), None
+    except UnicodeDecodeError as error:
+        reason = f"not valid UTF-8 at byte {error.start + 1} of the line"
+        return line.decode(errors="surrogateescape"), reason
+
+
+def _parsed(text: str) -> tuple[object, bool]:
+    """Parse a text; return its value, and whether a part of it may be ``Unreadable``."""
+    try:
+        try:
+            return _DECODER.decode(text), False
+        except json.JSONDecodeError:
+            raise
+        except ValueError:  # a key twice, or a number with too many digits
+            return _CAREFUL_DECODER.decode(text), True
+    except json.JSONDecodeError as error:
+        raise SyntaxMalformedError(_syntax_reason(text, error)) from None
+    except RecursionError:
+        raise MalformedError(f"nested more than {MAX_DEPTH} levels deep") from None
+
+
+@dataclass(frozen=True, slots=True)
+class _Repeated(Unreadable):
+    """An object with a key twice; ``values`` are what the line has, when it is the whole line."""
+
+    values: dict[str, object]
+
+
 def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
     value = dict(pairs)
     if len(value) != len(pairs):
-        counts = Counter(key for key, _ in pairs)
-        key = next(key for key, count in counts.items() if count > 1)
-        raise MalformedError(f"the key {shown_key(key)} appears twice in one object")
+        raise ValueError("a key appears twice")
     return value
 
 
-def _float(text: str) -> float:
+def _careful_object(pairs: list[tuple[str, object]]) -> object:
+    value = dict(pairs)
+    if len(value) == len(pairs):
+        return value
+    counts = Counter(key for key, _ in pairs)
+    repeated = [key for key, count in counts.items() if count > 1]
+    for key in repeated:
+        value[key] = Unreadable(_twice(key))
+    return _Repeated(_twice(repeated[0]), value)
+
+
+def _twice(key: str) -> str:
+    return f"ambiguous: the key {shown_key(key)} appears twice in one object"
+
+
+def _float(text: str) -> object:
     value = float(text)
-    if math.isinf(value):
-        raise MalformedError("a number is too large for a 64-bit float")
-    return value
+    shortest = repr(value)
+    if shortest == text:
+        return value
+    if len(text) > _ALWAYS_EXACT or not _SMALL < abs(value) < math.inf:
+        exact = _decimal(text)
+        if math.isinf(value) or exact != Decimal(shortest):
+            return exact
+    return WrittenFloat.of(value, text)
 
 
-def _constant(name: str) -> object:
-    raise MalformedError(f"{name} is not JSON")
+def _decimal(text: str) -> Decimal:
+    try:
+        return Decimal(text)
+    except InvalidOperation:
+        raise ValueError("a number has too large an exponent") from None
 
 
-_DECODER = json.JSONDecoder(object_pairs_hook=_object, parse_float=_float, parse_constant=_constant)
+def _careful_float(text: str) -> object:
+    try:
+        return _float(text)
+    except ValueError:
+        return Unreadable("a number with too large an exponent")
+
+
+def _careful_integer(text: str) -> object:
+    try:
+        return int(text)
+    except ValueError:
+        return Unreadable("an integer with too many digits")
+
+
+_DECODER = json.JSONDecoder(object_pairs_hook=_object, parse_float=_float)
+_CAREFUL_DECODER = json.JSONDecoder(
+    object_pairs_hook=_careful_object, parse_float=_careful_float, parse_int=_careful_integer
+)
 
 
 def _syntax_reason(text: str, error: json.JSONDecodeError) -> str:
     if "\0" in text:
-        byte = len(text[: text.index("\0")].encode()) + 1
+        byte = len(text[: text.index("\0")].encode(errors="surrogateescape")) + 1
         return f"a raw NUL at byte {byte} of the line"
     reason = error.msg.removesuffix(" at").removesuffix(" starting")
     return f"not valid JSON at column {error.colno}: {reason[0].lower()}{reason[1:]}"
 
 
-def _depth(text: str) -> int:
-    deepest = depth = 0
-    for match in _STRING_OR_BRACKET.finditer(text):
-        if match[0] in "[{":
-            depth += 1
-            deepest = max(deepest, depth)
-        elif match[0] in "]}":
-            depth -= 1
-    return deepest
+def _checked_key(key: str) -> str:
+    if _has_surrogates(key):
+        raise MalformedError(
+            f"half a surrogate pair (an incomplete character) in the key {shown_key(key)}"
+        )
+    return key
 
 
-def _refuse_lone_surrogates(value: object) -> None:
-    items = value.items() if isinstance(value, dict) else [("", value)]
-    for key, item in items:
-        try:
-            json.dumps({key: item}, ensure_ascii=False).encode()
-        except UnicodeEncodeError:
-            raise MalformedError(
-                f"half a surrogate pair (an incomplete character) in the key {shown_key(key)}"
-            ) from None
+def _checked(value: object, damage: str | None) -> object:
+    """Return a value of the line, or ``Unreadable`` when a part of it cannot be used."""
+    level = [value]
+    for depth in range(MAX_DEPTH):
+        inner: list[object] = []
+        for item in level:
+            if isinstance(item, Unreadable):
+                return Unreadable(item.reason)
+            if isinstance(item, str) and _has_surrogates(item):
+                return Unreadable(damage or "text with half a surrogate pair")
+            if isinstance(item, list):
+                inner += item
+            elif isinstance(item, dict):
+                inner += [*item, *item.values()]
+            if depth == MAX_DEPTH - 1 and isinstance(item, list | dict):
+                return Unreadable(f"nested more than {MAX_DEPTH} levels deep")
+        level = inner
+    return value
+
+
+def _has_surrogates(text: str) -> bool:
+    if text.isascii():
+        return False
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return True
+    return False

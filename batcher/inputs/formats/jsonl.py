@@ -6,7 +6,7 @@ import pyarrow as pa
 
 from batcher.core.row import BadRow, Place, Row
 from batcher.errors import InputError
-from batcher.inputs.chunk import Chunk, Entry
+from batcher.inputs.chunk import Chunk, Entry, Needed
 from batcher.inputs.files import FileStamp
 from batcher.inputs.formats.json_line import MalformedError, SyntaxMalformedError, decode
 from batcher.inputs.formats.lines import MAX_LINE_BYTES, lines
@@ -32,8 +32,9 @@ class JsonlFiles:
         self._files = files
         self.blank_lines = 0
 
-    def chunks(self, wanted: frozenset[str] | None, rows_per_chunk: int) -> Iterator[Chunk]:
+    def chunks(self, needed: Needed, rows_per_chunk: int) -> Iterator[Chunk]:
         """Yield the rows in chunks of at most ``rows_per_chunk``; a chunk never spans files."""
+        wanted = needed.columns
         self.blank_lines = 0
         ordinal = 0
         for file in self._files:

@@ -1,4 +1,4 @@
-"""Reads Parquet files in bounded memory and keeps their exact types."""
+"""Reads Parquet files in bounded memory and keeps their exact types and values."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -8,11 +8,13 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from batcher.core.row import BadRow, Place, Row
+from batcher.core.row import Place, Row
 from batcher.errors import InputError
-from batcher.inputs.chunk import Chunk, Entry
+from batcher.inputs.chunk import Chunk, Needed, take
 from batcher.inputs.files import FileStamp
+from batcher.inputs.formats.int96 import Unit, UnitError, int96_columns, unit_of
 from batcher.inputs.formats.json_line import shown_key
+from batcher.inputs.formats.merged_types import merged_type
 from batcher.inputs.formats.python_values import python_values
 
 _MAGIC = b"PAR1"
@@ -26,34 +28,148 @@ class ParquetFiles:
     """Reads the rows of Parquet files, one file after another, with one schema.
 
     ``schema`` is the union of the files' columns by name, in first-seen order. A column is null in
-    the rows of a file that does not have it. Where types differ, the union has the wider type: any
-    type instead of null, a wider integer of the same sign, large string instead of string. Other
-    differences are an ``InputError``.
+    the rows of a file that does not have it. Where types differ, kept columns get the type that
+    holds all values exactly (see ``merged_types``); without such a type, a column that is needed is
+    an ``InputError``. Rows have the values of their own file's type, so that a row stays the same
+    when files are added.
     """
 
     blank_lines = 0
 
     def __init__(self, files: Sequence[FileStamp]) -> None:
         self._files = files
-        self.schema = _union(files)
+        self._unions = {"ns": _Union(files, "ns")}
+        self._units: dict[frozenset[str], Unit] = {}
+        self.schema: pa.Schema | None = self._unions["ns"].schema
 
-    def chunks(self, wanted: frozenset[str] | None, rows_per_chunk: int) -> Iterator[Chunk]:
+    def chunks(self, needed: Needed, rows_per_chunk: int) -> Iterator[Chunk]:
         """Yield the rows in chunks of at most ``rows_per_chunk``; a chunk never spans files."""
-        schema = pa.schema([f for f in self.schema if wanted is None or f.name in wanted])
+        names = self._unions["ns"].schema.names
+        used = [name for name in names if needed.used is None or name in needed.used]
+        kept = [name for name in names if needed.kept is None or name in needed.kept]
+        unit = self._unit({*used, *kept})
+        if unit not in self._unions:
+            self._unions[unit] = _Union(self._files, unit)
+        union = self._unions[unit]
+        union.check({*kept, *(needed.used or ())})
         ordinal = 0
         for file in self._files:
             file.check()
             line = 1
-            for batch in _batches(file, schema, rows_per_chunk):
-                yield _chunk(batch, schema, Place(file.name, line), ordinal)
+            for batch in _batches(file, {*used, *kept}, unit, rows_per_chunk):
+                table, lost = union.conformed(batch, kept)
+                rows = _rows(batch, used, Place(file.name, line), ordinal)
+                yield Chunk(tuple(rows), table, lost)
                 ordinal += batch.num_rows
                 line += batch.num_rows
 
+    def _unit(self, names: set[str]) -> Unit:
+        """Return the unit of INT96 timestamps that changes no value of some columns."""
+        key = frozenset(names)
+        if key not in self._units:
+            self._units[key] = _int96_unit(self._files, names)
+        return self._units[key]
 
-def _batches(file: FileStamp, schema: pa.Schema, rows_per_chunk: int) -> Iterator[pa.RecordBatch]:
-    with _open(file) as parquet:
-        names = set(parquet.schema_arrow.names)
-        columns = [name for name in schema.names if name in names]
+
+class _Union:
+    """The columns of all files, and the types that they have in each of them."""
+
+    def __init__(self, files: Sequence[FileStamp], unit: Unit) -> None:
+        self._seen: dict[str, dict[pa.DataType, str]] = {}
+        self._merged: dict[str, pa.DataType | None] = {}
+        metadata: dict[bytes, bytes] = {}
+        for file in files:
+            with _open(file, unit) as parquet:
+                schema = parquet.schema_arrow
+            if len(set(schema.names)) != len(schema.names):
+                raise InputError(
+                    f"{file.name} has two columns of the same name", hint="rename one of them"
+                )
+            for field in schema:
+                self._add(field, file)
+            metadata.setdefault(_HUGGING_FACE, (schema.metadata or {}).get(_HUGGING_FACE, b"{}"))
+        fields = [
+            pa.field(name, next(iter(self._seen[name])) if kind is None else kind)
+            for name, kind in self._merged.items()
+        ]
+        self.schema = pa.schema(fields, metadata)
+
+    def _add(self, field: pa.Field, file: FileStamp) -> None:
+        name, kind = field.name, field.type
+        known = self._merged.setdefault(name, kind)
+        self._seen.setdefault(name, {}).setdefault(kind, file.name)
+        if known is not None:
+            self._merged[name] = merged_type(known, kind)
+
+    def check(self, names: set[str]) -> None:
+        """Raise ``InputError`` when no type holds the values of one of the columns."""
+        for name in self.schema.names:
+            if name in names and self._merged[name] is None:
+                raise self._conflict(name, "")
+
+    def conformed(
+        self, batch: pa.RecordBatch, names: Sequence[str]
+    ) -> tuple[pa.Table, dict[str, dict[int, str]]]:
+        """Return columns of a batch with the types of the union, and what no output can hold."""
+        lost: dict[str, dict[int, str]] = {}
+        columns: list[pa.Array | pa.ChunkedArray] = []
+        for name in names:
+            kind = self.schema.field(name).type
+            if name not in batch.schema.names:
+                columns.append(pa.nulls(batch.num_rows, kind))
+                continue
+            column, problems = _valid(batch.column(name))
+            if problems:
+                lost[name] = problems
+            try:
+                columns.append(column if column.type == kind else column.cast(kind))
+            except pa.ArrowInvalid as error:
+                raise self._conflict(name, f", and {kind} does not hold all values") from error
+        fields = [self.schema.field(name) for name in names]
+        return pa.Table.from_arrays(columns, schema=pa.schema(fields)), lost
+
+    def _conflict(self, name: str, reason: str) -> InputError:
+        kinds = " and ".join(f"{kind} in {file}" for kind, file in self._seen[name].items())
+        return InputError(
+            f"column {shown_key(name)} is {kinds}{reason}",
+            hint="write the files again with one type, or leave the column out of the prompt and "
+            "of output.keep",
+        )
+
+
+def _int96_unit(files: Sequence[FileStamp], names: set[str]) -> Unit:
+    """Return the unit in which the INT96 timestamps of some columns can be read exactly."""
+    found: set[str] = set()
+
+    def pairs() -> Iterator[tuple[pa.Array, pa.Array]]:
+        for file in files:
+            with _open(file, "ns") as nano, _open(file, "us") as micro:
+                columns = int96_columns(nano, names & set(nano.schema_arrow.names))
+                if not columns:
+                    continue
+                found.update(columns)
+                both = (
+                    parquet.iter_batches(columns=columns, use_threads=False)
+                    for parquet in (nano, micro)
+                )
+                for in_nano, in_micro in zip(*both, strict=True):
+                    yield from zip(in_nano.columns, in_micro.columns, strict=True)
+
+    try:
+        return unit_of(pairs())
+    except UnitError:
+        raise InputError(
+            f"the INT96 timestamps of {', '.join(map(shown_key, sorted(found)))} have nanoseconds "
+            "and years that nanoseconds do not reach",
+            hint="write the files again with timestamps in microseconds",
+        ) from None
+
+
+def _batches(
+    file: FileStamp, names: set[str], unit: Unit, rows_per_chunk: int
+) -> Iterator[pa.RecordBatch]:
+    with _open(file, unit) as parquet:
+        columns = [name for name in parquet.schema_arrow.names if name in names]
         size = min(rows_per_chunk, _rows_that_fit(parquet.metadata))
         for batch in parquet.iter_batches(batch_size=size, columns=columns, use_threads=False):
             if batch.num_rows:
@@ -67,62 +183,35 @@ def _rows_that_fit(metadata: pq.FileMetaData) -> int:
     return max(1, _CHUNK_BYTES // max(width, 1))
 
 
-def _conformed(batch: pa.RecordBatch, schema: pa.Schema) -> pa.Table:
-    names = set(batch.schema.names)
-    columns = []
-    for field in schema:
-        if field.name not in names:
-            columns.append(pa.nulls(batch.num_rows, field.type))
-        else:  # the cast is exact: see _merged
-            column = batch.column(field.name)
-            columns.append(column if column.type == field.type else column.cast(field.type))
-    return pa.Table.from_arrays(columns, schema=schema)
+def _rows(batch: pa.RecordBatch, names: Sequence[str], first: Place, ordinal: int) -> Iterator[Row]:
+    there = set(batch.schema.names)
+    columns = [
+        python_values(batch.column(name)) if name in there else [None] * batch.num_rows
+        for name in names
+    ]
+    for index in range(batch.num_rows):  # a batch without columns would have no rows
+        values = dict(zip(names, [column[index] for column in columns], strict=True))
+        yield Row(ordinal + index, Place(first.file, first.line + index), values)
 
 
-def _chunk(batch: pa.RecordBatch, schema: pa.Schema, first: Place, ordinal: int) -> Chunk:
-    table = _conformed(batch, schema)
-    names = table.column_names
-    cells = [python_values(column) for column in table.columns]
-    columns = [column.values for column in cells]
-    problems = {
-        index: f"column {shown_key(name)}: {problem}"
-        for name, column in zip(names, cells, strict=True)
-        for index, problem in column.problems.items()
-    }
-    rows: list[Entry] = []
-    for index in range(batch.num_rows):  # a table without columns would have no rows
-        place = Place(first.file, first.line + index)
-        if index in problems:
-            rows.append(BadRow(ordinal + index, place, problems[index]))
-        else:
-            values = dict(zip(names, [column[index] for column in columns], strict=True))
-            rows.append(Row(ordinal + index, place, values))
-    chunk = Chunk(tuple(rows), table)
-    return chunk.pick(list(enumerate(rows))) if problems else chunk
+def _valid(column: pa.Array) -> tuple[pa.Array | pa.ChunkedArray, dict[int, str]]:
+    """Return a column with null for each value that is not valid Arrow, and the reasons."""
+    try:
+        column.validate(full=True)
+    except pa.ArrowInvalid:
+        broken = [n for n in range(len(column)) if not _is_valid(column.slice(n, 1))]
+        positions = [None if n in broken else n for n in range(len(column))]
+        nulled = take(pa.table([column], ["x"]), positions).column("x")
+        return nulled, dict.fromkeys(broken, "text that is not valid UTF-8")
+    return column, {}
 
 
-def _union(files: Sequence[FileStamp]) -> pa.Schema:
-    types: dict[str, tuple[pa.DataType, str]] = {}
-    metadata: dict[bytes, bytes] = {}
-    for file in files:
-        with _open(file) as parquet:
-            schema = parquet.schema_arrow
-        if len(set(schema.names)) != len(schema.names):
-            raise InputError(
-                f"{file.name} has two columns of the same name", hint="rename one of them"
-            )
-        for field in schema:
-            known, first = types.get(field.name, (field.type, file.name))
-            merged = _merged(known, field.type)
-            if merged is None:
-                raise InputError(
-                    f"column {shown_key(field.name)} is {known} in {first}"
-                    f" and {field.type} in {file.name}",
-                    hint="write the files again with one type, or make one job for each type",
-                )
-            types[field.name] = (merged, first if merged == known else file.name)
-        metadata.setdefault(_HUGGING_FACE, (schema.metadata or {}).get(_HUGGING_FACE, b"{}"))
-    return pa.schema([pa.field(name, kind) for name, (kind, _) in types.items()], metadata)
+def _is_valid(cell: pa.Array) -> bool:
+    try:
+        cell.validate(full=True)
+    except pa.ArrowInvalid:
+        return False
+    return True
 
 
 def class_names(schema: pa.Schema) -> dict[str, tuple[str, ...]]:
@@ -139,29 +228,8 @@ def class_names(schema: pa.Schema) -> dict[str, tuple[str, ...]]:
         return {}  # the metadata comes from another program and may have any shape
 
 
-def _merged(first: pa.DataType, second: pa.DataType) -> pa.DataType | None:
-    """Return the type that can hold the values of both types exactly, or None."""
-    if first == second or pa.types.is_null(second):
-        return first
-    if pa.types.is_null(first):
-        return second
-    families = (pa.types.is_signed_integer, pa.types.is_unsigned_integer, _is_text, _is_bytes)
-    if any(is_of(first) and is_of(second) for is_of in families):
-        fields = [pa.schema([pa.field("x", kind)]) for kind in (first, second)]
-        return pa.unify_schemas(fields, promote_options="permissive").field(0).type
-    return None
-
-
-def _is_text(kind: pa.DataType) -> bool:
-    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
-
-
-def _is_bytes(kind: pa.DataType) -> bool:
-    return bool(pa.types.is_binary(kind) or pa.types.is_large_binary(kind))
-
-
 @contextmanager
-def _open(file: FileStamp) -> Iterator[pq.ParquetFile]:
+def _open(file: FileStamp, unit: Unit) -> Iterator[pq.ParquetFile]:
     """Open a file; Arrow's errors become an ``InputError`` with the file's name."""
     try:
         with pq.ParquetFile(
@@ -169,6 +237,7 @@ def _open(file: FileStamp) -> Iterator[pq.ParquetFile]:
             buffer_size=_BUFFER_BYTES,
             pre_buffer=False,
             page_checksum_verification=True,
+            coerce_int96_timestamp_unit=unit,
         ) as parquet:
             yield parquet
     except (pa.ArrowException, OSError) as error:

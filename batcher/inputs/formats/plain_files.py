@@ -6,7 +6,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from batcher.core.row import BadRow, Place, Row
-from batcher.inputs.chunk import Chunk, Entry
+from batcher.inputs.chunk import Chunk, Entry, Needed
 from batcher.inputs.files import FileStamp
 
 COLUMN = "file"
@@ -24,14 +24,14 @@ class PlainFiles:
         self.schema: pa.Schema | None = pa.schema([(COLUMN, pa.string())])
         self.blank_lines = 0
 
-    def chunks(self, wanted: frozenset[str] | None, rows_per_chunk: int) -> Iterator[Chunk]:
+    def chunks(self, needed: Needed, rows_per_chunk: int) -> Iterator[Chunk]:
         """Yield the rows in chunks of at most ``rows_per_chunk``."""
         for first in range(0, len(self._files), rows_per_chunk):
             files = self._files[first : first + rows_per_chunk]
             rows = [_row(number, file, self._root) for number, file in enumerate(files, first)]
             names = [row.values[COLUMN] if isinstance(row, Row) else None for row in rows]
             chunk = Chunk(tuple(rows), pa.table({COLUMN: pa.array(names, pa.string())}))
-            yield chunk if wanted is None else chunk.select_columns(wanted)
+            yield chunk.select(needed)
 
 
 def _row(ordinal: int, file: FileStamp, root: Path) -> Entry:

@@ -191,7 +191,7 @@ def _ordinal(results: Results, row_id: str) -> int | None:
 
 
 def _row_at(results: Results, ordinal: int) -> Row | BadRow | None:
-    for chunk in results.context.source.chunks(results.plan.columns):
+    for chunk in results.context.source.chunks(results.plan.used):
         if chunk.rows[-1].ordinal >= ordinal:
             return next((row for row in chunk.rows if row.ordinal == ordinal), None)
     return None

@@ -12,7 +12,6 @@ from batcher.core.row import Row
 from batcher.errors import ConfigurationError, Problem
 from batcher.inputs.chunk import Chunk
 from batcher.inputs.column_types import ColumnTypes
-from batcher.inputs.json_types import is_json_text
 from batcher.runner.job_context import JobContext
 from batcher.runner.planning.items import Items
 from batcher.runner.planning.row_warnings import GoldWarnings, left_out_warning
@@ -39,9 +38,9 @@ class Plan:
 
     ``to_send`` has a byte for each item of the input: 0, or 1 + the attempts of its request whose
     billing status is unknown. ``repairs`` counts the invalid answers that earlier runs got for an
-    item; most items have none. ``schema`` has the kept columns. ``columns`` are those that another
-    pass over the input has to read; None means all. ``bad`` are the first bad rows, ``refused`` is
-    what every request would be refused for. ``sharing`` says what is marked for the prompt cache.
+    item; most items have none. ``schema`` has the kept columns. ``used`` are the columns that
+    requests are made from; None means all. ``bad`` are the first bad rows, ``refused`` is what
+    every request would be refused for. ``sharing`` says what is marked for the prompt cache.
     ``names``, ``rows_digest``, ``requests_digest`` and ``sigma`` are those of ``Items``.
     """
 
@@ -53,7 +52,7 @@ class Plan:
     largest_body: int
     body_bytes: int
     models: Counter[str]
-    columns: frozenset[str] | None
+    used: frozenset[str] | None
     bad: tuple[Problem, ...]
     refused: tuple[Problem, ...]
     warnings: tuple[Problem, ...]
@@ -83,7 +82,7 @@ def make_plan(
     survey = _Survey(context)
     db(begin_plan)
     rows = 0
-    for chunk in context.source.chunks(None if survey.reads_all else survey.columns):
+    for chunk in context.source.chunks(survey.used, survey.kept):
         records = list(survey.records(chunk))
         db(add_to_plan, records)
         db(add_prefixes, survey.items.take_prefixes())
@@ -139,19 +138,21 @@ class _Survey:
         self._gold = GoldWarnings.of(context)
 
     @property
-    def reads_all(self) -> bool:
-        """Whether every column is needed."""
-        return self._keep is None or self._context.maker.builder.columns is None
-
-    @property
-    def columns(self) -> frozenset[str]:
-        """The columns that are needed, when not all are."""
-        names = set(self._keep or ()) | (self._context.maker.builder.columns or frozenset())
+    def used(self) -> frozenset[str] | None:
+        """The columns that requests are made from; None means all."""
+        columns = self._context.maker.builder.columns
+        if columns is None:
+            return None
         job = self._context.job
+        names = {job.input.id, job.labels.gold} - {None}
         if job.input.format == "messages-batch":
             names.add("custom_id")
-        names.update(name for name in (job.input.id, job.labels.gold) if name is not None)
-        return frozenset(names)
+        return columns | {name for name in names if name is not None}
+
+    @property
+    def kept(self) -> frozenset[str] | None:
+        """The columns that the output keeps; None means all."""
+        return None if self._keep is None else frozenset(self._keep)
 
     def records(self, chunk: Chunk) -> Iterator[PlanRecord]:
         """Yield the plan's records of one chunk of rows."""
@@ -194,7 +195,7 @@ class _Survey:
             largest_body=items.largest_body,
             body_bytes=items.body_bytes,
             models=items.models,
-            columns=None if self.reads_all else self.columns,
+            used=self.used,
             bad=tuple(Problem(reason, names[file], line) for file, line, _, reason in bad),
             refused=tuple(items.refused),
             warnings=tuple(items.warnings.values()),
@@ -223,12 +224,8 @@ class _Survey:
                 hint="see output.keep and the input's columns",
             )
         schema = self._types.schema()
-        for column in schema:
-            if is_json_text(column):
-                self.items.warnings[column.name] = Problem(
-                    f"the column {column.name!r} has values of several types, or too large ones; "
-                    "it is kept as JSON text"
-                )
+        for warning in self._types.warnings():
+            self.items.warnings[warning.message] = warning
         if self._keep is None:
             keep = kept_columns(self._context, schema) or ()
             schema = pa.schema([schema.field(name) for name in keep])

@@ -59,8 +59,8 @@ def plan_retry(
         min_worst_case_usd=retries.min_worst_case_usd,
     )
     sharing = db(find_sharing, context, retries.items, len(to_send))
-    whole = plan.columns is None or variant.columns is None
-    columns = None if whole else (plan.columns or frozenset()) | (variant.columns or frozenset())
+    whole = plan.used is None or variant.used is None
+    used = None if whole else (plan.used or frozenset()) | (variant.used or frozenset())
     retried = replace(
         plan,
         counts=counts,
@@ -68,7 +68,7 @@ def plan_retry(
         repairs={},
         names=variant.names,
         sharing=sharing,
-        columns=columns,
+        used=used,
         refused=variant.refused,
         warnings=variant.warnings,
     )

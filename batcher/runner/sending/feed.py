@@ -116,7 +116,7 @@ def pending_requests(
     """
     index, to_send = context.items, plan.to_send
     last_row = index.row_of(len(to_send.rstrip(b"\0")) - 1)
-    for chunk in context.source.chunks(plan.columns):
+    for chunk in context.source.chunks(plan.used):
         if is_stopping():
             return
         for row in chunk.rows:

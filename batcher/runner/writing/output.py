@@ -162,7 +162,8 @@ def result_tables(
     """
     samples = context.samples
     names = tuple(plan.schema.names)
-    for chunk in context.source.chunks(plan.columns, _CHUNK_ROWS):
+    gold = frozenset(() if context.gold is None else (context.gold.column,))
+    for chunk in context.source.chunks(gold, frozenset(names), _CHUNK_ROWS):
         kept = repeat_rows(chunk.table(names, plan.schema), samples)
         rows = [row for row in chunk.rows for _ in range(samples)]
         items = [item for row in chunk.rows for item in context.items.items_of(row.ordinal)]
