@@ -3,6 +3,7 @@
 import base64
 import contextlib
 import math
+import struct
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
@@ -13,10 +14,10 @@ from typing import Any, BinaryIO
 
 import pyarrow as pa
 import pyarrow.compute as pc
+from pyarrow import types
 
 from batcher.core.answers.message import UnreadableMessage, parse_message
 from batcher.core.answers.strict_json import dump, load
-from batcher.errors import ConfigurationError
 from batcher.outputs.atomic import put_in_place, sync_file
 
 _FIRST_LINES = 100
@@ -76,20 +77,13 @@ def read_first_objects(path: Path) -> Iterator[dict[str, Any]]:
 def json_lines(table: pa.Table) -> Iterator[bytes]:
     """Yield each row as a JSON object.
 
-    Decimals become strings, times ISO strings, bytes Base64, durations seconds. NaN and the
-    infinities, which JSON does not have, become null. Raises ConfigurationError for a nested column
-    with times in nanoseconds, which Python cannot represent.
+    Decimals become strings, times ISO strings, bytes Base64, durations seconds. A float of 32 or 16
+    bits has its shortest text. NaN and the infinities, which JSON does not have, become null.
     """
     columns = [_convertible(table.column(name)) for name in table.column_names]
-    try:
-        rows = pa.table(columns, names=table.column_names).to_pylist()
-    except ValueError:
-        raise ConfigurationError(
-            "a nested column has times in nanoseconds, which cannot be written as JSON lines",
-            hint="remove the column from output.keep, or use --format parquet",
-        ) from None
-    for row in rows:
-        yield dump(_json_value(row))
+    kinds = dict(zip(table.column_names, table.schema.types, strict=True))
+    for row in pa.table(columns, names=table.column_names).to_pylist():
+        yield dump({name: _json_value(value, kinds[name]) for name, value in row.items()})
 
 
 def batch_result_lines(results: pa.Table, *, has_samples: bool = False) -> Iterator[bytes]:
@@ -103,39 +97,74 @@ def batch_result_lines(results: pa.Table, *, has_samples: bool = False) -> Itera
 
 
 def _convertible(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Convert a column of times that Python has no type for, exactly, into text or seconds."""
-    if pa.types.is_timestamp(column.type) or pa.types.is_time64(column.type):
-        text = pc.cast(column, pa.string())
-        return pc.replace_substring(text, " ", "T", max_replacements=1)
-    if pa.types.is_dictionary(column.type):
-        return column.cast(column.type.value_type)
-    if pa.types.is_duration(column.type):
+    """Convert times that Python has no type for, exactly: into text, or into seconds."""
+    if types.is_duration(column.type):
         return pc.divide(
             pc.cast(column.cast(pa.int64()), pa.float64()), _PER_SECOND[column.type.unit]
         )
-    return column
+    kind = _with_texts(column.type)
+    return column if kind == column.type else column.cast(kind)
+
+
+def _with_texts(kind: pa.DataType) -> pa.DataType:
+    """Return a type with text for its times, at any depth, and without dictionaries."""
+    if types.is_timestamp(kind) or types.is_time64(kind):
+        return pa.string()
+    if types.is_dictionary(kind):
+        return _with_texts(kind.value_type)
+    if types.is_list(kind):
+        return pa.list_(_with_texts(kind.value_type))
+    if types.is_large_list(kind):
+        return pa.large_list(_with_texts(kind.value_type))
+    if types.is_map(kind):
+        return pa.map_(kind.key_type, _with_texts(kind.item_type))
+    if types.is_struct(kind):
+        return pa.struct([field.with_type(_with_texts(field.type)) for field in kind])
+    return kind
 
 
 _PER_SECOND = {"s": 1.0, "ms": 1e3, "us": 1e6, "ns": 1e9}
 
 
-def _json_value(value: Any) -> Any:
-    """Convert a value to types that JSON has."""
+def _json_value(value: Any, kind: pa.DataType) -> Any:
+    """Convert a value of a column of that type to types that JSON has."""
+    if isinstance(kind, pa.BaseExtensionType):
+        kind = kind.storage_type
     if isinstance(value, Mapping):
-        return {str(key): _json_value(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_json_value(item) for item in value]
+        return {str(key): _json_value(item, kind.field(key).type) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_json_value(item, kind.field(0).type) for item in value]
+    if isinstance(value, tuple):  # an entry of a map
+        return [_json_value(item, field.type) for item, field in zip(value, kind, strict=True)]
     if isinstance(value, float):
-        return value if math.isfinite(value) else None
+        return _shortest(value, kind) if math.isfinite(value) else None
+    if value is None or isinstance(value, int):
+        return value
+    return _text(value, kind)
+
+
+def _text(value: Any, kind: pa.DataType) -> Any:
     if isinstance(value, datetime | date | time):
         return value.isoformat()
     if isinstance(value, bytes):
         return base64.b64encode(value).decode("ascii")
     if isinstance(value, timedelta):
         return value.total_seconds()
-    if value is None or isinstance(value, str | int):
-        return value
-    return format(value, "f") if isinstance(value, Decimal) else str(value)
+    if isinstance(value, Decimal):
+        return format(value, "f")
+    is_time = types.is_timestamp(kind) and value[10:11] == " "
+    return value.replace(" ", "T", 1) if is_time else str(value)
+
+
+def _shortest(value: float, kind: pa.DataType) -> float:
+    """Return the double with the shortest text that is the same float of the column's type."""
+    code = "<e" if types.is_float16(kind) else "<f" if types.is_float32(kind) else None
+    for digits in range(1, 10 if code else 0):
+        short = float(f"{value:.{digits}g}")
+        with contextlib.suppress(OverflowError):  # it is rounded beyond the largest float
+            if struct.unpack(str(code), struct.pack(str(code), short))[0] == value:
+                return short
+    return value
 
 
 def _custom_id(result: Mapping[str, Any], *, has_samples: bool) -> str:
