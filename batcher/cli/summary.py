@@ -57,6 +57,8 @@ def summary(result: RunResult, command: str) -> Iterator[str]:
 
 
 def _why_nothing(result: RunResult) -> str:
+    if not result.summary.rows.total:
+        return "the input has no rows, or input.where selects none"
     statuses = {} if result.exported is None else result.exported.by_status
     if statuses.keys() <= {"succeeded", "skipped"}:
         return "every request has its answer"
@@ -137,7 +139,7 @@ def _estimated(run: RunSummary, estimate: Dollars) -> str:
 
 def _output(exported: Exported) -> Iterator[str]:
     state = "unchanged" if exported.is_unchanged else "written"
-    rows = f"{counted(exported.rows, 'row')}, {counts_text(exported.by_status)}"
+    rows = ", ".join(filter(None, [counted(exported.rows, "row"), counts_text(exported.by_status)]))
     yield f"output {os.path.relpath(exported.path)} {state}: {rows}"
 
 
@@ -149,6 +151,6 @@ def _next(result: RunResult, command: str) -> str:
         return job_command("retry")
     if result.exit_code == 3:
         return job_command("failures")
-    if result.exit_code == 0 and result.exported is not None:
-        return reading_command(result.exported.path)
+    if result.exit_code == 0 and exported is not None and exported.rows:
+        return reading_command(exported.path)
     return command

@@ -130,6 +130,39 @@ def test_a_row_without_text_is_skipped(
     assert isinstance(sent, Request)
 
 
+BLANKS = st.sampled_from([None, "", "  ", "\n\t"])
+
+
+@pytest.mark.parametrize(
+    "prompt",
+    [
+        "{{ c }}",
+        "Classify: {{ c }}{{ d }}",
+        'Classify: {{ row["c"] }}',
+        "{{ row.c }} or {{ row['d'] }}",
+        "{% if c %}{{ c }}{% endif %}",
+        "{{ c | default('', true) }}",
+    ],
+)
+@given(BLANKS, BLANKS)
+def test_null_asks_what_an_empty_text_asks(prompt: str, c: object, d: object) -> None:
+    """Skipped alike, or sent alike: ``on_empty`` decides for both."""
+    values = {"c": c, "d": d, "other": "text"}
+    request = {"prompt": prompt, "system": "About {{ c }}."}
+    assert unsendable(request, values).is_skipped
+    as_text = {name: value or "" for name, value in values.items()}
+    sent = built(request, values, on_empty="send")
+    assert sent.fingerprints == built(request, as_text, on_empty="send").fingerprints
+
+
+@pytest.mark.parametrize("prompt", ["{{ c }}", 'Classify: {{ row["c"] }}', "{{ d }}{{ c }}"])
+@pytest.mark.parametrize("on_empty", ["skip", "send"])
+def test_a_missing_column_is_no_empty_text(prompt: str, on_empty: str) -> None:
+    """A misspelt column must not skip every row."""
+    result = unsendable({"prompt": prompt}, {"d": None}, on_empty=on_empty)
+    assert (result.error_type, result.is_skipped) == ("client.template", False)
+
+
 def test_a_prompt_beside_messages_is_the_last_turn() -> None:
     """Attachments come before its text."""
     chat = [{"role": "user", "content": "hi"}, {"role": "assistant", "content": "hello"}]
@@ -239,10 +272,10 @@ def test_bad_values(request_keys: dict[str, str], value: object, reason: str) ->
     assert "SECRET" not in result.reason
 
 
-@pytest.mark.parametrize("values", [{}, {"c": None}], ids=["missing", "null"])
+@pytest.mark.parametrize("values", [{"d": "x"}, {"c": None, "d": "x"}], ids=["missing", "null"])
 def test_a_column_that_the_template_needs(values: dict[str, object]) -> None:
-    """A missing or null column is a template error of that row, in one line."""
-    result = unsendable(PROMPT, values)
+    """A missing column, or a null beside other text, is a template error of that row."""
+    result = unsendable({"prompt": "{{ c }} {{ d }}"}, values)
     assert result.error_type == "client.template"
     assert "\n" not in result.reason
 

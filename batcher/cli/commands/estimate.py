@@ -163,7 +163,8 @@ def _lines(estimated: Estimated) -> Iterator[str]:
     if estimated.spent_usd:
         yield f"spent    {rounded_text(estimated.spent_usd)} so far"
     if not estimate.requests:
-        yield "cost     $0.00: every request has its answer"
+        reason = "every request has its answer" if counts.rows else "the input has no rows"
+        yield f"cost     $0.00: {reason}"
         return
     yield f"basis    {_basis(estimate)}"
     prompt = estimate.max_prompt_tokens

@@ -67,8 +67,8 @@ def command(
     if as_json:
         print_json(_to_json(written))
         return 0
-    rows = f"{counted(written.items, 'row')}, {counts_text(written.by_status)}"
-    say(f"wrote  {os.path.relpath(written.path)}: {rows}")
+    counts = filter(None, [counted(written.items, "row"), counts_text(written.by_status)])
+    say(f"wrote  {os.path.relpath(written.path)}: {', '.join(counts)}")
     if written.open_items:
         say(f"open   {counted(written.open_items, 'row has', 'rows have')} no final result yet")
         say(f"next   {job_command('run')}")

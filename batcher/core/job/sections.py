@@ -56,7 +56,13 @@ class InputSection(Section):
     on_empty: Literal["skip", "send"] = Field(
         "skip",
         description="What happens to a row whose prompt is blank, or whose prompt uses only blank "
-        "columns. skip: it is not sent, and its status is skipped. send: it is sent like any row.",
+        "columns: no value, or white space. skip: it is not sent, and its status is skipped. "
+        "send: it is sent like any row; a column without a value is an empty text.",
+    )
+    allow_empty: bool = Field(
+        True,
+        description="Whether an input without rows, or of which where selects none, is a run with "
+        "nothing to do. false: it is an error. Files must exist in any case.",
     )
     max_prompt_tokens: Count | None = Field(
         None,

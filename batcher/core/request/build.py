@@ -82,6 +82,7 @@ class RequestBuilder:
         for key in ("model", "max_tokens"):
             if getattr(job.request, key) is not None:
                 self._fixed[key] = getattr(job.request, key)
+        self._prompt_columns = None if prompt is None else prompt.columns
         self._instruction = None
         if labels is not None:
             self._fixed |= labels.request_fields(self._fixed)
@@ -197,40 +198,51 @@ class RequestBuilder:
         column = "params" if self._takes_params else self._spec.params
         if column is not None:
             return dict(json_column(values, column, dict))
+        turns: list[Any] = []
+        if self._spec.messages is not None:
+            turns = json_column(values, self._spec.messages, list)
+        if not (turns or attachments or self._has_text(values)):
+            if self._skips_empty:
+                return _EMPTY
+            values = self._with_empty_texts(values)
         fields = dict(self._fixed)
         if self._system is not None:
             system = self._system
             fields["system"] = system.render(values) if isinstance(system, Template) else system
         if self._instruction is not None:
             fields["system"] = _with_instruction(fields.get("system"), self._instruction)
-        turns: list[Any] = []
-        if self._spec.messages is not None:
-            turns = json_column(values, self._spec.messages, list)
         if self._prompt is not None:
             prompt = self._prompt.render(values)
-            if self._skips_empty and (
-                not prompt.strip() or not (turns or attachments or self._has_text(values))
-            ):
-                return Unsendable(
-                    "client.empty", "the row has no text for the prompt", is_skipped=True
-                )
+            if self._skips_empty and not prompt.strip():
+                return _EMPTY
             turns = [*turns, {"role": "user", "content": _content(prompt, attachments)}]
         fields["messages"] = turns
         return fields
 
     def _has_text(self, values: Mapping[str, object]) -> bool:
-        """Return whether a column of the prompt has more than white space.
+        """Return whether a column of the prompt has more than white space, or is missing.
 
-        A prompt without columns needs a conversation in the row, if the job has such a column.
+        A null is no text. A prompt without columns needs a conversation in the row, if the job has
+        such a column.
         """
-        prompt = self._prompt
-        if prompt is None or prompt.uses_row:
+        names = self._prompt_columns
+        if names is None:
             return True
-        names = prompt.names()
         if not names:
             return self._spec.messages is None
-        used = (values.get(name) for name in names)
-        return any(not isinstance(value, str) or value.strip() for value in used)
+        return not all(name in values and _is_blank(values[name]) for name in names)
+
+    def _with_empty_texts(self, values: Mapping[str, object]) -> Mapping[str, object]:
+        """Return the values of a row without text; null asks the same as an empty text."""
+        nulls = (name for name in self._prompt_columns or () if values.get(name) is None)
+        return {**values, **dict.fromkeys(nulls, "")}
+
+
+_EMPTY = Unsendable("client.empty", "the row has no text for the prompt", is_skipped=True)
+
+
+def _is_blank(value: object) -> bool:
+    return value is None or (isinstance(value, str) and not value.strip())
 
 
 def _with_instruction(system: str | list[Any] | None, instruction: str) -> str | list[Any]:

@@ -35,6 +35,7 @@ _OPERATORS = frozenset(("<", ">", "<=", ">=", "==", "!=", "+", "-", "*", "/", "/
 
 _OPENING = re.compile(r"\{\{|\{%|\{#")
 _ENDRAW = re.compile(r"\{%[-+]?\s*endraw\s*[-+]?%\}")
+_PLAIN_TEXT = re.compile(r"""(["'])[^"'\\]*\1""")
 _TOKEN = re.compile(
     r"""
     (?P<text>"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*')
@@ -131,6 +132,24 @@ def calculated_names(tags: tuple[Tag, ...]) -> frozenset[str] | None:
     if calculating and any(not tag.is_output and tag.keyword in _BINDING for tag in tags):
         return None
     return frozenset[str]().union(*(tag.words for tag in calculating))
+
+
+def columns_of_row(tags: tuple[Tag, ...]) -> frozenset[str] | None:
+    """Return the columns that are used as ``row["name"]``; None when ``row`` is used otherwise."""
+    names = set[str]()
+    for tag in tags:
+        tokens = ("", *tag.tokens, "", "", "")
+        for before, name, *after in zip(*(tokens[start:] for start in range(5)), strict=False):
+            if name != "row" or before == ".":
+                continue
+            opening, column, closing = after
+            if opening == "." and column.isidentifier():
+                names.add(column)
+            elif opening == "[" and closing == "]" and _PLAIN_TEXT.fullmatch(column):
+                names.add(column[1:-1])
+            else:
+                return None
+    return frozenset(names)
 
 
 def _read_tag(source: str, start: int, *, is_output: bool) -> Tag:

@@ -24,7 +24,13 @@ from batcher.core.template.errors import (
     find_unusable_column,
 )
 from batcher.core.template.filters import OWN_FILTERS, REMOVED_FILTERS
-from batcher.core.template.tags import FUNCTIONS, calculated_names, find_misuse, find_tags
+from batcher.core.template.tags import (
+    FUNCTIONS,
+    calculated_names,
+    columns_of_row,
+    find_misuse,
+    find_tags,
+)
 from batcher.core.template.values import Numbers, RowView, UnusableValueError, for_engine, text_of
 from batcher.errors import TemplateError
 
@@ -57,6 +63,12 @@ class Template:
     def names(self) -> frozenset[str]:
         """Return the columns that are used by name."""
         return self._program.names
+
+    @property
+    def columns(self) -> frozenset[str] | None:
+        """The columns that are used by name or as ``row["name"]``; None when any may be."""
+        of_row = columns_of_row(self._program.tags) if self.uses_row else frozenset[str]()
+        return None if of_row is None else self.names() | of_row
 
     def render(self, values: Mapping[str, object]) -> str:
         """Return the text for one row; equal values always give the same text.

@@ -134,11 +134,11 @@ def _check_requests(_context: JobContext, plan: Plan) -> None:
 
 
 def _check_rows(context: JobContext, plan: Plan) -> None:
-    """Refuse an input without rows, with only bad ones, or with bad ones that stop the run."""
+    """Refuse an input with only bad rows, with bad ones that stop the run, or with none at all."""
     counts = plan.counts
-    if counts.items == 0:
+    if counts.items == 0 and not context.job.input.allow_empty:
         raise ConfigurationError(
-            "the input has no rows",
+            "the input has no rows, and input.allow_empty is false",
             hint="see input.path, input.where, input.sample and input.limit",
         )
     if bad_rows_stop(plan, context):
