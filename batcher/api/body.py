@@ -17,7 +17,8 @@ class Body:
     A 200 of type ``text/event-stream`` is folded while it arrives. A stream with another content
     type, perhaps from a proxy, is recognised by its first bytes and folded at its end. A body with
     an unknown content encoding is kept undecoded, with a fault. Only the beginning is kept of an
-    incomplete stream and of a body larger than ``max_bytes``.
+    incomplete stream and of a body larger than ``max_bytes``. After ``result``,
+    ``fault_detail`` says what is wrong with a stream.
     """
 
     def __init__(self, status: int, headers: Mapping[str, str], max_bytes: int) -> None:
@@ -29,6 +30,7 @@ class Body:
         is_known = self._inflater is not None or encoding == "identity"
         self._fault = None if is_known else "client.undecodable"
         self._bytes_left = max_bytes
+        self.fault_detail: str | None = None
         self._pieces: list[bytes] = []
         self._kept_bytes = 0
 
@@ -55,7 +57,14 @@ class Body:
         if fold is None and self._is_200 and body.startswith((b"event:", b"data:")):
             fold = MessageFold()
             fold.feed(body)
-        return (body, fault) if fold is None else _folded(fold, body, fault)
+        if fold is None:
+            return body, fault
+        body, fault = _folded(fold, body, fault)
+        if fault == "client.stream_broken":
+            self.fault_detail = fold.fault
+        elif fault == "client.stream_incomplete":
+            self.fault_detail = "the stream ended without message_stop"
+        return body, fault
 
     def _take(self, data: bytes) -> bool:
         if len(data) > self._bytes_left:

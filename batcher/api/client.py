@@ -223,6 +223,7 @@ class _Reading:
             latency_s=time.perf_counter() - started,
             ttft_s=self._ttft_s,
             fault=fault,
+            fault_detail=self._body.fault_detail,
         )
 
     def _wait_at_most(self, idle_s: float, end: float, deadline: asyncio.Timeout) -> None:

@@ -76,6 +76,23 @@ def test_parquet_can_store_the_text() -> None:
 
 
 @pytest.mark.parametrize(
+    "changes",
+    [
+        {"content": [{"type": "text"}]}, {"content": [{"type": "text", "text": None}]},
+        {"content": [{"type": "thinking", "thinking": None}, {"type": "text", "text": ""}]},
+        {"content": [], "usage": []}, {"content": [], "usage": "none"}, {"content": [], "id": 1},
+        {"content": [], "model": {}},
+    ],
+)  # fmt: skip
+def test_what_is_missing_or_odd_beside_an_answer_does_not_spoil_it(changes: Any) -> None:
+    """Null is no text, and an id, a model or a usage of the wrong type is none."""
+    message = parsed(**changes)
+    assert (message.text, message.thinking) == ("", "")
+    for key in set(changes) - {"content"}:
+        assert getattr(message, key) is None
+
+
+@pytest.mark.parametrize(
     "body",
     [
         b"", b"my diary", b"<html>my diary</html>", b"null", b"[]", b'"my diary"', b"\xff\xfe{}",
@@ -85,10 +102,9 @@ def test_parquet_can_store_the_text() -> None:
         b'{"content": ' + b"[" * 200_000 + b"]" * 200_000 + b"}",
         b'{"content": [{"type":"tool_use","input":' + b"[" * 900 + b"]" * 900 + b"}],\xff}",
         b"{}", b'{"content": null}', b'{"content": "my diary"}', b'{"content": ["my diary"]}',
-        b'{"content": [{"type": "text"}]}', b'{"content": [{"type": "text", "text": 1}]}',
-        b'{"content": [{"type": "thinking", "thinking": null}]}',
-        b'{"content": [], "usage": []}', b'{"content": [], "usage": "my diary"}',
-        b'{"content": [], "id": 1}', b'{"content": [], "model": {}}',
+        b'{"content": [{"type": "text", "text": 1}]}',
+        b'{"content": [{"type": "text", "text": []}]}',
+        b'{"content": [{"type": "thinking", "thinking": ["my diary"]}]}',
         b'{"content": [], "stop_reason": 1}', b'{"content": [], "stop_details": "my diary"}',
         b'{"content": [], "stop_details": {"category": 1}}',
         b'{"type": "error", "error": {"type": "api_error", "message": "my diary"}}',

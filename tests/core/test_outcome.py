@@ -284,7 +284,6 @@ def test_an_incomplete_error() -> None:
         b"[" * 100_000,
         message(content="text"),
         message(stop_reason=5),
-        message(usage=[]),
     ],
 )
 def test_an_unreadable_200_may_have_been_billed(body: bytes) -> None:

@@ -113,35 +113,110 @@ def test_an_error_event_is_kept_as_received() -> None:
     assert (fold.error, fold.is_complete, fold.fault) == (error, False, None)
 
 
+TEXT = {"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}}
+
+
+def text_delta(text: Any, index: Any = 0, **more: Any) -> dict[str, Any]:
+    """Return a delta with a piece of text."""
+    delta = {"type": "text_delta", "text": text} | more
+    return {"type": "content_block_delta", "index": index, "delta": delta}
+
+
+OTHER = {"type": "message_start", "message": START["message"] | {"id": "msg_2", "model": "other"}}
+NO_USAGE = {"type": "message_delta", "delta": {"stop_reason": "max_tokens"}}
+RECOUNTED = {
+    "type": "message_start",
+    "message": START["message"] | {"usage": {"input_tokens": 9}},
+}
+
+
 @pytest.mark.parametrize(
     "payloads",
     [
-        [START, START],
-        [TOOL],
-        [START, TOOL, TOOL],
-        [START, json_delta("{}")],
-        [DELTA],
-        [STOP],
-        [START, STOP],
-        [START, {"type": "message_start"}],
-        ["text"],
+        pytest.param([START, START, TEXT, text_delta("ja"), DELTA, STOP], id="two starts"),
+        pytest.param([START, TEXT, START, text_delta("ja"), DELTA, STOP], id="a late second start"),
+        pytest.param([START, RECOUNTED, TEXT, text_delta("ja"), DELTA, STOP], id="another usage"),
+        pytest.param([START, TEXT, TEXT, text_delta("ja"), DELTA, STOP], id="block twice"),
+        pytest.param([START, text_delta("j"), text_delta("a"), DELTA, STOP], id="no block start"),
+        pytest.param(
+            [START, TEXT, text_delta(None), text_delta("ja"), text_delta(None), DELTA, STOP],
+            id="text is null",
+        ),
+        pytest.param(
+            [START, TEXT, {**text_delta(""), "delta": {"type": "text_delta"}}, text_delta("ja"),
+             DELTA, STOP],
+            id="no text",
+        ),
+        pytest.param(
+            [START, TEXT, text_delta("ja"), {"type": "content_block_stop", "index": 7}, DELTA,
+             STOP],
+            id="stop of no block",
+        ),
+        pytest.param([START, TEXT, text_delta("ja"), DELTA, b"[DONE]"], id="done instead of stop"),
+        pytest.param([START, b"[DONE]", TEXT, text_delta("ja"), DELTA, STOP], id="done too early"),
+        pytest.param([START, TEXT, text_delta("ja"), DELTA, STOP, b"[DONE]", START], id="done last"),
     ],
-    ids=[
-        "two starts",
-        "block before start",
-        "block twice",
-        "delta of no block",
-        "delta before start",
-        "stop before start",
-        "no final usage",
-        "no message",
-        "not an object",
+)  # fmt: skip
+@pytest.mark.parametrize("name", [b"", b"event: message\n"], ids=["no name", "message"])
+def test_a_stream_that_can_mean_only_one_thing_is_accepted(
+    payloads: list[Any], name: bytes
+) -> None:
+    """Other servers repeat or leave out events; the text and the usage are what they sent."""
+    events = [data if isinstance(data, bytes) else json.dumps(data).encode() for data in payloads]
+    fold = fold_of(b"".join(name + b"data: " + data + b"\n\n" for data in events))
+    assert fold.fault is None
+    message = json.loads(fold.message_json())
+    assert [block["text"] for block in message["content"]] == ["ja"]
+    assert message["stop_reason"] == "max_tokens"
+    assert message["usage"]["output_tokens"] == 2
+    assert message["usage"]["input_tokens"] == 5
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "usage"),
+    [
+        ({"content": []}, NO_USAGE, None),
+        ({"content": [], "usage": None}, NO_USAGE, None),
+        (START["message"], NO_USAGE, {"input_tokens": 5, "output_tokens": None}),
+        (START["message"], NO_USAGE | {"usage": {}}, {"input_tokens": 5, "output_tokens": None}),
+        (
+            START["message"],
+            NO_USAGE | {"usage": {"input_tokens": 6}},
+            {"input_tokens": 6, "output_tokens": None},
+        ),
     ],
 )
-def test_a_stream_out_of_order_has_a_fault(payloads: list[Any]) -> None:
-    """Events out of order never make a message."""
-    fold = fold_of(stream(*payloads, DELTA, STOP) if payloads[-1] != STOP else stream(*payloads))
-    assert fold.fault
+def test_a_stream_without_a_final_usage_has_none(start: Any, end: Any, usage: Any) -> None:
+    """The number in message_start is too low for a price: it never counts as the output."""
+    fold = fold_of(stream({"type": "message_start", "message": start}, end, STOP))
+    assert json.loads(fold.message_json()).get("usage") == usage
+
+
+@pytest.mark.parametrize(
+    ("payloads", "words"),
+    [
+        ([START, OTHER], "message_start came twice, with another id and model"),
+        ([TOOL], "a content block started before message_start"),
+        ([START, TOOL, TEXT], "content block 0 started twice"),
+        ([START, TEXT, text_delta("a"), TEXT], "content block 0 started twice"),
+        ([START, TEXT | {"index": "0"}], "started without an index"),
+        ([START, json_delta("{}")], "content block 0, which did not start"),
+        ([START, TEXT, text_delta("a", index=None)], "no index"),
+        ([START, TEXT, text_delta(5)], "text of a delta is not a text"),
+        ([text_delta("a")], "a delta came before message_start"),
+        ([DELTA], "message_delta came before message_start"),
+        ([STOP], "message_stop came before message_start"),
+        ([START, {"type": "message_start"}], "no object under message"),
+        (["my diary"], "no object under data"),
+        ([START, b"my diary"], "not JSON"),
+    ],
+)
+def test_a_stream_out_of_order_has_a_fault(payloads: list[Any], words: str) -> None:
+    """What could mean two things is refused, with what was wrong and without the content."""
+    events = [data if isinstance(data, bytes) else json.dumps(data).encode() for data in payloads]
+    fold = fold_of(b"".join(b"data: " + data + b"\n\n" for data in events), stream(DELTA, STOP))
+    assert words in (fold.fault or "")
+    assert "diary" not in fold.fault
     assert not fold.is_complete
 
 

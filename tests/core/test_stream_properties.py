@@ -9,6 +9,8 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from batcher.core.answers.outcome import classify
+from batcher.core.answers.response import Response
 from batcher.core.answers.stream import MessageFold
 
 Draw = Callable[..., Any]
@@ -177,6 +179,39 @@ def test_a_stream_that_was_cut_is_never_complete(data: st.DataObject) -> None:
     assert fold.error is None
 
 
+ODD_MESSAGES = st.fixed_dictionaries(
+    {"type": st.just("message"), "content": st.lists(BLOCKS, max_size=3)},
+    optional={
+        "id": st.none() | st.just("msg_1") | st.just(5),
+        "model": st.none() | st.just("m") | st.just([]),
+        "stop_reason": st.sampled_from([None, "end_turn", "max_tokens", "refusal", "new", 5]),
+        "stop_details": st.none() | st.just({"category": "bio"}) | st.just("odd"),
+        "usage": st.sampled_from(
+            [None, [], {"input_tokens": 5, "output_tokens": 7}, {"output_tokens": 0}]
+        ),
+    },
+)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.data())
+def test_a_stream_is_judged_like_the_same_message_without_streaming(data: st.DataObject) -> None:
+    """The outcome is the same for any message, also an odd one: status, billing, text and usage."""
+    message = data.draw(ODD_MESSAGES)
+    start = {key: message[key] for key in ("type", "id", "model") if key in message}
+    end = {key: message[key] for key in ("stop_reason", "stop_details") if key in message}
+    usage = {"usage": message["usage"]} if "usage" in message else {}
+    events = [event("message_start", message={**start, "content": []})]
+    for index, block in enumerate(message["content"]):
+        events += events_of_block(data.draw, index, block)
+    events += [event("message_delta", delta=end, **usage), event("message_stop")]
+    fold = fold_of(bytes_of(data.draw, events))
+    assert fold.fault is None
+    streamed = classify(Response(200, {}, fold.message_json(), 1.0))
+    whole = classify(Response(200, {}, json.dumps(message).encode(), 1.0))
+    assert streamed == whole
+
+
 KINDS = st.sampled_from(["input_tokens", "cache_read_input_tokens", "output_tokens", "new_kind"])
 TOTALS = st.dictionaries(KINDS, st.none() | st.integers(0, 10**6))
 
@@ -186,16 +221,20 @@ TOTALS = st.dictionaries(KINDS, st.none() | st.integers(0, 10**6))
 def test_the_last_number_of_each_kind_is_its_total(
     start: dict[str, int | None], later: list[dict[str, int | None]]
 ) -> None:
-    """Of several running totals the last one counts; null and absent kinds change nothing."""
+    """Of several running totals the last one counts; null and absent kinds change nothing.
+
+    The output tokens of message_start are provisional: without a later total they are unknown.
+    """
     message = {"type": "message", "content": [], "usage": start}
     events = [{"type": "message_start", "message": message}]
     events += [{"type": "message_delta", "delta": {}, "usage": usage} for usage in later]
     events.append({"type": "message_stop"})
     fold = fold_of(*(f"data: {json.dumps(event)}\n\n".encode() for event in events))
     usage = json.loads(fold.message_json())["usage"]
-    assert set(usage) == set().union(start, *later)
+    assert set(usage) == {"output_tokens"}.union(start, *later)
     for kind, total in usage.items():
-        numbers = [totals[kind] for totals in (start, *later) if totals.get(kind) is not None]
+        sources = later if kind == "output_tokens" else (start, *later)
+        numbers = [totals[kind] for totals in sources if totals.get(kind) is not None]
         assert total == (numbers[-1] if numbers else None)
 
 

@@ -24,10 +24,10 @@ class UnreadableMessage(ValueError):  # noqa: N818 - the name says what is wrong
 class Message:
     """The parts of a message that the output uses.
 
-    ``text`` and ``thinking`` join all blocks of their type. ``tool_input`` is the JSON of the
-    first tool call's input, or a fragment when ``max_tokens`` cut it off; ``tool_use_id`` is the
-    id of that call. Parquet can store the text: lone surrogates are replaced by U+FFFD. ``usage``
-    is as the API sent it.
+    ``text`` and ``thinking`` join all blocks of their type; null is no text. ``tool_input`` is the
+    JSON of the first tool call's input, or a fragment when ``max_tokens`` cut it off;
+    ``tool_use_id`` is the id of that call. Parquet can store the text: lone surrogates are replaced
+    by U+FFFD. ``usage`` is as the API sent it; None when it is no object.
     """
 
     id: str | None
@@ -67,17 +67,17 @@ def parse_message(body: bytes) -> Message:
     if not isinstance(message, dict) or message.get("type", "message") != "message":
         raise UnreadableMessage("the body is not a message: it has another type")
     blocks = _blocks(message)
-    details = _optional(message, "stop_details", dict) or {}
+    details, usage = _optional(message, "stop_details", dict) or {}, message.get("usage")
     return Message(
-        id=_optional_text(message, "id"),
-        model=_optional_text(message, "model"),
+        id=_text_or_none(message.get("id")),
+        model=_text_or_none(message.get("model")),
         stop_reason=_optional_text(message, "stop_reason"),
         stop_category=_optional_text(details, "category"),
         text=_joined(blocks, "text"),
         thinking=_joined(blocks, "thinking"),
         tool_input=_tool_input(blocks),
         has_output=bool(blocks),
-        usage=_optional(message, "usage", dict),
+        usage=usage if isinstance(usage, dict) else None,
         tool_use_id=_tool_use_id(blocks),
     )
 
@@ -123,9 +123,9 @@ def _blocks(message: dict[str, Any]) -> list[dict[str, Any]]:
 def _joined(blocks: list[dict[str, Any]], kind: str) -> str:
     """Join the texts of all blocks of a kind; the key of the text is the name of the kind."""
     texts = [block.get(kind) for block in blocks if block.get("type") == kind]
-    if not all(isinstance(text, str) for text in texts):
-        raise UnreadableMessage(f"a {kind} block has no {kind}")
-    return _storable("".join(text for text in texts if isinstance(text, str)))
+    if not all(text is None or isinstance(text, str) for text in texts):
+        raise UnreadableMessage(f"the {kind} of a {kind} block is not a text")
+    return _storable("".join(text for text in texts if text is not None))
 
 
 def _tool_input(blocks: list[dict[str, Any]]) -> str | None:
@@ -160,8 +160,12 @@ def _optional(parent: dict[str, Any], key: str, kind: type) -> Any:
 
 
 def _optional_text(parent: dict[str, Any], key: str) -> str | None:
-    value = _optional(parent, key, str)
-    return None if value is None else _storable(value)
+    return _text_or_none(_optional(parent, key, str))
+
+
+def _text_or_none(value: Any) -> str | None:
+    """Return a text, or None for anything else: what only describes an answer never spoils it."""
+    return _storable(value) if isinstance(value, str) else None
 
 
 def _storable(text: str) -> str:

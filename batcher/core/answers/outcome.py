@@ -188,7 +188,8 @@ def _of_incomplete_response(response: Response) -> Outcome:
     if response.fault == "client.stream_error":
         return _of_error_in_200(response)
     if _is_success(response):
-        return _unreadable(response.fault or "client.unreadable", "the response is incomplete")
+        reason = response.fault_detail or "the response is incomplete"
+        return _unreadable(response.fault or "client.unreadable", reason)
     return _of_error(response, response.status)
 
 

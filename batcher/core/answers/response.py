@@ -12,7 +12,8 @@ class Response:
     the same response has without streaming. Anything else is kept as received, so that no parser
     can lose what was paid for.
     ``fault`` is None for a complete response, else a ``client.`` error type that says what was
-    wrong with its transport: cut short, too large, undecodable, stalled.
+    wrong with its transport: cut short, too large, undecodable, stalled. ``fault_detail`` says
+    more, and quotes nothing.
     Header names are lower case. Times are seconds since the request was sent; ``ttft_s`` is the
     time to the first content of a stream.
     """
@@ -23,6 +24,7 @@ class Response:
     latency_s: float
     ttft_s: float | None = None
     fault: str | None = None
+    fault_detail: str | None = None
 
     @property
     def request_id(self) -> str | None:

@@ -3,17 +3,15 @@
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from batcher.core.answers.content_block import ContentBlock
 from batcher.core.answers.strict_json import dump, load
 
 _BOM = b"\xef\xbb\xbf"
+_DONE = b"[DONE]"
+# Names that say nothing about an event: its payload has the type.
+_NAMELESS = frozenset({"", "message"})
 # Fields that identify a message or come from elsewhere; a message_delta does not change them.
 _FIXED_KEYS = frozenset({"id", "type", "role", "model", "content", "usage"})
-# For each kind of delta, the key of its text and the key of the block that the text is added to.
-_TEXT_OF_DELTA = {
-    "text_delta": ("text", "text"),
-    "thinking_delta": ("thinking", "thinking"),
-    "input_json_delta": ("partial_json", "partial_json"),
-}
 
 
 class MessageFold:
@@ -22,10 +20,12 @@ class MessageFold:
     Usage in a stream is a running total, so later numbers replace earlier ones. Fields that a
     ``message_delta`` does not have (cache split, tier, geography, speed) stay as in
     ``message_start``. Unknown kinds of events and deltas are skipped and unknown kinds of blocks
-    are kept, as the API's documentation of versions requires.
+    are kept, as the API's documentation of versions requires. What other servers do and what can
+    mean only one thing is accepted: a start that is repeated, a text without a start, null for no
+    text, ``[DONE]`` at the end, no usage.
 
-    It never raises, even for invalid bytes. ``fault`` says why the stream is invalid, and does not
-    quote it.
+    It never raises, even for invalid bytes. ``fault`` says why the stream is invalid, and quotes
+    only names of fields.
     Everything after a fault, an error or the end is ignored.
     """
 
@@ -36,8 +36,9 @@ class MessageFold:
         self._lines = _Lines()
         self._event = ""
         self._data: list[bytes] = []
+        self._first_start: dict[str, Any] | None = None
         self._message: dict[str, Any] | None = None
-        self._blocks: dict[int, _Block] = {}
+        self._blocks: dict[int, ContentBlock] = {}
         self._has_total_usage = False
         self._json: bytes | None = None
         self._folders: dict[str, Callable[[dict[str, Any]], None]] = {
@@ -101,9 +102,11 @@ class MessageFold:
             self._event = value.decode("utf-8", "replace")
 
     def _take_event(self, event: str, data: bytes) -> None:
-        if event and event != "error" and event not in self._folders:
-            return
+        is_known = event in self._folders or event in _NAMELESS or event == "error"
         try:
+            if data.strip() == _DONE:
+                self._take_done()
+                return
             payload = _object({"data": load(data)}, "data")
             kind = payload.get("type", event)
             if kind == "error":
@@ -111,99 +114,84 @@ class MessageFold:
             elif isinstance(kind, str) and kind in self._folders:
                 self._folders[kind](payload)
         except ValueError as error:
-            self.fault = str(error)
+            if is_known:
+                self.fault = str(error)
+
+    def _take_done(self) -> None:
+        """Take the end mark of other APIs: once the stop reason is known, the message is whole."""
+        if self._message is not None and self._message.get("stop_reason") is not None:
+            self._stop_message({})
 
     def _start_message(self, payload: dict[str, Any]) -> None:
-        if self._message is not None:
-            raise ValueError("a message started twice")
         message = _object(payload, "message")
+        if self._first_start is not None:
+            differing = _differing(self._first_start, message)
+            if differing:
+                raise ValueError(f"message_start came twice, with another {differing}")
+            return
+        self._first_start = message
         content = message.get("content")
         for index, block in enumerate(content if isinstance(content, list) else ()):
-            self._blocks[index] = _Block(_object({"content_block": block}, "content_block"))
-        self._message = message
+            self._blocks[index] = ContentBlock(_object({"content_block": block}, "content_block"))
+        self._message = dict(message)
 
     def _start_block(self, payload: dict[str, Any]) -> None:
-        index = payload.get("index")
-        if self._message is None or type(index) is not int or index in self._blocks:
-            raise ValueError("a block started out of order")
-        self._blocks[index] = _Block(_object(payload, "content_block"))
+        index, start = _index(payload), _object(payload, "content_block")
+        if self._message is None:
+            raise ValueError("a content block started before message_start")
+        if index is None:
+            raise ValueError("a content block started without an index")
+        known = self._blocks.get(index)
+        if known is not None and not known.is_untouched(start):
+            raise ValueError(f"content block {index} started twice, and the two differ")
+        self._blocks.setdefault(index, ContentBlock(start))
 
     def _extend_block(self, payload: dict[str, Any]) -> None:
-        self._open_block(payload).extend(_object(payload, "delta"))
+        delta = _object(payload, "delta")
+        self._block_of(payload, delta).extend(delta)
         self.has_content = True
 
     def _stop_block(self, payload: dict[str, Any]) -> None:
-        self._open_block(payload).close()
+        index = _index(payload)
+        if index in self._blocks:
+            self._blocks[index].close()
 
-    def _open_block(self, payload: dict[str, Any]) -> "_Block":
-        index = payload.get("index")
-        block = self._blocks.get(index) if type(index) is int else None
+    def _block_of(self, payload: dict[str, Any], delta: dict[str, Any]) -> ContentBlock:
+        """Return the block of a delta; a text or thinking block may begin with its first delta."""
+        index = _index(payload)
+        if self._message is None:
+            raise ValueError("a delta came before message_start")
+        if index is None:
+            raise ValueError("a delta has no index of a content block")
+        block = self._blocks.get(index)
         if block is None:
-            raise ValueError("a delta belongs to no block")
+            block = ContentBlock.begun_by(delta)
+            if block is None:
+                raise ValueError(f"a delta belongs to content block {index}, which did not start")
+            self._blocks[index] = block
         return block
 
     def _extend_message(self, payload: dict[str, Any]) -> None:
         if self._message is None:
-            raise ValueError("a message ended before it started")
+            raise ValueError("message_delta came before message_start")
         for key, value in _object(payload, "delta").items():
             if key not in _FIXED_KEYS:
                 self._message[key] = value
         usage = payload.get("usage")
         if isinstance(usage, dict):
-            self._has_total_usage = True
+            self._has_total_usage |= usage.get("output_tokens") is not None
             known = self._message.get("usage")
             self._message["usage"] = _replaced(known if isinstance(known, dict) else {}, usage)
 
     def _stop_message(self, _payload: dict[str, Any]) -> None:
-        # The usage of message_start is provisional, and too low for a price.
-        if self._message is None or not self._has_total_usage:
-            raise ValueError("a message stopped without its usage")
+        if self._message is None:
+            raise ValueError("message_stop came before message_start")
+        usage = self._message.get("usage")
+        if isinstance(usage, dict) and not self._has_total_usage:
+            # The output of message_start is provisional, and too low for a price.
+            self._message["usage"] = usage | {"output_tokens": None}
         blocks = [block.close() for _, block in sorted(self._blocks.items())]
         self._json = dump(self._message | {"content": blocks})
-
-
-class _Block:
-    """One content block and its deltas so far."""
-
-    def __init__(self, start: dict[str, Any]) -> None:
-        self._block = start
-        self._pieces: dict[str, list[str]] = {}
-
-    def extend(self, delta: dict[str, Any]) -> None:
-        kind = delta.get("type")
-        if kind == "signature_delta":
-            self._block["signature"] = delta.get("signature")
-        elif kind == "citations_delta":
-            citations = self._block.get("citations")
-            known = citations if isinstance(citations, list) else []
-            self._block["citations"] = [*known, delta.get("citation")]
-        elif isinstance(kind, str) and kind in _TEXT_OF_DELTA:
-            source, target = _TEXT_OF_DELTA[kind]
-            piece = delta.get(source)
-            if not isinstance(piece, str):
-                raise ValueError("a delta has no text")
-            self._pieces.setdefault(target, []).append(piece)
-
-    def close(self) -> dict[str, Any]:
-        """Add the deltas to the block and return it; a second call changes nothing."""
-        pieces, self._pieces = self._pieces, {}
-        for key, parts in pieces.items():
-            text = "".join(parts)
-            if key == "partial_json":
-                self._take_input(text)
-            else:
-                start = self._block.get(key)
-                self._block[key] = (start if isinstance(start, str) else "") + text
-        return self._block
-
-    def _take_input(self, text: str) -> None:
-        """Parse a tool's input; a fragment (max_tokens) is kept as text under ``partial_json``."""
-        if not text:
-            return
-        try:
-            self._block["input"] = load(text)
-        except ValueError:
-            self._block["partial_json"] = text
 
 
 class _Lines:
@@ -236,6 +224,19 @@ class _Lines:
             self._is_first = False
             return line.removeprefix(_BOM)
         return line
+
+
+def _index(payload: dict[str, Any]) -> int | None:
+    index = payload.get("index")
+    return index if type(index) is int else None
+
+
+def _differing(first: dict[str, Any], second: dict[str, Any]) -> str:
+    """Name what differs in two starts; "" when only the usage does, which is provisional anyway."""
+    keys = (first.keys() | second.keys()) - {"usage"}
+    differing = {key for key in keys if first.get(key) != second.get(key)}
+    names = sorted(differing & _FIXED_KEYS)
+    return " and ".join(names) or ("field" if differing else "")
 
 
 def _object(payload: dict[str, Any], key: str) -> dict[str, Any]:
