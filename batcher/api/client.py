@@ -50,7 +50,7 @@ class MessagesClient:
         max_body_bytes: int = MAX_BODY_BYTES,
         open_transport: TransportFactory | None = None,
     ) -> None:
-        server = server_address(api.base_url)
+        server = server_address(api.base_url, allow_http=api.allow_http)
         self._server = str(server)
         self._headers = _headers(api, key, server)
         self._is_streamed = api.stream

@@ -68,6 +68,7 @@ def test_no_proxy_and_this_machine_go_direct(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setenv("HTTP_PROXY", "http://proxy.example:1")
     assert proxy_for(httpx.URL("http://127.0.0.1:80")) is None
     assert proxy_for(httpx.URL("https://localhost")) is None
+    assert proxy_for(server_address("http://10.0.0.5:4000", allow_http=True)) is None
     monkeypatch.setenv("NO_PROXY", "api.example")
     assert proxy_for(SERVER) is None
 

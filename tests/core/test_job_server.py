@@ -77,6 +77,50 @@ def test_only_addresses_that_are_safe_for_a_key(address: str, words: str | None)
     assert [words is None or words in one for one in found] == [True] * (words is not None)
 
 
+PRIVATE = [
+    "http://10.0.0.5:4000",
+    "http://172.16.0.1",
+    "http://172.31.255.254/anthropic",
+    "http://192.168.1.20:8080",
+    "http://169.254.10.1",
+    "http://100.64.0.7",
+    "http://[fd00::1]:8000",
+    "http://[fe80::1]",
+    "http://[::ffff:10.0.0.1]",
+    "http://host.docker.internal:11434",
+    "http://litellm:4000",
+    "http://gateway.corp.example.com",
+]
+PUBLIC = [
+    "http://8.8.8.8",
+    "http://172.32.0.1",
+    "http://192.169.0.1",
+    "http://100.128.0.1",
+    "http://[2606:4700::1111]",
+    "http://[::ffff:8.8.8.8]",
+    "http://224.0.0.1",
+    "http://api.anthropic.com",
+    "http://API.Anthropic.com.",
+]
+
+
+@pytest.mark.parametrize("auth", ["none", "x-api-key", "bearer"])
+@pytest.mark.parametrize("address", PRIVATE)
+def test_http_in_the_own_network_is_allowed_by_saying_so(address: str, auth: str) -> None:
+    """With api.allow_http only; without it the message names the key."""
+    assert messages(api={"base_url": address, "auth": auth, "allow_http": True}) == []
+    (found,) = messages(api={"base_url": address, "auth": auth})
+    assert "unless api.allow_http = true" in found
+
+
+@pytest.mark.parametrize("allow_http", [False, True])
+@pytest.mark.parametrize("address", PUBLIC)
+def test_http_to_a_public_address_is_never_allowed(address: str, allow_http: bool) -> None:
+    """Nor is it to the API itself."""
+    (found,) = messages(api={"base_url": address, "allow_http": allow_http})
+    assert "unencrypted to a public address" in found
+
+
 @pytest.mark.parametrize(
     ("headers", "words"),
     [

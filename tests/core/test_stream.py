@@ -154,7 +154,7 @@ RECOUNTED = {
         ),
         pytest.param([START, TEXT, text_delta("ja"), DELTA, b"[DONE]"], id="done instead of stop"),
         pytest.param([START, b"[DONE]", TEXT, text_delta("ja"), DELTA, STOP], id="done too early"),
-        pytest.param([START, TEXT, text_delta("ja"), DELTA, STOP, b"[DONE]", START], id="done last"),
+        pytest.param([START, TEXT, text_delta("ja"), DELTA, STOP, b"[DONE]", START], id="done"),
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("name", [b"", b"event: message\n"], ids=["no name", "message"])

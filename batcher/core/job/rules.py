@@ -155,11 +155,13 @@ def _paths(job: Job) -> Iterator[Mistake]:
 
 
 def _server(job: Job) -> Iterator[Mistake]:
-    problem = None if job.api.base_url == SIMULATOR else address_problem(job.api.base_url)
+    api, problem = job.api, None
+    if api.base_url != SIMULATOR:
+        problem = address_problem(api.base_url, allow_http=api.allow_http)
     if problem is not None:
         hint = f'set an address such as "https://api.anthropic.com", or "{SIMULATOR}"'
         yield Mistake(("api", "base_url"), f"api.base_url {problem}", hint)
-    yield from header_mistakes(job.api.headers)
+    yield from header_mistakes(api.headers)
 
 
 def _cache(job: Job) -> Iterator[Mistake]:

@@ -201,6 +201,13 @@ class ApiSection(Section):
         description="The server's address, without /v1/messages; https, or http on this machine. "
         '"simulator" starts the embedded simulator.',
     )
+    allow_http: bool = Field(
+        False,
+        description="Whether base_url may be http outside this machine, for a server in your own "
+        "network: a private address (10.x, 172.16.x, 192.168.x, link-local), host.docker.internal "
+        "or another host name. Prompts, answers and the key are then sent unencrypted. Public "
+        "addresses stay refused.",
+    )
     version: Literal["2026-10-21", "2023-06-01"] = Field(
         "2026-10-21", description="The value of the header anthropic-version."
     )

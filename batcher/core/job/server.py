@@ -15,6 +15,8 @@ _IPV6 = re.compile(r"\[([0-9A-Fa-f:.]+)\]")
 _PORT = re.compile(r"[0-9]{0,5}")
 _REST = re.compile(r"[\x21-\x7e]{0,4096}")
 
+_API_DOMAIN = "anthropic.com"
+
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,256}")
 _HEADER_VALUE = re.compile(r"(?:[\x21-\x7e](?:[\x20-\x7e]{0,8190}[\x21-\x7e])?)?")
 _KEY = re.compile(r"[\x21-\x7e]{1,8192}")
@@ -44,9 +46,13 @@ _CONNECTION_HEADERS = frozenset(
 )
 
 
-def address_problem(address: str, *, takes_query: bool = False) -> str | None:
+def address_problem(
+    address: str, *, takes_query: bool = False, allow_http: bool | None = None
+) -> str | None:
     """Say why nothing may be sent to an address, or None: only https, except on this machine.
 
+    ``allow_http`` is the job's api.allow_http: whether http is allowed in the user's own network;
+    None where that key means nothing.
     The text continues a sentence that starts with the name of the key or variable.
     """
     scheme, _, rest = address.partition("://")
@@ -61,9 +67,17 @@ def address_problem(address: str, *, takes_query: bool = False) -> str | None:
         return "must have an ASCII host: write other letters as xn--..."
     if not is_authority(authority) or not _REST.fullmatch(rest):
         return "is not an address"
-    if scheme.lower() == "http" and not is_loopback(_host(authority)):
-        return "must be https: nothing is sent unencrypted"
-    return None
+    is_http = scheme.lower() == "http" and not is_loopback(_host(authority))
+    return _http_problem(_host(authority), allow_http) if is_http else None
+
+
+def _http_problem(host: str, allow_http: bool | None) -> str | None:
+    if _is_public(host):
+        return "must be https: nothing is sent unencrypted to a public address"
+    if allow_http:
+        return None
+    problem = "must be https: nothing is sent unencrypted"
+    return f"{problem} unless api.allow_http = true" if allow_http is False else problem
 
 
 def is_authority(text: str) -> bool:
@@ -84,6 +98,19 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host.strip("[]")).is_loopback
     except ValueError:
         return False
+
+
+def _is_public(host: str) -> bool:
+    """Whether a host is known to be public; a name may be one of the user's own network."""
+    name = host.lower().removesuffix(".")
+    if name == _API_DOMAIN or name.endswith(f".{_API_DOMAIN}"):
+        return True
+    try:
+        address = ipaddress.ip_address(name.strip("[]"))
+    except ValueError:
+        return False
+    mapped = getattr(address, "ipv4_mapped", None) or address
+    return bool(mapped.is_global or mapped.is_multicast)
 
 
 def header_mistakes(headers: Mapping[str, str]) -> Iterator[Mistake]:
