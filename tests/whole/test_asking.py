@@ -51,3 +51,12 @@ def test_replacing_a_larger_output_needs_a_yes(job: Job) -> None:
     assert result.code == 10
     assert "30 rows" in result.err
     assert job.output.read_bytes() == before
+
+
+def test_the_question_names_the_budget_and_how_far_it_goes(job: Job, server: Server) -> None:
+    """With a terminal it is in the question; without one the run says it and starts."""
+    job.write(rows(200), more="[budget]\nmax_cost_usd = 0.002\nconfirm_above_usd = 0\n")
+    printed = run_without_terminal(job).err
+    assert "budget $0.0020 stops this at about" in printed
+    assert "of 200 rows" in printed
+    assert 0 < server.ledger()["requests"] < 200

@@ -23,6 +23,7 @@ from batcher.cli.run_options import (
     yes_option,
 )
 from batcher.cli.terminal import TerminalUi
+from batcher.core.estimate.budget_reach import reach_text
 from batcher.core.estimate.estimate import Choice, Estimate, Timing
 from batcher.core.estimate.spread import Spread
 from batcher.core.json_form import to_json
@@ -35,6 +36,7 @@ from batcher.outputs.atomic import write_text
 from batcher.runner.commands.estimate import Estimated, estimate_job
 from batcher.runner.options import RunOptions
 from batcher.runner.pipeline.run import run_job
+from batcher.runner.planning.run_duration import ASSUMED_TOKENS_A_SECOND
 from batcher.runner.planning.saved_plan import check_replaceable_plan, plan_to_save
 from batcher.runner.signals import ProcessSignals
 
@@ -180,6 +182,8 @@ def _lines(estimated: Estimated) -> Iterator[str]:
         yield _row(choice, len(estimate.choices) > 2)
     yield ""
     yield f"choice   {estimated.advice.choice}"
+    if estimated.budget and (reach := reach_text(estimated.budget, estimate.usd, counts.to_send)):
+        yield f"budget   {reach}"
 
 
 def _warnings(estimated: Estimated) -> Iterator[str]:
@@ -223,14 +227,18 @@ def _cache_reads(estimate: Estimate) -> str:
 
 
 def _time(timing: Timing) -> str:
-    text = duration(timing.seconds.expected)
+    text, speed = duration(timing.seconds.expected), f"{ASSUMED_TOKENS_A_SECOND:g} tokens a second"
+    if timing.is_measured:
+        speed = "the speed of earlier answers"
+    assumed = f"assumes {speed} and an idle machine"
     if not timing.knows_limits:
         return (
-            f"at least {text}, {limiter_text(timing.limiter)}; the API's rate limits are unknown "
-            "before the first run or pilot"
+            f"at least {text}, {limiter_text(timing.limiter)}; {assumed}; the API's rate limits "
+            "are unknown before the first run or pilot"
         )
     ends = f"{duration(timing.seconds.low)} to {duration(timing.seconds.high)}"
-    return f"{text} ({ends}), {limiter_text(timing.limiter)}; at most {duration(timing.worst_s)}"
+    at_most = f"at most {duration(timing.worst_s)}"
+    return f"{text} ({ends}), {limiter_text(timing.limiter)}; {at_most}; {assumed}"
 
 
 def _tokens(spread: Spread) -> str:

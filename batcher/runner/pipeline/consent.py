@@ -3,6 +3,7 @@
 from batcher.runner.pipeline.session import PlannedRun, RunSession
 from batcher.runner.planning.preflight import (
     ask,
+    budget_reach,
     check_change,
     money_question,
     origin_question,
@@ -21,8 +22,11 @@ def ask_consent(session: RunSession, planned: PlannedRun) -> None:
     )
     with session.record.waiting():
         check_change(planned.plan, session.context, session.ui)
-        if not session.options.says_yes:
-            ask(_questions(session, planned), session.ui, session.options.command)
+        questions = [] if session.options.says_yes else _questions(session, planned)
+        reach = budget_reach(planned.plan, estimate, budget)
+        if reach is not None and not any(reach in question for question in questions):
+            session.ui.say(f"budget {reach}")
+        ask(questions, session.ui, session.options.command)
 
 
 def _questions(session: RunSession, planned: PlannedRun) -> list[str]:
@@ -35,5 +39,5 @@ def _questions(session: RunSession, planned: PlannedRun) -> list[str]:
     is_agreed = options.approval is not None
     is_capped = planned.budget is not None and not session.ui.can_ask
     if not is_agreed and not is_capped:
-        questions += money_question(plan, context, planned.estimate)
+        questions += money_question(plan, context, planned.estimate, planned.budget)
     return questions

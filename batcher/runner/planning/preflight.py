@@ -7,8 +7,10 @@ from functools import partial
 
 from batcher.api.client import open_access
 from batcher.api.key import Secret
+from batcher.core.estimate.budget_reach import reach_text
 from batcher.core.estimate.estimate import Dollars, Estimate
 from batcher.core.job import SIMULATOR
+from batcher.core.money.budget import Budget
 from batcher.core.money.display import rounded_text
 from batcher.core.plan_counts import PlanCounts
 from batcher.core.plural import counted
@@ -174,8 +176,20 @@ def _check_kept_answers(context: JobContext, plan: Plan) -> None:
         )
 
 
-def money_question(plan: Plan, context: JobContext, estimate: Estimate | None) -> list[str]:
-    """Return the question about cost, when it is likely above budget.confirm_above_usd."""
+def budget_reach(plan: Plan, estimate: Estimate | None, budget: Budget | None) -> str | None:
+    """Say where the budget is likely to stop the run; None when it is enough, or there is none."""
+    if budget is None or estimate is None or not plan.counts.to_send:
+        return None
+    return reach_text(budget.state, estimate.usd, plan.counts.to_send)
+
+
+def money_question(
+    plan: Plan, context: JobContext, estimate: Estimate | None, budget: Budget | None = None
+) -> list[str]:
+    """Return the question about cost, when it is likely above budget.confirm_above_usd.
+
+    It says what the budget is, and where it is likely to stop the run.
+    """
     worst = plan.counts.worst_case_usd
     likely = worst if estimate is None else estimate.usd.high
     allowed = context.job.budget.confirm_above_usd
@@ -184,7 +198,10 @@ def money_question(plan: Plan, context: JobContext, estimate: Estimate | None) -
     most = "no cost bound" if worst is None else f"at most {rounded_text(worst)}"
     cost = most if estimate is None else f"{about_text(estimate.usd)}; {most}"
     requests = counted(plan.counts.to_send, "request costs", "requests cost")
-    return [f"{requests} {cost}. Send them?"]
+    reach = budget_reach(plan, estimate, budget)
+    if reach is None and budget is not None:
+        reach = f"{rounded_text(budget.state.cap)} is enough"
+    return [f"{requests} {cost}{f'; the budget of {reach}' if reach else ''}. Send them?"]
 
 
 def origin_question(origins: Sequence[str], origin: str) -> list[str]:

@@ -15,7 +15,7 @@ from batcher.store.estimates import EstimateData
 
 # Assumed until an answer was timed; models differ by more than a factor of two.
 _FIRST_TOKEN_S = 1.0
-_TOKENS_A_SECOND = 60.0
+ASSUMED_TOKENS_A_SECOND = 60.0
 _SLOWEST = 2.5  # the slowest answer as a multiple of the mean
 
 
@@ -33,7 +33,7 @@ def expected_duration(
         """Simulate a run whose requests use this many tokens in all."""
         requests = estimate.requests
         uncached = max(0.0, prompt - estimate.read_tokens)
-        latency_s = data.latency_s or _FIRST_TOKEN_S + output / requests / _TOKENS_A_SECOND
+        latency_s = data.latency_s or _FIRST_TOKEN_S + output / requests / ASSUMED_TOKENS_A_SECOND
         slowest_s = data.slowest_s or _SLOWEST * latency_s
         each = Amounts(uncached / requests, output / requests)
         return duration(Work(requests, each, latency_s, slowest_s, concurrency), limits)
