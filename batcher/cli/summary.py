@@ -1,7 +1,7 @@
 """Writes the lines at the end of a run: what happened, what it cost, and what to do next."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from decimal import Decimal
 
 from batcher.cli.amounts import counts_text
@@ -47,6 +47,7 @@ def summary(result: RunResult, command: str) -> Iterator[str]:
         yield f"spent  {_spent(run)}"
         yield from _money(run)
     if result.exported is not None:
+        yield from _grown(result.grown)
         yield from _on_hold(result.exported)
         yield from _output(result.exported)
         if result.exported.quality is not None:
@@ -63,6 +64,12 @@ def _why_nothing(result: RunResult) -> str:
     if statuses.keys() <= {"succeeded", "skipped"}:
         return "every request has its answer"
     return "every request has its result; batcher failures lists those without a good answer"
+
+
+def _grown(files: Sequence[str]) -> Iterator[str]:
+    if files:
+        names = files[0] if len(files) == 1 else f"{files[0]} and {len(files) - 1:,} more files"
+        yield f"input  {names} grew during this run; another run sends the new rows"
 
 
 def _on_hold(exported: Exported) -> Iterator[str]:
@@ -151,6 +158,8 @@ def _next(result: RunResult, command: str) -> str:
         return job_command("retry")
     if result.exit_code == 3:
         return job_command("failures")
+    if result.grown:
+        return command
     if result.exit_code == 0 and exported is not None and exported.rows:
         return reading_command(exported.path)
     return command

@@ -60,21 +60,37 @@ class FileStamp:
             raise _unreadable(name, error) from error
         return cls(path, name, status.st_size, status.st_mtime_ns, status.st_ino)
 
-    def check(self) -> None:
-        """Raise ``InputError`` when the file does not exist any more or has changed."""
-        try:
-            status = self.path.stat()
-        except OSError as error:
-            raise _unreadable(self.name, error) from error
-        if (status.st_size, status.st_mtime_ns, status.st_ino) != (
+    def check(self, *, may_grow: bool = False) -> None:
+        """Raise ``InputError`` when the file does not exist any more or has changed.
+
+        With ``may_grow`` a larger file is no error: its reader checks the bytes that it had.
+        """
+        status = self._status()
+        is_larger = may_grow and status.st_size > self.size
+        if not is_larger and (status.st_size, status.st_mtime_ns, status.st_ino) != (
             self.size,
             self.mtime_ns,
             self.inode,
         ):
-            raise InputError(
-                f"{self.name} changed while it was being read",
-                hint="run the same command again when no program writes to the file any more",
-            )
+            raise self.changed()
+
+    @property
+    def has_grown(self) -> bool:
+        """Whether the file is larger now; ``InputError`` when it does not exist any more."""
+        return self._status().st_size > self.size
+
+    def changed(self) -> InputError:
+        """Return the error of a file that was written to."""
+        return InputError(
+            f"{self.name} changed while it was being read",
+            hint="run the same command again when no program writes to the file any more",
+        )
+
+    def _status(self) -> os.stat_result:
+        try:
+            return self.path.stat()
+        except OSError as error:
+            raise _unreadable(self.name, error) from error
 
 
 def family(path: Path) -> Family | None:

@@ -29,6 +29,7 @@ class _Format(Protocol):
 
     schema: pa.Schema | None
     blank_lines: int
+    may_grow: bool
 
     def chunks(self, needed: Needed, rows_per_chunk: int) -> Iterator[Chunk]: ...
 
@@ -104,9 +105,17 @@ class Source:
         return self._rows.blank_lines
 
     def check_unchanged(self) -> None:
-        """Raise ``InputError`` when a file has changed since the input was opened."""
+        """Raise ``InputError`` when a file has changed since the input was opened.
+
+        Lines that were added to a JSONL file are no change: no pass reads them.
+        """
         for file in self.files:
-            file.check()
+            file.check(may_grow=self._rows.may_grow)
+
+    @property
+    def grown(self) -> tuple[str, ...]:
+        """The names of the files that are larger than when the input was opened."""
+        return tuple(file.name for file in self.files if file.has_grown)
 
     def require(self, names: Iterable[str]) -> None:
         """Raise ``InputError`` when Parquet or plain files lack a column; JSONL has no schema."""

@@ -46,10 +46,11 @@ class RunOptions:
 
 @dataclass(frozen=True, slots=True)
 class RunResult:
-    """How a run ended."""
+    """How a run ended; ``grown`` names the files of the input that have grown meanwhile."""
 
     exit_code: int
     run_id: str
     summary: RunSummary
     exported: Exported | None
     halt: Halt | None
+    grown: tuple[str, ...] = ()

@@ -1,11 +1,14 @@
 """Opening an input: which files belong to it, and which error explains a wrong path."""
 
+import gzip
+import json
 import os
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import zstandard
 
 from batcher.core.job import InputSection
 from batcher.core.row import Place
@@ -124,10 +127,17 @@ def _replace(path: Path) -> None:
     copy.replace(path)
 
 
-@pytest.mark.parametrize("change", [_append, _touch, _replace, Path.unlink])
-@pytest.mark.parametrize("name", ["b.jsonl", "b.parquet"])
+@pytest.mark.parametrize(
+    ("name", "change"),
+    [
+        *((name, change) for name in ("b.jsonl", "b.parquet") for change in (_touch, _replace)),
+        ("b.parquet", _append),
+        ("b.jsonl", Path.unlink),
+        ("b.parquet", Path.unlink),
+    ],
+)
 def test_a_changed_file_is_detected(tmp_path: Path, name: str, change: object) -> None:
-    """A file that grew, was touched, replaced or removed stops the reading; the error names it."""
+    """A file that was touched, replaced or removed stops the reading; the error names it."""
     write_files(tmp_path, "a" + Path(name).suffix, name)
     source = Source.open(InputSection(path="*" + Path(name).suffix), tmp_path)
     source.check_unchanged()
@@ -138,6 +148,41 @@ def test_a_changed_file_is_detected(tmp_path: Path, name: str, change: object) -
         source.check_unchanged()
     with pytest.raises(InputError, match=name):
         list(chunks)
+
+
+@pytest.mark.parametrize("ending", [".jsonl", ".jsonl.gz", ".jsonl.zst"])
+def test_a_file_that_grows_is_read_as_far_as_it_was(tmp_path: Path, ending: str) -> None:
+    """Every pass has the rows of the time when the input was opened, across several blocks."""
+    path = tmp_path / f"a{ending}"
+    pack = {".gz": gzip.compress, ".zst": zstandard.compress}.get(path.suffix, bytes)
+    content = b"".join(b'{"a": "%s"}\n' % os.urandom(500).hex().encode() for _ in range(3000))
+    path.write_bytes(pack(content))
+    source = Source.open(InputSection(path=path.name), tmp_path)
+    for _ in range(3):
+        with path.open("ab") as file:
+            file.write(pack(ROW * 100))
+        rows = [row for chunk in source.chunks(None) for row in chunk.rows]
+        assert "".join(f"{json.dumps(row.values)}\n" for row in rows).encode() == content
+        source.check_unchanged()
+        assert source.grown == (path.name,)
+    with path.open("r+b") as file:  # in the second block
+        file.seek(2**20 + 5)
+        file.write(b"changed")
+    with pytest.raises(InputError, match="changed while it was being read"):
+        list(source.chunks(None))
+
+
+def test_a_line_that_is_still_being_written_is_an_error(tmp_path: Path) -> None:
+    """Half a line would be a bad row; later passes have it as it was planned."""
+    path = tmp_path / "a.jsonl"
+    path.write_bytes(ROW + ROW[:3])
+    source = Source.open(InputSection(path=path.name), tmp_path)
+    with path.open("ab") as file:
+        file.write(ROW[3:])
+    with pytest.raises(InputError, match="changed while it was being read"):
+        list(source.chunks(None))
+    source = Source.open(InputSection(path=path.name), tmp_path)
+    assert len(next(source.chunks(None)).rows) == 2
 
 
 def test_passes_are_equal(tmp_path: Path) -> None:

@@ -189,25 +189,6 @@ def test_a_server_that_always_fails_stops_the_run_early(fault: str, tmp_path: Pa
     server.close()
 
 
-def test_an_input_that_changes_during_the_run(tmp_path: Path) -> None:
-    """Paid requests are counted, the record is written, and the same command continues."""
-    server = Server("--latency", "0.1")
-    job = Job(tmp_path, server)
-    process = job.write(rows(400)).start()
-    wait_for(server, 20)
-    with (tmp_path / "rows.jsonl").open("a") as file:
-        file.write('{"id": "new", "text": "one more"}\n')
-    _, printed = process.communicate(timeout=60)
-    assert process.returncode == 1
-    assert "changed while it was being read" in printed
-    assert "spent" in printed
-    assert "next" in printed
-    assert list((tmp_path / "runs" / "job").glob("*/run.json"))
-    job.run()
-    assert job.table().num_rows == 401
-    server.close()
-
-
 def test_a_closed_pipe_does_not_change_the_exit_code(job: Job) -> None:
     """``run --json`` into a closed pipe still exits 3 when rows failed."""
     job.write([*rows(5), {"id": "no text"}])

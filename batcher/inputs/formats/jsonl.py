@@ -1,6 +1,7 @@
 """Reads JSON lines strictly; a line that is not an object becomes a bad row."""
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 
 import pyarrow as pa
 
@@ -10,6 +11,7 @@ from batcher.inputs.chunk import Chunk, Entry, Needed
 from batcher.inputs.files import FileStamp
 from batcher.inputs.formats.json_line import MalformedError, SyntaxMalformedError, decode
 from batcher.inputs.formats.lines import MAX_LINE_BYTES, lines
+from batcher.inputs.formats.planned_bytes import PlannedBytes
 
 # A chunk ends early at this size, so that long rows do not fill the memory.
 _CHUNK_BYTES = 8 * 2**20
@@ -23,13 +25,16 @@ class JsonlFiles:
     r"""Reads the rows of JSONL files, one file after another.
 
     A byte-order mark at the start of a file and one ``\r`` before a line end are removed. Empty and
-    blank lines are not rows; ``blank_lines`` counts them.
+    blank lines are not rows; ``blank_lines`` counts them. A file that grows is read as far as it
+    was when the input was opened.
     """
 
     schema: pa.Schema | None = None
+    may_grow = True
 
     def __init__(self, files: Sequence[FileStamp]) -> None:
         self._files = files
+        self._digests: list[list[bytes]] = [[] for _ in files]
         self.blank_lines = 0
 
     def chunks(self, needed: Needed, rows_per_chunk: int) -> Iterator[Chunk]:
@@ -37,11 +42,11 @@ class JsonlFiles:
         wanted = needed.columns
         self.blank_lines = 0
         ordinal = 0
-        for file in self._files:
-            file.check()
+        for file, digests in zip(self._files, self._digests, strict=True):
+            file.check(may_grow=True)
             rows: list[Entry] = []
             size = 0
-            for number, line in self._records(file):
+            for number, line in self._records(file, digests):
                 rows.append(_entry(ordinal + len(rows), Place(file.name, number), line, wanted))
                 size += len(line or b"")
                 if len(rows) >= rows_per_chunk or size >= _CHUNK_BYTES:
@@ -52,10 +57,14 @@ class JsonlFiles:
                 yield Chunk(tuple(rows))
                 ordinal += len(rows)
 
-    def _records(self, file: FileStamp) -> Iterator[tuple[int, bytes | None]]:
+    def _records(self, file: FileStamp, digests: list[bytes]) -> Iterator[tuple[int, bytes | None]]:
         """Yield each line that is not blank, with its number; None for a line that is too long."""
-        for number, raw in enumerate(lines(file.path, file.name), 1):
+        is_first_pass = not digests
+        view = partial(PlannedBytes, stamp=file, digests=digests)
+        for number, raw in enumerate(lines(file.path, file.name, view), 1):
             line = raw
+            if is_first_pass and line and not line.endswith(b"\n") and file.has_grown:
+                raise file.changed()  # this may be the first part of a line
             if number == 1 and line is not None:
                 _refuse_utf16(line, file.name)
                 line = line.removeprefix(_BOM)

@@ -3,10 +3,10 @@
 import gzip
 import io
 import zlib
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, BinaryIO, cast
+from typing import BinaryIO, cast
 
 import zstandard
 
@@ -19,14 +19,20 @@ _BLOCK_BYTES = 2**18
 _PIECE_BYTES = 2**10
 
 
-def lines(path: Path, name: str) -> Generator[bytes | None, None, None]:
+def lines(
+    path: Path,
+    name: str,
+    view: Callable[[BinaryIO], io.RawIOBase] = lambda raw: cast("io.RawIOBase", raw),
+) -> Generator[bytes | None, None, None]:
     r"""Yield the lines of a file with their ``\n``; None for one over ``MAX_LINE_BYTES``.
 
-    Only ``\n`` ends a line. Several gzip members or Zstandard frames are read as one file.
+    ``view`` returns what is read of the file, before it is decompressed. Only ``\n`` ends a line.
+    Several gzip members or Zstandard frames are read as one file.
     Raises ``InputError`` when the file cannot be read or its compression is damaged.
     """
     with _errors_named(name), path.open("rb", buffering=0) as raw:
-        file = io.BufferedReader(_decompressed(raw, path), _BLOCK_BYTES)
+        seen = view(cast("BinaryIO", raw))
+        file = io.BufferedReader(_decompressed(seen, path), _BLOCK_BYTES)
         while line := file.readline(MAX_LINE_BYTES + 1):
             if len(line) <= MAX_LINE_BYTES:
                 yield line
@@ -49,13 +55,13 @@ def _errors_named(name: str) -> Iterator[None]:
         raise InputError(f"{name} cannot be read: {error.strerror or 'read error'}") from error
 
 
-def _decompressed(raw: IO[bytes], path: Path) -> io.RawIOBase:
+def _decompressed(raw: io.RawIOBase, path: Path) -> io.RawIOBase:
     ending = path.suffix.lower()
     if ending == ".gz":
-        return cast("io.RawIOBase", gzip.GzipFile(fileobj=raw))
+        return cast("io.RawIOBase", gzip.GzipFile(fileobj=cast("BinaryIO", raw)))
     if ending == ".zst":
         return _Zstandard(cast("BinaryIO", raw))
-    return cast("io.RawIOBase", raw)
+    return raw
 
 
 class _Zstandard(io.RawIOBase):

@@ -35,6 +35,7 @@ class ParquetFiles:
     """
 
     blank_lines = 0
+    may_grow = False
 
     def __init__(self, files: Sequence[FileStamp]) -> None:
         self._files = files

@@ -18,6 +18,8 @@ class PlainFiles:
     The column ``file`` has the path below ``root``, for [request] ``images`` or ``documents``.
     """
 
+    may_grow = False
+
     def __init__(self, files: Sequence[FileStamp], root: Path) -> None:
         self._files = files
         self._root = root

@@ -43,7 +43,8 @@ def finish_run(session: RunSession, planned: PlannedRun, sent: SendResult | None
     allowance = session.context.job.retry.unknown_attempts
     accounting = db(summarize, session.run_id, allowance, has_results=has_results)
     summary = session.record.ended(code, halt, accounting, exported, progress)
-    return RunResult(code, session.run_id, summary, exported, halt)
+    grown = () if exported is None else session.context.source.grown
+    return RunResult(code, session.run_id, summary, exported, halt, grown)
 
 
 def _export(
