@@ -50,7 +50,8 @@ def decode(line: bytes) -> object:
     needs_check |= damage is not None or text.count("[") + text.count("{") > MAX_DEPTH
     if isinstance(value, _Repeated):
         value = value.values
-    if not isinstance(value, dict) or not (needs_check or _SURROGATE.search(text)):
+    needs_check = needs_check or (bool(_SURROGATE.search(text)) and not _is_unicode(value))
+    if not isinstance(value, dict) or not needs_check:
         return value
     return {_checked_key(key): _checked(item, damage) for key, item in value.items()}
 
@@ -186,6 +187,15 @@ def _checked(value: object, damage: str | None) -> object:
                 return Unreadable(f"nested more than {MAX_DEPTH} levels deep")
         level = inner
     return value
+
+
+def _is_unicode(value: object) -> bool:
+    """Whether a value surely has no half surrogate pair: faster than to look at each part."""
+    try:
+        json.dumps(value, ensure_ascii=False).encode()
+    except (UnicodeEncodeError, TypeError):  # a Decimal cannot be written
+        return False
+    return True
 
 
 def _has_surrogates(text: str) -> bool:
