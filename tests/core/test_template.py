@@ -2,6 +2,7 @@
 
 import contextlib
 import threading
+import tracemalloc
 from datetime import date
 from decimal import Decimal
 
@@ -11,9 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from batcher.core.template import template as template_module
+from batcher.core.template.allowance import MAX_BYTES
 from batcher.core.template.filters import FILTERS, REMOVED_FILTERS
 from batcher.core.template.tags import find_tags
-from batcher.core.template.template import MAX_CHARACTERS, Expression, Template
+from batcher.core.template.template import Expression, Template
 from batcher.errors import TemplateError
 
 SECRET = "the-secret-of-a-row"
@@ -227,8 +229,66 @@ def test_a_text_without_end_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     text_of = template_module.text_of
     monkeypatch.setattr(template_module, "text_of", lambda value: calls.append(1) or text_of(value))
     error = failure("{% for i in range(90000) %}{{ x }}{% endfor %}", x="a" * 1_000_000)
-    assert f"longer than {MAX_CHARACTERS:,} characters" in error.message
-    assert len(calls) <= MAX_CHARACTERS // 1_000_000 + 1
+    assert "longer than 32 MB" in error.message
+    assert len(calls) <= MAX_BYTES // 1_000_000 + 1
+
+
+TOO_MUCH = [
+    "{{ text | replace(find, long) }}",
+    "{{ text | replace('', long) | length }}",
+    "{{ letters | join(long) }}",
+    "{{ text | list | join(long) | length }}",
+    "{{ lines | indent(many) }}",
+    "{{ letters | map('replace', 'a', long) | join }}",
+    "{{ text | replace('', long) | replace('', long) | default('') | upper }}",
+    "{{ text * many }}",
+    "{{ ('ab' * many) | length }}",
+    "{{ ([text] * many) | join }}",
+    "{{ letters * many }}",
+    "{{ many * letters }}",
+    "{{ ((letters + letters) * many) | tojson }}",
+    "{% for n in range(many2) %}{{ text }}{% endfor %}",
+    "{% for n in letters %}" + "literal " * 1_000 + "{% endfor %}",
+    "{% set ns = namespace(t='') %}{% for n in letters %}{% set ns.t = ns.t + long %}{% endfor %}",
+    "{% set t %}{% for n in letters %}{{ long }}{% endfor %}{% endset %}{{ t | length }}",
+    "{% macro m() %}{{ long }}{% endmacro %}{% for n in letters %}{% do m() %}{% endfor %}",
+]
+
+
+@pytest.mark.parametrize("source", TOO_MUCH)
+def test_what_a_row_makes_is_bounded_before_it_is_made(source: str) -> None:
+    """A text that grows with the product of two values is an error, and needs little memory."""
+    row: dict[str, object] = {
+        "text": "y" * 20_000,
+        "find": "",
+        "long": "z" * 100_000,
+        "letters": ["a"] * 20_000,
+        "lines": "line\n" * 10_000,
+        "many": 10**8,
+        "many2": 90_000,
+    }
+    tracemalloc.start()
+    try:
+        message = failure(source, **row).message
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert any(text in message for text in ("longer than 32 MB", "too many steps", "too often"))
+    assert peak < 300 * 2**20
+
+
+def test_ordinary_products_are_no_problem() -> None:
+    """A number times a number, a short line, and large texts through several filters work."""
+    assert render("{{ price * count }}", price=2_000_000, count=3_000_000) == str(6 * 10**12)
+    assert render("{{ items[0] * n }}{{ items | length * n }}", items=[7], n=2_000_000) == (
+        "140000002000000"
+    )
+    assert render("{{ '-' * 20 }}{{ [x] * 2 }}", x="a") == "-" * 20 + '["a","a"]'
+    text = "a, b\n" * 1_000_000
+    assert render("{{ x | upper | replace(', ', ';') | trim }}", x=text) == (
+        text.upper().replace(", ", ";").strip()
+    )
+    assert len(render("{{ x | lines | join('; ') }}", x=text)) == 6_000_000 - 2
 
 
 def test_names_are_the_columns_used() -> None:

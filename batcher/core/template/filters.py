@@ -7,32 +7,49 @@ else, which would change every fingerprint.
 import re
 from collections.abc import Callable, Iterable
 
+from batcher.core.template.allowance import count_made, size_of
 from batcher.core.template.values import json_of, text_of
+
+_BYTES_OF_A_PART = 64
+"""What a text in a list takes besides its characters."""
+
+
+def _text(value: object) -> str:
+    """Return the text of a value, from which a filter makes at most as much."""
+    text = text_of(value)
+    count_made(size_of(text))
+    return text
 
 
 def _join(values: Iterable[object], separator: str = "") -> str:
-    return text_of(separator).join(map(text_of, values))
-
-
-def _capitalize(value: object) -> str:
-    return text_of(value).capitalize()
+    between = text_of(separator)
+    texts = [_text(value) for value in values]
+    count_made(size_of(between) * len(texts))
+    return between.join(texts)
 
 
 def _title(value: object) -> str:
     # str.title() would write It'S for it's.
-    return re.sub(r"[^\W_]+('[^\W_]+)?", lambda word: word.group().capitalize(), text_of(value))
-
-
-def _trim(value: object, characters: str | None = None) -> str:
-    return text_of(value).strip(characters)
+    return re.sub(r"[^\W_]+('[^\W_]+)?", lambda word: word.group().capitalize(), _text(value))
 
 
 def _replace(value: object, old: object, new: object) -> str:
-    return text_of(value).replace(text_of(old), text_of(new))
+    text, old, new = _text(value), text_of(old), text_of(new)
+    count_made(text.count(old) * size_of(new))
+    return text.replace(old, new)
 
 
 def _split(value: object, separator: str | None = None, max_splits: int = -1) -> list[str]:
-    return text_of(value).split(separator, max_splits)
+    text = _text(value)
+    parts = text.count(separator) if separator else len(text) // 2
+    count_made(_BYTES_OF_A_PART * (parts if max_splits < 0 else min(parts, max_splits)))
+    return text.split(separator, max_splits)
+
+
+def _lines(value: object) -> list[str]:
+    text = _text(value)
+    count_made(_BYTES_OF_A_PART * text.count("\n"))
+    return text.splitlines()
 
 
 def _truncate(value: object, length: int = 255, end: str = "...") -> str:
@@ -41,27 +58,29 @@ def _truncate(value: object, length: int = 255, end: str = "...") -> str:
 
 
 def _indent(value: object, width: int = 4, first: bool = False) -> str:
-    lines = text_of(value).split("\n")
+    text = _text(value)
+    count_made(width * (text.count("\n") + 1))
     space = " " * width
     return "\n".join(
-        space + line if line and (first or number) else line for number, line in enumerate(lines)
+        space + line if line and (first or number) else line
+        for number, line in enumerate(text.split("\n"))
     )
 
 
 OWN_FILTERS: dict[str, Callable[..., object]] = {
-    "capitalize": _capitalize,
+    "capitalize": lambda value: _text(value).capitalize(),
     "indent": _indent,
     "join": _join,
-    "lines": lambda value: text_of(value).splitlines(),
-    "lower": lambda value: text_of(value).lower(),
+    "lines": _lines,
+    "lower": lambda value: _text(value).lower(),
     "replace": _replace,
     "split": _split,
     "string": text_of,
     "title": _title,
     "tojson": json_of,
-    "trim": _trim,
+    "trim": lambda value, characters=None: _text(value).strip(characters),
     "truncate": _truncate,
-    "upper": lambda value: text_of(value).upper(),
+    "upper": lambda value: _text(value).upper(),
 }
 """Our own filters by name."""
 

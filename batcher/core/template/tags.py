@@ -152,6 +152,30 @@ def columns_of_row(tags: tuple[Tag, ...]) -> frozenset[str] | None:
     return frozenset(names)
 
 
+def multiplied(tag: Tag) -> frozenset[str]:
+    """Return the words of what a tag multiplies; ``[`` stands for a list that it writes itself.
+
+    What a filter has made is left out: the engine limits texts, and other filters make numbers.
+    """
+    found: set[str] = set()
+    for place, sign in enumerate(tag.tokens):
+        if sign == "*":
+            found.update(_operand(tag.tokens[place - 1 :: -1], ")]", "(["))
+            found.update(_operand(tag.tokens[place + 1 :], "([", ")]"))
+    return frozenset(found)
+
+
+def _operand(tokens: tuple[str, ...], opening: str, closing: str) -> frozenset[str]:
+    """Return the words of the operand that begins a sequence of tokens, read away from the sign."""
+    depths = itertools.accumulate((word in opening) - (word in closing) for word in tokens)
+    end = next((place for place, depth in enumerate(depths, 1) if depth <= 0), len(tokens))
+    group, after = tokens[:end], tokens[end : end + 1]
+    is_item = group[:1] == ("]",) and bool(after) and after[0][-1:].isalnum()
+    if is_item or "|" in (*group, *after):
+        return frozenset()
+    return frozenset(word for word in group if word == "[" or word.isidentifier())
+
+
 def _read_tag(source: str, start: int, *, is_output: bool) -> Tag:
     closing = "}}" if is_output else "%}"
     tokens: list[str] = []

@@ -13,10 +13,16 @@ In an expression, text never equals a number and null sorts before everything, a
 """
 
 from collections.abc import Mapping
-from typing import Protocol
 
 import minijinja
 
+from batcher.core.template.allowance import (
+    MAX_BYTES,
+    TooLongError,
+    begin_rendering,
+    count_output,
+    size_of,
+)
 from batcher.core.template.errors import (
     Source,
     explain,
@@ -30,6 +36,7 @@ from batcher.core.template.tags import (
     columns_of_row,
     find_misuse,
     find_tags,
+    multiplied,
 )
 from batcher.core.template.values import Numbers, RowView, UnusableValueError, for_engine, text_of
 from batcher.errors import TemplateError
@@ -37,11 +44,7 @@ from batcher.errors import TemplateError
 FUEL = 1_000_000
 """The engine steps of one rendering: enough for a loop over some 100,000 items."""
 
-MAX_CHARACTERS = 32_000_000
-"""The longest rendered text; the API accepts no larger request."""
-
-_TOO_LONG = f"the text is longer than {MAX_CHARACTERS:,} characters"
-_COUNTED_FROM = 256
+_TOO_LONG = f"the text, or what its filters make, is longer than {MAX_BYTES // 2**20} MB"
 _REMOVED_GLOBALS = ("cycler", "debug", "dict", "joiner")
 _KEY = "template"
 
@@ -107,10 +110,6 @@ class Expression:
         return self._program.run(values) == "true"
 
 
-class _TooLongError(Exception):
-    """The text is longer than any request may be."""
-
-
 class _Program:
     """A source that is compiled in its own environment."""
 
@@ -128,10 +127,13 @@ class _Program:
         self.uses_row = "row" in variables
         self.names = frozenset(variables) - FUNCTIONS - {"row"}
         self._row_numbers = self._numbers("row", numbers)
+        self._multiplied = [words for tag in self.tags if (words := multiplied(tag))]
         self._columns = tuple((name, self._numbers(name, numbers)) for name in sorted(self.names))
 
     def run(self, values: Mapping[str, object]) -> str:
         context = self._context(values)
+        self._check_repeats(values)
+        begin_rendering()
         try:
             text = self._environment.render_template(_KEY, **context)
         except minijinja.TemplateError as error:
@@ -139,11 +141,11 @@ class _Program:
         except UnusableValueError as error:
             column = find_unusable_column(self.tags, context)
             raise explain_unusable(error, self._source, self.tags, column) from None
-        except _TooLongError:
+        except TooLongError:
             raise self._source.error(_TOO_LONG) from None
         except Exception as error:  # noqa: BLE001 - its text may contain a value of the row
             raise self._source.error(f"it cannot be rendered ({type(error).__name__})") from None
-        if len(text) > MAX_CHARACTERS:
+        if size_of(text) > MAX_BYTES:
             raise self._source.error(_TOO_LONG)
         return text
 
@@ -158,6 +160,15 @@ class _Program:
         if self.uses_row:
             context["row"] = RowView(values, self._row_numbers)
         return context
+
+    def _check_repeats(self, values: Mapping[str, object]) -> None:
+        """Refuse a list times a number that is too long; the engine makes such a list uncounted."""
+        for words in self._multiplied:
+            used = [values.get(word) for word in words]
+            lists = [len(value) for value in used if isinstance(value, list)] + [1] * ("[" in words)
+            times = [abs(value) for value in used if isinstance(value, int)]
+            if max(lists, default=0) * max(times, default=1) > FUEL:
+                raise self._source.error("a list is repeated too often")
 
     def _numbers(self, name: str, when_calculated: Numbers) -> Numbers:
         calculated = calculated_names(self.tags)
@@ -184,21 +195,7 @@ def _environment() -> minijinja.Environment:
     return environment
 
 
-class _State(Protocol):
-    """The engine's state during one rendering."""
-
-    def get_temp(self, name: str, default: int) -> int: ...
-
-    def set_temp(self, name: str, value: int) -> object: ...
-
-
-@minijinja.pass_state
-def _finalize(state: _State, value: object) -> str:
+def _finalize(value: object) -> str:
     text = text_of(value)
-    # A loop over a long text could fill the memory long before it uses up its fuel.
-    if len(text) >= _COUNTED_FROM:
-        total = state.get_temp("characters", 0) + len(text)
-        if total > MAX_CHARACTERS:
-            raise _TooLongError
-        state.set_temp("characters", total)
+    count_output(text)
     return text

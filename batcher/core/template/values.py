@@ -23,7 +23,9 @@ from decimal import Decimal
 from enum import Enum, auto
 
 from batcher.core.row import ShortFloat, Unreadable
+from batcher.core.template.allowance import count_made
 
+_BYTES_OF_A_VALUE = 8
 _SMALLEST, _LARGEST = -(2**127), 2**128 - 1
 
 
@@ -124,7 +126,9 @@ def json_of(value: object) -> str:
     """Return compact JSON by the rules above; a null is null. Raises ``UnusableValueError``."""
     if value is None:
         return "null"
+    count_made(_BYTES_OF_A_VALUE)
     if isinstance(value, str):
+        count_made(len(value))
         return json.dumps(value, ensure_ascii=False)
     if isinstance(value, list | tuple):
         return "[" + ",".join(map(json_of, value)) + "]"
