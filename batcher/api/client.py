@@ -137,7 +137,10 @@ class MessagesClient:
         except (httpx.TransportError, OSError) as error:
             if reading is None:
                 latency_s = time.perf_counter() - started
-                return no_response(error, was_sent=content.was_requested, latency_s=latency_s)
+                was_sent, was_whole = content.was_requested, content.was_written
+                return no_response(
+                    error, was_sent=was_sent, was_whole=was_whole, latency_s=latency_s
+                )
             fault = None if reading.is_whole else body_fault(error, is_idle=reading.is_idle)
         finally:
             if not is_clean:
@@ -164,15 +167,17 @@ def open_access(api: ApiSection, environ: Mapping[str, str]) -> Secret | None:
 
 
 class _Content(httpx.AsyncByteStream):
-    """A request's body that knows whether the connection has requested it."""
+    """A request's body that knows whether the connection has requested it, and has taken all."""
 
     def __init__(self, body: bytes) -> None:
         self._body = body
         self.was_requested = False
+        self.was_written = False
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         self.was_requested = True
         yield self._body
+        self.was_written = True
 
 
 class _Reading:

@@ -13,9 +13,9 @@ Before a status line (NoResponse):
     client.write            the connection broke while the request was written   sent
     client.protocol         the reply is not HTTP, or the server hung up         sent
 
-"Sent" means that a part of the request's body may have been sent. When a kept connection turns out
-to be closed before the body is sent, the request counts as never sent: a server needs the whole
-body to respond.
+"Sent" means that a part of the request's body may have been sent; a body that was surely not sent
+to its end is free all the same. When a kept connection turns out to be closed before the body is
+sent, the request counts as never sent: a server needs the whole body to respond.
 
 After a status line (the fault of a Response):
 
@@ -55,13 +55,22 @@ _TYPES: tuple[tuple[type[Exception], str, str], ...] = (
 )
 
 
-def no_response(error: Exception, *, was_sent: bool, latency_s: float) -> NoResponse:
-    """Return a failure before a status line; ``was_sent``: the body was being written."""
+def no_response(
+    error: Exception, *, was_sent: bool, latency_s: float, was_whole: bool = True
+) -> NoResponse:
+    """Return a failure before a status line.
+
+    ``was_sent``: the body was being written; ``was_whole``: it was written to its end.
+    """
     was_sent = was_sent and not isinstance(error, _NEVER_SENT)
     error_type, message = _named(error)
     if error_type == "client.timeout" and not was_sent:
         error_type, message = "client.connect_timeout", "no connection in time"
-    return NoResponse(error_type, message, was_sent, latency_s, is_fatal=error_type == "client.tls")
+    is_cut = was_sent and not was_whole
+    if is_cut:
+        message += ", while the request was being sent"
+    is_fatal = error_type == "client.tls"
+    return NoResponse(error_type, message, was_sent, latency_s, is_fatal, is_cut=is_cut)
 
 
 def body_fault(error: Exception, *, is_idle: bool) -> str:

@@ -136,7 +136,8 @@ def _is_success(response: Response) -> bool:
 
 
 def _of_no_response(result: NoResponse) -> Outcome:
-    billing = Billing.UNKNOWN if result.was_sent else Billing.FREE
+    is_answerable = result.was_sent and not result.is_cut
+    billing = Billing.UNKNOWN if is_answerable else Billing.FREE
     verdict = Verdict.HALT if result.is_fatal else Verdict.RETRY
     hint = (
         "the certificate of the server cannot be verified; check api.base_url"

@@ -38,6 +38,7 @@ class NoResponse:
 
     ``was_sent`` is False only when the request was certainly not sent (there was no connection);
     otherwise its billing status is unknown.
+    ``is_cut``: only the beginning of the request was sent, which no server can answer.
     ``is_fatal`` marks a failure that no retry can fix: a certificate that cannot be verified.
     ``message`` contains no key, no header and no body.
     """
@@ -47,3 +48,4 @@ class NoResponse:
     was_sent: bool
     latency_s: float
     is_fatal: bool = False
+    is_cut: bool = False

@@ -10,6 +10,7 @@ from batcher.simulator.endpoints.count_tokens import count_tokens
 from batcher.simulator.endpoints.messages import create_message
 from batcher.simulator.endpoints.models import get_model, list_models
 from batcher.simulator.endpoints.service import Service
+from batcher.simulator.faults.failure import early_answer
 from batcher.simulator.validation.headers import check_headers
 from batcher.simulator.wire.connection import Exchange
 
@@ -37,18 +38,24 @@ async def answer_request(service: Service, exchange: Exchange) -> None:
         service.ledger.close(entry)
 
 
-def cuts_off(service: Service, path: str, piece: bytes) -> bool:
-    """Whether a fault resets a request when its body begins to arrive; the ledger records it."""
+def cuts_off(service: Service, path: str, piece: bytes) -> bytes | None:
+    """Return what a fault sends before it resets a request whose body begins to arrive.
+
+    None without such a fault. The ledger records the request.
+    """
     name, _ = _endpoint("POST", path)
     if name != "messages" or not service.early_schedule.has_faults:
-        return False
+        return None
     key = hashlib.blake2b(piece, digest_size=16).hexdigest()
     fault = service.early_schedule.next(key, piece)
-    if fault is not None:
-        entry = service.ledger.open(name, service.clock())
-        entry.request_id, entry.outcome = service.new_id("req"), fault.kind
-        service.ledger.close(entry)
-    return fault is not None
+    if fault is None:
+        return None
+    entry = service.ledger.open(name, service.clock())
+    entry.request_id, entry.outcome = service.new_id("req"), fault.kind
+    answer = early_answer(fault, service.headers(entry.request_id))
+    entry.status = 413 if answer else None
+    service.ledger.close(entry)
+    return answer
 
 
 async def _answer(service: Service, exchange: Exchange, entry: Entry, endpoint: Endpoint) -> None:

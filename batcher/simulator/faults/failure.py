@@ -70,3 +70,16 @@ async def fail(fault: Fault, exchange: Exchange, headers: Mapping[str, str]) -> 
         case _:
             exchange.reset()
             return None
+
+
+def early_answer(fault: Fault, headers: Mapping[str, str]) -> bytes:
+    """Return the bytes that are sent before a request is reset of which only a part has arrived."""
+    if fault.kind != "early_413":
+        return b""
+    body = ApiError(413).body(headers["request-id"])
+    fields = {**headers, "content-type": "application/json", "content-length": str(len(body))}
+    lines = [
+        "HTTP/1.1 413 Payload Too Large",
+        *(f"{key}: {value}" for key, value in fields.items()),
+    ]
+    return "\r\n".join([*lines, "connection: close", "", ""]).encode() + body

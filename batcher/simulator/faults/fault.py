@@ -15,6 +15,7 @@ Kinds that answer with an error of the API, and bill nothing:
 Kinds that break the transport or the shape, and bill nothing:
 
     reset_in_request       the connection is reset when the request's body begins to arrive
+    early_413              413 when the request's body begins to arrive, then a reset
     reset_before           the connection is reset instead of a response
     redirect               307 to another host
     error_200              status 200 whose body is an error object
@@ -56,7 +57,7 @@ UNBILLED = frozenset(
     {
         "status", "rate_limit", "rate_limit_bare", "ramp_limit", "spend_limit",
         "contract_spend_limit", "own_spend_limit", "overloaded", "server_error_html",
-        "reset_in_request", "reset_before", "redirect", "error_200",
+        "reset_in_request", "early_413", "reset_before", "redirect", "error_200",
     }
 )  # fmt: skip
 BILLED = frozenset(
@@ -122,7 +123,7 @@ class Fault:
     @property
     def is_early(self) -> bool:
         """Whether it hits a request of which only the beginning has arrived."""
-        return self.kind == "reset_in_request"
+        return self.kind in ("reset_in_request", "early_413")
 
     @classmethod
     def read(cls, values: Mapping[str, Any]) -> "Fault":

@@ -34,7 +34,7 @@ class Request:
 
 
 Handler = Callable[["Exchange"], Awaitable[None]]
-Cutter = Callable[[str, bytes], bool]
+Cutter = Callable[[str, bytes], bytes | None]
 """Decides from its path and the first piece of its body whether to reset a request."""
 
 
@@ -180,7 +180,9 @@ class Connection(asyncio.Protocol):
         if isinstance(event, h11.Request):
             self._head, self._body, self._is_too_large = event, bytearray(), False
         elif isinstance(event, h11.Data):
-            if not self._body and self._is_cut_off(event.data):
+            last_words = None if self._body else self._last_words(event.data)
+            if last_words is not None:
+                self.transport.write(last_words)
                 self.reset()
                 return False
             self._append(event.data)
@@ -197,10 +199,11 @@ class Connection(asyncio.Protocol):
             return False
         return True
 
-    def _is_cut_off(self, data: bytes | bytearray) -> bool:
+    def _last_words(self, data: bytes | bytearray) -> bytes | None:
+        """Return what is sent before a reset when the body begins to arrive; None: no reset."""
         assert self._head is not None  # noqa: S101
         path = self._head.target.decode("ascii", "replace").partition("?")[0]
-        return not self._is_too_large and self._cutter(path, bytes(data))
+        return None if self._is_too_large else self._cutter(path, bytes(data))
 
     def _append(self, data: bytes | bytearray) -> None:
         if len(self._body) + len(data) > self._max_bytes:

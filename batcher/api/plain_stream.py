@@ -1,0 +1,119 @@
+"""Plain TCP for http: what a server has sent can be read after the connection was reset.
+
+A server that refuses a large request may answer (413) and reset the connection while the request is
+still being sent. asyncio's transports throw away what has arrived when writing fails, and then
+nobody knows whether the request was refused. Here the socket itself is read, which has the answer.
+"""
+
+import asyncio
+import select
+import socket
+from collections.abc import Iterable
+from typing import Any
+
+import httpcore
+
+
+class PlainBackend(httpcore.AsyncNetworkBackend):
+    """Opens plain connections; TLS is left to httpcore's own backend."""
+
+    async def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,  # noqa: ASYNC109 - httpcore's signature
+        local_address: str | None = None,  # noqa: ARG002
+        socket_options: Iterable[Any] | None = None,
+    ) -> httpcore.AsyncNetworkStream:
+        """Connect to the first address of a host that accepts."""
+        try:
+            async with asyncio.timeout(timeout):
+                return PlainStream(await _connected(host, port, tuple(socket_options or ())))
+        except TimeoutError:
+            raise httpcore.ConnectTimeout from None
+        except OSError as error:
+            raise httpcore.ConnectError(error) from error
+
+
+class PlainStream(httpcore.AsyncNetworkStream):
+    """One connection; the end of what it has to read is an error when writing failed before."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        self._socket = connection
+        self._failure: OSError | None = None
+
+    async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ASYNC109
+        """Return the next bytes; b"" at the end."""
+        try:
+            async with asyncio.timeout(timeout):
+                data = await asyncio.get_running_loop().sock_recv(self._socket, max_bytes)
+        except TimeoutError:
+            raise httpcore.ReadTimeout from None
+        except OSError as error:
+            raise httpcore.ReadError(error) from error
+        if not data and self._failure is not None:
+            raise httpcore.ReadError(self._failure) from self._failure
+        return data
+
+    async def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ASYNC109
+        """Return when the operating system has taken all bytes."""
+        if not buffer:
+            return  # writing nothing would only report, and so hide, an error of the connection
+        try:
+            async with asyncio.timeout(timeout):
+                await asyncio.get_running_loop().sock_sendall(self._socket, buffer)
+        except TimeoutError:
+            raise httpcore.WriteTimeout from None
+        except OSError as error:
+            self._failure = error
+            raise httpcore.WriteError(error) from error
+
+    async def aclose(self) -> None:
+        """Close the connection."""
+        self._socket.close()
+
+    def get_extra_info(self, info: str) -> Any:
+        """Return what httpcore asks before it uses a kept connection again."""
+        match info:
+            case "is_readable":
+                return _is_readable(self._socket)
+            case "socket":
+                return self._socket
+            case "client_addr":
+                return self._socket.getsockname()
+            case "server_addr":
+                return self._socket.getpeername()
+            case _:
+                return None
+
+
+async def _connected(host: str, port: int, options: tuple[Any, ...]) -> socket.socket:
+    loop = asyncio.get_running_loop()
+    found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    failures: list[OSError] = []
+    for family, kind, protocol, _, address in found:
+        connection = socket.socket(family, kind, protocol)
+        try:
+            connection.setblocking(False)
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            for option in options:
+                connection.setsockopt(*option)
+            await loop.sock_connect(connection, address)
+        except OSError as error:
+            connection.close()
+            failures.append(error)
+        except BaseException:
+            connection.close()
+            raise
+        else:
+            return connection
+    raise failures[0] if failures else OSError("the host has no address")
+
+
+def _is_readable(connection: socket.socket) -> bool:
+    """Whether there are bytes, or the end, to read: then an idle connection is of no more use."""
+    if connection.fileno() < 0:
+        return True
+    poll = select.poll()
+    poll.register(connection, select.POLLIN)
+    return bool(poll.poll(0))
