@@ -1,11 +1,11 @@
-"""The DuckDB file: how it is created, opened, written in groups and closed.
+"""The DuckDB file: how it is opened, written in groups and closed.
 
-Measurements led to these rules. The file is created under a temporary name and then renamed,
-because DuckDB cannot open a file whose creation was interrupted. The folder is synced when the
-write-ahead log is a new file, because DuckDB does not do that. Groups are inserted as Arrow tables,
-the fastest way. DuckDB never checkpoints by itself, because at its threshold it rewrites large row
-groups and delays commits for seconds; ``checkpoint_if_due`` does it every 8 MiB into small
-compressed row groups, which takes tens of milliseconds and keeps memory use flat.
+Measurements led to these rules. The folder is synced when the write-ahead log is a new file,
+because DuckDB does not do that. Groups are inserted as Arrow tables, the fastest way. DuckDB never
+checkpoints by itself, because at its threshold it rewrites large row groups and delays commits for
+seconds; ``checkpoint_if_due`` does it every 8 MiB into small compressed row groups, which takes
+tens of milliseconds and keeps memory use flat. What is in the log is in the journal, too; a
+statement that adds many records at once is folded into the file instead.
 """
 
 import contextlib
@@ -14,11 +14,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar
+from uuid import UUID, uuid4
 
 import duckdb
 import pyarrow as pa
 
-from batcher.errors import CheckpointError, DamageError
+from batcher.errors import CheckpointError
+from batcher.store.completeness import check_complete
+from batcher.store.creation import create_checkpoint
 from batcher.store.database import (
     MEMORY_BYTES,
     as_checkpoint_error,
@@ -28,10 +31,11 @@ from batcher.store.database import (
     sync_files,
     sync_folder,
 )
-from batcher.store.migrations import MIGRATIONS, SCHEMA_VERSION, TABLES
+from batcher.store.journal import Journal, JournalGroup
+from batcher.store.migrations import MIGRATIONS, TABLES, VERSION_WITH_ID, check_version, migrate
 from batcher.store.queries import queries, script
 from batcher.store.records import Record, to_arrow
-from batcher.store.watermark import Watermark
+from batcher.store.watermark import Mark, Watermark
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -58,6 +62,7 @@ class Checkpoint:
         self._wal = folder / f"{FILE_NAME}.wal"
         self._wal_inode = 0
         self._watermark = Watermark(folder)
+        self._journal: Journal | None = None
         self._longest_response = 0
         self._items = 0
         if not is_read_only:
@@ -67,13 +72,16 @@ class Checkpoint:
                 sync_folder(folder)
         self._connection = connect(self.path, is_read_only=is_read_only)
         try:
-            version = self._check_version(is_read_only=is_read_only)
+            ((version,),) = self.rows("SELECT max(schema_version) FROM checkpoint")
+            check_version(self.path, version, is_read_only=is_read_only)
             self.records = self._count_records()
             with as_checkpoint_error(self._watermark.path):
-                self._check_complete(is_read_only=is_read_only)
-            # A refused checkpoint stays unchanged, because the user may find the rest of its log.
-            if not is_read_only:
-                migrate(self, version, MIGRATIONS)
+                checkpoint_id = self._stored_id() if version >= VERSION_WITH_ID else None
+                mark = self._watermark.read()
+                check_complete(self.path, version, self.records, checkpoint_id, mark)
+                # A refused checkpoint stays unchanged: the user may find the rest of its log.
+                if not is_read_only:
+                    self._prepare_to_write(folder, version, checkpoint_id)
             self.execute(script("views"))
             ((longest,),) = self.rows("SELECT coalesce(max(body_bytes), 0) FROM outcomes")
             self.raise_memory_limit(longest_response=longest)
@@ -82,54 +90,30 @@ class Checkpoint:
             self.close()
             raise
 
-    @classmethod
-    def create(cls, folder: Path, *, version: str, now: datetime) -> None:
+    @staticmethod
+    def create(folder: Path, *, version: str, now: datetime) -> None:
         """Create an empty checkpoint atomically; an existing one stays unchanged."""
         path = folder / FILE_NAME
         if not path.exists():
             with as_checkpoint_error(path):
-                cls._create(path, version, now)
-
-    @classmethod
-    def _create(cls, path: Path, version: str, now: datetime) -> None:
-        folder = path.parent
-        if records := Watermark(folder).read():
-            raise DamageError(
-                f"{path} is missing; it had {records:,} records, which were paid for",
-                hint=f"restore the file; to start again and pay again, move {folder} away",
-            )
-        temporary = folder / f"{FILE_NAME}.new"
-        for leftover in (temporary, folder / f"{FILE_NAME}.new.wal"):
-            leftover.unlink(missing_ok=True)
-        connection = connect(temporary, is_read_only=False)
-        try:
-            connection.execute(script("schema"))
-            connection.execute(
-                "INSERT INTO checkpoint VALUES (?, ?, ?)", [SCHEMA_VERSION, now, version]
-            )
-            connection.execute("CHECKPOINT c")
-        except duckdb.Error as error:
-            raise checkpoint_error(path, error) from None
-        finally:
-            connection.close()
-        temporary.rename(path)
-        sync_folder(folder)
+                create_checkpoint(path, version, now)
 
     def append(self, table: str, records: Sequence[Record]) -> None:
         """Add records of one class to a table, in the caller's transaction if there is one."""
         if records:
-            self._insert(table, list(records))
+            self._insert(table, to_arrow(list(records)))
 
     def commit(self, groups: Mapping[str, Sequence[Record]]) -> None:
         """Add groups of records in one transaction; it is on the disk when this returns."""
         bodies = (getattr(outcome, "body", None) or b"" for outcome in groups.get("outcomes", ()))
         self.raise_memory_limit(longest_response=max(map(len, bodies), default=0))
         try:
+            tables = {name: to_arrow(list(records)) for name, records in groups.items() if records}
             self._connection.execute("BEGIN")
-            for table, records in groups.items():
-                self.append(table, records)
+            for name, rows in tables.items():
+                self._insert(name, rows)
             self._connection.execute("COMMIT")
-            self._committed(self.records + sum(map(len, groups.values())))
+            self._committed(tables)
         except (duckdb.Error, pa.ArrowException, OSError, ValueError, OverflowError) as error:
             # After a failed COMMIT no transaction is open.
             with contextlib.suppress(duckdb.Error):
@@ -147,18 +131,28 @@ class Checkpoint:
         self.execute(f"SET memory_limit = '{min(wanted, _MAX_MEMORY_BYTES)}B'")
 
     def add(self, sql: str, **parameters: Any) -> None:
-        """Run a statement that adds records; they are on the disk when this returns."""
+        """Run a statement that adds records; they are in the file when this returns."""
         self.execute(sql, **parameters)
         with as_checkpoint_error(self.path):
-            self._committed(self._count_records())
+            self._sync_new_wal()
+            self.records = self._count_records()
+            self._watermark.write(Mark(self.records, self._id))
+        self.fold()
 
     def checkpoint_if_due(self) -> None:
         """Fold the write-ahead log into the file when it is large; takes tens of milliseconds."""
         log = self._wal_stat()
         if log is not None and log.st_size > _WAL_BYTES:
-            self.execute("CHECKPOINT c")
-            # The next log is a new file, although it may get the same inode number.
-            self._wal_inode = 0
+            self.fold()
+
+    def fold(self) -> None:
+        """Fold the write-ahead log into the file."""
+        self.execute("CHECKPOINT c")
+        # The next log is a new file, although it may get the same inode number.
+        self._wal_inode = 0
+        if self._journal is not None:
+            with as_checkpoint_error(self.path):
+                self._journal.clear()
 
     def execute(self, sql: str, **parameters: Any) -> None:
         """Run a statement that returns nothing."""
@@ -209,13 +203,22 @@ class Checkpoint:
         (last,) = self.rows("SELECT coalesce(max(attempt_id), 0) FROM attempts")[0]
         return int(last) + 1
 
+    def jobs(self) -> list[str]:
+        """Return the names of the jobs that earlier runs sent, as far as they are recorded."""
+        return [str(name) for (name,) in self.rows(queries("plans")["jobs"])]
+
     def origins(self) -> list[str]:
         """Return the servers that sent the final responses of earlier runs."""
         return [str(origin) for (origin,) in self.rows(queries("plans")["origins"])]
 
     def close(self) -> None:
-        """Close the connection; committed records are safe even without this call."""
+        """Close the files; committed records are safe even without this call."""
         self._connection.close()
+        self._watermark.close()
+        if self._journal is not None:
+            is_folded = self._wal_stat() is None
+            self._journal.close(is_needed=not is_folded)
+            self._journal = None
 
     def _fetch(
         self, sql: str, parameters: dict[str, Any]
@@ -226,27 +229,10 @@ class Checkpoint:
         except duckdb.Error as error:
             raise checkpoint_error(self.path, error) from None
 
-    def _insert(self, table: str, records: list[Any]) -> None:
-        rows = to_arrow(records)
+    def _insert(self, table: str, rows: pa.Table) -> None:
         self._connection.register("incoming", rows)
         self._connection.execute(f"INSERT INTO {table} BY NAME SELECT * FROM incoming")  # noqa: S608
         self._connection.unregister("incoming")
-
-    def _check_version(self, *, is_read_only: bool) -> int:
-        (version,) = self.rows("SELECT max(schema_version) FROM checkpoint")[0]
-        if version > SCHEMA_VERSION:
-            raise CheckpointError(
-                f"{self.path} was written by a newer batcher: it has schema {version}, "
-                f"this batcher has schema {SCHEMA_VERSION}",
-                hint="use the batcher that wrote it, or a newer one",
-            )
-        if is_read_only and version < SCHEMA_VERSION:
-            raise CheckpointError(
-                f"{self.path} was written by an older batcher: it has schema {version}, "
-                f"this batcher has schema {SCHEMA_VERSION}",
-                hint="update it first: batcher run JOB",
-            )
-        return int(version)
 
     def _count_records(self) -> int:
         """Count the records in all tables; an older schema may lack some tables."""
@@ -256,24 +242,37 @@ class Checkpoint:
         ((records,),) = self.rows(f"SELECT {counts}")
         return int(records)
 
-    def _check_complete(self, *, is_read_only: bool) -> None:
-        """Refuse a checkpoint that has fewer records than it once had."""
-        watermark = self._watermark.read()
-        if self.records < watermark:
-            raise DamageError(
-                f"{self.path} has {self.records:,} records, but it had {watermark:,}: "
-                f"its log {self._wal.name} is missing or truncated, or this is an older copy",
-                hint="restore the missing file, or run batcher doctor JOB; a run without the "
-                "missing records would pay for them again",
-            )
-        if self.records > watermark and not is_read_only:
-            self._watermark.write(self.records)
+    def _prepare_to_write(self, folder: Path, version: int, checkpoint_id: UUID | None) -> None:
+        """Update the schema, and open the files beside the database."""
+        self._id = checkpoint_id or uuid4()
+        if checkpoint_id is None:
+            # It is durable before the schema requires it.
+            self._watermark.write_durably(Mark(self.records, self._id))
+            self.execute(f"SET VARIABLE checkpoint_id = '{self._id}'")
+            migrate(self.execute, version, MIGRATIONS)
+            self.execute("CHECKPOINT c")
+        else:
+            migrate(self.execute, version, MIGRATIONS)
+            self._watermark.write(Mark(self.records, self._id))
+        self._journal = Journal(folder, self._id)
+        if self._wal_stat() is None:
+            self._journal.clear()
 
-    def _committed(self, records: int) -> None:
-        """Update the number of committed records, in memory and in the watermark."""
+    def _stored_id(self) -> UUID:
+        ((checkpoint_id,),) = self.rows("SELECT id FROM checkpoint")
+        return UUID(str(checkpoint_id))
+
+    def _committed(self, tables: Mapping[str, pa.Table]) -> None:
+        """Copy committed records to the journal and count them, in memory and in the watermark."""
         self._sync_new_wal()
-        self.records = records
-        self._watermark.write(records)
+        groups, first = [], self.records
+        for name, rows in tables.items():
+            groups.append(JournalGroup(first, name, rows))
+            first += rows.num_rows
+        self.records = first
+        if self._journal is not None:
+            self._journal.append(groups)
+        self._watermark.write(Mark(self.records, self._id))
 
     def _wal_stat(self) -> os.stat_result | None:
         try:
@@ -287,13 +286,3 @@ class Checkpoint:
         if log is not None and log.st_ino != self._wal_inode:
             sync_folder(self._wal.parent)
             self._wal_inode = log.st_ino
-
-
-def migrate(checkpoint: Checkpoint, version: int, migrations: Mapping[int, str]) -> None:
-    """Update an older schema, one version at a time, each in its own transaction."""
-    while version in migrations:
-        checkpoint.execute("BEGIN")
-        checkpoint.execute(migrations[version])
-        checkpoint.execute("UPDATE checkpoint SET schema_version = $next", next=version + 1)
-        checkpoint.execute("COMMIT")
-        version += 1

@@ -98,7 +98,7 @@ class Committer:
         except CheckpointError:
             return _Result.DOUBTFUL
         try:
-            self.checkpoint.execute("CHECKPOINT c")
+            self.checkpoint.fold()
         except CheckpointError:
             self.close()
             return _Result.DOUBTFUL

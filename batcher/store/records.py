@@ -29,6 +29,7 @@ class RunStart:
     job_digest: str
     prices_as_of: str
     prices_digest: str | None = None
+    job: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

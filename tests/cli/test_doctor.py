@@ -3,6 +3,7 @@
 import os
 import shutil
 import stat
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -44,6 +45,13 @@ def scramble(path: Path, start: int, size: int = 4096) -> None:
         file.write(bytes(range(1, 256)) * (size // 255))
 
 
+def claim_records(state: Path, records: int) -> None:
+    """Let the watermark say that there were more records."""
+    mark = Watermark(state).read()
+    assert mark is not None
+    Watermark(state).write_durably(replace(mark, records=records))
+
+
 def test_a_sound_checkpoint_is_reported_with_its_counts(
     job: Path, state: Path, batcher: Command
 ) -> None:
@@ -61,7 +69,7 @@ def test_lost_records_are_counted_and_the_copy_can_be_used(
     job: Path, state: Path, batcher: Command
 ) -> None:
     """The original is unchanged; with the copy in its place, doctor and run have no complaint."""
-    Watermark(state).write(100)
+    claim_records(state, 100)
     before = contents(state)
     result = batcher("doctor", job, "--simulate")
     assert result.code == 1
@@ -80,7 +88,7 @@ def test_lost_records_are_counted_and_the_copy_can_be_used(
 
 def test_json_has_the_findings(job: Path, state: Path, batcher: Command) -> None:
     """``--json`` prints one object."""
-    Watermark(state).write(100)
+    claim_records(state, 100)
     found = batcher("doctor", job, "--simulate", "--json").json
     assert not found["is_sound"]
     assert [finding["kind"] for finding in found["findings"] if not finding["is_harmless"]] == [
@@ -120,7 +128,7 @@ def test_the_log_of_another_checkpoint_is_left_out(
     other.mkdir()
     Checkpoint.create(other, version="0", now=datetime.now(UTC))
     checkpoint = Checkpoint(other)
-    checkpoint.add("INSERT INTO replacements VALUES (uuid(), uuid(), 'run')")
+    checkpoint.execute("INSERT INTO replacements VALUES (uuid(), uuid(), 'run')")
     log = f"{FILE_NAME}.wal"
     shutil.copyfile(other / log, state / log)
     checkpoint.close()
@@ -154,6 +162,43 @@ def test_an_older_schema_is_no_damage(job: Path, state: Path, batcher: Command) 
     result = batcher("doctor", job, "--simulate")
     assert result.code == 0
     assert "older batcher" in result.out
+
+
+def test_a_lone_database_file_is_incomplete(job: Path, state: Path, batcher: Command) -> None:
+    """Run refuses it and names doctor, which says what belongs together and writes a copy."""
+    for path in state.iterdir():
+        if path.is_file() and path.name != FILE_NAME:
+            path.unlink()
+    refused = batcher("run", job, "--simulate", "--yes")
+    assert refused.code == 1
+    assert "is incomplete: the file watermark is missing" in refused.err
+    assert "or run batcher doctor JOB" in refused.err
+    result = batcher("doctor", job, "--simulate")
+    assert result.code == 1
+    assert "put them here and run doctor again" in result.out
+    replace_by_copy(state)
+    assert batcher("doctor", job, "--simulate").code == 0
+    assert "0 to send" in batcher("run", job, "--simulate", "--yes").err
+
+
+def test_files_of_two_checkpoints_are_told_apart(
+    job: Path, state: Path, batcher: Command, tmp_path: Path
+) -> None:
+    """The watermark of another job beside this database: refused, and doctor writes a copy."""
+    other = tmp_path / "other"
+    other.mkdir()
+    Checkpoint.create(other, version="0", now=datetime.now(UTC))
+    shutil.copyfile(other / "watermark", state / "watermark")
+    assert "belong to different checkpoints" in batcher("run", job, "--simulate", "--yes").err
+    assert "belong to different checkpoints" in batcher("doctor", job, "--simulate").out
+    replace_by_copy(state)
+    assert "0 to send" in batcher("run", job, "--simulate", "--yes").err
+
+
+def replace_by_copy(state: Path) -> None:
+    """Put the repaired copy in the place of the damaged folder, as doctor says."""
+    state.rename(state.with_name("damaged"))
+    state.with_name(f"{state.name}.repaired").rename(state)
 
 
 def test_a_locked_job_is_not_examined(job: Path, state: Path, batcher: Command) -> None:
@@ -210,7 +255,7 @@ def test_every_command_names_doctor(
 def test_the_status_of_a_refused_run_names_doctor(job: Path, state: Path, batcher: Command) -> None:
     """It has the reason, also in ``--json``; a run that ended in order has none."""
     assert batcher("status", job, "--simulate", "--json").json["reason"] is None
-    Watermark(state).write(100)
+    claim_records(state, 100)
     assert batcher("run", job, "--simulate", "--yes").code == 1
     result = batcher("status", job, "--simulate")
     assert "records, but it had 100" in result.out

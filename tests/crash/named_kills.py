@@ -50,4 +50,4 @@ def _downgrade(checkpoint: Path) -> None:
             if table not in _TABLES_OF_1:
                 connection.execute(f"DROP TABLE {table}")
         connection.execute("UPDATE checkpoint SET schema_version = 1")
-    (checkpoint.parent / "watermark").unlink()
+    (checkpoint.parent / "watermark").unlink()  # version 0.1 wrote none

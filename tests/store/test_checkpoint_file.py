@@ -14,19 +14,23 @@ from sample_records import NOW, count, fingerprint_of, intent, opened, outcome, 
 
 from batcher.errors import CheckpointError
 from batcher.store import checkpoint as checkpoint_module
-from batcher.store.checkpoint import FILE_NAME, Checkpoint, migrate
-from batcher.store.migrations import SCHEMA_VERSION
+from batcher.store.checkpoint import FILE_NAME, Checkpoint
+from batcher.store.migrations import SCHEMA_VERSION, migrate
 from batcher.store.records import packed, unpacked
+from batcher.store.watermark import Watermark
 
 
 def test_create_leaves_only_a_complete_file(tmp_path: Path) -> None:
     """No temporary file remains, and the checkpoint has its schema and its creator."""
     Checkpoint.create(tmp_path, version="1.2.3", now=NOW)
-    assert [path.name for path in tmp_path.iterdir()] == [FILE_NAME]
+    assert {path.name for path in tmp_path.iterdir()} == {FILE_NAME, "watermark"}
+    mark = Watermark(tmp_path).read()
+    assert mark is not None
+    assert mark.records == 0
     with opened(tmp_path) as checkpoint:
         (row,) = checkpoint.table("SELECT * FROM checkpoint").to_pylist()
     wanted = {"schema_version": SCHEMA_VERSION, "created_at": NOW, "created_by": "1.2.3"}
-    assert row == wanted
+    assert row == {**wanted, "id": str(mark.checkpoint)}
 
 
 @pytest.mark.parametrize("content", [b"", b"DUCK half a file"], ids=["empty", "half"])
@@ -36,14 +40,16 @@ def test_an_interrupted_creation_is_repeated(tmp_path: Path, content: bytes) -> 
     (tmp_path / f"{FILE_NAME}.new.wal").write_bytes(content)
     with opened(tmp_path) as checkpoint:
         assert count(checkpoint, "attempts") == 0
-    assert [path.name for path in tmp_path.iterdir()] == [FILE_NAME]
+    assert {path.name for path in tmp_path.iterdir()} == {FILE_NAME, "watermark"}
 
 
 def test_a_creation_that_fails_leaves_no_checkpoint(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The file gets its name last, so a file with this name is complete."""
-    monkeypatch.setattr(checkpoint_module, "script", lambda _: "CREATE TABLE checkpoint (a INT);")
+    monkeypatch.setattr(
+        "batcher.store.creation.script", lambda _: "CREATE TABLE checkpoint (a INT);"
+    )
     with pytest.raises(CheckpointError):
         Checkpoint.create(tmp_path, version="0", now=NOW)
     assert not (tmp_path / FILE_NAME).exists()
@@ -116,7 +122,7 @@ def test_migrations_are_applied_in_order(tmp_path: Path) -> None:
     """Each migration starts from the previous one; the last version has no migration."""
     with opened(tmp_path) as checkpoint:
         checkpoint.commit({"runs": [run()]})
-        migrate(checkpoint, 7, STEPS)
+        migrate(checkpoint.execute, 7, STEPS)
         assert checkpoint.rows("SELECT seven, eight FROM runs") == [("x", "xy")]
         assert checkpoint.rows("SELECT schema_version FROM checkpoint") == [(9,)]
 
@@ -125,12 +131,12 @@ def test_a_migration_that_fails_changes_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Earlier migrations remain; the failed one is undone completely."""
-    monkeypatch.setattr(checkpoint_module, "SCHEMA_VERSION", 10)
+    monkeypatch.setattr("batcher.store.migrations.SCHEMA_VERSION", 10)
     broken = {**STEPS, 8: "UPDATE runs SET seven = 'lost'; SELECT * FROM nowhere"}
     with opened(tmp_path) as checkpoint:
         checkpoint.commit({"runs": [run()]})
         with pytest.raises(CheckpointError):
-            migrate(checkpoint, 7, broken)
+            migrate(checkpoint.execute, 7, broken)
     with opened(tmp_path) as checkpoint:
         assert checkpoint.rows("SELECT seven FROM runs") == [("x",)]
         assert checkpoint.rows("SELECT schema_version FROM checkpoint") == [(8,)]

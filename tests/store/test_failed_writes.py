@@ -108,13 +108,13 @@ def test_a_killed_run_loses_no_acknowledged_record(tmp_path: Path, lines: int) -
 
 
 def test_only_the_owner_can_read_the_checkpoint(tmp_path: Path) -> None:
-    """With the run's umask other users can read neither the file nor its log."""
+    """With the run's umask other users can read neither the file nor its log or journal."""
     before = os.umask(0o077)
     try:
         with opened(tmp_path) as checkpoint:
             checkpoint.execute("INSERT INTO run_ends VALUES ('r', now(), 0)")
             modes = {path.stat().st_mode & 0o077 for path in tmp_path.iterdir()}
-            assert len(list(tmp_path.iterdir())) == 2
+            assert len(list(tmp_path.iterdir())) == 4
     finally:
         os.umask(before)
     assert modes == {0}

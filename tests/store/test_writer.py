@@ -161,7 +161,7 @@ def make_fail(target: Any, name: str, error: Exception) -> None:
 FAILING = {
     "a record": lambda _: [intent(7, model="\ud800")],
     "the commit": lambda patch: make_fail(
-        patch, "batcher.store.checkpoint.Checkpoint.append", CheckpointError("broken")
+        patch, "batcher.store.checkpoint.Checkpoint._insert", CheckpointError("broken")
     ),
 }
 

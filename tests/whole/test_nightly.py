@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from test_asking import run_without_terminal
 from test_main_job import check_bill, rows
-from whole_runs import Job, Server
+from whole_runs import Job, Server, batcher
 
 BY_ID = 'path = "rows.jsonl"\nid = "id"\n'
 BY_CONTENT = 'path = "rows.jsonl"\n'
@@ -244,3 +244,17 @@ def test_a_limit_removes_no_rows(job: Job, server: Server) -> None:
     job.write(rows(30), input=BY_ID).run()
     assert "0 removed" in plan_of(job.run("--limit", "5"))
     assert "30 already answered, 0 new, 0 changed, 0 removed" in plan_of(job.run())
+
+
+def test_the_checkpoint_of_another_job_is_noticed(job: Job, server: Server) -> None:
+    """In the place of this job's nothing is sent; a job file that names the folder may use it."""
+    job.write(rows(5)).run()
+    other = job.path.with_name("other.toml")
+    other.write_text(job.path.read_text())
+    (job.folder / "runs/job").rename(job.folder / "runs/other")
+    refused = batcher("run", other, "--yes", key="test-key")
+    assert refused.code == 2
+    assert "has the checkpoint of another job, job; nothing was sent" in refused.err
+    assert len(keys(server)) == 5
+    shared = batcher("run", other, "--yes", "--set", "job.state=runs/other", key="test-key")
+    assert (shared.code, len(keys(server))) == (0, 5)

@@ -11,13 +11,15 @@ from batcher.runner.planning.budget import open_budget
 from batcher.runner.planning.estimate import estimate_plan
 from batcher.runner.planning.pilot import draw, only
 from batcher.runner.planning.planner import Plan, make_plan
-from batcher.runner.planning.preflight import check_plan, planning_line
+from batcher.runner.planning.preflight import check_own_checkpoint, check_plan, planning_line
 from batcher.runner.planning.retry import plan_retry, retry_line
 from batcher.store.bill import release_unknown
+from batcher.store.checkpoint import Checkpoint
 
 
 def plan_run(session: RunSession) -> PlannedRun:
     """Plan a run; raise ConfigurationError or PlanChangedError when it must not start."""
+    check_own_checkpoint(session.context, session.writer.call(Checkpoint.jobs))
     retrying = session.options.retrying
     if retrying is None:
         sending, plan, estimate = _plan_new(session)

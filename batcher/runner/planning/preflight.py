@@ -59,6 +59,20 @@ def open_run(
     return Opening(findings.attempt(opening), key, findings)
 
 
+def check_own_checkpoint(context: JobContext, jobs: Sequence[str]) -> None:
+    """Refuse a checkpoint that only other jobs have used, unless the job file names its folder.
+
+    Otherwise a folder that was copied to the wrong place would be paid for again.
+    """
+    state, loaded = context.workspace.state, context.loaded
+    if jobs and loaded.name not in jobs and loaded.job.job.state is None:
+        raise ConfigurationError(
+            f"{state} has the checkpoint of another job, {', '.join(jobs)}; nothing was sent",
+            hint=f'put the checkpoint of {loaded.name} there, or set job.state = "runs/'
+            f'{loaded.name}" to use this one',
+        )
+
+
 def planning_line(plan: Plan, context: JobContext, estimate: Estimate | None) -> str:
     """Return the line that says what is already answered, new, shared, bad and to send."""
     counts = plan.counts

@@ -66,6 +66,7 @@ def record_start(
         job_digest=context.loaded.digest,
         prices_as_of=context.prices.as_of.isoformat(),
         prices_digest=digest_of(pinned),
+        job=context.loaded.name,
     )
     db(begin_run, run, pinned)
 

@@ -8,10 +8,12 @@ from functools import cache
 from itertools import groupby
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import duckdb
 
 from batcher.store.database import checkpoint_error, connect
+from batcher.store.migrations import VERSION_WITH_ID
 from batcher.store.queries import queries
 
 VECTOR_ROWS = 2048
@@ -49,10 +51,20 @@ def prepare_process() -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
 
 
-def read_version(path: Path) -> int:
-    """Return the version of the schema."""
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """The version of a checkpoint's schema, and its id; older schemas have none."""
+
+    version: int
+    id: UUID | None
+
+
+def read_identity(path: Path) -> Identity:
+    """Return the version of the schema and the id of the checkpoint."""
     ((version,),) = _rows(path, _REPAIR["version"])
-    return int(version)
+    rows = _rows(path, _REPAIR["id"]) if version >= VERSION_WITH_ID else []
+    ids = [UUID(str(value)) for (value,) in rows if value is not None]
+    return Identity(int(version), ids[0] if ids else None)
 
 
 def read_tables(path: Path) -> tuple[StoredTable, ...]:

@@ -1,18 +1,27 @@
 """Examines a folder's checkpoint: its problems, and how many of its records can be read."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 
+from batcher.core.plural import counted
 from batcher.errors import CheckpointError
 from batcher.store.checkpoint import FILE_NAME
+from batcher.store.completeness import belongs_to, needs_watermark
+from batcher.store.journal import FILE_NAME as JOURNAL_NAME
+from batcher.store.journal import JournalGroup, read_journal
 from batcher.store.migrations import SCHEMA_VERSION, TABLES
 from batcher.store.repair.damaged_copy import DamagedCopy
-from batcher.store.repair.damaged_reader import StoredTable, read_tables, read_version
+from batcher.store.repair.damaged_reader import (
+    Identity,
+    StoredTable,
+    read_identity,
+    read_tables,
+)
 from batcher.store.repair.file_repair import BLOCK_ACCEPTED, Finding, log_of
 from batcher.store.repair.rescue import OpenAttempts, TableState, rescue, survey
-from batcher.store.watermark import Watermark
+from batcher.store.watermark import Mark, Watermark
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,46 +62,82 @@ def examine(folder: Path, scratch: Path, repaired: Path, now: datetime) -> Exami
     ``scratch`` and ``repaired`` are empty folders. A copy of the checkpoint is written to
     ``scratch``. A damaged checkpoint with readable records is repaired and written to ``repaired``.
     """
-    recorded = Watermark(folder).read()
+    mark = Watermark(folder).read()
+    recorded = 0 if mark is None else mark.records
     if not (folder / FILE_NAME).exists():
         return Examination((_missing_file(folder, recorded),), recorded)
     with DamagedCopy(folder, scratch) as copy:
         try:
-            version = copy.call_or_accept(read_version)
-        except CheckpointError as error:
-            return Examination((*copy.findings, _unreadable(error, copy.path)), recorded)
-        if version > SCHEMA_VERSION:
-            return Examination((*copy.findings, _newer(version)), recorded)
-        try:
+            identity = copy.call_or_accept(read_identity)
+            if identity.version > SCHEMA_VERSION:
+                return Examination((*copy.findings, _newer(identity.version)), recorded)
             tables = copy.call_or_accept(read_tables)
         except CheckpointError as error:
             return Examination((*copy.findings, _unreadable(error, copy.path)), recorded)
-        return _read_through(copy, tables, version, recorded, (repaired, now))
+        return _ReadThrough(folder, copy, tables, identity, mark).examination(repaired, now)
 
 
-def _read_through(
-    copy: DamagedCopy,
-    tables: tuple[StoredTable, ...],
-    version: int,
-    recorded: int,
-    target: tuple[Path, datetime],
-) -> Examination:
-    """Read all records of a checkpoint that opens; write a repaired one if it has a problem."""
-    records = sum(stored.rows for stored in tables if stored.name in TABLES)
-    if records < recorded and any(finding.kind == BLOCK_ACCEPTED for finding in copy.findings):
-        damage = CheckpointError(f"{copy.path}: a block of its catalogue is damaged")
-        return Examination((_unreadable(damage, copy.path),), recorded)
-    states = survey(copy, tables)
-    findings = [*copy.findings, *_damaged_rows(states)]
-    stored_rows = sum(stored.rows for stored in tables if stored.name in states)
-    if stored_rows < recorded:
-        findings.append(_missing_records(recorded - stored_rows, log_of(copy.path).name))
-    if version < SCHEMA_VERSION:
-        findings.append(_older(version))
-    open_attempts = None
-    if not all(finding.is_harmless for finding in findings):
-        open_attempts = rescue(copy, tables, *target)
-    return Examination(tuple(findings), recorded, states, open_attempts)
+@dataclass(frozen=True, slots=True)
+class _ReadThrough:
+    """A checkpoint that opens: its tables, and the files beside it."""
+
+    folder: Path
+    copy: DamagedCopy
+    tables: tuple[StoredTable, ...]
+    identity: Identity
+    mark: Mark | None
+
+    def examination(self, repaired: Path, now: datetime) -> Examination:
+        """Read all records; write a repaired checkpoint if there is a problem."""
+        copy, recorded = self.copy, self._recorded()
+        journaled, stored = self._journaled(), self._stored_rows()
+        restored = sum(group.rows.num_rows for group in journaled)
+        accepted = any(finding.kind == BLOCK_ACCEPTED for finding in copy.findings)
+        if stored + restored < recorded and accepted:
+            damage = CheckpointError(f"{copy.path}: a block of its catalogue is damaged")
+            return Examination((_unreadable(damage, copy.path),), recorded)
+        states = survey(copy, self.tables)
+        findings = [*copy.findings, *self._misfits(), *_damaged_rows(states)]
+        if restored:
+            findings.append(_restored(restored, recorded - stored))
+        if stored + restored < recorded:
+            findings.append(_missing_records(recorded - stored - restored, log_of(copy.path).name))
+        if self.identity.version < SCHEMA_VERSION:
+            findings.append(_older(self.identity.version))
+        open_attempts = None
+        if not all(finding.is_harmless for finding in findings):
+            open_attempts = rescue(copy, self.tables, journaled, repaired, now)
+        for group in journaled:
+            state = states.get(group.table, TableState())
+            states[group.table] = replace(state, read=state.read + group.rows.num_rows)
+        return Examination(tuple(findings), recorded, states, open_attempts)
+
+    def _stored_rows(self) -> int:
+        return sum(stored.rows for stored in self.tables if stored.name in TABLES)
+
+    def _recorded(self) -> int:
+        """Return how many records there were, as far as a watermark of this checkpoint tells."""
+        is_own = self.mark is not None and belongs_to(self.mark, self.identity.id)
+        return self.mark.records if self.mark is not None and is_own else 0
+
+    def _journaled(self) -> list[JournalGroup]:
+        """Return the groups that the journal has and the database and its log have not."""
+        if self.identity.id is None:
+            return []
+        groups, first = [], self._stored_rows()
+        for group in read_journal(self.folder / JOURNAL_NAME, self.identity.id):
+            if group.first >= first and group.table in TABLES:
+                groups.append(group)
+                first = group.first + group.rows.num_rows
+        return groups
+
+    def _misfits(self) -> Iterator[Finding]:
+        """Say which of the files that belong together is missing, or belongs elsewhere."""
+        if self.mark is None:
+            if needs_watermark(self.identity.version, self._stored_rows()):
+                yield _incomplete()
+        elif not belongs_to(self.mark, self.identity.id):
+            yield _foreign()
 
 
 def _damaged_rows(states: Mapping[str, TableState]) -> list[Finding]:
@@ -134,6 +179,33 @@ def _older(version: int) -> Finding:
         f"an older batcher wrote it: it has schema {version}, this batcher has schema "
         f"{SCHEMA_VERSION}; the next run updates it",
         is_harmless=True,
+    )
+
+
+def _incomplete() -> Finding:
+    return Finding(
+        "incomplete",
+        "watermark is missing or damaged, so nothing tells how many records there were; a copy "
+        f"needs {FILE_NAME}, {FILE_NAME}.wal and {JOURNAL_NAME} (where they exist) and watermark; "
+        "if you have them, put them here and run doctor again",
+    )
+
+
+def _foreign() -> Finding:
+    return Finding(
+        "foreign",
+        f"{FILE_NAME} and watermark belong to different checkpoints; if you have the files that "
+        "belong together, put them here and run doctor again",
+    )
+
+
+def _restored(records: int, missing: int) -> Finding:
+    which = "they" if records >= missing else f"{records:,} of them"
+    verb = "are" if records >= missing or records > 1 else "is"
+    return Finding(
+        "journal_used",
+        f"{FILE_NAME} lacks {counted(max(missing, records), 'record')} of its log; {which} {verb} "
+        f"restored from {JOURNAL_NAME}",
     )
 
 

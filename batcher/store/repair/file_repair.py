@@ -103,7 +103,7 @@ def _fix_log(log: Path, position: int, computed: int, stored: int) -> Finding:
     os.truncate(log, start)
     return Finding(
         "log_damaged",
-        f"{log.name} is damaged at byte {start:,}; the last {lost:,} bytes are lost",
+        f"{log.name} is damaged at byte {start:,}; its last {lost:,} bytes cannot be read",
     )
 
 

@@ -19,6 +19,7 @@ import pyarrow.compute as pc
 from batcher.core.usage_fields import TOKEN_FIELDS
 from batcher.errors import CheckpointError
 from batcher.store.checkpoint import Checkpoint
+from batcher.store.journal import JournalGroup
 from batcher.store.migrations import TABLES
 from batcher.store.queries import queries
 from batcher.store.repair.damaged_copy import DamagedCopy
@@ -77,11 +78,15 @@ def survey(copy: DamagedCopy, tables: Sequence[StoredTable]) -> dict[str, TableS
 
 
 def rescue(
-    copy: DamagedCopy, tables: Sequence[StoredTable], folder: Path, now: datetime
+    copy: DamagedCopy,
+    tables: Sequence[StoredTable],
+    journaled: Sequence[JournalGroup],
+    folder: Path,
+    now: datetime,
 ) -> OpenAttempts:
     """Write all readable records to a new checkpoint in an empty folder, in the same order.
 
-    Returns its attempts without an outcome.
+    ``journaled`` are groups that only the journal has. Returns the attempts without an outcome.
     """
     Checkpoint.create(folder, version="repaired", now=now)
     checkpoint = Checkpoint(folder)
@@ -90,8 +95,10 @@ def rescue(
             for part in _parts(copy, stored):
                 if part.rows is not None:
                     _put(checkpoint, stored.name, part.rows)
+        for group in journaled:
+            _put(checkpoint, group.table, group.rows)
         checkpoint.add(_REPAIR["remake_attempts"], now=now)
-        checkpoint.execute("CHECKPOINT c")
+        checkpoint.fold()
         ((attempts, at_most_usd, unbounded),) = checkpoint.rows(_REPAIR["open_attempts"])
     finally:
         checkpoint.close()

@@ -213,6 +213,10 @@ SELECT file, line, error_type, reason FROM plan WHERE status = 'errored' AND sam
 -- The items of one row.
 SELECT item, ordinal, sample, file, line, id, replace(fingerprint::VARCHAR, '-', '') AS fingerprint, status, error_type, reason FROM plan WHERE id = $id ORDER BY item;
 
+-- name: jobs
+-- The names of the jobs that sent requests, as far as they are recorded.
+SELECT DISTINCT job FROM runs WHERE job IS NOT NULL ORDER BY job;
+
 -- name: origins
 -- The servers that sent final responses.
 SELECT DISTINCT r.origin FROM runs r JOIN attempts a USING (run_id) JOIN outcomes o USING (attempt_id) WHERE o.is_final;

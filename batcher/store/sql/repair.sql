@@ -4,6 +4,10 @@
 -- The version of the schema.
 SELECT max(schema_version) FROM checkpoint;
 
+-- name: id
+-- The id of the checkpoint.
+SELECT id FROM checkpoint;
+
 -- name: columns
 -- All tables and their columns, in order.
 SELECT table_name, column_name FROM duckdb_columns()

@@ -1,10 +1,11 @@
--- The checkpoint, schema version 3. Rows are only added, never changed or deleted.
+-- The checkpoint, schema version 4. Rows are only added, never changed or deleted.
 
 -- One row: the version of this schema.
 CREATE TABLE checkpoint (
     schema_version INTEGER,
     created_at     TIMESTAMPTZ,
-    created_by     VARCHAR
+    created_by     VARCHAR,
+    id             UUID  -- also in the watermark and the journal: they belong to this checkpoint
 );
 
 -- One row per run, written before its first request: the process, its host and its start time.
@@ -18,7 +19,8 @@ CREATE TABLE runs (
     origin      VARCHAR,  -- the server that the run sends to
     job_digest  VARCHAR,
     prices_as_of VARCHAR,
-    prices_digest VARCHAR  -- the price table in use; NULL in runs of an older schema
+    prices_digest VARCHAR, -- the price table in use; NULL in runs of an older schema
+    job         VARCHAR    -- the name of the job; NULL in runs of an older schema
 );
 
 -- One row per run that ended normally; a killed run has none.

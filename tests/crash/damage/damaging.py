@@ -14,12 +14,13 @@ import pyarrow as pa
 
 from batcher.errors import CheckpointError
 from batcher.store.checkpoint import FILE_NAME, Checkpoint
+from batcher.store.journal import FILE_NAME as JOURNAL
 from batcher.store.migrations import TABLES
 from batcher.store.records import Intent, OutcomeRecord, Record, RunStart
 
 NOW = datetime(2026, 11, 22, 10, tzinfo=UTC)
 LOG = f"{FILE_NAME}.wal"
-STATE = (FILE_NAME, LOG, "watermark")
+STATE = (FILE_NAME, LOG, JOURNAL, "watermark")
 
 
 def records_of(number: int, rng: random.Random, longest: int) -> tuple[Intent, OutcomeRecord]:
