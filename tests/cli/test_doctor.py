@@ -1,5 +1,6 @@
 """batcher doctor finds damage, writes a repaired copy, and changes nothing else."""
 
+import errno
 import os
 import shutil
 import stat
@@ -63,6 +64,63 @@ def test_a_sound_checkpoint_is_reported_with_its_counts(
     assert "attempts: 3 rows read" in result.out
     assert contents(job.parent) == before
     assert {path.name for path in state.parent.iterdir()} == {state.name}
+
+
+@pytest.fixture
+def read_only(job: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Refuse every write below the folder of the job, as a read-only medium does."""
+    real_open, real_mkdir = os.open, os.mkdir
+
+    def refuse(path: object) -> None:
+        if Path(os.path.abspath(str(path))).is_relative_to(job.parent):  # noqa: PTH100
+            raise OSError(errno.EROFS, "Read-only file system", str(path))
+
+    def opened(path: object, flags: int, *rest: object, **more: object) -> int:
+        if flags & (os.O_RDWR | os.O_WRONLY | os.O_CREAT):
+            refuse(path)
+        return real_open(path, flags, *rest, **more)  # type: ignore[arg-type]
+
+    def made(path: object, *rest: object, **more: object) -> None:
+        refuse(path)
+        real_mkdir(path, *rest, **more)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(os, "open", opened)
+    monkeypatch.setattr(os, "mkdir", made)
+    monkeypatch.setattr(os, "access", lambda _path, mode, **_: mode != os.W_OK)
+
+
+@pytest.mark.parametrize("has_lock", [True, False])
+@pytest.mark.usefixtures("read_only")
+def test_a_read_only_medium_needs_only_another_folder(
+    job: Path, state: Path, batcher: Command, tmp_path: Path, has_lock: bool
+) -> None:
+    """The hint names --out; the copy goes there, and the next command runs with it."""
+    if not has_lock:
+        (state / "lock").unlink()
+    before = contents(state)
+    result = batcher("doctor", job, "--simulate")
+    assert result.code == 1
+    assert "--out" in result.err
+    out = tmp_path / "saved"
+    assert batcher("doctor", job, "--simulate", "--out", out).code == 0
+    assert not out.exists(), "a sound checkpoint needs no copy"
+    assert contents(state) == before
+
+
+def test_the_copy_can_go_to_another_folder(
+    job: Path, state: Path, batcher: Command, tmp_path: Path
+) -> None:
+    """The last lines lead to a run with it; a folder that holds something is not replaced."""
+    Watermark(state).write(100)
+    out = tmp_path / "other place"
+    result = batcher("doctor", job, "--simulate", "--out", out)
+    assert result.code == 1
+    assert (out / FILE_NAME).exists()
+    assert f"mv '{out}' '{out}.simulated'" in result.err
+    assert batcher("doctor", job, "--simulate", "--out", out).code == 2
+    out.rename(f"{out}.simulated")
+    assert f"'job.state={out}'" in result.err
+    assert batcher("run", job, "--simulate", "--set", f"job.state={out}").code == 3
 
 
 def test_lost_records_are_counted_and_the_copy_can_be_used(

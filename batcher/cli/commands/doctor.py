@@ -21,22 +21,32 @@ from batcher.store.repair.rescue import OpenAttempts
 
 @click.command("doctor", epilog="Example: batcher doctor job.toml --json")
 @job_argument
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    metavar="FOLDER",
+    help="Where to write the repaired copy; default: beside the checkpoint's folder. Use it when "
+    "that is read-only.",
+)
 @simulate_option
 @set_option
 @json_option
-def command(job: Path, overrides: tuple[str, ...], *, is_simulated: bool, as_json: bool) -> int:
+def command(
+    job: Path, out: Path | None, overrides: tuple[str, ...], *, is_simulated: bool, as_json: bool
+) -> int:
     """Examine a checkpoint: read all of it and list what is wrong.
 
-    When it is damaged, everything that can be read is written to a repaired copy beside it; the
-    original is not changed. The exit code is 0 when nothing is wrong, else 1. Nothing is sent.
+    When it is damaged, everything that can be read is written to a repaired copy; the original is
+    not changed. The exit code is 0 when nothing is wrong, else 1. Nothing is sent.
     """
     write_private_files()
-    diagnosis = diagnose(load(job, overrides), is_simulated=is_simulated)
+    diagnosis = diagnose(load(job, overrides), is_simulated=is_simulated, out=out)
+    steps = _next(diagnosis, out)
     if as_json:
-        print_json(_to_json(diagnosis))
+        print_json({**_to_json(diagnosis), "next": steps})
     else:
         _print(diagnosis)
-        for step in _next(diagnosis):
+        for step in steps:
             say(f"next   {step}")
     return 0 if diagnosis.is_sound else 1
 
@@ -58,7 +68,6 @@ def _to_json(diagnosis: Diagnosis) -> dict[str, Any]:
         "open_attempts": open_attempts
         and {**asdict(open_attempts), "at_most_usd": exact_text(open_attempts.at_most_usd)},
         "repaired": diagnosis.repaired and str(diagnosis.repaired),
-        "next": _next(diagnosis),
     }
 
 
@@ -96,8 +105,13 @@ def _open_attempts(attempts: OpenAttempts) -> str:
     return f"{number}; {cost} (billing status unknown){more}"
 
 
-def _next(diagnosis: Diagnosis) -> list[str]:
+def _next(diagnosis: Diagnosis, out: Path | None) -> list[str]:
     """Return the commands to run next, in this order."""
+    if diagnosis.repaired is not None and out is not None:
+        resume = job_command("run", options=["--set", f"job.state={out.absolute()}"])
+        if not diagnosis.workspace.is_simulated:
+            return [resume]
+        return [shlex.join(["mv", str(out), f"{out}.simulated"]), resume]
     run = job_command("run")
     state = os.path.relpath(diagnosis.workspace.state)
     move_away = shlex.join(["mv", state, f"{state}.damaged"])

@@ -1,5 +1,6 @@
 """Examines a job's checkpoint and output, and writes a repaired copy of a damaged checkpoint."""
 
+import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -40,18 +41,22 @@ class Diagnosis:
         return all(finding.is_harmless for finding in self.findings)
 
 
-def diagnose(loaded: LoadedJob, *, is_simulated: bool) -> Diagnosis:
-    """Examine a job's state without changing it.
+def diagnose(loaded: LoadedJob, *, is_simulated: bool, out: Path | None = None) -> Diagnosis:
+    """Examine a job's state without changing it; a repaired copy goes to ``out``, or beside it.
 
-    Raises LockedError while a run or another command uses it, and ConfigurationError when the job
-    has not run yet, or when there is a repaired copy already.
+    With ``out`` the state may be on a read-only medium. Raises LockedError while a run or another
+    command uses it, and ConfigurationError when the job has not run yet, or when there is a
+    repaired copy already.
     """
     workspace = Workspace.of(loaded, is_simulated=is_simulated)
     state, now = workspace.state, datetime.now(UTC)
     if not state.is_dir():
         raise ConfigurationError(f"no run yet: there is no folder {state}")
-    with Lock(state, Holder.this_process(now)), _scratch(state) as scratch:
-        repaired = _repaired_path(state)
+    repaired = _repaired_path(state, out)
+    # Nobody can run the job in a folder that cannot be written.
+    is_shared = not os.access(state, os.W_OK)
+    holder = Holder.this_process(now)
+    with Lock(state, holder, is_shared=is_shared), _scratch(repaired) as scratch:
         copied, whole = scratch / "damaged", scratch / "whole"
         copied.mkdir()
         whole.mkdir()
@@ -83,21 +88,21 @@ def check_output(workspace: Workspace) -> Finding:
     return Finding("output_sound", f"{name} is unchanged since it was written: {rows:,} rows", True)
 
 
-def _repaired_path(state: Path) -> Path:
+def _repaired_path(state: Path, out: Path | None) -> Path:
     """Return the folder for a repaired copy; it must be free."""
-    path = state.with_name(f"{state.name}.repaired")
-    if path.exists() and any(path.iterdir()):
+    path = out or state.with_name(f"{state.name}.repaired")
+    if path.exists() and not (path.is_dir() and not any(path.iterdir())):
         raise ConfigurationError(
             f"{path} exists already and would be overwritten",
-            hint=f"use it instead of {state}, or move it away",
+            hint=f"use it instead of {state}, or move it away, or name another folder with --out",
         )
     return path
 
 
 @contextmanager
-def _scratch(state: Path) -> Iterator[Path]:
-    """Yield a temporary folder beside the state, on the same disk."""
-    scratch = state.with_name(f".{state.name}.repaired.new")
+def _scratch(repaired: Path) -> Iterator[Path]:
+    """Yield a temporary folder beside the repaired copy, on the same disk."""
+    scratch = repaired.with_name(f".{repaired.name}.new")
     try:
         shutil.rmtree(scratch, ignore_errors=True)
         scratch.mkdir()
@@ -105,9 +110,9 @@ def _scratch(state: Path) -> Iterator[Path]:
     except (OSError, MemoryError) as error:
         reason = "not enough memory" if isinstance(error, MemoryError) else error.strerror
         raise CheckpointError(
-            f"{getattr(error, 'filename', None) or state}: {reason}",
-            hint="nothing was changed; doctor needs a writable folder beside the state, disk space "
-            "for two copies, and up to 2 GiB of memory",
+            f"{getattr(error, 'filename', None) or repaired}: {reason}",
+            hint="nothing was changed; doctor needs a writable folder (name it with --out), disk "
+            "space for two copies, and up to 2 GiB of memory",
         ) from None
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
