@@ -19,7 +19,8 @@ def write_json(path: Path, content: Mapping[str, Any], *, is_durable: bool = Tru
 def write_text(path: Path, text: str, *, is_durable: bool = True) -> None:
     """Replace a text file; with ``is_durable`` wait until it is on the disk."""
     temporary = path.with_name(f".{path.name}.new")
-    with temporary.open("w", encoding="utf-8") as file:
+    temporary.unlink(missing_ok=True)
+    with temporary.open("x", encoding="utf-8") as file:  # never through a link
         file.write(text)
         if is_durable:
             file.flush()
@@ -27,6 +28,17 @@ def write_text(path: Path, text: str, *, is_durable: bool = True) -> None:
     temporary.replace(path)
     if is_durable:
         sync_folder(path.parent)
+
+
+def probe_mode(path: Path) -> int:
+    """Make a file that only its owner may read, and remove it; return the mode that it got."""
+    path.unlink(missing_ok=True)
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        return os.fstat(descriptor).st_mode
+    finally:
+        os.close(descriptor)
+        path.unlink(missing_ok=True)
 
 
 def check_replaceable(path: Path) -> None:

@@ -2,6 +2,8 @@
 
 import os
 import secrets
+import shlex
+import stat
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -9,11 +11,12 @@ from pathlib import Path
 from batcher.errors import CheckpointError, ConfigurationError
 from batcher.inputs.files import covers
 from batcher.inputs.job_file.load import LoadedJob
-from batcher.outputs.atomic import check_replaceable, sync_folder
+from batcher.outputs.atomic import check_replaceable, probe_mode, sync_folder
 from batcher.outputs.ownership import Owner
 from batcher.store.lock import check_lock
 
 _SIMULATED = ".simulated"
+_WRITABLE_BY_OTHERS = stat.S_IWGRP | stat.S_IWOTH
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +73,7 @@ class Workspace:
         Raises ConfigurationError, or CheckpointError for a lock that cannot be opened.
         """
         _check_folder(self.state, "job.state")
+        _check_private(self.state)
         _check_folder(self.output.parent, "output.path")
         output, state = (Path(os.path.realpath(path)) for path in (self.output, self.state))
         if output in (state, *state.parents):
@@ -107,9 +111,7 @@ class Workspace:
         folder = self.output.parent
         try:
             check_replaceable(self.output)
-            probe = folder / f".{self.output.name}.probe"
-            probe.touch()
-            probe.unlink(missing_ok=True)
+            probe_mode(folder / f".{self.output.name}.probe")
         except OSError as error:
             raise ConfigurationError(
                 f"the output cannot be written: {folder}: {error.strerror}",
@@ -146,6 +148,29 @@ def _check_folder(path: Path, key: str) -> None:
         raise ConfigurationError(
             f"{path} cannot be written: {folder} is not a writable folder",
             hint=f"make it writable, or set {key}",
+        )
+
+
+def _check_private(state: Path) -> None:
+    """Refuse a state folder that others can write to, and anything in it but files and folders.
+
+    Others could replace what is recorded, or plant a link through which a run would write.
+    """
+    if not state.is_dir():
+        return
+    with os.scandir(state) as entries:
+        for entry in entries:
+            if entry.is_symlink() or not (entry.is_file() or entry.is_dir()):
+                raise ConfigurationError(
+                    f"{entry.path} is a link or a device, and a run could write through it",
+                    hint="remove it, or set job.state to another folder",
+                )
+    mode = state.stat().st_mode
+    # Some file systems show every file as writable by all.
+    if mode & _WRITABLE_BY_OTHERS and not probe_mode(state / ".probe") & _WRITABLE_BY_OTHERS:
+        raise ConfigurationError(
+            f"others can write to the state folder {state}",
+            hint=f"run chmod go-w {shlex.quote(str(state))}, or set job.state to another folder",
         )
 
 

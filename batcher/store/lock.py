@@ -147,7 +147,7 @@ def check_lock(folder: Path) -> None:
 def _open(folder: Path, hints: _Hints) -> int:
     path = folder / "lock"
     try:
-        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     except OSError as error:
         raise CheckpointError(f"{path}: {error.strerror}", hint=hints.read_only) from None
 
