@@ -1,6 +1,27 @@
-"""``python -m batcher`` is the batcher command."""
+"""The batcher command: it answers signals from its first moment, then loads the command line."""
 
-from batcher.cli import main
+import os
+import signal
+from importlib import import_module
+from types import FrameType
+
+_CODES = {signal.SIGINT: 130, signal.SIGTERM: 143, signal.SIGHUP: 143}
+
+
+def main() -> None:
+    """Run the command line; a signal while it is loaded ends the process with its exit code.
+
+    A signal that is ignored, as with nohup, stays ignored.
+    """
+    for number in _CODES:
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, _exit)
+    import_module("batcher.cli").main()
+
+
+def _exit(number: int, _frame: FrameType | None) -> None:
+    os._exit(_CODES[signal.Signals(number)])
+
 
 if __name__ == "__main__":
     main()

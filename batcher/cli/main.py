@@ -13,7 +13,7 @@ from batcher.cli.command_line import this_command
 from batcher.cli.messages import discard_output, say, show_error, show_unexpected
 from batcher.cli.usage_errors import UnknownCommandError, show_usage_error
 from batcher.errors import BatcherError
-from batcher.runner.signals import Terminated
+from batcher.runner.signals import Terminated, raise_on_signal
 from batcher.store import CHECKPOINT_THREAD
 
 COMMANDS = {
@@ -84,7 +84,8 @@ def main() -> None:
     """Run the command line; the exit code says what to do now (docs/operations.md)."""
     _reopen_standard_streams()
     try:
-        code = root.main(prog_name="batcher", standalone_mode=False)
+        with raise_on_signal():
+            code = root.main(prog_name="batcher", standalone_mode=False)
     except (click.exceptions.Abort, KeyboardInterrupt):
         _show_stop("interrupted")
         code = 130

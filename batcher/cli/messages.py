@@ -86,18 +86,32 @@ def _place(error: Exception) -> str:
 
 
 def print_json(content: Any) -> None:
-    """Print JSON on stdout."""
-    click.echo(json.dumps(content, indent=1, ensure_ascii=False, default=str))
+    """Print JSON on stdout; characters that a terminal would obey are escaped."""
+    click.echo(escaped_json(json.dumps(content, indent=1, ensure_ascii=False, default=str)))
+
+
+def escaped_json(text: str) -> str:
+    """Write the characters of JSON that ``printable`` replaces as escapes; the value is the same.
+
+    JSON has them only inside strings.
+    """
+    return "".join(_escape(character) if _is_obeyed(character) else character for character in text)
+
+
+def _escape(character: str) -> str:
+    units = character.encode("utf-16-be", "surrogatepass")
+    return "".join(f"\\u{units[at]:02x}{units[at + 1]:02x}" for at in range(0, len(units), 2))
 
 
 def printable(text: str) -> str:
     """Replace characters that move the cursor of a terminal or change the direction of text."""
-    return "".join(
-        character
-        if character in _KEPT_CONTROLS or unicodedata.category(character) not in ("Cc", "Cf", "Cs")
-        else "�"
-        for character in text
-    )
+    return "".join("�" if _is_obeyed(character) else character for character in text)
+
+
+def _is_obeyed(character: str) -> bool:
+    """Return whether a terminal obeys a character instead of showing it."""
+    is_kept = character in _KEPT_CONTROLS
+    return not is_kept and unicodedata.category(character) in ("Cc", "Cf", "Cs")
 
 
 def discard_output(stream: TextIO | None = None) -> None:

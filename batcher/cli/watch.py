@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 import click
 
-from batcher.cli.messages import print_line, printable
+from batcher.cli.messages import escaped_json, print_line, printable
 from batcher.cli.status_lines import status_line, status_lines
 from batcher.runner.commands.status import ObservedRun
 
@@ -57,7 +57,7 @@ class ChangedLines:
 
 
 def _print_json(observed: ObservedRun) -> None:
-    click.echo(json.dumps(observed.to_json(), ensure_ascii=False))
+    click.echo(escaped_json(json.dumps(observed.to_json(), ensure_ascii=False)))
 
 
 def _is_terminal() -> bool:

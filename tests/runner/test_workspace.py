@@ -124,7 +124,7 @@ def test_a_pipe_in_the_state_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", [".out.parquet.probe", ".out.parquet.new", ".out.parquet.old"])
 def test_a_planted_link_beside_the_output_is_not_followed(tmp_path: Path, name: str) -> None:
-    """Temporary names are made anew; a link in their place is removed."""
+    """Temporary files are new files; a link in their place is removed."""
     (tmp_path / "victim").write_text("precious")
     (tmp_path / name).symlink_to("victim")
     workspace(tmp_path, "output.path=out.parquet").check()
