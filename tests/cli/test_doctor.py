@@ -111,7 +111,7 @@ def test_the_copy_can_go_to_another_folder(
     job: Path, state: Path, batcher: Command, tmp_path: Path
 ) -> None:
     """The last lines lead to a run with it; a folder that holds something is not replaced."""
-    Watermark(state).write(100)
+    claim_records(state, 100)
     out = tmp_path / "other place"
     result = batcher("doctor", job, "--simulate", "--out", out)
     assert result.code == 1
