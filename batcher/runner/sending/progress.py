@@ -127,7 +127,8 @@ class Progress:
                 ExitCode.ERROR,
                 f"an answer cost {rounded_text(result.bill.cost_usd or Decimal(0))}, more than its "
                 f"bound of {rounded_text(result.pending.worst_case_usd or Decimal(0))}",
-                "the answer is recorded; no budget is safe with a wrong bound: please report this",
+                "the answer is recorded; no budget is safe with a wrong bound: remove "
+                "budget.max_cost_usd to go on without one, and please report this",
             )
         gives_up = not isinstance(result.decision, Retry)
         halt = self.watch.check(result.outcome, self.clock(), gives_up=gives_up)
