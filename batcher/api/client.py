@@ -12,7 +12,7 @@ import httpx
 from batcher import __version__
 from batcher.api.address import server_address
 from batcher.api.body import Body
-from batcher.api.faults import body_fault, no_response
+from batcher.api.faults import OPEN_FILES, body_fault, no_response
 from batcher.api.key import Secret, read_key
 from batcher.api.transport import TransportFactory, transport_factory
 from batcher.core.answers.response import NoResponse, Response
@@ -63,6 +63,12 @@ class MessagesClient:
         self._messages = httpx.URL(f"{self._server}/v1/messages")
         self._open_transport = open_transport or transport_factory(server)
         self._transports = [self._open_transport() for _ in range(connections)]
+        self._busy: set[int] = set()
+
+    @property
+    def connections(self) -> int:
+        """The number of slots."""
+        return len(self._transports)
 
     async def send(
         self, slot: int, body: bytes, on_start: Callable[[], None] = _ignore_start
@@ -116,6 +122,18 @@ class MessagesClient:
         body: bytes = b"",
         on_start: Callable[[], None] = _ignore_start,
     ) -> Response | NoResponse:
+        self._busy.add(slot)
+        try:
+            result = await self._exchange(slot, method, url, body, on_start)
+        finally:
+            self._busy.discard(slot)
+        if isinstance(result, NoResponse) and result.error_type == OPEN_FILES:
+            await self._close_idle()
+        return result
+
+    async def _exchange(
+        self, slot: int, method: str, url: httpx.URL, body: bytes, on_start: Callable[[], None]
+    ) -> Response | NoResponse:
         started = time.perf_counter()
         content = _Content(body)
         request = httpx.Request(
@@ -147,10 +165,16 @@ class MessagesClient:
                 await self._renew(slot)
         return reading.response(started, fault)
 
-    async def _renew(self, slot: int) -> None:
-        """Replace the transport of a slot after a failure, a timeout or a cancellation.
+    async def _close_idle(self) -> None:
+        """Close the connections that no request uses, because no file is left for another one."""
+        for slot in set(range(len(self._transports))) - self._busy:
+            await self._renew(slot)
 
-        When httpcore is interrupted while it takes its only connection back, it loses the
+    async def _renew(self, slot: int) -> None:
+        """Replace the transport of a slot and close its connection.
+
+        It is done after a failure, a timeout or a cancellation:
+        when httpcore is interrupted while it takes its only connection back, it loses the
         connection, and every later request of the slot would wait for it forever.
         """
         failed, self._transports[slot] = self._transports[slot], self._open_transport()

@@ -7,6 +7,7 @@ Before a status line (NoResponse):
     client.tls              the certificate does not verify; fatal               never sent
     client.connect_timeout  no connection within 10 s or the whole timeout       never sent
     client.proxy            the proxy refuses to connect us                      never sent
+    client.open_files       this process has no open file left for a connection  never sent
     client.pool             the slot's connection is in use by another request   never sent
     client.timeout          no status line within the whole timeout              sent
     client.read             the connection broke before a response               sent
@@ -32,6 +33,7 @@ A cut that HTTP cannot detect (no length, or a length that is too short) looks l
 detected when the message is parsed.
 """
 
+import errno
 import os
 import socket
 import ssl
@@ -41,6 +43,7 @@ import httpx
 
 from batcher.core.answers.response import NoResponse
 
+OPEN_FILES = "client.open_files"
 _NEVER_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError)
 # The first matching class decides the type. The exceptions' own texts may quote content.
 _TYPES: tuple[tuple[type[Exception], str, str], ...] = (
@@ -84,6 +87,8 @@ def _named(error: Exception) -> tuple[str, str]:
     for cause in _causes(error):
         if isinstance(cause, ssl.SSLCertVerificationError):
             return "client.tls", f"the certificate does not verify: {cause.verify_message}"
+        if isinstance(cause, OSError) and cause.errno in (errno.EMFILE, errno.ENFILE):
+            return OPEN_FILES, "no open file is left for a connection (ulimit -n)"
         if isinstance(cause, socket.gaierror):
             return "client.dns", "the host's name has no address"
     for kind, error_type, message in _TYPES:

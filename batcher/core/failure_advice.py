@@ -58,6 +58,7 @@ _BY_TYPE: Mapping[str, str] = {
     "client.connect": _NETWORK,
     "client.connect_timeout": _NETWORK,
     "client.dns": _NETWORK,
+    "client.open_files": "raise ulimit -n or lower limits.concurrency, then: batcher run JOB",
     "client.proxy": "check the proxy, then: batcher run JOB",
     "client.tls": "check api.base_url: the certificate of the server is not valid",
     "client.answer_lost": "a damaged checkpoint lost the response; send it again: batcher run JOB",

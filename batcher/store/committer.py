@@ -13,13 +13,15 @@ from batcher.errors import CheckpointError
 from batcher.store.checkpoint import Checkpoint
 from batcher.store.disk_space import Ballast, disk_full, is_full
 from batcher.store.records import Record
+from batcher.store.spare_files import SpareFiles, is_out_of_files
 
 
 class Committer:
     """Owns a folder's open checkpoint; belongs to the thread that created it.
 
     ``failure`` is the first failed write, or None. The first failure deletes the ballast, so that
-    a full disk has space for the outcomes of requests in flight.
+    a full disk has space for the outcomes of requests in flight. When the process has too many open
+    files, the write is repeated with the spare ones instead.
     """
 
     def __init__(self, folder: Path, ballast: Ballast) -> None:
@@ -27,6 +29,8 @@ class Committer:
         self._folder = folder
         self._ballast = ballast
         self._open: Checkpoint | None = Checkpoint(folder)
+        self._spare_files = SpareFiles()
+        self._spare_files.take()
 
     @property
     def checkpoint(self) -> Checkpoint:
@@ -49,6 +53,8 @@ class Committer:
         """
         if self.failure is None:
             result = self._commit(additions)
+            if result is _Result.ABSENT and self.failure is None:
+                result = self._commit(additions)  # now with the spare files
             if result is not _Result.ABSENT:
                 return [result is _Result.WRITTEN] * len(additions)
         return [
@@ -64,9 +70,15 @@ class Committer:
             self.checkpoint.checkpoint_if_due()
         except CheckpointError as error:
             self._fail(error)
+        else:
+            self._spare_files.take()
 
     def close(self) -> None:
         """Close the checkpoint; committed records are safe even without this call."""
+        self._spare_files.release()
+        self._close()
+
+    def _close(self) -> None:
         if self._open is not None:
             self._open.close()
             self._open = None
@@ -100,16 +112,21 @@ class Committer:
         try:
             self.checkpoint.fold()
         except CheckpointError:
-            self.close()
+            self._close()
             return _Result.DOUBTFUL
         return _Result.WRITTEN
 
     def _fail(self, error: Exception) -> None:
-        """Keep the first failure, free the ballast, and close a possibly unusable checkpoint."""
+        """Keep the first failure, free the ballast, and close a possibly unusable checkpoint.
+
+        Without open files left, the spare ones are released, and nothing has failed yet.
+        """
+        self._close()
+        if is_out_of_files(str(error)) and self._spare_files.release():
+            return
         if self.failure is None:
             self.failure = self._as_checkpoint_error(error)
         self._ballast.drop()
-        self.close()
 
     def _as_checkpoint_error(self, error: Exception) -> CheckpointError:
         if is_full(str(error)):

@@ -10,6 +10,7 @@ import duckdb
 
 from batcher.errors import CheckpointError, DamageError
 from batcher.store.disk_space import disk_full, is_full
+from batcher.store.spare_files import is_out_of_files
 
 MEMORY_BYTES = 64 << 20
 _SETTINGS = {
@@ -31,6 +32,7 @@ _DAMAGED = re.compile(
 _DOCTOR_HINT = (
     "the file is damaged: batcher doctor JOB reports the damage and saves the readable part"
 )
+_FILES_HINT = "raise the number of open files (ulimit -n), or lower limits.concurrency"
 
 
 def connect(path: Path, *, is_read_only: bool) -> duckdb.DuckDBPyConnection:
@@ -57,6 +59,8 @@ def connect(path: Path, *, is_read_only: bool) -> duckdb.DuckDBPyConnection:
         if _is_damage(error):
             raise DamageError(_reason(path, error), hint=_DOCTOR_HINT) from None
         hint = "make the file readable; nothing was changed"
+        if is_out_of_files(str(error)):
+            hint = _FILES_HINT
         raise CheckpointError(_reason(path, error), hint=hint) from None
     return connection
 
@@ -100,7 +104,9 @@ def checkpoint_error(path: Path, error: Exception) -> CheckpointError:
         return disk_full(path.parent)
     if _is_damage(error):
         return DamageError(_reason(path, error), hint=_DOCTOR_HINT)
-    if isinstance(error, duckdb.OutOfMemoryException):
+    if is_out_of_files(str(error)):
+        hint = _FILES_HINT
+    elif isinstance(error, duckdb.OutOfMemoryException):
         hint = "free some memory, then run the same command again: everything recorded is kept"
     else:
         hint = (

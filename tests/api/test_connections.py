@@ -1,6 +1,7 @@
 """Connections: kept, refused, encrypted, cancelled; errors quote no content."""
 
 import asyncio
+import errno
 import shutil
 import socket
 import ssl
@@ -222,12 +223,21 @@ def test_cancelling_at_any_step_does_not_lose_the_slot() -> None:
     assert {getattr(result, "body", None) for result in results} == {b"{}"}
 
 
+def caused_by(cause: OSError) -> httpx.ConnectError:
+    """Return the error of a connection that the system refused."""
+    error = httpx.ConnectError("x")
+    error.__cause__ = cause
+    return error
+
+
 @pytest.mark.parametrize(
     ("error", "error_type", "was_sent"),
     [
         (httpx.ConnectError("x"), "client.connect", False),
         (httpx.ConnectTimeout("x"), "client.connect_timeout", False),
         (httpx.PoolTimeout("x"), "client.pool", False),
+        (caused_by(OSError(errno.EMFILE, CANARY)), "client.open_files", False),
+        (caused_by(OSError(errno.ENFILE, CANARY)), "client.open_files", False),
         (httpx.ProxyError("x"), "client.proxy", False),
         (httpx.WriteError("x"), "client.write", True),
         (httpx.WriteTimeout("x"), "client.timeout", True),

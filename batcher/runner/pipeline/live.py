@@ -46,9 +46,15 @@ class SendResult:
 
 
 async def send_live(
-    session: RunSession, planned: PlannedRun, api: ApiSection, first_attempt_id: int
+    session: RunSession,
+    planned: PlannedRun,
+    api: ApiSection,
+    first_attempt_id: int,
+    connections: int,
 ) -> SendResult:
     """Send what the plan says to ``api``; return when all that came back is on the disk.
+
+    ``connections`` is how many requests may be in flight at once.
 
     An error on the way ends as a halt, not as an exception: a run that was paid for needs an end.
     """
@@ -60,7 +66,7 @@ async def send_live(
     client = MessagesClient(
         api,
         session.key,
-        connections=job.limits.concurrency,
+        connections=connections,
         timeout_s=float(job.limits.timeout_s),
     )
     attempt_ids = count(first_attempt_id)
@@ -81,11 +87,12 @@ def _send_context(
         job.retry.attempts, float(job.retry.max_wait_s), job.retry.unknown_attempts
     )
     jitter = random.Random().random  # noqa: S311 - not for secrets
+    limits = job.limits.model_copy(update={"concurrency": client.connections})
     least_usd = planned.plan.counts.min_worst_case_usd or Decimal(0)
     return SendContext(
         client=client,
         recorder=session.writer,
-        rate_gate=RateGate(job.limits, policy.max_wait_s, stopping, progress.clock, jitter),
+        rate_gate=RateGate(limits, policy.max_wait_s, stopping, progress.clock, jitter),
         budget_gate=BudgetGate(planned.budget, least_usd, stopping, progress.stop_for_budget),
         cache_gate=CacheGate(job.cache.ttl, progress.clock),
         prices=planned.sending.prices,

@@ -2,6 +2,7 @@
 
 import asyncio
 
+from batcher.runner.open_files import make_room_for
 from batcher.runner.pipeline.live import SendResult, send_live
 from batcher.runner.pipeline.session import PlannedRun, RunSession
 from batcher.runner.planning.planner import comparison_of
@@ -23,6 +24,9 @@ def send_plan(session: RunSession, planned: PlannedRun) -> SendResult | None:
     _note_requests(session)
     if not planned.plan.counts.to_send:
         return None
+    files = make_room_for(planned.sending.job.limits.concurrency)
+    if files.is_narrow:
+        session.ui.say(f"warning  {files.message}")
     with session.writer.ballast:
         session.record.sending()
         record_start(
@@ -35,7 +39,9 @@ def send_plan(session: RunSession, planned: PlannedRun) -> SendResult | None:
         first_attempt_id = session.writer.call(Checkpoint.next_attempt_id)
         variety = _SIMULATED_VARIETY if session.context.samples > 1 else 0.0
         with server_of(session.context, _SIMULATED_LATENCY, variety) as api:
-            return asyncio.run(send_live(session, planned, api, first_attempt_id))
+            return asyncio.run(
+                send_live(session, planned, api, first_attempt_id, files.connections)
+            )
 
 
 def _note_requests(session: RunSession) -> None:
