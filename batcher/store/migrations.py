@@ -6,7 +6,7 @@ from pathlib import Path
 from batcher.errors import CheckpointError
 from batcher.store.queries import script
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 READABLE_VERSION = 3
 """From this version on a checkpoint can be read without a migration."""
 
@@ -16,10 +16,14 @@ VERSION_WITH_WATERMARK = 2
 VERSION_WITH_ID = 4
 """From this version on there always is a watermark, with the id of the checkpoint."""
 
+VERSION_WITH_SETTLED = 5
+"""From this version on there is the table ``settled``."""
+
 MIGRATIONS: Mapping[int, str] = {
     1: script("migration_1_to_2"),
     2: script("migration_2_to_3"),
     3: script("migration_3_to_4"),
+    4: script("migration_4_to_5"),
 }
 """SQL that migrates a schema version to the next one; all versions from 1 on stay supported."""
 
@@ -32,6 +36,7 @@ TABLES = (
     "replacements",
     "price_tables",
     "releases",
+    "settled",
 )
 """The tables whose rows count as records; their number must never decrease."""
 

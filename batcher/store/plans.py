@@ -136,6 +136,7 @@ def items_to_send(checkpoint: Checkpoint, allowance: int) -> pa.Table:
     """Return the items to send (column ``item``), with counts of their earlier attempts.
 
     ``unknown_attempts`` have an unknown billing status, ``repairs`` brought an invalid answer.
+    ``failed_before`` is not null when the last one failed in a way that is not transient.
     """
     return checkpoint.table(_PLANS["to_send"], allowance=allowance)
 

@@ -92,6 +92,14 @@ class OutcomeRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class Settled:
+    """A recorded failure turned out to be its row's fault, in this run: from now on it is final."""
+
+    attempt_id: int
+    run_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class PlanRecord:
     """An item, one answer that the input asks for; plans.sql explains the columns."""
 
@@ -127,7 +135,9 @@ class PrefixRecord:
 PACKED_ABOVE_BYTES = 1024
 """Longer response bodies are stored as a zstd frame. Never change this: readers depend on it."""
 
-Record = RunStart | RunEnd | UsedPrices | Intent | OutcomeRecord | PlanRecord | PrefixRecord
+Record = (
+    RunStart | RunEnd | UsedPrices | Intent | OutcomeRecord | Settled | PlanRecord | PrefixRecord
+)
 
 _TYPES: dict[str, pa.DataType] = {
     "fingerprint": pa.uuid(),

@@ -1,6 +1,6 @@
 """Failed rows that a retry sends again, in SQL."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -22,7 +22,8 @@ class Retries:
     ``by_type`` has, for each error type, the number of failed rows and of requests to send: a row
     without a request, or with the same request as another row, adds none. ``worst_case_usd`` is the
     most that one attempt of each request can cost, ``repairs_usd`` the most that repairs can add,
-    and ``min_worst_case_usd`` the smallest worst case of a request. ``items`` are sent.
+    and ``min_worst_case_usd`` the smallest worst case of a request. ``items`` are sent;
+    ``failed_before`` has the errors of those that the API refused while it answered others.
     """
 
     by_type: dict[str, tuple[int, int]]
@@ -31,6 +32,7 @@ class Retries:
     repairs_usd: Decimal
     min_worst_case_usd: Decimal | None
     items: Sequence[int]
+    failed_before: Mapping[int, str]
 
 
 def keep_variant(checkpoint: Checkpoint) -> None:
@@ -48,9 +50,10 @@ def find_retries(checkpoint: Checkpoint, only: Sequence[str]) -> Retries:
     checkpoint.execute(_RETRIES["create_retries"], only=wanted)
     counts = checkpoint.rows(_RETRIES["count_retries"])
     sums: dict[str, Any] = checkpoint.row(_RETRIES["sum_retries"])
-    items = checkpoint.table(_RETRIES["retried_items"]).column("item").to_pylist()
+    errors = dict(checkpoint.rows(_RETRIES["retried_items"]))
+    failed_before = {item: error for item, error in errors.items() if error is not None}
     by_type = {kind: (rows, sent) for kind, rows, sent in counts}
-    return Retries(by_type, items=items, **sums)
+    return Retries(by_type, items=list(errors), failed_before=failed_before, **sums)
 
 
 def record_replacements(checkpoint: Checkpoint, run_id: str) -> None:

@@ -12,12 +12,13 @@ from batcher.core.answers.response import NoResponse, Response
 
 FINAL, RETRY, HALT = Verdict.FINAL, Verdict.RETRY, Verdict.HALT
 BILLED, FREE, UNKNOWN = Billing.BILLED, Billing.FREE, Billing.UNKNOWN
+TEXT = {"type": "text", "text": "yes"}
 USAGE = {"input_tokens": 1, "output_tokens": 1}
 
 
 def message(**changes: Any) -> bytes:
     """Return the body of a message."""
-    fields = {"type": "message", "content": [], "stop_reason": "end_turn", "usage": USAGE}
+    fields = {"type": "message", "content": [TEXT], "stop_reason": "end_turn", "usage": USAGE}
     return json.dumps(fields | changes).encode()
 
 
@@ -225,7 +226,8 @@ def test_a_halting_code_has_a_hint(code: str, words: str, status: int) -> None:
 @pytest.mark.parametrize(
     ("status", "should_retry", "verdict"),
     [
-        (529, "false", FINAL),
+        (500, "false", FINAL),
+        (409, "false", FINAL),
         (529, "true", RETRY),
         (529, "invalid", RETRY),
         (400, "true", FINAL),

@@ -13,12 +13,14 @@ from typing import Any
 from virtual_time import now
 
 import batcher
+from batcher.core.answers.outcome import Outcome
 from batcher.core.answers.response import NoResponse, Response
 from batcher.core.job import LimitsSection
 from batcher.core.money.bound import WorstCase
 from batcher.core.money.budget import Budget
 from batcher.core.money.prices import PriceTable
 from batcher.core.pace.retry import RetryPolicy
+from batcher.core.pace.suspects import Ruling
 from batcher.errors import CheckpointError
 from batcher.runner.sending.budget_gate import BudgetGate
 from batcher.runner.sending.cache_gate import CacheGate
@@ -65,7 +67,7 @@ def pending(
     body = b"%d" % number
     fingerprint = number.to_bytes(16, "big")
     bound = None if worst is None else WorstCase(worst, 100)
-    return PendingRequest(number, fingerprint, MODEL, 50, body, bound, unknown)
+    return PendingRequest(number, fingerprint, MODEL, 50, body, bound, unknown, row=number)
 
 
 @dataclass
@@ -138,9 +140,14 @@ class FakeWatcher:
     results: list[tuple[AttemptResult, float]] = field(default_factory=list)
     committed: list[tuple[AttemptResult, float]] = field(default_factory=list)
 
-    def on_result(self, result: AttemptResult) -> None:
+    def judge(self, _: PendingRequest, outcome: Outcome) -> Outcome:
+        """Return the outcome unchanged."""
+        return outcome
+
+    def on_result(self, result: AttemptResult) -> Ruling:
         """Keep a result that is not committed yet."""
         self.results.append((result, now()))
+        return Ruling()
 
     def on_committed(self, result: AttemptResult) -> None:
         """Keep a committed result."""

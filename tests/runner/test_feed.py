@@ -84,7 +84,12 @@ def plan_of(marks: bytes) -> Any:
     """Return a plan with these marks (0 is not sent), which marks no prefix for the cache."""
     to_send = bytearray(marks)
     return SimpleNamespace(
-        to_send=to_send, repairs={0: 2}, names=None, used=frozenset({"c"}), sharing=Sharing()
+        to_send=to_send,
+        repairs={0: 2},
+        failed_before={},
+        names=None,
+        used=frozenset({"c"}),
+        sharing=Sharing(),
     )
 
 

@@ -10,7 +10,9 @@ from virtual_time import now, run
 from batcher.core.answers.response import Response
 from batcher.core.job import LimitsSection
 from batcher.core.pace.kinds import Limiter
+from batcher.core.pace.suspects import Ruling
 from batcher.errors import CheckpointError, InputError
+from batcher.runner.sending.context import AttemptResult
 from batcher.runner.sending.feed import PendingRequest
 from batcher.runner.sending.workers import run_workers
 
@@ -124,7 +126,12 @@ def test_a_refused_key_costs_one_request() -> None:
 
     async def main() -> None:
         harness = Harness(FakeApi({n: [failed(401)] for n in range(100)}), is_warm=False)
-        harness.watcher.on_result = lambda _: harness.stopping.set()
+
+        def stop(_: AttemptResult) -> Ruling:
+            harness.stopping.set()
+            return Ruling()
+
+        harness.watcher.on_result = stop
         await run_workers(FakeFeed(100), harness.ctx)
         assert len(harness.api.sent) == len(harness.recorder.intents) == 1
 

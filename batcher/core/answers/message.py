@@ -28,6 +28,7 @@ class Message:
     JSON of the first tool call's input, or a fragment when ``max_tokens`` cut it off;
     ``tool_use_id`` is the id of that call. Parquet can store the text: lone surrogates are replaced
     by U+FFFD. ``usage`` is as the API sent it; None when it is no object.
+    ``is_empty``: all blocks are thinking or blank text.
     """
 
     id: str | None
@@ -38,6 +39,7 @@ class Message:
     thinking: str = field(repr=False)
     tool_input: str | None = field(repr=False)
     has_output: bool
+    is_empty: bool
     usage: Mapping[str, Any] | None
     tool_use_id: str | None = None
 
@@ -77,6 +79,7 @@ def parse_message(body: bytes) -> Message:
         thinking=_joined(blocks, "thinking"),
         tool_input=_tool_input(blocks),
         has_output=bool(blocks),
+        is_empty=not any(map(_is_content, blocks)),
         usage=usage if isinstance(usage, dict) else None,
         tool_use_id=_tool_use_id(blocks),
     )
@@ -113,11 +116,30 @@ def _is_api_error(error: Any) -> bool:
     )
 
 
+def is_error_body(body: bytes) -> bool:
+    """Return whether a body has the form of the API's errors."""
+    try:
+        content = load(body)
+    except ValueError:
+        return False
+    return isinstance(content, dict) and content.get("type") == "error"
+
+
 def _blocks(message: dict[str, Any]) -> list[dict[str, Any]]:
     blocks = message.get("content")
     if not isinstance(blocks, list) or not all(isinstance(block, dict) for block in blocks):
         raise UnreadableMessage("the message's content is not a list of blocks")
     return blocks
+
+
+def _is_content(block: dict[str, Any]) -> bool:
+    """Return whether a block is a part of an answer: anything but thinking and blank text."""
+    match block.get("type"):
+        case "thinking" | "redacted_thinking":
+            return False
+        case "text":
+            return bool(str(block.get("text") or "").strip())
+    return True
 
 
 def _joined(blocks: list[dict[str, Any]], kind: str) -> str:

@@ -10,16 +10,24 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from enum import StrEnum
 
+from batcher.core.answers.api_errors import (
+    ACCESS_STATUSES,
+    ADVICE_BY_STATUS,
+    STATUS_OF_STREAM_ERROR,
+    account_error,
+    is_about_row,
+    is_transient,
+)
 from batcher.core.answers.gateway import may_be_billed
 from batcher.core.answers.message import (
     ApiError,
     Message,
     UnreadableMessage,
+    is_error_body,
     parse_error,
     parse_message,
 )
 from batcher.core.answers.response import NoResponse, Response
-from batcher.core.answers.strict_json import load
 
 
 class Status(StrEnum):
@@ -28,6 +36,7 @@ class Status(StrEnum):
     SUCCEEDED = "succeeded"
     TRUNCATED = "truncated"  # the answer is incomplete: max_tokens, context window, paused turn
     REFUSED = "refused"
+    EMPTY = "empty"  # complete, but without any text or tool call
     INVALID = "invalid"  # complete, but it does not fit the label schema
     ERRORED = "errored"
     SKIPPED = "skipped"  # nothing was sent, because the prompt is empty
@@ -39,6 +48,14 @@ class Verdict(StrEnum):
     FINAL = "final"  # this is the result of the row, good or bad; it is never sent again
     RETRY = "retry"  # a transient error, or an invalid answer; another attempt may succeed
     HALT = "halt"  # no request can succeed until somebody acts, so the run stops
+
+
+class Scope(StrEnum):
+    """Whom a failure concerns, as far as the failure alone tells."""
+
+    ROW = "row"  # its row explains it: too long, declined, blocked
+    UNCLEAR = "unclear"  # perhaps every request
+    EVERY_REQUEST = "every request"  # usually: the key, the model, the address, an overload
 
 
 class Billing(StrEnum):
@@ -69,6 +86,8 @@ class Outcome:
     is_unreachable: bool = False  # no response, or a status of 500 and above
     message: Message | None = None
     complaint: str | None = field(default=None, repr=False)
+    scope: Scope = Scope.UNCLEAR
+    forbids_retry: bool = False  # the server asks not to send this request again now
 
     @property
     def is_transient(self) -> bool:
@@ -76,38 +95,8 @@ class Outcome:
         return self.verdict is Verdict.RETRY and self.message is None
 
 
-_SPEND_LIMIT = "the spend limit is reached; raise it in the console, then run again"
-_BILLING = "see the billing page of the console; then run again"
-# Codes that halt a run, with any status, and what to do.
-_HALTING_CODES = {
-    "enforced_spend_limit_reached": _SPEND_LIMIT,
-    "contract_spend_limit_reached": _SPEND_LIMIT,
-    "linked_organization_spend_limit_reached": _SPEND_LIMIT,
-    "linked_organization_billing_unavailable": _BILLING,
-    "organization_on_hold": "the organization is on hold; see the console, then run again",
-}
-# A limit that a user set in the console has no error code, only a message that starts like this.
-_SPEND_LIMIT_PREFIXES = (
-    "You have reached your specified API usage limits",
-    "You have reached your specified workspace API usage limits",
-)
-_HALTS = {
-    401: "check the key: it may be wrong, expired or for another server",
-    402: _BILLING,
-    403: "ask for permission, or use another key or model; then run again",
-    404: "check request.model and api.base_url: the model may be retired or the address wrong",
-}
-_STATUS_OF_STREAM_ERROR = {
-    "overloaded_error": 529,
-    "rate_limit_error": 429,
-    "api_error": 500,
-    "timeout_error": 504,
-    "conflict_error": 409,
-    "authentication_error": 401,
-    "billing_error": 402,
-    "permission_error": 403,
-    "not_found_error": 404,
-}
+_OVERLOADED = frozenset({429, 503, 529})
+
 _STATUS_OF_STOP_REASON = {
     "end_turn": Status.SUCCEEDED,
     "stop_sequence": Status.SUCCEEDED,
@@ -161,7 +150,7 @@ def _of_message(response: Response) -> Outcome:
     try:
         message = parse_message(response.body)
     except UnreadableMessage as error:
-        if _is_error_body(response.body):
+        if is_error_body(response.body):
             return _of_error_in_200(response)
         return _unreadable("client.unreadable", str(error))
     status = _STATUS_OF_STOP_REASON.get(message.stop_reason or "")
@@ -174,6 +163,15 @@ def _of_message(response: Response) -> Outcome:
             error_message=f"stop_reason is {message.stop_reason!r}",
             message=message,
         )
+    if status is Status.SUCCEEDED and message.is_empty and message.stop_reason != "stop_sequence":
+        return Outcome(
+            Status.EMPTY,
+            Verdict.FINAL,
+            Billing.BILLED,
+            error_type="client.empty_answer",
+            error_message="the answer has no text",
+            message=message,
+        )
     return Outcome(
         status,
         Verdict.FINAL,
@@ -181,6 +179,7 @@ def _of_message(response: Response) -> Outcome:
         error_type=None if status is Status.SUCCEEDED else message.stop_reason,
         error_message=message.stop_category,
         message=message,
+        scope=Scope.UNCLEAR if status is Status.SUCCEEDED else Scope.ROW,
     )
 
 
@@ -199,7 +198,7 @@ def _of_error_in_200(response: Response) -> Outcome:
     error = parse_error(response.body)
     if not error.type:
         return _unreadable("client.stream_error", "an unreadable error after a 200")
-    status = _STATUS_OF_STREAM_ERROR.get(error.type, 400)
+    status = STATUS_OF_STREAM_ERROR.get(error.type, 400)
     return replace(_of_error(response, status), billing=Billing.UNKNOWN)
 
 
@@ -215,7 +214,10 @@ def _unreadable(error_type: str, reason: str) -> Outcome:
 
 def _of_error(response: Response, status: int) -> Outcome:
     error = parse_error(response.body)
-    verdict, hint = _verdict_on(status, error, response.headers.get("x-should-retry"))
+    verdict, hint = _verdict_on(status, error)
+    forbids_retry = is_transient(status, error) and _forbids_retry(response)
+    if forbids_retry and status not in _OVERLOADED:
+        verdict = Verdict.FINAL
     return Outcome(
         Status.ERRORED,
         verdict,
@@ -227,32 +229,34 @@ def _of_error(response: Response, status: int) -> Outcome:
         is_rate_limited=status == 429,
         is_overloaded=status in {503, 529},
         is_unreachable=status >= 500,
+        scope=_scope_of(status, error, forbids_retry=forbids_retry),
+        forbids_retry=forbids_retry and verdict is Verdict.RETRY,
     )
 
 
-def _verdict_on(
-    status: int, error: ApiError, should_retry: str | None
-) -> tuple[Verdict, str | None]:
-    if error.error_code in _HALTING_CODES:
-        return Verdict.HALT, _HALTING_CODES[error.error_code]
-    if error.message.startswith(_SPEND_LIMIT_PREFIXES):
-        return Verdict.HALT, _SPEND_LIMIT
-    if status in _HALTS:
-        return Verdict.HALT, _HALTS[status]
+def _verdict_on(status: int, error: ApiError) -> tuple[Verdict, str | None]:
+    about_account = account_error(error)
+    if about_account is not None:
+        return Verdict.HALT, about_account.advice
+    if status in ADVICE_BY_STATUS:
+        return Verdict.HALT, ADVICE_BY_STATUS[status]
     if 300 <= status < 400:
         return Verdict.HALT, "redirects are not followed; set api.base_url to the new address"
-    if status in {408, 409, 429} or status >= 500 or error.error_code == "request_body_timeout":
-        # The server may forbid a retry of these errors; it cannot ask for a retry of others.
-        return (Verdict.FINAL if should_retry == "false" else Verdict.RETRY), None
-    return Verdict.FINAL, None
+    return (Verdict.RETRY if is_transient(status, error) else Verdict.FINAL), None
 
 
-def _is_error_body(body: bytes) -> bool:
-    try:
-        content = load(body)
-    except ValueError:
-        return False
-    return isinstance(content, dict) and content.get("type") == "error"
+def _forbids_retry(response: Response) -> bool:
+    """Return whether the server forbids a retry; it cannot ask for one of a permanent error."""
+    return response.headers.get("x-should-retry") == "false"
+
+
+def _scope_of(status: int, error: ApiError, *, forbids_retry: bool) -> Scope:
+    if account_error(error) is not None:
+        return Scope.UNCLEAR  # its verdict halts the run
+    is_refused_overload = forbids_retry and status in _OVERLOADED
+    if status in ACCESS_STATUSES or 300 <= status < 400 or is_refused_overload:
+        return Scope.EVERY_REQUEST
+    return Scope.ROW if is_about_row(error) else Scope.UNCLEAR
 
 
 def retry_after_s(response: Response) -> float | None:

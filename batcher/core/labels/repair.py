@@ -30,12 +30,14 @@ def validated(
     An answer that was cut off or refused does not become invalid: a request with a complaint would
     not correct it.
     """
-    if outcome.status is not Status.SUCCEEDED or outcome.message is None:
+    if outcome.status not in (Status.SUCCEEDED, Status.EMPTY) or outcome.message is None:
         return outcome
     result = labels.validate(outcome.message)
     if isinstance(result, Valid):
         return outcome
     is_repaired = on_invalid == "retry" and repairs_left > 0
+    if outcome.status is Status.EMPTY and not is_repaired:
+        return outcome
     return replace(
         outcome,
         status=Status.INVALID,

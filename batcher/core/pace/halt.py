@@ -5,14 +5,13 @@ from datetime import datetime
 from decimal import ROUND_UP, Decimal
 from enum import Enum
 
-from batcher.core.answers.outcome import Outcome, Status, Verdict
+from batcher.core.answers.outcome import Outcome, Verdict
 from batcher.core.money.budget import BudgetState
 from batcher.core.money.display import rounded_text
 from batcher.core.money.exact import total
+from batcher.core.pace.suspects import Ending, Ruling, Suspects
 from batcher.core.plural import counted
 from batcher.exit_codes import ExitCode
-
-SAME_FAILURES = 20
 
 _HEADROOM = Decimal("1.1")
 _CENT = Decimal("0.01")
@@ -31,14 +30,20 @@ class Halt:
     max_cost_usd: Decimal | None = None
 
 
+def halt_of(outcome: Outcome) -> Halt:
+    """Return the halt of a run that cannot go on after this outcome."""
+    code = ExitCode.UNREACHABLE if outcome.is_unreachable else ExitCode.REFUSED
+    return Halt(code, f"{outcome.error_type}: {outcome.error_message}", outcome.hint)
+
+
 @dataclass(slots=True)
 class HaltWatch:
     """Looks at every outcome for a reason to stop the run.
 
-    There are three reasons. A response that every request would get, such as 401: exit 4. Nothing
-    but failures for ``patience_s`` seconds: exit 5. First requests that all end in the same error:
-    exit 4, or 5 when their retries ran out; a million rows must not be sent to learn what twenty
-    have shown. A 429 is not a failure.
+    There are three reasons. A response that every request would get, such as that the account has
+    no credit: exit 4. Nothing but failures for ``patience_s`` seconds: exit 5. The last failures in
+    a row are alike, and no row explains them (``suspects``): exit 4, or 5 when their retries ran
+    out; a million rows must not be sent to learn what twenty have shown. A 429 is not a failure.
     Patience starts with the first failure, not with the last success: between the two there may
     have been a long wait for a rate limit or for one long answer.
     ``now`` is seconds of any monotonic clock.
@@ -46,53 +51,70 @@ class HaltWatch:
 
     patience_s: float
     failing_since: float
+    suspects: Suspects = field(default_factory=Suspects)
     _is_failing: bool = field(default=False, init=False)
-    _first_error: str | None = field(default=None, init=False)
-    _same_failures: int = field(default=0, init=False)
-    _has_other_result: bool = field(default=False, init=False)
 
-    def check(self, outcome: Outcome, now: float, *, gives_up: bool = False) -> Halt | None:
-        """Count one outcome; ``gives_up`` when its request is not retried."""
+    def check(
+        self, ending: Ending, now: float, *, gives_up: bool = False
+    ) -> tuple[Halt | None, Ruling]:
+        """Take one outcome; ``gives_up`` when its request is not retried."""
+        outcome = ending.outcome
+        halt = self._of_outcome(outcome, now)
+        if halt is not None:
+            self.suspects.has_stopped = True
+            return halt, Ruling()
+        if not gives_up and outcome.verdict is not Verdict.FINAL:
+            return None, Ruling()
+        were_first = self.suspects.good == 0
+        ruling = self.suspects.rule(ending)
+        if ruling.alike is None:
+            return None, ruling
+        which = "first" if were_first and self.suspects.are_first else "last"
+        return _all_alike(outcome, f"the {which} {ruling.alike}"), ruling
+
+    def _of_outcome(self, outcome: Outcome, now: float) -> Halt | None:
+        """Return the halt that this outcome alone, or a long outage, is a reason for."""
         fails = outcome.is_unreachable or (outcome.is_transient and not outcome.is_rate_limited)
         if fails and not self._is_failing:
             self.failing_since = now
         self._is_failing = fails
         if outcome.verdict is Verdict.HALT:
-            code = ExitCode.UNREACHABLE if outcome.is_unreachable else ExitCode.REFUSED
-            return Halt(code, f"{outcome.error_type}: {outcome.error_message}", outcome.hint)
-        if self._is_failing and now - self.failing_since > self.patience_s:
-            return Halt(
-                ExitCode.UNREACHABLE,
-                f"every attempt failed for {self.patience_s:.0f} s; the last error was "
-                f"{outcome.error_type}: {outcome.error_message}",
-                "run the same command again later",
-            )
-        if self._has_other_result or not (gives_up or outcome.verdict is Verdict.FINAL):
+            return halt_of(outcome)
+        if not fails or now - self.failing_since <= self.patience_s:
             return None
-        return self._check_first(outcome)
-
-    def _check_first(self, outcome: Outcome) -> Halt | None:
-        is_same = outcome.status is Status.ERRORED and outcome.error_type == (
-            self._first_error or outcome.error_type
-        )
-        if not is_same:
-            self._has_other_result = True
-            return None
-        self._first_error = outcome.error_type
-        self._same_failures += 1
-        if self._same_failures < SAME_FAILURES:
-            return None
-        is_final = outcome.verdict is Verdict.FINAL
         return Halt(
-            ExitCode.REFUSED if is_final else ExitCode.UNREACHABLE,
-            f"the first {SAME_FAILURES} requests all failed with {outcome.error_type}: "
-            f"{outcome.error_message}",
-            "see why with batcher failures and fix the request; then batcher retry sends the "
-            "failed rows again, and batcher run the others"
-            if is_final
-            else "run the same command again later; rows on hold (billing status unknown) are sent "
-            "again only by batcher retry",
+            ExitCode.UNREACHABLE,
+            f"every attempt failed for {self.patience_s:.0f} s; the last error was "
+            f"{outcome.error_type}: {outcome.error_message}",
+            "run the same command again later",
         )
+
+
+def _all_alike(outcome: Outcome, which: str) -> Halt:
+    """Return the halt of a run whose last requests failed like this one."""
+    what = outcome.error_type or outcome.status
+    if outcome.error_message:
+        what += f": {outcome.error_message}"
+    message = f"{which} requests all failed with {what}"
+    if outcome.verdict is Verdict.RETRY:
+        hint = (
+            "the server forbids a retry now; run the same command again later"
+            if outcome.forbids_retry
+            else "run the same command again later; rows on hold (billing status unknown) are sent "
+            "again only by batcher retry"
+        )
+        return Halt(ExitCode.UNREACHABLE, message, hint)
+    if outcome.message is not None:
+        hint = (
+            "see why with batcher failures; change the prompt, the labels or request.max_tokens, "
+            "or set limits.max_failed = 1 to accept such answers; then run the same command again"
+        )
+    else:
+        hint = outcome.hint or (
+            "see why with batcher failures and remove the cause; then the same command sends these "
+            "rows again, and the others"
+        )
+    return Halt(ExitCode.REFUSED, message, hint)
 
 
 class Basis(Enum):

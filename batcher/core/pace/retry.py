@@ -1,5 +1,6 @@
 """Decides whether a failed request is retried, and when; limits the number of retries."""
 
+import math
 from dataclasses import dataclass, field
 
 from batcher.core.answers.outcome import Billing, Outcome, Status, Verdict
@@ -15,23 +16,45 @@ class History:
     """The attempts of one request so far.
 
     ``tries`` counts the attempts of this run, ``failures`` the ones that used up an attempt of
-    the retry policy. ``unknown`` counts the attempts of all runs whose billing status is
-    unknown, ``repairs`` the responses of all runs that did not fit the job's label schema.
+    the retry policy. ``passed_over_s`` is how long the request has been refused or not sent while
+    others were answered; 0 if none was. ``unknown`` counts the attempts of all runs whose billing
+    status is unknown, ``repairs`` the responses of all runs that did not fit the job's labels.
     """
 
     tries: int = 0
     failures: int = 0
     unknown: int = 0
     repairs: int = 0
+    passed_over_s: float = 0.0
 
-    def after(self, outcome: Outcome) -> "History":
+    def after(self, outcome: Outcome, passed_over_s: float = 0.0) -> "History":
         """Return the history with one more attempt."""
         return History(
             self.tries + 1,
-            self.failures + (outcome.is_transient and _uses_up_attempt(outcome)),
+            self.failures + (outcome.is_transient and uses_up_attempt(outcome)),
             self.unknown + (outcome.billing is Billing.UNKNOWN),
             self.repairs + (outcome.status is Status.INVALID),
+            passed_over_s,
         )
+
+
+@dataclass(slots=True)
+class PassedOver:
+    """Since when one request has been refused, or not sent, while others were answered.
+
+    ``answers`` counts the answers of the run, ``now`` is seconds of any monotonic clock.
+    """
+
+    _since: float | None = None
+    _answers: int = 0
+
+    def seconds(self, outcome: Outcome, answers: int, now: float) -> float:
+        """Count one outcome of the request; return how long; 0 if no other was answered."""
+        if uses_up_attempt(outcome):
+            return 0.0
+        if self._since is None:
+            self._since, self._answers = now, answers
+        return now - self._since if answers > self._answers else 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +64,7 @@ class RetryPolicy:
     attempts: int
     max_wait_s: float
     unknown_attempts: int
+    patience_s: float = math.inf
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,24 +93,33 @@ def decide(outcome: Outcome, history: History, policy: RetryPolicy, random: floa
     """Decide what follows an attempt; ``history`` includes it, ``random`` is uniform in [0, 1).
 
     A 429 uses up no attempt, because the server asked for the wait. A request that was never sent
-    uses up none either; the run's patience bounds those. An attempt whose billing status is unknown
+    uses up none either; the run's patience bounds those. If others are answered meanwhile, that
+    does not bound them; then the request gets as many tries as attempts, and as long as the
+    patience lasts. An attempt whose billing status is unknown
     also counts against a small allowance of its own. A server that asks for a wait of zero gets
     the usual backoff: otherwise it would get the next attempt as fast as it can respond.
     """
     if outcome.verdict is not Verdict.RETRY:
         return Stop(outcome.verdict.value)
+    if outcome.forbids_retry:
+        return Stop("the server forbids a retry")
     if outcome.status is Status.INVALID:
         return Retry(0.0)  # the verdict already decided that the model is asked again
     if history.unknown >= policy.unknown_attempts:
         return Stop(_ON_HOLD)
     if history.failures >= policy.attempts:
         return Stop("attempts")
+    wait_s = backoff_s(history.tries, policy.max_wait_s, random)
     if outcome.retry_after_s:
-        return Retry(retry_after_wait_s(outcome.retry_after_s, random))
-    return Retry(backoff_s(history.tries, policy.max_wait_s, random))
+        wait_s = retry_after_wait_s(outcome.retry_after_s, random)
+    is_bounded = history.passed_over_s > 0 and history.tries >= policy.attempts
+    if is_bounded and history.passed_over_s + wait_s > policy.patience_s:
+        return Stop("patience")
+    return Retry(wait_s)
 
 
-def _uses_up_attempt(outcome: Outcome) -> bool:
+def uses_up_attempt(outcome: Outcome) -> bool:
+    """Return whether a failed attempt counts against the attempts of the policy."""
     return not outcome.is_rate_limited and not outcome.is_unsent
 
 

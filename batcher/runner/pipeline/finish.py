@@ -16,7 +16,7 @@ from batcher.runner.writing.output import Exported, Target, export_parquet
 from batcher.runner.writing.quality import Quality
 from batcher.store.checkpoint import Checkpoint
 from batcher.store.plans import begin_results
-from batcher.store.records import RunEnd
+from batcher.store.records import RunEnd, Settled
 
 
 def finish_run(session: RunSession, planned: PlannedRun, sent: SendResult | None) -> RunResult:
@@ -28,6 +28,8 @@ def finish_run(session: RunSession, planned: PlannedRun, sent: SendResult | None
     exported = None
     has_results = session.writer.failure is None
     if has_results:
+        if sent is not None:
+            db(Checkpoint.commit, {"settled": _settled(sent, session.run_id)})
         db(begin_results)
     if halt is None and signal is None and session.options.pilot is None:
         try:
@@ -45,6 +47,14 @@ def finish_run(session: RunSession, planned: PlannedRun, sent: SendResult | None
     summary = session.record.ended(code, halt, accounting, exported, progress)
     grown = () if exported is None else session.context.source.grown
     return RunResult(code, session.run_id, summary, exported, halt, grown)
+
+
+def _settled(sent: SendResult, run_id: str) -> list[Settled]:
+    """Return the failures that are final now that the run is over."""
+    progress = sent.progress
+    is_complete = sent.signal is None and progress.stopped_by is None and progress.halt is None
+    suspects = progress.watch.suspects
+    return [Settled(attempt_id, run_id) for attempt_id in suspects.rest(is_complete=is_complete)]
 
 
 def _export(

@@ -14,6 +14,7 @@ from batcher.core.job import ApiSection
 from batcher.core.money.display import rounded_text
 from batcher.core.pace.halt import Basis, Halt, HaltWatch, Unsent, budget_reached
 from batcher.core.pace.retry import RetryPolicy
+from batcher.core.pace.suspects import Suspects
 from batcher.core.pace.unpriced_watch import UnpricedWatch
 from batcher.core.plural import counted
 from batcher.errors import BatcherError, CheckpointError, InputError
@@ -60,7 +61,8 @@ async def send_live(
     """
     job, stopping = planned.sending.job, asyncio.Event()
     loop = asyncio.get_running_loop()
-    watch = HaltWatch(float(job.retry.patience_s), loop.time())
+    suspects = Suspects(job.labels.on_invalid == "keep", job.limits.max_failed >= 1)
+    watch = HaltWatch(float(job.retry.patience_s), loop.time(), suspects)
     unpriced = UnpricedWatch(job.prices.max_unpriced, planned.budget is not None)
     progress = Progress(planned.plan.counts.to_send, watch, unpriced, stopping.set, loop.time)
     client = MessagesClient(
@@ -83,8 +85,12 @@ def _send_context(
     stopping: asyncio.Event,
 ) -> SendContext:
     job = planned.sending.job
+    retry = job.retry
     policy = RetryPolicy(
-        job.retry.attempts, float(job.retry.max_wait_s), job.retry.unknown_attempts
+        retry.attempts,
+        float(retry.max_wait_s),
+        retry.unknown_attempts,
+        float(retry.patience_s),
     )
     jitter = random.Random().random  # noqa: S311 - not for secrets
     limits = job.limits.model_copy(update={"concurrency": client.connections})

@@ -13,7 +13,7 @@ from batcher.core.answers.outcome import Outcome, Verdict, classify
 from batcher.core.answers.response import NoResponse, Response
 from batcher.core.answers.strict_json import load
 from batcher.core.job import ApiSection
-from batcher.core.pace.halt import Halt, HaltWatch
+from batcher.core.pace.halt import Halt, halt_of
 from batcher.core.pace.retry import backoff_s, retry_after_wait_s
 from batcher.core.request.canonical import canonical_json
 
@@ -188,7 +188,7 @@ def _judged(result: Response | NoResponse) -> int | Outcome:
     if isinstance(result, Response) and (result.status in _ABSENT or 300 <= result.status < 400):
         raise _GivenUpError(f"the server does not count tokens (HTTP {result.status})")
     if outcome.verdict is Verdict.HALT:
-        raise _GivenUpError(None, HaltWatch(0.0, 0.0).check(outcome, 0.0))
+        raise _GivenUpError(None, halt_of(outcome))
     return outcome
 
 

@@ -38,15 +38,18 @@ class Plan:
 
     ``to_send`` has a byte for each item of the input: 0, or 1 + the attempts of its request whose
     billing status is unknown. ``repairs`` counts the invalid answers that earlier runs got for an
-    item; most items have none. ``schema`` has the kept columns. ``used`` are the columns that
-    requests are made from; None means all. ``bad`` are the first bad rows, ``refused`` is what
-    every request would be refused for. ``sharing`` says what is marked for the prompt cache.
+    item; most items have none. ``failed_before`` has the items that failed in an earlier run and
+    are open: the type of their last error if other rows have been answered since, else "".
+    ``schema`` has the kept columns. ``used`` are the columns that requests are made from; None means
+    all. ``bad`` are the first bad rows, ``refused`` is what every request would be refused for.
+    ``sharing`` says what is marked for the prompt cache.
     ``names``, ``rows_digest``, ``requests_digest`` and ``sigma`` are those of ``Items``.
     """
 
     counts: PlanCounts
     to_send: bytearray = field(repr=False)
     repairs: Mapping[int, int] = field(repr=False)
+    failed_before: Mapping[int, str] = field(repr=False)
     names: bytearray | None = field(repr=False)
     schema: pa.Schema
     largest_body: int
@@ -179,17 +182,22 @@ class _Survey:
         bad = db(bad_rows, _SHOWN_BAD_ROWS)
         sends = db(items_to_send, comparison.allowance)
         to_send, repairs = bytearray(items.count), dict[int, int]()
+        failed_before = dict[int, str]()
         for batch in sends.to_batches(max_chunksize=10_000):
-            for item, unknown, number in zip(*(c.to_pylist() for c in batch.columns), strict=True):
+            columns = [column.to_pylist() for column in batch.columns]
+            for item, unknown, number, failure in zip(*columns, strict=True):
                 to_send[item] = 1 + min(unknown, 254)
                 if number:
                     repairs[item] = number
+                if failure is not None:
+                    failed_before[item] = failure
         sharing = db(find_sharing, self._context, sends.column("item"), len(to_send))
         schema = self._schema()
         return Plan(
             counts=counts,
             to_send=to_send,
             repairs=repairs,
+            failed_before=failed_before,
             names=items.names,
             schema=schema,
             largest_body=items.largest_body,

@@ -66,6 +66,7 @@ def plan_retry(
         counts=counts,
         to_send=to_send,
         repairs={},
+        failed_before=retries.failed_before,
         names=variant.names,
         sharing=sharing,
         used=used,

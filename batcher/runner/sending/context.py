@@ -13,6 +13,7 @@ from batcher.core.money.bill import Bill
 from batcher.core.money.prices import PriceTable
 from batcher.core.pace.kinds import Limiter
 from batcher.core.pace.retry import Decision, RetryPolicy
+from batcher.core.pace.suspects import Ending, Ruling
 from batcher.runner.sending.budget_gate import BudgetGate
 from batcher.runner.sending.cache_gate import CacheGate
 from batcher.runner.sending.feed import PendingRequest
@@ -42,7 +43,8 @@ class Recorder(Protocol):
 class AttemptResult:
     """The outcome of one attempt, its cost, what follows, and how many bytes of it are kept.
 
-    ``is_within_bound`` is False when the attempt cost more than its bound.
+    ``is_within_bound`` is False when the attempt cost more than its bound. ``newest_id`` is the
+    newest attempt when the response came back.
     """
 
     pending: PendingRequest
@@ -51,12 +53,24 @@ class AttemptResult:
     decision: Decision
     kept_bytes: int = 0
     is_within_bound: bool = True
+    attempt_id: int = 0
+    newest_id: int = 0
+
+    @property
+    def ending(self) -> Ending:
+        """How the request ended, if this attempt is its last."""
+        pending = self.pending
+        is_known = pending.is_known_for(self.outcome.error_type)
+        return Ending(self.outcome, self.attempt_id, self.newest_id, pending.row, is_known)
 
 
 class Watcher(Protocol):
-    """Is called twice for every attempt."""
+    """Is called three times for every attempt."""
 
-    def on_result(self, result: AttemptResult) -> None:
+    def judge(self, pending: PendingRequest, outcome: Outcome) -> Outcome:
+        """Return the outcome in the light of what other requests got."""
+
+    def on_result(self, result: AttemptResult) -> Ruling:
         """Take a result as soon as the response is back; this may stop the run."""
 
     def on_committed(self, result: AttemptResult) -> None:

@@ -10,6 +10,7 @@ from decimal import Decimal
 from batcher.core.cache.marks import Level, marked, with_ttl
 from batcher.core.cache.prefix import NO_PREFIXES
 from batcher.core.money.bound import WorstCase
+from batcher.core.pace.sending_order import passes
 from batcher.core.request.build import Request, Unsendable
 from batcher.core.row import BadRow, Row
 from batcher.core.usage_fields import TTL
@@ -31,7 +32,8 @@ class PendingRequest:
 
     ``body`` holds the bytes to send, with cache marks that live five minutes. ``unknown_attempts``
     counts attempts whose billing status is unknown, ``repairs`` answers that were invalid.
-    ``prefixes`` names the marked prefixes, the shorter one first.
+    ``prefixes`` names the marked prefixes, the shorter one first. ``failed_before`` is the error
+    type of the row's last failure if other rows have been answered since, else "".
     """
 
     item: int
@@ -43,6 +45,12 @@ class PendingRequest:
     unknown_attempts: int
     prefixes: tuple[bytes, ...] = ()
     repairs: int = 0
+    row: int = 0
+    failed_before: str = ""
+
+    def is_known_for(self, error_type: str | None) -> bool:
+        """Return whether the row is known to fail with this type of error."""
+        return bool(error_type) and error_type == self.failed_before
 
     @property
     def worst_case_usd(self) -> Decimal | None:
@@ -112,9 +120,17 @@ def pending_requests(
 ) -> Iterator[PendingRequest]:
     """Read the input again and yield the requests that the plan sends, until stopping.
 
-    The next request may be millions of rows further on, so stopping is checked for each chunk.
+    When rows failed before, it takes more than one pass. The next request may be millions of rows
+    further on, so stopping is checked for each chunk.
     """
-    index, to_send = context.items, plan.to_send
+    for to_send in passes(plan.to_send, plan.failed_before):
+        yield from _pass_over(context, plan, to_send, is_stopping)
+
+
+def _pass_over(
+    context: JobContext, plan: Plan, to_send: bytearray, is_stopping: Callable[[], bool]
+) -> Iterator[PendingRequest]:
+    index = context.items
     last_row = index.row_of(len(to_send.rstrip(b"\0")) - 1)
     for chunk in context.source.chunks(plan.used):
         if is_stopping():
@@ -148,6 +164,8 @@ def _requests_of(
             plan.to_send[item] - 1,
             prefixes,
             plan.repairs.get(item, 0),
+            row.ordinal,
+            plan.failed_before.get(item, ""),
         )
 
 

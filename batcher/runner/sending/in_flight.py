@@ -16,12 +16,17 @@ class InFlight:
     ``at_risk`` has the worst cost of each attempt in flight, by attempt id. ``unrecorded`` has the
     cost of each response that is not on the disk yet, by the future of its record. Costs are in
     USD; None is a cost without a bound. ``resting`` counts the workers that wait before a retry, by
-    the reason. ``is_last_taken`` says that no further request will begin.
+    the reason. ``settling`` has the records of failures that are final now. ``newest_attempt`` is
+    the id of the newest attempt, ``answers`` the number of answers. ``is_last_taken`` says that no
+    further request will begin.
     """
 
     at_risk: dict[int, Decimal | None] = field(default_factory=dict)
     unrecorded: "dict[asyncio.Future[None], Decimal | None]" = field(default_factory=dict)
     resting: Counter[Limiter] = field(default_factory=Counter)
+    settling: "set[asyncio.Future[None]]" = field(default_factory=set)
+    newest_attempt: int = 0
+    answers: int = 0
     is_last_taken: bool = False
 
     @property

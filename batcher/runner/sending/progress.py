@@ -6,16 +6,18 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from decimal import Decimal
 
-from batcher.core.answers.outcome import Billing, Status, Verdict
+from batcher.core.answers.outcome import Billing, Outcome, Status, Verdict
 from batcher.core.money.bill import Bill
 from batcher.core.money.display import rounded_text
 from batcher.core.money.exact import total
 from batcher.core.pace.halt import Halt, HaltWatch
 from batcher.core.pace.retry import Retry, Stop
+from batcher.core.pace.suspects import Ruling
 from batcher.core.pace.unpriced_watch import UnpricedWatch
 from batcher.core.usage_fields import TOKEN_FIELDS
 from batcher.exit_codes import ExitCode
 from batcher.runner.sending.context import AttemptResult
+from batcher.runner.sending.feed import PendingRequest
 
 _MOST_NOTES = 5
 
@@ -64,13 +66,21 @@ class Progress:
     def __post_init__(self) -> None:
         self.started_at = self.clock()
 
-    def on_result(self, result: AttemptResult) -> None:
+    def judge(self, pending: PendingRequest, outcome: Outcome) -> Outcome:
+        """Return the outcome in the light of what other requests got."""
+        is_known = pending.is_known_for(outcome.error_type)
+        return self.watch.suspects.judge(outcome, is_known=is_known)
+
+    def on_result(self, result: AttemptResult) -> Ruling:
         """Stop the run when the result of an attempt is a reason to."""
         self.longest_answer = max(self.longest_answer, result.kept_bytes)
         self._note(result.bill)
-        halt = self._reason_to_halt(result)
+        gives_up = not isinstance(result.decision, Retry)
+        halt, ruling = self.watch.check(result.ending, self.clock(), gives_up=gives_up)
+        halt = self._overspent(result) or halt or self._unpriced(result)
         if halt is not None:
             self.stop_for(halt)
+        return ruling
 
     def stop_for_budget(self) -> None:
         """Stop the run because no further request fits into the budget."""
@@ -121,20 +131,21 @@ class Progress:
         """The mean cost of a finished row, in USD; None before anything was billed."""
         return self.spent_usd / self.done if self.done and self.spent_usd else None
 
-    def _reason_to_halt(self, result: AttemptResult) -> Halt | None:
-        if not result.is_within_bound:
-            return Halt(
-                ExitCode.ERROR,
-                f"an answer cost {rounded_text(result.bill.cost_usd or Decimal(0))}, more than its "
-                f"bound of {rounded_text(result.pending.worst_case_usd or Decimal(0))}",
-                "the answer is recorded; no budget is safe with a wrong bound: remove "
-                "budget.max_cost_usd to go on without one, and please report this",
-            )
-        gives_up = not isinstance(result.decision, Retry)
-        halt = self.watch.check(result.outcome, self.clock(), gives_up=gives_up)
+    def _overspent(self, result: AttemptResult) -> Halt | None:
+        if result.is_within_bound:
+            return None
+        return Halt(
+            ExitCode.ERROR,
+            f"an answer cost {rounded_text(result.bill.cost_usd or Decimal(0))}, more than its "
+            f"bound of {rounded_text(result.pending.worst_case_usd or Decimal(0))}",
+            "the answer is recorded; no budget is safe with a wrong bound: remove "
+            "budget.max_cost_usd to go on without one, and please report this",
+        )
+
+    def _unpriced(self, result: AttemptResult) -> Halt | None:
         if result.outcome.billing is not Billing.BILLED:
-            return halt
-        return halt or self.unpriced_watch.check(result.bill)
+            return None
+        return self.unpriced_watch.check(result.bill)
 
     def _count_unknown(self, result: AttemptResult) -> None:
         """Count an attempt whose cost is unknown."""

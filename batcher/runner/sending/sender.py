@@ -11,13 +11,13 @@ from batcher.core.answers.response import NoResponse, Response
 from batcher.core.money.bill import FREE, Bill, Sent, bill
 from batcher.core.pace.kinds import Limiter
 from batcher.core.pace.pace import AttemptCost, Completion, Permit
-from batcher.core.pace.retry import Decision, History, Retry, Stop, decide
+from batcher.core.pace.retry import Decision, History, PassedOver, Retry, Stop, decide
 from batcher.core.usage_fields import TOKEN_FIELDS, TTL
 from batcher.runner.sending.cache_gate import CachePermit
 from batcher.runner.sending.context import AttemptResult, SendContext
 from batcher.runner.sending.feed import PendingRequest
 from batcher.runner.sending.rate_gate import rest
-from batcher.store.records import Intent, OutcomeRecord
+from batcher.store.records import Intent, OutcomeRecord, Settled
 
 UNREAD_BYTES = 64 << 10
 """How many bytes of a body are kept that is not a message: enough to recognise it."""
@@ -41,11 +41,12 @@ class Sender:
         next attempt.
         """
         history = History(unknown=pending.unknown_attempts, repairs=pending.repairs)
+        passed_over = PassedOver()
         is_retry = False
 
         async def attempt() -> AttemptResult | None:
             nonlocal pending, history, is_retry
-            result = await self._attempt(pending, history, is_retry=is_retry)
+            result = await self._attempt(pending, history, passed_over, is_retry=is_retry)
             if result is not None:
                 history = history.after(result.outcome)
                 is_retry = result.outcome.is_transient and not result.outcome.is_rate_limited
@@ -75,7 +76,12 @@ class Sender:
         return label_check.repair_request(pending, message, complaint)
 
     async def _attempt(
-        self, pending: PendingRequest, history: History, *, is_retry: bool
+        self,
+        pending: PendingRequest,
+        history: History,
+        passed_over: PassedOver,
+        *,
+        is_retry: bool,
     ) -> AttemptResult | None:
         """Make one attempt when cache, budget and pace permit it; None when the run is stopping."""
         ctx = self._ctx
@@ -96,13 +102,24 @@ class Sender:
                 cache_permit.begun()
         if ctx.label_check is not None:
             outcome = await ctx.label_check.judge(outcome, history)
+        outcome = ctx.watcher.judge(pending, outcome)
         billed = self._bill(pending, outcome, body)
         is_within = ctx.budget_gate.settle(pending.worst_case_usd, billed.cost_usd)
-        decision = decide(outcome, history.after(outcome), ctx.policy, ctx.random())
-        record = _record(attempt_id, pending, outcome, billed, response)
-        kept = len(record.body or b"")
-        result = AttemptResult(pending, outcome, billed, decision, kept, is_within_bound=is_within)
-        self._keep(record, result)  # this may stop the run; then no gate admits anything more
+        now, answers = asyncio.get_running_loop().time(), ctx.in_flight.answers
+        history = history.after(outcome, passed_over.seconds(outcome, answers, now))
+        decision = decide(outcome, history, ctx.policy, ctx.random())
+        ctx.in_flight.answers += outcome.message is not None
+        result = AttemptResult(
+            pending,
+            outcome,
+            billed,
+            decision,
+            _kept_bytes(response, outcome),
+            is_within_bound=is_within,
+            attempt_id=attempt_id,
+            newest_id=ctx.in_flight.newest_attempt,
+        )
+        self._keep(result, response)  # this may stop the run; then no gate admits anything more
         completion = _completion(response, outcome, billed, decision)
         ctx.rate_gate.on_completion(pending.model, permit, completion)
         return result
@@ -129,18 +146,27 @@ class Sender:
         finally:
             del ctx.in_flight.at_risk[attempt_id]
 
-    def _keep(self, record: OutcomeRecord, result: AttemptResult) -> None:
-        """Hand an outcome to the recorder, and tell the watcher before and after the commit."""
+    def _keep(self, result: AttemptResult, response: Response | NoResponse) -> None:
+        """Tell the watcher of a result, record it, and tell the watcher after the commit.
+
+        A failure that its row does not explain is recorded as open; this result may explain
+        earlier ones, which are settled then.
+        """
         ctx, cost = self._ctx, result.bill.cost_usd
+        ruling = ctx.watcher.on_result(result)
+        is_final = result.outcome.verdict is Verdict.FINAL and not ruling.is_open
+        record = _record(result, response, is_final=is_final)
         done = ctx.recorder.add("outcomes", record)
         ctx.in_flight.unrecorded[done] = result.pending.worst_case_usd if cost is None else cost
         done.add_done_callback(lambda future: self._on_committed(future, result))
-        ctx.watcher.on_result(result)
+        for attempt_id in ruling.settled:
+            settled = Settled(attempt_id, ctx.run_id)
+            ctx.in_flight.settling.add(ctx.recorder.add("settled", settled))
 
     async def _record_intent(self, pending: PendingRequest) -> int:
         """Make it durable that an attempt is about to be sent; return the id of the attempt."""
         ctx = self._ctx
-        attempt_id = next(ctx.attempt_ids)
+        attempt_id = ctx.in_flight.newest_attempt = next(ctx.attempt_ids)
         intent = Intent(
             attempt_id,
             pending.fingerprint,
@@ -199,24 +225,21 @@ def _completion(
 ) -> Completion:
     """Return what the pace learns from."""
     headers = response.headers if isinstance(response, Response) else {}
-    retry_s = decision.after_s if isinstance(decision, Retry) else None
+    retry_s = decision.after_s if isinstance(decision, Retry) else outcome.retry_after_s
     return Completion(outcome, headers, billed.usage, response.latency_s, retry_s)
 
 
 def _record(
-    attempt_id: int,
-    pending: PendingRequest,
-    outcome: Outcome,
-    billed: Bill,
-    response: Response | NoResponse,
+    result: AttemptResult, response: Response | NoResponse, *, is_final: bool
 ) -> OutcomeRecord:
     # Without a response, a message or a usage their fields are null in the record.
     received = response if isinstance(response, Response) else None
+    outcome, billed = result.outcome, result.bill
     message, usage = outcome.message, billed.usage
     return OutcomeRecord(
-        attempt_id=attempt_id,
-        fingerprint=pending.fingerprint,
-        is_final=outcome.verdict is Verdict.FINAL,
+        attempt_id=result.attempt_id,
+        fingerprint=result.pending.fingerprint,
+        is_final=is_final,
         status=outcome.status.value,
         billing=outcome.billing.value,
         http_status=getattr(received, "status", None),
@@ -234,6 +257,11 @@ def _record(
         ended_at=datetime.now(UTC),
         body=_kept(received, outcome),
     )
+
+
+def _kept_bytes(response: Response | NoResponse, outcome: Outcome) -> int:
+    received = response if isinstance(response, Response) else None
+    return len(_kept(received, outcome) or b"")
 
 
 def _kept(response: Response | None, outcome: Outcome) -> bytes | None:

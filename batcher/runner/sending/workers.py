@@ -16,7 +16,8 @@ async def run_workers(feed: Feed, ctx: SendContext) -> None:
     possible; then the first error is raised.
     """
     endings = await _Workers(feed, ctx).run()
-    records = await asyncio.gather(*ctx.in_flight.unrecorded, return_exceptions=True)
+    recording = (*ctx.in_flight.unrecorded, *ctx.in_flight.settling)
+    records = await asyncio.gather(*recording, return_exceptions=True)
     for error in [*endings, *records]:
         if error is not None:
             raise error

@@ -29,8 +29,10 @@ GATEWAY_PAGE = b"<html><body><h1>The gateway got no answer in time</h1></body></
 
 
 def damage_message(fault: Fault, message: dict[str, Any]) -> dict[str, Any]:
-    """Return the message with the usage that the fault gives it."""
+    """Return the message with the content and the usage that the fault gives it."""
     match fault.kind:
+        case "empty_answer":
+            return message | {"content": [], "stop_reason": "end_turn"}
         case "usage_missing":
             return {key: value for key, value in message.items() if key != "usage"}
         case "usage_empty":

@@ -28,6 +28,7 @@ class _Kind:
     message: str | None = None
     code: str | None = None
     has_retry_after: bool = False
+    forbids_retry: bool = False
 
 
 ERRORS = {
@@ -38,6 +39,7 @@ ERRORS = {
     "contract_spend_limit": _Kind(429, SPEND_LIMIT, "contract_spend_limit_reached"),
     "own_spend_limit": _Kind(400, OWN_SPEND_LIMIT),
     "overloaded": _Kind(529),
+    "no_retry": _Kind(529, forbids_retry=True),
 }
 
 
@@ -49,6 +51,8 @@ def api_error(fault: Fault) -> ApiError | None:
     headers = {}
     if kind.has_retry_after and fault.retry_after_s is not None:
         headers["retry-after"] = f"{fault.retry_after_s:g}"
+    if kind.forbids_retry:
+        headers["x-should-retry"] = "false"
     message, code = fault.message or kind.message, fault.code or kind.code
     return ApiError(kind.status, message, code=code, headers=headers)
 

@@ -10,6 +10,7 @@ Kinds that answer with an error of the API, and bill nothing:
     contract_spend_limit   429 contract_spend_limit_reached
     own_spend_limit        400 as for a spend limit that the customer has set
     overloaded             529
+    no_retry               529 with ``x-should-retry: false``
     server_error_html      500 with a page of HTML
 
 Kinds that break the transport or the shape, and bill nothing:
@@ -40,6 +41,7 @@ Kinds that damage the response to an answered request, which is billed:
     gzip_bomb              status 200 and a small body that unpacks to ``size`` bytes
     stream_cut             a stream that ends without ``message_stop``
     stream_error           an error event of ``status`` in the middle of the stream
+    empty_answer           a message that ends its turn without any content
     usage_missing          a message without usage
     usage_empty            a message whose usage has no fields
     usage_unknown          a message whose usage has an unknown token kind
@@ -56,15 +58,15 @@ from typing import Any
 UNBILLED = frozenset(
     {
         "status", "rate_limit", "rate_limit_bare", "ramp_limit", "spend_limit",
-        "contract_spend_limit", "own_spend_limit", "overloaded", "server_error_html",
-        "reset_in_request", "early_413", "reset_before", "redirect", "error_200",
+        "contract_spend_limit", "own_spend_limit", "overloaded", "no_retry",
+        "server_error_html", "reset_in_request", "early_413", "reset_before", "redirect", "error_200",
     }
 )  # fmt: skip
 BILLED = frozenset(
     {
         "hang", "reset_billed", "reset_mid_body", "reset_after", "truncated", "half_json",
         "stall", "slow_body", "giant_header", "endless_header", "junk", "wrong_content_type",
-        "gzip_bomb", "stream_cut", "stream_error", "usage_missing", "usage_empty",
+        "gzip_bomb", "stream_cut", "stream_error", "empty_answer", "usage_missing", "usage_empty",
         "usage_unknown", "usage_zero", "usage_huge", "usage_several_unknown", "usage_bad_split",
         "gateway_502", "gateway_504", "gateway_524",
     }

@@ -13,7 +13,7 @@ GROUP BY ALL;
 -- Billed attempts without a good answer: the request has none (failed), or another attempt of it, or
 -- of its replacement, brought one (repeated).
 WITH good AS (
-    SELECT fingerprint, min(attempt_id) AS attempt_id FROM outcomes WHERE is_final AND status = 'succeeded' GROUP BY fingerprint
+    SELECT fingerprint, min(attempt_id) AS attempt_id FROM verdicts WHERE is_final AND status = 'succeeded' GROUP BY fingerprint
 ),
 -- Each request that was replaced, with itself and all its replacements.
 variants AS (
@@ -37,7 +37,7 @@ FROM wasted;
 WITH attempts_with_repairs AS (
     SELECT a.run_id, o.billing, o.cost_usd,
            lag(o.status = 'invalid' AND NOT o.is_final, 1, false) OVER (PARTITION BY o.fingerprint ORDER BY o.attempt_id) AS is_repair
-    FROM outcomes o JOIN attempts a USING (attempt_id)
+    FROM verdicts o JOIN attempts a USING (attempt_id)
     WHERE o.fingerprint IN (SELECT fingerprint FROM outcomes WHERE status = 'invalid')
 )
 SELECT count(*) AS attempts, coalesce(sum(cost_usd), 0) AS usd FROM attempts_with_repairs

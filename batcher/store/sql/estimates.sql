@@ -65,4 +65,4 @@ SELECT sum(worst_case_usd), coalesce(sum(repairs_usd), 0), min(worst_case_usd), 
 
 -- name: speed
 -- The latency of answers in seconds: the mean and the 99th percentile.
-SELECT avg(latency_s), quantile_cont(latency_s, 0.99) FROM outcomes WHERE http_status = 200 AND is_final;
+SELECT avg(latency_s), quantile_cont(latency_s, 0.99) FROM verdicts WHERE http_status = 200 AND is_final;

@@ -73,7 +73,7 @@ FROM planned a FULL JOIN latest l USING (key);
 -- Rows that have an answer, perhaps of a replacement, and would be sent again only because the job
 -- makes the request differently. has_both: the new request has an answer, too.
 CREATE OR REPLACE TEMP TABLE kept AS
-WITH finals AS (SELECT fingerprint FROM outcomes WHERE is_final)
+WITH finals AS (SELECT fingerprint FROM verdicts WHERE is_final)
 SELECT item, last_fingerprint, fingerprint IN (SELECT fingerprint FROM finals) AS has_both
 FROM seen
 WHERE is_redone
@@ -87,7 +87,7 @@ SELECT count(*) FROM kept WHERE NOT has_both;
 -- name: count_unmatched
 -- Without ids, a prompt that uses other columns makes all rows look new. The smaller number counts: new
 -- rows, or answered rows that were seen with other columns and look removed.
-WITH finals AS (SELECT fingerprint FROM outcomes WHERE is_final)
+WITH finals AS (SELECT fingerprint FROM verdicts WHERE is_final)
 SELECT least(
     count(*) FILTER (WHERE item IS NOT NULL AND last_fingerprint IS NULL AND fingerprint NOT IN (SELECT fingerprint FROM finals)),
     count(*) FILTER (WHERE item IS NULL AND NOT is_removed AND last_coverage <> $coverage::UUID AND last_fingerprint IN (SELECT fingerprint FROM finals)))
@@ -124,7 +124,7 @@ ended AS (
            max(attempt_id) AS last_attempt,
            sum(cost_usd) FILTER (WHERE coalesce(pays, true)) AS cost_usd,
            count(*) FILTER (WHERE coalesce(pays, true) AND billing = 'billed' AND cost_usd IS NULL) AS unpriced
-    FROM outcomes o LEFT JOIN replaced r ON r.replaced_by = o.fingerprint GROUP BY ALL
+    FROM verdicts o LEFT JOIN replaced r ON r.replaced_by = o.fingerprint GROUP BY ALL
 ),
 sent AS (
     SELECT coalesce(r.fingerprint, a.fingerprint) AS fingerprint,
@@ -176,9 +176,17 @@ SELECT count(*) FROM seen WHERE item IS NULL AND NOT is_removed;
 
 -- name: to_send
 -- The items to send, with their numbers of attempts with unknown billing status and of invalid answers.
-SELECT a.first_item AS item, a.unknown_attempts, coalesce(i.repairs, 0) AS repairs
+-- failed_before: the last attempt failed for a reason that is not transient; the type of its error if
+-- another request was answered after the first such failure of this one, else ''.
+SELECT a.first_item AS item, a.unknown_attempts, coalesce(i.repairs, 0) AS repairs,
+       CASE WHEN f.first_attempt < (SELECT max(attempt_id) FROM outcomes WHERE status = 'succeeded') THEN coalesce(f.error_type, '')
+            WHEN f.attempt_id IS NOT NULL THEN '' END AS failed_before
 FROM answered a
 LEFT JOIN (SELECT fingerprint, count(*) AS repairs FROM outcomes WHERE status = 'invalid' GROUP BY ALL) i USING (fingerprint)
+LEFT JOIN (SELECT attempt_id, error_type, min(attempt_id) OVER (PARTITION BY fingerprint, error_type) AS first_attempt FROM outcomes
+           WHERE status NOT IN ('succeeded', 'skipped')
+             AND (http_status = 200 AND billing = 'billed' OR http_status BETWEEN 300 AND 499 AND http_status NOT IN (408, 409, 429))) f
+    ON f.attempt_id = a.last_attempt
 WHERE a.final_attempt IS NULL AND a.unknown_attempts < $allowance;
 
 -- name: create_sends
@@ -219,4 +227,4 @@ SELECT DISTINCT job FROM runs WHERE job IS NOT NULL ORDER BY job;
 
 -- name: origins
 -- The servers that sent final responses.
-SELECT DISTINCT r.origin FROM runs r JOIN attempts a USING (run_id) JOIN outcomes o USING (attempt_id) WHERE o.is_final;
+SELECT DISTINCT r.origin FROM runs r JOIN attempts a USING (run_id) JOIN verdicts o USING (attempt_id) WHERE o.is_final;

@@ -1,4 +1,4 @@
--- The checkpoint, schema version 4. Rows are only added, never changed or deleted.
+-- The checkpoint, schema version 5. Rows are only added, never changed or deleted.
 
 -- One row: the version of this schema.
 CREATE TABLE checkpoint (
@@ -44,7 +44,7 @@ CREATE TABLE attempts (
 CREATE TABLE outcomes (
     attempt_id    BIGINT,
     fingerprint   UUID,
-    is_final      BOOLEAN,
+    is_final      BOOLEAN,          -- false for a failure that may not be its row's fault; see settled
     status        VARCHAR,
     billing       VARCHAR,
     http_status   SMALLINT,
@@ -95,4 +95,11 @@ CREATE TABLE price_tables (
 CREATE TABLE releases (
     attempt_id  BIGINT,
     released_at TIMESTAMPTZ
+);
+
+-- One row per failure that became final after it was recorded: a later answer, or the end of its run,
+-- showed that its row is the cause. Without this row such a failure is open, and is sent again.
+CREATE TABLE settled (
+    attempt_id BIGINT,
+    run_id     VARCHAR
 );

@@ -1,3 +1,9 @@
+-- Every outcome; is_final includes the failures that were settled later. A repair may have lost the
+-- answer of such a failure; then its row is sent again.
+CREATE OR REPLACE TEMP VIEW verdicts AS
+SELECT * REPLACE (is_final OR (attempt_id IN (SELECT attempt_id FROM settled) AND error_type IS DISTINCT FROM 'client.answer_lost') AS is_final)
+FROM outcomes;
+
 -- Every attempt with its outcome, if it has one, and its billing state:
 --   open      no outcome yet: it is in flight, or its run was killed
 --   unknown   an outcome that does not say whether the attempt was billed
@@ -16,4 +22,4 @@ SELECT a.attempt_id, a.fingerprint,
             ELSE 'unknown' END AS state,
        a.run_id, a.model AS requested_model, a.sent_at, a.worst_case_usd,
        o.attempt_id IS NOT NULL AS has_outcome, o.* EXCLUDE (attempt_id, fingerprint)
-FROM attempts a LEFT JOIN outcomes o USING (attempt_id);
+FROM attempts a LEFT JOIN verdicts o USING (attempt_id);

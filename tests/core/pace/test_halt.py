@@ -3,7 +3,8 @@
 import pytest
 
 from batcher.core.answers.outcome import Billing, Outcome, Status, Verdict
-from batcher.core.pace.halt import SAME_FAILURES, Halt, HaltWatch
+from batcher.core.pace.halt import Halt, HaltWatch
+from batcher.core.pace.suspects import SAME_FAILURES, Ending
 
 SUCCEEDED = Outcome(Status.SUCCEEDED, Verdict.FINAL, Billing.BILLED)
 CUT_SHORT = Outcome(Status.TRUNCATED, Verdict.FINAL, Billing.BILLED, error_type="max_tokens")
@@ -27,7 +28,8 @@ def failed(error_type: str) -> Outcome:
 def halts_of(*events: tuple[float, Outcome], patience: float = 600) -> list[Halt | None]:
     """Return what a watch says after each outcome."""
     watch = HaltWatch(patience, 0.0)
-    return [watch.check(outcome, now) for now, outcome in events]
+    endings = (Ending(outcome, n, n, n) for n, (_, outcome) in enumerate(events))
+    return [watch.check(end, now)[0] for end, (now, _) in zip(endings, events, strict=True)]
 
 
 def test_a_refused_key_stops_the_run_at_once() -> None:
@@ -80,10 +82,13 @@ def test_twenty_first_rows_with_the_same_error_stop_the_run() -> None:
     "other", [SUCCEEDED, CUT_SHORT, failed("another")], ids=["good", "truncated", "other error"]
 )
 @pytest.mark.parametrize("at", [0, 10, 18])
-def test_one_other_result_lets_the_run_continue(other: Outcome, at: int) -> None:
-    """The run continues, however many rows fail after it."""
-    outcomes = [failed("x")] * at + [other] + [failed("x")] * 100
-    assert not any(halts_of(*enumerate(outcomes)))
+def test_one_other_result_begins_the_count_anew(other: Outcome, at: int) -> None:
+    """Whenever it happens, twenty in a row stop the run; the message does not say "the first"."""
+    outcomes = [failed("x")] * at + [other] + [failed("x")] * SAME_FAILURES
+    *before, halt = halts_of(*enumerate(outcomes))
+    assert not any(before)
+    assert halt is not None
+    assert (halt.exit_code, "the last 20 requests" in halt.message) == (4, True)
 
 
 def test_transient_errors_do_not_count_as_the_same_failure() -> None:
