@@ -106,8 +106,8 @@ def _all_alike(outcome: Outcome, which: str) -> Halt:
         return Halt(ExitCode.UNREACHABLE, message, hint)
     if outcome.message is not None:
         hint = (
-            "see why with batcher failures; change the prompt, the labels or request.max_tokens, "
-            "or set limits.max_failed = 1 to accept such answers; then run the same command again"
+            "see why with batcher failures; change the prompt or the labels, or set "
+            "limits.max_failed = 1 to accept such answers; then run the same command again"
         )
     else:
         hint = outcome.hint or (

@@ -143,8 +143,12 @@ class Suspects:
         return outcome.status is Status.SUCCEEDED or is_kept
 
     def _is_row_fault(self, outcome: Outcome) -> bool:
-        """Return whether the row explains a failure; if everything fails, no row does."""
-        if outcome.message is not None and self.accepts_failed:
+        """Return whether the row explains a failure; if everything fails, no row does.
+
+        An answer that is cut off may still be what the job wants, such as one token.
+        """
+        is_accepted = outcome.message is not None and self.accepts_failed
+        if is_accepted or outcome.status is Status.TRUNCATED:
             return True
         return outcome.scope is Scope.ROW and bool(self.good)
 

@@ -12,6 +12,7 @@ from itertools import count
 from batcher.api.client import MessagesClient
 from batcher.core.job import ApiSection
 from batcher.core.money.display import rounded_text
+from batcher.core.pace.failure_ceiling import FailureCeiling
 from batcher.core.pace.halt import Basis, Halt, HaltWatch, Unsent, budget_reached
 from batcher.core.pace.retry import RetryPolicy
 from batcher.core.pace.suspects import Suspects
@@ -64,7 +65,9 @@ async def send_live(
     suspects = Suspects(job.labels.on_invalid == "keep", job.limits.max_failed >= 1)
     watch = HaltWatch(float(job.retry.patience_s), loop.time(), suspects)
     unpriced = UnpricedWatch(job.prices.max_unpriced, planned.budget is not None)
-    progress = Progress(planned.plan.counts.to_send, watch, unpriced, stopping.set, loop.time)
+    ceiling = _failure_ceiling(session, planned)
+    to_send = planned.plan.counts.to_send
+    progress = Progress(to_send, watch, unpriced, stopping.set, loop.time, ceiling)
     client = MessagesClient(
         api,
         session.key,
@@ -74,6 +77,17 @@ async def send_live(
     attempt_ids = count(first_attempt_id)
     ctx = _send_context(session, planned, client, attempt_ids, progress, stopping)
     return await _LiveDelivery(session, planned, ctx, client, SendResult(progress)).run()
+
+
+def _failure_ceiling(session: RunSession, planned: PlannedRun) -> FailureCeiling | None:
+    """Return the ceiling of a run; None for a retry, whose rows have failed, and for a pilot."""
+    if session.options.retrying is not None or session.options.pilot is not None:
+        return None
+    job, counts = planned.sending.job, planned.plan.counts
+    accepts_invalid = job.labels.on_invalid == "keep"
+    return FailureCeiling(
+        job.limits.max_failed, counts.items, counts.bad, counts.to_send, accepts_invalid
+    )
 
 
 def _send_context(

@@ -162,20 +162,33 @@ def _check_rows(context: JobContext, plan: Plan) -> None:
         more = counts.bad - len(plan.bad)
         rest = f"\n  and {more:,} more" if more > 0 else ""
         verb = "is" if counts.bad == 1 else "are"
+        too_many = "" if not _exceed_ceiling(plan, context) else ", more than limits.max_failed"
         raise ConfigurationError(
-            f"{counts.bad:,} of {counted(counts.items, 'row')} {verb} bad; nothing was sent\n"
-            f"{listed}{rest}",
-            hint='fix them, or set input.on_bad_row = "record" to go on without them'
-            if counts.bad < counts.items
-            else "fix the prompt or the input",
+            f"{counts.bad:,} of {counted(counts.items, 'row')} {verb} bad{too_many}; "
+            f"nothing was sent\n{listed}{rest}",
+            hint=_bad_rows_hint(plan, context),
         )
 
 
 def bad_rows_stop(plan: Plan, context: JobContext) -> bool:
     """Return whether a run is refused because of its bad rows."""
     counts = plan.counts
-    stops = context.job.input.on_bad_row == "stop"
+    stops = context.job.input.on_bad_row == "stop" or _exceed_ceiling(plan, context)
     return bool(counts.bad) and (stops or counts.bad == counts.items)
+
+
+def _exceed_ceiling(plan: Plan, context: JobContext) -> bool:
+    """Return whether more rows are bad than may fail; a share of 0 is no ceiling."""
+    share = context.job.limits.max_failed
+    return bool(share) and plan.counts.bad > share * plan.counts.items
+
+
+def _bad_rows_hint(plan: Plan, context: JobContext) -> str:
+    if plan.counts.bad == plan.counts.items:
+        return "fix the prompt or the input"
+    if _exceed_ceiling(plan, context):
+        return "fix them, or raise limits.max_failed to go on without them"
+    return 'fix them, or set input.on_bad_row = "record" to go on without them'
 
 
 def _check_kept_answers(context: JobContext, plan: Plan) -> None:

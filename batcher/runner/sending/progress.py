@@ -10,6 +10,7 @@ from batcher.core.answers.outcome import Billing, Outcome, Status, Verdict
 from batcher.core.money.bill import Bill
 from batcher.core.money.display import rounded_text
 from batcher.core.money.exact import total
+from batcher.core.pace.failure_ceiling import FailureCeiling
 from batcher.core.pace.halt import Halt, HaltWatch
 from batcher.core.pace.retry import Retry, Stop
 from batcher.core.pace.suspects import Ruling
@@ -41,6 +42,7 @@ class Progress:
     unpriced_watch: UnpricedWatch
     stop: Callable[[], None]
     clock: Callable[[], float] = time.monotonic
+    ceiling: FailureCeiling | None = None
     started_at: float = field(init=False)
     sent: int = 0
     done: int = 0
@@ -78,6 +80,8 @@ class Progress:
         gives_up = not isinstance(result.decision, Retry)
         halt, ruling = self.watch.check(result.ending, self.clock(), gives_up=gives_up)
         halt = self._overspent(result) or halt or self._unpriced(result)
+        if halt is None and self.ceiling is not None:
+            halt = self.ceiling.check(result.outcome)
         if halt is not None:
             self.stop_for(halt)
         return ruling

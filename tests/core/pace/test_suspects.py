@@ -89,9 +89,9 @@ class Run:
         return run
 
 
-@pytest.mark.parametrize("kind", [error(), EMPTY, INVALID, REFUSED, CUT_SHORT, TOO_LONG])
+@pytest.mark.parametrize("kind", [error(), EMPTY, INVALID, REFUSED, TOO_LONG])
 def test_the_first_twenty_alike_stop_a_run(kind: Outcome) -> None:
-    """Whatever it is: errors, empty answers, invalid labels, refusals, answers cut off."""
+    """Whatever it is: errors, empty answers, invalid labels, refusals."""
     assert Run().stops_after(kind) == SAME_FAILURES
 
 
@@ -103,6 +103,11 @@ def test_twenty_alike_stop_a_run_at_any_time(kind: Outcome, good: int) -> None:
     assert run.stops_after(kind) == SAME_FAILURES
     assert run.open == set(range(good + 1, good + SAME_FAILURES + 1))
     assert (run.settled, run.suspects.rest(is_complete=True)) == (set(), ())
+
+
+def test_answers_that_are_cut_off_stop_nothing() -> None:
+    """A job may want no more than the first token."""
+    assert Run().stops_after(CUT_SHORT, 100) is None
 
 
 @pytest.mark.parametrize("kind", [REFUSED, CUT_SHORT, TOO_LONG])
