@@ -40,9 +40,9 @@ class LimitsSection(Section):
     max_failed: Share = Field(
         Decimal(0),
         description="The share of rows that may fail (0.01 is one in a hundred). A finished run "
-        "with more failed rows exits 3, otherwise 0. A share above 0 is a ceiling, too: more bad rows "
-        "in the input are an error before anything is sent, and a run stops with exit 3 as soon as "
-        "the share can no longer be met. With 1, no answer is a reason to stop.",
+        "with more failed rows exits 3, otherwise 0. A share above 0 is a ceiling, too: more bad "
+        "rows in the input are an error before anything is sent, and a run stops with exit 3 as "
+        "soon as the share can no longer be met. With 1, no answer is a reason to stop.",
     )
 
 

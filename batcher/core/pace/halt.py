@@ -65,11 +65,10 @@ class HaltWatch:
             return halt, Ruling()
         if not gives_up and outcome.verdict is not Verdict.FINAL:
             return None, Ruling()
-        were_first = self.suspects.good == 0
         ruling = self.suspects.rule(ending)
         if ruling.alike is None:
             return None, ruling
-        which = "first" if were_first and self.suspects.are_first else "last"
+        which = "first" if self.suspects.are_first else "last"
         return _all_alike(outcome, f"the {which} {ruling.alike}"), ruling
 
     def _of_outcome(self, outcome: Outcome, now: float) -> Halt | None:

@@ -88,6 +88,7 @@ class Suspects:
     _kind: Kind | None = field(default=None, init=False)
     _rows: set[int] = field(default_factory=set, init=False)
     _streak: int = field(default=0, init=False)
+    _has_other: bool = field(default=False, init=False)
 
     def judge(self, outcome: Outcome, *, is_known: bool) -> Outcome:
         """Return a refusal that usually concerns every request as one of its row alone, if it is.
@@ -107,6 +108,7 @@ class Suspects:
         self._answers += outcome.message is not None
         self.good += kind is None
         if kind is None or self._is_row_fault(outcome):
+            self._has_other = True
             return Ruling(settled=settled)
         if kind != self._kind:
             self._begin_streak(kind)
@@ -136,7 +138,7 @@ class Suspects:
     @property
     def are_first(self) -> bool:
         """Whether all requests that have ended failed alike."""
-        return not self.good and self._streak == 1
+        return not self._has_other and self._streak == 1
 
     def _is_good(self, outcome: Outcome) -> bool:
         is_kept = outcome.status is Status.INVALID and self.accepts_invalid

@@ -4,7 +4,8 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 
 from batcher.core.money.bill import Bill
-from batcher.core.pace.halt import SAME_FAILURES, Halt
+from batcher.core.pace.halt import Halt
+from batcher.core.pace.suspects import SAME_FAILURES
 from batcher.core.plural import counted
 from batcher.exit_codes import ExitCode
 

@@ -40,7 +40,7 @@ class Plan:
     billing status is unknown. ``repairs`` counts the invalid answers that earlier runs got for an
     item; most items have none. ``failed_before`` has the items that failed in an earlier run and
     are open: the type of their last error if other rows have been answered since, else "".
-    ``schema`` has the kept columns. ``used`` are the columns that requests are made from; None means
+    ``schema`` has the kept columns. ``used`` are those that requests are made from; None means
     all. ``bad`` are the first bad rows, ``refused`` is what every request would be refused for.
     ``sharing`` says what is marked for the prompt cache.
     ``names``, ``rows_digest``, ``requests_digest`` and ``sigma`` are those of ``Items``.

@@ -30,25 +30,25 @@ GATEWAY_PAGE = b"<html><body><h1>The gateway got no answer in time</h1></body></
 
 def damage_message(fault: Fault, message: dict[str, Any]) -> dict[str, Any]:
     """Return the message with the content and the usage that the fault gives it."""
+    if fault.kind == "empty_answer":
+        return message | {"content": [], "stop_reason": "end_turn"}
+    if fault.kind == "usage_missing":
+        return {key: value for key, value in message.items() if key != "usage"}
+    usage = message["usage"]
     match fault.kind:
-        case "empty_answer":
-            return message | {"content": [], "stop_reason": "end_turn"}
-        case "usage_missing":
-            return {key: value for key, value in message.items() if key != "usage"}
         case "usage_empty":
-            return message | {"usage": {}}
+            usage = {}
         case "usage_unknown":
-            return message | {"usage": message["usage"] | UNKNOWN_KIND}
+            usage = usage | UNKNOWN_KIND
         case "usage_several_unknown":
-            return message | {"usage": message["usage"] | UNKNOWN_KIND | MORE_UNKNOWN_KINDS}
+            usage = usage | UNKNOWN_KIND | MORE_UNKNOWN_KINDS
         case "usage_zero":
-            return message | {"usage": {"input_tokens": 0, "output_tokens": 0}}
+            usage = {"input_tokens": 0, "output_tokens": 0}
         case "usage_huge":
-            return message | {"usage": {"input_tokens": 10**15, "output_tokens": 10**15}}
+            usage = {"input_tokens": 10**15, "output_tokens": 10**15}
         case "usage_bad_split":
-            return message | {"usage": message["usage"] | BAD_SPLIT}
-        case _:
-            return message
+            usage = usage | BAD_SPLIT
+    return message | {"usage": usage}
 
 
 async def send_damaged(

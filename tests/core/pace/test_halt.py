@@ -2,12 +2,16 @@
 
 import pytest
 
+from batcher.core.answers.message import Message
 from batcher.core.answers.outcome import Billing, Outcome, Status, Verdict
 from batcher.core.pace.halt import Halt, HaltWatch
 from batcher.core.pace.suspects import SAME_FAILURES, Ending
 
 SUCCEEDED = Outcome(Status.SUCCEEDED, Verdict.FINAL, Billing.BILLED)
-CUT_SHORT = Outcome(Status.TRUNCATED, Verdict.FINAL, Billing.BILLED, error_type="max_tokens")
+MESSAGE = Message("m", "m", "max_tokens", None, "", "", None, True, False, None)
+CUT_SHORT = Outcome(
+    Status.TRUNCATED, Verdict.FINAL, Billing.BILLED, error_type="max_tokens", message=MESSAGE
+)
 DENIED = Outcome(
     Status.ERRORED, Verdict.HALT, Billing.FREE, "authentication_error", "no", "check the key"
 )
