@@ -63,10 +63,10 @@ def test_labels_become_typed_columns(tmp_path: Path) -> None:
     server.close()
     refusing = Server("--refusal-rate", "1")
     (tmp_path / "other").mkdir()
-    job = Job(tmp_path / "other", refusing).write(rows(40), more=FIELDS)
+    job = Job(tmp_path / "other", refusing).write(rows(15), more=FIELDS)
     job.run(code=3)
     assert job.table().schema.equals(schema)
-    assert job.table().column("label").null_count == 40
+    assert job.table().column("label").null_count == 15
     refusing.close()
 
 
@@ -132,25 +132,25 @@ def test_choices_have_the_case_of_the_schema(tmp_path: Path) -> None:
 def test_invalid_answers_may_be_kept_or_fail(what: str, code: int, tmp_path: Path) -> None:
     """Each row is sent once; its status is invalid, and only ``fail`` counts it as failed."""
     server = Server("--invalid-rate", "1")
-    job = Job(tmp_path, server).write(rows(30), more=f'{FIELDS}on_invalid = "{what}"\n')
+    job = Job(tmp_path, server).write(rows(19), more=f'{FIELDS}on_invalid = "{what}"\n')
     job.run(code=code)
-    assert server.ledger()["answered"] == 30
+    assert server.ledger()["answered"] == 19
     table = job.table()
     assert set(table.column("_status").to_pylist()) == {"invalid"}
     assert set(table.column("_error_type").to_pylist()) == {"client.invalid_label"}
     reasons = " ".join(table.column("_error_message").to_pylist())
     assert "is missing reasons" in reasons
     assert "must be an object" in reasons or "of type object" in reasons
-    assert table.column("label").null_count == 30
+    assert table.column("label").null_count == 19
     server.close()
 
 
 def test_the_number_of_repairs_is_bounded(tmp_path: Path) -> None:
     """A model that is never right gets the job's number of repairs and no more."""
     server = Server("--invalid-rate", "1")
-    job = Job(tmp_path, server).write(rows(20), more=f"{FIELDS}repairs = 3\n")
+    job = Job(tmp_path, server).write(rows(15), more=f"{FIELDS}repairs = 3\n")
     job.run(code=3)
-    assert server.ledger()["answered"] == 80
+    assert server.ledger()["answered"] == 60
     assert set(job.table().column("_attempts").to_pylist()) == {4}
     server.close()
 
@@ -159,12 +159,13 @@ def test_the_number_of_repairs_is_bounded(tmp_path: Path) -> None:
 def test_repairs_are_counted_across_kills(tmp_path: Path) -> None:
     """After any number of kills, a row does not get more repairs than the job allows."""
     server = Server("--invalid-rate", "1", "--latency", "0.02")
-    job = Job(tmp_path, server).write(rows(60), more=f"{FIELDS}repairs = 4\n")
+    limits = "concurrency = 16\nmax_failed = 1\n"
+    job = Job(tmp_path, server).write(rows(60), limits=limits, more=f"{FIELDS}repairs = 4\n")
     for answered in (60, 150, 220):
         run = job.start()
         wait_for(server, answered)
         kill(run)
-    job.run(code=3)
+    job.run()
     attempts = job.table().column("_attempts").to_pylist()
     assert server.ledger()["answered"] <= sum(attempts)
     lost = sum(attempts) - 60 * 5
@@ -178,10 +179,10 @@ def test_repairs_are_counted_across_kills(tmp_path: Path) -> None:
 def test_the_worst_case_includes_repairs(tmp_path: Path) -> None:
     """A cap of the worst case is enough, and never passed, even if no answer is right."""
     server = Server("--invalid-rate", "1")
-    job = Job(tmp_path, server).write(rows(40), more=f"{FIELDS}repairs = 3\n")
+    job = Job(tmp_path, server).write(rows(15), more=f"{FIELDS}repairs = 3\n")
     most = json.loads(job.command("check", "--json", "--simulate"))["plan"]["worst_case_usd"]
     job.run("--max-cost", most, code=3)
-    assert server.ledger()["answered"] == 160
+    assert server.ledger()["answered"] == 60
     assert Decimal(server.ledger()["cost_usd"]) <= Decimal(most)
     server.close()
 
