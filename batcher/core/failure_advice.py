@@ -37,6 +37,8 @@ _BY_TYPE: Mapping[str, str] = {
     "client.bad_image": "fix the image or its path, then: batcher run JOB",
     "client.bad_document": "fix the document or its path, then: batcher run JOB",
     "client.too_long": 'shorten the row, or cut long rows: set input.on_too_long = "truncate"',
+    "client.empty_answer": "the model answered nothing; change the prompt, or ask again: batcher "
+    "retry JOB --only empty",
     "client.invalid_label": "look at the row, change the prompt or relax the schema, then retry",
     "client.template": "add the missing value to the row, or make it optional in the prompt",
     "client.too_large": _SIZE,
@@ -82,6 +84,8 @@ WITHOUT_REQUEST = frozenset(
 _BY_STATUS: Mapping[str, str] = {
     "truncated": "allow longer answers for these rows only: batcher retry JOB --only truncated "
     "--set request.max_tokens=N",
+    "empty": "the model answered nothing; change the prompt, or ask again: batcher retry JOB "
+    "--only empty",
     "refused": "if the model should have answered, look at the row and change the prompt",
     "unsent": "not sent yet: batcher run JOB",
 }

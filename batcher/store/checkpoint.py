@@ -82,6 +82,8 @@ class Checkpoint:
                 # A refused checkpoint stays unchanged: the user may find the rest of its log.
                 if not is_read_only:
                     self._prepare_to_write(folder, version, checkpoint_id)
+            if is_read_only and version < VERSION_WITH_SETTLED:
+                self.execute(script("without_settled"))
             self.execute(script("views"))
             ((longest,),) = self.rows("SELECT coalesce(max(body_bytes), 0) FROM outcomes")
             self.raise_memory_limit(longest_response=longest)

@@ -1,4 +1,4 @@
-"""Decides when so many rows have failed that a run cannot keep within limits.max_failed."""
+"""Decides when too many rows have failed for a run to keep within limits.max_failed."""
 
 import math
 from dataclasses import dataclass, field
