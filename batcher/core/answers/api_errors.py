@@ -21,7 +21,7 @@ _SPEND_LIMIT = "the spend limit is reached; raise it in the console, then run ag
 _BILLING = "see the billing page of the console; then run again"
 _ORGANIZATION = "the organization is on hold or disabled; see the console, then run again"
 _GATEWAY_BUDGET = (
-    "the gateway's budget is used up; raise it there or wait until it starts anew, then run the "
+    "the gateway's budget is used up; raise it there or wait for its next period, then run the "
     "same command again"
 )
 _PROVIDER_QUOTA = "the quota of the account is used up; raise it there, then run again"

@@ -21,7 +21,7 @@ SAME_REFUSALS = 5
 """The same for failures that usually concern every request, such as a 401."""
 
 _CHANCE = 1e-9
-"""The chance of such a streak if rows fail by themselves: in one of a thousand jobs of a million."""
+"""The chance of such a streak if rows fail by themselves: one in 1,000 jobs of a million rows."""
 
 _MOST_SUSPECTS = 10_000
 _QUOTED = re.compile(r"(['\"`]).*?\1")

@@ -59,7 +59,8 @@ UNBILLED = frozenset(
     {
         "status", "rate_limit", "rate_limit_bare", "ramp_limit", "spend_limit",
         "contract_spend_limit", "own_spend_limit", "overloaded", "no_retry",
-        "server_error_html", "reset_in_request", "early_413", "reset_before", "redirect", "error_200",
+        "server_error_html", "reset_in_request", "early_413", "reset_before",
+        "redirect", "error_200",
     }
 )  # fmt: skip
 BILLED = frozenset(
