@@ -32,7 +32,14 @@ from batcher.store.database import (
     sync_folder,
 )
 from batcher.store.journal import Journal, JournalGroup
-from batcher.store.migrations import MIGRATIONS, TABLES, VERSION_WITH_ID, check_version, migrate
+from batcher.store.migrations import (
+    MIGRATIONS,
+    TABLES,
+    VERSION_WITH_ID,
+    VERSION_WITH_SETTLED,
+    check_version,
+    migrate,
+)
 from batcher.store.queries import queries, script
 from batcher.store.records import Record, to_arrow
 from batcher.store.watermark import Mark, Watermark

@@ -106,6 +106,8 @@ def test_records_of_an_older_version_are_shown(old: OldJob) -> None:
     """Status, failures, rows and exports read the records of older runs, also of killed ones."""
     before = json.loads(old.command("status", "--json"))
     assert (before["job"], before["state"], before["exit_code"]) == ("tickets", "died", None)
+    if old.plan.exists():
+        assert old.failures() == {"refusal", "max_tokens", "client.billing_unknown"}
     old.resume()
     assert json.loads(old.command("status", "--json"))["exit_code"] == 3
     assert old.failures() == {"refusal", "max_tokens"}
@@ -117,7 +119,7 @@ def test_records_of_an_older_version_are_shown(old: OldJob) -> None:
     assert [json.loads(line)["_id"] for line in exported] == [f"t-{n}" for n in range(1, 10)]
 
 
-@pytest.mark.parametrize("version", sampled(VERSIONS))
+@pytest.mark.parametrize("version", sorted(set(VERSIONS) - set(WITH_PLANS)))
 def test_a_command_that_only_reads_leaves_an_older_checkpoint(old: OldJob) -> None:
     """The command names the one that migrates the checkpoint, and changes nothing."""
     bytes_before = (old.folder / "runs/tickets/checkpoint.duckdb").read_bytes()
