@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from batcher.core.answers.message import Message
 from batcher.core.money.prices import ModelPrices
 from batcher.core.money.usage import Usage
-from batcher.core.money.usage_problems import ImpossibleUsageError
+from batcher.core.money.usage_problems import ImpossibleUsageError, UsageError
 
 OUTPUT_SLACK = 8
 """Tokens of output above ``max_tokens``: an empty answer is billed 2 or 3 even when it is 0."""
@@ -45,12 +45,12 @@ class UsageLimits:
 
 
 def refuse_nothing(usage: Usage, message: Message) -> None:
-    """Raise ImpossibleUsageError for no tokens: a request has a prompt, and content has tokens."""
+    """Raise UsageError for no tokens: a request has a prompt, and content has tokens."""
     if usage.prompt_tokens == 0:
-        raise ImpossibleUsageError("input_tokens", "is 0, but every request has a prompt")
+        raise UsageError("input_tokens", "is 0, but every request has a prompt")
     has_content = message.text or message.thinking or message.tool_input
     if usage.output_tokens == 0 and has_content:
-        raise ImpossibleUsageError("output_tokens", "is 0 beside an answer that has content")
+        raise UsageError("output_tokens", "is 0 beside an answer that has content")
 
 
 def _refuse(field: str, claim: str, most: int) -> None:

@@ -19,8 +19,8 @@ class Bill:
 
     ``saved_usd`` is what the prompt cache saved, negative when the response only wrote to it.
     ``rates`` names the rates of the price table that priced it; None when it was not billed.
-    ``is_impossible``: the response reports a usage that no answer to its request can have; it is
-    not believed. ``note`` says how a usage that contradicts itself was read.
+    ``is_impossible``: the response reports more than any answer to its request can have; it is not
+    believed. ``note`` says how a usage that contradicts itself was read.
     """
 
     usage: Usage | None
@@ -83,8 +83,8 @@ def read_usage(
 ) -> tuple[Usage, str | None]:
     """Read the usage of a message, with a note when it contradicts itself.
 
-    UsageError when it is missing, unreadable or impossible. A count of nothing is possible for a
-    model without a price, and for a refusal that is not billed.
+    UsageError when it is missing, unreadable or not believable. A count of nothing is possible
+    for a model without a price, and for a refusal that is not billed.
     """
     if message.usage is None:
         raise MissingUsageError

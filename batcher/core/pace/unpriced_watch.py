@@ -23,9 +23,9 @@ class UnpricedWatch:
     ten times what an answer costs: when a tenth of the answers (``max_share``) is unknown, as much
     money is unknown as is known, and a bill says nothing any more. Then the run stops.
 
-    A usage that cannot be is worse than none: with a budget it may mean that a bound is wrong, and
-    it casts doubt on the numbers beside it. A budget therefore allows a tenth of that share. With a
-    share of 1 the run never stops.
+    A usage above what can be is worse than none: with a budget it may mean that a bound is wrong,
+    and it casts doubt on the numbers beside it. A budget therefore allows a tenth of that share.
+    With a share of 1 the run never stops.
     """
 
     max_share: Decimal

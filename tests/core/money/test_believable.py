@@ -42,9 +42,6 @@ def bill_of(sent: Sent = SENT, **usage: Any) -> Bill:
         {"input_tokens": 1, "output_tokens": 1, "cache_creation_input_tokens": WINDOW},
         {"input_tokens": 1, "output_tokens": 1, "server_tool_use": {"web_search_requests": 10**9}},
         {"input_tokens": -5, "output_tokens": 10},
-        {"input_tokens": 0, "output_tokens": 0},
-        {"input_tokens": 0, "output_tokens": 5},
-        {"input_tokens": 5, "output_tokens": 0},
     ],
 )
 def test_what_cannot_be_is_not_believed(usage: Any) -> None:
@@ -68,6 +65,16 @@ def test_what_can_be_is_priced(usage: Any) -> None:
     found = bill_of(**usage)
     assert found.cost_usd is not None
     assert found.cost_usd > 0
+
+
+@pytest.mark.parametrize(("prompt", "output"), [(0, 0), (0, 5), (5, 0)])
+@pytest.mark.parametrize("kind", ["text", "thinking", "tool_use"])
+def test_nothing_is_not_believed_beside_content(prompt: int, output: int, kind: str) -> None:
+    """It costs an unknown amount, not 0, so that a budget holds its bound."""
+    content = [{"type": kind, kind: "x", "input": {"a": 1}}]
+    found = bill(message(content, input_tokens=prompt, output_tokens=output), SENT, TABLE)
+    assert (found.usage, found.cost_usd, found.is_impossible) == (None, None, False)
+    assert "is 0" in (found.problem or "")
 
 
 def test_tools_of_the_server_multiply_what_can_be() -> None:
