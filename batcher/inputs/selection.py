@@ -29,9 +29,16 @@ class Selection:
     @property
     def columns(self) -> frozenset[str] | None:
         """The columns that the selection needs; None for all columns."""
-        by_where = frozenset() if self._where is None else _columns(self._where)
+        by_where = frozenset[str]() if self._where is None else self._where.columns
         by_sample = frozenset() if self._sample is None else self._sample.columns
         return None if by_where is None or by_sample is None else by_where | by_sample
+
+    @property
+    def required(self) -> frozenset[str]:
+        """The columns that the input must have."""
+        by_where = frozenset[str]() if self._where is None else self._where.names()
+        by_sample = None if self._sample is None else self._sample.columns
+        return by_where | (by_sample or frozenset())
 
     def apply(self, chunks: Iterator[Chunk]) -> Iterator[Chunk]:
         """Yield the selected rows, without empty chunks; stop reading when ``limit`` is reached."""
@@ -83,10 +90,6 @@ class _Sample:
             name = entry.values if self._id is None else entry.values.get(self._id)
         digest = hashlib.blake2b(self._seed + _canonical(name), digest_size=8).digest()
         return int.from_bytes(digest, "big") < self._threshold
-
-
-def _columns(where: Expression) -> frozenset[str] | None:
-    return None if where.uses_row else where.names()
 
 
 def _canonical(value: object) -> bytes:

@@ -58,7 +58,7 @@ class Source:
         self._rows = rows
         self._is_messages_batch = spec.format == "messages-batch"
         self._selection = Selection(spec)
-        needed = set(self._selection.columns or ())
+        needed = set(self._selection.required)
         if spec.id is not None and not self._is_messages_batch:
             needed.add(spec.id)
         self.require(needed)

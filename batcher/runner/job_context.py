@@ -120,7 +120,7 @@ def _prices(job: Job) -> PriceTable:
 def _named_columns(context: JobContext) -> frozenset[str]:
     """Return the columns that the job file names; all must be in the input."""
     job = context.job
-    names = set(context.maker.builder.columns or ())
+    names = set(context.maker.builder.required_columns)
     names.update(job.output.keep or ())
     names.update(name for name in (job.input.id, job.labels.gold) if name is not None)
     return frozenset(names)

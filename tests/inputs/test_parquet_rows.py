@@ -567,3 +567,18 @@ def test_places_and_chunks(
     assert max(len(chunk.rows) for chunk in source.chunks(None, rows_per_chunk=3)) <= 3
     monkeypatch.setattr(parquet, "_CHUNK_BYTES", 1)
     assert [len(chunk.rows) for chunk in source.chunks(None)] == [1] * 20
+
+
+def test_columns_by_their_full_name_are_the_only_ones_read(
+    open_source: Opener, tmp_path: Path
+) -> None:
+    """A template or where with row["name"] reads that column; another one may be of any type."""
+    for number, kind in enumerate([pa.int8(), pa.string()]):
+        table = pa.table({"my col": ["a"], "other": pa.nulls(1, kind)})
+        pq.write_table(table, tmp_path / f"{number}.parquet")
+    template = Template('{{ row["my col"] }}{{ row.x | default("-") }}', "prompt")
+    assert template.columns == {"my col", "x"}
+    source = open_source("*.parquet", where='row["my col"] == "a"')
+    rows = [row for chunk in source.chunks(template.columns) for row in chunk.rows]
+    assert [template.render(row.values) for row in rows] == ["a-", "a-"]
+    assert Template("{% for name in row %}{{ name }}{% endfor %}", "prompt").columns is None

@@ -92,6 +92,17 @@ class RequestBuilder:
     @property
     def columns(self) -> frozenset[str] | None:
         """The input columns that requests use; None means any column."""
+        names = self.required_columns
+        for template in (self._system, self._prompt):
+            if isinstance(template, Template):
+                if template.columns is None:
+                    return None
+                names |= template.columns
+        return names
+
+    @property
+    def required_columns(self) -> frozenset[str]:
+        """The columns that requests use by name, so that the input must have them."""
         if self._takes_params:
             return frozenset({"params"})
         spec = self._spec
@@ -99,8 +110,6 @@ class RequestBuilder:
         names.update((*spec.images, *spec.documents, *spec.text_documents))
         for template in (self._system, self._prompt):
             if isinstance(template, Template):
-                if template.uses_row:
-                    return None
                 names |= template.names()
         return frozenset(names)
 

@@ -70,8 +70,7 @@ class Template:
     @property
     def columns(self) -> frozenset[str] | None:
         """The columns that are used by name or as ``row["name"]``; None when any may be."""
-        of_row = columns_of_row(self._program.tags) if self.uses_row else frozenset[str]()
-        return None if of_row is None else self.names() | of_row
+        return self._program.columns
 
     def render(self, values: Mapping[str, object]) -> str:
         """Return the text for one row; equal values always give the same text.
@@ -105,6 +104,11 @@ class Expression:
         """Return the columns that are used by name."""
         return self._program.names
 
+    @property
+    def columns(self) -> frozenset[str] | None:
+        """The columns that are used by name or as ``row["name"]``; None when any may be."""
+        return self._program.columns
+
     def is_true(self, values: Mapping[str, object]) -> bool:
         """Return whether it is true for one row; raises ``TemplateError`` as a template does."""
         return self._program.run(values) == "true"
@@ -129,6 +133,11 @@ class _Program:
         self._row_numbers = self._numbers("row", numbers)
         self._multiplied = [words for tag in self.tags if (words := multiplied(tag))]
         self._columns = tuple((name, self._numbers(name, numbers)) for name in sorted(self.names))
+
+    @property
+    def columns(self) -> frozenset[str] | None:
+        of_row = columns_of_row(self.tags) if self.uses_row else frozenset[str]()
+        return None if of_row is None else self.names | of_row
 
     def run(self, values: Mapping[str, object]) -> str:
         context = self._context(values)
