@@ -290,7 +290,8 @@ def test_a_missing_column() -> None:
     ("request_keys", "input_keys", "columns", "is_fixed"),
     [
         ({"prompt": "{{ a }}{{ b }}", "system": "{{ s }}"}, {}, {"a", "b", "s"}, True),
-        ({"prompt": "{{ row['a'] }}"}, {}, None, True),
+        ({"prompt": "{{ row['a'] }}"}, {}, {"a"}, True),
+        ({"prompt": "{{ row }}"}, {}, None, True),
         ({"messages": "c", "system": "{{ s }}"}, {}, {"c", "s"}, True),
         ({"params": "c"}, {}, {"c"}, False),
         ({}, {"format": "messages-batch"}, {"params"}, False),
