@@ -48,7 +48,7 @@ def profile_rows(
     """Guess from at least one row.
 
     ``labels`` are the labels of the job. ``structs`` are the columns whose values are structs of
-    bytes and path, as Hugging Face datasets store images.
+    bytes and path, or lists of them, as Hugging Face datasets store images.
     """
     if set(columns) == {"custom_id", "params"} and not structs:
         return InputProfile(tuple(columns), len(rows), is_batch=True)
@@ -87,6 +87,8 @@ def _key_of(values: Sequence[object]) -> str | None:
         return None
     if all(_is_conversation(value) for value in values):
         return "messages"
+    if all(_is_list_of_images(value) for value in values):
+        return "images"
     texts = [value for value in values if isinstance(value, str)]
     if len(texts) < len(values):
         return None
@@ -96,6 +98,11 @@ def _key_of(values: Sequence[object]) -> str | None:
         return "documents"
     is_long = sum(map(len, texts)) >= _LONG_TEXT * len(texts)
     return "text_documents" if is_long and len(set(texts)) * 2 <= len(texts) else None
+
+
+def _is_list_of_images(value: object) -> bool:
+    names = value if isinstance(value, list) else []
+    return bool(names) and all(isinstance(n, str) and _IMAGE_NAME.fullmatch(n) for n in names)
 
 
 def _is_conversation(value: object) -> bool:

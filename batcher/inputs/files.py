@@ -15,16 +15,19 @@ from batcher.errors import InputError
 Family = Literal["JSONL", "Parquet", "plain files"]
 """How rows are read from a file: JSONL and Parquet hold rows, each plain file is one row."""
 
-JSONL_ENDINGS = tuple(
-    name + packing for name in (".jsonl", ".ndjson") for packing in ("", ".gz", ".zst")
-)
+_PACKINGS = ("", ".gz", ".gzip", ".zst", ".zstd")
+JSONL_ENDINGS = tuple(name + packing for name in (".jsonl", ".ndjson") for packing in _PACKINGS)
+JSON_ENDINGS = tuple(".json" + packing for packing in _PACKINGS)
+"""Spark's part files have lines of JSON. In a folder they count last: others may be settings."""
 PARQUET_ENDINGS = (".parquet",)
 PAGE_ENDINGS = (".jpg", ".jpeg", ".png", ".gif", ".webp", ".pdf")
 TEXT_ENDINGS = (".txt",)
 _READABLE = (
-    "supported endings: .jsonl and .ndjson (also with .gz or .zst), .parquet; or one file per row: "
-    ".jpg, .png, .gif, .webp, .pdf, .txt"
+    "supported endings: .jsonl, .ndjson and .json with one object per line (also with .gz or "
+    ".zst), .parquet; or one file per row: .jpg, .png, .gif, .webp, .pdf, .txt"
 )
+_IN_FOLDERS = (JSONL_ENDINGS + PARQUET_ENDINGS, PAGE_ENDINGS, TEXT_ENDINGS, JSON_ENDINGS)
+"""The endings of files in a folder: the first that any file has are read."""
 _RELATIVE = "a relative [input] path starts in the folder of the job file"
 
 
@@ -96,7 +99,7 @@ class FileStamp:
 def family(path: Path) -> Family | None:
     """Return the family of a file by its ending; None for an unsupported ending."""
     name = path.name.lower()
-    if name.endswith(JSONL_ENDINGS):
+    if name.endswith(JSONL_ENDINGS + JSON_ENDINGS):
         return "JSONL"
     if name.endswith(PARQUET_ENDINGS):
         return "Parquet"
@@ -133,8 +136,8 @@ def find_files(path: str, folder: Path, own: Selector) -> Found:
 
     The files are sorted by path and all belong to one family. From a folder come the supported
     files directly in it: the JSONL and Parquet files; without any, the images and PDFs; without
-    any, the texts. Hidden files (``.x``, ``_x``) are skipped. ``own`` files are left out of folders
-    and globs.
+    any, the texts; without any, the .json files. Hidden files (``.x``, ``_x``) are skipped.
+    ``own`` files are left out of folders and globs.
     Raises ``InputError`` when there is no file or a file cannot be read.
     """
     if "://" in path:
@@ -145,18 +148,20 @@ def find_files(path: str, folder: Path, own: Selector) -> Found:
     root = Path(os.path.abspath(folder))  # noqa: PTH100 (resolve() would follow symlinks)
     target = Path(os.path.abspath(root / path))  # noqa: PTH100
     paths, left_out = _matches(path, target, root, own)
-    families: dict[Family, Path] = {}
+    families: dict[Family | Literal["JSON"], Path] = {}
     for file in paths:
-        if kind := family(file):
-            families.setdefault(kind, file)
+        if found := family(file):
+            is_json = file.name.lower().endswith(JSON_ENDINGS)
+            families.setdefault("JSON" if is_json else found, file)
     if len(families) > 1:
         first, second, *_ = (_name(file, root) for file in families.values())
         raise InputError(
             f"the input mixes {' and '.join(families)}: {first} and {second}",
             hint='set [input] path to a glob for one kind of file, such as "data/*.jsonl"',
         )
+    (kind,) = families
     return Found(
-        next(iter(families)),
+        "JSONL" if kind == "JSON" else kind,
         tuple(FileStamp.of(file, root) for file in paths),
         tuple(_name(file, root) for file in left_out),
     )
@@ -223,7 +228,7 @@ def _matches(path: str, target: Path, root: Path, own: Selector) -> tuple[list[P
 def _in_folder(target: Path, root: Path, own: Selector) -> tuple[list[Path], list[Path]]:
     visible = [file for file in sorted(target.iterdir()) if not file.name.startswith((".", "_"))]
     files = own.select(file for file in visible if family(file) and not file.is_dir())
-    for endings in (JSONL_ENDINGS + PARQUET_ENDINGS, PAGE_ENDINGS, TEXT_ENDINGS):
+    for endings in _IN_FOLDERS:
         if matches := [file for file in files.files if file.name.lower().endswith(endings)]:
             return matches, files.left_out
     name = _name(target, root)

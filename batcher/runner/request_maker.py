@@ -12,7 +12,7 @@ from batcher.core.estimate.prompt import PromptRule
 from batcher.core.job import InputSection, RequestSection
 from batcher.core.money.prices import PriceTable
 from batcher.core.request.attachment import Attachment
-from batcher.core.request.build import Request, RequestBuilder, Unsendable
+from batcher.core.request.build import MAX_BODY_BYTES, Request, RequestBuilder, Unsendable
 from batcher.core.row import BadRow, Row, Unreadable
 from batcher.inputs.attachments.attached_file import BadAttachment
 from batcher.inputs.attachments.documents import load_document, load_text
@@ -96,9 +96,18 @@ class RequestMaker:
             *((column, "client.bad_image", image) for column in section.images),
         ]
         attachments: list[Attachment] = []
+        size = 0
         for column, error_type, load in loads:
-            try:
-                attachments.append(load(values.get(column)))
-            except BadAttachment as error:
-                return Unsendable(error_type, f"the column '{column}': {error}")
+            value = values.get(column)
+            entries = value if isinstance(value, list) and value else [value]
+            for number, entry in enumerate(entries, 1):
+                try:
+                    attachments.append(load(entry))
+                except BadAttachment as error:
+                    place = f", entry {number}" if isinstance(value, list) and value else ""
+                    return Unsendable(error_type, f"the column '{column}'{place}: {error}")
+                size += len(attachments[-1].data)
+                if size > MAX_BODY_BYTES:
+                    reason = f"the images and documents have more than {MAX_BODY_BYTES:,} bytes"
+                    return Unsendable("client.too_large", reason)
         return attachments

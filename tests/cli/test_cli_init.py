@@ -229,3 +229,46 @@ def test_fewer_than_two_labels_or_equal_ones_are_refused(
     result = batcher("init", tmp_path / "new", "--labels", labels)
     assert (result.code, what in result.err) == (2, True)
     assert not (tmp_path / "new").exists()
+
+
+OID = {"$oid": "65f0"}
+ODD_INPUTS: dict[str, list[dict[str, object]]] = {
+    "mongo": [{"_id": {"$oid": f"65f{n}"}, "body": f"hello {n}"} for n in range(3)],
+    "id is an object": [{"id": {"a": n}, "text": f"hello {n}"} for n in range(3)],
+    "id is a list": [{"id": [n], "text": f"hello {n}"} for n in range(3)],
+    "only objects": [{"_id": OID, "meta": {"a": n}} for n in range(3)],
+    "all bookkeeping": [{"_id": f"x{n}", "_status": "done", "_text": f"t {n}"} for n in range(3)],
+    "in capitals": [{"_ID": f"x{n}", "text": f"hello {n}"} for n in range(3)],
+    "prefix taken": [{"_id": n, "batcher_id": n, "text": f"hello {n}"} for n in range(3)],
+    "1,000 columns": [{f"c{n}": f"hello {n} {row}" for n in range(1_000)} for row in range(3)],
+    "2,500 columns": [{f"c{n}": f"hello {n} {row}" for n in range(2_500)} for row in range(2)],
+    "many, and _id": [{"_id": row, **{f"c{n}": "a b" for n in range(999)}} for row in range(2)],
+}
+
+
+@pytest.mark.parametrize("labels", [(), ("--labels", "good,bad")], ids=["plain", "labels"])
+@pytest.mark.parametrize("case", ODD_INPUTS)
+def test_a_draft_for_an_odd_input_passes_check(
+    tmp_path: Path, batcher: Command, case: str, labels: tuple[str, ...]
+) -> None:
+    """Names of batcher's own columns, ids that are objects, and very many columns are fine."""
+    path = write_rows(tmp_path / "data.jsonl", *ODD_INPUTS[case])
+    assert batcher("init", path, *labels).code == 0
+    result = batcher("check", tmp_path / "job.toml", "--simulate")
+    assert result.code == 0, result.err
+    assert len(result.err) < 5_000
+
+
+def test_a_draft_for_part_files_and_lists_of_images(tmp_path: Path, batcher: Command) -> None:
+    """A part file in .json is an input; settings in .json do not make a folder an input."""
+    folder = tmp_path / "parts"
+    folder.mkdir()
+    write_rows(folder / "part-0.json", {"id": 1, "photos": ["a.png", "b.png"], "text": "x y"})
+    assert batcher("init", folder).code == 0
+    data = tomllib.loads((tmp_path / "job.toml").read_text())
+    assert data["request"]["images"] == ["photos"]
+    other = tmp_path / "project"
+    other.mkdir()
+    (other / "package.json").write_text("{}")
+    assert batcher("init", other).code == 0
+    assert (other / "rows.jsonl").exists()

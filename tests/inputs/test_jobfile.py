@@ -258,3 +258,37 @@ def test_a_byte_order_mark_and_windows_lines_are_accepted(tmp_path: Path) -> Non
     path = tmp_path / "demo.toml"
     path.write_bytes(b"\xef\xbb\xbf" + dedent(PLAIN).replace("\n", "\r\n").encode())
     assert load_job(path).sources["request.prompt"] == "demo.toml:7"
+
+
+def test_a_path_may_start_in_the_home_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """``~`` is the home folder in every key that is a path, also with --set; nowhere else."""
+    home = tmp_path / "home"
+    home.mkdir()
+    monkeypatch.setenv("HOME", str(home))
+    (home / "system.txt").write_text("S")
+    (home / "prompt.txt").write_text("{{ text }}")
+    (home / "labels.json").write_text('{"properties": {"label": {"enum": ["a", "b"]}}}')
+    text = """
+        [job]
+        state = "~/state"
+        [input]
+        path = "~/data/*.jsonl"
+        [request]
+        model = "m"
+        max_tokens = 10
+        system_file = "~/system.txt"
+        prompt_file = "~/prompt.txt"
+        [labels]
+        schema = "~/labels.json"
+    """
+    loaded = load(tmp_path, text, "output.path=~/out.parquet")
+    assert loaded.job.input.path == f"{home}/data/*.jsonl"
+    assert loaded.job.job.state == f"{home}/state"
+    assert loaded.job.output.path == f"{home}/out.parquet"
+    assert (loaded.system, loaded.prompt) == ("S", "{{ text }}")
+    assert loaded.labels is not None
+    inline = PLAIN.replace("{{ text }}", "~/ {{ text }}").replace("in.jsonl", "a~b.jsonl")
+    loaded = load(tmp_path, inline)
+    assert (loaded.prompt, loaded.job.input.path) == ("~/ {{ text }}", "a~b.jsonl")

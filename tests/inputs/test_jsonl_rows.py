@@ -156,6 +156,15 @@ PACKINGS = {
     + zstandard.compress(b"")
     + zstandard.compress(GOOD[13:]),
     "skippable.jsonl.zst": b"\x50\x2a\x4d\x18\x04\x00\x00\x00meta" + zstandard.compress(GOOD),
+    "part-00000.json": GOOD,
+    "part-00000.json.gz": gzip.compress(GOOD),
+    "rows.jsonl.gzip": gzip.compress(GOOD),
+    "rows.ndjson.zstd": zstandard.compress(GOOD),
+    "gzip.jsonl": gzip.compress(GOOD),
+    "gzip.json": gzip.compress(GOOD),
+    "zstd.jsonl": zstandard.compress(GOOD),
+    "zstd.jsonl.gz": zstandard.compress(GOOD),
+    "gzip.jsonl.zst": gzip.compress(GOOD),
     "sizeless.jsonl.zst": zstandard.ZstdCompressor(write_content_size=False).compress(GOOD),
 }
 

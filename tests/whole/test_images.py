@@ -1,5 +1,6 @@
 """Images in a column become image blocks, from paths, bytes and structs."""
 
+import base64
 import io
 import json
 import math
@@ -63,6 +64,53 @@ def test_a_hugging_face_image_column_is_read(job: Job, server: Server) -> None:
     assert job.table().column_names[:2] == ["n", "_id"], "images are not copied to the output"
     assert job.table().column("_status").to_pylist() == ["succeeded"] * 2
     assert server.ledger()["answered"] == 2
+
+
+def test_a_list_of_images_is_sent_in_its_order(job: Job) -> None:
+    """Lists of paths, bytes and structs are images of one row; lists of paths are kept."""
+    (job.folder / "red.png").write_bytes(png("red"))
+    lists = {
+        "paths": [["red.png", "red.png"], ["red.png"]],
+        "bytes": [[png("blue"), png("green")], [png("red")]],
+        "structs": [[{"bytes": png("blue"), "path": None}, {"bytes": None, "path": "red.png"}]] * 2,
+    }
+    table = pa.table(
+        {
+            "paths": lists["paths"],
+            "bytes": lists["bytes"],
+            "structs": pa.array(lists["structs"], pa.list_(HUGGING_FACE)),
+        }
+    )
+    pq.write_table(table, job.folder / "rows.parquet")
+    request = 'prompt = "What is it?"\nimages = ["paths", "bytes", "structs"]\n'
+    job.write(input='path = "rows.parquet"\n', request=request).run()
+    assert job.table().column("_status").to_pylist() == ["succeeded"] * 2
+    assert job.table().column_names[:2] == ["paths", "_id"]
+    assert job.table().column("paths").to_pylist() == lists["paths"]
+    shown = [json.loads(job.command("show", row, "--json"))["request"] for row in ("1", "2")]
+    contents = [request["messages"][0]["content"] for request in shown]
+    assert [len(content) for content in contents] == [2 + 2 + 2 + 1, 1 + 1 + 2 + 1]
+    blue, green = (block["source"]["data"] for block in contents[0][2:4])
+    assert base64.b64decode(blue) == png("blue")
+    assert base64.b64decode(green) == png("green")
+
+
+@pytest.mark.parametrize(
+    ("images", "reason"),
+    [
+        ([], "the column 'image': the image is missing (no entry)"),
+        (["red.png", None], "the column 'image', entry 2: the image is missing (null)"),
+        (["red.png", "gone.png"], "the column 'image', entry 2: the image file does not exist"),
+        (["red.png", ["red.png"]], "the column 'image', entry 2: the image must be"),
+    ],
+)
+def test_a_bad_entry_of_a_list_is_named(job: Job, images: list[Any], reason: str) -> None:
+    """A row without one of its images is bad; the message says which entry it is."""
+    (job.folder / "red.png").write_bytes(png("red"))
+    job.write([{"image": ["red.png"]}, {"image": images}], request=WITH_IMAGE).run(code=3)
+    row = job.table().to_pylist()[1]
+    assert row["_error_type"] == "client.bad_image"
+    assert reason in row["_error_message"]
 
 
 @pytest.mark.parametrize(

@@ -5,18 +5,18 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 from textwrap import wrap
-from typing import Any
 
 import click
 
 from batcher.cli.command_line import command_line, python_command
-from batcher.cli.job_draft import MAX_TOKENS, MODEL, draft
+from batcher.cli.draft_keys import draft_keys, request_keys, schema_text, task
+from batcher.cli.job_draft import draft
 from batcher.cli.messages import printable, say
-from batcher.core.input_profile import InputProfile, free_name
+from batcher.core.input_profile import InputProfile
 from batcher.core.plural import counted
 from batcher.errors import BatcherError, ConfigurationError
-from batcher.inputs.files import family
-from batcher.runner.commands.inspect import placeholder, profile_input
+from batcher.inputs.files import JSON_ENDINGS, family
+from batcher.runner.commands.inspect import profile_input
 
 _QUESTIONS = (
     "Where is my parcel? It should have come on Monday.",
@@ -32,7 +32,7 @@ _QUESTIONS = (
     "The invoice names the wrong company.",
     "Can I send back only one of the two shirts?",
 )
-_INPUTS = "inputs end in .jsonl or .ndjson (also with .gz or .zst), or in .parquet"
+_INPUTS = "inputs end in .jsonl, .ndjson or .json (also with .gz or .zst), or in .parquet"
 _OTHER_DATA = frozenset(
     {
         ".csv", ".tsv", ".txt", ".json", ".xlsx", ".xls", ".xml", ".arrow", ".feather", ".avro",
@@ -41,7 +41,6 @@ _OTHER_DATA = frozenset(
 )  # fmt: skip
 """Endings of data files that are no input; a new folder hardly ever has such a name."""
 _COLUMNS_SHOWN = 20
-_BUDGET_USD = 5
 _SCHEMA = "labels.json"
 _ROWS = "rows.jsonl"
 _ABOUT_KEYS = "Keys in comments have their defaults. Next: batcher check, then batcher run."
@@ -82,7 +81,7 @@ def _holds_data(target: Path) -> bool:
     if not target.is_dir() or any((target / name).exists() for name in ("job.toml", _ROWS)):
         return False
     try:
-        has_data = any(family(path) for path in target.iterdir() if path.is_file())
+        has_data = any(_is_data(path) for path in target.iterdir() if path.is_file())
     except OSError:
         return False
     if has_data and target.name in ("", ".."):
@@ -91,6 +90,12 @@ def _holds_data(target: Path) -> bool:
             hint=command_line("init", target.resolve()),
         )
     return has_data
+
+
+def _is_data(path: Path) -> bool:
+    """Whether a file is data for sure; a .json file may be settings, unless it is a part."""
+    is_json = path.name.lower().endswith(JSON_ENDINGS)
+    return family(path) is not None and (not is_json or path.name.startswith("part-"))
 
 
 def _choices(labels: str | None) -> tuple[str, ...]:
@@ -119,7 +124,7 @@ def _in_folder(folder: Path, choices: tuple[str, ...]) -> int:
             )
     given = {
         "input": {"path": rows.name, "id": "id"},
-        "request": _request(f"{_task(choices, 'this message')}\n\n{{{{ message }}}}\n"),
+        "request": request_keys(f"{task(choices, 'this message')}\n\n{{{{ message }}}}\n"),
     }
     if choices:
         given["labels"] = {"schema": _SCHEMA}
@@ -136,7 +141,7 @@ def _in_folder(folder: Path, choices: tuple[str, ...]) -> int:
     except OSError as error:
         raise _unwritable(folder, error) from None
     if choices:
-        _write(folder / _SCHEMA, _schema_text(choices, ()))
+        _write(folder / _SCHEMA, schema_text(choices, ()))
     _write(rows, "\n".join(lines) + "\n")
     _write(job, draft(title, given, {}))
     say(f"next   {command_line('run', job, options=['--simulate'])}")
@@ -157,12 +162,12 @@ def _for_input(path: Path, choices: tuple[str, ...]) -> int:
             hint="leave --labels out, or give another input",
         )
     if choices:
-        _write(schema, _schema_text(choices, profile.columns))
+        _write(schema, schema_text(choices, profile.columns))
     if profile.is_batch:
         entry = {"path": path.name, "format": "messages-batch"}
         _write(job, draft(title, {"input": entry}, {}))
     else:
-        _write(job, draft(title, *_job_keys(path, profile, choices, schema.name)))
+        _write(job, draft(title, *draft_keys(path, profile, choices, schema.name)))
         _print(profile)
     say(f"next   {command_line('check', job, options=['--simulate'])}")
     return 0
@@ -192,65 +197,10 @@ def _print(profile: InputProfile) -> None:
     say("edit   the prompt in the job file is a draft: say there what you want")
 
 
-def _job_keys(
-    path: Path, profile: InputProfile, choices: tuple[str, ...], schema: str
-) -> tuple[dict[str, Any], dict[str, str]]:
-    """Return the keys of the job file for an input, and notes on them."""
-    shown = profile.texts or (() if profile.request_columns else profile.columns[:1])
-    texts = "\n".join(placeholder(column) for column in shown)
-    given: dict[str, Any] = {"input": {"path": path.name}}
-    if profile.id is not None:
-        given["input"]["id"] = profile.id
-    given["request"] = _request(f"{_task(choices, 'this')}\n\n{texts}".rstrip() + "\n")
-    given["request"] |= {
-        key: names[0] if key == "messages" else names
-        for key, names in profile.request_columns.items()
-    }
-    if choices:
-        given["labels"] = {"schema": schema}
-        given["labels"] |= {} if profile.gold is None else {"gold": profile.gold}
-        given["budget"] = {"max_cost_usd": _BUDGET_USD}
-    notes = {
-        "input.id": f"A guess: it differs in each of the first {counted(profile.rows, 'row')}.",
-        "request.prompt": "A draft. {{ column }} is replaced by the row's value in that column.",
-        "labels.gold": "A guess: all its values are labels. Answers are compared with it.",
-        "budget.max_cost_usd": "The most this job may spend; batcher estimate predicts its cost.",
-    }
-    return given, notes
-
-
 def _listed(columns: Sequence[str]) -> str:
     """List the first columns on one line that can be a comment."""
     more = ", ..." if len(columns) > _COLUMNS_SHOWN else ""
     return " ".join(printable(", ".join(columns[:_COLUMNS_SHOWN])).split()) + more
-
-
-def _task(choices: tuple[str, ...], subject: str) -> str:
-    """Return the task of the prompt."""
-    if not choices:
-        return f"Summarise {subject} in one short sentence."
-    return f"Which of these is {subject}: {', '.join(choices[:-1])} or {choices[-1]}?"
-
-
-def _schema_text(choices: tuple[str, ...], columns: Sequence[str]) -> str:
-    """Return the schema of a label and its confidence, with names that no input column has."""
-    label, confidence = (free_name(name, columns) for name in ("label", "confidence"))
-    share = {"type": "number", "minimum": 0, "maximum": 1}
-    schema = {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "type": "object",
-        "required": [label, confidence],
-        "properties": {
-            label: {"enum": list(choices)},
-            confidence: {"description": "How sure you are, from 0 to 1.", **share},
-        },
-        "additionalProperties": False,
-    }
-    return json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
-
-
-def _request(prompt: str) -> dict[str, Any]:
-    return {"model": MODEL, "max_tokens": MAX_TOKENS, "prompt": prompt}
 
 
 def _free_name(path: Path) -> Path:

@@ -18,8 +18,9 @@ class InputSection(Section):
     path: str = Field(
         min_length=1,
         description="The input: a file, a folder or a glob, relative to the job file. Files are "
-        ".jsonl, .jsonl.gz, .jsonl.zst or .parquet. In a folder of images, PDFs or .txt files each "
-        "file is a row with one column, file; name it in request.images or request.documents.",
+        ".jsonl, .ndjson or .json with one object per line (also with .gz or .zst), or .parquet. "
+        "In a folder of images, PDFs or .txt files each file is a row with one column, file; name "
+        "it in request.images or request.documents. ~ at the start is the home folder.",
     )
     format: Literal["rows", "messages-batch"] = Field(
         "rows",
@@ -130,17 +131,19 @@ class RequestSection(BaseModel):
     images: Names = Field(
         (),
         description="Columns with an image (JPEG, PNG, GIF or WebP): a path inside the input's "
-        "folder, bytes, or a Hugging Face image struct. Images are sent before the prompt.",
+        "folder, bytes, or a Hugging Face image struct, or a list of these. Images are sent before "
+        "the prompt.",
     )
     documents: Names = Field(
         (),
         description="Columns with a document (a PDF, a scanned page or UTF-8 text): a path inside "
-        "the input's folder, bytes, or a struct of both. Documents are sent before images.",
+        "the input's folder, bytes, or a struct of both, or a list of these. Documents are sent "
+        "before images.",
     )
     text_documents: Names = Field(
         (),
-        description="Columns with a text that is sent as a document before the prompt. Rows with "
-        "the same text share it in the prompt cache.",
+        description="Columns with a text, or a list of texts, that is sent as documents before the "
+        "prompt. Rows with the same text share it in the prompt cache.",
     )
     samples: Annotated[int, Field(ge=1, le=100)] = Field(
         1,

@@ -33,8 +33,8 @@ def attached_bytes(value: object, root: Path, *, kind: str, max_bytes: int) -> b
         raise BadAttachment(f"the {kind} has more than {max_bytes:,} bytes")
     if data is not None:
         return data
-    if value is None:
-        raise BadAttachment(f"the {kind} is missing (null)")
+    if value is None or value == []:
+        raise BadAttachment(f"the {kind} is missing ({'null' if value is None else 'no entry'})")
     raise BadAttachment(f"the {kind} must be a path, bytes, or a struct of bytes and path")
 
 

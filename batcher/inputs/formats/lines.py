@@ -14,6 +14,8 @@ from batcher.errors import InputError
 
 MAX_LINE_BYTES = 64 * 2**20
 _BLOCK_BYTES = 2**18
+_GZIP = b"\x1f\x8b"
+_ZSTANDARD = b"\x28\xb5\x2f\xfd"
 # How much goes to the Zstandard decoder in one call. One kilobyte of a malicious frame can become
 # about 40 MB; one of normal data becomes about 4 kB, for which a call is still cheap.
 _PIECE_BYTES = 2**10
@@ -56,11 +58,14 @@ def _errors_named(name: str) -> Iterator[None]:
 
 
 def _decompressed(raw: io.RawIOBase, path: Path) -> io.RawIOBase:
+    """Return what a file holds; its first bytes count more than its ending."""
+    with path.open("rb") as file:
+        start = file.read(4)
     ending = path.suffix.lower()
-    if ending == ".gz":
-        return cast("io.RawIOBase", gzip.GzipFile(fileobj=cast("BinaryIO", raw)))
-    if ending == ".zst":
+    if start == _ZSTANDARD or (ending in (".zst", ".zstd") and not start.startswith(_GZIP)):
         return _Zstandard(cast("BinaryIO", raw))
+    if start.startswith(_GZIP) or ending in (".gz", ".gzip"):
+        return cast("io.RawIOBase", gzip.GzipFile(fileobj=cast("BinaryIO", raw)))
     return raw
 
 

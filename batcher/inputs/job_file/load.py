@@ -22,6 +22,15 @@ from batcher.inputs.job_file.overrides import NEW_KEY_HINT, SECRET, override, to
 from batcher.inputs.job_file.prompt_texts import read_text
 from batcher.inputs.job_file.toml_lines import key_lines
 
+_PATHS = {
+    "job": ("state",),
+    "input": ("path",),
+    "request": ("system_file", "prompt_file"),
+    "labels": ("schema",),
+    "output": ("path",),
+}
+"""The keys that are paths, by section."""
+
 
 @dataclass(frozen=True, slots=True)
 class LoadedJob:
@@ -91,6 +100,7 @@ def _load(path: Path, overrides: Sequence[str]) -> LoadedJob:
     data = _parsed(text, path, problems)
     overridden, override_problems = override(data, overrides)
     problems += override_problems
+    _expand_home(data)
     sources = KeySources(path, key_lines(text), overridden)
     if _name_after_file(data, path):
         sources = sources.with_filled(("job", "name"))
@@ -164,6 +174,18 @@ def _name_after_file(data: dict[str, Any], path: Path) -> bool:
         return False
     section["name"] = path.stem
     return True
+
+
+def _expand_home(data: dict[str, Any]) -> None:
+    """Replace ``~`` at the start of paths by the home folder."""
+    for name, keys in _PATHS.items():
+        section = data.get(name)
+        if not isinstance(section, dict):
+            continue
+        for key in keys:
+            path = section.get(key)
+            if isinstance(path, str) and path.startswith("~"):
+                section[key] = os.path.expanduser(path)  # noqa: PTH111 (keeps an unknown user)
 
 
 def _where_mistakes(job: Job) -> list[Mistake]:

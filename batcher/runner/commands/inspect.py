@@ -31,13 +31,15 @@ def profile_input(path: Path, labels: Sequence[str] = ()) -> InputProfile:
     if not rows:
         raise InputError(f"{path} has no row that can be read", hint="write rows into it first")
     columns = source.columns or tuple(dict.fromkeys(name for row in rows for name in row))
-    structs = [
-        column.name
-        for column in source.schema or ()
-        if pa.types.is_struct(column.type)
-        and {inner.name for inner in column.type} == {"bytes", "path"}
-    ]
+    structs = [column.name for column in source.schema or () if _holds_images(column.type)]
     return profile_rows(columns, rows, labels, structs)
+
+
+def _holds_images(kind: pa.DataType) -> bool:
+    """Whether values are structs of bytes and path, or lists of them."""
+    if pa.types.is_list(kind) or pa.types.is_large_list(kind):
+        kind = kind.value_type
+    return pa.types.is_struct(kind) and {inner.name for inner in kind} == {"bytes", "path"}
 
 
 def placeholder(column: str) -> str:

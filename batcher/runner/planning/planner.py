@@ -121,8 +121,14 @@ def kept_columns(context: JobContext, columns: pa.Schema | None) -> tuple[str, .
         column.name
         for column in columns
         if column.name not in (request.messages, request.params)
-        and (column.name not in heavy or pa.types.is_string(column.type))
+        and (column.name not in heavy or _holds_paths(column.type))
     )
+
+
+def _holds_paths(kind: pa.DataType) -> bool:
+    if pa.types.is_list(kind) or pa.types.is_large_list(kind):
+        kind = kind.value_type
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
 
 
 class _Survey:

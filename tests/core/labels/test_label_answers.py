@@ -400,3 +400,51 @@ def test_a_repair_has_the_conversation_and_the_complaint(
     assert "- a: is missing b" in json.dumps(third["content"])
     assert {**repair, "messages": request["messages"]} == request
     check_message(repair, "2026-10-21", frozenset(), models().__getitem__)
+
+
+_NULLABLE = {
+    "required": ["label", "due", "kind", "any", "text"],
+    "properties": {
+        "label": {"enum": ["a", "b"]},
+        "due": {"anyOf": [{"type": "string", "format": "date"}, {"type": "null"}]},
+        "kind": {"enum": ["x", None]},
+        "any": {},
+        "text": {"type": "string"},
+        "why": {"type": "string"},
+        "maybe": {"type": ["integer", "null"]},
+        "deep": {
+            "type": "object",
+            "required": ["x"],
+            "properties": {"x": {"$ref": "#/$defs/x"}, "y": {"type": "string"}},
+        },
+    },
+    "$defs": {"x": {"type": ["number", "null"]}},
+}
+_FULL = {"label": "a", "due": None, "kind": None, "any": 1, "text": "t"}
+
+
+@pytest.mark.parametrize(
+    ("answer", "value"),
+    [
+        ({"label": "a", "any": 1, "text": "t"}, _FULL),
+        ({"label": "A", "any": 1, "text": "t", "why": None}, _FULL),
+        ({**_FULL, "why": None, "maybe": None}, {**_FULL, "maybe": None}),
+        ({**_FULL, "deep": {"y": None}}, {**_FULL, "deep": {"x": None}}),
+        ({**_FULL, "deep": None}, _FULL),
+        ({**_FULL, "more": None}, {**_FULL, "more": None}),
+    ],
+)
+def test_a_missing_key_and_null_are_the_same(answer: Any, value: Any) -> None:
+    """Where a key may be null it may be missing, and where it may be missing it may be null."""
+    result = AnswerValidator(_NULLABLE).validate(answer)
+    assert isinstance(result, Valid)
+    assert result.value == value
+
+
+@pytest.mark.parametrize("name", ["label", "any", "text"])
+def test_a_key_that_is_needed_stays_missing(name: str) -> None:
+    """A key whose schema does not name null has to be there."""
+    answer = {key: value for key, value in _FULL.items() if key != name}
+    result = AnswerValidator(_NULLABLE).validate(answer)
+    assert isinstance(result, Invalid)
+    assert f"is missing {name}" in result.reason

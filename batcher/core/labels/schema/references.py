@@ -12,10 +12,10 @@ from batcher.core.labels.schema.merging import (
     merged,
 )
 
-_MAPS = ("properties", "patternProperties", "dependentSchemas")
+MAPS = ("properties", "patternProperties", "dependentSchemas")
 _DEFINITIONS = ("$defs", "definitions")
-_LISTS = ("anyOf", "oneOf", "allOf", "prefixItems")
-_SINGLE = (
+LISTS = ("anyOf", "oneOf", "allOf", "prefixItems")
+SINGLE = (
     "items", "additionalProperties", "contains", "propertyNames", "not", "if", "then", "else",
     "unevaluatedItems", "unevaluatedProperties",
 )  # fmt: skip
@@ -44,10 +44,10 @@ def subschemas(
     node: Mapping[str, Any], *, with_definitions: bool = True
 ) -> Iterator[Mapping[str, Any]]:
     """Yield the direct subschemas; not values that only look like schemas, such as a default."""
-    maps = (*_MAPS, *_DEFINITIONS) if with_definitions else _MAPS
+    maps = (*MAPS, *_DEFINITIONS) if with_definitions else MAPS
     inner = [schema for key in maps for schema in (node.get(key) or {}).values()]
-    inner += [schema for key in _LISTS for schema in node.get(key) or ()]
-    inner += [node[key] for key in _SINGLE if key in node]
+    inner += [schema for key in LISTS for schema in node.get(key) or ()]
+    inner += [node[key] for key in SINGLE if key in node]
     yield from (schema for schema in inner if isinstance(schema, Mapping))
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import jsonschema
 
 from batcher.core.answers.strict_json import load
+from batcher.core.labels.schema.older_drafts import DIALECT, modern
 from batcher.core.labels.schema.references import (
     SchemaError,
     check_references,
@@ -17,12 +18,14 @@ from batcher.core.labels.schema.references import (
 )
 from batcher.core.nearest import nearest
 
-_DIALECT = "https://json-schema.org/draft/2020-12/schema"
 _NOT_AN_OBJECT = "it must describe an object with properties; each becomes a column"
 
 
 def schema_of_json(data: bytes) -> dict[str, Any]:
-    """Parse the bytes of a schema file; SchemaError, with the line, when it has no JSON object."""
+    """Parse the bytes of a schema file; a schema of draft 6 or 7 becomes 2020-12.
+
+    Raises SchemaError, with the line, when there is no JSON object.
+    """
     try:
         text = data.decode("utf-8-sig")
         schema = json.loads(text, object_pairs_hook=_pairs)
@@ -43,7 +46,7 @@ def schema_of_json(data: bytes) -> dict[str, Any]:
         raise SchemaError(f"it is not JSON: {error}") from None
     if not isinstance(schema, dict):
         raise SchemaError("it must be a JSON object")
-    return schema
+    return modern(schema)
 
 
 def check_schema(schema: Mapping[str, Any]) -> None:
@@ -55,12 +58,11 @@ def check_schema(schema: Mapping[str, Any]) -> None:
 
 
 def _check(schema: Mapping[str, Any]) -> None:
-    dialect = schema.get("$schema", _DIALECT)
-    if str(dialect).removesuffix("#") != _DIALECT:
+    dialect = schema.get("$schema", DIALECT)
+    if str(dialect).removesuffix("#") != DIALECT:
         raise SchemaError(
-            f"$schema is {dialect!r}, and batcher checks answers by {_DIALECT}: change it to that. "
-            "In older drafts prefixItems was a list in items, and dependentRequired was "
-            "dependencies"
+            f"$schema is {dialect!r}, and batcher reads the drafts 6, 7, 2019-09 and 2020-12: "
+            f"change it to {DIALECT}"
         )
     try:
         with warnings.catch_warnings():
