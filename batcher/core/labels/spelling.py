@@ -54,7 +54,7 @@ def _with_nulls(
     Both only where the key's schema asks for it: a key that may not be null stays missing.
     """
     properties, required = schema.get("properties") or {}, schema.get("required") or ()
-    said = {
+    kept = {
         key: inner
         for key, inner in value.items()
         if inner is not None
@@ -63,7 +63,7 @@ def _with_nulls(
         or whole.evolve(schema=properties[key]).is_valid(None)
     }
     missing = (name for name in required if name in properties and name not in value)
-    return said | {name: None for name in missing if _names_null(properties[name], whole.schema)}
+    return kept | {name: None for name in missing if _names_null(properties[name], whole.schema)}
 
 
 def _names_null(schema: Any, root: Any) -> bool:

@@ -44,7 +44,7 @@ class Behaviour:
         if is_careless:
             answer = _with_other_case(answer, schema, rng)
         if rng.chance(self.invalid_rate) and isinstance(answer, dict) and answer:
-            return _broken(answer, rng)
+            return _broken(answer, schema, rng)
         return answer
 
     def varies(self, seed: int, key: str, repetition: int) -> bool:
@@ -71,15 +71,29 @@ def _with_fields(answer: dict[str, Any], fields: Fields) -> dict[str, Any]:
     return {**answer, **{name: value for name, value in fields.items() if name in answer}}
 
 
-def _broken(answer: dict[str, Any], rng: SeededRandom) -> Any:
+def _broken(answer: dict[str, Any], schema: Mapping[str, Any], rng: SeededRandom) -> Any:
     name = rng.pick(sorted(answer))
     match rng.below(3):
         case 0:
-            return {key: value for key, value in answer.items() if key != name}
+            needed = [key for key in sorted(answer) if _has_to_be_there(key, schema)]
+            missing = name if name in needed or not needed else rng.pick(needed)
+            return {key: value for key, value in answer.items() if key != missing}
         case 1:
             return {**answer, name: {"odd": True}}
         case _:
             return "I would rather say it in words."
+
+
+def _has_to_be_there(key: str, schema: Mapping[str, Any]) -> bool:
+    """Whether an answer without the key says less than one with it: it is required, never null."""
+    inner = (schema.get("properties") or {}).get(key)
+    if key not in (schema.get("required") or ()) or not isinstance(inner, Mapping):
+        return False
+    options = (inner, *(inner.get("anyOf") or ()))
+    return not any(
+        "null" in str(option.get("type")) or None in (option.get("enum") or ())
+        for option in options
+    )
 
 
 def _with_other_case(answer: Any, schema: Mapping[str, Any], rng: SeededRandom) -> Any:
