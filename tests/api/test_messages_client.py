@@ -22,6 +22,7 @@ from fault_server import (
 
 from batcher.api.client import MessagesClient
 from batcher.api.key import Secret
+from batcher.core.answers.outcome import classify
 from batcher.core.job import ApiSection
 from batcher.errors import ConfigurationError
 
@@ -140,6 +141,22 @@ def test_events_that_are_no_message_are_broken(attempts: Attempts) -> None:
     events = b"data: nonsense\n\n"
     [result] = attempts([STREAM_HEAD + chunk(events) + chunk(b"")], stream=True)
     assert (result.fault, result.body) == ("client.stream_broken", events)
+
+
+@pytest.mark.parametrize(
+    ("events", "words"),
+    [
+        ([EVENTS[0], EVENTS[0] | {"message": {"id": "other"}}], "message_start came twice"),
+        (EVENTS[1:], "before message_start"),
+        (EVENTS[:-1], "ended without message_stop"),
+    ],
+)
+def test_the_outcome_says_what_is_wrong_with_a_stream(
+    attempts: Attempts, events: list[Any], words: str
+) -> None:
+    """A person who looks at the failure learns what the server did, not only that it is broken."""
+    [result] = attempts([STREAM_HEAD + chunk(sse(*events)) + chunk(b"")], stream=True)
+    assert words in classify(result).error_message
 
 
 @pytest.mark.parametrize("more", [[chunk(b"")], [HANG]], ids=["proper end", "stalled"])
