@@ -5,6 +5,7 @@ import shlex
 import sys
 from collections.abc import Iterable
 from pathlib import Path
+from shutil import which
 
 import click
 from click.core import ParameterSource
@@ -55,16 +56,19 @@ def resume_command(**changes: object) -> str:
     return command_line(context.info_name or "", *arguments, options=options)
 
 
-def job_command(command: str, *arguments: object, options: Iterable[object] = ()) -> str:
+def job_command(
+    command: str, *arguments: object, options: Iterable[object] = (), is_real: bool = False
+) -> str:
     """Return another command for the job of this one, with the same --set and --simulate.
 
-    --set of retry is left out, because it changes only how the failed rows are sent.
+    --set of retry is left out, because it changes only how the failed rows are sent. With
+    ``is_real`` --simulate is, too.
     """
     context = click.get_current_context()
     given = context.params
     kept = () if context.info_name == "retry" else given["overrides"]
     overrides = [word for override in kept for word in ("--set", override)]
-    flags = ["--simulate"] if given["is_simulated"] else []
+    flags = ["--simulate"] if given["is_simulated"] and not is_real else []
     words = [*options, *overrides, *flags]
     return command_line(command, given["job"], *arguments, options=words)
 
@@ -82,11 +86,16 @@ def python_command(code: str) -> str:
 def reading_command(output: Path) -> str:
     """Return a command that shows the rows of a Parquet output.
 
-    When the command is long or the path looks like a glob, this is an export to JSON lines.
+    When the command is long, the path looks like a glob, or ``python`` is not the one that has our
+    packages, this is an export to JSON lines.
     """
     path = os.path.relpath(output)
     files = f"{path}/*.parquet" if output.is_dir() else path
     command = python_command(f"import duckdb; print(duckdb.read_parquet({files!r}))")
-    if not _GLOB & set(path) and len(command) <= _WIDTH:
+    if not _GLOB & set(path) and len(command) <= _WIDTH and _is_our_python(which("python")):
         return command
     return job_command("export", options=["--format", "jsonl"])
+
+
+def _is_our_python(found: str | None) -> bool:
+    return found is not None and Path(found).parent == Path(sys.executable).parent

@@ -4,6 +4,8 @@ import os
 from collections.abc import Iterator, Sequence
 from decimal import Decimal
 
+import click
+
 from batcher.cli.amounts import counts_text
 from batcher.cli.command_line import job_command, reading_command
 from batcher.cli.messages import printable
@@ -160,6 +162,16 @@ def _next(result: RunResult, command: str) -> str:
         return job_command("failures")
     if result.grown:
         return command
-    if result.exit_code == 0 and exported is not None and exported.rows:
-        return reading_command(exported.path)
-    return command
+    if result.exit_code != 0 or exported is None or not exported.rows:
+        return command
+    return _after_success(result, exported)
+
+
+def _after_success(result: RunResult, exported: Exported) -> str:
+    """Return the command after a trial: the whole run, or the real one; else the one that reads."""
+    given = click.get_current_context().params
+    if result.summary.scope and not any(key.startswith("input.") for key in given["overrides"]):
+        return job_command("run")
+    if given["is_simulated"]:
+        return job_command("run", is_real=True)
+    return reading_command(exported.path)

@@ -10,11 +10,17 @@ def nearest(name: str, known: Iterable[str], *, list_first: int = 0) -> str | No
     With ``list_first`` the hint then lists that many known names instead.
     """
     names = list(known)
-    folded = {candidate.casefold(): candidate for candidate in names}
-    matches = difflib.get_close_matches(name.casefold(), folded, n=1, cutoff=0.6)
-    if matches:
-        return f"did you mean `{folded[matches[0]]}`?"
+    near = nearest_name(name, names)
+    if near is not None:
+        return f"did you mean `{near}`?"
     if not list_first or not names:
         return None
     more = ", ..." if len(names) > list_first else ""
     return "available: " + ", ".join(f"`{name}`" for name in names[:list_first]) + more
+
+
+def nearest_name(name: str, known: Iterable[str]) -> str | None:
+    """Return the known name nearest to ``name``; None when none is similar."""
+    folded = {candidate.casefold(): candidate for candidate in known}
+    matches = difflib.get_close_matches(name.casefold(), folded, n=1, cutoff=0.6)
+    return folded[matches[0]] if matches else None

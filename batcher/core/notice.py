@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any, Literal
 
 from batcher.core.money.display import rounded_text
+from batcher.core.plural import counted
 from batcher.core.run_record.run_summary import RunSummary
 from batcher.exit_codes import ExitCode
 
@@ -65,7 +66,7 @@ class Notice:
             rows = self.summary.rows
             counts = sorted(rows.by_status.items())
             statuses = "".join(f", {number:,} {status}" for status, number in counts)
-            line += f"; {rows.total:,} rows{statuses}"
+            line += f"; {counted(rows.total, 'row')}{statuses}"
             line += f"; {rounded_text(self.summary.usd.spent)} spent"
         return f"{line}. Next: {self.next}"
 

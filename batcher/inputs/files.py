@@ -3,6 +3,7 @@
 import difflib
 import glob
 import os
+import shlex
 import stat
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -284,7 +285,9 @@ def _unreadable(name: str, error: Exception) -> InputError:
     if isinstance(error, FileNotFoundError):
         return InputError(f"{name} does not exist any more, or is a broken link")
     if isinstance(error, PermissionError):
-        return InputError(f"no permission to read {name}", hint=f"check with: ls -l {name}")
+        return InputError(
+            f"no permission to read {name}", hint=f"check with: ls -l {shlex.quote(name)}"
+        )
     reason = getattr(error, "strerror", None) or "its path is not valid"
     return InputError(f"{name} cannot be read: {reason}")
 

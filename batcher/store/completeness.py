@@ -3,6 +3,7 @@
 from pathlib import Path
 from uuid import UUID
 
+from batcher.core.plural import counted
 from batcher.errors import DamageError
 from batcher.store.migrations import VERSION_WITH_ID, VERSION_WITH_WATERMARK
 from batcher.store.watermark import Mark
@@ -45,7 +46,7 @@ def check_complete(
         )
     elif records < mark.records:
         raise DamageError(
-            f"{path} has {records:,} records, but it had {mark.records:,}: its log "
+            f"{path} has {counted(records, 'record')}, but it had {mark.records:,}: its log "
             f"{path.name}.wal is missing or truncated, or this is an older copy",
             hint=f"restore the missing file, {_THEN}",
         )

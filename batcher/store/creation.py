@@ -7,6 +7,7 @@ from uuid import uuid4
 
 import duckdb
 
+from batcher.core.plural import counted
 from batcher.errors import DamageError
 from batcher.store.database import checkpoint_error, connect, sync_folder
 from batcher.store.migrations import SCHEMA_VERSION
@@ -25,7 +26,7 @@ def create_checkpoint(path: Path, version: str, now: datetime) -> None:
     mark = watermark.read()
     if mark is not None and mark.records:
         raise DamageError(
-            f"{path} is missing; it had {mark.records:,} records, which were paid for",
+            f"{path} is missing; it had {counted(mark.records, 'record')} that may be paid for",
             hint=f"restore the file; to start again and pay again, move {folder} away",
         )
     temporary = path.with_name(f"{path.name}.new")

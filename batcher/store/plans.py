@@ -167,8 +167,8 @@ def shared_prefixes(
     return SharedPrefixes(checkpoint.table(_PLANS["marks"]), **found)
 
 
-def bad_rows(checkpoint: Checkpoint, limit: int) -> list[tuple[int, int, str, str]]:
-    """Return the first bad rows: file index, line, error type and reason."""
+def bad_rows(checkpoint: Checkpoint, limit: int) -> list[tuple[int, int, str, int]]:
+    """Return the first reasons of bad rows: file index and line of the first, reason, number."""
     return checkpoint.rows(_PLANS["bad_rows"], n=limit)
 
 

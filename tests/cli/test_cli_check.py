@@ -72,12 +72,22 @@ def test_check_lists_bad_rows(
     assert "rows.jsonl:5: the id is the same as in rows.jsonl:1" in result.err
 
 
-def test_check_shows_the_first_bad_rows_and_how_many_more(tmp_path: Path, batcher: Command) -> None:
-    """The first twenty are listed, the others are counted."""
-    job = write_job(tmp_path, rows=[*ROWS, *[{"id": str(n)} for n in range(30)]])
-    result = batcher("check", job, "--simulate")
-    assert result.err.count("rows.jsonl:") >= 20
-    assert "and 11 more" in result.err
+@pytest.mark.parametrize("command", ["check", "run"])
+def test_the_same_reason_is_said_once_with_a_count(
+    tmp_path: Path, batcher: Command, command: str
+) -> None:
+    """Twenty reasons are listed, with the first row of each; the other rows are counted."""
+    missing = [{"id": str(n)} for n in range(30)]
+    twice = [{"id": f"x{n}", "text": f"{n} {side}"} for n in range(30) for side in "ab"]
+    job = JOB.replace("[request]", 'on_bad_row = "stop"\n[request]')
+    result = batcher(command, write_job(tmp_path, job, [*ROWS, *missing, *twice]), "--simulate")
+    assert result.code == 2
+    assert result.err.count("there is no column `text`") == 1
+    assert "rows.jsonl:7: request.prompt, line 1: there is no column `text`" in result.err
+    assert "(and in 29 more rows)" in result.err
+    assert result.err.count("the id is the same as") == 19
+    assert "and 12 more" in result.err
+    assert "61 of 96 rows are bad" in result.err
 
 
 def test_check_verbose_says_where_values_come_from(fresh: Path, batcher: Command) -> None:

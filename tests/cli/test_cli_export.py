@@ -55,14 +55,14 @@ def test_open_rows_need_partial(done: Path, batcher: Command, tmp_path: Path) ->
     copy = write_job(tmp_path / "copy")
     state = tmp_path / "copy/runs/job.simulated"
     state.mkdir(parents=True)
-    file = "checkpoint.duckdb"
-    (state / file).write_bytes((done.parent / "runs/job.simulated" / file).read_bytes())
+    for file in ("checkpoint.duckdb", "watermark"):
+        (state / file).write_bytes((done.parent / "runs/job.simulated" / file).read_bytes())
     with (tmp_path / "copy/rows.jsonl").open("a") as rows:
         rows.write('{"id": "new", "text": "new", "stars": 1}\n')
     out = tmp_path / "x.jsonl"
     result = batcher("export", copy, "--simulate", "--out", out)
     assert result.code == 2
-    assert "1 of 7 rows have no final result yet" in result.err
+    assert "1 of 7 rows has no final result yet" in result.err
     assert not out.exists()
     assert batcher("export", copy, "--simulate", "--out", out, "--partial").code == 0
     assert json.loads(out.read_text().splitlines()[-1])["_error_type"] == "client.not_sent"

@@ -12,7 +12,7 @@ from typing import Any
 import click
 import pyarrow.parquet as pq
 import pytest
-from commanding import Command
+from commanding import JOB, ROWS, Command, write_job
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -130,14 +130,77 @@ def test_another_command_is_for_the_same_job() -> None:
         assert job_command("failures") == "batcher failures j.toml"
 
 
-def test_a_short_path_is_read_and_a_long_one_exported() -> None:
-    """The command that shows the rows fits on a line and reads that file only."""
+def test_a_short_path_is_read_and_a_long_one_exported(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The command that shows the rows fits on a line, reads that file only, and works here."""
+    monkeypatch.setenv("PATH", str(Path(sys.executable).parent))
     with parsed("batcher run job.toml --simulate").scope():
         command = reading_command(Path("a/out.parquet"))
         assert command == "python -c \"import duckdb; print(duckdb.read_parquet('a/out.parquet'))\""
         for path in ("x" * 60, "$HOME" * 12, "a*", "a[1]"):
             command = reading_command(Path(path))
             assert command == "batcher export job.toml --format jsonl --simulate"
+        monkeypatch.setenv("PATH", "/nowhere")  # as for a command that a tool has installed
+        assert reading_command(Path("a/out.parquet")).startswith("batcher export ")
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        (["--simulate", "--limit", "1"], "batcher run '{job}' --simulate"),
+        (["--simulate"], "batcher run '{job}'"),
+        (["--simulate", "--set", "input.limit=1"], "batcher run '{job}' --set input.limit=1"),
+        (
+            ["--simulate", "--set", "limits.concurrency=2", "--limit", "1"],
+            "batcher run '{job}' --set limits.concurrency=2 --simulate",
+        ),
+        (["--set", "api.base_url=simulator"], "batcher export '{job}' "),
+    ],
+)
+def test_after_a_trial_comes_the_whole_or_the_real_run(
+    tmp_path: Path,
+    batcher: Command,
+    monkeypatch: pytest.MonkeyPatch,
+    options: list[str],
+    expected: str,
+) -> None:
+    """And after the real run the rows are read; names are quoted for the shell."""
+    monkeypatch.setenv("PATH", "/nowhere")
+    job = write_job(tmp_path / "my job's", JOB.replace("= 20", "= 2000"), ROWS[:2])
+    result = batcher("run", job, *options)
+    assert result.code == 0, result.err
+    last = result.err.strip().splitlines()[-1].removeprefix("next   ")
+    quoted = expected.replace("'{job}'", shlex.quote(str(job)))
+    assert last == quoted or (last.startswith(quoted) and "export" in last)
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["rum", "a b.toml"], "batcher run 'a b.toml'"),
+        (["dry-run", "a b.toml"], "batcher check 'a b.toml'"),
+        (["run", "a b.toml", "--dry-run"], "batcher check 'a b.toml'"),
+        (["retry", "--dry-run", "a b.toml", "--yes"], "batcher check 'a b.toml'"),
+        (["run", "a b.toml", "--limt", "3"], "batcher run 'a b.toml' --limit 3"),
+        (["run", "--limt=3", "a b.toml"], "batcher run --limit=3 'a b.toml'"),
+        (["status", "--wiat", "a b.toml"], "batcher status --wait 'a b.toml'"),
+        (["--dry-run"], "batcher check JOB"),
+        (["frobnicate", "x"], "batcher --help"),
+        (["run", "x", "--qqq"], "batcher run --help"),
+    ],
+)
+def test_the_next_command_after_a_misspelt_one(
+    tmp_path: Path,
+    batcher: Command,
+    monkeypatch: pytest.MonkeyPatch,
+    words: list[str],
+    expected: str,
+) -> None:
+    """It is the one that was meant, when that is known."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a b.toml").touch()
+    result = batcher(*words)
+    assert result.code == 2
+    assert result.err.strip().splitlines()[-1] == f"next   {expected}"
 
 
 @pytest.mark.parametrize(("amount", "budget"), [("12.50", "12.50"), ("$3", "3"), ("1e-3", "0.001")])

@@ -104,7 +104,7 @@ FORMERLY: dict[str, tuple[list[Edit], list[Edit], str]] = {
     "answers that cannot be kept": (
         [],
         [("request.prompt", "{{ n }}"), ("request.on_change", "keep")],
-        "cannot keep their answers",
+        "cannot keep the answer",
     ),
 }
 

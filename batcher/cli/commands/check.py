@@ -141,9 +141,7 @@ def _bad_rows(checked: CheckResult) -> Iterator[str]:
     verb = "is" if plan.counts.bad == 1 else "are"
     rows = counted(plan.counts.items, "row")
     yield f"{plan.counts.bad:,} of {rows} {verb} bad and will not be sent"
-    yield from (f"  {problem}" for problem in plan.bad)
-    if plan.counts.bad > len(plan.bad):
-        yield f"  and {plan.counts.bad - len(plan.bad):,} more"
+    yield from (f"  {line}" for line in plan.bad_lines)
 
 
 def _print_sources(loaded: LoadedJob) -> None:
@@ -177,7 +175,9 @@ def _to_json(checked: CheckResult, loaded: LoadedJob) -> dict[str, Any]:
         "is_valid": not checked.problems,
         "problems": [_problem_json(problem) for problem in checked.problems],
         "warnings": [_problem_json(warning) for warning in checked.warnings],
-        "bad_rows": [] if plan is None else [_problem_json(problem) for problem in plan.bad],
+        "bad_rows": []
+        if plan is None
+        else [{**_problem_json(bad.first), "rows": bad.rows} for bad in plan.bad],
         "plan": None if plan is None else plan.counts.to_json(),
         "requests": None
         if plan is None

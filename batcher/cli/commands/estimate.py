@@ -188,10 +188,10 @@ def _lines(estimated: Estimated) -> Iterator[str]:
 
 def _warnings(estimated: Estimated) -> Iterator[str]:
     """Yield warnings about rows that are not sent or will be refused, the money and the model."""
-    bad, shown = estimated.plan.counts.bad, estimated.plan.bad[:_BAD_SHOWN]
+    bad, lines = estimated.plan.counts.bad, estimated.plan.bad_lines
     if bad:
-        more = "" if bad == len(shown) else f"; and {bad - len(shown):,} more"
-        listed = "; ".join(map(str, shown))
+        more = "" if len(lines) <= _BAD_SHOWN else "; and others"
+        listed = "; ".join(lines[:_BAD_SHOWN])
         rows = counted(bad, "row is bad and is", "rows are bad and are")
         yield f"{rows} not sent: {listed}{more}"
     yield from estimated.advice.warnings

@@ -8,6 +8,7 @@ from batcher.core.estimate.estimate import Estimate
 from batcher.core.estimate.predict import MIN_ANSWERS
 from batcher.core.money.budget import BudgetState
 from batcher.core.money.display import rounded_text
+from batcher.core.plural import counted
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,15 +52,14 @@ def _affordable(estimate: Estimate, budget: BudgetState) -> int:
 
 def _about_rows(estimate: Estimate) -> Iterator[str]:
     if estimate.too_long:
+        rows = counted(estimate.too_long, "row is", "rows are")
         yield (
-            f"about {estimate.too_long:,} rows are probably too long for the model's context "
-            "window; the API will refuse them"
+            f"about {rows} probably too long for the model's context window; the API will refuse "
+            "them"
         )
     if estimate.long_requests:
-        yield (
-            f"about {estimate.long_requests:,} rows have long prompts: their whole requests cost "
-            "more (see batcher prices MODEL)"
-        )
+        rows = counted(estimate.long_requests, "row has a long prompt", "rows have long prompts")
+        yield f"about {rows}: such a request costs more as a whole (see batcher prices MODEL)"
 
 
 def _about_money(
@@ -76,7 +76,7 @@ def _about_money(
         yield (
             f"the budget of {rounded_text(budget.cap)} is too small: the remaining "
             f"{rounded_text(max(Decimal(0), budget.available))} pays for about {affordable:,} of "
-            f"{estimate.requests:,} rows"
+            f"{counted(estimate.requests, 'row')}"
         )
     elif budget.available < estimate.usd.high:
         yield (

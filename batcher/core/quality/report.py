@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from batcher.core.plural import counted
 from batcher.core.quality.calibration import Calibration
 from batcher.core.quality.drift import Drift
 from batcher.core.quality.gold_comparison import ClassFigures, GoldComparison
@@ -22,7 +23,8 @@ def comparison_lines(name: str, comparison: GoldComparison) -> Iterator[str]:
         return
     yield (
         f"{shortened(name)}: accuracy {percent(accuracy.value)} "
-        f"({accuracy.low * 100:.1f} to {accuracy.high * 100:.1f}) over {comparison.total:,} rows"
+        f"({accuracy.low * 100:.1f} to {accuracy.high * 100:.1f}) "
+        f"over {counted(comparison.total, 'row')}"
     )
     if not comparison.has_classes:
         yield "  no figures by class: free text, numbers or too many different values"
@@ -83,7 +85,8 @@ def _confusion_table(comparison: GoldComparison) -> Iterator[str]:
         yield f"  {shortened(gold):{gold_width}}  {shortened(answer):{answer_width}}  {rows:7,}"
     left = sum(rows for _, _, rows in confusions[_CONFUSIONS_SHOWN:])
     if left:
-        yield f"  and {left:,} more rows, at most {confusions[_CONFUSIONS_SHOWN][2]:,} of one pair"
+        largest = confusions[_CONFUSIONS_SHOWN][2]
+        yield f"  and {counted(left, 'more row')}, at most {largest:,} of one pair"
 
 
 def number_lines(name: str, comparison: NumberComparison) -> Iterator[str]:
@@ -94,7 +97,8 @@ def number_lines(name: str, comparison: NumberComparison) -> Iterator[str]:
     else:
         defined = comparison.correlation is not None
         correlation = f"{comparison.correlation:.3f}" if defined else "not defined"
-        yield f"{shortened(name)}: mean absolute error {error:.4g} over {comparison.total:,} rows"
+        rows = counted(comparison.total, "row")
+        yield f"{shortened(name)}: mean absolute error {error:.4g} over {rows}"
         yield f"  mean error {bias:+.4g}, correlation {correlation}"
     yield from _not_counted(comparison)
 
@@ -107,7 +111,7 @@ def calibration_lines(name: str, calibration: Calibration) -> Iterator[str]:
         return
     yield (
         f"{shortened(name)}: differs from accuracy by {percent(error)} on average "
-        f"({calibration.total:,} answers)"
+        f"({counted(calibration.total, 'answer')})"
     )
     if calibration.unusable:
         yield f"  not counted: {calibration.unusable:,} values that are not from 0 to 1"
@@ -135,7 +139,8 @@ def agreement_lines(name: str, agreement: Agreement) -> Iterator[str]:
     if share is None:
         yield f"{shortened(name)}: no row has two answers"
         return
-    yield f"{shortened(name)}: mean agreement {percent(share)} over {agreement.rows:,} rows"
+    rows = counted(agreement.rows, "row")
+    yield f"{shortened(name)}: mean agreement {percent(share)} over {rows}"
     alpha = "not defined" if agreement.alpha is None else f"{agreement.alpha:.3f}"
     ties = f"{agreement.ties:,} tie{'' if agreement.ties == 1 else 's'}"
     yield f"  {agreement.unanimous:,} unanimous, {ties} (no majority label), alpha {alpha}"

@@ -1,5 +1,6 @@
 """Reads JSON lines strictly; a line that is not an object becomes a bad row."""
 
+import shlex
 from collections.abc import Iterator, Sequence
 from functools import partial
 
@@ -106,5 +107,5 @@ def _refuse_utf16(line: bytes, name: str) -> None:
     if marked or (0 in line[:2] and line[:4].strip(b"\0")):
         raise InputError(
             f"{name} is UTF-16 or UTF-32",
-            hint=f"convert it to UTF-8: iconv -f UTF-16 -t UTF-8 {name} > utf8.jsonl",
+            hint=f"convert it to UTF-8: iconv -f UTF-16 -t UTF-8 {shlex.quote(name)} > utf8.jsonl",
         )

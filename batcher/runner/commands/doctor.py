@@ -1,6 +1,7 @@
 """Examines a job's checkpoint and output, and writes a repaired copy of a damaged checkpoint."""
 
 import os
+import shlex
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,6 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from batcher.core.plural import counted
 from batcher.errors import CheckpointError, ConfigurationError
 from batcher.inputs.job_file.load import LoadedJob
 from batcher.outputs.atomic import sync_folder
@@ -51,7 +53,10 @@ def diagnose(loaded: LoadedJob, *, is_simulated: bool, out: Path | None = None) 
     workspace = Workspace.of(loaded, is_simulated=is_simulated)
     state, now = workspace.state, datetime.now(UTC)
     if not state.is_dir():
-        raise ConfigurationError(f"no run yet: there is no folder {state}")
+        raise ConfigurationError(
+            f"no run yet: there is no folder {state}",
+            hint=f"batcher run {shlex.quote(str(loaded.path))}",
+        )
     repaired = _repaired_path(state, out)
     # Nobody can run the job in a folder that cannot be written.
     is_shared = not os.access(state, os.W_OK)
@@ -85,7 +90,9 @@ def check_output(workspace: Workspace) -> Finding:
             f"changed since it was written: {', '.join(changed)}; a run writes the output again",
         )
     rows = sum(file.rows for file in seal.files)
-    return Finding("output_sound", f"{name} is unchanged since it was written: {rows:,} rows", True)
+    return Finding(
+        "output_sound", f"{name} is unchanged since it was written: {counted(rows, 'row')}", True
+    )
 
 
 def _repaired_path(state: Path, out: Path | None) -> Path:

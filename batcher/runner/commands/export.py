@@ -1,12 +1,14 @@
 """Writes the output again from the checkpoint, to another path or in another format."""
 
 import os
+import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
 from batcher.core.own_files import output_prefix
+from batcher.core.plural import counted
 from batcher.errors import ConfigurationError
 from batcher.outputs.atomic import check_replaceable
 from batcher.outputs.jsonl_output import (
@@ -59,7 +61,8 @@ def write_export(
     items = results.plan.counts.items
     if still_open and not is_partial:
         raise ConfigurationError(
-            f"{still_open:,} of {items:,} rows have no final result yet",
+            f"{still_open:,} of {counted(items, 'row')} {'has' if still_open == 1 else 'have'} no "
+            "final result yet",
             hint="run the job to its end first, or add --partial to export what is there",
         )
     _check_path(results, path, wanted)
@@ -108,7 +111,7 @@ def _check_path(results: Results, path: Path, wanted: Format) -> None:
     if not path.parent.is_dir():
         raise ConfigurationError(
             f"the folder {path.parent} does not exist",
-            hint=f"create it: mkdir -p {path.parent}",
+            hint=f"create it: mkdir -p {shlex.quote(str(path.parent))}",
         )
     if wanted != "parquet" and path.is_dir():
         raise ConfigurationError(f"{path} is a folder", hint="name a file in --out")

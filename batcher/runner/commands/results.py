@@ -1,6 +1,7 @@
 """Reads the recorded results of a job together with its input; sends and changes nothing."""
 
 import difflib
+import shlex
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -177,7 +178,8 @@ def recorded_cost(attempts: Sequence[dict[str, Any]]) -> Decimal:
 def _first_command(loaded: LoadedJob, *, is_simulated: bool) -> str:
     if not is_simulated and has_checkpoint(Workspace.of(loaded, is_simulated=True)):
         return "there is a simulated run: add --simulate to see it"
-    return f"batcher run {loaded.path}{' --simulate' if is_simulated else ''}"
+    command = f"batcher run {shlex.quote(str(loaded.path))}"
+    return f"{command} --simulate" if is_simulated else command
 
 
 def _ordinal(results: Results, row_id: str) -> int | None:

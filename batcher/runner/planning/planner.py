@@ -8,6 +8,7 @@ import pyarrow as pa
 
 from batcher.core.digest import Digest
 from batcher.core.plan_counts import PlanCounts
+from batcher.core.plural import counted
 from batcher.core.row import Row
 from batcher.errors import ConfigurationError, Problem
 from batcher.inputs.chunk import Chunk
@@ -33,6 +34,18 @@ _SHOWN_BAD_ROWS = 20
 
 
 @dataclass(frozen=True, slots=True)
+class BadRows:
+    """Bad rows with the same reason: how many there are, and the first one."""
+
+    first: Problem
+    rows: int
+
+    def __str__(self) -> str:
+        more = f" (and in {counted(self.rows - 1, 'more row')})"
+        return f"{self.first}{more if self.rows > 1 else ''}"
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """What a run would do.
 
@@ -41,7 +54,8 @@ class Plan:
     item; most items have none. ``failed_before`` has the items that failed in an earlier run and
     are open: the type of their last error if other rows have been answered since, else "".
     ``schema`` has the kept columns. ``used`` are those that requests are made from; None means
-    all. ``bad`` are the first bad rows, ``refused`` is what every request would be refused for.
+    all. ``bad`` are the first reasons of bad rows, ``refused`` is what every request would be
+    refused for.
     ``sharing`` says what is marked for the prompt cache.
     ``names``, ``rows_digest``, ``requests_digest`` and ``sigma`` are those of ``Items``.
     """
@@ -56,13 +70,20 @@ class Plan:
     body_bytes: int
     models: Counter[str]
     used: frozenset[str] | None
-    bad: tuple[Problem, ...]
+    bad: tuple[BadRows, ...]
     refused: tuple[Problem, ...]
     warnings: tuple[Problem, ...]
     rows_digest: Digest
     requests_digest: Digest
     sigma: float
     sharing: Sharing = field(default_factory=Sharing)
+
+    @property
+    def bad_lines(self) -> list[str]:
+        """The bad rows as text; rows with the same reason share a line."""
+        samples = self.counts.items // max(1, self.counts.rows)
+        left = self.counts.bad // max(1, samples) - sum(bad.rows for bad in self.bad)
+        return [*map(str, self.bad), *([f"and {left:,} more"] if left > 0 else [])]
 
     @property
     def mean_body(self) -> int:
@@ -185,7 +206,10 @@ class _Survey:
         comparison = comparison_of(self._context)
         db(mark_duplicate_ids, names)
         counts = db(finish_plan, comparison)
-        bad = db(bad_rows, _SHOWN_BAD_ROWS)
+        bad = [
+            BadRows(Problem(reason, names[file], line), rows)
+            for file, line, reason, rows in db(bad_rows, _SHOWN_BAD_ROWS)
+        ]
         sends = db(items_to_send, comparison.allowance)
         to_send, repairs = bytearray(items.count), dict[int, int]()
         failed_before = dict[int, str]()
@@ -210,7 +234,7 @@ class _Survey:
             body_bytes=items.body_bytes,
             models=items.models,
             used=self.used,
-            bad=tuple(Problem(reason, names[file], line) for file, line, _, reason in bad),
+            bad=tuple(bad),
             refused=tuple(items.refused),
             warnings=tuple(items.warnings.values()),
             rows_digest=items.rows_digest,

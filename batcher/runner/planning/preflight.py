@@ -158,14 +158,12 @@ def _check_rows(context: JobContext, plan: Plan) -> None:
             hint="see input.path, input.where, input.sample and input.limit",
         )
     if bad_rows_stop(plan, context):
-        listed = "\n".join(f"  {problem}" for problem in plan.bad)
-        more = counts.bad - len(plan.bad)
-        rest = f"\n  and {more:,} more" if more > 0 else ""
+        listed = "\n".join(f"  {line}" for line in plan.bad_lines)
         verb = "is" if counts.bad == 1 else "are"
         too_many = "" if not _exceed_ceiling(plan, context) else ", more than limits.max_failed"
         raise ConfigurationError(
             f"{counts.bad:,} of {counted(counts.items, 'row')} {verb} bad{too_many}; "
-            f"nothing was sent\n{listed}{rest}",
+            f"nothing was sent\n{listed}",
             hint=_bad_rows_hint(plan, context),
         )
 
@@ -196,8 +194,8 @@ def _check_kept_answers(context: JobContext, plan: Plan) -> None:
     redone = plan.counts.redone
     if redone and context.job.request.on_change == "keep":
         raise ConfigurationError(
-            f"{redone:,} rows cannot keep their answers: the prompt is about other columns now, "
-            "and without ids rows are known by the columns it is about",
+            f"{counted(redone, 'row')} cannot keep the answer: the prompt is about other columns "
+            "now, and without ids rows are known by the columns it is about",
             hint="name an id column in input.id before the prompt changes, or set "
             'request.on_change = "redo" to ask them again',
         )
@@ -244,7 +242,9 @@ def smaller_question(plan: Plan, context: JobContext) -> list[str]:
     rows = 0 if found is None else int(found.get("rows", 0))
     if rows <= plan.counts.items:
         return []
-    return [f"{output} has {rows:,} rows; replace it with {plan.counts.items:,} rows?"]
+    return [
+        f"{output} has {counted(rows, 'row')}; replace it with {counted(plan.counts.items, 'row')}?"
+    ]
 
 
 def ask(questions: Sequence[str], ui: Ui, command: str) -> None:

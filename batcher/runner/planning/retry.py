@@ -6,6 +6,7 @@ from decimal import Decimal
 
 from batcher.core.money.display import rounded_text
 from batcher.core.money.exact import product, total
+from batcher.core.plural import counted
 from batcher.errors import ConfigurationError
 from batcher.inputs.job_file.load import LoadedJob
 from batcher.runner.job_context import JobContext
@@ -95,12 +96,15 @@ def _refuse_unknown(only: Sequence[str], every: Retries) -> None:
 def retry_line(retries: Retries, bad: int) -> str:
     """Return a line that says what failed and what is sent; ``bad`` rows cannot be sent."""
     if not retries.by_type and bad:
-        return f"plan  {bad:,} bad rows cannot be sent; fix the input, then run: batcher run JOB"
+        return (
+            f"plan  {counted(bad, 'bad row')} cannot be sent; fix the input, then run: "
+            "batcher run JOB"
+        )
     if not retries.by_type:
         return "plan  no row failed"
     rows = sum(rows for rows, _ in retries.by_type.values())
     kinds = ", ".join(f"{rows:,} {kind}" for kind, (rows, _) in retries.by_type.items())
-    line = f"plan  {rows:,} failed rows ({kinds}); {retries.to_send:,} to send"
+    line = f"plan  {counted(rows, 'failed row')} ({kinds}); {retries.to_send:,} to send"
     if retries.to_send and retries.worst_case_usd is not None:
         line += f", at most {rounded_text(retries.worst_case_usd)}"
     return line

@@ -1,6 +1,7 @@
 """The saved plan of a job: made from a plan, read from a file, and compared with a new plan."""
 
 import json
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from datetime import datetime
@@ -38,8 +39,10 @@ class Approval:
             listed = "\n".join(f"  {change}" for change in differences)
             raise PlanChangedError(
                 f"{self.path} no longer fits; nothing was sent\n{listed}",
-                hint="see what it costs now, and save a new plan: batcher estimate "
-                f"{context.loaded.path} --out {self.path}",
+                hint="see what it costs now, and save a new plan: "
+                + shlex.join(
+                    ["batcher", "estimate", str(context.loaded.path), "--out", str(self.path)]
+                ),
             )
 
 

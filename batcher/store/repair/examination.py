@@ -144,17 +144,16 @@ def _damaged_rows(states: Mapping[str, TableState]) -> list[Finding]:
     messages = []
     for name, state in states.items():
         if state.lost:
-            messages.append(f"{name}: {state.lost:,} rows cannot be read")
+            messages.append(f"{name}: {counted(state.lost, 'row')} cannot be read")
         if state.answers_lost:
-            messages.append(
-                f"{name}: {state.answers_lost:,} responses are lost; their cost is kept"
-            )
+            lost = counted(state.answers_lost, "response is", "responses are")
+            messages.append(f"{name}: {lost} lost; the cost is kept")
     return [Finding("rows_damaged", message) for message in messages]
 
 
 def _missing_file(folder: Path, recorded: int) -> Finding:
     if recorded:
-        return Finding("missing", f"{FILE_NAME} is missing; it had {recorded:,} records")
+        return Finding("missing", f"{FILE_NAME} is missing; it had {counted(recorded, 'record')}")
     if (folder / f"{FILE_NAME}.new").exists():
         return Finding("unfinished", "its creation was interrupted; nothing was recorded", True)
     return Finding("none", "there is no checkpoint; nothing was recorded", True)
@@ -210,8 +209,9 @@ def _restored(records: int, missing: int) -> Finding:
 
 
 def _missing_records(records: int, log: str) -> Finding:
+    missing = counted(records, "record is", "records are")
     return Finding(
         "records_missing",
-        f"the last {records:,} records are missing: {log} is truncated or missing, or the "
-        "checkpoint is an older copy",
+        f"{missing} missing at the end: {log} is truncated or missing, or the checkpoint is an "
+        "older copy",
     )

@@ -214,8 +214,9 @@ SELECT item, levels::UTINYINT AS levels FROM shared;
 SELECT count(DISTINCT prefix) AS groups, coalesce(max(span), 0)::BIGINT AS span FROM shared;
 
 -- name: bad_rows
--- The rows without a request that count as failures, in order.
-SELECT file, line, error_type, reason FROM plan WHERE status = 'errored' AND sample = 0 ORDER BY item LIMIT $n;
+-- The reasons of the rows without a request that count as failures, in order of their first rows.
+SELECT arg_min(file, item), arg_min(line, item), reason, count(*) FROM plan WHERE status = 'errored' AND sample = 0
+GROUP BY error_type, reason ORDER BY min(item) LIMIT $n;
 
 -- name: find_items
 -- The items of one row.

@@ -94,7 +94,7 @@ def test_undefined_comparisons_are_explained() -> None:
     assert "kappa not defined: one class" in list(comparison_lines("x", compared(1)))[1]
     empty.add("long " * 100, "a")
     assert list(comparison_lines("x", empty)) == [
-        "x: accuracy 0.0 % (0.0 to 79.3) over 1 rows",
+        "x: accuracy 0.0 % (0.0 to 79.3) over 1 row",
         "  no figures by class: free text, numbers or too many different values",
     ]
 
