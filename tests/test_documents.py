@@ -1,6 +1,7 @@
 """The documents agree with the program."""
 
 import ast
+import os
 import re
 import shutil
 import subprocess
@@ -106,10 +107,13 @@ def test_the_operations_page_shows_what_the_quickstart_prints(tmp_path: Path) ->
     shutil.copytree(ROOT / "jobs/quickstart", tmp_path / "jobs/quickstart", ignore=made_by_runs)
     page = text_of("docs/operations.md")
     shown = re.search(r"```console\n(\$ batcher run jobs/quickstart\n.*?)```", page, re.DOTALL)
+    environ = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
     printed = ""
     for _ in range(2):
         command = [sys.executable, "-m", "batcher", "run", "jobs/quickstart"]
-        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+        done = subprocess.run(
+            command, cwd=tmp_path, env=environ, capture_output=True, text=True, check=True
+        )
         printed += "$ batcher run jobs/quickstart\n" + done.stderr
     assert printed == shown[1]
 
