@@ -196,7 +196,7 @@ def test_a_changed_image_stops_the_run(tmp_path: Path) -> None:
     for row in rows:
         (job.folder / row["image"]).write_bytes(picture((30, 30 + row["n"] % 50)))
     ask = 'prompt = "What is {{ n }}?"\nimages = ["image"]\n'
-    run = job.write(rows, request=ask, limits="concurrency = 4\n").start()
+    run = job.write(rows, request=ask, limits="concurrency = 12\n").start()
     wait_for(server, 3)
     (job.folder / "299.png").write_bytes(picture((400, 400)))
     _, printed = run.communicate(timeout=200)
