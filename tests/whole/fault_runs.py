@@ -138,22 +138,28 @@ class Accounting:
         """Return the failed attempts."""
         return (attempt for attempt in self.attempts if attempt["status"] == "errored")
 
-    def check(self, *, unreceived: int = 0) -> None:
+    def check(self, *, unreceived: int = 0, unpriced: int = 0) -> None:
         """Compare checkpoint and server: requests, tokens and dollars.
 
         ``unreceived`` attempts used a closed connection, so that the server did not receive them.
+        ``unpriced`` ones were answered without a usage that can be priced.
         """
         assert len(self.attempts) == len(self.entries) + unreceived
         unmatched = {entry["request_id"]: entry for entry in self.entries}
         assert len(unmatched) == len(self.entries)
         for attempt in self.attempts:
             assert attempt["billing"] is not None  # every attempt has an outcome
-            if attempt["billing"] == "billed":
+            if attempt["billing"] == "billed" and attempt["cost_usd"] is None:
+                unpriced -= 1
+                entry = unmatched.pop(attempt["request_id"])
+                assert Decimal(entry["cost_usd"]) <= attempt["worst_case_usd"]
+            elif attempt["billing"] == "billed":
                 entry = unmatched.pop(attempt["request_id"])
                 assert attempt["cost_usd"] == Decimal(entry["cost_usd"])
                 assert {kind: attempt[kind] for kind in TOKEN_FIELDS} == entry["usage"]
             elif attempt["billing"] == "free" and attempt["request_id"]:
                 assert unmatched.pop(attempt["request_id"])["usage"] is None
+        assert unpriced == 0
         unknown = [row["worst_case_usd"] for row in self.attempts if row["billing"] == "unknown"]
         billed = [Decimal(entry["cost_usd"]) for entry in unmatched.values() if entry["usage"]]
         assert len(billed) <= len(unknown)

@@ -53,7 +53,8 @@ def night(seed: int, rows: int, *, is_streamed: bool) -> Night:
     lost = random.sample(range(rows), len(OF_ONE_ROW))
     faults = [f"{kind}:match=row {row:06} ends" for kind, row in zip(OF_ONE_ROW, lost, strict=True)]
     for account in random.sample(ACCOUNT, 2):
-        faults.append(f"{account},times=3,{_window(random, rows, rows)}")
+        window = _window(random, rows, rows // 10)
+        faults.append(f"{account},times=3,{window}")
     faults.append(f"overloaded:retry_after_s=none,{_window(random, rows, min(60, rows // 20))}")
     for kind in random.sample(PASSING, len(PASSING)):
         if kind.startswith("stream_") and not is_streamed:
