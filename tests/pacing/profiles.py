@@ -79,6 +79,14 @@ class Span:
 
 
 @dataclass(frozen=True, slots=True)
+class Hidden:
+    """A limit on requests that the headers do not tell: with ``burst`` 1 it spaces requests."""
+
+    per_minute: float
+    burst: float
+
+
+@dataclass(frozen=True, slots=True)
 class Profile:
     """One situation; all times are whole seconds since its start.
 
@@ -100,6 +108,9 @@ class Profile:
     outages: tuple[Span, ...] = ()
     storms: tuple[Span, ...] = ()
     has_ramp_limit: bool = False
+    hidden: Hidden | None = None
+    headers_tell: Literal["levels", "plenty", "plenty until refused", "nothing"] = "levels"
+    retry_after: Literal["the wait", "a second", "nothing"] = "the wait"
     concurrency: int = 256
     jobs: int | None = None
 
@@ -122,7 +133,8 @@ class Profile:
     def limit_rate(self, at_s: float, uses: Uses) -> float:
         """Return the requests per second that the tightest limit refills."""
         limits: Uses = astuple(self.limits_at(at_s))
-        return min(limit / use for limit, use in zip(limits, uses, strict=True)) / 60
+        rate = min(limit / use for limit, use in zip(limits, uses, strict=True))
+        return (min(rate, self.hidden.per_minute) if self.hidden else rate) / 60
 
     def allowed_rate(self, at_s: float, uses: Uses) -> float:
         """Return the successes per second that the API allows this client at a time.

@@ -118,6 +118,10 @@ class World:
             for per_minute in (limits.requests, limits.input_tokens, limits.output_tokens)
             for size in (max(1.0, per_minute * profile.burst),)
         )
+        hidden = profile.hidden
+        self.hidden = (
+            Bucket(hidden.per_minute / 60, hidden.burst, hidden.burst, start) if hidden else None
+        )
         self._ramp = RampLimit(limits.requests) if profile.has_ramp_limit else None
         # Changes over time: (when, which, by how much)
         self._changes: list[tuple[float, int, float]] = []
@@ -163,8 +167,9 @@ class World:
                 self._serve_other(when)
             else:
                 self._change_limits(self._profile.limits_at(when - self._start), when)
-        for bucket in (self.requests, self.input, self.output):
-            bucket.refill(now)
+        for bucket in (self.requests, self.input, self.output, self.hidden):
+            if bucket is not None:
+                bucket.refill(now)
 
     def held(self, now: float) -> tuple[float, float, float]:
         """Return the levels of requests, input and output, with what a lower limit cut off."""
@@ -202,12 +207,15 @@ class World:
             self.requests.wait_for(1),
             self.input.wait_for(row.input_tokens),
             self.output.wait_for(0),
+            self.hidden.wait_for(1) if self.hidden else 0.0,
         )
         return max(0, math.ceil(wait_s - TOLERANCE))
 
     def _success(self, row: Row, now: float) -> Reply:
         self.requests.level -= 1
         self.input.level -= row.input_tokens
+        if self.hidden:
+            self.hidden.level -= 1
         first_s = FIRST_TOKEN_S * math.exp(self._random.gauss(0, FIRST_TOKEN_SIGMA))
         speed = TOKENS_PER_SECOND * math.exp(self._random.gauss(0, SPEED_SIGMA))
         latency_s = first_s + row.output_tokens / speed
@@ -224,8 +232,19 @@ class World:
 
     def _refusal(self, wait_s: int, error_code: str | None, now: float) -> Reply:
         latency_s = self._refusal_latency_s()
-        headers = {"retry-after": str(wait_s), **self._headers(now + latency_s)}
+        after_s = {"the wait": wait_s, "a second": 1, "nothing": None}[self._profile.retry_after]
+        headers = self._headers(now + latency_s)
+        if headers and self._profile.headers_tell == "plenty until refused":
+            headers["anthropic-ratelimit-requests-remaining"] = "0"
+        if after_s is not None:
+            headers["retry-after"] = str(after_s)
         return Reply(429, headers, error_code, 0, 0, now, latency_s)
+
+    @property
+    def _requests_told(self) -> float:
+        """The requests that remain, as the headers tell it."""
+        tells_level = self._profile.headers_tell == "levels"
+        return self.requests.level if tells_level else self._limits.requests
 
     def _refusal_latency_s(self) -> float:
         """Return the latency of a request that is refused at once."""
@@ -233,6 +252,8 @@ class World:
 
     def _headers(self, sent_at: float) -> dict[str, str]:
         """Return the headers with the state of the buckets now and the ``date`` of sending."""
+        if self._profile.headers_tell == "nothing":
+            return {"date": _http_date(int(WALL_S + sent_at))}
         tokens_in, tokens_out = max(0.0, self.input.level), max(0.0, self.output.level)
         input_full, output_full = self.input.full_at(), self.output.full_at()
         limits = self._limits
@@ -240,7 +261,7 @@ class World:
             "date": _http_date(int(WALL_S + sent_at)),
             "anthropic-ratelimit-requests-limit": str(limits.requests),
             "anthropic-ratelimit-requests-remaining": str(
-                max(0, int(self.requests.level + TOLERANCE))
+                max(0, int(self._requests_told + TOLERANCE))
             ),
             "anthropic-ratelimit-requests-reset": _iso_date(self.requests.full_at()),
             "anthropic-ratelimit-input-tokens-limit": str(limits.input_tokens),

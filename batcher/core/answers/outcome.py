@@ -81,6 +81,7 @@ class Outcome:
     hint: str | None = None
     retry_after_s: float | None = None
     is_rate_limited: bool = False
+    is_acceleration: bool = False  # the rate grew too fast for the API
     is_overloaded: bool = False  # the server has too much load, perhaps from other clients
     is_unsent: bool = False  # the request was certainly not sent
     is_unreachable: bool = False  # no response, or a status of 500 and above
@@ -227,6 +228,7 @@ def _of_error(response: Response, status: int) -> Outcome:
         hint=hint,
         retry_after_s=retry_after_s(response) if verdict is Verdict.RETRY else None,
         is_rate_limited=status == 429,
+        is_acceleration=status == 429 and error.error_code == "ramp_limit_exceeded",
         is_overloaded=status in {503, 529},
         is_unreachable=status >= 500,
         scope=_scope_of(status, error, forbids_retry=forbids_retry),

@@ -12,6 +12,8 @@ _MARGIN_ATTEMPTS = 2
 _MAX_MARGIN = 0.5
 _MARGIN_GROWTH = 1.5
 _MARGIN_DECAY = 0.998
+_NEARLY = 3
+_NEARLY_EMPTY_SHARE = 0.1
 
 EPISODE_S = 2.5
 """Refusals within this time count once: attempts in flight at the same time met the same state."""
@@ -82,6 +84,11 @@ class ObservedLimit:
             self._correct(-missing)
         elif spare > 0:
             self._correct(min(_SPARE_SHARE * spare, bucket.capacity - bucket.level))
+
+    def is_nearly_empty(self, mark: float, amount: float) -> bool:
+        """Return whether the level at the time of this mark explains that ``amount`` was refused."""
+        level = mark + self._corrected
+        return level <= max(_NEARLY * amount, _NEARLY_EMPTY_SHARE * self.bucket.capacity)
 
     def on_refused(self, now: float) -> None:
         """Raise the margin: the API saw less in the bucket than we did."""

@@ -1,5 +1,6 @@
 """Decides when the next attempt may be sent, from rate limits, window, pauses and outages."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -8,14 +9,24 @@ from batcher.core.money.usage import Usage
 from batcher.core.pace.circuit_breaker import CircuitBreaker
 from batcher.core.pace.headers import LimitReport, limit_reports
 from batcher.core.pace.kinds import Amounts, Kind, Limiter
+from batcher.core.pace.learned_limit import Cause, LearnedLimit
 from batcher.core.pace.observed_limit import ObservedLimit
 from batcher.core.pace.retry import RetryQuota
+from batcher.core.pace.send_history import SendMark
 from batcher.core.pace.token_bucket import TokenBucket
 from batcher.core.pace.usage_average import UsageAverage, counted_amounts
 from batcher.core.pace.window import Window
 
 ALONE_S = 10.0
 """The longest time, in seconds, that other attempts wait for the first response."""
+
+_LONGEST_GAP_S = 0.025
+_SLACK_S = 0.005
+_ROOM = 1.25
+
+LEAD_S = 0.05
+"""How long before it is sent an attempt is permitted that has to keep a distance to others."""
+
 
 SPREAD_S = 1.0
 """The seconds over which the waiting attempts are spread after a pause."""
@@ -39,9 +50,12 @@ class Permit:
 
     cost: AttemptCost
     amounts: Amounts
+    sent: SendMark
     marks: Mapping[Kind, float] = field(default_factory=dict)
     is_over_quota: bool = False
     is_probe: bool = False
+    lead_s: float = 0.0
+    gap_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,11 +96,13 @@ class Pace:
 
     def __init__(self, cap: int, max_rest_s: float, job_limits: Mapping[Kind, TokenBucket]) -> None:
         self._job_limits = job_limits
+        self._cap = cap
         self._window = Window(cap)
         self._breaker = CircuitBreaker(max_rest_s)
         self._quota = RetryQuota()
         self._average = UsageAverage()
         self._limits: dict[Kind, ObservedLimit] = {}
+        self._learned = LearnedLimit()
         self._paused_until = float("-inf")
         self._next_at = float("-inf")
         self._pause_limiter = Limiter.REFUSED
@@ -100,8 +116,11 @@ class Pace:
 
     @property
     def window_size(self) -> float:
-        """How many attempts may be in flight."""
-        return self._window.size
+        """How many attempts may be in flight: at least what a learned rate keeps there."""
+        if self._learned.bucket is None:
+            return self._window.size
+        needed = 1 + _ROOM * self._learned.rate * self._window.latency_s
+        return max(self._window.size, min(float(self._cap), needed))
 
     @property
     def allows_retry(self) -> bool:
@@ -121,6 +140,10 @@ class Pace:
         if self._alone_until is not None and now >= self._alone_until:
             self._window.start()
             self._alone_until = float("inf")
+        if now >= self._paused_until:
+            longer_s = self._learned.conclude(now)
+            if longer_s:
+                self._paused_until = self._next_at = now + longer_s
         amounts = self._average.estimate(cost.body_bytes, cost.max_tokens)
         delay = self._delay(cost, amounts, now)
         if delay is not None:
@@ -132,9 +155,12 @@ class Pace:
         marks = {kind: limit.take(amounts.of(kind)) for kind, limit in self._limits.items()}
         self.in_flight += 1
         self._outstanding += amounts.output_tokens
-        self._next_at = max(self._next_at, now) + self._gap_s(now)
+        self._next_at = max(self._next_at, now - _SLACK_S) + self._gap_s(now)
         is_over_quota = cost.is_retry and self._quota.take()
-        return Permit(cost, amounts, marks, is_over_quota, self._breaker.on_sent())
+        sent, is_probe = self._learned.take(now), self._breaker.on_sent()
+        gap_s = self._learned.gap_s
+        lead_s = LEAD_S if gap_s else 0.0
+        return Permit(cost, amounts, sent, marks, is_over_quota, is_probe, lead_s, gap_s)
 
     def on_completion(
         self, permit: Permit, completion: Completion, now: float, random: float
@@ -149,11 +175,13 @@ class Pace:
         reports = limit_reports(completion.headers)
         if Kind.REQUESTS in reports and Kind.TOKENS not in reports:
             self._limits.pop(Kind.TOKENS, None)  # it is no longer lower than the other two together
-        for kind, report in reports.items():
-            mark = permit.marks.get(kind)
-            corrected_mark = None if mark is None else mark + unused.get(kind, 0.0)
-            self._update_limit(kind, report, corrected_mark, now)
-        self._update_window(completion, reports, in_flight, now, random)
+        is_explained = self._learn(permit, completion, reports, in_flight, now)
+        if is_explained:
+            for kind, report in reports.items():
+                mark = permit.marks.get(kind)
+                corrected_mark = None if mark is None else mark + unused.get(kind, 0.0)
+                self._update_limit(kind, report, corrected_mark, now)
+        self._update_window(completion, reports if is_explained else {}, in_flight, now, random)
         if completion.pause_s:
             self._pause(completion, now)
 
@@ -168,10 +196,11 @@ class Pace:
             Delay(self._paused_until - now, self._pause_limiter),
             Delay(self._breaker.wait_s(now), Limiter.FAILURES),
             Delay(self._next_at - now, self._pause_limiter),
+            Delay(self._learned.wait_s(now), Limiter.REQUESTS),
             *sorted(limits, key=lambda delay: -delay.seconds),
         ]
         # In an outage single probes are sent, even while older attempts hang and fill the window.
-        if not self._breaker.is_open and not self._window.has_room(self.in_flight):
+        if not self._breaker.is_open and self.in_flight >= int(self.window_size):
             alone_until = self._alone_until or float("inf")
             delays.append(Delay(alone_until - now, self._window_limiter))
         if cost.is_retry and not self.allows_retry:
@@ -187,8 +216,12 @@ class Pace:
 
     def _gap_s(self, now: float) -> float:
         """Return the gap to the next attempt; only after a pause, when many are waiting."""
-        is_after_pause = now < self._paused_until + SPREAD_S
-        return SPREAD_S / max(1.0, self._window.size) if is_after_pause else 0.0
+        rate = self._learned.rate
+        if now < self._paused_until + SPREAD_S:
+            return 0.5 / rate if rate < math.inf else SPREAD_S / max(1.0, self._window.size)
+        if rate < math.inf or not self._window.is_starting:
+            return 0.0
+        return min(_LONGEST_GAP_S, self._window.latency_s / (2 * self._window.size))
 
     def _settle(self, permit: Permit, completion: Completion, now: float) -> dict[Kind, float]:
         """Give back what was taken but not used; nothing when the usage is unknown."""
@@ -207,6 +240,37 @@ class Pace:
         for kind in permit.marks.keys() & self._limits.keys():
             self._limits[kind].bucket.give_back(unused[kind], now)
         return unused
+
+    def _learn(
+        self,
+        permit: Permit,
+        completion: Completion,
+        reports: Mapping[Kind, LimitReport],
+        in_flight: int,
+        now: float,
+    ) -> bool:
+        """Learn a limit from a refusal; False when it contradicts what the headers tell."""
+        outcome, sent = completion.outcome, permit.sent
+        if not outcome.is_rate_limited:
+            if outcome.billing is Billing.BILLED:
+                self._learned.on_success(sent, in_flight, now)
+            return True
+        told = self._limits.get(Kind.REQUESTS)
+        cause = Cause.UNKNOWN
+        if outcome.is_acceleration:
+            cause = Cause.ACCELERATION
+        elif any(self._explains(kind, report, permit) for kind, report in reports.items()):
+            cause = Cause.KNOWN_LIMIT
+        self._learned.on_refused(sent, cause, told.bucket.per_minute / 60 if told else None)
+        return cause is not Cause.UNKNOWN
+
+    def _explains(self, kind: Kind, report: LimitReport, permit: Permit) -> bool:
+        """Return whether this limit was as empty as a refusal says, also by our model."""
+        limit, mark = self._limits.get(kind), permit.marks.get(kind)
+        if limit is None or mark is None or report.per_minute != limit.bucket.per_minute:
+            return True
+        is_empty = report.remaining <= report.tolerance(kind) + permit.amounts.of(kind)
+        return is_empty and limit.is_nearly_empty(mark, permit.amounts.of(kind))
 
     def _update_limit(
         self, kind: Kind, report: LimitReport, mark: float | None, now: float

@@ -60,6 +60,16 @@ class Window:
         return in_flight < int(self.size)
 
     @property
+    def is_starting(self) -> bool:
+        """Whether the window still doubles in the time of one response."""
+        return self.size < self.threshold
+
+    @property
+    def latency_s(self) -> float:
+        """The mean latency of responses; 0 before the first one."""
+        return self._latency_s
+
+    @property
     def is_at_cap(self) -> bool:
         """Whether the window is as large as it may become."""
         return self.size >= self.cap

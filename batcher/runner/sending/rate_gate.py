@@ -49,6 +49,17 @@ class RateGate:
         self._watching = self._watching or asyncio.create_task(self._close_when_stopping())
         return await self._lane(model).enter(cost)
 
+    async def keep_distance(self, model: str, permit: Permit) -> None:
+        """Wait until an admitted attempt, whose intent is recorded, is at a distance to others.
+
+        Recording takes a time that varies, which the distance must not.
+        """
+        lane, now = self._lane(model), self._clock()
+        due = max(now, permit.sent.sent_at + permit.lead_s, lane.next_due)
+        lane.next_due = due + permit.gap_s
+        if due > now:
+            await asyncio.sleep(due - now)
+
     def on_completion(self, model: str, permit: Permit, completion: Completion) -> None:
         """Take the result of an admitted attempt."""
         lane = self._lane(model)
@@ -103,6 +114,7 @@ class _Lane:
     clock: Callable[[], float]
     stopping: asyncio.Event
     limiter: Limiter = Limiter.RAMPING
+    next_due: float = -math.inf
     _fresh: deque[_Waiter] = field(default_factory=deque)
     _retries: deque[_Waiter] = field(default_factory=deque)
     _timer: asyncio.TimerHandle | None = None

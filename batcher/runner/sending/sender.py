@@ -96,6 +96,7 @@ class Sender:
             if permit is None:
                 return None
             attempt_id = await self._record_intent(pending)
+            await ctx.rate_gate.keep_distance(pending.model, permit)
             response = await self._exchange(attempt_id, pending, body, cache_permit)
             outcome = classify(response)
             if outcome.message is not None:

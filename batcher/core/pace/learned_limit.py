@@ -1,0 +1,223 @@
+"""A limit on requests that the headers do not tell, learned from what the API refuses."""
+
+import math
+from dataclasses import dataclass, field, replace
+from enum import Enum
+
+from batcher.core.pace.send_history import SendHistory, SendMark
+from batcher.core.pace.token_bucket import TokenBucket
+
+_SETTLED = 0.97
+_AFTER_SEARCH = 0.8
+_TRIAL = 20
+_HEADER_SHARE = 0.985
+_NEAR = 5.0
+_SLOW = 50.0
+_BELOW_HEADER = 0.93
+_BURST_SHARE = 0.8
+_LOWEST_SHARE = 0.1
+_SAME_SHARE = 0.05
+_HOLD_S = 60.0
+_MAX_HOLD_S = 960.0
+_GROWTH = 0.02
+_SEARCH_GROWTH = 0.2
+_ACCELERATION = 0.05
+_SLOWER = 0.7
+_MAX_REST_S = 30.0
+
+
+class Cause(Enum):
+    """Why an attempt was refused."""
+
+    KNOWN_LIMIT = "a limit that the headers show"
+    ACCELERATION = "a rate that grew too fast"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class _Refusal:
+    """The first of several attempts that were refused together."""
+
+    mark: SendMark
+    until: tuple[int, float]  # the number of the last attempt that was sent before, and when
+    cause: Cause
+    told_rate: float | None
+
+
+@dataclass(slots=True)
+class LearnedLimit:
+    """A limit of requests per second with a burst; there is none until a refusal shows it.
+
+    Some servers enforce a limit per minute by the second or request by request, or have a limit of
+    which their headers say nothing. Only refusals show it. The first one sets a rate: the one that
+    the headers tell, or else the rate so far, from which a search begins. Each later one gives two
+    bounds. The rate at which the refused attempt was sent is too high. What passed since the
+    refusal before, divided by the time, is not too high, because the server's bucket was empty
+    both times.
+
+    After a refusal the rate returns to 0.97 of the refused one, and is held there for a minute;
+    each time that the same rate is refused it is held twice as long. A refusal at a rate that
+    seemed safe shows that the estimate was wrong: then the rate is set between the two bounds. The
+    burst is most of what passed at once before a refusal, beyond what the rate explains.
+
+    A limit on acceleration refuses no rate, only its sudden growth: the rate starts at what passed
+    in the last ten seconds and doubles in thirty, or more slowly when that is refused, too.
+
+    Rates grow with successes while this limit is in use. Times are seconds of any monotonic clock.
+    """
+
+    bucket: TokenBucket | None = field(default=None, init=False)
+    _history: SendHistory = field(default_factory=SendHistory, init=False)
+    _last: tuple[float, int] = field(default=(float("-inf"), 0), init=False)  # when, passed
+    _in_row: int = field(default=0, init=False)
+    _refused_rate: float | None = field(default=None, init=False)
+    _top_rate: float = field(default=math.inf, init=False)
+    _hold_s: float = field(default=_HOLD_S, init=False)
+    _held_until: float | None = field(default=None, init=False)
+    _acceleration: float | None = field(default=None, init=False)
+    _noted: "_Refusal | None" = field(default=None, init=False)
+    _noted_until: int = field(default=0, init=False)
+    _safe_rate: float | None = field(default=None, init=False)
+    _successes: int = field(default=0, init=False)
+    _set_at: int = field(default=0, init=False)
+
+    @property
+    def rate(self) -> float:
+        """Requests per second; infinite while there is no limit."""
+        return math.inf if self.bucket is None else self.bucket.per_minute / 60
+
+    @property
+    def gap_s(self) -> float:
+        """The seconds between attempts, where they have to keep a distance; otherwise 0."""
+        if self.bucket is None or self.bucket.capacity >= 2:
+            return 0.0
+        return 60 / self.bucket.per_minute
+
+    def wait_s(self, now: float) -> float:
+        """Return the seconds until an attempt may be sent."""
+        return 0.0 if self.bucket is None else self.bucket.wait_s(1.0, now)
+
+    def take(self, now: float) -> SendMark:
+        """Count an attempt that is sent; pass the mark to ``on_refused`` or ``on_accelerated``."""
+        if self.bucket is not None:
+            self.bucket.take(1.0)
+        return SendMark(self._history.add(now), now, self.rate)
+
+    def on_success(self, mark: SendMark, in_flight: int, now: float) -> None:
+        """Let the rate grow a little when this limit was in use since it was set."""
+        if self.bucket is None or mark.number <= self._set_at:
+            return
+        self.bucket.refill(now)
+        if self.bucket.level < self.bucket.capacity:
+            self.bucket.per_minute = 60 * min(self._grown_rate(in_flight, now), self._top_rate)
+
+    def _grown_rate(self, in_flight: int, now: float) -> float:
+        rate, refused = self.rate, self._refused_rate
+        if self._acceleration is not None:
+            return rate + self._acceleration
+        assert self.bucket is not None  # noqa: S101 - the rate is of a limit
+        self._successes += 1
+        if refused is None:
+            growth = min(_SEARCH_GROWTH / math.sqrt(self.bucket.capacity), 1 / in_flight)
+            return rate * (1 + growth) if self._successes > 2 * self.bucket.capacity - 2 else rate
+        if self._held_until is not None:
+            return rate + _GROWTH if now >= self._held_until else rate
+        if self._successes < _TRIAL + 2 * self.bucket.capacity:
+            return rate
+        self._safe_rate, self._successes, self._set_at = rate, 0, self._history.number
+        if refused < (1 + _SAME_SHARE) * rate:
+            self._held_until = now + self._hold_s
+            return rate
+        return math.sqrt(rate * refused)
+
+    def on_refused(self, mark: SendMark, cause: Cause, told_rate: float | None = None) -> None:
+        """Note a refusal; ``told_rate`` is what the headers tell.
+
+        Attempts that were in flight together are refused together: only the first one counts.
+        """
+        self._history.on_refused(mark.number)
+        if mark.number > self._noted_until:
+            self._noted_until = self._history.number
+            self._noted = _Refusal(mark, self._history.last, cause, told_rate)
+        elif self._noted is not None and mark.number < self._noted.mark.number:
+            self._noted = replace(self._noted, mark=mark)
+
+    def conclude(self, now: float) -> float:
+        """Learn from the last refusal; return how much longer the pause has to be.
+
+        Call it after the pause, when all attempts that were refused together are back.
+        """
+        if self._noted is None:
+            return 0.0
+        refusal, self._noted = self._noted, None
+        self._in_row = 0 if self._history.passed > self._last[1] else self._in_row + 1
+        if refusal.cause is not Cause.KNOWN_LIMIT:
+            self._set(refusal, now)
+        import sys,os
+        if os.environ.get("PACE_DEBUG"): print("LEARN",now,refusal.cause,refusal.mark,self.bucket,"bad",self._refused_rate,"safe",self._safe_rate,"in row",self._in_row,file=sys.stderr,flush=True)
+        self._last = refusal.mark.sent_at, self._history.passed
+        return min(_MAX_REST_S, 2.0 ** min(self._in_row - 1, 8)) if self._in_row else 0.0
+
+    def _set(self, refusal: "_Refusal", now: float) -> None:
+        mark, burst = refusal.mark, 1.0
+        if refusal.cause is Cause.ACCELERATION:
+            rate = self._accelerated_rate(mark)
+        elif self.bucket is None or self._acceleration is not None:
+            rate = self._first_rate(refusal)
+            burst = self._burst(mark, rate)
+        elif self._passed_since(mark) < 2 * self.bucket.capacity > 2:
+            rate, burst = min(self.rate, mark.rate), self._passed_since(mark) / 2
+        else:
+            rate = self._lower_rate(mark)
+            burst = min(self.bucket.capacity, self._burst(mark, rate))
+        self._set_at, self._successes = self._history.number, 0
+        burst = max(1.0, math.floor(burst))
+        level = min(burst, rate * max(0.0, now - mark.sent_at))
+        self.bucket = TokenBucket(60 * rate, burst, level, now)
+
+    def _first_rate(self, refusal: "_Refusal") -> float:
+        """Return the rate that the headers tell, or else an estimate from what has passed."""
+        self._refused_rate = self._safe_rate = self._acceleration = None
+        told, seen = refusal.told_rate, self._history.first_rate(refusal.mark, refusal.until)
+        self._top_rate = math.inf if told is None else _HEADER_SHARE * told
+        return self._top_rate if self._top_rate <= max(_NEAR * seen, _SLOW) else _AFTER_SEARCH * seen
+
+    def _accelerated_rate(self, mark: SendMark) -> float:
+        """Return the rate after a refusal because it grew too fast."""
+        if self._acceleration is None:
+            self._acceleration = _ACCELERATION
+        elif self._passed_since(mark) <= 0:
+            return self.rate  # nothing passed since the refusal before: it shows nothing new
+        else:
+            self._acceleration *= _SLOWER
+        return min(self.rate, self._history.ten_second_rate(mark))
+
+    def _lower_rate(self, mark: SendMark) -> float:
+        """Return the rate after another refusal."""
+        refused, before, safe = mark.rate, self._refused_rate, self._safe_rate
+        self._refused_rate, self._held_until = refused, None
+        if safe is not None and safe < refused:
+            is_same = before is not None and abs(refused / before - 1) < _SAME_SHARE
+            self._hold_s = min(_MAX_HOLD_S, 2 * self._hold_s) if is_same else _HOLD_S
+            return safe if self.bucket.capacity <= 2 else self._between(mark, safe)
+        self._safe_rate, self._hold_s = None, _HOLD_S
+        if before is None and self.bucket.capacity <= 2:
+            return (_BELOW_HEADER if refused >= self._top_rate else _AFTER_SEARCH) * refused
+        return self._between(mark, refused)
+
+    def _between(self, mark: SendMark, highest: float) -> float:
+        """Return a rate between what passed since the last refusal and this one."""
+        lowest = max(self._passing_rate(mark), _LOWEST_SHARE * highest)
+        return min(_SETTLED * highest, math.sqrt(lowest * highest))
+
+    def _burst(self, mark: SendMark, rate: float) -> float:
+        explained = max(rate, self._history.recent_rate(mark))
+        return _BURST_SHARE * self._history.burst(mark, explained)
+
+    def _passing_rate(self, mark: SendMark) -> float:
+        """Return what passed since the last refusal, per second."""
+        seconds = mark.sent_at - self._last[0]
+        return self._passed_since(mark) / seconds if seconds > 0 else 0.0
+
+    def _passed_since(self, mark: SendMark) -> int:
+        return self._history.passed_before(mark) - self._last[1]
