@@ -45,7 +45,10 @@ async def admitted(
     async def attempt() -> float:
         permit = await gate.admit(MODEL, AttemptCost(input_bytes, max_tokens))
         assert permit is not None
-        tokens_in, tokens_out = permit.amounts.input_tokens, permit.amounts.output_tokens
+        tokens_in, tokens_out = (
+            permit.taken.amounts.input_tokens,
+            permit.taken.amounts.output_tokens,
+        )
         usage = Usage(input_tokens=round(tokens_in), output_tokens=round(tokens_out))
         gate.on_completion(MODEL, permit, good(usage))
         return now()

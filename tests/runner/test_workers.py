@@ -68,7 +68,7 @@ def test_an_input_error_loses_no_response() -> None:
         harness = Harness(limits=LimitsSection(concurrency=7))
         with pytest.raises(InputError):
             await run_workers(FakeFeed(100, fails_at=10), harness.ctx)
-        assert len(harness.api.sent) == len(harness.recorder.outcomes) == 10
+        assert 7 < len(harness.api.sent) == len(harness.recorder.outcomes) <= 10
         assert harness.ctx.in_flight.attempts == 0
 
     run(main())

@@ -68,7 +68,7 @@ class LearnedLimit:
 
     bucket: TokenBucket | None = field(default=None, init=False)
     _history: SendHistory = field(default_factory=SendHistory, init=False)
-    _last: tuple[float, int] = field(default=(float("-inf"), 0), init=False)  # when, passed
+    _last: tuple[float, int] = field(default=(-math.inf, 0), init=False)  # when, passed
     _in_row: int = field(default=0, init=False)
     _refused_rate: float | None = field(default=None, init=False)
     _top_rate: float = field(default=math.inf, init=False)
@@ -85,6 +85,13 @@ class LearnedLimit:
     def rate(self) -> float:
         """Requests per second; infinite while there is no limit."""
         return math.inf if self.bucket is None else self.bucket.per_minute / 60
+
+    @property
+    def known(self) -> tuple[float, float] | None:
+        """Requests per minute and the burst; None while no rate was refused."""
+        if self.bucket is None or self._acceleration is not None:
+            return None
+        return self.bucket.per_minute, self.bucket.capacity
 
     @property
     def gap_s(self) -> float:
@@ -150,11 +157,10 @@ class LearnedLimit:
         if self._noted is None:
             return 0.0
         refusal, self._noted = self._noted, None
-        self._in_row = 0 if self._history.passed > self._last[1] else self._in_row + 1
-        if refusal.cause is not Cause.KNOWN_LIMIT:
+        is_first, has_passed = self._last[0] == -math.inf, self._history.passed > self._last[1]
+        self._in_row = 0 if has_passed or is_first else self._in_row + 1
+        if refusal.cause is not Cause.KNOWN_LIMIT and has_passed:
             self._set(refusal, now)
-        import sys,os
-        if os.environ.get("PACE_DEBUG"): print("LEARN",now,refusal.cause,refusal.mark,self.bucket,"bad",self._refused_rate,"safe",self._safe_rate,"in row",self._in_row,file=sys.stderr,flush=True)
         self._last = refusal.mark.sent_at, self._history.passed
         return min(_MAX_REST_S, 2.0 ** min(self._in_row - 1, 8)) if self._in_row else 0.0
 
@@ -180,20 +186,21 @@ class LearnedLimit:
         self._refused_rate = self._safe_rate = self._acceleration = None
         told, seen = refusal.told_rate, self._history.first_rate(refusal.mark, refusal.until)
         self._top_rate = math.inf if told is None else _HEADER_SHARE * told
-        return self._top_rate if self._top_rate <= max(_NEAR * seen, _SLOW) else _AFTER_SEARCH * seen
+        return (
+            self._top_rate if self._top_rate <= max(_NEAR * seen, _SLOW) else _AFTER_SEARCH * seen
+        )
 
     def _accelerated_rate(self, mark: SendMark) -> float:
         """Return the rate after a refusal because it grew too fast."""
         if self._acceleration is None:
             self._acceleration = _ACCELERATION
-        elif self._passed_since(mark) <= 0:
-            return self.rate  # nothing passed since the refusal before: it shows nothing new
         else:
             self._acceleration *= _SLOWER
         return min(self.rate, self._history.ten_second_rate(mark))
 
     def _lower_rate(self, mark: SendMark) -> float:
         """Return the rate after another refusal."""
+        assert self.bucket is not None  # noqa: S101 - there is a limit
         refused, before, safe = mark.rate, self._refused_rate, self._safe_rate
         self._refused_rate, self._held_until = refused, None
         if safe is not None and safe < refused:

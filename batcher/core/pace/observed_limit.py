@@ -86,7 +86,7 @@ class ObservedLimit:
             self._correct(min(_SPARE_SHARE * spare, bucket.capacity - bucket.level))
 
     def is_nearly_empty(self, mark: float, amount: float) -> bool:
-        """Return whether the level at the time of this mark explains that ``amount`` was refused."""
+        """Return whether the level at a mark explains that ``amount`` was refused."""
         level = mark + self._corrected
         return level <= max(_NEARLY * amount, _NEARLY_EMPTY_SHARE * self.bucket.capacity)
 

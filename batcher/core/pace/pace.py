@@ -2,17 +2,14 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from batcher.core.answers.outcome import Billing, Outcome, Verdict
 from batcher.core.money.usage import Usage
+from batcher.core.pace.api_limits import ApiLimits, Returned, Taken
 from batcher.core.pace.circuit_breaker import CircuitBreaker
-from batcher.core.pace.headers import LimitReport, limit_reports
 from batcher.core.pace.kinds import Amounts, Kind, Limiter
-from batcher.core.pace.learned_limit import Cause, LearnedLimit
-from batcher.core.pace.observed_limit import ObservedLimit
 from batcher.core.pace.retry import RetryQuota
-from batcher.core.pace.send_history import SendMark
 from batcher.core.pace.token_bucket import TokenBucket
 from batcher.core.pace.usage_average import UsageAverage, counted_amounts
 from batcher.core.pace.window import Window
@@ -23,9 +20,6 @@ ALONE_S = 10.0
 _LONGEST_GAP_S = 0.025
 _SLACK_S = 0.005
 _ROOM = 1.25
-
-LEAD_S = 0.05
-"""How long before it is sent an attempt is permitted that has to keep a distance to others."""
 
 
 SPREAD_S = 1.0
@@ -43,19 +37,12 @@ class AttemptCost:
 
 @dataclass(frozen=True, slots=True)
 class Permit:
-    """The attempt may be sent now; ``amounts`` is what it is expected to use.
-
-    ``marks`` are the levels of the API's limits, as ``ObservedLimit.take`` returned them.
-    """
+    """The attempt may be sent now; ``taken`` is what it is expected to use of the limits."""
 
     cost: AttemptCost
-    amounts: Amounts
-    sent: SendMark
-    marks: Mapping[Kind, float] = field(default_factory=dict)
+    taken: Taken
     is_over_quota: bool = False
     is_probe: bool = False
-    lead_s: float = 0.0
-    gap_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,8 +88,7 @@ class Pace:
         self._breaker = CircuitBreaker(max_rest_s)
         self._quota = RetryQuota()
         self._average = UsageAverage()
-        self._limits: dict[Kind, ObservedLimit] = {}
-        self._learned = LearnedLimit()
+        self._limits = ApiLimits()
         self._paused_until = float("-inf")
         self._next_at = float("-inf")
         self._pause_limiter = Limiter.REFUSED
@@ -111,15 +97,18 @@ class Pace:
         self.in_flight = 0
 
     def __repr__(self) -> str:
-        levels = {str(kind): round(limit.bucket.level) for kind, limit in self._limits.items()}
+        levels = {
+            str(kind): round(limit.bucket.level) for kind, limit in self._limits.observed.items()
+        }
         return f"<Pace {self.in_flight} of {self._window.size:.1f} in flight, {levels}>"
 
     @property
     def window_size(self) -> float:
         """How many attempts may be in flight: at least what a learned rate keeps there."""
-        if self._learned.bucket is None:
+        rate = self._limits.learned.rate
+        if rate == math.inf:
             return self._window.size
-        needed = 1 + _ROOM * self._learned.rate * self._window.latency_s
+        needed = 1 + _ROOM * rate * self._window.latency_s
         return max(self._window.size, min(float(self._cap), needed))
 
     @property
@@ -128,12 +117,9 @@ class Pace:
         return self._quota.allows()
 
     @property
-    def observed_limits(self) -> dict[Kind, tuple[float, float]]:
-        """The API's limits as its headers show them: units per minute, and capacity in units."""
-        return {
-            kind: (limit.bucket.per_minute, limit.bucket.capacity)
-            for kind, limit in self._limits.items()
-        }
+    def known_limits(self) -> dict[Kind, tuple[float, float]]:
+        """The API's limits by its headers and refusals: units per minute, and capacity in units."""
+        return self._limits.known
 
     def admit(self, cost: AttemptCost, now: float) -> Permit | Delay:
         """Permit an attempt and count it as sent, or return how long it has to wait."""
@@ -141,7 +127,7 @@ class Pace:
             self._window.start()
             self._alone_until = float("inf")
         if now >= self._paused_until:
-            longer_s = self._learned.conclude(now)
+            longer_s = self._limits.learned.conclude(now)
             if longer_s:
                 self._paused_until = self._next_at = now + longer_s
         amounts = self._average.estimate(cost.body_bytes, cost.max_tokens)
@@ -152,15 +138,12 @@ class Pace:
             self._alone_until = now + ALONE_S
         for kind, bucket in self._job_limits.items():
             bucket.take(amounts.of(kind))
-        marks = {kind: limit.take(amounts.of(kind)) for kind, limit in self._limits.items()}
         self.in_flight += 1
         self._outstanding += amounts.output_tokens
         self._next_at = max(self._next_at, now - _SLACK_S) + self._gap_s(now)
         is_over_quota = cost.is_retry and self._quota.take()
-        sent, is_probe = self._learned.take(now), self._breaker.on_sent()
-        gap_s = self._learned.gap_s
-        lead_s = LEAD_S if gap_s else 0.0
-        return Permit(cost, amounts, sent, marks, is_over_quota, is_probe, lead_s, gap_s)
+        taken = self._limits.take(amounts, now)
+        return Permit(cost, taken, is_over_quota, self._breaker.on_sent())
 
     def on_completion(
         self, permit: Permit, completion: Completion, now: float, random: float
@@ -168,35 +151,33 @@ class Pace:
         """Learn from an attempt that returned; ``random`` is uniform in [0, 1)."""
         self._alone_until = float("inf")
         in_flight, self.in_flight = self.in_flight, self.in_flight - 1
-        self._outstanding -= permit.amounts.output_tokens
+        self._outstanding -= permit.taken.amounts.output_tokens
         self._quota.on_returned(is_over_quota=permit.is_over_quota)
         self._breaker.on_returned(is_probe=permit.is_probe)
         unused = self._settle(permit, completion, now)
-        reports = limit_reports(completion.headers)
-        if Kind.REQUESTS in reports and Kind.TOKENS not in reports:
-            self._limits.pop(Kind.TOKENS, None)  # it is no longer lower than the other two together
-        is_explained = self._learn(permit, completion, reports, in_flight, now)
-        if is_explained:
-            for kind, report in reports.items():
-                mark = permit.marks.get(kind)
-                corrected_mark = None if mark is None else mark + unused.get(kind, 0.0)
-                self._update_limit(kind, report, corrected_mark, now)
-        self._update_window(completion, reports if is_explained else {}, in_flight, now, random)
+        knows_limits = self._limits.on_completion(
+            Returned(permit.taken, unused, self._outstanding, in_flight),
+            completion.outcome,
+            completion.headers,
+            now,
+        )
+        self._update_window(completion, in_flight, now, random, knows_limits=knows_limits)
         if completion.pause_s:
             self._pause(completion, now)
 
     def _delay(self, cost: AttemptCost, amounts: Amounts, now: float) -> Delay | None:
         """Return the longest wait, with the most important of its reasons; None without any."""
         limits = [
-            Delay(limit.wait_s(amounts.of(kind), now), Limiter.of(kind))
-            for limits in (self._job_limits, self._limits)
-            for kind, limit in limits.items()
+            *(
+                Delay(bucket.wait_s(amounts.of(kind), now), Limiter.of(kind))
+                for kind, bucket in self._job_limits.items()
+            ),
+            *(Delay(*wait) for wait in self._limits.waits(amounts, now)),
         ]
         delays = [
             Delay(self._paused_until - now, self._pause_limiter),
             Delay(self._breaker.wait_s(now), Limiter.FAILURES),
-            Delay(self._next_at - now, self._pause_limiter),
-            Delay(self._learned.wait_s(now), Limiter.REQUESTS),
+            Delay(self._next_at - now, self._spread_limiter(now)),
             *sorted(limits, key=lambda delay: -delay.seconds),
         ]
         # In an outage single probes are sent, even while older attempts hang and fill the window.
@@ -214,9 +195,17 @@ class Pace:
     def _window_limiter(self) -> Limiter:
         return Limiter.CONCURRENCY if self._window.is_at_cap else Limiter.RAMPING
 
+    def _spread_limiter(self, now: float) -> Limiter:
+        is_after_pause = now < self._paused_until + SPREAD_S
+        return self._pause_limiter if is_after_pause else Limiter.RAMPING
+
     def _gap_s(self, now: float) -> float:
-        """Return the gap to the next attempt; only after a pause, when many are waiting."""
-        rate = self._learned.rate
+        """Return the gap to the next attempt: after a pause, when many wait, and at the start.
+
+        The window doubles in the time of one response, and its attempts are spread over half of
+        it: a limit that shows itself only by refusals is then met by one after the other.
+        """
+        rate = self._limits.learned.rate
         if now < self._paused_until + SPREAD_S:
             return 0.5 / rate if rate < math.inf else SPREAD_S / max(1.0, self._window.size)
         if rate < math.inf or not self._window.is_starting:
@@ -225,7 +214,7 @@ class Pace:
 
     def _settle(self, permit: Permit, completion: Completion, now: float) -> dict[Kind, float]:
         """Give back what was taken but not used; nothing when the usage is unknown."""
-        taken = permit.amounts
+        taken = permit.taken.amounts
         if completion.usage is not None:
             used = counted_amounts(completion.usage)
             self._average.update(permit.cost.body_bytes, used)
@@ -237,65 +226,20 @@ class Pace:
         for kind, bucket in self._job_limits.items():
             if kind is not Kind.REQUESTS:  # the request was sent, even if the API refused it
                 bucket.give_back(unused[kind], now)
-        for kind in permit.marks.keys() & self._limits.keys():
-            self._limits[kind].bucket.give_back(unused[kind], now)
         return unused
-
-    def _learn(
-        self,
-        permit: Permit,
-        completion: Completion,
-        reports: Mapping[Kind, LimitReport],
-        in_flight: int,
-        now: float,
-    ) -> bool:
-        """Learn a limit from a refusal; False when it contradicts what the headers tell."""
-        outcome, sent = completion.outcome, permit.sent
-        if not outcome.is_rate_limited:
-            if outcome.billing is Billing.BILLED:
-                self._learned.on_success(sent, in_flight, now)
-            return True
-        told = self._limits.get(Kind.REQUESTS)
-        cause = Cause.UNKNOWN
-        if outcome.is_acceleration:
-            cause = Cause.ACCELERATION
-        elif any(self._explains(kind, report, permit) for kind, report in reports.items()):
-            cause = Cause.KNOWN_LIMIT
-        self._learned.on_refused(sent, cause, told.bucket.per_minute / 60 if told else None)
-        return cause is not Cause.UNKNOWN
-
-    def _explains(self, kind: Kind, report: LimitReport, permit: Permit) -> bool:
-        """Return whether this limit was as empty as a refusal says, also by our model."""
-        limit, mark = self._limits.get(kind), permit.marks.get(kind)
-        if limit is None or mark is None or report.per_minute != limit.bucket.per_minute:
-            return True
-        is_empty = report.remaining <= report.tolerance(kind) + permit.amounts.of(kind)
-        return is_empty and limit.is_nearly_empty(mark, permit.amounts.of(kind))
-
-    def _update_limit(
-        self, kind: Kind, report: LimitReport, mark: float | None, now: float
-    ) -> None:
-        limit = self._limits.get(kind)
-        if limit is None:
-            self._limits[kind] = ObservedLimit.from_report(kind, report, now)
-            return
-        outstanding = self._outstanding if kind in (Kind.OUTPUT, Kind.TOKENS) else 0.0
-        limit.update(report, mark, outstanding, now)
 
     def _update_window(
         self,
         completion: Completion,
-        reports: Mapping[Kind, LimitReport],
         in_flight: int,
         now: float,
         random: float,
+        *,
+        knows_limits: bool,
     ) -> None:
         outcome = completion.outcome
         if outcome.is_rate_limited:
             self._window.on_refused(in_flight, now)
-            for kind, report in reports.items():
-                if report.remaining <= report.tolerance(kind):
-                    self._limits[kind].on_refused(now)
         elif outcome.is_transient or outcome.is_unreachable:
             self._window.on_failure(in_flight, now)
             self._breaker.on_failure(now, random)
@@ -304,10 +248,9 @@ class Pace:
                 self._window.restart()
                 self._quota.fill()
             latency_s = completion.latency_s if outcome.billing is Billing.BILLED else None
-            self._window.on_success(in_flight, latency_s, knows_limits=bool(reports))
+            self._window.on_success(in_flight, latency_s, knows_limits=knows_limits)
             self._quota.earn()
-            for limit in self._limits.values():
-                limit.on_success()
+            self._limits.on_success()
 
     def _pause(self, completion: Completion, now: float) -> None:
         """Hold all attempts; a longer pause that already runs stays."""

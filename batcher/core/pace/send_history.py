@@ -1,4 +1,4 @@
-"""The attempts of the last seconds that the API has not refused, and the rates that explain them."""
+"""Remembers when attempts were sent that the API did not refuse, and which rates these were."""
 
 from dataclasses import dataclass, field
 

@@ -62,7 +62,7 @@ class Window:
     @property
     def is_starting(self) -> bool:
         """Whether the window still doubles in the time of one response."""
-        return self.size < self.threshold
+        return self.size < min(self.threshold, self.cap)
 
     @property
     def latency_s(self) -> float:

@@ -159,7 +159,7 @@ class _LiveDelivery:
                 await asyncio.gather(ticking, return_exceptions=True)
                 feed.close()
                 await self.client.aclose()
-                progress.limits = ctx.rate_gate.observed_limits
+                progress.limits = ctx.rate_gate.known_limits
                 ticker.show_end()
                 session.ui.end()
             progress.halt = (

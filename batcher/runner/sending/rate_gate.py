@@ -14,6 +14,7 @@ from batcher.core.pace.pace import AttemptCost, Completion, Pace, Permit
 from batcher.core.pace.token_bucket import job_limits
 
 _AHEAD = 8
+_LEAD_S = 0.05
 _MIN_WAIT_S = 0.001  # a shorter wait is below the clock's resolution
 
 
@@ -52,13 +53,16 @@ class RateGate:
     async def keep_distance(self, model: str, permit: Permit) -> None:
         """Wait until an admitted attempt, whose intent is recorded, is at a distance to others.
 
-        Recording takes a time that varies, which the distance must not.
+        Recording takes a time that varies, which the distance must not: so such an attempt is sent
+        a little later than it was admitted.
         """
         lane, now = self._lane(model), self._clock()
-        due = max(now, permit.sent.sent_at + permit.lead_s, lane.next_due)
-        lane.next_due = due + permit.gap_s
-        if due > now:
-            await asyncio.sleep(due - now)
+        taken = permit.taken
+        if not taken.gap_s:
+            return
+        due = max(now, taken.sent.sent_at + _LEAD_S, lane.next_due)
+        lane.next_due = due + taken.gap_s
+        await asyncio.sleep(due - now)
 
     def on_completion(self, model: str, permit: Permit, completion: Completion) -> None:
         """Take the result of an admitted attempt."""
@@ -74,10 +78,10 @@ class RateGate:
         return min(self._cap, windows + _AHEAD)
 
     @property
-    def observed_limits(self) -> dict[str, dict[str, tuple[float, float]]]:
-        """The API's limits by group of models; see ``Pace.observed_limits``."""
+    def known_limits(self) -> dict[str, dict[str, tuple[float, float]]]:
+        """The API's limits by group of models; see ``Pace.known_limits``."""
         return {
-            group: {kind.value: limit for kind, limit in lane.pace.observed_limits.items()}
+            group: {kind.value: limit for kind, limit in lane.pace.known_limits.items()}
             for group, lane in self._lanes.items()
         }
 

@@ -15,6 +15,7 @@ from batcher.core.pace.kinds import Kind, Limiter
 from batcher.core.pace.model_groups import limit_group
 from batcher.core.pace.pace import ALONE_S, SPREAD_S, AttemptCost, Completion, Delay, Pace, Permit
 
+SHORT_S = 0.03
 COST = AttemptCost(300, 100)
 SUCCEEDED = Outcome(Status.SUCCEEDED, Verdict.FINAL, Billing.BILLED)
 REFUSED = classify(Response(429, {}, b"{}", 1.0))
@@ -41,8 +42,11 @@ class PlayedPace:
         self.pace = Pace(self.cap, 60.0, {})
 
     def send(self, cost: AttemptCost = COST) -> Permit | Delay:
-        """Ask to send one attempt."""
+        """Ask to send one attempt, after the short gap to the one before if there is one."""
         decision = self.pace.admit(cost, self.now)
+        while isinstance(decision, Delay) and 0 < decision.seconds <= SHORT_S:
+            self.now += max(decision.seconds, 1e-6)
+            decision = self.pace.admit(cost, self.now)
         if isinstance(decision, Permit):
             self.in_flight.append(decision)
             self.sent_at.append(self.now)
@@ -199,11 +203,11 @@ def test_a_limit_on_all_tokens_is_dropped_when_it_is_no_longer_lower() -> None:
     play = PlayedPace()
     play.send()
     play.complete(headers=headers(50_000))
-    assert Kind.TOKENS in play.pace._limits
+    assert Kind.TOKENS in play.pace._limits.observed
     play.send()
     play.send()
     play.complete(headers=headers(96_000))
-    assert Kind.TOKENS not in play.pace._limits
+    assert Kind.TOKENS not in play.pace._limits.observed
     play.complete(headers=headers(96_000))
 
 
@@ -265,9 +269,9 @@ def test_cache_reads_do_not_count_and_unused_tokens_are_given_back() -> None:
     play.complete(headers=headers)
     large = AttemptCost(30_000, 100)
     play.send(large)
-    limit = play.pace._limits[Kind.INPUT]
+    limit = play.pace._limits.observed[Kind.INPUT]
     taken = 60_000 - limit.bucket.level
-    assert taken == pytest.approx(play.in_flight[0].amounts.input_tokens)
+    assert taken == pytest.approx(play.in_flight[0].taken.amounts.input_tokens)
     usage = Usage(input_tokens=10, output_tokens=1, cache_read_input_tokens=9_000)
     completion = Completion(SUCCEEDED, {}, usage, 1.0)
     play.pace.on_completion(play.in_flight.pop(), completion, play.now, 0.5)
@@ -289,9 +293,9 @@ def test_a_refused_or_unsent_attempt_counts_against_no_limit(outcome: Outcome, t
     play.send()
     play.complete(headers=request_headers(100, 100))
     play.send()
-    level = play.pace._limits[Kind.REQUESTS].bucket.level
+    level = play.pace._limits.observed[Kind.REQUESTS].bucket.level
     play.complete(outcome)
-    assert play.pace._limits[Kind.REQUESTS].bucket.level == level + 1 - taken
+    assert play.pace._limits.observed[Kind.REQUESTS].bucket.level == level + 1 - taken
 
 
 def test_models_that_share_limits_share_a_pace() -> None:

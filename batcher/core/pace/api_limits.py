@@ -1,0 +1,139 @@
+"""The API's limits: those that its headers show, and the one that only its refusals show."""
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from batcher.core.answers.outcome import Billing, Outcome
+from batcher.core.pace.headers import LimitReport, limit_reports
+from batcher.core.pace.kinds import Amounts, Kind, Limiter
+from batcher.core.pace.learned_limit import Cause, LearnedLimit
+from batcher.core.pace.observed_limit import ObservedLimit
+from batcher.core.pace.send_history import SendMark
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What an attempt took from the limits when it was admitted.
+
+    ``marks`` are the levels of the limits that the headers show, as ``ObservedLimit.take``
+    returned them. ``gap_s`` is the distance to other attempts that the attempt has to keep.
+    """
+
+    amounts: Amounts
+    sent: SendMark
+    marks: Mapping[Kind, float]
+    gap_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Returned:
+    """An attempt that returned: what it took, and what of that it did not use.
+
+    ``outstanding`` are the output tokens that the attempts in flight are expected to use,
+    ``in_flight`` is their number with this one.
+    """
+
+    taken: Taken
+    unused: Mapping[Kind, float]
+    outstanding: float
+    in_flight: int
+
+
+@dataclass(slots=True)
+class ApiLimits:
+    """Decides by the API's limits when an attempt may be sent, and learns from each response.
+
+    The headers show a limit as a bucket that refills. A refusal that such a bucket does not explain
+    contradicts them: then their claim counts for less than what is refused and let through.
+    """
+
+    learned: LearnedLimit = field(default_factory=LearnedLimit)
+    observed: dict[Kind, ObservedLimit] = field(default_factory=dict, init=False)
+
+    def waits(self, amounts: Amounts, now: float) -> Iterator[tuple[float, Limiter]]:
+        """Yield the seconds until each limit admits an attempt."""
+        yield self.learned.wait_s(now), Limiter.REQUESTS
+        for kind, limit in self.observed.items():
+            yield limit.wait_s(amounts.of(kind), now), Limiter.of(kind)
+
+    def take(self, amounts: Amounts, now: float) -> Taken:
+        """Deduct what an attempt will use."""
+        marks = {kind: limit.take(amounts.of(kind)) for kind, limit in self.observed.items()}
+        return Taken(amounts, self.learned.take(now), marks, self.learned.gap_s)
+
+    def on_completion(
+        self,
+        returned: "Returned",
+        outcome: Outcome,
+        headers: Mapping[str, str],
+        now: float,
+    ) -> bool:
+        """Learn from a response; return whether its headers show limits."""
+        taken, unused = returned.taken, returned.unused
+        for kind in taken.marks.keys() & self.observed.keys():
+            self.observed[kind].bucket.give_back(unused.get(kind, 0.0), now)
+        reports = limit_reports(headers)
+        if Kind.REQUESTS in reports and Kind.TOKENS not in reports:
+            self.observed.pop(Kind.TOKENS, None)  # no longer lower than the other two together
+        if outcome.is_rate_limited and not self._on_refused(taken, outcome, reports, now):
+            return False
+        for kind, report in reports.items():
+            self._update(kind, report, returned, now)
+        if outcome.billing is Billing.BILLED:
+            self.learned.on_success(taken.sent, returned.in_flight, now)
+        return bool(reports)
+
+    def on_success(self) -> None:
+        """Use the limits a little closer."""
+        for limit in self.observed.values():
+            limit.on_success()
+
+    @property
+    def known(self) -> dict[Kind, tuple[float, float]]:
+        """Each limit: units per minute, and capacity in units."""
+        known = {
+            kind: (limit.bucket.per_minute, limit.bucket.capacity)
+            for kind, limit in self.observed.items()
+        }
+        learned = self.learned.known
+        if learned is not None and learned[0] <= known.get(Kind.REQUESTS, (math.inf, 0.0))[0]:
+            known[Kind.REQUESTS] = learned
+        return known
+
+    def _on_refused(
+        self, taken: Taken, outcome: Outcome, reports: Mapping[Kind, LimitReport], now: float
+    ) -> bool:
+        """Learn from a refusal; False when it contradicts what the headers tell."""
+        told, cause = self.observed.get(Kind.REQUESTS), Cause.UNKNOWN
+        if outcome.is_acceleration:
+            cause = Cause.ACCELERATION
+        elif any(self._explains(kind, report, taken) for kind, report in reports.items()):
+            cause = Cause.KNOWN_LIMIT
+        self.learned.on_refused(taken.sent, cause, told.bucket.per_minute / 60 if told else None)
+        if cause is Cause.UNKNOWN:
+            return False
+        for kind, report in reports.items():
+            if kind in self.observed and report.remaining <= report.tolerance(kind):
+                self.observed[kind].on_refused(now)
+        return True
+
+    def _explains(self, kind: Kind, report: LimitReport, taken: Taken) -> bool:
+        """Return whether a limit was as empty as a refusal says, also by our model of it."""
+        limit, mark = self.observed.get(kind), taken.marks.get(kind)
+        if limit is not None and report.per_minute != limit.bucket.per_minute:
+            return True
+        amount = taken.amounts.of(kind)
+        if report.remaining > report.tolerance(kind) + amount:
+            return False
+        return limit is None or mark is None or limit.is_nearly_empty(mark, amount)
+
+    def _update(self, kind: Kind, report: LimitReport, returned: "Returned", now: float) -> None:
+        limit = self.observed.get(kind)
+        if limit is None:
+            self.observed[kind] = ObservedLimit.from_report(kind, report, now)
+            return
+        mark = returned.taken.marks.get(kind)
+        corrected_mark = None if mark is None else mark + returned.unused.get(kind, 0.0)
+        outstanding = returned.outstanding if kind in (Kind.OUTPUT, Kind.TOKENS) else 0.0
+        limit.update(report, corrected_mark, outstanding, now)
