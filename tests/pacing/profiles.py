@@ -1,9 +1,9 @@
 """Ten situations of a client of the API, and the rate that each of them allows."""
 
 import math
-from dataclasses import astuple, dataclass
+from dataclasses import astuple, dataclass, replace
 from random import Random
-from typing import Literal
+from typing import Any, Literal
 
 from strategy import Known
 
@@ -78,6 +78,9 @@ class Span:
     share: float = 1.0
 
 
+HeadersShow = Literal["levels", "plenty", "plenty until refused", "nothing"]
+
+
 @dataclass(frozen=True, slots=True)
 class Hidden:
     """A limit on requests that the headers do not tell: with ``burst`` 1 it spaces requests."""
@@ -93,7 +96,10 @@ class Profile:
     Nothing is counted before ``warm_up_s``. ``burst`` is the capacity of a bucket as a share of
     the limit per minute. ``cut`` is the second from which other limits apply, and those limits.
     ``other`` has the shares that a second client takes, ``storms`` the shares of requests that get
-    a 529. ``jobs`` is the number of jobs; None is an endless supply.
+    a 529. ``ramp_factor`` is how much more than before a limit on growth admits, ``slowness`` a
+    factor of all latencies. ``headers_show`` is what the headers tell of the requests that remain,
+    ``retry_after`` what a refusal asks for. ``jobs`` is the number of jobs; None is an endless
+    supply.
     """
 
     name: str
@@ -108,8 +114,10 @@ class Profile:
     outages: tuple[Span, ...] = ()
     storms: tuple[Span, ...] = ()
     has_ramp_limit: bool = False
+    ramp_factor: float = 2.0
+    slowness: float = 1.0
     hidden: Hidden | None = None
-    headers_tell: Literal["levels", "plenty", "plenty until refused", "nothing"] = "levels"
+    headers_show: HeadersShow = "levels"
     retry_after: Literal["the wait", "a second", "nothing"] = "the wait"
     concurrency: int = 256
     jobs: int | None = None
@@ -197,3 +205,25 @@ PROFILES = (
     Profile("9 limited growth", BUILD, SMALL, warm_up_s=180, has_ramp_limit=True),
     Profile("10 a second's burst", START, SMALL, burst=1 / 60),
 )
+
+MINUTE = Limits(1_200, 4_000_000, 800_000)
+
+
+def spaced(name: str, headers_show: HeadersShow, burst: float = 1, **more: Any) -> Profile:
+    """Return a profile of 1,200 requests a minute that are enforced within a second."""
+    profile = Profile(name, MINUTE, SMALL, duration_s=120, warm_up_s=10)
+    hidden = Hidden(1_200, burst)
+    return replace(
+        profile, hidden=hidden, headers_show=headers_show, retry_after="a second", **more
+    )
+
+
+HIDDEN_LIMITS = (
+    spaced("11 one each 50 ms, headers of the minute", "levels"),
+    spaced("12 one each 50 ms, headers always plenty", "plenty"),
+    spaced("13 one each 50 ms, headers plenty until refused", "plenty until refused"),
+    spaced("14 one each 50 ms, no headers", "nothing"),
+    spaced("15 one each 50 ms, no headers, fast responses", "nothing", slowness=0.08),
+    spaced("16 a burst of 20, no headers", "nothing", 20),
+)
+STEEP_GROWTH = replace(PROFILES[8], name="17 growth by a half", ramp_factor=1.5, warm_up_s=230)

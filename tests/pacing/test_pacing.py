@@ -1,8 +1,10 @@
 """batcher's pacing uses the limits in ten situations, and is almost never refused."""
 
+from dataclasses import replace
+
 import pytest
 from batcher_pacing import BatcherPacing
-from profiles import PROFILES, Profile
+from profiles import HIDDEN_LIMITS, PROFILES, STEEP_GROWTH, Hidden, Limits, Profile, spaced
 from race import race
 
 LONG = {"2 input tokens, Build tier", "3 output tokens, Scale tier", "9 limited growth"}
@@ -24,6 +26,48 @@ def test_the_limits_are_used_and_not_exceeded(profile: Profile) -> None:
     assert result.refusals < 0.01
     assert result.given_up == 0
     assert result.into_outage <= 100
+
+
+@pytest.mark.parametrize("profile", HIDDEN_LIMITS, ids=lambda profile: profile.name)
+def test_a_limit_that_no_header_tells_is_learned(profile: Profile) -> None:
+    """At least 95 % of the rate after ten seconds, and few refusals, whatever the headers tell."""
+    result = race("batcher", BatcherPacing, profile)
+    assert result.efficiency >= 0.95
+    assert result.refusals < 0.01
+    assert result.given_up == 0
+
+
+@pytest.mark.parametrize("headers_show", ["levels", "plenty", "plenty until refused"])
+def test_a_burst_is_learned_and_used(headers_show: str) -> None:
+    """20 a second with a burst of 20: 289 rows take at most 15 s, and 14 are needed."""
+    profile = spaced("", headers_show, 20, slowness=0.08)
+    result = race("batcher", BatcherPacing, replace(profile, warm_up_s=0, jobs=289))
+    assert result.successes == 289
+    assert result.ended_s <= 15
+    assert result.refused < 10
+
+
+@pytest.mark.parametrize(
+    ("shown", "enforced", "least"),
+    [
+        pytest.param(60, 60, 0.95, id="one a second"),
+        pytest.param(1_200, 300, 0.8, id="a quarter of what is shown"),
+        pytest.param(60_000, 300, 0.8, id="far less than is shown"),
+    ],
+)
+def test_headers_that_tell_too_much_are_corrected(shown: int, enforced: int, least: float) -> None:
+    """The rate is found below the one that the headers tell, with at most 15 refusals."""
+    profile = spaced("", "plenty until refused", limits=Limits(shown, 40_000_000, 8_000_000))
+    result = race("batcher", BatcherPacing, replace(profile, hidden=Hidden(enforced, 1)))
+    assert result.efficiency >= least
+    assert result.refused <= 15
+
+
+def test_growth_that_is_limited_to_a_half_is_seldom_refused() -> None:
+    """Under 3 % refused where ten seconds admit 1.5 times the busiest ten of the minute before."""
+    result = race("batcher", BatcherPacing, replace(STEEP_GROWTH, duration_s=240, warm_up_s=180))
+    assert result.refusals < 0.03
+    assert result.efficiency > 0.5
 
 
 def test_the_same_seed_gives_the_same_run() -> None:

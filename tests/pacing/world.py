@@ -65,12 +65,15 @@ class Bucket:
 class RampLimit:
     """Limits growth: in ten seconds at most twice the busiest ten that ended 30 to 90 s before.
 
+    ``factor`` is another number than two.
+
     A tenth of the limit is always admitted. The API publishes no numbers; this is the simplest
     rule that never refuses a steady client, admits a doubling every half minute, and refuses a
     jump. It looks back over a minute, so that a client need not start again after a short pause.
     """
 
-    def __init__(self, per_minute: int) -> None:
+    def __init__(self, per_minute: int, factor: float = 2.0) -> None:
+        self._factor = factor
         self._floor = max(1.0, per_minute / 6 / 10)
         self._counts: list[int] = [0]  # admitted, by second
         self._tens: list[int] = []  # admitted in the ten seconds up to each second that is over
@@ -96,7 +99,7 @@ class RampLimit:
 
     def _allowed(self, second: int) -> float:
         before = self._tens[max(0, second - 90) : max(0, second - 29)]
-        return max(self._floor, 2 * max(before, default=0))
+        return max(self._floor, self._factor * max(before, default=0))
 
 
 class World:
@@ -122,7 +125,9 @@ class World:
         self.hidden = (
             Bucket(hidden.per_minute / 60, hidden.burst, hidden.burst, start) if hidden else None
         )
-        self._ramp = RampLimit(limits.requests) if profile.has_ramp_limit else None
+        self._ramp = (
+            RampLimit(limits.requests, profile.ramp_factor) if profile.has_ramp_limit else None
+        )
         # Changes over time: (when, which, by how much)
         self._changes: list[tuple[float, int, float]] = []
         self._limits = limits
@@ -216,8 +221,9 @@ class World:
         self.input.level -= row.input_tokens
         if self.hidden:
             self.hidden.level -= 1
-        first_s = FIRST_TOKEN_S * math.exp(self._random.gauss(0, FIRST_TOKEN_SIGMA))
-        speed = TOKENS_PER_SECOND * math.exp(self._random.gauss(0, SPEED_SIGMA))
+        slowness = self._profile.slowness
+        first_s = slowness * FIRST_TOKEN_S * math.exp(self._random.gauss(0, FIRST_TOKEN_SIGMA))
+        speed = TOKENS_PER_SECOND / slowness * math.exp(self._random.gauss(0, SPEED_SIGMA))
         latency_s = first_s + row.output_tokens / speed
         heappush(self._changes, (now + first_s, _OUTPUT, speed))
         heappush(self._changes, (now + latency_s, _OUTPUT, -speed))
@@ -234,25 +240,25 @@ class World:
         latency_s = self._refusal_latency_s()
         after_s = {"the wait": wait_s, "a second": 1, "nothing": None}[self._profile.retry_after]
         headers = self._headers(now + latency_s)
-        if headers and self._profile.headers_tell == "plenty until refused":
+        if headers and self._profile.headers_show == "plenty until refused":
             headers["anthropic-ratelimit-requests-remaining"] = "0"
         if after_s is not None:
             headers["retry-after"] = str(after_s)
         return Reply(429, headers, error_code, 0, 0, now, latency_s)
 
     @property
-    def _requests_told(self) -> float:
+    def _requests_shown(self) -> float:
         """The requests that remain, as the headers tell it."""
-        tells_level = self._profile.headers_tell == "levels"
+        tells_level = self._profile.headers_show == "levels"
         return self.requests.level if tells_level else self._limits.requests
 
     def _refusal_latency_s(self) -> float:
         """Return the latency of a request that is refused at once."""
-        return 0.03 + 0.05 * self._random.random()
+        return self._profile.slowness * (0.03 + 0.05 * self._random.random())
 
     def _headers(self, sent_at: float) -> dict[str, str]:
         """Return the headers with the state of the buckets now and the ``date`` of sending."""
-        if self._profile.headers_tell == "nothing":
+        if self._profile.headers_show == "nothing":
             return {"date": _http_date(int(WALL_S + sent_at))}
         tokens_in, tokens_out = max(0.0, self.input.level), max(0.0, self.output.level)
         input_full, output_full = self.input.full_at(), self.output.full_at()
@@ -261,7 +267,7 @@ class World:
             "date": _http_date(int(WALL_S + sent_at)),
             "anthropic-ratelimit-requests-limit": str(limits.requests),
             "anthropic-ratelimit-requests-remaining": str(
-                max(0, int(self._requests_told + TOLERANCE))
+                max(0, int(self._requests_shown + TOLERANCE))
             ),
             "anthropic-ratelimit-requests-reset": _iso_date(self.requests.full_at()),
             "anthropic-ratelimit-input-tokens-limit": str(limits.input_tokens),

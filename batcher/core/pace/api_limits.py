@@ -27,7 +27,7 @@ class Taken:
 
 
 @dataclass(frozen=True, slots=True)
-class Returned:
+class FinishedAttempt:
     """An attempt that returned: what it took, and what of that it did not use.
 
     ``outstanding`` are the output tokens that the attempts in flight are expected to use,
@@ -64,13 +64,13 @@ class ApiLimits:
 
     def on_completion(
         self,
-        returned: "Returned",
+        finished: "FinishedAttempt",
         outcome: Outcome,
         headers: Mapping[str, str],
         now: float,
     ) -> bool:
         """Learn from a response; return whether its headers show limits."""
-        taken, unused = returned.taken, returned.unused
+        taken, unused = finished.taken, finished.unused
         for kind in taken.marks.keys() & self.observed.keys():
             self.observed[kind].bucket.give_back(unused.get(kind, 0.0), now)
         reports = limit_reports(headers)
@@ -79,9 +79,9 @@ class ApiLimits:
         if outcome.is_rate_limited and not self._on_refused(taken, outcome, reports, now):
             return False
         for kind, report in reports.items():
-            self._update(kind, report, returned, now)
+            self._update(kind, report, finished, now)
         if outcome.billing is Billing.BILLED:
-            self.learned.on_success(taken.sent, returned.in_flight, now)
+            self.learned.on_success(taken.sent, finished.in_flight, now)
         return bool(reports)
 
     def on_success(self) -> None:
@@ -105,12 +105,12 @@ class ApiLimits:
         self, taken: Taken, outcome: Outcome, reports: Mapping[Kind, LimitReport], now: float
     ) -> bool:
         """Learn from a refusal; False when it contradicts what the headers tell."""
-        told, cause = self.observed.get(Kind.REQUESTS), Cause.UNKNOWN
+        shown, cause = self.observed.get(Kind.REQUESTS), Cause.UNKNOWN
         if outcome.is_acceleration:
             cause = Cause.ACCELERATION
         elif any(self._explains(kind, report, taken) for kind, report in reports.items()):
             cause = Cause.KNOWN_LIMIT
-        self.learned.on_refused(taken.sent, cause, told.bucket.per_minute / 60 if told else None)
+        self.learned.on_refused(taken.sent, cause, shown.bucket.per_minute / 60 if shown else None)
         if cause is Cause.UNKNOWN:
             return False
         for kind, report in reports.items():
@@ -128,12 +128,14 @@ class ApiLimits:
             return False
         return limit is None or mark is None or limit.is_nearly_empty(mark, amount)
 
-    def _update(self, kind: Kind, report: LimitReport, returned: "Returned", now: float) -> None:
+    def _update(
+        self, kind: Kind, report: LimitReport, finished: "FinishedAttempt", now: float
+    ) -> None:
         limit = self.observed.get(kind)
         if limit is None:
             self.observed[kind] = ObservedLimit.from_report(kind, report, now)
             return
-        mark = returned.taken.marks.get(kind)
-        corrected_mark = None if mark is None else mark + returned.unused.get(kind, 0.0)
-        outstanding = returned.outstanding if kind in (Kind.OUTPUT, Kind.TOKENS) else 0.0
+        mark = finished.taken.marks.get(kind)
+        corrected_mark = None if mark is None else mark + finished.unused.get(kind, 0.0)
+        outstanding = finished.outstanding if kind in (Kind.OUTPUT, Kind.TOKENS) else 0.0
         limit.update(report, corrected_mark, outstanding, now)

@@ -41,7 +41,7 @@ class _Refusal:
     mark: SendMark
     until: tuple[int, float]  # the number of the last attempt that was sent before, and when
     cause: Cause
-    told_rate: float | None
+    header_rate: float | None
 
 
 @dataclass(slots=True)
@@ -137,15 +137,15 @@ class LearnedLimit:
             return rate
         return math.sqrt(rate * refused)
 
-    def on_refused(self, mark: SendMark, cause: Cause, told_rate: float | None = None) -> None:
-        """Note a refusal; ``told_rate`` is what the headers tell.
+    def on_refused(self, mark: SendMark, cause: Cause, header_rate: float | None = None) -> None:
+        """Note a refusal; ``header_rate`` is what the headers tell.
 
         Attempts that were in flight together are refused together: only the first one counts.
         """
         self._history.on_refused(mark.number)
         if mark.number > self._noted_until:
             self._noted_until = self._history.number
-            self._noted = _Refusal(mark, self._history.last, cause, told_rate)
+            self._noted = _Refusal(mark, self._history.last, cause, header_rate)
         elif self._noted is not None and mark.number < self._noted.mark.number:
             self._noted = replace(self._noted, mark=mark)
 
@@ -184,8 +184,8 @@ class LearnedLimit:
     def _first_rate(self, refusal: "_Refusal") -> float:
         """Return the rate that the headers tell, or else an estimate from what has passed."""
         self._refused_rate = self._safe_rate = self._acceleration = None
-        told, seen = refusal.told_rate, self._history.first_rate(refusal.mark, refusal.until)
-        self._top_rate = math.inf if told is None else _HEADER_SHARE * told
+        shown, seen = refusal.header_rate, self._history.first_rate(refusal.mark, refusal.until)
+        self._top_rate = math.inf if shown is None else _HEADER_SHARE * shown
         return (
             self._top_rate if self._top_rate <= max(_NEAR * seen, _SLOW) else _AFTER_SEARCH * seen
         )

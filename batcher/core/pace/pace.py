@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from batcher.core.answers.outcome import Billing, Outcome, Verdict
 from batcher.core.money.usage import Usage
-from batcher.core.pace.api_limits import ApiLimits, Returned, Taken
+from batcher.core.pace.api_limits import ApiLimits, FinishedAttempt, Taken
 from batcher.core.pace.circuit_breaker import CircuitBreaker
 from batcher.core.pace.kinds import Amounts, Kind, Limiter
 from batcher.core.pace.retry import RetryQuota
@@ -156,7 +156,7 @@ class Pace:
         self._breaker.on_returned(is_probe=permit.is_probe)
         unused = self._settle(permit, completion, now)
         knows_limits = self._limits.on_completion(
-            Returned(permit.taken, unused, self._outstanding, in_flight),
+            FinishedAttempt(permit.taken, unused, self._outstanding, in_flight),
             completion.outcome,
             completion.headers,
             now,
