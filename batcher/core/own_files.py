@@ -1,7 +1,7 @@
 """How the files that batcher writes are recognized, so that no input has them by accident."""
 
 import re
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, TypeGuard
 
 METADATA_KEY = b"batcher"
@@ -42,6 +42,12 @@ def output_prefix(columns: Collection[str]) -> str | None:
         if prefix != name and all(prefix + own in columns for own in _OUTPUT_COLUMNS):
             return prefix
     return None
+
+
+def is_batch_result(row: Mapping[str, object]) -> bool:
+    """Whether a row is a line of Message Batches results, as an export or the API writes them."""
+    result = row.get("result")
+    return row.keys() == {"custom_id", "result"} and isinstance(result, dict) and "type" in result
 
 
 def is_plan(content: object) -> TypeGuard[dict[str, Any]]:

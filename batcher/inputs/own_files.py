@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 
 from batcher.core.own_files import (
     METADATA_KEY,
+    is_batch_result,
     is_plan,
     is_run_folder,
     is_state_file,
@@ -79,8 +80,10 @@ def _run_of(file: Path) -> str | None:
     if file.suffix.lower() == ".parquet":
         return _run_of_parquet(file)
     first = _first_row(file)
-    prefix = None if first is None else output_prefix(first)
-    return None if first is None or prefix is None else str(first[f"{prefix}run_id"] or "")
+    if first is None or is_batch_result(first):
+        return None if first is None else ""
+    prefix = output_prefix(first)
+    return None if prefix is None else str(first[f"{prefix}run_id"] or "")
 
 
 def _run_of_parquet(file: Path) -> str | None:

@@ -44,9 +44,14 @@ def test_later_runs_find_nothing_new(tmp_path: Path, batcher: Command) -> None:
     second.write_text(JOB.format(path="data/a.jsonl", output="data/second.parquet"))
     batcher("run", second, "--simulate")
     assert batcher("export", job, "--simulate", "--out", tmp_path / "data/x.jsonl").code == 0
+    words = ("export", job, "--simulate", "--format", "messages-batch", "--out")
+    assert batcher(*words, tmp_path / "data/y.jsonl").code == 0
     assert to_send(batcher, job) == (1, 0)
     result = batcher("check", job, "--simulate")
-    assert "leaves out 1 file that batcher wrote: data/x.jsonl" in result.err + result.out
+    assert (
+        "leaves out 2 files that batcher wrote: data/x.jsonl, data/y.jsonl"
+        in result.err + result.out
+    )
     (tmp_path / "data/b.jsonl").write_text('{"text": "more"}\n')
     assert to_send(batcher, job) == (2, 1)
 

@@ -81,13 +81,15 @@ def test_outputs_are_left_out(tmp_path: Path, path: str) -> None:
     write(tmp_path / "prefixed.ndjson.gz", {f"my{key}": OUTPUT_ROW[key] for key in OUTPUT_ROW})
     write_output(tmp_path / "old.out.parquet", {"job": "other"})
     write_output(tmp_path / "part-00000.parquet", {})
+    write(tmp_path / "out.results.jsonl", {"custom_id": "a", "result": {"type": "errored"}})
     write(tmp_path / "plan.json", PLAN)
     if path == ".":
         (tmp_path / "plan.json").unlink()
     kept, left_out = found(path, tmp_path)
     assert kept == [rows.name]
     assert left_out == [
-        "export.jsonl", "old.out.parquet", "part-00000.parquet", "prefixed.ndjson.gz",
+        "export.jsonl", "old.out.parquet", "out.results.jsonl", "part-00000.parquet",
+        "prefixed.ndjson.gz",
     ]  # fmt: skip
 
 
