@@ -71,6 +71,8 @@ class RequestMaker:
             return value
         if isinstance(value, int | Decimal) and not isinstance(value, bool):
             return str(value)
+        if isinstance(value, float) and value.is_integer():  # pandas writes whole numbers so
+            return str(int(value))
         if isinstance(value, Unreadable):
             return Unsendable("client.bad_id", f"the id column '{column}' is {value.reason}")
         kind = "null" if value is None else f"a {type(value).__name__}"
