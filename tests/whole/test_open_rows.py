@@ -188,3 +188,32 @@ def test_an_empty_answer_is_not_a_success(tmp_path: Path) -> None:
         assert "empty" in job.command("failures")
         job.run(code=3)
         assert job.server.ledger()["requests"] == 30
+
+
+def test_a_share_of_failed_rows_is_a_ceiling(tmp_path: Path) -> None:
+    """A run stops when more rows fail than may; the same command goes on with the others."""
+    limits = "concurrency = 4\nmax_failed = 0.1\n"
+    job = Job(tmp_path, None)
+    with closing(Server("--fault", "400:every_n=2")) as job.server:
+        printed = job.write(rows(400), limits=limits).run(code=3)
+        assert "too many for limits.max_failed = 0.1" in printed
+        sent = job.server.ledger()["requests"]
+        assert sent < 80
+        job.run(code=3)
+        assert sent < job.server.ledger()["requests"] < 2 * sent + 20
+
+
+@pytest.mark.parametrize(("share", "code"), [("0.4", 2), ("0.5", 0), ("0", 3)])
+def test_a_share_of_bad_rows_is_a_ceiling_before_anything_is_sent(
+    share: str, code: int, tmp_path: Path
+) -> None:
+    """25 of 50 rows are bad; without a share they are recorded, and the others are answered."""
+    data = [row if n % 2 else "{bad" for n, row in enumerate(rows(50))]
+    job = Job(tmp_path, None)
+    with closing(Server()) as job.server:
+        job.write(data, limits=f"max_failed = {share}\n")
+        checked = batcher("check", job.path, key="test-key").code
+        printed = job.run(code=code)
+        assert job.server.ledger()["requests"] == (0 if code == 2 else 25)
+    assert (checked == 2) is (code == 2)
+    assert ("25 of 50 rows are bad, more than limits.max_failed" in printed) is (code == 2)

@@ -1,5 +1,7 @@
 """Whether a request is retried, how long it waits, and how many retries there may be."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -10,6 +12,7 @@ from batcher.core.pace.retry import (
     QUOTA,
     Decision,
     History,
+    PassedOver,
     Retry,
     RetryPolicy,
     RetryQuota,
@@ -165,3 +168,36 @@ def test_a_row_is_delayed_but_never_dropped() -> None:
     assert not quota.allows()
     quota.on_returned(is_over_quota=True)
     assert quota.allows()
+
+
+@pytest.mark.parametrize("refusal", [LIMITED, UNSENT], ids=["429", "not sent"])
+@pytest.mark.parametrize(
+    ("tries", "passed_over_s", "is_stopped"),
+    [(3, 95.0, True), (2, 95.0, False), (50, 80.0, False), (50, 0.0, False)],
+    ids=["both bounds", "tries left", "patience left", "no other answered"],
+)
+def test_what_only_one_request_is_refused_is_bounded(
+    refusal: Outcome, tries: int, passed_over_s: float, is_stopped: bool
+) -> None:
+    """By the attempts and the patience together, the next wait included."""
+    policy = replace(POLICY, patience_s=100.0)
+    outcome = replace(refusal, retry_after_s=10.0)
+    decision = decide(outcome, History(tries, passed_over_s=passed_over_s), policy, 0.0)
+    assert isinstance(decision, Stop) is is_stopped
+
+
+def test_a_request_is_passed_over_from_its_first_refusal_on() -> None:
+    """Only if another one was answered since; other failures are counted as attempts."""
+    passed_over = PassedOver()
+    assert passed_over.seconds(OVERLOADED, 5, 0.0) == 0.0
+    assert passed_over.seconds(LIMITED, 5, 10.0) == 0.0
+    assert passed_over.seconds(LIMITED, 5, 500.0) == 0.0
+    assert passed_over.seconds(LIMITED, 6, 600.0) == 590.0
+    assert passed_over.seconds(UNSENT, 6, 700.0) == 690.0
+    assert passed_over.seconds(OVERLOADED, 6, 800.0) == 0.0
+
+
+def test_a_server_may_forbid_a_retry() -> None:
+    """Then the row is left for the next run."""
+    forbidden = replace(OVERLOADED, forbids_retry=True)
+    assert isinstance(decide(forbidden, History(1), POLICY, 0.0), Stop)
