@@ -54,6 +54,8 @@ class Interruption:
 class FakeApi:
     """Answers requests by seed, and writes each request with its cost to the ledger."""
 
+    connections = 16
+
     def __init__(self, ledger: str, run: int, seed: int, interruption: Interruption) -> None:
         self._ledger = os.open(ledger, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
         self._run = run
