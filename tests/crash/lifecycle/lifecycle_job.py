@@ -83,7 +83,8 @@ class CheckpointContent:
         with duckdb.connect(str(path), read_only=True) as connection:
             attempts = connection.execute(
                 "SELECT a.attempt_id, replace(a.fingerprint::VARCHAR, '-', ''), a.run_id, "
-                "is_final OR attempt_id IN (SELECT attempt_id FROM settled), status, billing, cost_usd, request_id "
+                "is_final OR attempt_id IN (SELECT attempt_id FROM settled), "
+                "status, billing, cost_usd, request_id "
                 "FROM attempts a LEFT JOIN outcomes o USING (attempt_id) ORDER BY ALL"
             ).fetchall()
             pairs = connection.execute(
