@@ -41,7 +41,7 @@ from batcher.store.migrations import (
     migrate,
 )
 from batcher.store.queries import queries, script
-from batcher.store.records import Record, to_arrow
+from batcher.store.records import Record, longest_body, to_arrow
 from batcher.store.watermark import Mark, Watermark
 
 P = ParamSpec("P")
@@ -114,10 +114,9 @@ class Checkpoint:
 
     def commit(self, groups: Mapping[str, Sequence[Record]]) -> None:
         """Add groups of records in one transaction; it is on the disk when this returns."""
-        bodies = (getattr(outcome, "body", None) or b"" for outcome in groups.get("outcomes", ()))
-        self.raise_memory_limit(longest_response=max(map(len, bodies), default=0))
         try:
             tables = {name: to_arrow(list(records)) for name, records in groups.items() if records}
+            self.raise_memory_limit(longest_response=longest_body(tables.get("outcomes")))
             self._connection.execute("BEGIN")
             for name, rows in tables.items():
                 self._insert(name, rows)

@@ -7,6 +7,7 @@ from operator import attrgetter
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import zstandard
 
 from batcher.core.usage_fields import TOKEN_FIELDS
@@ -181,6 +182,13 @@ def to_arrow(records: "list[Any]") -> pa.Table:
     return pa.table(
         {name: _array(column, _TYPES.get(name, pa.string())) for name, column in values.items()}
     )
+
+
+def longest_body(outcomes: pa.Table | None) -> int:
+    """Return the size of the longest response as it is stored, in bytes."""
+    if outcomes is None:
+        return 0
+    return int(pc.max(pc.binary_length(outcomes.column("body"))).as_py() or 0)
 
 
 def packed(body: bytes) -> bytes:

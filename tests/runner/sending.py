@@ -22,6 +22,7 @@ from batcher.core.money.prices import PriceTable
 from batcher.core.pace.retry import RetryPolicy
 from batcher.core.pace.suspects import Ruling
 from batcher.errors import CheckpointError
+from batcher.runner.sending.body_gate import BodyGate
 from batcher.runner.sending.budget_gate import BudgetGate
 from batcher.runner.sending.cache_gate import CacheGate
 from batcher.runner.sending.context import AttemptResult, SendContext
@@ -177,6 +178,7 @@ class Harness:
             rate_gate=self._new_rate_gate(),
             budget_gate=BudgetGate(self.budget, self.least, self.stopping, self.stopping.set),
             cache_gate=CacheGate(None, now),
+            body_gate=BodyGate(self.stopping),
             prices=PRICES,
             free_usage_fields=(),
             policy=POLICY,

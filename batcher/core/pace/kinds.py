@@ -51,6 +51,7 @@ class Limiter(StrEnum):
     CACHE = "cache warm-up"
     BUDGET = "budget"
     DISK = "disk"
+    MEMORY = "memory"
 
     @classmethod
     def of(cls, kind: Kind) -> "Limiter":

@@ -22,6 +22,7 @@ from batcher.errors import BatcherError, CheckpointError, InputError
 from batcher.exit_codes import ExitCode
 from batcher.runner.days import budget_day
 from batcher.runner.pipeline.session import PlannedRun, RunSession
+from batcher.runner.sending.body_gate import BodyGate
 from batcher.runner.sending.budget_gate import BudgetGate
 from batcher.runner.sending.cache_gate import CacheGate
 from batcher.runner.sending.context import SendContext
@@ -115,6 +116,7 @@ def _send_context(
         rate_gate=RateGate(limits, policy.max_wait_s, stopping, progress.clock, jitter),
         budget_gate=BudgetGate(planned.budget, least_usd, stopping, progress.stop_for_budget),
         cache_gate=CacheGate(job.cache.ttl, progress.clock),
+        body_gate=BodyGate(stopping),
         prices=planned.sending.prices,
         free_usage_fields=job.prices.free_usage_fields,
         policy=policy,

@@ -8,6 +8,7 @@ from functools import partial
 
 from batcher import __version__
 from batcher.inputs.job_file.load import LoadedJob
+from batcher.runner.address_space import check_address_space
 from batcher.runner.job_context import open_job
 from batcher.runner.options import RunOptions, RunResult
 from batcher.runner.pipeline.consent import ask_consent
@@ -64,6 +65,7 @@ def run_job(
             overwrites=options.overwrites,
         )
         context, key = opening.ready()
+        check_address_space()
         workspace.create(overwrites=options.overwrites)
         variant = loaded if options.retrying is None else options.retrying.variant
         record = RunRecord(context, variant, identity, events)

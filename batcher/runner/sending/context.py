@@ -14,6 +14,7 @@ from batcher.core.money.prices import PriceTable
 from batcher.core.pace.kinds import Limiter
 from batcher.core.pace.retry import Decision, RetryPolicy
 from batcher.core.pace.suspects import Ending, Ruling
+from batcher.runner.sending.body_gate import BodyGate
 from batcher.runner.sending.budget_gate import BudgetGate
 from batcher.runner.sending.cache_gate import CacheGate
 from batcher.runner.sending.feed import PendingRequest
@@ -86,6 +87,7 @@ class SendContext:
     rate_gate: RateGate
     budget_gate: BudgetGate
     cache_gate: CacheGate
+    body_gate: BodyGate
     prices: PriceTable
     free_usage_fields: tuple[str, ...]
     policy: RetryPolicy
@@ -105,6 +107,8 @@ class SendContext:
             return rate_limiter
         if self.budget_gate.waiting:
             return Limiter.BUDGET
+        if self.body_gate.waiting:
+            return Limiter.MEMORY
         in_flight, is_stopping = self.in_flight, self.stopping.is_set()
         (limiter, resting) = max(in_flight.resting.items(), key=itemgetter(1), default=("", 0))
         if resting > in_flight.attempts and not is_stopping:

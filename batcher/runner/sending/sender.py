@@ -83,6 +83,25 @@ class Sender:
         *,
         is_retry: bool,
     ) -> AttemptResult | None:
+        """Make one attempt when memory and all gates permit it; None when the run is stopping."""
+        body_gate, result = self._ctx.body_gate, None
+        if not await body_gate.enter():
+            return None
+        try:
+            result = await self._attempt_inside(pending, history, passed_over, is_retry=is_retry)
+        finally:
+            if result is None:  # else it leaves when its record is on the disk
+                body_gate.leave()
+        return result
+
+    async def _attempt_inside(
+        self,
+        pending: PendingRequest,
+        history: History,
+        passed_over: PassedOver,
+        *,
+        is_retry: bool,
+    ) -> AttemptResult | None:
         """Make one attempt when cache, budget and pace permit it; None when the run is stopping."""
         ctx = self._ctx
         cache_permit = await ctx.cache_gate.admit(pending.prefixes, ctx.stopping)
@@ -98,6 +117,7 @@ class Sender:
             attempt_id = await self._record_intent(pending)
             await ctx.rate_gate.keep_distance(pending.model, permit)
             response = await self._exchange(attempt_id, pending, body, cache_permit)
+            ctx.body_gate.learn(len(response.body) if isinstance(response, Response) else 0)
             outcome = classify(response)
             if outcome.message is not None:
                 cache_permit.begun()
@@ -180,6 +200,7 @@ class Sender:
         return attempt_id
 
     def _on_committed(self, done: "asyncio.Future[None]", result: AttemptResult) -> None:
+        self._ctx.body_gate.leave()
         if not done.cancelled() and done.exception() is None:
             del self._ctx.in_flight.unrecorded[done]
             self._ctx.watcher.on_committed(result)
