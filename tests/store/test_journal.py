@@ -149,7 +149,9 @@ def group(number: int) -> JournalGroup:
 
 def numbers_in(path: Path) -> list[int]:
     """Return the groups that can be read."""
-    return [found.first for found in read_journal(path, CHECKPOINT)]
+    groups = list(read_journal(path, CHECKPOINT))
+    assert all(found.rows.equals(group(found.first).rows) for found in groups)
+    return [found.first for found in groups]
 
 
 def written(folder: Path, numbers: range, checkpoint: UUID = CHECKPOINT) -> list[int]:
@@ -185,7 +187,10 @@ def test_damage_to_the_journal_costs_only_its_groups(
     else:
         content[start:end] = bytes(byte ^ 1 << bit for byte in content[start:end])
     path.write_bytes(content)
-    assert numbers_in(path) == [number for number in range(8) if number not in damaged]
+    found = numbers_in(path)
+    # Equal bytes may be in the place of lost ones; then a group is whole in spite of the damage.
+    assert set(range(8)) - damaged <= set(found)
+    assert found == sorted(set(found))
 
 
 def test_an_interrupted_write_hides_no_later_group(tmp_path: Path) -> None:
