@@ -91,10 +91,22 @@ _BY_STATUS: Mapping[str, str] = {
 }
 
 
+_REFUSED_ALONE = (
+    "the API refused this row while it answered others (a firewall?); look at it, then send it "
+    "again: batcher retry JOB"
+)
+_REFUSALS = frozenset(
+    {"authentication_error", "permission_error", "not_found_error", "http_401", "http_403"}
+    | {"http_404", "http_302", "http_307"}
+)
+
+
 def advice(status: str, error_type: str | None, *, is_final: bool, is_on_hold: bool = False) -> str:
     """Return one line of advice for rows with this status and error type."""
     if is_on_hold:
         return _ON_HOLD
+    if is_final and error_type in _REFUSALS:
+        return _REFUSED_ALONE
     known = _BY_TYPE.get(error_type or "") or _BY_STATUS.get(status)
     if known is not None:
         return known

@@ -67,6 +67,7 @@ def test_one_row_in_trouble_is_one_rows_failure(fault: str, at: int, tmp_path: P
         assert statuses(job) == {"succeeded": 199, "errored": 1}
         job.run(code=3)
         assert job.server.ledger()["requests"] == 200
+        assert "refused this row while it answered others" in job.command("failures")
         assert batcher("retry", job.path, "--yes", key="test-key").code == 3
         assert job.server.ledger()["requests"] == 201
 
