@@ -8,7 +8,7 @@ from typing import Any
 import click
 from tqdm import tqdm
 
-from batcher.cli.amounts import time_left
+from batcher.cli.amounts import duration, time_left
 from batcher.cli.messages import printable, say
 from batcher.core.money.display import rounded_text
 from batcher.core.pace.kinds import limiter_text
@@ -137,7 +137,8 @@ def _money(snapshot: Snapshot) -> str:
 
 
 def _pace(snapshot: Snapshot) -> str:
+    pause = f", paused for {duration(snapshot.wait_s)}" if snapshot.wait_s >= 1 else ""
     return (
-        f"{limiter_text(snapshot.limiter)}, {snapshot.in_flight} in flight, "
+        f"{limiter_text(snapshot.limiter)}{pause}, {snapshot.in_flight} in flight, "
         f"{snapshot.retried:,} retried, {snapshot.failed:,} failed"
     )

@@ -15,8 +15,9 @@ _QUANTILE = 1.645
 class Snapshot:
     """A run at one instant; the rate is in answers per second, times are in seconds.
 
-    ``usd_deviation`` is the standard deviation of the cost of a row. ``budget`` includes what
-    earlier runs used; None without a budget.
+    ``wait_s`` is how long a pause that the server asked for still lasts. ``usd_deviation`` is the
+    standard deviation of the cost of a row. ``budget`` includes what earlier runs used; None
+    without a budget.
     """
 
     total: int
@@ -32,6 +33,7 @@ class Snapshot:
     eta_s: float | None
     limiter: str
     elapsed_s: float
+    wait_s: float = 0.0
     usd_deviation: float = 0.0
     budget: BudgetState | None = None
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 FAILURES = 10
+_UNKNOWN_WEIGHT = 2
 _FIRST_REST_S = 5.0
 _MAX_REST_S = 30.0
 
@@ -10,6 +11,9 @@ _MAX_REST_S = 30.0
 @dataclass(slots=True)
 class CircuitBreaker:
     """Opens after ten failures in a row, closes after one success.
+
+    A failure with unknown billing status counts twice, because each one holds money: the breaker
+    opens after five of them.
 
     While it is open, single attempts (probes) are sent, each after a rest: 5 s, then doubled up to
     30 s. A random half of each rest is left out, so that clients that failed together do not
@@ -54,9 +58,9 @@ class CircuitBreaker:
         self._failures = self._rests = 0
         return was_open
 
-    def on_failure(self, now: float, random: float) -> None:
+    def on_failure(self, now: float, random: float, *, is_billing_unknown: bool = False) -> None:
         """Count a failure; ``random`` is uniform in [0, 1)."""
-        self._failures += 1
+        self._failures += _UNKNOWN_WEIGHT if is_billing_unknown else 1
         if self._failures < FAILURES or now < (self._open_until or now):
             return  # an attempt sent before the breaker opened shows nothing new
         rest_s = min(_MAX_REST_S, self.max_rest_s, _FIRST_REST_S * 2 ** min(self._rests, 8))

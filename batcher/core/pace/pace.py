@@ -65,7 +65,7 @@ class Completion:
 
     @property
     def pause_s(self) -> float:
-        """How long all attempts wait: a 429, or an overload with retry-after, concerns them all."""
+        """How long all attempts wait: a 429 concerns them all, an overload with retry-after may."""
         outcome = self.outcome
         is_for_all = outcome.is_rate_limited or (outcome.is_overloaded and outcome.retry_after_s)
         return (self.retry_s or 0.0) if is_for_all else 0.0
@@ -93,6 +93,7 @@ class Pace:
         self._next_at = float("-inf")
         self._pause_limiter = Limiter.REFUSED
         self._outstanding = 0.0
+        self._has_failed = False  # the attempt that returned last
         self._alone_until: float | None = None
         self.in_flight = 0
 
@@ -110,6 +111,10 @@ class Pace:
             return self._window.size
         needed = 1 + _ROOM * rate * self._window.latency_s
         return max(self._window.size, min(float(self._cap), needed))
+
+    def pause_s(self, now: float) -> float:
+        """Return how long a pause that the server asked for still lasts."""
+        return max(0.0, self._paused_until - now)
 
     @property
     def allows_retry(self) -> bool:
@@ -162,7 +167,9 @@ class Pace:
             now,
         )
         self._update_window(completion, in_flight, now, random, knows_limits=knows_limits)
-        if completion.pause_s:
+        outcome = completion.outcome
+        is_agreed, self._has_failed = self._has_failed, outcome.is_unreachable
+        if completion.pause_s and (outcome.is_rate_limited or is_agreed):
             self._pause(completion, now)
 
     def _delay(self, cost: AttemptCost, amounts: Amounts, now: float) -> Delay | None:
@@ -242,7 +249,8 @@ class Pace:
             self._window.on_refused(in_flight, now)
         elif outcome.is_transient or outcome.is_unreachable:
             self._window.on_failure(in_flight, now)
-            self._breaker.on_failure(now, random)
+            is_unknown = outcome.billing is Billing.UNKNOWN
+            self._breaker.on_failure(now, random, is_billing_unknown=is_unknown)
         elif outcome.verdict is not Verdict.HALT:
             if self._breaker.on_success():
                 self._window.restart()

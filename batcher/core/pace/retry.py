@@ -107,6 +107,8 @@ def decide(outcome: Outcome, history: History, policy: RetryPolicy, random: floa
         return Retry(0.0)  # the verdict already decided that the model is asked again
     if history.unknown >= policy.unknown_attempts:
         return Stop(_ON_HOLD)
+    if (outcome.retry_after_s or 0.0) > policy.patience_s:
+        return Stop("the server asks for a longer wait than retry.patience_s")
     if history.failures >= policy.attempts:
         return Stop("attempts")
     wait_s = backoff_s(history.tries, policy.max_wait_s, random)

@@ -53,6 +53,8 @@ class SendingPace(JsonRecord):
     limiter: str
     """What limits the pace now."""
     seconds_by_limiter: dict[str, float]
+    wait_s: int = 0
+    """How long a pause that the server asked for still lasts."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

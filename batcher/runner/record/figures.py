@@ -69,6 +69,7 @@ def pace_of(snapshot: Snapshot, progress: Progress) -> SendingPace:
         eta_s=None if snapshot.eta_s is None else round(snapshot.eta_s),
         limiter=snapshot.limiter,
         seconds_by_limiter=_rounded(progress.pace_s),
+        wait_s=round(snapshot.wait_s),
     )
 
 

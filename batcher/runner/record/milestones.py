@@ -7,6 +7,7 @@ from batcher.runner.sending.progress import Progress
 from batcher.runner.ui import Snapshot
 
 _STEP = 10
+_LONG_PAUSE_S = 2.0
 _BUDGET_STEPS = (50, 80, 100)
 _TIMES = 10
 
@@ -25,6 +26,8 @@ class Milestones:
         self._failures: set[str] = set()
         self._is_stopping = False
         self._budget_percent = 0
+        self._wait_s = 0.0
+        self._has_said_rest = False
         self._unknown = 0
         self._on_hold = 0
         self._notes = 0
@@ -40,11 +43,23 @@ class Milestones:
                 facts = {"from": self._limiter, "to": snapshot.limiter}
                 self._events.write("limiter_changed", **facts)
             self._limiter = snapshot.limiter
+        self._write_rest(snapshot, progress)
         self._write_progress(snapshot)
         self._write_budget(snapshot)
         self._write_unknown(snapshot, progress)
         self._say_notes(progress)
         self._write_stop(snapshot, progress)
+
+    def _write_rest(self, snapshot: Snapshot, progress: Progress) -> None:
+        """Write each pause that begins, and say which wait is too long for this run."""
+        if snapshot.wait_s > max(self._wait_s, _LONG_PAUSE_S):
+            self._events.write("pause", wait_s=round(snapshot.wait_s, 1), limiter=snapshot.limiter)
+        self._wait_s = snapshot.wait_s
+        asked = progress.rest_watch.asked
+        if asked is not None and not self._has_said_rest:
+            self._has_said_rest = True
+            self._events.write("wait_too_long", patience_s=progress.rest_watch.patience_s)
+            self._events.say(asked)
 
     def _write_progress(self, snapshot: Snapshot) -> None:
         """Write each tenth once; if several were passed since the last call, only the last."""

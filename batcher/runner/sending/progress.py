@@ -4,6 +4,7 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from decimal import Decimal
 
 from batcher.core.answers.outcome import Billing, Outcome, Status, Verdict
@@ -12,6 +13,7 @@ from batcher.core.money.display import rounded_text
 from batcher.core.money.exact import total
 from batcher.core.pace.failure_ceiling import FailureCeiling
 from batcher.core.pace.halt import Halt, HaltWatch
+from batcher.core.pace.rest_watch import RestWatch
 from batcher.core.pace.retry import Retry, Stop
 from batcher.core.pace.suspects import Ruling
 from batcher.core.pace.unpriced_watch import UnpricedWatch
@@ -65,7 +67,10 @@ class Progress:
     _usd_squares: float = 0.0
     halt: Halt | None = None
 
+    rest_watch: RestWatch = field(init=False)
+
     def __post_init__(self) -> None:
+        self.rest_watch = RestWatch(self.watch.patience_s)
         self.started_at = self.clock()
 
     def judge(self, pending: PendingRequest, outcome: Outcome) -> Outcome:
@@ -79,7 +84,8 @@ class Progress:
         self._note(result.bill)
         gives_up = not isinstance(result.decision, Retry)
         halt, ruling = self.watch.check(result.ending, self.clock(), gives_up=gives_up)
-        halt = self._overspent(result) or halt or self._unpriced(result)
+        rest = self.rest_watch.check(result.outcome, datetime.now(UTC))
+        halt = self._overspent(result) or halt or self._unpriced(result) or rest
         if halt is None and self.ceiling is not None:
             halt = self.ceiling.check(result.outcome)
         if halt is not None:

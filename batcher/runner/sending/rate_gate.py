@@ -86,6 +86,12 @@ class RateGate:
         }
 
     @property
+    def pause_s(self) -> float:
+        """How long the longest pause that the server asked for still lasts, in seconds."""
+        now = self._clock()
+        return max((lane.pace.pause_s(now) for lane in self._lanes.values()), default=0.0)
+
+    @property
     def limiter(self) -> Limiter | None:
         """What the longest queue waits for; None when no attempt waits."""
         lane = max(self._lanes.values(), key=lambda lane: lane.waiting, default=None)

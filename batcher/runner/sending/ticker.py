@@ -65,6 +65,7 @@ class Ticker:
         read = tokens.get("cache_read_input_tokens", 0)
         prompt = sum(tokens.get(kind, 0) for kind in PROMPT_FIELDS)
         left = progress.to_send - progress.done
+        wait_s = self.ctx.rate_gate.pause_s
         return Snapshot(
             total=progress.to_send,
             done=progress.done,
@@ -76,7 +77,8 @@ class Ticker:
             cache_read_share=read / prompt if prompt else 0.0,
             saved_usd=progress.saved_usd,
             rate=rate,
-            eta_s=left / rate if rate > 0 else None,
+            eta_s=wait_s + left / rate if rate > 0 else None,
+            wait_s=wait_s,
             limiter=self.ctx.limiter,
             elapsed_s=progress.clock() - progress.started_at,
             usd_deviation=progress.usd_deviation,

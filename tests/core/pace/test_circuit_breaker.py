@@ -32,3 +32,13 @@ def test_an_outage_is_probed_by_single_attempts(random: float, max_rest_s: float
     assert breaker.on_success()
     assert breaker.wait_s(now) == 0
     assert not breaker.on_success()
+
+
+def test_failures_of_unknown_billing_status_open_it_sooner() -> None:
+    """Each one holds money: five are enough, where it takes ten that are known to be free."""
+    for is_unknown, needed in ((True, 5), (False, 10)):
+        breaker = CircuitBreaker(60.0)
+        for failure in range(1, needed + 1):
+            assert not breaker.is_open
+            breaker.on_failure(float(failure), 0.5, is_billing_unknown=is_unknown)
+        assert breaker.is_open

@@ -19,7 +19,8 @@ SHORT_S = 0.03
 COST = AttemptCost(300, 100)
 SUCCEEDED = Outcome(Status.SUCCEEDED, Verdict.FINAL, Billing.BILLED)
 REFUSED = classify(Response(429, {}, b"{}", 1.0))
-FAILED = classify(Response(529, {}, b"{}", 1.0))
+OVERLOADED = b'{"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded"}}'
+FAILED = classify(Response(529, {}, OVERLOADED, 1.0))
 CUT_OFF = classify(NoResponse("client.read", "", was_sent=True, latency_s=1.0))
 
 
@@ -304,3 +305,16 @@ def test_models_that_share_limits_share_a_pace() -> None:
     assert limit_group("claude-fable-5-2") == limit_group("claude-fable-5-1")
     names = ["claude-opus-5", "claude-opus-5-5", "claude-haiku-5-5", "claude-haiku-4-5", "llama"]
     assert [limit_group(name) for name in names] == names
+
+
+def test_a_single_overload_holds_only_its_own_request() -> None:
+    """When the next response agrees, its wait holds them all; a success in between is none."""
+    overloaded = classify(Response(503, {"retry-after": "30"}, b"{}", 1.0))
+    for before, is_held in ((SUCCEEDED, False), (FAILED, True), (overloaded, True)):
+        play = PlayedPace().widen()
+        play.drain()
+        for _ in range(2):
+            play.send()
+        play.complete(before)
+        play.complete(overloaded, pause_s=30.0)
+        assert (play.send() == Delay(30.0, Limiter.FAILURES)) is is_held
