@@ -153,18 +153,35 @@ def test_a_429_pauses_every_request() -> None:
     assert sorted(sent_at for _, sent_at in harness.api.sent)[1] >= LATENCY_S + 30
 
 
-def test_an_overload_with_retry_after_pauses_every_request() -> None:
-    """After a 529 no request is sent before its ``retry-after`` is over."""
+def test_two_overloads_with_retry_after_pause_every_request() -> None:
+    """After two 529s in a row no request is sent before their ``retry-after`` is over."""
+
+    async def main() -> Harness:
+        overload = failed(529, retry_after="30")
+        harness = Harness(FakeApi({0: [overload, good()], 1: [overload, good()]}))
+        tasks = []
+        for number in range(3):
+            tasks.append(asyncio.create_task(Sender(number, harness.ctx).send(pending(number))))
+            await asyncio.sleep(2)
+        await asyncio.gather(*tasks)
+        return harness
+
+    assert sorted(sent_at for _, sent_at in run(main()).api.sent)[2] >= LATENCY_S + 30
+
+
+def test_a_single_overload_with_retry_after_pauses_no_other_request() -> None:
+    """The wish of one 529 holds its own request; the next one is sent and answered."""
 
     async def main() -> Harness:
         harness = Harness(FakeApi({0: [failed(529, retry_after="30"), good()]}))
         first = asyncio.create_task(Sender(0, harness.ctx).send(pending(0)))
         await asyncio.sleep(2)
         await Sender(1, harness.ctx).send(pending(1))
+        assert now() < 4
         await first
         return harness
 
-    assert sorted(sent_at for _, sent_at in run(main()).api.sent)[1] >= LATENCY_S + 30
+    assert sorted(sent_at for _, sent_at in run(main()).api.sent)[2] >= LATENCY_S + 30
 
 
 def test_a_server_error_of_one_request_pauses_no_other() -> None:
