@@ -12,7 +12,7 @@ from pathlib import Path
 
 from batcher.simulator.faults.fault import Fault
 from batcher.simulator.server import Simulator
-from batcher.simulator.settings import Settings, load
+from batcher.simulator.settings import BATCH_REFUSALS, Settings, load
 
 
 def parser() -> argparse.ArgumentParser:
@@ -48,6 +48,13 @@ def parser() -> argparse.ArgumentParser:
     )
     program.add_argument("--right-rate", type=float, help="share of right answers; needs --truth")
     program.add_argument("--truth", metavar="FILE", help="right answers by a line of the prompt")
+    program.add_argument(
+        "--credit-usd", help="what all answers may cost; then requests and items are refused"
+    )
+    _add_batch_options(program)
+    program.add_argument(
+        "--other-workspace-prefix", help="keys with this prefix belong to another workspace"
+    )
     program.add_argument("--bad-key-prefix", help="keys with this prefix get a 401")
     program.add_argument(
         "--ledger", type=Path, metavar="FILE", help="append a line for each request to this file"
@@ -65,6 +72,28 @@ def parser() -> argparse.ArgumentParser:
         "--exit-with-parent", action="store_true", help="stop when standard input is closed"
     )
     return program
+
+
+def _add_batch_options(program: argparse.ArgumentParser) -> None:
+    numbers = {
+        "--batch-speed": "speed of the clock of batches; 0 stands still (see /_simulator/clock)",
+        "--batch-floor-s": "seconds that every batch takes at least",
+        "--batch-median-s": "median of the seconds that a large batch takes beyond that",
+        "--batch-spread": "spread of the durations; 0 is always the median",
+        "--batch-listed-after-s": "seconds until a new batch is in the list",
+        "--batch-results-after-s": "seconds before which a new batch has no results",
+        "--batch-cancel-rate": "share of the waiting items that a cancel can stop",
+        "--batch-cache-rate": "share of items that read cache entries of their own batch",
+    }
+    for name, text in numbers.items():
+        program.add_argument(name, type=float, help=text)
+    program.add_argument(
+        "--batch-requests-per-minute", type=int, help="limit for all batch endpoints"
+    )
+    program.add_argument("--batch-queue-limit", type=int, help="items that may wait at a time")
+    program.add_argument(
+        "--batch-refusal", help=f"one of {', '.join(filter(None, BATCH_REFUSALS))}"
+    )
 
 
 def _fault(text: str) -> Fault:

@@ -9,9 +9,11 @@ from types import TracebackType
 from typing import Any
 
 from batcher.simulator.billing.ledger import Entry, Ledger
+from batcher.simulator.endpoints.batches import PATH as BATCHES_PATH
 from batcher.simulator.endpoints.router import answer_request, cuts_off
 from batcher.simulator.endpoints.service import Service
 from batcher.simulator.settings import Settings
+from batcher.simulator.wire.body_buffer import BodySizes
 from batcher.simulator.wire.connection import Connection, Exchange
 
 BACKLOG = 1_024
@@ -30,6 +32,7 @@ class Simulator:
         self._live: set[Connection] = set()
         self._url = ""
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._processing: asyncio.Task[None] | None = None
         self._thread = 0
 
     @property
@@ -52,6 +55,22 @@ class Simulator:
         self._wait_for_ledger()
         return tuple(self.ledger.entries)
 
+    def batches(self) -> list[dict[str, Any]]:
+        """Return what became of each batch; callable from any thread."""
+        self._wait_for_ledger()
+        return self.service.batches.records()
+
+    def advance(self, seconds: float) -> None:
+        """Advance the clock of the batches and process what is due; callable from other threads."""
+        if self._loop is None:
+            raise RuntimeError("the simulator does not run")
+        asyncio.run_coroutine_threadsafe(self._advance(seconds), self._loop).result()
+
+    async def _advance(self, seconds: float) -> None:
+        self.service.batches.clock.advance(seconds)
+        self.service.batches.processing.wake()
+        await self.service.batches.processing.catch_up()
+
     def _wait_for_ledger(self) -> None:
         # A client may have read a response before the handler that wrote it has finished.
         loop = self._loop
@@ -67,6 +86,7 @@ class Simulator:
         )
         host, port = self._server.sockets[0].getsockname()[:2]
         self._url = f"http://{host}:{port}"
+        self._processing = self._loop.create_task(self.service.batches.processing.run())
         return self
 
     async def __aexit__(
@@ -78,6 +98,9 @@ class Simulator:
         if self._server is not None:
             self._server.close()
         tasks = []
+        if self._processing is not None:
+            self._processing.cancel()
+            tasks.append(self._processing)
         for connection in list(self._live):
             connection.transport.abort()
             if connection.task is not None:
@@ -85,10 +108,12 @@ class Simulator:
                 tasks.append(connection.task)
         await asyncio.gather(*tasks, return_exceptions=True)
         self.ledger.end()
+        self.service.batches.spool.close()
 
     def _connection(self) -> Connection:
-        max_bytes = self.settings.max_body_bytes
-        return Connection(self._handle, self._live, max_bytes, partial(cuts_off, self.service))
+        large = {BATCHES_PATH: self.settings.max_batch_bytes}
+        sizes = BodySizes(self.settings.max_body_bytes, large)
+        return Connection(self._handle, self._live, sizes, partial(cuts_off, self.service))
 
     async def _handle(self, exchange: Exchange) -> None:
         await answer_request(self.service, exchange)

@@ -16,16 +16,21 @@ from typing import Any
 
 from batcher.simulator.billing.usage import Usage
 
+BATCH_ITEM = "batch_item"
+"""The endpoint of the entries of items of batches."""
+BILLED_ENDPOINTS = ("messages", BATCH_ITEM)
+
 
 @dataclass(slots=True)
 class Entry:
-    """One request.
+    """One request, or one item of a batch.
 
     ``key`` identifies the body: blake2b-16 of its canonical JSON without ``stream``; it is empty
     for a body that is not JSON. ``outcome`` is ``answered``, the kind of the fault, the type of the
     error, or ``abandoned``. ``usage`` and ``cost`` are set for every answer of the model, even if
     the client never received it. ``is_written`` says whether the whole response reached the
-    socket.
+    socket; it stays false for an item, which also has ``batch_id`` and ``custom_id``. The outcome
+    of an item that was never processed is ``canceled`` or ``expired``.
     """
 
     sequence: int
@@ -39,10 +44,13 @@ class Entry:
     cost: Decimal = Decimal(0)
     is_written: bool = False
     request_id: str = ""
+    batch_id: str = ""
+    custom_id: str = ""
     is_closed: bool = field(default=False, repr=False)
 
     def as_json(self) -> dict[str, Any]:
         """Return the entry for the file and the control endpoint; the cost is an exact string."""
+        of_batch = {"batch_id": self.batch_id, "custom_id": self.custom_id}
         return {
             "sequence": self.sequence,
             "received_at": self.received_at,
@@ -55,6 +63,7 @@ class Entry:
             "cost_usd": exact(self.cost),
             "written": self.is_written,
             "request_id": self.request_id,
+            **(of_batch if self.batch_id else {}),
         }
 
 
@@ -94,6 +103,7 @@ class Ledger:
         self._written = 0
         self._closed = 0
         self._cost = Decimal(0)
+        self._batch_cost = Decimal(0)
         self._changed = asyncio.Event()
 
     def open(self, endpoint: str, now: float) -> Entry:
@@ -105,6 +115,19 @@ class Ledger:
             self.entries.append(entry)
         return entry
 
+    def expect_items(self, count: int) -> int:
+        """Count the items of a new batch; return the number of the first one's entry."""
+        first = self._received.total() + 1
+        self._received[BATCH_ITEM] += count
+        self._changed.set()
+        return first
+
+    def add(self, entry: Entry) -> None:
+        """Add the entry of an item that has been processed."""
+        if self._keeps_entries:
+            self.entries.append(entry)
+        self.close(entry)
+
     def close(self, entry: Entry) -> None:
         """Add a request to the totals when its exchange has ended; a second call does nothing."""
         if entry.is_closed:
@@ -112,7 +135,7 @@ class Ledger:
         entry.is_closed = True
         if self._file is not None:
             self._file.write(json.dumps(entry.as_json()) + "\n")
-        if entry.endpoint != "messages":
+        if entry.endpoint not in BILLED_ENDPOINTS:
             return
         self._closed += 1
         self._changed.set()
@@ -123,16 +146,19 @@ class Ledger:
         self._answered += 1
         self._written += entry.is_written
         self._cost += entry.cost
+        if entry.endpoint == BATCH_ITEM:
+            self._batch_cost += entry.cost
         self._by_model[entry.model or ""] += 1
         self._tokens.update(tokens_by_kind(entry.usage))
 
     def totals(self) -> dict[str, Any]:
-        """Return how many Messages requests arrived, how many were answered, and their cost.
+        """Return how many requests arrived, how many were answered, and their cost.
 
-        ``written`` counts the responses that reached the socket as a whole. ``other_requests``
-        counts the requests to the free endpoints.
+        The items of batches count as requests, too: they are in flight until they are processed.
+        ``written`` counts the responses that reached the socket as a whole, without those of
+        batches. ``other_requests`` counts the requests to the free endpoints.
         """
-        requests = self._received["messages"]
+        requests = sum(self._received[endpoint] for endpoint in BILLED_ENDPOINTS)
         return {
             "requests": requests,
             "in_flight": requests - self._closed,
@@ -143,6 +169,8 @@ class Ledger:
             "by_model": dict(self._by_model),
             "tokens": dict(self._tokens),
             "cost_usd": exact(self._cost),
+            "batch_items": self._received[BATCH_ITEM],
+            "batch_cost_usd": exact(self._batch_cost),
             "other_requests": self._received.total() - requests,
         }
 

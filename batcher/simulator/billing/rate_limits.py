@@ -67,15 +67,21 @@ class Limits:
             bucket.refill(now)
         for bucket, amount, name in charges:
             if amount > bucket.level:
-                wait = max(1, math.ceil(bucket.wait_for(amount)))
-                raise ApiError(
-                    429,
-                    "This request would exceed your organization's rate limit of "
-                    f"{bucket.per_minute:,} {name} per minute.",
-                    headers={"retry-after": str(wait), **self.headers(now)},
-                )
+                raise _refusal(bucket, amount, name, self.headers(now))
         self._requests.level -= 1
         self._input.level -= input_tokens
+
+    def admit_free(self, now: float) -> None:
+        """Charge one request to an endpoint without token limits, or raise a 429."""
+        self._requests.refill(now)
+        if self._requests.level < 1:
+            raise _refusal(self._requests, 1, "requests", self.request_headers(now))
+        self._requests.level -= 1
+
+    def request_headers(self, now: float) -> dict[str, str]:
+        """Return the headers of the limit of requests only."""
+        self._requests.refill(now)
+        return _headers("requests", [self._requests], 1)
 
     def charge_output(self, tokens: int) -> None:
         """Charge the output of an answer; the bucket may become negative."""
@@ -94,6 +100,16 @@ class Limits:
             headers.update(_headers(name, [bucket], 1 if name == "requests" else 1000))
         headers.update(_headers("tokens", [self._input, self._output], 1000))
         return headers
+
+
+def _refusal(bucket: Bucket, amount: float, name: str, headers: dict[str, str]) -> ApiError:
+    wait = max(1, math.ceil(bucket.wait_for(amount)))
+    return ApiError(
+        429,
+        "This request would exceed your organization's rate limit of "
+        f"{bucket.per_minute:,} {name} per minute.",
+        headers={"retry-after": str(wait), **headers},
+    )
 
 
 def _headers(name: str, buckets: list[Bucket], step: int) -> dict[str, str]:

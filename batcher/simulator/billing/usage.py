@@ -8,6 +8,8 @@ from batcher.simulator.billing.model_table import Model, Rates
 
 PER_MILLION = Decimal("0.000001")
 US_ONLY = Decimal("1.1")
+BATCH = "batch"
+BATCH_SHARE = Decimal("0.5")
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +24,7 @@ class Usage:
     thinking: int = 0
     inference_geo: str = "global"
     speed: str = "standard"
+    tier: str = "standard"
 
     @property
     def prompt(self) -> int:
@@ -41,7 +44,7 @@ class Usage:
             "output_tokens": self.output,
             "output_tokens_details": {"thinking_tokens": self.thinking},
             "server_tool_use": None,
-            "service_tier": "standard",
+            "service_tier": self.tier,
             "inference_geo": self.inference_geo,
             "speed": self.speed,
         }
@@ -61,7 +64,7 @@ def rates_of(model: Model, usage: Usage) -> Rates:
 
 
 def price(model: Model, usage: Usage) -> Decimal:
-    """Return the exact cost of one answer in USD, without batch discount."""
+    """Return the exact cost of one answer in USD; in a batch all tokens cost half."""
     rates = rates_of(model, usage)
     per_million = (
         usage.input * rates.input
@@ -71,4 +74,6 @@ def price(model: Model, usage: Usage) -> Decimal:
         + usage.read * rates.read
     )
     cost = per_million * PER_MILLION
-    return cost * US_ONLY if usage.inference_geo == "us" else cost
+    if usage.inference_geo == "us":
+        cost *= US_ONLY
+    return cost * BATCH_SHARE if usage.tier == BATCH else cost

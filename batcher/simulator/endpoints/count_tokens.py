@@ -3,7 +3,8 @@
 from batcher.simulator.billing.ledger import Entry
 from batcher.simulator.billing.prompt_tokens import prompt_tokens, segments
 from batcher.simulator.endpoints.body import read_body
-from batcher.simulator.endpoints.service import COUNT_TOKENS, Service, as_json
+from batcher.simulator.endpoints.service import COUNT_TOKENS, Service
+from batcher.simulator.json_body import as_json
 from batcher.simulator.validation.headers import betas, version
 from batcher.simulator.validation.message import check_count
 from batcher.simulator.wire.connection import Exchange
@@ -14,9 +15,11 @@ async def count_tokens(service: Service, exchange: Exchange, entry: Entry) -> No
     request = exchange.request
     body = read_body(request)
     entry.key = body.key
-    model = check_count(body.value, version(request.headers), betas(request.headers), service.model)
+    model = check_count(
+        body.value, version(request.headers), betas(request.headers), service.answers.model
+    )
     entry.model = model.id
-    service.limits(COUNT_TOKENS).admit(0, service.clock())
+    service.limits(COUNT_TOKENS).admit_free(service.clock())
     tokens = prompt_tokens(segments(body.value, model))
     headers = service.headers(entry.request_id) | {"content-type": "application/json"}
     entry.status, entry.outcome = 200, "answered"

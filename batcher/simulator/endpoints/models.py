@@ -6,11 +6,11 @@ from urllib.parse import parse_qs
 from batcher.simulator.api_error import ApiError
 from batcher.simulator.billing.ledger import Entry
 from batcher.simulator.billing.model_table import Model, models
-from batcher.simulator.endpoints.service import Service, as_json
+from batcher.simulator.endpoints.paging import page_of
+from batcher.simulator.endpoints.service import Service
+from batcher.simulator.json_body import as_json
 from batcher.simulator.wire.connection import Exchange
 
-DEFAULT_PAGE = 20
-MAX_PAGE = 1_000
 EFFORTS = ("low", "medium", "high", "xhigh", "max")
 STRATEGIES = ("clear_thinking_20251015", "clear_tool_uses_20250919", "compact_20260112")
 THINKING = ("adaptive", "between_tools", "disabled", "enabled")
@@ -20,7 +20,7 @@ async def get_model(service: Service, exchange: Exchange, entry: Entry) -> None:
     """Respond with one model by its id or alias; retired models are included."""
     name = exchange.request.path.removeprefix("/v1/models/")
     model = models().get(name)
-    if model is None or not _is_offered(service, model):
+    if model is None or not service.answers.is_offered(model):
         raise ApiError(404, f"model: {name}")
     await _reply(service, exchange, entry, info(model))
 
@@ -32,48 +32,10 @@ async def list_models(service: Service, exchange: Exchange, entry: Entry) -> Non
     rows = [
         model
         for name, model in models().items()
-        if name == model.id and model.state in states and _is_offered(service, model)
+        if name == model.id and model.state in states and service.answers.is_offered(model)
     ]
     rows.sort(key=lambda model: model.released, reverse=True)
-    page, has_more = _page(rows, query)
-    await _reply(
-        service,
-        exchange,
-        entry,
-        {
-            "data": [info(model) for model in page],
-            "has_more": has_more,
-            "first_id": page[0].id if page else None,
-            "last_id": page[-1].id if page else None,
-        },
-    )
-
-
-def _page(rows: list[Model], query: dict[str, list[str]]) -> tuple[list[Model], bool]:
-    limit = _limit(query)
-    ids = [model.id for model in rows]
-    if "before_id" in query:
-        end = _position(ids, query["before_id"][0])
-        return rows[max(0, end - limit) : end], end > limit
-    start = _position(ids, query["after_id"][0]) + 1 if "after_id" in query else 0
-    return rows[start : start + limit], len(rows) > start + limit
-
-
-def _limit(query: dict[str, list[str]]) -> int:
-    text = query.get("limit", [str(DEFAULT_PAGE)])[0]
-    if not text.isdigit() or not 1 <= int(text) <= MAX_PAGE:
-        raise ApiError(400, "limit: Input should be between 1 and 1000")
-    return int(text)
-
-
-def _position(ids: list[str], name: str) -> int:
-    if name not in ids:
-        raise ApiError(400, f"pagination: unknown id {name}")
-    return ids.index(name)
-
-
-def _is_offered(service: Service, model: Model) -> bool:
-    return not service.settings.models or model.id in service.settings.models
+    await _reply(service, exchange, entry, page_of(rows, query, info))
 
 
 async def _reply(service: Service, exchange: Exchange, entry: Entry, value: dict[str, Any]) -> None:

@@ -1,24 +1,23 @@
-"""The state that all requests share: settings, models, cache, limits, faults, ledger, clock."""
+"""The state that all requests share: settings, answers, cache, limits, faults, batches, ledger."""
 
-import itertools
-import json
-import secrets
 import time
-from collections import Counter
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable
 
-from batcher.simulator.api_error import ApiError
+from batcher.simulator.answering import Answers
+from batcher.simulator.batches.clock import BatchClock
+from batcher.simulator.batches.duration import Durations
+from batcher.simulator.batches.item import ItemProcessor
+from batcher.simulator.batches.register import Batches, Rules
+from batcher.simulator.billing.credit import Credit
 from batcher.simulator.billing.ledger import Ledger
-from batcher.simulator.billing.model_table import Model, models
 from batcher.simulator.billing.prompt_cache import PromptCache
 from batcher.simulator.billing.rate_limits import Limits
-from batcher.simulator.faults.schedule import Schedule
-from batcher.simulator.model.answer_key import AnswerKey
-from batcher.simulator.model.behaviour import Behaviour
+from batcher.simulator.faults.fault import BATCHES, ITEM, MESSAGES
+from batcher.simulator.faults.schedule import BatchFaults, Schedule
 from batcher.simulator.settings import Settings
 
 COUNT_TOKENS = "count_tokens"
+NO_TOKEN_LIMIT = 10**12
 
 
 class Service:
@@ -32,37 +31,16 @@ class Service:
         self.clock = clock
         self.ledger = Ledger(settings.ledger, keep_entries=settings.keep_requests)
         self.cache = PromptCache()
-        self.behaviour = Behaviour(
-            settings.refusal_rate,
-            settings.invalid_rate,
-            settings.careless_rate,
-            settings.variety_rate,
-            settings.right_rate,
-            AnswerKey() if settings.truth is None else AnswerKey.read(settings.truth),
-        )
-        early = [fault for fault in settings.faults if fault.is_early]
-        late = [fault for fault in settings.faults if not fault.is_early]
-        self.early_schedule = Schedule(early, settings.seed)
-        self.schedule = Schedule(late, settings.seed)
-        self._requests_by_key: Counter[str] = Counter()
+        self.answers = Answers(settings)
+        self.credit = Credit(settings.credit_usd)
+        self.early_schedules = {
+            place: Schedule.of(settings.faults, settings.seed, place, is_early=True)
+            for place in (MESSAGES, "create")
+        }
+        self.schedule = Schedule.of(settings.faults, settings.seed, MESSAGES)
+        self.batch_faults = BatchFaults(settings.faults, settings.seed)
         self._limits: dict[str, Limits] = {}
-        # Ids differ between processes, so that no test can rely on them.
-        self._process = secrets.token_hex(4)
-        self._ids = itertools.count(1)
-
-    def count_repetition(self, key: str) -> int:
-        """Count a request and return how many equal ones came before it.
-
-        It counts only if answers may vary; otherwise memory stays constant.
-        """
-        if not self.behaviour.variety_rate:
-            return 0
-        self._requests_by_key[key] += 1
-        return self._requests_by_key[key] - 1
-
-    def new_id(self, prefix: str) -> str:
-        """Return an id that no other response of any simulator has."""
-        return f"{prefix}_01{self._process}{next(self._ids):012x}"
+        self.batches = self._batches()
 
     def headers(self, request_id: str) -> dict[str, str]:
         """Return the headers of every response."""
@@ -71,16 +49,8 @@ class Service:
             "anthropic-organization-id": self.settings.organization_id,
         }
 
-    def model(self, name: str) -> Model:
-        """Return an offered model by its id or alias, or raise a 404."""
-        model = models().get(name)
-        offered = self.settings.models
-        if model is None or not model.is_live or (offered and model.id not in offered):
-            raise ApiError(404, f"model: {name}")
-        return model
-
     def limits(self, group: str) -> Limits:
-        """Return the rate limits of a group of models."""
+        """Return the rate limits of a group of models, of token counts or of batches."""
         if group not in self._limits:
             settings = self.settings
             per_minute = (
@@ -89,11 +59,34 @@ class Service:
                 settings.output_tokens_per_minute,
             )
             if group == COUNT_TOKENS:
-                per_minute = (settings.requests_per_minute * 2, 10**12, 10**12)
+                requests = settings.requests_per_minute * 2
+                per_minute = (requests, NO_TOKEN_LIMIT, NO_TOKEN_LIMIT)
+            elif group == BATCHES:
+                requests = settings.batch_requests_per_minute
+                per_minute = (requests, NO_TOKEN_LIMIT, NO_TOKEN_LIMIT)
             self._limits[group] = Limits(per_minute, settings.burst, self.clock())
         return self._limits[group]
 
-
-def as_json(value: Mapping[str, Any]) -> bytes:
-    """Return a value as the JSON bytes of a body."""
-    return json.dumps(value, ensure_ascii=False).encode(errors="surrogatepass")
+    def _batches(self) -> Batches:
+        settings = self.settings
+        items = ItemProcessor(
+            self.answers,
+            self.ledger,
+            PromptCache(),
+            self.credit,
+            Schedule.of(settings.faults, settings.seed, ITEM),
+            settings.seed,
+            settings.batch_cache_rate,
+        )
+        rules = Rules(
+            settings.batch_queue_limit,
+            settings.batch_listed_after_s,
+            settings.batch_results_after_s,
+            settings.batch_cancel_rate,
+            settings.batch_refusal,
+            settings.seed,
+        )
+        durations = Durations(
+            settings.batch_floor_s, settings.batch_median_s, settings.batch_spread, settings.seed
+        )
+        return Batches(BatchClock(self.clock, settings.batch_speed), durations, rules, items)

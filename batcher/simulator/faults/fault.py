@@ -49,6 +49,17 @@ Kinds that damage the response to an answered request, which is billed:
     usage_zero             a message whose usage counts no tokens
     usage_huge             a message whose usage counts 10^15 tokens of each kind
     usage_bad_split        a message whose split of cache writes lacks some of their sum
+
+Kinds of the Message Batches endpoints only; the request is carried out:
+
+    late_error             the error of ``status``, although the request was carried out
+    gzipped                the right body, compressed although the client did not ask for it
+    foreign_results_url    a batch whose ``results_url`` leads to another host
+    line_junk              results with a line in the middle that is not JSON
+    line_missing           results without the last line, but complete as a response
+    line_stranger          results with a line whose ``custom_id`` nobody has sent
+    line_twice             results with one line twice
+    expired                an item that never begins, so that it expires; only with ``on=item``
 """
 
 from collections.abc import Mapping
@@ -72,20 +83,32 @@ BILLED = frozenset(
         "gateway_502", "gateway_504", "gateway_524",
     }
 )  # fmt: skip
-KINDS = UNBILLED | BILLED
+RESULTS_ONLY = frozenset({"line_junk", "line_missing", "line_stranger", "line_twice"})
+BATCHES_ONLY = RESULTS_ONLY | {"late_error", "gzipped", "foreign_results_url"}
+ITEM_ONLY = frozenset({"expired"})
+KINDS = UNBILLED | BILLED | BATCHES_ONLY | ITEM_ONLY
+USAGE_KINDS = frozenset(kind for kind in BILLED if kind.startswith("usage_"))
+ITEM_KINDS = ITEM_ONLY | USAGE_KINDS | {
+    "status", "rate_limit", "rate_limit_bare", "ramp_limit", "spend_limit",
+    "contract_spend_limit", "own_spend_limit", "overloaded",
+}  # fmt: skip
+MESSAGES, BATCHES, ITEM = "messages", "batches", "item"
+BATCH_ENDPOINTS = ("create", "list", "retrieve", "cancel", "results", "delete")
+PLACES = (MESSAGES, BATCHES, *BATCH_ENDPOINTS, ITEM)
+"""What a fault can hit: POST /v1/messages, all batch endpoints, one of them, or items."""
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
     """What goes wrong, and which requests it hits.
 
-    A request is hit when all of these hold:
+    ``on`` is one of ``PLACES``. Of the requests there, one is hit when all of these hold:
 
-    - it is not one of the first ``after_n`` Messages requests, but one of the next ``first_n``;
+    - it is not one of the first ``after_n``, but one of the next ``first_n``;
     - of those, it is the first or every ``every_n``-th after it;
     - this rule has hit the same body fewer than ``attempts`` times;
     - this rule has hit fewer than ``times`` requests;
-    - the raw body contains ``match``;
+    - the raw body contains ``match``; for a batch endpoint other than create, its path and query;
     - a random number, which follows from the seed, the body and the number of times that this rule
       has hit it, is below ``rate``. A retry therefore has a new chance.
     """
@@ -104,6 +127,7 @@ class Fault:
     retry_after_s: float | None = 1.0
     seconds: float = 1.0
     size: int = 100_000_000
+    on: str = MESSAGES
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
@@ -117,11 +141,30 @@ class Fault:
             raise ValueError("every_n must be at least 1")
         if not 400 <= self.status <= 599:
             raise ValueError("the status of a fault must be between 400 and 599")
+        self._check_place()
+
+    def _check_place(self) -> None:
+        if self.on not in PLACES:
+            raise ValueError(f"on must be one of {', '.join(PLACES)}")
+        if self.on == ITEM:
+            is_possible = self.kind in ITEM_KINDS
+        elif self.on == MESSAGES:
+            is_possible = self.kind in UNBILLED | BILLED
+        elif self.kind in RESULTS_ONLY:
+            is_possible = self.on == "results"
+        elif self.is_early:
+            is_possible = self.on == "create"
+        elif self.kind in USAGE_KINDS:
+            is_possible = False
+        else:
+            is_possible = self.kind not in ITEM_ONLY
+        if not is_possible:
+            raise ValueError(f"the fault {self.kind!r} cannot happen on={self.on}")
 
     @property
     def is_billed(self) -> bool:
         """Whether the request is answered and billed before the fault happens."""
-        return self.kind in BILLED
+        return self.kind in BILLED | BATCHES_ONLY
 
     @property
     def is_early(self) -> bool:
@@ -155,7 +198,7 @@ class Fault:
 
 
 def _typed(key: str, value: str) -> object:
-    if key in ("match", "code", "message"):
+    if key in ("on", "match", "code", "message"):
         return value
     if value == "none":
         return None

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 
-from batcher.simulator.faults.fault import Fault
+from batcher.simulator.faults.fault import BATCH_ENDPOINTS, BATCHES, Fault
 from batcher.simulator.model.seeded_random import SeededRandom
 
 
@@ -21,13 +21,21 @@ class Schedule:
         self._hits: Counter[int] = Counter()
         self._hits_of_body: Counter[tuple[int, str]] = Counter()
 
+    @classmethod
+    def of(
+        cls, faults: Sequence[Fault], seed: int, place: str, *, is_early: bool = False
+    ) -> "Schedule":
+        """Return the rules for one place, which count the requests there."""
+        chosen = [fault for fault in faults if fault.on == place and fault.is_early == is_early]
+        return cls(chosen, seed)
+
     @property
     def has_faults(self) -> bool:
         """Whether there is any rule."""
         return bool(self._faults)
 
     def next(self, key: str, body: bytes) -> Fault | None:
-        """Count a Messages request and return the fault that hits it, if any."""
+        """Count a request and return the fault that hits it, if any."""
         number = self._received
         self._received += 1
         for rule, fault in enumerate(self._faults):
@@ -53,3 +61,23 @@ class Schedule:
         if fault.rate == 1:
             return True
         return SeededRandom(self._seed, "fault", str(rule), key, str(hits)).chance(fault.rate)
+
+
+class BatchFaults:
+    """The rules for each batch endpoint, and those for all of them."""
+
+    def __init__(self, faults: Sequence[Fault], seed: int) -> None:
+        self._schedules = {
+            place: Schedule.of(faults, seed, place) for place in (*BATCH_ENDPOINTS, BATCHES)
+        }
+        self.reads_bodies = any(fault.match for fault in faults if fault.on in ("create", BATCHES))
+
+    def hits(self, endpoint: str) -> bool:
+        """Whether any rule can hit the endpoint."""
+        return self._schedules[endpoint].has_faults or self._schedules[BATCHES].has_faults
+
+    def next(self, endpoint: str, key: str, text: bytes) -> Fault | None:
+        """Count a request and return the fault that hits it, if any."""
+        own = self._schedules[endpoint].next(key, text)
+        general = self._schedules[BATCHES].next(key, text)
+        return own or general

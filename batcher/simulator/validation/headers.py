@@ -48,14 +48,24 @@ def betas(headers: Mapping[str, str]) -> frozenset[str]:
     return frozenset(n.strip() for n in names.split(",") if n.strip()) if names else frozenset()
 
 
-def _check_key(headers: Mapping[str, str], bad_key_prefix: str) -> None:
+def workspace_of(headers: Mapping[str, str], other_prefix: str) -> str:
+    """Return the workspace of the key: empty, or the prefix of the keys of the other one."""
+    key, _ = _credential(headers)
+    return other_prefix if other_prefix and key.startswith(other_prefix) else ""
+
+
+def _credential(headers: Mapping[str, str]) -> tuple[str, str]:
+    """Return the key or token, and the API's message for an invalid one."""
     key = headers.get("x-api-key")
-    if key is None:
-        scheme, _, token = headers.get("authorization", "").partition(" ")
-        if scheme.lower() != "bearer":
-            raise ApiError(401, "x-api-key header is required")
-        key = token.strip()
-        if not key or (bad_key_prefix and key.startswith(bad_key_prefix)):
-            raise ApiError(401, "Invalid bearer token")
+    if key is not None:
+        return key, "invalid x-api-key"
+    scheme, _, token = headers.get("authorization", "").partition(" ")
+    if scheme.lower() != "bearer":
+        return "", "x-api-key header is required"
+    return token.strip(), "Invalid bearer token"
+
+
+def _check_key(headers: Mapping[str, str], bad_key_prefix: str) -> None:
+    key, message = _credential(headers)
     if not key or (bad_key_prefix and key.startswith(bad_key_prefix)):
-        raise ApiError(401, "invalid x-api-key")
+        raise ApiError(401, message)

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import h11
 
 from batcher.simulator.api_error import ApiError
+from batcher.simulator.wire.body_buffer import BodyBuffer, BodyFile, BodySizes
 
 MAX_HEADER_BYTES = 65_536
 LINGER_ZERO = struct.pack("ii", 1, 0)
@@ -23,7 +24,10 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A whole request, with header names in lower case; a body that is too large is dropped."""
+    """A whole request, with header names in lower case; a body that is too large is dropped.
+
+    The body of a path that may be very large is in ``file`` instead.
+    """
 
     method: str
     path: str
@@ -31,6 +35,7 @@ class Request:
     headers: Mapping[str, str]
     body: bytes
     is_too_large: bool = False
+    file: BodyFile | None = None
 
 
 Handler = Callable[["Exchange"], Awaitable[None]]
@@ -86,6 +91,10 @@ class Exchange:
         """Break the connection so that the client sees a reset."""
         self._connection.reset()
 
+    def take_file(self) -> BodyFile | None:
+        """Return the file with the body; from now on the caller must close it."""
+        return self._connection.body.release_file()
+
     async def until_disconnected(self) -> None:
         """Wait until the client disconnects, which cancels the handler."""
         await asyncio.get_running_loop().create_future()
@@ -105,16 +114,15 @@ class Connection(asyncio.Protocol):
     transport: asyncio.Transport
 
     def __init__(
-        self, handler: Handler, live: set["Connection"], max_bytes: int, cutter: Cutter
+        self, handler: Handler, live: set["Connection"], sizes: BodySizes, cutter: Cutter
     ) -> None:
         self._handler = handler
         self._cutter = cutter
         self._live = live
-        self._max_bytes = max_bytes
+        self._sizes = sizes
         self._http = h11.Connection(h11.SERVER, MAX_HEADER_BYTES)
         self._head: h11.Request | None = None
-        self._body = bytearray()
-        self._is_too_large = False
+        self.body = BodyBuffer(sizes, "")
         self._task: asyncio.Task[None] | None = None
         self._drained: asyncio.Future[None] | None = None
 
@@ -135,6 +143,8 @@ class Connection(asyncio.Protocol):
         self._live.discard(self)
         if self._task is not None:
             self._task.cancel()
+        else:
+            self.body.close()
 
     def pause_writing(self) -> None:
         """Make writers wait, because the socket's buffer is full."""
@@ -178,14 +188,14 @@ class Connection(asyncio.Protocol):
     def _read_event(self, event: object) -> bool:
         """Process one event; return False when there is nothing more to read for now."""
         if isinstance(event, h11.Request):
-            self._head, self._body, self._is_too_large = event, bytearray(), False
+            self._head, self.body = event, BodyBuffer(self._sizes, _path(event))
         elif isinstance(event, h11.Data):
-            last_words = None if self._body else self._last_words(event.data)
+            last_words = None if self.body.size else self._last_words(event.data)
             if last_words is not None:
                 self.transport.write(last_words)
                 self.reset()
                 return False
-            self._append(event.data)
+            self.body.append(event.data)
         elif isinstance(event, h11.EndOfMessage):
             self._task = asyncio.get_running_loop().create_task(self._serve(self._request()))
             return False
@@ -202,23 +212,15 @@ class Connection(asyncio.Protocol):
     def _last_words(self, data: bytes | bytearray) -> bytes | None:
         """Return what is sent before a reset when the body begins to arrive; None: no reset."""
         assert self._head is not None  # noqa: S101
-        path = self._head.target.decode("ascii", "replace").partition("?")[0]
-        return None if self._is_too_large else self._cutter(path, bytes(data))
-
-    def _append(self, data: bytes | bytearray) -> None:
-        if len(self._body) + len(data) > self._max_bytes:
-            self._is_too_large = True
-            self._body.clear()
-        elif not self._is_too_large:
-            self._body += data
+        return None if self.body.is_too_large else self._cutter(_path(self._head), bytes(data))
 
     def _request(self) -> Request:
-        head = self._head
+        head, body = self._head, self.body
         assert head is not None  # noqa: S101
-        path, _, query = head.target.decode("ascii", "replace").partition("?")
+        query = head.target.decode("ascii", "replace").partition("?")[2]
         headers = {k.decode("ascii"): v.decode("latin-1") for k, v in head.headers}
-        body = bytes(self._body)
-        return Request(head.method.decode(), path, query, headers, body, self._is_too_large)
+        method = head.method.decode()
+        return Request(method, _path(head), query, headers, body.data, body.is_too_large, body.file)
 
     async def _serve(self, request: Request) -> None:
         exchange = Exchange(request, self)
@@ -230,6 +232,8 @@ class Connection(asyncio.Protocol):
         except Exception:
             log.exception("the simulator failed on %s %s", request.method, request.path)
             await self._fail(exchange)
+        finally:
+            self.body.close()
         self._task = None
         self._next()
 
@@ -257,3 +261,7 @@ class Connection(asyncio.Protocol):
             self.transport.write(self._http.send(response) or b"")
             self.transport.write(self._http.send(h11.Data(data=body)) or b"")
         self.transport.close()
+
+
+def _path(head: h11.Request) -> str:
+    return head.target.decode("ascii", "replace").partition("?")[0]

@@ -1,0 +1,1 @@
+"""Message Batches: what was submitted, when each item is processed, and what came of it."""
