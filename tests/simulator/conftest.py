@@ -5,6 +5,7 @@ from contextlib import ExitStack
 from typing import Any
 
 import pytest
+from simulator_batches import STILL, BatchClient
 from simulator_bodies import Client
 
 from batcher.simulator import Settings, run_in_thread
@@ -22,6 +23,12 @@ def simulate() -> Iterator[Callable[..., Client]]:
             return client
 
         yield start
+
+
+@pytest.fixture
+def batches(simulate: Callable[..., Client]) -> Callable[..., BatchClient]:
+    """Return a function that starts simulators whose clock of batches stands still."""
+    return lambda **settings: BatchClient(simulate(**(STILL | settings)))
 
 
 @pytest.fixture(scope="module")

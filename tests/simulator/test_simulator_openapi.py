@@ -9,6 +9,7 @@ from typing import Any
 
 import jsonschema
 import pytest
+from simulator_batches import HOUR, PATH, STILL, BatchClient, items_of, kinds
 from simulator_bodies import Client, body_of
 
 from batcher.simulator import Fault
@@ -76,3 +77,23 @@ def test_errors(simulate: Start) -> None:
 def test_models(shared: Client) -> None:
     """The list of models matches the description."""
     check("ListResponse_ModelInfo_", shared.http.get("/v1/models").json())
+
+
+def test_batches(simulate: Start) -> None:
+    """Batches, their pages, their results and their deletion match the description."""
+    client = BatchClient(simulate(**STILL))
+    items = items_of(20)
+    items[0]["params"].pop("messages")
+    for item in items[1:]:
+        check("MessageBatchIndividualRequestParams", item)
+    batch = client.create(items)
+    check("MessageBatch", batch)
+    client.advance(40)
+    check("MessageBatch", client.cancel(batch["id"]).json())
+    client.advance(HOUR)
+    check("ListResponse_MessageBatch_", client.http.get(PATH).json())
+    results = client.results(batch["id"])
+    assert set(kinds(results)) == {"succeeded", "errored", "canceled"}
+    for custom_id, result in results.items():
+        check("MessageBatchIndividualResponse", {"custom_id": custom_id, "result": result})
+    check("DeleteMessageBatchResponse", client.delete(batch["id"]).json())

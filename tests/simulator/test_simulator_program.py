@@ -1,11 +1,13 @@
 """The simulator as a program, and its settings."""
 
 import json
+import re
 import signal
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -81,7 +83,9 @@ def test_faults_on_the_command_line() -> None:
     )  # fmt: skip
 
 
-WRONG = ["latency = -1", "burst = 0", "refusal_rate = 2", "requests_per_minute = 0", "seeds = 1",
+WRONG = ["batch_cancel_rate = 2", "batch_speed = -1", "batch_queue_limit = 0",
+         'batch_refusal = "mood"', 'credit_usd = "much"', "latency = -1", "burst = 0",
+         "refusal_rate = 2", "requests_per_minute = 0", "seeds = 1",
          '[[faults]]\nkind = "flood"', "[[faults]]\nrate = 1"]  # fmt: skip
 
 
@@ -104,8 +108,43 @@ def test_an_invalid_answer_key(tmp_path: Path, capsys: pytest.CaptureFixture[str
     assert f"{path}, line 1: must look like" in capsys.readouterr().err
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_memory_of_batches() -> None:
+    """Batches of 20 MB leave no more in memory than one of one item, also while they are read."""
+    system = "rubric " * 1_400
+
+    def peak(process: subprocess.Popen[str]) -> int:
+        status = Path(f"/proc/{process.pid}/status").read_text()
+        return int(re.search(r"VmHWM:\s+(\d+) kB", status)[1])
+
+    def run(url: str, count: int) -> None:
+        items = [
+            {"custom_id": f"r{n}", "params": body_of(f"row {n}", system=system)}
+            for n in range(count)
+        ]
+        with httpx.Client(base_url=url, headers=HEADERS, timeout=60) as client:
+            batch = client.post("/v1/messages/batches", json={"requests": items}).json()["id"]
+            client.post("/_simulator/clock", json={"advance_s": 86_400})
+            results = client.get(f"/v1/messages/batches/{batch}/results").text
+        assert len(results.splitlines()) == count
+
+    with program("--batch-speed", "0") as (process, url):
+        run(url, 1)
+        before = peak(process)
+        run(url, 2_000)
+        assert peak(process) - before < 10_000
+
+
+def test_batch_options() -> None:
+    """Amounts of money are exact; the other options of batches are numbers."""
+    options = parser().parse_args(["--credit-usd", "0.10", "--batch-speed", "60"])
+    assert settings_of(options) == Settings(credit_usd=Decimal("0.10"), batch_speed=60)
+
+
 def test_every_setting_has_an_option() -> None:
-    """The command line can set what a file can set, except three settings that only tests need."""
+    """The command line can set what a file can set, except four settings that only tests need."""
     options = set(vars(parser().parse_args([])))
     fields = set(Settings.__dataclass_fields__)
-    assert fields - options == {"models", "max_body_bytes", "organization_id"}
+    assert fields - options == {
+        "models", "max_body_bytes", "max_batch_bytes", "organization_id",
+    }  # fmt: skip

@@ -220,7 +220,7 @@ def test_unknown_model(shared: Client, model: str) -> None:
 
 def test_unknown_paths(shared: Client) -> None:
     """Other paths and methods get a 404 in the API's shape."""
-    for method, path in (("POST", "/v1/messages/batches"), ("GET", "/v1/messages"), ("GET", "/")):
+    for method, path in (("PUT", "/v1/messages/batches"), ("GET", "/v1/messages"), ("GET", "/")):
         response = shared.http.request(method, path)
         assert response.status_code == 404
         assert response.json()["error"]["type"] == "not_found_error"
