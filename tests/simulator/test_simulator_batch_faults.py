@@ -117,12 +117,14 @@ def test_a_client_that_dies_after_sending(batches: Batches, count: int, is_reset
     assert len(client.results(record["id"])) == count
 
 
-@pytest.mark.parametrize("kind", ["reset_before", "reset_in_request", "status", "redirect"])
+@pytest.mark.parametrize(
+    "kind", ["reset_before", "reset_in_request", "early_413", "status", "redirect"]
+)
 def test_a_create_that_never_happened(batches: Batches, kind: str) -> None:
     """Nothing is left of a request that failed before it was carried out."""
     client = batches(faults=(Fault(kind, on="create", times=1),))
     with suppress(*BROKEN):
-        assert client.post(items_of(3)).status_code in (307, 529)
+        assert client.post(items_of(3)).status_code in (307, 413, 529)
     assert client.records == []
     assert client.post(items_of(3)).status_code == 200
 
@@ -268,7 +270,8 @@ def test_rates_and_matches(batches: Batches) -> None:
 
 @pytest.mark.parametrize("text", [
     "overloaded:on=nowhere", "line_twice:on=list", "line_twice", "expired:on=create", "expired",
-    "hang:on=item", "usage_missing:on=results", "reset_in_request:on=cancel", "late_error",
+    "hang:on=item", "early_413:on=batches", "usage_missing:on=results",
+    "reset_in_request:on=cancel", "late_error",
     "gzipped:on=item",
 ])  # fmt: skip
 def test_impossible_places(text: str) -> None:
