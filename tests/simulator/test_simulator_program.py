@@ -110,7 +110,7 @@ def test_an_invalid_answer_key(tmp_path: Path, capsys: pytest.CaptureFixture[str
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_memory_of_batches() -> None:
-    """Batches of 20 MB leave no more in memory than one of one item, also while they are read."""
+    """Batches of 15 MB leave no more in memory than one of one item, also while they are read."""
     system = "rubric " * 1_400
 
     def peak(process: subprocess.Popen[str]) -> int:
@@ -131,7 +131,7 @@ def test_memory_of_batches() -> None:
     with program("--batch-speed", "0") as (process, url):
         run(url, 1)
         before = peak(process)
-        run(url, 2_000)
+        run(url, 1_500)
         assert peak(process) - before < 10_000
 
 
