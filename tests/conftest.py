@@ -24,8 +24,22 @@ sys.dont_write_bytecode = False
 LONG = {"whole", "crash"}  # folders of tests that start commands
 
 
+@pytest.hookimpl(tryfirst=True)  # before -m chooses by the marks
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put long tests first, so that in the end no core waits for the last test of the other."""
+    """Mark the variations of long tests slow but for the first one, and put long tests first.
+
+    So make test tries each promise once, and make test-all in all variations. Long tests come
+    first, so that in the end no core waits for the last test of the other.
+    """
+    tried = set()
+    for item in items:
+        if not LONG & set(item.path.parts) or "older_versions" in item.path.parts:
+            continue
+        test = (item.path, getattr(item, "originalname", item.name))
+        if test in tried:
+            item.add_marker(pytest.mark.slow)
+        elif not (item.get_closest_marker("slow") or item.get_closest_marker("crash")):
+            tried.add(test)
 
     def order(item: pytest.Item) -> tuple[bool, bool]:
         return item.get_closest_marker("slow") is None, not LONG & set(item.path.parts)

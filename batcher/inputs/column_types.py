@@ -101,7 +101,7 @@ class ColumnTypes:
 
     def _note_kinds(self, name: str, rows: Sequence[Row], values: Sequence[object]) -> None:
         kinds = self._kinds[name]
-        for kind in set(map(type, values)) - {type(None)}:
+        for kind in dict.fromkeys(type(value) for value in values if value is not None):
             places = [r.place for r, value in zip(rows, values, strict=True) if type(value) is kind]
             if kind is not Unreadable:
                 kinds[_KINDS[kind]].add(places)

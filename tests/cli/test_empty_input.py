@@ -41,12 +41,12 @@ EMPTY = pytest.mark.parametrize(
     ("path", "more"),
     [
         ("none.jsonl", ""),
-        ("blank.jsonl", ""),
-        ("none.jsonl.gz", ""),
-        ("none.parquet", ""),
-        ("none.*l", ""),
         ("rows.jsonl", "where = \"text == 'other'\""),
-        ("rows.jsonl", "sample = 0.0001"),
+        pytest.param("blank.jsonl", "", marks=pytest.mark.slow),
+        pytest.param("none.jsonl.gz", "", marks=pytest.mark.slow),
+        pytest.param("none.parquet", "", marks=pytest.mark.slow),
+        pytest.param("none.*l", "", marks=pytest.mark.slow),
+        pytest.param("rows.jsonl", "sample = 0.0001", marks=pytest.mark.slow),
     ],
 )
 

@@ -36,7 +36,9 @@ def ran(done: Path, tmp_path: Path) -> Path:
         lambda path: path.write_bytes(b"PAR1 cut short"),
     ],
 )
-@pytest.mark.parametrize("command", ["run", "check", "retry"])
+@pytest.mark.parametrize(
+    "command", ["run", *(pytest.param(name, marks=pytest.mark.slow) for name in ("check", "retry"))]
+)
 def test_a_file_of_another_program_stays(
     fresh: Path, batcher: Command, command: str, write: object
 ) -> None:

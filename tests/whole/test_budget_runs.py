@@ -69,6 +69,7 @@ def run_next_command(printed: str) -> None:
     subprocess.run([sys.executable, "-m", *command, "--yes"], check=True, env=KEYED)
 
 
+@pytest.mark.slow
 def test_an_interrupted_run_keeps_its_budget(tmp_path: Path) -> None:
     """After two drains and one immediate stop, the requests in flight are counted."""
     server = Server("--latency", "0.02", "--fault", "overloaded:rate=0.05")

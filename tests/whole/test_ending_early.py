@@ -74,14 +74,14 @@ def test_terminated_before_and_after_sending(
 def test_a_signal_that_was_ignored_stays_ignored(tmp_path: Path) -> None:
     """Under nohup, a closed terminal does not stop a run."""
     server = Server("--latency", "0.05")
-    job = Job(tmp_path, server).write(rows(300))
+    job = Job(tmp_path, server).write(rows(120))
     command = ["nohup", sys.executable, "-m", "batcher", "run", str(job.path), "--yes"]
     environment = {**os.environ, "ANTHROPIC_API_KEY": "test-key"}
     with subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL) as process:
         wait_for(server, 50)
         process.send_signal(signal.SIGHUP)
         assert process.wait(60) == 0
-    assert job.table().num_rows == 300
+    assert job.table().num_rows == 120
     server.close()
 
 

@@ -188,6 +188,7 @@ def test_a_folder_of_images_is_an_input(job: Job, server: Server) -> None:
     assert "no picture" not in printed
 
 
+@pytest.mark.slow
 def test_a_changed_image_stops_the_run(tmp_path: Path) -> None:
     """When it changes before sending, the run stops; the next run sends the new image."""
     server = Server("--latency", "0.05")

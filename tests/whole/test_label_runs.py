@@ -94,6 +94,7 @@ def test_invalid_answers_are_repaired_and_billed(tmp_path: Path) -> None:
     server.close()
 
 
+@pytest.mark.slow
 def test_every_repair_counts(tmp_path: Path) -> None:
     """Half of the answers are invalid: one repair leaves a quarter of the rows, two an eighth."""
     server = Server("--invalid-rate", "0.5")

@@ -72,7 +72,8 @@ class LongAnswers:
 @pytest.fixture(
     params=[
         pytest.param((12_000, 2500, 32), id="12 kB", marks=pytest.mark.slow),
-        pytest.param((300_000, 300, 64), id="300 kB"),
+        pytest.param((300_000, 100, 64), id="300 kB"),
+        pytest.param((300_000, 300, 64), id="300 kB, many", marks=pytest.mark.slow),
     ]
 )
 def case(request: pytest.FixtureRequest) -> Iterator[tuple[LongAnswers, int, int, int]]:

@@ -116,6 +116,7 @@ def test_a_killed_run_resumes(tmp_path: Path) -> None:
     server.close()
 
 
+@pytest.mark.slow
 def test_transient_errors_are_retried_until_the_row_succeeds(tmp_path: Path) -> None:
     """Overload, rate limits and resets cost attempts, but no rows."""
     server = Server(

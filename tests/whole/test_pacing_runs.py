@@ -15,7 +15,7 @@ def rows(count: int) -> list[dict[str, str]]:
 @pytest.mark.parametrize(
     "burst",
     [
-        pytest.param("0.0166667", id="by the second"),
+        pytest.param("0.0166667", id="by the second", marks=pytest.mark.slow),
         pytest.param("0.05", id="by the minute", marks=pytest.mark.slow),
     ],
 )

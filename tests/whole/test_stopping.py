@@ -25,8 +25,8 @@ def test_a_signal_drains_and_loses_nothing(number: int, code: int, tmp_path: Pat
     """All responses are recorded; there is no output yet; the same command completes the job."""
     server = Server("--latency", "0.05")
     job = Job(tmp_path, server)
-    process = job.write(rows(600)).start()
-    wait_for(server, 100)
+    process = job.write(rows(300)).start()
+    wait_for(server, 50)
     process.send_signal(number)
     _, printed = process.communicate(timeout=60)
     assert process.returncode == code
@@ -37,7 +37,7 @@ def test_a_signal_drains_and_loses_nothing(number: int, code: int, tmp_path: Pat
     assert ledger["in_flight"] == 0
     assert recorded(job) == (ledger["requests"], ledger["requests"])
     job.run()
-    assert server.ledger()["requests"] == 600
+    assert server.ledger()["requests"] == 300
     server.close()
 
 

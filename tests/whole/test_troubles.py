@@ -15,7 +15,7 @@ MAX_STARTS = 12
 @pytest.mark.parametrize(
     ("rows", "seed"),
     [
-        (300, 1),
+        (200, 1),
         *(pytest.param(2_000, seed, marks=pytest.mark.slow) for seed in (2, 3)),
         *(pytest.param(20_000, seed, marks=pytest.mark.crash) for seed in range(50)),
     ],

@@ -134,7 +134,7 @@ def test_equal_texts_are_cut_equally() -> None:
 
 def test_columns_outside_the_prompt_are_unchanged() -> None:
     """Also when a template could use any column; the window is used well."""
-    builder, fitter = fitter_of('{{ row["a"] }} {{ row["b"] }}')
+    builder, fitter = fitter_of('{% set name = "a" %}{{ row[name] }} {{ row["b"] }}')
     assert fitter.text_columns is None
     values = {"a": "word " * 5_000, "b": "short", "unused": "long " * 90_000}
     found = fitter.cut(build(builder, values), values)

@@ -28,7 +28,7 @@ def check(phase: Phase, results: Iterable[FaultResult]) -> Counter[str]:
     return counts
 
 
-@pytest.mark.parametrize("thinning", [5, pytest.param(1, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("thinning", [15, pytest.param(1, marks=pytest.mark.slow)])
 def test_a_sample_of_failing_calls_breaks_no_promise(thinning: int, tmp_path: Path) -> None:
     """No fault at some calls of the creation, of commits and of a checkpoint breaks a promise."""
     bench = FaultBench(tmp_path)

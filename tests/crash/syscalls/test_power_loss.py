@@ -46,12 +46,10 @@ def check(tallies: list[Tally]) -> None:
         assert set(each.endings) <= {"kept", "repaired"}, "\n".join(each.failures)
 
 
-@pytest.mark.parametrize("share", [0.002, pytest.param(0.01, marks=pytest.mark.slow)])
-def test_nothing_acknowledged_is_lost_in_a_sample_of_power_cuts(
-    share: float, scenarios: list[Scenario]
-) -> None:
+@pytest.mark.slow
+def test_nothing_acknowledged_is_lost_in_a_sample_of_power_cuts(scenarios: list[Scenario]) -> None:
     """In a sample of states all acknowledged commits are there, at least after doctor."""
-    check(cut_power(scenarios, draws=1, share=share))
+    check(cut_power(scenarios, draws=1, share=0.01))
 
 
 @pytest.mark.crash
