@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 from importlib import import_module
 from types import FrameType
 
@@ -16,6 +17,9 @@ def main() -> None:
     for number in _CODES:
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, _exit)
+    # Where pandas is installed, pyarrow imports it for the first array: a quarter of a second and
+    # tens of MiB for nothing, because batcher does not use it.
+    sys.modules.setdefault("pandas", None)  # type: ignore[arg-type]
     import_module("batcher.cli").main()
 
 

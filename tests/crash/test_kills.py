@@ -25,7 +25,7 @@ def killed(folder: Path, launcher: Launcher, expected: pa.Table, kills: int, see
 
 
 @pytest.mark.parametrize(
-    ("rows", "kills"), [(400, 3), pytest.param(1_000, 12, marks=pytest.mark.slow)]
+    ("rows", "kills"), [(300, 2), pytest.param(1_000, 12, marks=pytest.mark.slow)]
 )
 def test_kills_at_random_times_lose_nothing(
     rows: int, kills: int, tmp_path: Path, launcher: Launcher, output_of: OutputOf

@@ -16,7 +16,7 @@ from whole_runs import Job, Server, kill, wait_for
 
 from batcher.store.checkpoint import FILE_NAME
 
-ROWS = 300
+ROWS = 200
 BLOCKS_FROM, BLOCK = 3 * 4096, 256 << 10
 
 
@@ -72,7 +72,9 @@ def truncate_log(state: Path) -> None:
     "damage",
     [
         pytest.param(truncate_log, id="log truncated", marks=pytest.mark.slow),
-        pytest.param(lambda state: (state / LOG).unlink(), id="log missing"),
+        pytest.param(
+            lambda state: (state / LOG).unlink(), id="log missing", marks=pytest.mark.slow
+        ),
     ],
 )
 def test_after_records_are_lost(
