@@ -4,6 +4,7 @@ import os
 import signal
 import sys
 from importlib import import_module
+from importlib.abc import MetaPathFinder
 from types import FrameType
 
 _CODES = {signal.SIGINT: 130, signal.SIGTERM: 143, signal.SIGHUP: 143}
@@ -17,10 +18,20 @@ def main() -> None:
     for number in _CODES:
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, _exit)
-    # Where pandas is installed, pyarrow imports it for the first array: a quarter of a second and
-    # tens of MiB for nothing, because batcher does not use it.
-    sys.modules.setdefault("pandas", None)  # type: ignore[arg-type]
+    sys.meta_path.insert(0, _WithoutPandas())
     import_module("batcher.cli").main()
+
+
+class _WithoutPandas(MetaPathFinder):
+    """Hides pandas: pyarrow imports it for the first array, and batcher does not use it.
+
+    Where it is installed, it would cost every command a quarter of a second and tens of MiB.
+    """
+
+    def find_spec(self, name: str, *_: object) -> None:
+        """Refuse pandas; leave all other modules to the next finder."""
+        if name == "pandas":
+            raise ModuleNotFoundError("batcher does without pandas", name=name)
 
 
 def _exit(number: int, _frame: FrameType | None) -> None:
