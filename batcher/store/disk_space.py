@@ -13,8 +13,9 @@ from types import TracebackType
 from batcher.errors import CheckpointError
 
 BALLAST_BYTES = 64 << 20
-LOG_BYTES = 24 << 20
-"""Space that a run needs besides responses: for the log, a copy of it, and a larger file."""
+LOG_BYTES = 32 << 20
+"""Space that a run needs besides responses: for the log, a copy of it, the journal, and a larger
+file."""
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 

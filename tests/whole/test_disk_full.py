@@ -78,7 +78,7 @@ def test_a_disk_that_fills_while_sending(
     """Exit 1; no answer is lost; with free space the same command completes the job."""
     server = Server("--latency", "0.02")
     job = Job(disk, server).write(ROWS[:rows])
-    filler = fill(disk, leave=(64 + 24) * MIB + 1_000_000) if how == "slowly" else None
+    filler = fill(disk, leave=(64 + 32) * MIB + 1_000_000) if how == "slowly" else None
     process = job.start(*LONG)
     if filler is None:
         wait_for(server, rows // 5)
@@ -86,7 +86,7 @@ def test_a_disk_that_fills_while_sending(
     _, printed = process.communicate(timeout=100)
     assert process.returncode == 1, printed
     assert f"the disk is full: {disk}/runs/job has" in printed
-    assert "free at least 88 MiB" in printed
+    assert "free at least 96 MiB" in printed
     assert "next" in printed
     assert "Traceback" not in printed
     assert not job.output.exists()
@@ -108,7 +108,7 @@ def test_no_space_for_the_requests_in_flight(disk: Path) -> None:
     filler = fill(disk, leave=80 * MIB)
     printed = job.run(*LONG, code=1)
     assert "the disk is full" in printed
-    assert "at least 88 MiB" in printed
+    assert "at least 96 MiB" in printed
     assert server.ledger()["requests"] == 0
     filler.unlink()
     job.run(*LONG)

@@ -231,7 +231,8 @@ class _LiveDelivery:
         """Check that the checkpoint can take what is in flight; may wait for the disk."""
         folder, in_flight = self.session.context.workspace.state, self.ctx.in_flight
         incoming = in_flight.attempts + len(in_flight.unrecorded)
-        is_short = free_bytes(folder) < LOG_BYTES + incoming * self.progress.longest_answer
+        needed = 2 * incoming * self.progress.longest_answer  # in the log and in the journal
+        is_short = free_bytes(folder) < LOG_BYTES + needed
         return _halt(self.session.writer.failure or (disk_full(folder) if is_short else None))
 
     def _deadline_halt(self) -> Halt | None:
