@@ -93,6 +93,7 @@ CHANGES: dict[str, Callable[[Path], object]] = {
 }
 
 
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("change", CHANGES)
 @pytest.mark.parametrize("number", [3, pytest.param(30_000, marks=pytest.mark.slow)])
 def test_other_changes_are_an_error(

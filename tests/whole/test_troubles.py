@@ -12,6 +12,7 @@ MAX_STARTS = 12
 """A person starts the command again after each stop; more starts than these are not needed."""
 
 
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize(
     ("rows", "seed"),
     [

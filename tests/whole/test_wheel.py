@@ -49,7 +49,7 @@ def test_the_wheel_is_the_package_and_no_more(wheel: Path) -> None:
     metadata = Parser().parsestr(archive.read(f"{about}/METADATA").decode())
     assert (metadata["Name"], metadata["Version"]) == ("batchwright", __version__)
     assert metadata["License-Expression"] == "Apache-2.0"
-    assert "batcher = batcher.cli" in archive.read(f"{about}/entry_points.txt").decode()
+    assert "batcher = batcher.__main__:main" in archive.read(f"{about}/entry_points.txt").decode()
 
 
 @pytest.fixture(scope="module")

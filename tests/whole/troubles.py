@@ -11,8 +11,11 @@ PASSING = (
     "overloaded", "408", "409", "rate_limit", "rate_limit_bare", "ramp_limit", "stream_cut",
     "stream_error", "usage_missing", "usage_unknown",
 )  # fmt: skip
-RARE = {"hang": 0.002, "stall": 0.003, "giant_header": 0.01, "usage_missing": 0.01,
-        "usage_unknown": 0.01}  # fmt: skip
+# Waiting for a response takes time, and many refusals at random are taken for a rate limit.
+RARE = {
+    "hang": 0.002, "stall": 0.003, "giant_header": 0.01, "usage_missing": 0.01,
+    "usage_unknown": 0.01, "rate_limit": 0.01, "rate_limit_bare": 0.01, "ramp_limit": 0.01,
+}  # fmt: skip
 _KEYS = {
     "slow_body": ",seconds=0.2",
     "rate_limit": ",retry_after_s=0.2",
