@@ -29,7 +29,7 @@ from batcher.store.plans import totals
 from batcher.store.records import Intent, OutcomeRecord, RunStart
 
 EXAMPLES = settings(
-    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 TABLE = '{"aliases":{},"as_of":"2026-11-%s","overridden":[],"overrides_as_of":null,"us_multiplier":"1.1","usd_per_mtok":{},"usd_per_web_search":"0.01"}'  # noqa: E501
 Replacements = set[tuple[int, int]]

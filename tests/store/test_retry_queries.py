@@ -27,7 +27,7 @@ from batcher.store.records import OutcomeRecord, PlanRecord
 from batcher.store.retries import find_retries, keep_variant, record_replacements
 
 EXAMPLES = settings(
-    max_examples=40,
+    max_examples=20,
     deadline=None,
     phases=[Phase.reuse, Phase.generate, Phase.shrink],
     suppress_health_check=[HealthCheck.function_scoped_fixture],

@@ -24,7 +24,7 @@ from batcher.store.plans import (
 from batcher.store.records import PlanRecord
 
 EXAMPLES = settings(
-    max_examples=40,
+    max_examples=20,
     deadline=None,
     phases=[Phase.reuse, Phase.generate, Phase.shrink],
     suppress_health_check=[HealthCheck.function_scoped_fixture],

@@ -112,6 +112,7 @@ def test_two_levels_are_written_once_each(job: Job, server: Server) -> None:
     assert sum(usage["cache_read_input_tokens"] == 0 for usage in usages) == 1
 
 
+@pytest.mark.slow
 def test_marks_do_not_change_the_fingerprint(job: Job, server: Server, tmp_path: Path) -> None:
     """Answers, fingerprints and output are the same without marks, so nothing is sent again."""
     block = f'{{ type = "text", text = {json.dumps(SYSTEM)} }}'

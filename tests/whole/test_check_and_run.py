@@ -72,7 +72,7 @@ def play(kind: Mapping[str, Any], first: list[Edit], second: list[Edit]) -> Comm
 property_of_jobs = given(st.sampled_from(KINDS), changes, changes)
 
 
-@settings(max_examples=12, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=8, suppress_health_check=[HealthCheck.too_slow])
 @property_of_jobs
 def test_what_check_passes_run_does_not_refuse(
     kind: Mapping[str, Any], first: list[Edit], second: list[Edit]

@@ -48,6 +48,7 @@ def key(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ANTHROPIC_API_KEY", "test-key")
 
 
+@pytest.mark.slow
 def test_an_estimate_costs_nothing_and_narrows_with_more_data(
     server: Server, tmp_path: Path
 ) -> None:

@@ -76,7 +76,7 @@ def attempts(draw: Any) -> Any:
     return body, request, prices, is_batch, usage
 
 
-@settings(max_examples=75, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(attempts())
 def test_no_possible_usage_costs_more(attempt: Any) -> None:
     """For any split, tier, region and speed of a response, its cost is within the bound."""
@@ -84,7 +84,7 @@ def test_no_possible_usage_costs_more(attempt: Any) -> None:
     assert cost(usage, prices) <= worst_case(body, request, prices, is_batch=is_batch).usd
 
 
-@settings(max_examples=75, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(attempts(), st.sampled_from([None, "5m", "1h"]))
 def test_without_a_mark_nothing_is_written(attempt: Any, marks: Any) -> None:
     """The bound is lower without marks, or with 5-minute marks only, and still holds.
