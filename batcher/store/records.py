@@ -86,7 +86,7 @@ class OutcomeRecord:
     thinking_tokens: int | None
     cost_usd: Decimal | None
     rates: str | None
-    latency_s: float
+    latency_s: float | None
     ttft_s: float | None
     ended_at: datetime
     body: bytes | None

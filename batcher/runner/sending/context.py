@@ -45,7 +45,7 @@ class AttemptResult:
     """The outcome of one attempt, its cost, what follows, and how many bytes of it are kept.
 
     ``is_within_bound`` is False when the attempt cost more than its bound. ``newest_id`` is the
-    newest attempt when the response came back.
+    newest attempt when the response came back. ``latency_s`` is None for an item of a batch.
     """
 
     pending: PendingRequest
@@ -56,6 +56,7 @@ class AttemptResult:
     is_within_bound: bool = True
     attempt_id: int = 0
     newest_id: int = 0
+    latency_s: float | None = None
 
     @property
     def ending(self) -> Ending:

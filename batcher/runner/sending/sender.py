@@ -6,21 +6,18 @@ from decimal import Decimal
 
 import tenacity
 
-from batcher.core.answers.outcome import Billing, Outcome, Verdict, classify
+from batcher.core.answers.outcome import Outcome, classify
 from batcher.core.answers.response import NoResponse, Response
-from batcher.core.money.bill import FREE, Bill, Sent, bill
+from batcher.core.money.bill import Bill, Sent
 from batcher.core.pace.kinds import Limiter
 from batcher.core.pace.pace import AttemptCost, Completion, Permit
 from batcher.core.pace.retry import Decision, History, PassedOver, Retry, Stop, decide
-from batcher.core.usage_fields import TOKEN_FIELDS, TTL
 from batcher.runner.sending.cache_gate import CachePermit
 from batcher.runner.sending.context import AttemptResult, SendContext
 from batcher.runner.sending.feed import PendingRequest
 from batcher.runner.sending.rate_gate import rest
-from batcher.store.records import Intent, OutcomeRecord, Settled
-
-UNREAD_BYTES = 64 << 10
-"""How many bytes of a body are kept that is not a message: enough to recognise it."""
+from batcher.runner.sending.recording import bill_of, keep, kept_bytes
+from batcher.store.records import Intent
 
 
 class Sender:
@@ -130,17 +127,21 @@ class Sender:
         history = history.after(outcome, passed_over.seconds(outcome, answers, now))
         decision = decide(outcome, history, ctx.policy, ctx.random())
         ctx.in_flight.answers += outcome.message is not None
+        received = response if isinstance(response, Response) else None
         result = AttemptResult(
             pending,
             outcome,
             billed,
             decision,
-            _kept_bytes(response, outcome),
+            kept_bytes(received, outcome),
             is_within_bound=is_within,
             attempt_id=attempt_id,
             newest_id=ctx.in_flight.newest_attempt,
+            latency_s=response.latency_s,
         )
-        self._keep(result, response)  # this may stop the run; then no gate admits anything more
+        # This may stop the run; then no gate admits anything more.
+        done = keep(ctx, result, received)
+        done.add_done_callback(lambda _: ctx.body_gate.leave())
         completion = _completion(response, outcome, billed, decision)
         ctx.rate_gate.on_completion(pending.model, permit, completion)
         return result
@@ -167,23 +168,6 @@ class Sender:
         finally:
             del ctx.in_flight.at_risk[attempt_id]
 
-    def _keep(self, result: AttemptResult, response: Response | NoResponse) -> None:
-        """Tell the watcher of a result, record it, and tell the watcher after the commit.
-
-        A failure that its row does not explain is recorded as open; this result may explain
-        earlier ones, which are settled then.
-        """
-        ctx, cost = self._ctx, result.bill.cost_usd
-        ruling = ctx.watcher.on_result(result)
-        is_final = result.outcome.verdict is Verdict.FINAL and not ruling.is_open
-        record = _record(result, response, is_final=is_final)
-        done = ctx.recorder.add("outcomes", record)
-        ctx.in_flight.unrecorded[done] = result.pending.worst_case_usd if cost is None else cost
-        done.add_done_callback(lambda future: self._on_committed(future, result))
-        for attempt_id in ruling.settled:
-            settled = Settled(attempt_id, ctx.run_id)
-            ctx.in_flight.settling.add(ctx.recorder.add("settled", settled))
-
     async def _record_intent(self, pending: PendingRequest) -> int:
         """Make it durable that an attempt is about to be sent; return the id of the attempt."""
         ctx = self._ctx
@@ -199,22 +183,15 @@ class Sender:
         await ctx.recorder.add("attempts", intent)
         return attempt_id
 
-    def _on_committed(self, done: "asyncio.Future[None]", result: AttemptResult) -> None:
-        self._ctx.body_gate.leave()
-        if not done.cancelled() and done.exception() is None:
-            del self._ctx.in_flight.unrecorded[done]
-            self._ctx.watcher.on_committed(result)
-
     def _bill(self, pending: PendingRequest, outcome: Outcome, body: bytes) -> Bill:
-        if outcome.billing is Billing.UNKNOWN:
-            return Bill(None, None)
-        if outcome.message is None:
-            return FREE
-        ctx, worst = self._ctx, pending.worst
-        cache_ttl: TTL = "1h" if b'"ttl":"1h"' in body else "5m"
-        turns = None if worst is None else worst.turns
-        sent = Sent(pending.model, pending.max_tokens, cache_ttl, turns)
-        return bill(outcome.message, sent, ctx.prices, ctx.free_usage_fields)
+        worst = pending.worst
+        sent = Sent(
+            pending.model,
+            pending.max_tokens,
+            "1h" if b'"ttl":"1h"' in body else "5m",
+            None if worst is None else worst.turns,
+        )
+        return bill_of(outcome, sent, self._ctx.prices, self._ctx.free_usage_fields)
 
     async def _rest(self, seconds: float, limiter: Limiter) -> None:
         ctx = self._ctx
@@ -249,45 +226,3 @@ def _completion(
     headers = response.headers if isinstance(response, Response) else {}
     retry_s = decision.after_s if isinstance(decision, Retry) else outcome.retry_after_s
     return Completion(outcome, headers, billed.usage, response.latency_s, retry_s)
-
-
-def _record(
-    result: AttemptResult, response: Response | NoResponse, *, is_final: bool
-) -> OutcomeRecord:
-    # Without a response, a message or a usage their fields are null in the record.
-    received = response if isinstance(response, Response) else None
-    outcome, billed = result.outcome, result.bill
-    message, usage = outcome.message, billed.usage
-    return OutcomeRecord(
-        attempt_id=result.attempt_id,
-        fingerprint=result.pending.fingerprint,
-        is_final=is_final,
-        status=outcome.status.value,
-        billing=outcome.billing.value,
-        http_status=getattr(received, "status", None),
-        error_type=outcome.error_type,
-        error_message=outcome.error_message,
-        request_id=getattr(received, "request_id", None),
-        message_id=getattr(message, "id", None),
-        model=getattr(message, "model", None),
-        stop_reason=getattr(message, "stop_reason", None),
-        **{field: getattr(usage, field, None) for field in TOKEN_FIELDS},
-        cost_usd=billed.cost_usd,
-        rates=billed.rates,
-        latency_s=response.latency_s,
-        ttft_s=getattr(received, "ttft_s", None),
-        ended_at=datetime.now(UTC),
-        body=_kept(received, outcome),
-    )
-
-
-def _kept_bytes(response: Response | NoResponse, outcome: Outcome) -> int:
-    received = response if isinstance(response, Response) else None
-    return len(_kept(received, outcome) or b"")
-
-
-def _kept(response: Response | None, outcome: Outcome) -> bytes | None:
-    """Return the bytes to keep: all of a message, the beginning of anything else."""
-    if response is None:
-        return None
-    return response.body if outcome.message is not None else response.body[:UNREAD_BYTES]
