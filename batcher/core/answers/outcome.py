@@ -39,6 +39,8 @@ class Status(StrEnum):
     EMPTY = "empty"  # complete, but without any text or tool call
     INVALID = "invalid"  # complete, but it does not fit the label schema
     ERRORED = "errored"
+    CANCELED = "canceled"  # its batch was cancelled before the request began
+    EXPIRED = "expired"  # its batch came to its end of 24 hours before the request began
     SKIPPED = "skipped"  # nothing was sent, because the prompt is empty
 
 

@@ -1,0 +1,1 @@
+"""Message Batches: the decisions about them, and what the API says of them."""
