@@ -28,6 +28,8 @@ class RunOptions:
     plan that the run must fit. ``pilot``: send only this many rows and write no output.
     ``overwrites``: replace an output that the job did not write.
     ``releases_unknown``: release the money reserved for attempts of unknown billing status.
+    ``detaches``: send the batches and leave them to the next run, instead of waiting for them.
+    How requests travel is the job's ``delivery``, which the command line may have changed.
     ``command`` is what a user types to run the same again.
     """
 
@@ -41,6 +43,7 @@ class RunOptions:
     pilot: int | None = None
     overwrites: bool = False
     releases_unknown: bool = False
+    detaches: bool = False
     command: str = "batcher run"
 
 

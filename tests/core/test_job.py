@@ -322,3 +322,29 @@ def test_given_keys_are_marked() -> None:
         *(("request", "prompt"), ("request", "top_k"), ("limits", "concurrency")),
     }
     assert ("api", "base_url") in keys
+
+
+@pytest.mark.parametrize(
+    ("delivery", "expected"),
+    [
+        ({"mode": "batch"}, []),
+        ({"mode": "auto", "deadline": "07:00"}, []),
+        ({"mode": "auto", "deadline": "5h", "allow_batch": True}, []),
+        ({"mode": "auto"}, ['delivery.deadline: delivery.mode = "auto" needs delivery.deadline']),
+        (
+            {"deadline": "07:00"},
+            ['delivery.deadline: delivery.deadline has no effect with delivery.mode = "live"'],
+        ),
+        (
+            {"mode": "batch", "deadline": "5h"},
+            ['delivery.deadline: delivery.deadline has no effect with delivery.mode = "batch"'],
+        ),
+        (
+            {"mode": "auto", "deadline": "7 am"},
+            ["delivery.deadline: delivery.deadline: not a deadline: '7 am'"],
+        ),
+    ],
+)
+def test_a_deadline_belongs_to_auto(delivery: dict[str, Any], expected: list[str]) -> None:
+    """Auto needs one that can be read; with another delivery it would have no effect."""
+    assert messages(delivery=delivery) == expected

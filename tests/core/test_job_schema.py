@@ -62,7 +62,11 @@ def test_the_schema_is_valid_and_complete() -> None:
         ({"budget": {"max_cost_usd": 0}}, False),
         ({"labels": {}}, True),
         ({"labels": {"repairs": 11}}, False),
-        ({"delivery": {}}, False),
+        ({"delivery": {}}, True),
+        ({"delivery": {"mode": "auto", "deadline": "07:00", "allow_batch": True}}, True),
+        ({"delivery": {"mode": "batches"}}, False),
+        ({"delivery": {"batch_rows": 100_001}}, False),
+        ({"delivery": {"poll_s": 0.5}}, False),
         ({"prices": {"overrides": {"m": {"input": -1, "output": 2}}}}, False),
     ],
 )

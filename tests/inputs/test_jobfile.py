@@ -126,10 +126,13 @@ WRONG = {
         ["1: [limits] must be a section"],
     ),
     "not built": (
-        PLAIN + "[labels]\nschema = 'a.json'\n[delivery]\n",
+        PLAIN.replace("[input]\n", "[input]\nsql = 'SELECT 1'\n") + "[labels]\nschema = 'a.json'\n",
         [
-            "8: labels.schema: no such file or directory: FOLDER/a.json",
-            "9: [delivery] is not available in this version: every request is sent live",
+            (
+                "2: input.sql is not available in this version: write the query's result to a "
+                "Parquet file and name it in input.path"
+            ),
+            "9: labels.schema: no such file or directory: FOLDER/a.json",
         ],
     ),
     "after a long text": (

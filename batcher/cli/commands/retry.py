@@ -9,16 +9,21 @@ from batcher.cli.command_line import resume_command
 from batcher.cli.options import job_argument, json_option, load, set_option
 from batcher.cli.run_command import run_and_report
 from batcher.cli.run_options import (
+    deadline_option,
+    delivery_option,
     max_cost_option,
     max_time_option,
+    no_wait_option,
     overwrite_option,
     quiet_option,
     simulate_option,
     time_limit_s,
     wait_option,
     with_budget,
+    with_delivery,
     yes_option,
 )
+from batcher.core.delivery import Mode
 from batcher.inputs.job_file.load import LoadedJob
 from batcher.runner.options import Retrying, RunOptions
 from batcher.runner.planning.retry import check_changes
@@ -38,6 +43,9 @@ from batcher.runner.workspace import Workspace
 )
 @yes_option
 @max_cost_option
+@delivery_option
+@deadline_option
+@no_wait_option
 @max_time_option
 @overwrite_option
 @wait_option
@@ -50,11 +58,14 @@ def command(
     overrides: tuple[str, ...],
     only: str | None,
     max_cost: str | None,
-    max_time: str | None,
     *,
+    delivery: Mode | None,
+    deadline: str | None,
+    max_time: str | None,
     says_yes: bool,
     overwrites: bool,
     waits: bool,
+    detaches: bool,
     is_simulated: bool,
     is_quiet: bool,
     as_json: bool,
@@ -71,7 +82,9 @@ def command(
     scope = RunHistory(state).last_scope()
     # Answered rows keep their answers even when the job file was edited since.
     loaded = _with_on_change(load(job, (*scope, *with_budget((), max_cost))), "keep")
+    loaded = with_delivery(loaded, delivery, deadline)
     variant = _with_on_change(load(job, (*scope, *overrides)), "redo")
+    variant = with_delivery(variant, delivery, deadline)
     types = () if only is None else tuple(name.strip() for name in only.split(",") if name.strip())
     options = RunOptions(
         is_simulated=is_simulated,
@@ -79,6 +92,7 @@ def command(
         overwrites=overwrites,
         is_limited=bool(scope),
         waits=waits,
+        detaches=detaches,
         max_time_s=time_limit_s(max_time),
         retrying=Retrying(variant, types),
         command=resume_command(),

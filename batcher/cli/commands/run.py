@@ -8,8 +8,11 @@ from batcher.cli.command_line import resume_command
 from batcher.cli.options import job_argument, json_option, load, set_option
 from batcher.cli.run_command import run_and_report
 from batcher.cli.run_options import (
+    deadline_option,
+    delivery_option,
     max_cost_option,
     max_time_option,
+    no_wait_option,
     overwrite_option,
     quiet_option,
     release_option,
@@ -17,8 +20,10 @@ from batcher.cli.run_options import (
     time_limit_s,
     wait_option,
     with_budget,
+    with_delivery,
     yes_option,
 )
+from batcher.core.delivery import Mode
 from batcher.runner.options import RunOptions
 from batcher.runner.planning.saved_plan import read_approval
 
@@ -36,6 +41,9 @@ from batcher.runner.planning.saved_plan import read_approval
     help="Send only what this plan of batcher estimate --out allows, within its cap; exit code 9 "
     "when the job no longer fits the plan.",
 )
+@delivery_option
+@deadline_option
+@no_wait_option
 @max_time_option
 @release_option
 @overwrite_option
@@ -50,12 +58,15 @@ def command(
     limit: int | None,
     max_cost: str | None,
     plan_file: Path | None,
-    max_time: str | None,
     *,
+    delivery: Mode | None,
+    deadline: str | None,
+    max_time: str | None,
     releases_unknown: bool,
     says_yes: bool,
     overwrites: bool,
     waits: bool,
+    detaches: bool,
     is_simulated: bool,
     is_quiet: bool,
     as_json: bool,
@@ -66,12 +77,14 @@ def command(
     checkpoint is never sent again. When nothing is left to send, a run costs nothing.
     """
     loaded = load(job, with_budget(overrides, max_cost), limit)
+    loaded = with_delivery(loaded, delivery, deadline)
     options = RunOptions(
         is_simulated=is_simulated,
         says_yes=says_yes,
         is_limited=bool(loaded.scope),
         overwrites=overwrites,
         waits=waits,
+        detaches=detaches,
         max_time_s=time_limit_s(max_time),
         approval=None if plan_file is None else read_approval(plan_file),
         releases_unknown=releases_unknown,

@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Literal
 
+from batcher.core.delivery import Delivery
 from batcher.core.estimate.evidence import Bucket, Evidence, OutputRange, Weights
 from batcher.core.estimate.outputs import output_range
 from batcher.core.estimate.predict import MIN_ANSWERS, predict
-from batcher.core.estimate.pricing import LONG, CachedTokens, Delivery, model_of, weights
+from batcher.core.estimate.pricing import LONG, CachedTokens, model_of, weights
 from batcher.core.estimate.spread import ZERO, Spread
 from batcher.core.money.display import Usd
 from batcher.core.money.prices import PriceTable

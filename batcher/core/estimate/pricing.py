@@ -3,14 +3,13 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
+from batcher.core.delivery import Delivery
 from batcher.core.estimate.evidence import Weights
 from batcher.core.money.cost import US_MULTIPLIER
 from batcher.core.money.prices import ModelPrices, Rates, RatesName
 from batcher.core.usage_fields import TTL
-
-Delivery = Literal["live", "batch"]
 
 LONG = " (long prompt)"
 """The suffix of a model's name for the group of its long prompts, which cost more."""

@@ -4,6 +4,7 @@ from batcher.core.job.job import Job
 from batcher.core.job.money_sections import BudgetSection, PriceOverride, PricesSection
 from batcher.core.job.run_sections import (
     CacheSection,
+    DeliverySection,
     LimitsSection,
     NotifySection,
     RetrySection,
@@ -21,6 +22,7 @@ __all__ = [
     "ApiSection",
     "BudgetSection",
     "CacheSection",
+    "DeliverySection",
     "InputSection",
     "Job",
     "LimitsSection",

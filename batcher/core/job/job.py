@@ -6,6 +6,7 @@ from batcher.core.job.labels_section import LabelsSection
 from batcher.core.job.money_sections import BudgetSection, PricesSection
 from batcher.core.job.run_sections import (
     CacheSection,
+    DeliverySection,
     LimitsSection,
     NotifySection,
     RetrySection,
@@ -41,6 +42,7 @@ class Job(Section):
     request: RequestSection = Field(default_factory=RequestSection)
     labels: LabelsSection = Field(default_factory=LabelsSection)
     output: OutputSection = Field(default_factory=OutputSection)
+    delivery: DeliverySection = Field(default_factory=DeliverySection)
     limits: LimitsSection = Field(default_factory=LimitsSection)
     retry: RetrySection = Field(default_factory=RetrySection)
     budget: BudgetSection = Field(default_factory=BudgetSection)

@@ -8,7 +8,6 @@ from batcher.core.job.parameters import PARAMETERS
 from batcher.core.nearest import nearest
 
 UNAVAILABLE: dict[Key, str] = {
-    ("delivery",): "every request is sent live",
     ("input", "sql"): "write the query's result to a Parquet file and name it in input.path",
 }
 """Keys that are planned but not built yet, with what to do instead; they are never accepted."""

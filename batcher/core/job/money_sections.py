@@ -79,8 +79,9 @@ class BudgetSection(Section):
     time_zone: str | None = Field(
         None,
         min_length=1,
-        description='The time zone in which a day begins at midnight, such as "Europe/Berlin" or '
-        '"UTC". Default: the time zone of this machine, which cron and systemd timers go by, too.',
+        description="The time zone in which a day begins at midnight, and of the times in "
+        'delivery.deadline, such as "Europe/Berlin" or "UTC". Default: the time zone of this '
+        "machine, which cron and systemd timers go by, too.",
     )
     confirm_above_usd: Annotated[Decimal, Field(ge=0), EXACT] = Field(
         Decimal(1),

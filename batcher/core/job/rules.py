@@ -1,14 +1,17 @@
 """Checks the rules between keys of a job, such as keys that exclude each other."""
 
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import PurePosixPath
 
+from batcher.core.deadline import deadline_of
 from batcher.core.job.job import Job
 from batcher.core.job.known_keys import unknown_key
 from batcher.core.job.mistake import Mistake
 from batcher.core.job.parameters import PARAMETERS
 from batcher.core.job.sections import SIMULATOR, RequestSection
 from batcher.core.job.server import address_problem, header_mistakes
+from batcher.errors import ConfigurationError
 
 _PATHS = (
     ("job", "state"),
@@ -18,6 +21,7 @@ _PATHS = (
     ("labels", "schema"),
     ("output", "path"),
 )
+_ANY_START = datetime(2026, 1, 1, tzinfo=UTC)  # whether a deadline can be read depends on none
 _WAYS = ("prompt", "prompt_file", "messages", "params")
 
 
@@ -170,6 +174,22 @@ def _cache(job: Job) -> Iterator[Mistake]:
         yield Mistake(("cache", "ttl"), message)
 
 
+def _delivery(job: Job) -> Iterator[Mistake]:
+    section, key = job.delivery, ("delivery", "deadline")
+    if section.mode == "auto" and section.deadline is None:
+        hint = 'set a time of day such as "07:00", or a duration such as "5h"'
+        yield Mistake(key, 'delivery.mode = "auto" needs delivery.deadline', hint)
+    if section.deadline is None:
+        return
+    if section.mode != "auto":
+        message = f'delivery.deadline has no effect with delivery.mode = "{section.mode}"'
+        yield Mistake(key, message, 'set mode = "auto", or remove the deadline')
+    try:
+        deadline_of(section.deadline, _ANY_START, UTC)
+    except ConfigurationError as error:
+        yield Mistake(key, f"delivery.deadline: {error.message}", error.hint)
+
+
 def _notify(job: Job) -> Iterator[Mistake]:
     notify = job.notify
     if notify.model_fields_set and notify.webhook_env is None and notify.command is None:
@@ -182,5 +202,5 @@ def _notify(job: Job) -> Iterator[Mistake]:
 
 _RULES: tuple[Callable[[Job], Iterator[Mistake]], ...] = (
     *(_prompt, _whole_requests, _labels, _attached, _too_long, _parameters, _system_blocks),
-    *(_output, _paths, _server, _cache, _notify),
+    *(_output, _paths, _server, _cache, _delivery, _notify),
 )

@@ -1,12 +1,46 @@
-"""The sections about how a run proceeds and ends: limits, retry, cache, notify."""
+"""The sections about how a run proceeds and ends: delivery, limits, retry, cache, notify."""
 
 from decimal import Decimal
 from typing import Annotated, Literal
 
 from pydantic import Field
 
-from batcher.core.job.section import Count, Positive, Section, Share
+from batcher.core.delivery import Mode
+from batcher.core.job.section import EXACT, Count, Positive, Section, Share
 from batcher.core.usage_fields import TTL
+
+
+class DeliverySection(Section):
+    """[delivery]: live, in batches at half the price, or both by a deadline."""
+
+    mode: Mode = Field(
+        "live",
+        description="live: each request is sent on its own and answered at once. batch: all "
+        "requests travel in Message Batches, which cost half and may take up to 24 hours. auto: "
+        "in batches what is likely to be done by the deadline, the rest live; needs deadline and "
+        "allow_batch.",
+    )
+    deadline: str | None = Field(
+        None,
+        description='When auto has to be done: a time of day such as "07:00", the next one in '
+        'budget.time_zone, or a duration from the start of the run such as "5h".',
+    )
+    allow_batch: bool = Field(
+        False,
+        description="Whether auto may send batches. Batches are not covered by "
+        "zero-data-retention agreements, and their results stay at the API for 29 days. Without "
+        "this key, the first run on a terminal asks. The mode batch needs no permission.",
+    )
+    batch_rows: Annotated[int, Field(ge=1, le=100_000)] = Field(
+        10_000,
+        description="The most requests in one batch. The API shows nothing of a batch before all "
+        "of it has ended: smaller batches give answers sooner, larger ones need fewer requests.",
+    )
+    poll_s: Annotated[Decimal, Field(ge=1, le=3600), EXACT] = Field(
+        Decimal(60),
+        description="How long a run waits at most, in seconds, before it looks at its batches "
+        "again.",
+    )
 
 
 class LimitsSection(Section):

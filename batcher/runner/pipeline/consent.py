@@ -1,5 +1,8 @@
 """The second step of a run: asks what a person has to agree to before anything is sent."""
 
+from dataclasses import replace
+
+from batcher.core.delivery import RETENTION, Route
 from batcher.runner.pipeline.session import PlannedRun, RunSession
 from batcher.runner.planning.preflight import (
     ask,
@@ -9,11 +12,15 @@ from batcher.runner.planning.preflight import (
     origin_question,
     smaller_question,
 )
+from batcher.runner.routing import may_batch, remember_answer, route_of
 from batcher.store.checkpoint import Checkpoint
 
 
-def ask_consent(session: RunSession, planned: PlannedRun) -> None:
-    """Publish the plan and ask; raise ConfirmationError or ConfigurationError without a yes."""
+def ask_consent(session: RunSession, planned: PlannedRun) -> PlannedRun:
+    """Publish the plan and ask; return it with the route that the user allows.
+
+    Raises ConfirmationError or ConfigurationError without a yes.
+    """
     estimate, budget = planned.estimate, planned.budget
     session.record.planned(
         planned.plan.counts,
@@ -27,6 +34,24 @@ def ask_consent(session: RunSession, planned: PlannedRun) -> None:
         if reach is not None and not any(reach in question for question in questions):
             session.ui.say(f"budget {reach}")
         ask(questions, session.ui, session.options.command)
+        return replace(planned, route=_allowed_route(session, planned))
+
+
+def _allowed_route(session: RunSession, planned: PlannedRun) -> Route:
+    """Ask once whether auto may send batches, and say so when it sends none."""
+    context, ui = planned.sending, session.ui
+    if context.job.delivery.mode != "auto" or not planned.plan.counts.to_send:
+        return planned.route
+    allowed = may_batch(context)
+    if allowed is None and ui.can_ask and not session.options.says_yes:
+        allowed = ui.confirm(
+            f"Delivery auto can send batches at half the price; {RETENTION}. May this job use them?"
+        )
+        if allowed is not None:
+            remember_answer(context, session.started, is_allowed=allowed)
+    if not allowed:
+        ui.say("delivery  live: batches are not allowed; delivery.allow_batch = true allows them")
+    return route_of(context, session.started)
 
 
 def _questions(session: RunSession, planned: PlannedRun) -> list[str]:

@@ -13,6 +13,7 @@ from batcher.runner.planning.pilot import draw, only
 from batcher.runner.planning.planner import Plan, make_plan
 from batcher.runner.planning.preflight import check_own_checkpoint, check_plan, planning_line
 from batcher.runner.planning.retry import plan_retry, retry_line
+from batcher.runner.routing import route_of
 from batcher.store.bill import release_unknown
 from batcher.store.checkpoint import Checkpoint
 
@@ -30,7 +31,8 @@ def plan_run(session: RunSession) -> PlannedRun:
     check_plan(plan, session.context)
     if session.options.approval is not None:
         session.options.approval.check(session.context, plan, session.started)
-    return PlannedRun(sending, plan, estimate, _budget(session, plan))
+    route = route_of(sending, session.started)
+    return PlannedRun(sending, plan, estimate, _budget(session, plan), route)
 
 
 def _plan_new(session: RunSession) -> tuple[JobContext, Plan, Estimate | None]:

@@ -90,6 +90,6 @@ def run_job(
 
 def _run_steps(session: RunSession) -> RunResult:
     planned = plan_run(session)
-    ask_consent(session, planned)
+    planned = ask_consent(session, planned)
     sent = send_plan(session, planned)
     return finish_run(session, planned, sent)

@@ -2,6 +2,7 @@
 
 import asyncio
 
+from batcher.errors import ConfigurationError
 from batcher.runner.open_files import make_room_for
 from batcher.runner.pipeline.live import SendResult, send_live
 from batcher.runner.pipeline.session import PlannedRun, RunSession
@@ -21,9 +22,16 @@ def send_plan(session: RunSession, planned: PlannedRun) -> SendResult | None:
 
     Another delivery than live would begin here.
     """
-    _note_requests(session)
     if not planned.plan.counts.to_send:
+        _note_requests(session)
         return None
+    if planned.route.takes_batches:
+        raise ConfigurationError(
+            f"delivery.mode {planned.route.mode} is not available in this version; nothing was "
+            "sent",
+            hint='set delivery.mode = "live", or add --delivery live',
+        )
+    _note_requests(session)
     files = make_room_for(planned.sending.job.limits.concurrency)
     if files.is_narrow:
         session.ui.say(f"warning  {files.message}")

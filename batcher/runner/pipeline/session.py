@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from batcher.api.key import Secret
+from batcher.core.delivery import Route
 from batcher.core.estimate.estimate import Estimate
 from batcher.core.money.budget import Budget
 from batcher.runner.job_context import JobContext
@@ -44,10 +45,12 @@ class PlannedRun:
     """What a run is going to do.
 
     ``sending`` is the job as its requests are made and priced: the job itself, or the variant of a
-    retry. ``estimate`` is None when nothing is to be sent, and for a retry.
+    retry. ``estimate`` is None when nothing is to be sent, and for a retry. ``route`` is how its
+    requests travel.
     """
 
     sending: JobContext
     plan: Plan
     estimate: Estimate | None
     budget: Budget | None
+    route: Route

@@ -15,7 +15,7 @@ from batcher.runner.planning.shared_prefixes import find_sharing
 from batcher.store.retries import Retries, find_retries, keep_variant
 from batcher.store.writer import CheckpointCall
 
-_CHANGEABLE = ("request", "limits", "retry")
+_CHANGEABLE = ("request", "limits", "retry", "delivery")
 _FIXED = ("request.samples",)
 
 

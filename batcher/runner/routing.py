@@ -1,0 +1,54 @@
+"""How the requests of a run travel: what the job says, and whether its user allows batches."""
+
+import json
+from datetime import datetime
+from pathlib import Path
+
+from batcher.core.deadline import deadline_of
+from batcher.core.delivery import Route
+from batcher.outputs.atomic import write_json
+from batcher.runner.days import zone_named
+from batcher.runner.job_context import JobContext
+
+_ALLOWED = "allow_batch"
+
+
+def route_of(context: JobContext, started: datetime) -> Route:
+    """Return how a run that starts now sends its requests; auto is live where nobody allowed it."""
+    section = context.job.delivery
+    if section.mode != "auto":
+        return Route(section.mode)
+    if section.deadline is None or not may_batch(context):
+        return Route("live")
+    zone = zone_named(context.job.budget.time_zone)
+    return Route("auto", deadline_of(section.deadline, started, zone))
+
+
+def may_batch(context: JobContext) -> bool | None:
+    """Whether auto may send batches: as the job file or an earlier answer says, else None.
+
+    The simulator keeps nothing, so it needs no permission.
+    """
+    section = context.job.delivery
+    if context.asks_simulator or section.allow_batch:
+        return True
+    return False if _ALLOWED in section.model_fields_set else _answer(_file(context))
+
+
+def remember_answer(context: JobContext, answered: datetime, *, is_allowed: bool) -> None:
+    """Keep the answer to the question whether auto may send batches."""
+    write_json(_file(context), {_ALLOWED: is_allowed, "answered_at": answered.isoformat()})
+
+
+def _file(context: JobContext) -> Path:
+    return context.workspace.state / "consent.json"
+
+
+def _answer(path: Path) -> bool | None:
+    """Read an earlier answer; what cannot be read is no answer, so that the user is asked again."""
+    try:
+        content = json.loads(path.read_bytes())
+    except (OSError, ValueError):
+        return None
+    answer = content.get(_ALLOWED) if isinstance(content, dict) else None
+    return answer if isinstance(answer, bool) else None
