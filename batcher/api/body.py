@@ -22,12 +22,10 @@ class Body:
     """
 
     def __init__(self, status: int, headers: Mapping[str, str], max_bytes: int) -> None:
-        encoding = headers.get("content-encoding", "identity").strip().lower() or "identity"
         is_stream = headers.get("content-type", "").lower().startswith("text/event-stream")
         self._is_200 = status == 200
         self.fold = MessageFold() if is_stream and self._is_200 else None
-        self._inflater = _Inflater() if encoding in {"gzip", "x-gzip", "deflate"} else None
-        is_known = self._inflater is not None or encoding == "identity"
+        self._inflater, is_known = inflater_for(headers)
         self._fault = None if is_known else "client.undecodable"
         self._bytes_left = max_bytes
         self.fault_detail: str | None = None
@@ -99,7 +97,15 @@ def _folded(fold: MessageFold, body: bytes, fault: str | None) -> tuple[bytes, s
     return body, fault or ("client.stream_broken" if fold.fault else "client.stream_incomplete")
 
 
-class _Inflater:
+def inflater_for(headers: Mapping[str, str]) -> tuple["Inflater | None", bool]:
+    """Return what decompresses a body, if it is compressed, and whether its encoding is known."""
+    encoding = headers.get("content-encoding", "identity").strip().lower() or "identity"
+    if encoding in {"gzip", "x-gzip", "deflate"}:
+        return Inflater(), True
+    return None, encoding == "identity"
+
+
+class Inflater:
     """Decompresses gzip and zlib, member by member, in pieces of bounded size."""
 
     def __init__(self) -> None:
@@ -108,6 +114,7 @@ class _Inflater:
 
     @property
     def is_whole(self) -> bool:
+        """Whether the last member has ended."""
         return self._member.eof or not self._has_started
 
     def feed(self, data: bytes) -> Iterator[bytes]:

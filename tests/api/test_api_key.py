@@ -37,6 +37,14 @@ def test_secrets_are_equal_by_value() -> None:
     assert Secret("a") != "a"
 
 
+def test_a_digest_tells_keys_apart_within_one_checkpoint() -> None:
+    """Equal keys have equal digests, but not in two checkpoints; the key cannot be seen in them."""
+    digest = Secret(CANARY).digest("checkpoint-1")
+    assert digest == Secret(CANARY).digest("checkpoint-1")
+    assert len({digest, Secret("b").digest("checkpoint-1"), Secret(CANARY).digest("2")}) == 3
+    assert CANARY not in digest
+
+
 def test_the_key_comes_from_the_variable_that_the_job_names() -> None:
     """The job names the variable; spaces around the key are removed."""
     assert read_key(ApiSection(), {"ANTHROPIC_API_KEY": f" {CANARY}\n"}).reveal() == CANARY

@@ -122,7 +122,7 @@ def test_a_complete_stream_waits_briefly_for_the_end_of_its_body(
     attempts: Attempts, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A server that does not end the body does not block the slot until the timeout."""
-    monkeypatch.setattr("batcher.api.client._AFTER_STREAM_S", 0.05)
+    monkeypatch.setattr("batcher.api.exchange._AFTER_STREAM_S", 0.05)
     [result] = attempts([STREAM_HEAD + chunk(sse(*EVENTS)), HANG], stream=True, timeout_s=30)
     assert result.fault is None
     assert result.latency_s < 5

@@ -84,7 +84,7 @@ def test_an_accepted_header_can_be_sent(named: dict[str, str]) -> None:
     client = client_of("https://api.example", named)
     if client is None:
         return
-    sent = client._headers
+    sent = client._server._headers
     h11.Request(method="POST", target="/", headers=sent)
     assert len({name for name, _ in sent}) == len(sent)
     assert all(name == name.lower() for name, _ in sent)
