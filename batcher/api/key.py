@@ -1,6 +1,5 @@
 """Reads the API key, and holds it in a type that never shows it."""
 
-import hashlib
 import hmac
 import shlex
 import subprocess
@@ -31,8 +30,7 @@ class Secret:
 
         It is for one checkpoint, whose id is the salt: two of them do not show a common key.
         """
-        hashed = hashlib.blake2b(self._value.encode(), key=salt.encode(), digest_size=16)
-        return hashed.hexdigest()
+        return hmac.digest(salt.encode(), self._value.encode(), "sha256").hex()
 
     def __repr__(self) -> str:
         return "***"
