@@ -38,10 +38,10 @@ test: install ## run the tests: at most five minutes on two cores
 	$(BIN)/python -m pytest
 
 test-all: install ## run all tests but those of make crash: up to 40 minutes on two cores
-	$(BIN)/python -m pytest -m "not crash"
+	$(BIN)/python -m pytest -m "not crash" --hypothesis-profile=full
 
 crash: install ## kill, damage and cut off power by the thousand: takes hours
-	$(BIN)/python -m pytest -m crash -n 0 --timeout 0 -s tests
+	$(BIN)/python -m pytest -m crash -n 0 --timeout 0 -s --hypothesis-profile=full tests
 
 check: lint types ## lint and types
 

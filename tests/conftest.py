@@ -6,9 +6,11 @@ import sys
 
 import pytest
 from hypothesis import settings
+from samples import IN_FULL
 
 # How long an example takes depends on what else the machine does; timing goes to benchmarks.
 settings.register_profile("untimed", deadline=None)
+settings.register_profile(IN_FULL, deadline=None)
 settings.load_profile("untimed")
 
 # A shell that starts the tests in the background may ignore these signals. The commands that the

@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from plan_model import USD, histories
 from sample_records import NOW, count, fingerprint_of, intent, opened
+from samples import examples
 
 from batcher.core.money.exact import total
 from batcher.core.money.pinned import digest_of
@@ -29,7 +30,9 @@ from batcher.store.plans import totals
 from batcher.store.records import Intent, OutcomeRecord, RunStart
 
 EXAMPLES = settings(
-    max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=examples(20),
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 TABLE = '{"aliases":{},"as_of":"2026-11-%s","overridden":[],"overrides_as_of":null,"us_multiplier":"1.1","usd_per_mtok":{},"usd_per_web_search":"0.01"}'  # noqa: E501
 Replacements = set[tuple[int, int]]

@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from plan_model import ALLOWANCE, CASES, COMPARISON, FILES, TOKENS, Case, Model
 from sample_records import fingerprint_of, intent, opened, outcome, plan_row
+from samples import examples
 
 from batcher.store.checkpoint import Checkpoint
 from batcher.store.plans import (
@@ -30,7 +31,9 @@ from batcher.store.plans import (
 )
 
 EXAMPLES = settings(
-    max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=examples(20),
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 
 

@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from plan_model import COMPARISON, Case, Model, Recorded, plans
 from sample_records import count, fingerprint_of, intent, opened, outcome, plan_row
+from samples import examples
 
 from batcher.store.checkpoint import Checkpoint
 from batcher.store.plans import (
@@ -27,7 +28,7 @@ from batcher.store.records import OutcomeRecord, PlanRecord
 from batcher.store.retries import find_retries, keep_variant, record_replacements
 
 EXAMPLES = settings(
-    max_examples=20,
+    max_examples=examples(20),
     deadline=None,
     phases=[Phase.reuse, Phase.generate, Phase.shrink],
     suppress_health_check=[HealthCheck.function_scoped_fixture],
@@ -229,7 +230,7 @@ def check_retries(checkpoint: Checkpoint, model: RetryModel, retries: list[Retry
             check_answers(checkpoint, model)
 
 
-@settings(EXAMPLES, max_examples=10)
+@settings(EXAMPLES, max_examples=examples(10))
 @given(plans(), HISTORIES, st.lists(RETRIES, min_size=1, max_size=3))
 def test_retries(
     checkpoint: Checkpoint,

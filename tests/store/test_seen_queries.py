@@ -8,6 +8,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from sample_records import count, fingerprint_of, intent, opened, outcome, plan_row
+from samples import examples
 from seen_model import ALLOWANCE, ROW, RUNS, Item, Run, SeenModel
 
 from batcher.core.plan_counts import PlanCounts
@@ -24,7 +25,7 @@ from batcher.store.plans import (
 from batcher.store.records import PlanRecord
 
 EXAMPLES = settings(
-    max_examples=20,
+    max_examples=examples(20),
     deadline=None,
     phases=[Phase.reuse, Phase.generate, Phase.shrink],
     suppress_health_check=[HealthCheck.function_scoped_fixture],
@@ -140,7 +141,7 @@ def check_runs(checkpoint: Checkpoint, model: SeenModel, runs: list[Run]) -> Non
         send(checkpoint, model, run, items)
 
 
-@settings(EXAMPLES, max_examples=10)
+@settings(EXAMPLES, max_examples=examples(10))
 @given(st.booleans(), st.integers(1, 2), st.lists(RUNS, min_size=2, max_size=6))
 def test_runs(checkpoint: Checkpoint, has_ids: bool, samples: int, runs: list[Run]) -> None:
     """The queries and the model agree on a few sequences of runs."""

@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from odd_jobs import fill, job_text, network, put
 from odd_values import FITTING, KINDS, ODD, PLAIN, SEARCH, Edit, changes
+from samples import examples
 from whole_runs import CommandResult, batcher
 
 ENVIRONMENT = {key.removeprefix("env.") for key in {**FITTING, **ODD} if key.startswith("env.")}
@@ -72,7 +73,7 @@ def play(kind: Mapping[str, Any], first: list[Edit], second: list[Edit]) -> Comm
 property_of_jobs = given(st.sampled_from(KINDS), changes, changes)
 
 
-@settings(max_examples=8, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(8), suppress_health_check=[HealthCheck.too_slow])
 @property_of_jobs
 def test_what_check_passes_run_does_not_refuse(
     kind: Mapping[str, Any], first: list[Edit], second: list[Edit]

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from samples import examples
 from tables import TABLE
 
 from batcher.core.job import PriceOverride
@@ -76,7 +77,7 @@ def attempts(draw: Any) -> Any:
     return body, request, prices, is_batch, usage
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(40), deadline=None)
 @given(attempts())
 def test_no_possible_usage_costs_more(attempt: Any) -> None:
     """For any split, tier, region and speed of a response, its cost is within the bound."""
@@ -84,7 +85,7 @@ def test_no_possible_usage_costs_more(attempt: Any) -> None:
     assert cost(usage, prices) <= worst_case(body, request, prices, is_batch=is_batch).usd
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(40), deadline=None)
 @given(attempts(), st.sampled_from([None, "5m", "1h"]))
 def test_without_a_mark_nothing_is_written(attempt: Any, marks: Any) -> None:
     """The bound is lower without marks, or with 5-minute marks only, and still holds.
@@ -145,7 +146,7 @@ SHARED = {
 
 @pytest.mark.parametrize("more", SHARED.values(), ids=SHARED)
 @pytest.mark.parametrize("model", ["claude-opus-5-5", "claude-haiku-5-5"])
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=examples(25), deadline=None)
 @given(
     texts=st.lists(
         st.text(max_size=30) | st.sampled_from(["a" * 99_000, "a" * 102_000, "\u0644" * 200_000]),
