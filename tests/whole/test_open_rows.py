@@ -179,6 +179,19 @@ def test_the_first_twenty_answers_that_are_no_good_stop_the_run(
     assert statuses(job) == {"succeeded": 200}
 
 
+def test_labels_that_are_always_cut_off_stop_the_run(tmp_path: Path) -> None:
+    """A part of them is no label; a part of a text may be what a job wants."""
+    data = [{"text": f"thing {n} [[truncate]]"} for n in range(30)]
+    job = Job(tmp_path, None)
+    with closing(Server()) as job.server:
+        printed = job.write(data, limits="concurrency = 4\n", more=LABELS).run(code=4)
+        assert "the first 20 requests all failed with max_tokens" in printed
+        assert "raise request.max_tokens" in printed
+        assert job.server.ledger()["requests"] < 20 + 2 * 4
+        job.write(data, request='prompt = "Tell: {{ text }}"\non_change = "redo"\n').run(code=3)
+        assert statuses(job) == {"truncated": 30}
+
+
 def test_an_empty_answer_is_not_a_success(tmp_path: Path) -> None:
     """It has a status of its own everywhere, and is not paid for again."""
     job = Job(tmp_path, None)

@@ -188,7 +188,7 @@ WALKS: dict[str, tuple[str, Callable[[Job], str], tuple[str, ...]]] = {
     "no usage, to go on": ("usage_missing", _unpriced, (UNPRICED_HINT,)),
     "no usage, from a free server": ("usage_missing", _unpriced_free, (UNPRICED_HINT,)),
     "a field that is free": ("usage_unknown", _unpriced_field, (UNPRICED_HINT,)),
-    "a usage that cannot be": ("usage_huge:first_n=1", _impossible, (IMPOSSIBLE,)),
+    "a usage that cannot be": ("usage_huge:first_n=5", _impossible, (IMPOSSIBLE,)),
 }
 
 

@@ -57,7 +57,8 @@ class PricesSection(Section):
         Decimal("0.1"),
         description="The share of answers whose cost may stay unknown: without usage, with a "
         "usage that cannot be, or with a field that has no price. Each counts with the most that "
-        "it can cost. A run with more of them stops (exit 1), from the 20th on; 1 never stops.",
+        "it can cost. A run with more of them stops (exit 1), from the 20th on; with a budget, a "
+        "usage that cannot be counts ten times, from the 5th on; 1 never stops.",
     )
 
 

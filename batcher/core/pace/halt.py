@@ -5,7 +5,7 @@ from datetime import datetime
 from decimal import ROUND_UP, Decimal
 from enum import Enum
 
-from batcher.core.answers.outcome import Outcome, Verdict
+from batcher.core.answers.outcome import Outcome, Status, Verdict
 from batcher.core.money.budget import BudgetState
 from batcher.core.money.display import rounded_text
 from batcher.core.money.exact import total
@@ -104,9 +104,11 @@ def _all_alike(outcome: Outcome, which: str) -> Halt:
         )
         return Halt(ExitCode.UNREACHABLE, message, hint)
     if outcome.message is not None:
+        is_cut = outcome.status is Status.TRUNCATED
+        change = "raise request.max_tokens" if is_cut else "change the prompt or the labels"
         hint = (
-            "see why with batcher failures; change the prompt or the labels, or set "
-            "limits.max_failed = 1 to accept such answers; then run the same command again"
+            f"see why with batcher failures; {change}, or set limits.max_failed = 1 to accept such "
+            "answers; then run the same command again"
         )
     else:
         hint = outcome.hint or (

@@ -70,7 +70,8 @@ class Suspects:
     """Counts failures in a row, and keeps those that nothing has explained yet.
 
     With ``accepts_invalid`` an invalid answer is as good as any. With ``accepts_failed`` every row
-    may fail, so answers that are no good do not stop the run.
+    may fail, so answers that are no good do not stop the run. With ``needs_whole`` an answer that
+    is cut off is no use, because it has no labels.
 
     An error is explained by the answer to a request that was sent after the error had come back. An
     answer that is no good is explained by the next one of another kind: it was billed, and as long
@@ -79,6 +80,7 @@ class Suspects:
 
     accepts_invalid: bool = False
     accepts_failed: bool = False
+    needs_whole: bool = False
     good: int = field(default=0, init=False)
     has_stopped: bool = field(default=False, init=False)
     _answers: int = field(default=0, init=False)
@@ -147,11 +149,14 @@ class Suspects:
     def _is_row_fault(self, outcome: Outcome) -> bool:
         """Return whether the row explains a failure; if everything fails, no row does.
 
-        An answer that is cut off may still be what the job wants, such as one token.
+        An answer that is cut off may still be what the job wants, such as one token; not when it
+        has no text at all, because thinking took all of ``max_tokens``.
         """
-        is_accepted = outcome.message is not None and self.accepts_failed
-        if is_accepted or outcome.status is Status.TRUNCATED:
-            return True
+        if outcome.message is not None:
+            is_cut = outcome.status is Status.TRUNCATED
+            has_use = is_cut and not self.needs_whole and not outcome.message.is_empty
+            if self.accepts_failed or has_use:
+                return True
         return outcome.scope is Scope.ROW and bool(self.good)
 
     def _kind_of(self, outcome: Outcome) -> Kind:

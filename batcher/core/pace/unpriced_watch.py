@@ -5,12 +5,15 @@ from decimal import Decimal
 
 from batcher.core.money.bill import Bill
 from batcher.core.pace.halt import Halt
-from batcher.core.pace.suspects import SAME_FAILURES
+from batcher.core.pace.suspects import SAME_FAILURES, SAME_REFUSALS
 from batcher.core.plural import counted
 from batcher.exit_codes import ExitCode
 
 FEW = SAME_FAILURES
 """Fewer answers of unknown cost than this never stop a run."""
+
+FEW_IMPOSSIBLE = SAME_REFUSALS
+"""The same for answers whose usage cannot be, when there is a budget."""
 
 _IMPOSSIBLE_PER_UNPRICED = 10
 
@@ -25,6 +28,8 @@ class UnpricedWatch:
 
     A usage above what can be is worse than none: with a budget it may mean that a bound is wrong,
     and it casts doubt on the numbers beside it. A budget therefore allows a tenth of that share.
+    A few never stop the run: their bounds are held, and if a bound is wrong, the budget is exceeded
+    by what a handful of answers cost. One odd number must not end a night for thousands of dollars.
     With a share of 1 the run never stops.
     """
 
@@ -45,18 +50,15 @@ class UnpricedWatch:
         if self.max_share == 1:
             return None
         if self.has_budget and bill.is_impossible:
-            if self._impossible * _IMPOSSIBLE_PER_UNPRICED > allowed:
-                return self._impossible_halt(bill)
-            return None
-        return (
-            self._unpriced_halt(bill) if self._unpriced > max(Decimal(FEW - 1), allowed) else None
-        )
+            allowed = max(Decimal(FEW_IMPOSSIBLE - 1), allowed / _IMPOSSIBLE_PER_UNPRICED)
+            return self._impossible_halt(bill) if self._impossible > allowed else None
+        allowed = max(Decimal(FEW - 1), allowed)
+        return self._unpriced_halt(bill) if self._unpriced > allowed else None
 
     def _impossible_halt(self, bill: Bill) -> Halt:
-        verb = "reports" if self._impossible == 1 else "report"
         return Halt(
             ExitCode.ERROR,
-            f"{self._impossible:,} of {counted(self._answers, 'answer')} {verb} a usage that "
+            f"{self._impossible:,} of {counted(self._answers, 'answer')} report a usage that "
             f"cannot be: {bill.problem}",
             "the answers are recorded, and the budget holds the most that they can have cost; run "
             "the same command to go on, with --release-unknown if the API's console shows that "

@@ -63,7 +63,7 @@ async def send_live(
     """
     job, stopping = planned.sending.job, asyncio.Event()
     loop = asyncio.get_running_loop()
-    suspects = Suspects(job.labels.on_invalid == "keep", job.limits.max_failed >= 1)
+    suspects = _suspects(planned)
     watch = HaltWatch(float(job.retry.patience_s), loop.time(), suspects)
     unpriced = UnpricedWatch(job.prices.max_unpriced, planned.budget is not None)
     ceiling = _failure_ceiling(session, planned)
@@ -78,6 +78,16 @@ async def send_live(
     attempt_ids = count(first_attempt_id)
     ctx = _send_context(session, planned, client, attempt_ids, progress, stopping)
     return await _LiveDelivery(session, planned, ctx, client, SendResult(progress)).run()
+
+
+def _suspects(planned: PlannedRun) -> Suspects:
+    job, has_labels = planned.sending.job, planned.sending.loaded.labels is not None
+    accepts_invalid = job.labels.on_invalid == "keep"
+    return Suspects(
+        accepts_invalid,
+        accepts_failed=job.limits.max_failed >= 1,
+        needs_whole=has_labels and not accepts_invalid,
+    )
 
 
 def _failure_ceiling(session: RunSession, planned: PlannedRun) -> FailureCeiling | None:

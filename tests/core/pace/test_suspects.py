@@ -11,6 +11,7 @@ from batcher.core.answers.outcome import Billing, Outcome, Scope, Status, Verdic
 from batcher.core.pace.suspects import SAME_FAILURES, SAME_REFUSALS, Ending, Ruling, Suspects
 
 MESSAGE = Message("m", "m", "end_turn", None, "", "", None, False, True, None)
+TEXT = replace(MESSAGE, text="yes", has_output=True, is_empty=False)
 
 
 def answer(status: Status, error_type: str | None = None, scope: Scope = Scope.UNCLEAR) -> Outcome:
@@ -30,7 +31,8 @@ GOOD = answer(Status.SUCCEEDED)
 EMPTY = answer(Status.EMPTY, "client.empty_answer")
 INVALID = answer(Status.INVALID, "client.invalid_label")
 REFUSED = answer(Status.REFUSED, "refusal", Scope.ROW)
-CUT_SHORT = answer(Status.TRUNCATED, "max_tokens", Scope.ROW)
+WORDLESS = answer(Status.TRUNCATED, "max_tokens", Scope.ROW)
+CUT_SHORT = replace(WORDLESS, message=TEXT)
 TOO_LONG = error("invalid_request_error", "prompt is too long", Scope.ROW)
 DENIED = error("permission_error", "no", Scope.EVERY_REQUEST)
 BUSY = Outcome(
@@ -89,9 +91,9 @@ class Run:
         return run
 
 
-@pytest.mark.parametrize("kind", [error(), EMPTY, INVALID, REFUSED, TOO_LONG])
+@pytest.mark.parametrize("kind", [error(), EMPTY, INVALID, REFUSED, TOO_LONG, WORDLESS])
 def test_the_first_twenty_alike_stop_a_run(kind: Outcome) -> None:
-    """Whatever it is: errors, empty answers, invalid labels, refusals."""
+    """Whatever it is: errors, empty answers, invalid labels, refusals, nothing but thinking."""
     assert Run().stops_after(kind) == SAME_FAILURES
 
 
@@ -110,7 +112,14 @@ def test_answers_that_are_cut_off_stop_nothing() -> None:
     assert Run().stops_after(CUT_SHORT, 100) is None
 
 
-@pytest.mark.parametrize("kind", [REFUSED, CUT_SHORT, TOO_LONG])
+def test_labels_that_are_always_cut_off_stop_a_run() -> None:
+    """A part of them is no label; a job that accepts what is invalid accepts that, too."""
+    assert Run(Suspects(needs_whole=True)).stops_after(CUT_SHORT) == SAME_FAILURES
+    accepting = Suspects(needs_whole=True, accepts_failed=True)
+    assert Run(accepting).stops_after(CUT_SHORT, 100) is None
+
+
+@pytest.mark.parametrize("kind", [REFUSED, CUT_SHORT, WORDLESS, TOO_LONG])
 def test_what_the_row_explains_stops_nothing_once_others_were_answered(kind: Outcome) -> None:
     """Thirty prompts in a row may be too long, or about what the model declines."""
     run = Run.after(GOOD)

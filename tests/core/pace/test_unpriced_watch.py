@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batcher.core.money.bill import Bill
-from batcher.core.pace.unpriced_watch import FEW, UnpricedWatch
+from batcher.core.pace.unpriced_watch import FEW, FEW_IMPOSSIBLE, UnpricedWatch
 from batcher.exit_codes import ExitCode
 
 PRICED = Bill(None, Decimal(1))
@@ -54,9 +54,18 @@ def test_a_share_of_one_never_stops(bills: list[Bill], has_budget: bool) -> None
 
 
 def test_with_a_budget_a_usage_that_cannot_be_counts_ten_times() -> None:
-    """One among the first hundred answers stops the run; one among thousands does not."""
-    assert stops_at([PRICED] * 49 + [IMPOSSIBLE], has_budget=True) == 50
-    assert stops_at([PRICED] * 49 + [IMPOSSIBLE]) is None
-    assert stops_at([PRICED] * 99 + [IMPOSSIBLE], has_budget=True) is None
-    assert stops_at([*[PRICED] * 150, IMPOSSIBLE] * 50, has_budget=True) is None
-    assert stops_at([PRICED] * 49 + [UNPRICED], has_budget=True) is None
+    """One in fifty stops the run at the fifth; one in a hundred and fifty never does."""
+    assert stops_at([*[PRICED] * 49, IMPOSSIBLE] * 50, has_budget=True) == 50 * FEW_IMPOSSIBLE
+    assert stops_at([*[PRICED] * 49, IMPOSSIBLE] * 50) is None
+    assert stops_at([*[PRICED] * 149, IMPOSSIBLE] * 50, has_budget=True) is None
+    assert stops_at([*[PRICED] * 49, UNPRICED] * 50, has_budget=True) is None
+
+
+@pytest.mark.parametrize("before", [0, 1, 98, 499])
+@pytest.mark.parametrize("share", [Decimal(0), Decimal("0.001"), TENTH])
+def test_a_few_that_cannot_be_do_not_end_a_night(before: int, share: Decimal) -> None:
+    """Wherever they are, also together, and however small the share is; one more may."""
+    few = [PRICED] * before + [IMPOSSIBLE] * (FEW_IMPOSSIBLE - 1)
+    assert stops_at([*few, *[PRICED] * 500], share, has_budget=True) is None
+    if before * share < 1:
+        assert stops_at([*few, IMPOSSIBLE], share, has_budget=True) == before + FEW_IMPOSSIBLE
