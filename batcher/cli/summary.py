@@ -49,7 +49,8 @@ def summary(result: RunResult, command: str) -> Iterator[str]:
         yield f"spent  {_spent(run)}"
         yield from _money(run)
     if result.exported is not None:
-        yield from _grown(result.grown)
+        yield from _more_input("grew", result.grown)
+        yield from _more_input("appeared", result.added)
         yield from _on_hold(result.exported)
         yield from _output(result.exported)
         if result.exported.quality is not None:
@@ -68,10 +69,11 @@ def _why_nothing(result: RunResult) -> str:
     return "every request has its result; batcher failures lists those without a good answer"
 
 
-def _grown(files: Sequence[str]) -> Iterator[str]:
+def _more_input(verb: str, files: Sequence[str]) -> Iterator[str]:
     if files:
-        names = files[0] if len(files) == 1 else f"{files[0]} and {len(files) - 1:,} more files"
-        yield f"input  {names} grew during this run; another run sends the new rows"
+        more = f" and {counted(len(files) - 1, 'more file')}" if files[1:] else ""
+        names = printable(f"{files[0]}{more}")
+        yield f"input  {names} {verb} during this run; another run sends the new rows"
 
 
 def _on_hold(exported: Exported) -> Iterator[str]:
@@ -160,7 +162,7 @@ def _next(result: RunResult, command: str) -> str:
         return job_command("retry")
     if result.exit_code == 3:
         return job_command("failures")
-    if result.grown:
+    if result.grown or result.added:
         return command
     if result.exit_code != 0 or exported is None or not exported.rows:
         return command

@@ -1,10 +1,8 @@
-"""Finds the files of an input, and detects when one of them changes."""
+"""Finds the files of an input."""
 
 import difflib
 import glob
 import os
-import shlex
-import stat
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -12,6 +10,7 @@ from pathlib import Path
 from typing import Literal, Protocol
 
 from batcher.errors import InputError
+from batcher.inputs.file_stamp import FileStamp, shown_name, unreadable
 
 Family = Literal["JSONL", "Parquet", "plain files"]
 """How rows are read from a file: JSONL and Parquet hold rows, each plain file is one row."""
@@ -30,71 +29,6 @@ _READABLE = (
 _IN_FOLDERS = (JSONL_ENDINGS + PARQUET_ENDINGS, PAGE_ENDINGS, TEXT_ENDINGS, JSON_ENDINGS)
 """The endings of files in a folder: the first that any file has are read."""
 _RELATIVE = "a relative [input] path starts in the folder of the job file"
-
-
-@dataclass(frozen=True, slots=True)
-class FileStamp:
-    """One file of the input, with the size, time and inode that show whether it changed.
-
-    ``name`` is the path for messages: relative to the job file's folder when the file is inside
-    it, else absolute. Weakness: a change that keeps size, modification time and inode is not
-    detected.
-    """
-
-    path: Path
-    name: str
-    size: int
-    mtime_ns: int
-    inode: int
-
-    @classmethod
-    def of(cls, path: Path, folder: Path) -> "FileStamp":
-        """Stamp a file; raises ``InputError`` unless it is a readable regular file."""
-        name = _name(path, folder)
-        try:
-            # This check comes before open(): opening a pipe waits for a writer.
-            if not stat.S_ISREG(path.stat().st_mode):
-                raise InputError(
-                    f"{name} is not a regular file",
-                    hint="write it to a file first: the input is read several times",
-                )
-            with path.open("rb") as file:
-                status = os.fstat(file.fileno())
-        except OSError as error:
-            raise _unreadable(name, error) from error
-        return cls(path, name, status.st_size, status.st_mtime_ns, status.st_ino)
-
-    def check(self, *, may_grow: bool = False) -> None:
-        """Raise ``InputError`` when the file does not exist any more or has changed.
-
-        With ``may_grow`` a larger file is no error: its reader checks the bytes that it had.
-        """
-        status = self._status()
-        is_larger = may_grow and status.st_size > self.size
-        if not is_larger and (status.st_size, status.st_mtime_ns, status.st_ino) != (
-            self.size,
-            self.mtime_ns,
-            self.inode,
-        ):
-            raise self.changed()
-
-    @property
-    def has_grown(self) -> bool:
-        """Whether the file is larger now; ``InputError`` when it does not exist any more."""
-        return self._status().st_size > self.size
-
-    def changed(self) -> InputError:
-        """Return the error of a file that was written to."""
-        return InputError(
-            f"{self.name} changed while it was being read",
-            hint="run the same command again when no program writes to the file any more",
-        )
-
-    def _status(self) -> os.stat_result:
-        try:
-            return self.path.stat()
-        except OSError as error:
-            raise _unreadable(self.name, error) from error
 
 
 def family(path: Path) -> Family | None:
@@ -155,7 +89,7 @@ def find_files(path: str, folder: Path, own: Selector) -> Found:
             is_json = file.name.lower().endswith(JSON_ENDINGS)
             families.setdefault("JSON" if is_json else found, file)
     if len(families) > 1:
-        first, second, *_ = (_name(file, root) for file in families.values())
+        first, second, *_ = (shown_name(file, root) for file in families.values())
         raise InputError(
             f"the input mixes {' and '.join(families)}: {first} and {second}",
             hint='set [input] path to a glob for one kind of file, such as "data/*.jsonl"',
@@ -164,8 +98,33 @@ def find_files(path: str, folder: Path, own: Selector) -> Found:
     return Found(
         "JSONL" if kind == "JSON" else kind,
         tuple(FileStamp.of(file, root) for file in paths),
-        tuple(_name(file, root) for file in left_out),
+        tuple(shown_name(file, root) for file in left_out),
     )
+
+
+def find_added(path: str, folder: Path, own: Selector, known: Sequence[FileStamp]) -> list[str]:
+    """Return the names of files like the ``known`` ones that ``path`` has now and had not then."""
+    paths, root = {file.path for file in known}, Path(os.path.abspath(folder))  # noqa: PTH100
+    kinds = {_kind(path) for path in paths}
+    target = Path(os.path.abspath(root / path))  # noqa: PTH100
+
+    class New:
+        """Selects them before ``own`` looks into each."""
+
+        def select(self, files: Iterable[Path]) -> Selected:
+            return own.select(f for f in files if f not in paths and _kind(f) in kinds)
+
+    try:
+        found, _ = _matches(path, target, root, New())
+    except InputError:
+        return []  # there is none
+    return [shown_name(file, root) for file in found if file not in paths]
+
+
+def _kind(path: Path) -> int | None:
+    """Return which of the kinds in a folder a file is."""
+    name = path.name.lower()
+    return next((n for n, ends in enumerate(_IN_FOLDERS) if name.endswith(ends)), None)
 
 
 def root_of(path: str, folder: Path) -> Path:
@@ -221,7 +180,7 @@ def _matches(path: str, target: Path, root: Path, own: Selector) -> tuple[list[P
     except FileNotFoundError as error:
         raise _missing(target, root) from error
     except (OSError, ValueError) as error:
-        raise _unreadable(_name(target, root), error) from error
+        raise unreadable(shown_name(target, root), error) from error
     _refuse_unsupported([target], root)
     return [target], []
 
@@ -232,7 +191,7 @@ def _in_folder(target: Path, root: Path, own: Selector) -> tuple[list[Path], lis
     for endings in _IN_FOLDERS:
         if matches := [file for file in files.files if file.name.lower().endswith(endings)]:
             return matches, files.left_out
-    name = _name(target, root)
+    name = shown_name(target, root)
     if not visible:
         raise InputError(f"the input folder {name} is empty", hint=_READABLE)
     has_folders = any(file.is_dir() for file in visible)
@@ -263,7 +222,7 @@ def _in_glob(path: str, root: Path, own: Selector) -> tuple[list[Path], list[Pat
 def _refuse_unsupported(files: Iterable[Path], root: Path) -> None:
     for file in files:
         if family(file) is None:
-            raise InputError(f"{_name(file, root)} has an unsupported ending", hint=_READABLE)
+            raise InputError(f"{shown_name(file, root)} has an unsupported ending", hint=_READABLE)
 
 
 def _missing(target: Path, root: Path) -> InputError:
@@ -274,25 +233,8 @@ def _missing(target: Path, root: Path) -> InputError:
         near = difflib.get_close_matches(target.name, os.listdir(parent), n=3)  # noqa: PTH208
     except OSError:
         near = []
-    names = ", ".join(_name(parent / file, root) for file in near)
+    names = ", ".join(shown_name(parent / file, root) for file in near)
     return InputError(
-        f"the input {_name(target, root)} does not exist",
+        f"the input {shown_name(target, root)} does not exist",
         hint=f"did you mean {names}?" if near else _RELATIVE,
     )
-
-
-def _unreadable(name: str, error: Exception) -> InputError:
-    if isinstance(error, FileNotFoundError):
-        return InputError(f"{name} does not exist any more, or is a broken link")
-    if isinstance(error, PermissionError):
-        return InputError(
-            f"no permission to read {name}", hint=f"check with: ls -l {shlex.quote(name)}"
-        )
-    reason = getattr(error, "strerror", None) or "its path is not valid"
-    return InputError(f"{name} cannot be read: {reason}")
-
-
-def _name(path: Path, folder: Path) -> str:
-    """Return a path for messages; bytes in it that are not UTF-8 are replaced."""
-    short = path.relative_to(folder) if path.is_relative_to(folder) else path
-    return os.fsencode(short).decode("utf-8", "replace")

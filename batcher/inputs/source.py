@@ -1,7 +1,8 @@
 """Reads the rows of a job's input as a stream, as often as needed."""
 
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import NoReturn, Protocol
@@ -13,7 +14,8 @@ from batcher.core.nearest import nearest
 from batcher.core.row import Row
 from batcher.errors import InputError
 from batcher.inputs.chunk import Chunk, Needed
-from batcher.inputs.files import FileStamp, find_files, root_of
+from batcher.inputs.file_stamp import FileStamp
+from batcher.inputs.files import find_added, find_files, root_of
 from batcher.inputs.formats import messages_batch
 from batcher.inputs.formats.jsonl import JsonlFiles
 from batcher.inputs.formats.parquet import ParquetFiles, class_names
@@ -39,8 +41,8 @@ class Source:
 
     ``root`` is the folder of the images and documents that rows name. ``files`` were stamped when
     the input was opened; each pass over ``chunks`` checks the stamp of a file before it reads the
-    file. ``left_out`` names the outputs in its folder or glob that it does not read. Only one
-    thread may use a source at a time.
+    file. ``left_out`` names the outputs in its folder or glob that it does not read; ``added``
+    returns the names of files that are new in it. Only one thread may use a source at a time.
     """
 
     def __init__(
@@ -51,8 +53,10 @@ class Source:
         root: Path | None = None,
         *,
         left_out: tuple[str, ...] = (),
+        added: Callable[[], Sequence[str]] = tuple,
     ) -> None:
         self.files = files
+        self.added = added
         self.left_out = left_out
         self.root = root or Path(os.path.commonpath([file.path.parent for file in files]))
         self._rows = rows
@@ -70,19 +74,22 @@ class Source:
         Raises ``InputError`` when there is no file or a file cannot be read, and ``TemplateError``
         when ``where`` cannot be parsed. Files without rows are no error here.
         """
-        found = find_files(spec.path, folder, own or OwnFiles(folder.absolute()))
-        family, files, left_out = found.family, found.files, found.left_out
+        own = own or OwnFiles(folder.absolute())
+        found = find_files(spec.path, folder, own)
+        family, files = found.family, found.files
+        added = partial(find_added, spec.path, folder, own, files)
+        opened = partial(cls, spec, files, left_out=found.left_out, added=added)
         if family == "JSONL":
-            return cls(spec, files, JsonlFiles(files), left_out=left_out)
+            return opened(JsonlFiles(files))
         if spec.format == "messages-batch":
             raise InputError(
                 f'[input] format = "messages-batch" needs JSONL files, but the input is {family}',
                 hint="set [request] params to use a column that holds whole requests",
             )
         if family == "Parquet":
-            return cls(spec, files, ParquetFiles(files), left_out=left_out)
+            return opened(ParquetFiles(files))
         root = root_of(spec.path, folder)
-        return cls(spec, files, PlainFiles(files, root), root, left_out=left_out)
+        return opened(PlainFiles(files, root), root)
 
     @property
     def schema(self) -> pa.Schema | None:

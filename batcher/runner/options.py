@@ -49,7 +49,7 @@ class RunOptions:
 
 @dataclass(frozen=True, slots=True)
 class RunResult:
-    """How a run ended; ``grown`` names the files of the input that have grown meanwhile."""
+    """How a run ended; ``grown`` and ``added`` name files of the input that are larger or new."""
 
     exit_code: int
     run_id: str
@@ -57,3 +57,4 @@ class RunResult:
     exported: Exported | None
     halt: Halt | None
     grown: tuple[str, ...] = ()
+    added: tuple[str, ...] = ()

@@ -76,6 +76,41 @@ def test_a_file_without_a_last_line_end_may_grow(job: Job, monkeypatch: pytest.M
     assert job.table().num_rows == 3
 
 
+@pytest.mark.parametrize(
+    ("path", "names"),
+    [
+        ("data/*.jsonl", ["data/b.jsonl"]),
+        ("data", ["data/b.jsonl", "data/c.jsonl"]),
+        ("**/*.jsonl", ["x/y.jsonl"]),
+        ("data/*.jsonl", ["out.parquet", "data/b.txt", "x.jsonl", "data/.b.jsonl"]),
+        ("data/a.jsonl", ["data/b.jsonl"]),
+    ],
+)
+def test_new_files_are_for_the_next_run(
+    job: Job, path: str, names: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The run says that they appeared, if another run reads them."""
+    (job.folder / "data").mkdir()
+    write(job, "data/a.jsonl", 3)
+    job.write([], input=f'path = "{path}"\nid = "id"\n')
+    (job.folder / "rows.jsonl").unlink()
+
+    def add() -> None:
+        for name in names:
+            (job.folder / name).parent.mkdir(exist_ok=True)
+            (job.folder / name).write_bytes(MORE.replace(b"new", name.encode()))
+
+    if "out.parquet" in names:
+        names.remove("out.parquet")  # it is written by the run, too
+    printed = run_while(job, add, monkeypatch)
+    assert printed.startswith("0\n"), printed
+    is_read = path != "data/a.jsonl" and len(names) < 3
+    assert ("appeared during this run; another run sends the new rows" in printed) is is_read
+    assert job.table().num_rows == 3
+    job.run()
+    assert job.table().num_rows == 3 + len(names) * is_read
+
+
 def overwrite(path: Path, start: int, content: bytes) -> None:
     """Change bytes in the middle of a file."""
     with path.open("r+b") as file:

@@ -9,7 +9,7 @@ import pyarrow as pa
 from batcher.core.row import BadRow, Place, Row
 from batcher.errors import InputError
 from batcher.inputs.chunk import Chunk, Entry, Needed
-from batcher.inputs.files import FileStamp
+from batcher.inputs.file_stamp import FileStamp
 from batcher.inputs.formats.json_line import MalformedError, SyntaxMalformedError, decode
 from batcher.inputs.formats.lines import MAX_LINE_BYTES, lines
 from batcher.inputs.formats.planned_bytes import PlannedBytes

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 from batcher.core.row import Place, Row
 from batcher.errors import InputError
 from batcher.inputs.chunk import Chunk, Needed, take
-from batcher.inputs.files import FileStamp
+from batcher.inputs.file_stamp import FileStamp
 from batcher.inputs.formats.int96 import Unit, UnitError, int96_columns, unit_of
 from batcher.inputs.formats.json_line import shown_key
 from batcher.inputs.formats.merged_types import merged_type

@@ -7,7 +7,7 @@ import pyarrow as pa
 
 from batcher.core.row import BadRow, Place, Row
 from batcher.inputs.chunk import Chunk, Entry, Needed
-from batcher.inputs.files import FileStamp
+from batcher.inputs.file_stamp import FileStamp
 
 COLUMN = "file"
 

@@ -4,7 +4,7 @@ import hashlib
 import io
 from typing import BinaryIO
 
-from batcher.inputs.files import FileStamp
+from batcher.inputs.file_stamp import FileStamp
 
 BLOCK_BYTES = 2**20
 

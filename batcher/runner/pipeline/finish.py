@@ -1,5 +1,6 @@
 """The last step of a run: writes the output, decides the exit code, and records how it ended."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from signal import SIGINT, SIGTERM
 
@@ -45,8 +46,11 @@ def finish_run(session: RunSession, planned: PlannedRun, sent: SendResult | None
     allowance = session.context.job.retry.unknown_attempts
     accounting = db(summarize, session.run_id, allowance, has_results=has_results)
     summary = session.record.ended(code, halt, accounting, exported, progress)
-    grown = () if exported is None else session.context.source.grown
-    return RunResult(code, session.run_id, summary, exported, halt, grown)
+    result = RunResult(code, session.run_id, summary, exported, halt)
+    if exported is None:
+        return result
+    source = session.context.source
+    return replace(result, grown=source.grown, added=tuple(source.added()))
 
 
 def _settled(sent: SendResult, run_id: str) -> list[Settled]:
