@@ -13,13 +13,17 @@ _CODES = {signal.SIGINT: 130, signal.SIGTERM: 143, signal.SIGHUP: 143}
 def main() -> None:
     """Run the command line; a signal while it is loaded ends the process with its exit code.
 
-    A signal that is ignored, as with nohup, stays ignored.
+    A signal that is ignored, as with nohup, stays ignored. When the command has ended, Python takes
+    its handlers away before it is gone; a terminal that is closed in that instant changes nothing.
     """
     for number in _CODES:
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, _exit)
     sys.meta_path.insert(0, _WithoutPandas())
-    import_module("batcher.cli").main()
+    try:
+        import_module("batcher.cli").main()
+    finally:
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
 
 
 class _WithoutPandas(MetaPathFinder):

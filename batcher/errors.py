@@ -107,6 +107,10 @@ class CheckpointError(BatcherError):
 
 
 class DamageError(CheckpointError):
-    """A part of the checkpoint is wrong or missing."""
+    """A part of the checkpoint is wrong or missing.
+
+    ``whole_command`` is ``next_command`` as it is typed for this job, once that is known.
+    """
 
     next_command = "doctor"
+    whole_command: str | None = None

@@ -5,14 +5,15 @@ import sys
 import threading
 import traceback
 from importlib import import_module
+from types import TracebackType
 
 import click
 
 from batcher import __version__
-from batcher.cli.command_line import this_command
+from batcher.cli.command_line import job_command, this_command
 from batcher.cli.messages import discard_output, say, show_error, show_unexpected
 from batcher.cli.usage_errors import UnknownCommandError, show_usage_error
-from batcher.errors import BatcherError
+from batcher.errors import BatcherError, DamageError
 from batcher.runner.signals import Terminated, raise_on_signal
 from batcher.store import CHECKPOINT_THREAD
 
@@ -33,6 +34,21 @@ COMMANDS = {
 """The commands in the order of a job's life, each with one line of help."""
 
 
+class CommandContext(click.Context):
+    """The context of a command; it says how to examine the job whose checkpoint is damaged."""
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> bool | None:
+        """Add to an error what only the command line knows."""
+        if isinstance(error, DamageError) and self.info_name != error.next_command:
+            error.whole_command = job_command(error.next_command)
+        return super().__exit__(kind, error, trace)
+
+
 class LazyGroup(click.Group):
     """A group that imports the file of a command only when it is needed; help stays fast."""
 
@@ -45,6 +61,7 @@ class LazyGroup(click.Group):
         if cmd_name not in COMMANDS:
             return None
         command: click.Command = import_module(f"batcher.cli.commands.{cmd_name}").command
+        command.context_class = CommandContext
         return command
 
     def resolve_command(

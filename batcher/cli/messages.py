@@ -12,7 +12,14 @@ from typing import Any, TextIO
 import click
 
 from batcher.cli.command_line import this_command
-from batcher.errors import BatcherError, LockedError, PlanChangedError, Problem, ProblemsError
+from batcher.errors import (
+    BatcherError,
+    DamageError,
+    LockedError,
+    PlanChangedError,
+    Problem,
+    ProblemsError,
+)
 
 _KEPT_CONTROLS = "\n\t"
 _BEFORE: Mapping[type[BatcherError], str] = {
@@ -43,7 +50,9 @@ def show_error(error: BatcherError) -> None:
         problems = error.problems
     for problem in problems:
         show_problem(str(problem), problem.hint)
-    if len(problems) > 1 or not _is_command(problems[0].hint):
+    if isinstance(error, DamageError) and error.whole_command is not None:
+        say(f"next   {error.whole_command}")
+    elif len(problems) > 1 or not _is_command(problems[0].hint):
         say(f"next   {_BEFORE.get(type(error), 'fix this')}, then run: {this_command()}")
 
 

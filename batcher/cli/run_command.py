@@ -39,8 +39,11 @@ def run_and_report(loaded: LoadedJob, options: RunOptions, *, is_quiet: bool, as
 def next_command(halt: Halt | None, approval: Approval | None) -> str:
     """Return the command that continues a run, with a larger budget if that was too small.
 
-    A larger budget does not raise the cap of a saved plan: then the command saves a new plan.
+    A larger budget does not raise the cap of a saved plan: then the command saves a new plan. A
+    damaged checkpoint needs doctor first.
     """
+    if halt is not None and halt.next_command != "run":
+        return job_command(halt.next_command)
     if halt is None or halt.max_cost_usd is None:
         return resume_command()
     budget = str(halt.max_cost_usd)

@@ -37,8 +37,11 @@ class RunHistory:
                 yield summary
 
     def last_scope(self) -> tuple[str, ...]:
-        """Return the overrides that chose the rows of the last run that has sent something."""
-        last = next(self.summaries(), None)
+        """Return the overrides that chose the rows of the last run that has sent something.
+
+        A pilot sends a sample, which is not what the job is about.
+        """
+        last = next((run for run in self.summaries() if not run.is_pilot), None)
         if last is None:
             return ()
         is_old = not last.scope and "input.limit" in last.overrides  # before 0.7: without values

@@ -304,7 +304,7 @@ def test_every_command_names_doctor(
     name, *more = words
     result = batcher(name, job, *more, "--simulate")
     assert result.code == 1, result
-    assert "doctor" in result.err
+    assert result.err.endswith(f"next   batcher doctor {job} --simulate\n")
     assert result.err.count("error  ") == 1
     assert "Traceback" not in result.err
     assert "Stack Trace" not in result.err

@@ -44,6 +44,24 @@ def test_a_signal_in_the_first_instants(
     assert run(tmp_path, module, number, "check", str(write_job(tmp_path))) == code
 
 
+LATE = """
+import os, signal, sys
+class Late:
+    def __init__(self): self.kill, self.pid, self.number = os.kill, os.getpid(), signal.SIGHUP
+    def __del__(self): self.kill(self.pid, self.number)
+sys.late = Late()
+from batcher.__main__ import main
+main()
+"""
+
+
+@pytest.mark.parametrize(("words", "code"), [(("--version",), 0), (("run", "none.toml"), 2)])
+def test_a_terminal_that_is_closed_after_the_end(words: tuple[str, ...], code: int) -> None:
+    """While Python shuts down: the command has ended, and its exit code stays."""
+    command = [sys.executable, "-c", LATE, *words]
+    assert subprocess.run(command, capture_output=True, check=False).returncode == code
+
+
 def test_an_ignored_signal_stays_ignored(tmp_path: Path) -> None:
     """``nohup`` ignores SIGHUP, and the command goes on."""
     assert run(tmp_path, "click", signal.SIGHUP, "--help", ignores=True) == 9

@@ -22,7 +22,7 @@ from batcher.cli.run_command import next_command
 from batcher.cli.run_options import with_budget
 from batcher.core.pace.halt import Halt
 from batcher.core.plan_file import SavedPlan
-from batcher.errors import ConfigurationError
+from batcher.errors import CheckpointError, ConfigurationError, DamageError
 from batcher.runner.planning.saved_plan import Approval
 
 COMMANDS = {"estimate": estimate.command, "retry": retry.command, "run": run.command}
@@ -97,6 +97,15 @@ def test_any_other_stop_is_resumed_with_the_same_command(halt: Halt | None) -> N
     """The budget stays as it was given."""
     command = "batcher run job.toml --max-cost 3"
     assert next_of(command, halt) == command
+
+
+def test_a_checkpoint_that_is_damaged_during_a_run_is_examined() -> None:
+    """Running again would only find the same damage."""
+    damaged = Halt.of_error(DamageError("a part is wrong", hint="examine it"))
+    command = "batcher run 'my job.toml' --limit 3 --set job.name=x --simulate --yes"
+    assert next_of(command, damaged) == ("batcher doctor 'my job.toml' --set job.name=x --simulate")
+    full = Halt.of_error(CheckpointError("the disk is full"))
+    assert next_of("batcher run j.toml", full) == "batcher run j.toml"
 
 
 def test_a_plan_with_too_small_a_cap_is_saved_again() -> None:

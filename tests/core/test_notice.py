@@ -31,7 +31,7 @@ def test_a_notice_describes_the_run_in_one_line() -> None:
     summary = run_summary(rows=rows, usd=replace(SUMMARY.usd, spent=Decimal("1.2345")))
     notice = Notice("finish", "nightly", "R", 3, "/s", summary, NOON, NOON, "batcher failures j")
     assert notice.text == (
-        "nightly: finished; some rows failed (exit 3); "
+        "nightly: finished; not every row succeeded (exit 3); "
         "1,200 rows, 2 errored, 1,198 succeeded; $1.23 spent. Next: batcher failures j"
     )
     content = json.loads(json.dumps(notice.content()))

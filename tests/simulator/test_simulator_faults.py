@@ -51,6 +51,15 @@ def test_own_spend_limit_message(simulate: Start) -> None:
     assert message.startswith("You have reached your specified API usage limits")
 
 
+@pytest.mark.parametrize("status", [502, 504, 524])
+def test_the_ledger_has_what_was_sent_and_what_was_billed(simulate: Start, status: int) -> None:
+    """A gateway's page replaces an answer: the client sees its status, and the answer is billed."""
+    client = simulate(faults=(Fault(f"gateway_{status}", times=1),))
+    assert [client.send(body_of()).status_code for _ in range(2)] == [status, 200]
+    assert client.totals["by_status"] == {str(status): 1, "200": 1}
+    assert client.totals["answered"] == 2
+
+
 def test_unexpected_responses(simulate: Start) -> None:
     """HTML, a redirect, an error with status 200, bytes that are not JSON, a wrong type."""
     kinds = ("server_error_html", "redirect", "error_200", "junk", "wrong_content_type")

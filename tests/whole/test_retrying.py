@@ -146,6 +146,22 @@ def test_rows_on_hold_are_sent_by_a_retry(tmp_path: Path) -> None:
     server.close()
 
 
+def test_a_pilot_does_not_choose_the_rows_of_a_retry(job: Job) -> None:
+    """The rows are those of the last run before it, or else all rows."""
+    job.server = Server("--fault", "status:status=400,match=number 1,first_n=20,attempts=1")
+    job.write(rows(20))
+    estimate = ("estimate", job.path, "--yes", "--pilot", "10", "--set")
+    assert batcher(*estimate, "input.where=n > 9", key="test-key").code == 0
+    retry(job, code=5)  # rows are left
+    assert len(job.table()) == 20
+    job.run("--limit", "8")
+    assert batcher(*estimate, "input.where=n < 10", key="test-key").code == 0
+    assert job.server.ledger()["answered"] == 20
+    retry(job)
+    assert len(job.table()) == 8
+    job.server.close()
+
+
 @pytest.mark.parametrize(
     ("options", "expected"),
     [

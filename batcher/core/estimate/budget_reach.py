@@ -5,6 +5,7 @@ from decimal import Decimal
 from batcher.core.estimate.estimate import Dollars
 from batcher.core.money.budget import BudgetState
 from batcher.core.money.display import rounded_text
+from batcher.core.plural import counted
 
 _DIGITS = 3
 
@@ -31,7 +32,7 @@ def reach_text(budget: BudgetState, expected: Dollars, rows: int) -> str | None:
         cap += f" ({rounded_text(max(Decimal(0), available))} left)"
     count = rows_paid(available, expected.expected, rows)
     if count is not None:
-        return f"{cap} stops this at about {count:,} of {rows:,} rows"
+        return f"{cap} stops this at about {count:,} of {counted(rows, 'row')}"
     if expected.high > available:
         return f"{cap} may stop this before the end"
     return None

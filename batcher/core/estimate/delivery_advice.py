@@ -67,8 +67,8 @@ def _about_money(
 ) -> Iterator[str]:
     if 0 < estimate.answers < MIN_ANSWERS:
         yield (
-            f"the estimate ignores the {estimate.answers} answers so far: it needs at least "
-            f"{MIN_ANSWERS}"
+            f"the estimate ignores the {counted(estimate.answers, 'answer')} so far: it needs at "
+            f"least {MIN_ANSWERS}"
         )
     if budget is None or affordable is None or not estimate.requests:
         return

@@ -11,6 +11,7 @@ from batcher.core.money.display import rounded_text
 from batcher.core.money.exact import total
 from batcher.core.pace.suspects import Ending, Ruling, Suspects
 from batcher.core.plural import counted
+from batcher.errors import BatcherError
 from batcher.exit_codes import ExitCode
 
 _HEADROOM = Decimal("1.1")
@@ -22,12 +23,19 @@ class Halt:
     """The reason why the run stops, its exit code, and what to do.
 
     ``max_cost_usd`` is a budget that is likely to be enough when the command is run again.
+    ``next_command`` is the batcher command that is needed before, if it is not the same.
     """
 
     exit_code: ExitCode
     message: str
     hint: str | None = None
     max_cost_usd: Decimal | None = None
+    next_command: str = "run"
+
+    @classmethod
+    def of_error(cls, error: BatcherError) -> "Halt":
+        """Return the halt of a run that an error ended after it had sent something."""
+        return cls(ExitCode.ERROR, error.message, error.hint, None, error.next_command)
 
 
 def halt_of(outcome: Outcome) -> Halt:

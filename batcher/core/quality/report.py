@@ -43,12 +43,13 @@ def _not_counted(comparison: GoldComparison | NumberComparison) -> Iterator[str]
     """Report the rows that the figures do not include."""
     if comparison.unlabelled:
         with_gold = comparison.total + comparison.unlabelled
+        rows, verb = counted(with_gold, "row"), "has" if comparison.unlabelled == 1 else "have"
         yield (
-            f"  not counted: {comparison.unlabelled:,} of {with_gold:,} rows with a gold label "
-            "have no answer"
+            f"  not counted: {comparison.unlabelled:,} of {rows} with a gold label {verb} no answer"
         )
     if comparison.without_gold:
-        yield f"  not counted: {comparison.without_gold:,} answers without a gold label"
+        answers = counted(comparison.without_gold, "answer")
+        yield f"  not counted: {answers} without a gold label"
 
 
 def _class_table(classes: list[ClassFigures]) -> Iterator[str]:
@@ -145,7 +146,7 @@ def agreement_lines(name: str, agreement: Agreement) -> Iterator[str]:
     ties = f"{agreement.ties:,} tie{'' if agreement.ties == 1 else 's'}"
     yield f"  {agreement.unanimous:,} unanimous, {ties} (no majority label), alpha {alpha}"
     if agreement.single_answers:
-        yield f"  not counted: {agreement.single_answers:,} rows with a single answer"
+        yield f"  not counted: {counted(agreement.single_answers, 'row')} with a single answer"
 
 
 def percent(share: float) -> str:

@@ -198,6 +198,8 @@ class RunFacts(JsonRecord):
     """The keys of the job file that --set replaced."""
     scope: tuple[str, ...] = ()
     """The overrides that chose the rows of the run, such as input.limit=20."""
+    is_pilot: bool = False
+    """Whether it was a pilot, which sends a sample and writes no output."""
     usd: PlannedMoney | None = None
 
 

@@ -83,7 +83,7 @@ def _export(
     except (ConfigurationError, CheckpointError) as error:
         if not has_sent:
             raise
-        return None, Halt(ExitCode.ERROR, error.message, error.hint)
+        return None, Halt.of_error(error)
     except OSError as error:
         hint = "make room, then run the same command again: every answer is recorded"
         return None, Halt(

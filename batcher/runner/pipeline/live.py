@@ -285,4 +285,4 @@ class _LiveDelivery:
 
 
 def _halt(error: BatcherError | None) -> Halt | None:
-    return None if error is None else Halt(ExitCode.ERROR, error.message, error.hint)
+    return None if error is None else Halt.of_error(error)

@@ -68,7 +68,8 @@ def run_job(
         check_address_space()
         workspace.create(overwrites=options.overwrites)
         variant = loaded if options.retrying is None else options.retrying.variant
-        record = RunRecord(context, variant, identity, events)
+        is_pilot = options.pilot is not None
+        record = RunRecord(context, variant, identity, events, is_pilot=is_pilot)
         holder, waiting = Holder.this_process(now), ui.say if options.waits else None
         with Lock(workspace.state, holder, for_run=True, waiting=waiting), record:
             on_exits.append(record.give_up)

@@ -57,7 +57,7 @@ class Notifier:
             self._send(None, code_of(error), next_of(error))
         elif self.summary is not None:
             exit_code = self.summary.exit_code
-            self._send(self.summary, exit_code, _NEXT.get(exit_code, "run"))
+            self._send(self.summary, exit_code, self.summary.next or _NEXT.get(exit_code, "run"))
 
     @property
     def job(self) -> Job:

@@ -60,7 +60,13 @@ class RunRecord:
     """
 
     def __init__(
-        self, context: JobContext, variant: LoadedJob, identity: RunIdentity, events: Events
+        self,
+        context: JobContext,
+        variant: LoadedJob,
+        identity: RunIdentity,
+        events: Events,
+        *,
+        is_pilot: bool = False,
     ) -> None:
         """Begin a record; ``variant`` is the job that makes the requests."""
         self._workspace = context.workspace
@@ -79,6 +85,7 @@ class RunRecord:
             price_overrides_date=variant.job.prices.as_of,
             overrides=tuple(sorted(key for key, at in variant.sources.items() if at == "--set")),
             scope=context.loaded.scope,
+            is_pilot=is_pilot,
         )
         self._process = RunProcess(
             pid=os.getpid(),
@@ -197,6 +204,7 @@ class RunRecord:
             exit_code=exit_code,
             reason=None if halt is None else _REASONS.get(halt.exit_code, halt.message),
             ended=_now(),
+            next=None if halt is None or halt.next_command == "run" else halt.next_command,
         )
         output = () if exported is None else self._output(exported)
         summary = summary_of(facts, accounting, progress, exported, output)

@@ -27,10 +27,11 @@ class Entry:
 
     ``key`` identifies the body: blake2b-16 of its canonical JSON without ``stream``; it is empty
     for a body that is not JSON. ``outcome`` is ``answered``, the kind of the fault, the type of the
-    error, or ``abandoned``. ``usage`` and ``cost`` are set for every answer of the model, even if
-    the client never received it. ``is_written`` says whether the whole response reached the
-    socket; it stays false for an item, which also has ``batch_id`` and ``custom_id``. The outcome
-    of an item that was never processed is ``canceled`` or ``expired``.
+    error, or ``abandoned``. ``status`` is what the client gets: 504 when a gateway has replaced an
+    answer, 200 when only the connection breaks. ``usage`` and ``cost`` are set for every answer of
+    the model, even if the client never received it. ``is_written`` says whether the whole response
+    reached the socket; it stays false for an item, which also has ``batch_id`` and ``custom_id``.
+    The outcome of an item that was never processed is ``canceled`` or ``expired``.
     """
 
     sequence: int

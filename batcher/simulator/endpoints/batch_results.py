@@ -20,7 +20,7 @@ async def batch_results(service: Service, exchange: Exchange, entry: Entry) -> N
     batch = find(service, exchange.request)
     service.batches.check_results(batch)
     headers = batch_headers(service, entry, "application/x-jsonl")
-    entry.status = 200
+    entry.status = 200 if fault is None else fault.late_status
     if fault is not None:
         entry.outcome = fault.kind
         lines = damage_lines(fault, [batch.results[index] for index in range(len(batch.results))])

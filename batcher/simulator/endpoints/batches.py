@@ -116,7 +116,7 @@ async def _reply(
     service: Service, exchange: Exchange, entry: Entry, fault: Fault | None, value: Json
 ) -> None:
     headers = batch_headers(service, entry, "application/json")
-    entry.status = 200
+    entry.status = 200 if fault is None else fault.late_status
     if fault is None:
         await exchange.reply(200, headers, as_json(value))
         entry.outcome = "answered"

@@ -34,7 +34,7 @@ async def create_message(service: Service, exchange: Exchange, entry: Entry) -> 
     entry.usage = billed.usage
     entry.model = billed.model.id
     entry.cost = billed.cost
-    entry.status = 200
+    entry.status = 200 if fault is None else fault.late_status
     if fault is not None:
         entry.outcome = fault.kind
     await _deliver(service, billed, fault, exchange, entry)

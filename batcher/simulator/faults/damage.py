@@ -24,7 +24,6 @@ BAD_SPLIT = {
     "cache_creation_input_tokens": 10,
     "cache_creation": {"ephemeral_5m_input_tokens": 3, "ephemeral_1h_input_tokens": 3},
 }
-GATEWAY_STATUSES = {"gateway_502": 502, "gateway_504": 504, "gateway_524": 524}
 GATEWAY_PAGE = b"<html><body><h1>The gateway got no answer in time</h1></body></html>"
 
 
@@ -70,8 +69,8 @@ async def send_damaged(
         case "stream_cut":
             await exchange.reply(200, headers, b"".join(pieces[:-1]))
         case "gateway_502" | "gateway_504" | "gateway_524":
-            status = GATEWAY_STATUSES[fault.kind]
-            await exchange.reply(status, {**headers, "content-type": "text/html"}, GATEWAY_PAGE)
+            page = {**headers, "content-type": "text/html"}
+            await exchange.reply(fault.late_status, page, GATEWAY_PAGE)
         case "stream_error":
             error = event(ApiError(fault.status).as_json(headers["request-id"]))
             half = [*pieces[: max(1, len(pieces) // 2)], error]

@@ -83,6 +83,7 @@ BILLED = frozenset(
         "gateway_502", "gateway_504", "gateway_524",
     }
 )  # fmt: skip
+GATEWAY_STATUSES = {"gateway_502": 502, "gateway_504": 504, "gateway_524": 524}
 RESULTS_ONLY = frozenset({"line_junk", "line_missing", "line_stranger", "line_twice"})
 BATCHES_ONLY = RESULTS_ONLY | {"late_error", "gzipped", "foreign_results_url"}
 ITEM_ONLY = frozenset({"expired"})
@@ -165,6 +166,11 @@ class Fault:
     def is_billed(self) -> bool:
         """Whether the request is answered and billed before the fault happens."""
         return self.kind in BILLED | BATCHES_ONLY
+
+    @property
+    def late_status(self) -> int:
+        """The status that a client gets although its request was carried out; 200 if unchanged."""
+        return self.status if self.kind == "late_error" else GATEWAY_STATUSES.get(self.kind, 200)
 
     @property
     def is_early(self) -> bool:

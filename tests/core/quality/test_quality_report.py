@@ -53,7 +53,7 @@ def test_the_headline_has_the_figures() -> None:
     assert list(comparison_lines("label", comparison)) == [
         "label: accuracy 93.0 % (86.3 to 96.6) over 100 rows",
         "  macro F1 0.873, weighted F1 0.924, kappa 0.748",
-        "  not counted: 1 of 101 rows with a gold label have no answer",
+        "  not counted: 1 of 101 rows with a gold label has no answer",
         "",
         "  class     gold  precision  recall     F1",
         "  b           20      1.000   0.650  0.788",
@@ -126,7 +126,7 @@ def test_the_reports_on_numbers_votes_and_confidence() -> None:
     assert list(number_lines("score", numbers)) == [
         "score: mean absolute error 0.5 over 2 rows",
         "  mean error +0.5, correlation 1.000",
-        "  not counted: 1 of 3 rows with a gold label have no answer",
+        "  not counted: 1 of 3 rows with a gold label has no answer",
     ]
     assert list(agreement_lines("label", agreement)) == [
         "label: mean agreement 72.2 % over 3 rows",
