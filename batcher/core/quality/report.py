@@ -115,7 +115,8 @@ def calibration_lines(name: str, calibration: Calibration) -> Iterator[str]:
         f"({counted(calibration.total, 'answer')})"
     )
     if calibration.unusable:
-        yield f"  not counted: {calibration.unusable:,} values that are not from 0 to 1"
+        values = counted(calibration.unusable, "value that is", "values that are")
+        yield f"  not counted: {values} not from 0 to 1"
     yield ""
     yield f"  {'confidence':>10}  {'correct':>7}  {'answers':>9}"
     for entry in calibration.bins():

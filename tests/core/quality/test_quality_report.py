@@ -131,11 +131,11 @@ def test_the_reports_on_numbers_votes_and_confidence() -> None:
     assert list(agreement_lines("label", agreement)) == [
         "label: mean agreement 72.2 % over 3 rows",
         "  1 unanimous, 1 tie (no majority label), alpha 0.067",
-        "  not counted: 1 rows with a single answer",
+        "  not counted: 1 row with a single answer",
     ]
     assert list(calibration_lines("confidence", calibration)) == [
         "confidence: differs from accuracy by 43.3 % on average (3 answers)",
-        "  not counted: 1 values that are not from 0 to 1",
+        "  not counted: 1 value that is not from 0 to 1",
         "",
         "  confidence  correct    answers",
         "       0.400    0.0 %          1",
