@@ -8,6 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from refusal_cases import NEW, OLD, TABLE, TODAY, refused_keys, request_body
 
+from batcher.core.batches.size import MAX_BODY_BYTES as MAX_BATCH_BYTES
+from batcher.core.request.build import MAX_BODY_BYTES
 from batcher.core.request.refusals import refusals
 
 # name: (what is added, model, keys refused)
@@ -134,21 +136,43 @@ def test_accepted(more: Any, model: Any, options: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    "more", [{"speed": "standard"}, {"fallbacks": []}, {"max_tokens": 0}], ids=str
+    "more",
+    [
+        {"speed": "standard"},
+        {"fallbacks": []},
+        {"thread": {"id": "t"}},
+        {"max_tokens": 0},
+        {"billing_policy.bill_to": "user_profile"},
+    ],
+    ids=str,
 )
 def test_batches_refuse_more(more: Any) -> None:
     """Settings for live requests only are refused in a batch."""
-    key = next(iter(more))
-    assert refused_keys(request_body(**more), "claude-opus-5-5", betas=["x"], is_batch=True) == [
-        key
-    ]
-    assert refused_keys(request_body(**more), "claude-opus-5-5", betas=["x"]) == []
+    ((key, value),) = more.items()
+    name, _, part = key.partition(".")
+    body = request_body(**{name: {part: value} if part else value})
+    assert refused_keys(body, "claude-opus-5-5", betas=["x"], is_batch=True) == [key]
+    assert refused_keys(body, "claude-opus-5-5", betas=["x"]) == []
+
+
+def test_batches_bill_the_organisation() -> None:
+    """Only a bill to the user's profile is refused."""
+    body = request_body(billing_policy={"bill_to": "organization"})
+    assert refused_keys(body, betas=["x"], is_batch=True) == []
+
+
+def test_a_request_that_can_be_sent_fits_into_a_batch() -> None:
+    """The limit of one request is far below that of a batch, so none is too large for it."""
+    assert MAX_BODY_BYTES + 1000 < MAX_BATCH_BYTES
 
 
 def test_long_output_needs_batch_beta_and_model() -> None:
     """300,000 tokens need a batch, the beta header and a model that supports them."""
     body, betas = request_body(max_tokens=300_000), ["output-300k-2026-03-24"]
     assert refused_keys(body, betas=betas) == ["max_tokens"]
+    assert refused_keys(body, betas=betas, is_batch=True) == []
+    (refusal,) = refusals(body, TABLE.facts("claude-haiku-5-5"), OLD, today=TODAY, betas=betas)
+    assert refusal.hint == 'more is possible only in batches: set delivery.mode = "batch"'
     assert refused_keys(body, is_batch=True) == ["max_tokens"]
     assert refused_keys(body, "claude-fable-5-2", betas=betas, is_batch=True) == ["max_tokens"]
 

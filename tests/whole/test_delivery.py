@@ -2,9 +2,10 @@
 
 import json
 from dataclasses import dataclass, field
+from decimal import Decimal
 
 import pytest
-from whole_runs import Job, Server, batcher
+from whole_runs import CommandResult, Job, Server, batcher
 
 from batcher.inputs.job_file.load import load_job
 from batcher.runner.options import RunOptions
@@ -115,3 +116,58 @@ def test_the_command_line_sends_a_job_of_auto_live(job: Job, server: Server) -> 
     job.write(ROWS, more=f"{AUTO}allow_batch = true\n")
     assert batcher("run", job.path, "--delivery", "live", key="test-key").code == 0
     assert server.ledger()["requests"] == 3
+
+
+BETA = '[api.headers]\nanthropic-beta = "output-300k-2026-03-24, fast-mode-2026-02-01"\n'
+FAST = {"model": "claude-opus-5-5", "max_tokens": 9, "speed": "fast"}
+
+
+def checked(job: Job, mode: str, more: str = "", **request: object) -> CommandResult:
+    """Check a job with this delivery and these request keys."""
+    keys = "".join(f"{key} = {json.dumps(value)}\n" for key, value in request.items())
+    (job.folder / "rows.jsonl").write_text('{"text": "a"}\n')
+    job.path.write_text(
+        f'[input]\npath = "rows.jsonl"\n[request]\nprompt = "{{{{ text }}}}"\n{keys}'
+        f'[delivery]\nmode = "{mode}"\n{more}'
+    )
+    return batcher("check", job.path, key="test-key")
+
+
+@pytest.mark.parametrize(
+    ("request_keys", "problem"),
+    [
+        ({**FAST}, "request.speed: is not possible in a batch"),
+        ({**FAST, "max_tokens": 0, "speed": "standard"}, "must be at least 1 in a batch"),
+    ],
+)
+def test_check_finds_what_a_batch_refuses(
+    job: Job, request_keys: dict[str, object], problem: str
+) -> None:
+    """In batch it is an error; auto sends such a request live and says so."""
+    result = checked(job, "batch", BETA, **request_keys)
+    assert (result.code, problem in result.err) == (2, True), result.err
+
+
+def test_auto_warns_of_requests_that_only_go_live(job: Job) -> None:
+    """Fast mode is possible live, so the job is valid."""
+    result = checked(job, "auto", f'deadline = "5h"\n{BETA}', **FAST)
+    assert result.code == 0, result.err
+    assert "is not possible in a batch; auto sends such requests live" in result.err + result.out
+
+
+@pytest.mark.parametrize(("mode", "code"), [("batch", 0), ("live", 2), ("auto", 2)])
+def test_only_batches_take_the_longest_answers(job: Job, mode: str, code: int) -> None:
+    """Auto may have to send each request live, where the answer would be too long."""
+    deadline = 'deadline = "5h"\n' if mode == "auto" else ""
+    result = checked(job, mode, deadline + BETA, model="claude-opus-5-5", max_tokens=300_000)
+    assert result.code == code, result.err
+
+
+def test_a_batch_has_half_the_worst_case(job: Job) -> None:
+    """The bound of each attempt is that of its delivery; auto may send each request live."""
+    job.write(ROWS)
+    worst = {}
+    for mode, more in (("live", ()), ("batch", ()), ("auto", ("--deadline", "5h"))):
+        result = batcher("estimate", job.path, "--delivery", mode, *more, "--json", key="k")
+        worst[mode] = Decimal(json.loads(result.out)["plan"]["worst_case_usd"])
+    assert worst["live"] == worst["auto"] == 2 * worst["batch"]

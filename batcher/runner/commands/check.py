@@ -16,6 +16,7 @@ from batcher.runner.planning.estimate import estimate_plan
 from batcher.runner.planning.planner import Plan, make_plan
 from batcher.runner.planning.preflight import changed, check_plan, open_run
 from batcher.runner.record.notify import notice_problems
+from batcher.runner.routing import route_of
 from batcher.runner.workspace import Workspace
 
 
@@ -80,5 +81,5 @@ def _plan(context: JobContext, findings: Findings, now: datetime) -> _Planned:
         findings.attempt(partial(check_plan, plan, context))
         budget = findings.attempt(partial(open_budget, context, plan, db, now, None))
         estimate = estimate_plan(context, plan, db) if plan.counts.to_send else None
-    warning = None if budget is None else budget_warning(budget, plan)
+    warning = None if budget is None else budget_warning(budget, plan, route_of(context, now))
     return _Planned(plan, estimate, warning, found.held_by)

@@ -22,6 +22,7 @@ from batcher.errors import BatcherError, CheckpointError, InputError
 from batcher.exit_codes import ExitCode
 from batcher.runner.days import budget_day
 from batcher.runner.pipeline.session import PlannedRun, RunSession
+from batcher.runner.planning.budget import least_bound
 from batcher.runner.sending.body_gate import BodyGate
 from batcher.runner.sending.budget_gate import BudgetGate
 from batcher.runner.sending.cache_gate import CacheGate
@@ -119,7 +120,7 @@ def _send_context(
     )
     jitter = random.Random().random  # noqa: S311 - not for secrets
     limits = job.limits.model_copy(update={"concurrency": client.connections})
-    least_usd = planned.plan.counts.min_worst_case_usd or Decimal(0)
+    least_usd = least_bound(planned.plan, planned.route) or Decimal(0)
     return SendContext(
         client=client,
         recorder=session.writer,

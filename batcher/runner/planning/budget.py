@@ -3,9 +3,11 @@
 from datetime import datetime
 from decimal import Decimal
 
+from batcher.core.delivery import Route
 from batcher.core.money.bound import Bound, UnboundedError
 from batcher.core.money.budget import Budget, BudgetState
 from batcher.core.money.display import rounded_text
+from batcher.core.money.exact import product
 from batcher.core.plural import counted
 from batcher.errors import ConfigurationError, Problem
 from batcher.runner.days import budget_day
@@ -48,9 +50,20 @@ def open_budget(
     return Budget(BudgetState(min(caps), used.spent, used.unknown))
 
 
-def budget_warning(budget: Budget, plan: Plan) -> Problem | None:
+def least_bound(plan: Plan, route: Route) -> Decimal | None:
+    """Return the least that one attempt of a plan may cost at most, in USD; None without a bound.
+
+    The plan of auto has the bounds of live requests; those of batches are at least half of them.
+    """
+    least = plan.counts.min_worst_case_usd
+    if least is None or route.mode != "auto":
+        return least
+    return product(least, Decimal("0.5"))
+
+
+def budget_warning(budget: Budget, plan: Plan, route: Route) -> Problem | None:
     """Warn that no planned request fits into what is left of a budget; None when one does."""
-    least, available = plan.counts.min_worst_case_usd, max(budget.state.available, Decimal(0))
+    least, available = least_bound(plan, route), max(budget.state.available, Decimal(0))
     if not plan.counts.to_send or least is None or least <= available:
         return None
     return Problem(

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from decimal import Decimal
 
 from batcher.core.answers.outcome import Status
@@ -129,8 +130,9 @@ class Items:
         records = prefix_records(self._context, request, first_item)
         self._prefixes += records
         policy = self._context.policy
-        bound = policy.bound_of(request, is_marked=bool(records))
-        return bound, None if bound is None else policy.repairs_of(bound)
+        delivery = policy.planned
+        bound = policy.bound_of(request, is_marked=bool(records), delivery=delivery)
+        return bound, None if bound is None else policy.repairs_of(bound, delivery)
 
     def _request_of(self, row: Row | BadRow, row_id: str | Unsendable) -> Request | Unsendable:
         if isinstance(row, BadRow):
@@ -162,4 +164,14 @@ class Items:
         if errors and not is_same_for_all:
             return Unsendable("client.refused_by_model", f"{errors[0].key}: {errors[0].message}")
         self.refused += [policy.problem_of(error) for error in errors]
+        self._warn_of_live(request)
         return request
+
+    def _warn_of_live(self, request: Request) -> None:
+        """Warn when auto has to send a request live, because a batch would be refused."""
+        policy = self._context.policy
+        if self._context.job.delivery.mode != "auto":
+            return
+        if (reason := policy.only_live(request)) is not None:
+            message = f"{reason.message}; auto sends such requests live"
+            self.warnings[message] = policy.problem_of(replace(reason, message=message))

@@ -33,7 +33,7 @@ class LabelCheck:
         labels, section = context.loaded.labels, context.job.labels
         if labels is None:
             return None
-        return cls(labels, section.on_invalid, section.repairs, context.policy.bound)
+        return cls(labels, section.on_invalid, section.repairs, context.policy.bounds.get("live"))
 
     async def judge(self, outcome: Outcome, history: History) -> Outcome:
         """Return the outcome with the verdict on its labels: valid, to repair, or invalid.

@@ -65,7 +65,8 @@ _WORDS = {
     "service_tier": ("auto", "standard_only"),
     "speed": ("standard", "fast"),
 }
-_NOT_IN_BATCHES = ("speed", "fallbacks", "thread")
+_NOT_IN_BATCHES = ("fallbacks", "thread")
+_LONG_OUTPUT, _LONG_OUTPUT_TOKENS = "output-300k", 300_000
 
 
 def unknown_parameters(request: CheckedRequest) -> Iterator[Refusal]:
@@ -130,24 +131,31 @@ def token_limit(request: CheckedRequest) -> Iterator[Refusal]:
         yield error("max_tokens", "must be a whole number, 0 or more")
         return
     if limit == 0 and request.is_batch:
-        yield error("max_tokens", "must be at least 1 in a batch")
+        hint = 'raise it, or set delivery.mode = "live"'
+        yield error("max_tokens", "must be at least 1 in a batch", hint)
     if request.model is None:
         return
-    is_long = (
-        request.is_batch
-        and request.model.has_long_batch_output
-        and any(beta.startswith("output-300k") for beta in request.betas)
+    is_long = request.model.has_long_batch_output and any(
+        beta.startswith(_LONG_OUTPUT) for beta in request.betas
     )
-    maximum = 300_000 if is_long else request.model.max_output
+    is_for_batches = is_long and limit <= _LONG_OUTPUT_TOKENS
+    maximum = _LONG_OUTPUT_TOKENS if is_long and request.is_batch else request.model.max_output
     if limit > maximum:
-        yield error("max_tokens", f"the maximum of {request.model.id} is {maximum:,} tokens")
+        hint = 'more is possible only in batches: set delivery.mode = "batch"'
+        message = f"the maximum of {request.model.id} is {maximum:,} tokens"
+        yield error("max_tokens", message, hint if is_for_batches else None)
 
 
 def batch_only(request: CheckedRequest) -> Iterator[Refusal]:
     """Refuse parameters that a Message Batch does not accept."""
-    for key in _NOT_IN_BATCHES if request.is_batch else ():
-        if request.body.get(key) is not None:
-            yield error(key, "is not possible in a batch")
+    if not request.is_batch:
+        return
+    found = [key for key in _NOT_IN_BATCHES if request.body.get(key) is not None]
+    found += ["speed"] * ("speed" in request.body)  # a batch refuses "standard", too
+    if request.part("billing_policy").get("bill_to") == "user_profile":
+        found.append("billing_policy.bill_to")
+    for key in found:
+        yield error(key, "is not possible in a batch", 'remove it, or set delivery.mode = "live"')
 
 
 def documents(request: CheckedRequest) -> Iterator[Refusal]:
