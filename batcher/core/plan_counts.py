@@ -12,8 +12,8 @@ from batcher.core.money.display import Usd
 class PlanCounts(JsonRecord):
     """The counts of the planning line.
 
-    Each item is one of: already answered, to send, shared, bad, skipped, on hold. An item to send
-    was attempted before, is changed, or is new.
+    Each item is one of: already answered, to send, shared, bad, skipped, on hold, pending. An item
+    to send was attempted before, is changed, or is new.
     """
 
     rows: int
@@ -42,6 +42,8 @@ class PlanCounts(JsonRecord):
     """The most that sending can cost if every permitted attempt is billed; null without a bound."""
     min_worst_case_usd: Usd | None
     """The smallest bound of a single attempt; null without a bound."""
+    pending: int = 0
+    """Items whose request waits in a batch."""
 
     @computed_field  # type: ignore[prop-decorator]
     @property

@@ -176,7 +176,7 @@ def _custom_id(result: Mapping[str, Any], *, has_samples: bool) -> str:
 
 def _result(result: Mapping[str, Any]) -> bytes:
     body = result["body"]
-    if result["is_final"] and result["http_status"] == 200 and _is_message(body):
+    if result["is_final"] and result["http_status"] in (200, None) and _is_message(body):
         # Line breaks in JSON only occur between values: inside strings they are escaped.
         on_one_line = bytes(body).replace(b"\n", b" ").replace(b"\r", b" ")
         return b'{"type":"succeeded","message":' + on_one_line + b"}"

@@ -108,9 +108,6 @@ def _bookkeeping_values(results: pa.Table, answers: Sequence[ParsedAnswer]) -> d
     shared = pc.fill_null(results.column("is_shared"), fill_value=False)
     values = {name: results.column(name) for name in results.column_names}
     values["row"] = pc.add(results.column("ordinal"), 1)
-    values["delivery"] = pc.if_else(
-        pc.is_null(results.column("attempt_id")), pa.scalar(None, pa.string()), "live"
-    )
     values["shared"] = shared
     values["attempts"] = pc.fill_null(results.column("attempts"), 0)
     values["started_at"] = results.column("first_sent_at")

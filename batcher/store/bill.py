@@ -50,13 +50,19 @@ def price_tables(checkpoint: Checkpoint) -> dict[str, PinnedPrices]:
     return {digest: PinnedPrices.read(text) for digest, text in checkpoint.rows(_BILL["tables"])}
 
 
+def prices_of_run(checkpoint: Checkpoint, run_id: str) -> PinnedPrices | None:
+    """Return the price table that a run used; None when it is not recorded."""
+    rows = checkpoint.rows(_BILL["prices_of_run"], run_id=run_id)
+    return PinnedPrices.read(rows[0][0]) if rows else None
+
+
 def tables_of_runs(checkpoint: Checkpoint) -> dict[str, str]:
     """Return the digest of each run's price table; runs of schema 1 and 2 have none."""
     return dict(checkpoint.rows(_BILL["tables_of_runs"]))
 
 
 def charges(checkpoint: Checkpoint, run_id: str | None = None) -> list[Charge]:
-    """Return the bill of one run, or of all, in groups with the same prices, model and rates."""
+    """Return the bill of one run, or of all, in groups that were priced and delivered alike."""
     rows = checkpoint.table(_BILL["charges"], run_id=run_id).to_pylist()
     return [
         Charge(
@@ -64,6 +70,7 @@ def charges(checkpoint: Checkpoint, run_id: str | None = None) -> list[Charge]:
             response_model=row["response_model"],
             requested_model=row["requested_model"],
             rates=row["rates"],
+            delivery=row["delivery"],
             usage=usage_of(row),
             usd=row["usd"],
         )
@@ -93,12 +100,17 @@ class SpentMoney:
 
     ``spent`` was billed. ``unknown`` is the most that attempts of unknown cost can have cost: those
     whose billing status is unknown, and answers without a price; not the released ones.
-    ``unbounded`` is the number of these attempts without a bound.
+    ``unbounded`` is the number of these attempts without a bound. ``reserved`` is the most that the
+    ``pending`` attempts can cost, which wait in a batch; ``reserved_unbounded`` of them have no
+    bound.
     """
 
     spent: Decimal
     unknown: Decimal
     unbounded: int
+    reserved: Decimal = Decimal(0)
+    reserved_unbounded: int = 0
+    pending: int = 0
 
 
 def spent_money(checkpoint: Checkpoint, since: datetime | None = None) -> SpentMoney:

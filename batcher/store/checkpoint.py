@@ -36,7 +36,7 @@ from batcher.store.migrations import (
     MIGRATIONS,
     TABLES,
     VERSION_WITH_ID,
-    VERSION_WITH_SETTLED,
+    add_missing_tables,
     check_version,
     migrate,
 )
@@ -89,8 +89,8 @@ class Checkpoint:
                 # A refused checkpoint stays unchanged: the user may find the rest of its log.
                 if not is_read_only:
                     self._prepare_to_write(folder, version, checkpoint_id)
-            if is_read_only and version < VERSION_WITH_SETTLED:
-                self.execute(script("without_settled"))
+            if is_read_only:
+                add_missing_tables(self.execute, version)
             self.execute(script("views"))
             ((longest,),) = self.rows("SELECT coalesce(max(body_bytes), 0) FROM outcomes")
             self.raise_memory_limit(longest_response=longest)
@@ -207,9 +207,9 @@ class Checkpoint:
         return function(self, *args, **kwargs)
 
     def next_attempt_id(self) -> int:
-        """Return the first attempt id that was never used."""
-        (last,) = self.rows("SELECT coalesce(max(attempt_id), 0) FROM attempts")[0]
-        return int(last) + 1
+        """Return the first attempt id that was never used, not even by a lost record."""
+        ((attempt_id,),) = self.rows(queries("plans")["next_attempt_id"])
+        return int(attempt_id)
 
     def jobs(self) -> list[str]:
         """Return the names of the jobs that earlier runs sent, as far as they are recorded."""

@@ -6,7 +6,7 @@ from pathlib import Path
 from batcher.errors import CheckpointError
 from batcher.store.queries import script
 
-SCHEMA_VERSION = 5
+SCHEMA_VERSION = 6
 READABLE_VERSION = 3
 """From this version on a checkpoint can be read without a migration."""
 
@@ -16,16 +16,17 @@ VERSION_WITH_WATERMARK = 2
 VERSION_WITH_ID = 4
 """From this version on there always is a watermark, with the id of the checkpoint."""
 
-VERSION_WITH_SETTLED = 5
-"""From this version on there is the table ``settled``."""
-
 MIGRATIONS: Mapping[int, str] = {
     1: script("migration_1_to_2"),
     2: script("migration_2_to_3"),
     3: script("migration_3_to_4"),
     4: script("migration_4_to_5"),
+    5: script("migration_5_to_6"),
 }
 """SQL that migrates a schema version to the next one; all versions from 1 on stay supported."""
+
+_TABLES_ADDED: Mapping[int, str] = {5: script("without_settled"), 6: script("without_batches")}
+"""SQL that makes the tables of a version empty for a reader of an older one."""
 
 TABLES = (
     "runs",
@@ -37,6 +38,9 @@ TABLES = (
     "price_tables",
     "releases",
     "settled",
+    "batches",
+    "batch_items",
+    "batch_events",
 )
 """The tables whose rows count as records; their number must never decrease."""
 
@@ -55,6 +59,13 @@ def check_version(path: Path, version: int, *, is_read_only: bool) -> None:
             f"this batcher has schema {SCHEMA_VERSION}",
             hint="update it first: batcher run JOB",
         )
+
+
+def add_missing_tables(execute: Callable[..., None], version: int) -> None:
+    """Give a reader of an older schema the tables that it lacks; the file stays as it is."""
+    for added, sql in _TABLES_ADDED.items():
+        if version < added:
+            execute(sql)
 
 
 def migrate(execute: Callable[..., None], version: int, migrations: Mapping[int, str]) -> None:

@@ -21,6 +21,9 @@ _RESULTS = queries("results")
 NOT_SENT = "client.not_sent"
 """The error type of a row whose request has not been sent."""
 
+IN_BATCH = "client.in_batch"
+"""The error type of a row whose request waits in a batch."""
+
 
 @dataclass(frozen=True, slots=True)
 class RunSums:
@@ -89,6 +92,17 @@ def finish_plan(checkpoint: Checkpoint, comparison: InputComparison) -> PlanCoun
     checkpoint.raise_memory_limit(items=items)
     coverage = comparison.coverage.hex()
     checkpoint.execute(_PLANS["create_seen"], has_ids=comparison.has_ids, coverage=coverage)
+    return _compare(checkpoint, comparison)
+
+
+def refresh_plan(checkpoint: Checkpoint, comparison: InputComparison) -> PlanCounts:
+    """Compare the finished plan again, after more outcomes were recorded; reads no input."""
+    if comparison.keeps_answers:
+        checkpoint.execute(_PLANS["undo_kept"])
+    return _compare(checkpoint, comparison)
+
+
+def _compare(checkpoint: Checkpoint, comparison: InputComparison) -> PlanCounts:
     checkpoint.execute(_PLANS["create_kept"])
     redone = 0
     if comparison.keeps_answers:
@@ -96,6 +110,7 @@ def finish_plan(checkpoint: Checkpoint, comparison: InputComparison) -> PlanCoun
     else:
         ((redone,),) = checkpoint.rows(_PLANS["count_redone"])
     if not comparison.has_ids:
+        coverage = comparison.coverage.hex()
         ((unmatched,),) = checkpoint.rows(_PLANS["count_unmatched"], coverage=coverage)
         redone += unmatched
     checkpoint.execute(_PLANS["create_answered"])
@@ -213,13 +228,22 @@ def count_statuses(checkpoint: Checkpoint) -> dict[str, int]:
     return dict(checkpoint.rows(_RESULTS["count_statuses"]))
 
 
-def count_open(checkpoint: Checkpoint, allowance: int) -> tuple[int, int]:
-    """Count the items that another run would send, and those on hold, which it would not send.
+@dataclass(frozen=True, slots=True)
+class OpenItems:
+    """Items without a final result.
 
-    ``allowance`` is that of ``InputComparison``.
+    Another run sends those ``to_send``, and only a retry those ``on_hold``. The ``pending`` ones
+    wait in a batch, and a run collects their results.
     """
-    ((to_send, on_hold),) = checkpoint.rows(_RESULTS["count_open"], allowance=allowance)
-    return int(to_send), int(on_hold)
+
+    to_send: int
+    on_hold: int
+    pending: int
+
+
+def count_open(checkpoint: Checkpoint, allowance: int) -> OpenItems:
+    """Count the items without a final result; ``allowance`` is that of ``InputComparison``."""
+    return OpenItems(**checkpoint.row(_RESULTS["count_open"], allowance=allowance))
 
 
 def output_totals(checkpoint: Checkpoint) -> dict[str, Any]:
@@ -250,7 +274,7 @@ def sum_up(
         errors=[
             {"type": group["error_type"], "rows": group["rows"], "example_id": group["example_id"]}
             for group in groups
-            if group["error_type"] != NOT_SENT
+            if group["error_type"] not in (NOT_SENT, IN_BATCH)
         ],
     )
 

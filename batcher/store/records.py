@@ -4,13 +4,15 @@ from dataclasses import dataclass, fields
 from datetime import datetime
 from decimal import Decimal
 from operator import attrgetter
-from typing import Any
+from typing import Any, Literal
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import zstandard
 
 from batcher.core.usage_fields import TOKEN_FIELDS
+
+BatchEventName = Literal["created", "absent", "cancel", "ended", "fetched", "lost", "deleted"]
 
 _UTC = pa.timestamp("us", tz="UTC")
 _USD = pa.decimal128(38, 18)
@@ -64,7 +66,10 @@ class Intent:
 
 @dataclass(frozen=True, slots=True)
 class OutcomeRecord:
-    """The outcome of an attempt: verdict, usage, exact cost, and the response body as received."""
+    """The outcome of an attempt: verdict, usage, exact cost, and the response body as received.
+
+    The result of a batch has no latency and no HTTP status of its own.
+    """
 
     attempt_id: int
     fingerprint: bytes
@@ -98,6 +103,41 @@ class Settled:
 
     attempt_id: int
     run_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class BatchRecord:
+    """A Message Batch that is about to be submitted; schema.sql explains the columns."""
+
+    batch: int
+    run_id: str
+    marker: str
+    requests: int
+    body_bytes: int
+    key_digest: str
+    newest_id: str | None
+    cache_ttl: str | None
+    made_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class BatchItem:
+    """A request of a batch: its attempt, and what bounds its answer and its turns."""
+
+    attempt_id: int
+    batch: int
+    max_tokens: int
+    turns: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class BatchEvent:
+    """An event in the life of a batch; schema.sql lists them. ``id`` is the API's id, if known."""
+
+    batch: int
+    event: BatchEventName
+    id: str | None
+    at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +177,17 @@ PACKED_ABOVE_BYTES = 1024
 """Longer response bodies are stored as a zstd frame. Never change this: readers depend on it."""
 
 Record = (
-    RunStart | RunEnd | UsedPrices | Intent | OutcomeRecord | Settled | PlanRecord | PrefixRecord
+    RunStart
+    | RunEnd
+    | UsedPrices
+    | Intent
+    | OutcomeRecord
+    | Settled
+    | PlanRecord
+    | PrefixRecord
+    | BatchRecord
+    | BatchItem
+    | BatchEvent
 )
 
 _TYPES: dict[str, pa.DataType] = {
@@ -156,15 +206,19 @@ _TYPES: dict[str, pa.DataType] = {
     "started_at": _UTC,
     "sent_at": _UTC,
     "ended_at": _UTC,
+    "made_at": _UTC,
+    "at": _UTC,
     "body": pa.binary(),
     "sample": pa.int32(),
     "level": pa.int8(),
     "file": pa.int32(),
     "exit_code": pa.int32(),
+    "requests": pa.int32(),
+    "turns": pa.int32(),
     **dict.fromkeys(
         [
             "attempt_id", "pid", "item", "body_bytes", "ordinal", "line", "max_tokens",
-            "max_prompt_tokens", *TOKEN_FIELDS,
+            "max_prompt_tokens", "batch", *TOKEN_FIELDS,
         ],
         pa.int64(),
     ),

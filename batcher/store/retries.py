@@ -20,7 +20,8 @@ class Retries:
     """The requests of a retry, and their cost at most.
 
     ``by_type`` has, for each error type, the number of failed rows and of requests to send: a row
-    without a request, or with the same request as another row, adds none. ``worst_case_usd`` is the
+    without a request, or with the same request as another row, adds none. ``pending`` rows wait in
+    a batch: they are not sent, and not in ``by_type``. ``worst_case_usd`` is the
     most that one attempt of each request can cost, ``repairs_usd`` the most that repairs can add,
     and ``min_worst_case_usd`` the smallest worst case of a request. ``items`` are sent;
     ``failed_before`` has the errors of those that the API refused while it answered others.
@@ -33,6 +34,7 @@ class Retries:
     min_worst_case_usd: Decimal | None
     items: Sequence[int]
     failed_before: Mapping[int, str]
+    pending: int = 0
 
 
 def keep_variant(checkpoint: Checkpoint) -> None:
@@ -53,7 +55,15 @@ def find_retries(checkpoint: Checkpoint, only: Sequence[str]) -> Retries:
     errors = dict(checkpoint.rows(_RETRIES["retried_items"]))
     failed_before = {item: error for item, error in errors.items() if error is not None}
     by_type = {kind: (rows, sent) for kind, rows, sent in counts}
-    return Retries(by_type, items=list(errors), failed_before=failed_before, **sums)
+    ((pending,),) = checkpoint.rows(_RETRIES["count_pending"])
+    return Retries(
+        by_type, items=list(errors), failed_before=failed_before, pending=pending, **sums
+    )
+
+
+def open_retries(checkpoint: Checkpoint, run_id: str) -> list[int]:
+    """Return the items of the retry that are to be sent again: this run has no answer to them."""
+    return [item for (item,) in checkpoint.rows(_RETRIES["open_items"], run_id=run_id)]
 
 
 def record_replacements(checkpoint: Checkpoint, run_id: str) -> None:

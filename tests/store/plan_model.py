@@ -1,9 +1,10 @@
 """Random inputs and checkpoints, and a model of the store's queries in plain Python."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any
 
+from batch_model import Batches, batches
 from hypothesis import strategies as st
 from sample_records import fingerprint_of, intent, outcome, plan_row
 
@@ -26,12 +27,14 @@ class Case:
     plan: list[PlanRecord]
     attempts: list[Intent]
     outcomes: list[OutcomeRecord]
+    batches: Batches = field(default_factory=Batches)
 
     def load(self, checkpoint: Checkpoint) -> None:
         """Empty a checkpoint and add these records and this plan."""
         for table in ("attempts", "outcomes"):
             checkpoint.execute(f"DELETE FROM {table}")
         checkpoint.commit({"attempts": self.attempts, "outcomes": self.outcomes})
+        self.batches.load(checkpoint)
         begin_plan(checkpoint)
         add_to_plan(checkpoint, self.plan)
 
@@ -59,10 +62,15 @@ def plans(draw: st.DrawFn) -> list[PlanRecord]:
 
 
 @st.composite
-def histories(draw: st.DrawFn) -> tuple[list[Intent], list[OutcomeRecord]]:
-    """Generate attempts of two runs with all kinds of outcomes, or without an outcome."""
+def histories(draw: st.DrawFn) -> tuple[list[Intent], list[OutcomeRecord], Batches]:
+    """Generate attempts of two runs with all kinds of outcomes, or without an outcome.
+
+    Some of them are in batches; those of a batch that was never created have no outcome.
+    """
     attempts, outcomes = [], []
-    for attempt_id in range(1, draw(st.integers(0, 14)) + 1):
+    ids = range(1, draw(st.integers(0, 14)) + 1)
+    in_batches = draw(batches(ids))
+    for attempt_id in ids:
         number = draw(st.integers(0, 4))
         run_id, worst = draw(st.sampled_from("ab")), draw(st.none() | USD)
         attempts.append(intent(attempt_id, number, run_id=run_id, worst_case_usd=worst))
@@ -77,10 +85,10 @@ def histories(draw: st.DrawFn) -> tuple[list[Intent], list[OutcomeRecord]]:
             changes |= {"status": draw(st.sampled_from(["errored", "refused"])), "error_type": "e"}
         elif kind == "unpriced":
             changes["cost_usd"] = None
-        if kind != "open":
+        if kind != "open" and in_batches.state(attempt_id) != "absent":
             outcomes.append(outcome(attempt_id, number, **changes))
     order = draw(st.permutations(outcomes))
-    return attempts, order
+    return attempts, order, in_batches
 
 
 CASES = st.builds(lambda plan, history: Case(plan, *history), plans(), histories())
@@ -88,10 +96,11 @@ CASES = st.builds(lambda plan, history: Case(plan, *history), plans(), histories
 
 @dataclass(frozen=True)
 class Recorded:
-    """The attempts and outcomes of one request."""
+    """The attempts of one request that were sent, their outcomes, and how many wait in a batch."""
 
     attempts: list[Intent]
     outcomes: list[OutcomeRecord]
+    pending: frozenset[int] = frozenset()
 
     @property
     def final(self) -> OutcomeRecord | None:
@@ -101,20 +110,28 @@ class Recorded:
         return next(iter(successes or finals[-1:]), None)
 
     @property
+    def is_pending(self) -> bool:
+        """Whether the answer is still to come from a batch."""
+        return self.final is None and bool(self.pending)
+
+    @property
     def shown(self) -> OutcomeRecord | None:
-        """The final outcome, else the last outcome."""
+        """The final outcome, else the last outcome; none while a request waits in a batch."""
+        if self.is_pending:
+            return None
         return self.final or max(self.outcomes, key=lambda o: o.attempt_id, default=None)
 
     @property
     def unknown(self) -> int:
         """The number of attempts with unknown billing status."""
-        still_open = len(self.attempts) - len(self.outcomes)
+        still_open = len(self.attempts) - len(self.outcomes) - len(self.pending)
         return still_open + sum(o.billing == "unknown" for o in self.outcomes)
 
     @property
     def unknown_usd(self) -> Decimal | None:
         """The most that these attempts can have cost; None when one of them has no bound."""
         ended = {o.attempt_id for o in self.outcomes if o.billing != "unknown"}
+        ended |= self.pending
         worst = [a.worst_case_usd for a in self.attempts if a.attempt_id not in ended]
         return None if None in worst else sum(worst, Decimal(0))
 
@@ -150,9 +167,21 @@ class Model:
     def recorded(self, fingerprint: bytes) -> Recorded:
         """Return the attempts and outcomes of a request."""
         return Recorded(
-            [a for a in self.case.attempts if a.fingerprint == fingerprint],
+            [a for a in self.sent() if a.fingerprint == fingerprint],
             [o for o in self.case.outcomes if o.fingerprint == fingerprint],
+            self.pending() & {a.attempt_id for a in self.sent() if a.fingerprint == fingerprint},
         )
+
+    def sent(self) -> list[Intent]:
+        """Return the attempts that were sent, or may have been."""
+        absent = self.case.batches.state
+        return [a for a in self.case.attempts if absent(a.attempt_id) != "absent"]
+
+    def pending(self) -> frozenset[int]:
+        """Return the attempts that wait in a batch."""
+        ended = {o.attempt_id for o in self.case.outcomes}
+        waiting = (a.attempt_id for a in self.case.attempts if a.attempt_id not in ended)
+        return frozenset(a for a in waiting if self.case.batches.state(a) == "pending")
 
     def first_items(self) -> list[PlanRecord]:
         """Return the first item of each request."""
@@ -163,8 +192,17 @@ class Model:
         return list(seen.values())
 
     def to_send(self) -> list[PlanRecord]:
-        """Return the open items that have fewer unknown attempts than allowed."""
-        return [r for r in self.open() if self.recorded(r.fingerprint).unknown < ALLOWANCE]
+        """Return the open items that do not wait, and have fewer unknown attempts than allowed."""
+        return [r for r in self.open() if self.is_sendable(r)]
+
+    def is_sendable(self, record: PlanRecord) -> bool:
+        """Return whether an open item is sent by a run."""
+        recorded = self.recorded(record.fingerprint)
+        return not recorded.is_pending and recorded.unknown < ALLOWANCE
+
+    def waiting(self) -> list[PlanRecord]:
+        """Return the open items whose request waits in a batch."""
+        return [r for r in self.open() if self.recorded(r.fingerprint).is_pending]
 
     def open(self) -> list[PlanRecord]:
         """Return the first items of the requests without a final outcome."""
@@ -175,6 +213,8 @@ class Model:
         if record.fingerprint is None:
             return str(record.status), record.error_type
         recorded = self.recorded(record.fingerprint)
+        if recorded.is_pending:
+            return "pending", "client.in_batch"
         if recorded.shown is not None:
             return recorded.shown.status, recorded.shown.error_type
         if recorded.attempts:

@@ -1,11 +1,12 @@
 """Charges, waste and released attempts, compared with a model in plain Python."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
 import pytest
+from batch_model import Batches
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from plan_model import USD, histories
@@ -45,6 +46,7 @@ class BillCase:
     attempts: list[Intent]
     outcomes: list[OutcomeRecord]
     replaced: Replacements
+    batches: Batches = field(default_factory=Batches)
 
     def load(self, checkpoint: Checkpoint) -> None:
         """Empty a checkpoint and add these records."""
@@ -53,6 +55,7 @@ class BillCase:
         runs = [run_start("a", "1"), run_start("b", None)]
         groups = {"runs": runs, "attempts": self.attempts, "outcomes": self.outcomes}
         checkpoint.commit(groups)
+        self.batches.load(checkpoint)
         for old, new in self.replaced:
             pair = {"old": fingerprint_of(old).hex(), "new": fingerprint_of(new).hex()}
             checkpoint.execute(
@@ -94,7 +97,7 @@ def run_start(run_id: str, digest: str | None) -> RunStart:
 @st.composite
 def bill_cases(draw: st.DrawFn) -> BillCase:
     """Generate attempts with several models and rates, and replacements of requests."""
-    attempts, outcomes = draw(histories())
+    attempts, outcomes, batches = draw(histories())
     changed = []
     for one in outcomes:
         changes: dict[str, Any] = {"model": draw(st.sampled_from(["m", "n", None]))}
@@ -107,7 +110,7 @@ def bill_cases(draw: st.DrawFn) -> BillCase:
         changed.append(OutcomeRecord(**{**fields, **changes}))
     numbers = st.integers(0, 5)
     edges = draw(st.sets(st.tuples(numbers, numbers).filter(lambda e: e[0] != e[1]), max_size=5))
-    return BillCase(attempts, changed, edges)
+    return BillCase(attempts, changed, edges, batches)
 
 
 @pytest.fixture(scope="module")
@@ -136,10 +139,11 @@ def test_charges(checkpoint: Checkpoint, case: BillCase) -> None:
         for attempt, one in case.of(run_id):
             if one.cost_usd or one.rates:
                 digest = "1" if attempt.run_id == "a" else None
-                key = (digest, one.model, attempt.model, one.rates)
+                delivery = "batch" if one.attempt_id in case.batches.batch_of else "live"
+                key = (digest, one.model, attempt.model, one.rates, delivery)
                 groups.setdefault(key, []).append(one)
         found = {
-            (c.prices, c.response_model, c.requested_model, c.rates): (c.usage, c.usd)
+            (c.prices, c.response_model, c.requested_model, c.rates, c.delivery): (c.usage, c.usd)
             for c in charges(checkpoint, run_id)
         }
         assert found == {

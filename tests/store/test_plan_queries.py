@@ -14,6 +14,7 @@ from samples import examples
 
 from batcher.store.checkpoint import Checkpoint
 from batcher.store.plans import (
+    OpenItems,
     attempts_of,
     bad_rows,
     begin_results,
@@ -26,6 +27,7 @@ from batcher.store.plans import (
     mark_duplicate_ids,
     output_totals,
     read_results,
+    refresh_plan,
     results_digest,
     totals,
 )
@@ -58,7 +60,8 @@ def test_planning(checkpoint: Checkpoint, case: Case) -> None:
     assert counts.items == len(case.plan)
     assert counts.already_answered == len(firsts) - len(still_open)
     assert counts.to_send == len(sends)
-    assert counts.on_hold == len(still_open) - len(sends)
+    assert counts.pending == len(model.waiting())
+    assert counts.on_hold == len(still_open) - len(sends) - counts.pending
     assert counts.shared == sum(r.fingerprint is not None for r in model.plan) - len(firsts)
     assert counts.bad == sum(record.status == "errored" for record in model.plan)
     assert counts.skipped == sum(record.status == "skipped" for record in model.plan)
@@ -80,7 +83,9 @@ def test_planning(checkpoint: Checkpoint, case: Case) -> None:
         counts.bad,
         counts.skipped,
         counts.on_hold,
+        counts.pending,
     )
+    assert refresh_plan(checkpoint, COMPARISON) == counts, "nothing has changed"
     assert sum(parts) == counts.items
     wanted = [(record.item, model.recorded(record.fingerprint).unknown) for record in sends]
     found = items_to_send(checkpoint, ALLOWANCE).to_pylist()
@@ -119,6 +124,9 @@ def test_results(checkpoint: Checkpoint, case: Case, first: int, last: int) -> N
             len(recorded.attempts),
             recorded.unknown,
         )
+        in_batch = row["attempt_id"] in case.batches.batch_of
+        delivery = None if recorded.shown is None else "batch" if in_batch else "live"
+        assert row["delivery"] == delivery
         assert row["cost_usd"] == recorded.cost
         for kind in TOKENS:
             assert row[kind] == getattr(recorded.shown, kind, None)
@@ -135,16 +143,19 @@ def test_sums(checkpoint: Checkpoint, case: Case) -> None:
     assert count_statuses(checkpoint) == Counter(status for _, status, _ in endings)
     requests = [record for record in model.plan if record.fingerprint is not None]
     still_open = [r for r in requests if model.recorded(r.fingerprint).final is None]
-    sendable = [r for r in still_open if model.recorded(r.fingerprint).unknown < ALLOWANCE]
-    on_hold = len(still_open) - len(sendable)
-    assert count_open(checkpoint, ALLOWANCE) == (len(sendable), on_hold)
+    sendable = [r for r in still_open if model.is_sendable(r)]
+    waiting = [r for r in still_open if model.recorded(r.fingerprint).is_pending]
+    held = len(still_open) - len(sendable) - len(waiting)
+    assert count_open(checkpoint, ALLOWANCE) == OpenItems(len(sendable), held, len(waiting))
     firsts = [model.recorded(record.fingerprint) for record in model.first_items()]
     sums = output_totals(checkpoint)
     assert Decimal(sums["cost_usd"]) == sum((recorded.cost for recorded in firsts), Decimal(0))
     for kind in TOKENS:
         assert sums[kind] == sum(getattr(recorded.shown, kind, 0) or 0 for recorded in firsts)
     groups = {(g["status"], g["error_type"]): g for g in failures(checkpoint, ALLOWANCE)}
-    assert "unsent" not in [status for status, _ in groups][:-1], "it comes last"
+    statuses = [status for status, _ in groups]
+    last = [status for status in ("pending", "unsent") if status in statuses]
+    assert statuses[len(statuses) - len(last) :] == last, "they come last"
     failed = [ending for ending in endings if ending[1] not in ("succeeded", "skipped")]
     assert set(groups) == {(status, kind) for _, status, kind in failed}
     payers = {record.item for record in model.first_items()}
@@ -160,7 +171,7 @@ def test_sums(checkpoint: Checkpoint, case: Case) -> None:
         assert group["unknown_usd"] == (None if None in unknown else sum(unknown, Decimal(0)))
         assert group["open"] == sum(record in sendable for record in members)
         assert group["on_hold"] == sum(
-            record in still_open and record not in sendable for record in members
+            record in still_open and record not in (*sendable, *waiting) for record in members
         )
         assert group["is_final"] is all(record not in still_open for record in members)
 
@@ -170,16 +181,21 @@ def test_sums(checkpoint: Checkpoint, case: Case) -> None:
 def test_totals(checkpoint: Checkpoint, case: Case) -> None:
     """Sums of billed and unknown attempts, of one run and of all, are those of the model."""
     case.load(checkpoint)
+    model = Model(case)
     for run_id in ("a", "b", None):
-        attempts = [a for a in case.attempts if run_id in (None, a.run_id)]
+        attempts = [a for a in model.sent() if run_id in (None, a.run_id)]
         ids = {attempt.attempt_id for attempt in attempts}
         outcomes = [o for o in case.outcomes if o.attempt_id in ids]
         settled = {o.attempt_id for o in outcomes if o.billing != "unknown"}
-        unknown = [a for a in attempts if a.attempt_id not in settled]
+        pending = [a for a in attempts if a.attempt_id in model.pending()]
+        unknown = [a for a in attempts if a.attempt_id not in settled and a not in pending]
         found = totals(checkpoint, run_id)
         assert (found["attempts"], found["outcomes"]) == (len(attempts), len(outcomes))
         assert found["billed"] == sum(o.billing == "billed" for o in outcomes)
         assert found["unknown"] == len(unknown)
+        assert found["pending"] == len(pending)
+        assert found["pending_usd"] == sum(a.worst_case_usd or Decimal(0) for a in pending)
+        assert found["in_batches"] == len(ids & set(case.batches.batch_of))
         assert found["unknown_usd"] == sum(
             (a.worst_case_usd for a in unknown if a.worst_case_usd is not None), Decimal(0)
         )
@@ -196,13 +212,16 @@ def test_totals(checkpoint: Checkpoint, case: Case) -> None:
 def test_the_attempts_of_a_request(checkpoint: Checkpoint, case: Case, number: int) -> None:
     """All attempts are returned, oldest first, with their outcomes."""
     case.load(checkpoint)
-    recorded = Model(case).recorded(fingerprint_of(number))
+    attempts = [a for a in case.attempts if a.fingerprint == fingerprint_of(number)]
     found = attempts_of(checkpoint, fingerprint_of(number))
-    assert [row["attempt_id"] for row in found] == [a.attempt_id for a in recorded.attempts]
-    statuses = {o.attempt_id: o.status for o in recorded.outcomes}
-    assert [row["status"] for row in found] == [
-        statuses.get(a.attempt_id) for a in recorded.attempts
-    ]
+    assert [row["attempt_id"] for row in found] == [a.attempt_id for a in attempts]
+    statuses = {o.attempt_id: o.status for o in case.outcomes}
+    assert [row["status"] for row in found] == [statuses.get(a.attempt_id) for a in attempts]
+    for row in found:
+        state, number = case.batches.state(row["attempt_id"]), row["attempt_id"]
+        assert (row["state"] == "absent") is (state == "absent")
+        assert (row["state"] == "pending") is (state == "pending" and not row["has_outcome"])
+        assert row["batch"] == case.batches.batch_of.get(number)
 
 
 @EXAMPLES

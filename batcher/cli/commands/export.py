@@ -94,6 +94,7 @@ def _to_json(written: Written) -> dict[str, object]:
         "format": written.format,
         "rows": written.items,
         "open": written.open_items,
+        "pending": written.pending,
         "by_status": written.by_status,
     }
 

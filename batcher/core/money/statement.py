@@ -15,6 +15,8 @@ from batcher.core.money.usage import Usage
 NOT_ITEMISED = "not itemised"
 """The kind of a cost whose rates were not recorded (older version) or were lost to damage."""
 
+Delivery = Literal["live", "batch"]
+
 UNEXPLAINED = "unexplained"
 """The kind of a difference between recorded and recomputed costs; there should be none."""
 
@@ -36,6 +38,7 @@ class Charge:
 
     ``prices`` is the digest of the table and ``rates`` a name from ``rates_name``; both are None
     when they were not recorded. ``response_model`` is the model that the responses name.
+    ``delivery`` is how they were sent; their price follows from ``rates`` alone.
     """
 
     prices: str | None
@@ -44,6 +47,7 @@ class Charge:
     rates: str | None
     usage: Usage
     usd: Decimal
+    delivery: Delivery = "live"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +55,7 @@ class BillLine:
     """The quantity and the cost of one kind; ``quantity`` is None when it is not known."""
 
     model: str
-    delivery: Literal["live", "batch"]
+    delivery: Delivery
     rates: str | None
     kind: str
     quantity: int | None
@@ -72,14 +76,14 @@ def statement(
         table = None if charge.prices is None else tables.get(charge.prices)
         model = None if table is None else _model(table, charge)
         for kind, quantity, usd in _terms(charge, table):
-            key = (model or charge.requested_model, charge.rates, kind)
+            key = (model or charge.requested_model, charge.delivery, charge.rates, kind)
             terms[key].append((quantity, usd))
     lines = []
-    for (name, rates, kind), amounts in terms.items():
+    for (name, delivery, rates, kind), amounts in terms.items():
         quantities = [quantity for quantity, _ in amounts if quantity is not None]
         quantity = sum(quantities) if len(quantities) == len(amounts) else None
         usd = total(usd for _, usd in amounts)
-        lines.append(BillLine(name, _delivery(rates), rates, kind, quantity, usd))
+        lines.append(BillLine(name, delivery, rates, kind, quantity, usd))
     return tuple(sorted(lines, key=_order))
 
 
@@ -117,10 +121,6 @@ def _terms(charge: Charge, table: PinnedPrices | None) -> Iterator[tuple[str, in
         yield line.kind, line.quantity, line.amount
     if rest := difference(charge.usd, lines):
         yield UNEXPLAINED, None, rest
-
-
-def _delivery(rates: str | None) -> Literal["live", "batch"]:
-    return "batch" if rates is not None and "batch" in rates.split() else "live"
 
 
 def _order(line: BillLine) -> tuple[str, str, str, int]:

@@ -31,13 +31,18 @@ _CHUNK_ITEMS = 1024
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """An output that was written; ``open_items`` are the items that a run may still answer."""
+    """An output that was written.
+
+    ``open_items`` are the items that a run may still answer, ``pending`` those that wait in a
+    batch.
+    """
 
     path: Path
     format: Format
     items: int
     by_status: dict[str, int]
     open_items: int
+    pending: int
 
 
 def default_path(workspace: Workspace, wanted: Format) -> Path:
@@ -57,11 +62,11 @@ def write_export(
     replaces that, too.
     """
     allowance = results.context.job.retry.unknown_attempts
-    still_open, _ = results.db(count_open, allowance)
-    items = results.plan.counts.items
-    if still_open and not is_partial:
+    still_open = results.db(count_open, allowance)
+    items, without = results.plan.counts.items, still_open.to_send + still_open.pending
+    if without and not is_partial:
         raise ConfigurationError(
-            f"{still_open:,} of {counted(items, 'row')} {'has' if still_open == 1 else 'have'} no "
+            f"{without:,} of {counted(items, 'row')} {'has' if without == 1 else 'have'} no "
             "final result yet",
             hint="run the job to its end first, or add --partial to export what is there",
         )
@@ -80,7 +85,8 @@ def write_export(
             for lines in _lines(results, wanted):
                 file.write(lines)
             file.finish()
-    return Written(path, wanted, items, results.db(count_statuses), still_open)
+    by_status = results.db(count_statuses)
+    return Written(path, wanted, items, by_status, still_open.to_send, still_open.pending)
 
 
 def _lines(results: Results, wanted: Format) -> Iterator[Iterator[bytes]]:

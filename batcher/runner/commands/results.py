@@ -156,7 +156,7 @@ def nearest_ids(context: JobContext, row_id: str) -> list[str]:
 
 def message_of(attempt: dict[str, Any]) -> Message | None:
     """Return the message in the response to an attempt; None when the response has none."""
-    if attempt["http_status"] != 200 or attempt["body"] is None:
+    if attempt["http_status"] not in (200, None) or attempt["body"] is None:
         return None
     try:
         return parse_message(attempt["body"])

@@ -47,8 +47,8 @@ class Exported:
     """The output that was written, or that was found unchanged.
 
     ``open_rows`` have no final result, and another run may still answer them; rows ``on_hold`` are
-    only sent by a retry. ``quality`` is set when
-    the job has labels and a run wrote the output.
+    only sent by a retry; ``pending`` ones wait in a batch, and a run collects their results.
+    ``quality`` is set when the job has labels and a run wrote the output.
     """
 
     path: Path
@@ -57,6 +57,7 @@ class Exported:
     by_status: dict[str, int]
     open_rows: int
     on_hold: int
+    pending: int
     is_unchanged: bool
     files: tuple[SealedFile, ...]
     quality: Tally | None = None
@@ -104,14 +105,15 @@ def export_parquet(
         if is_own:
             with contextlib.suppress(OSError):  # else the next run writes it again
                 seal.write(state)
-    open_rows, on_hold = db(count_open, context.job.retry.unknown_attempts)
+    still_open = db(count_open, context.job.retry.unknown_attempts)
     return Exported(
         path=path,
         rows=plan.counts.items,
         cost_usd=Decimal(sums["cost_usd"]),
         by_status=by_status,
-        open_rows=open_rows,
-        on_hold=on_hold,
+        open_rows=still_open.to_send,
+        on_hold=still_open.on_hold,
+        pending=still_open.pending,
         is_unchanged=is_unchanged,
         files=seal.files,
         quality=None if is_unchanged or quality is None else quality.tally,

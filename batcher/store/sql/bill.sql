@@ -1,8 +1,9 @@
 -- Exact sums of money: the bill of one run or of all, attempts billed without a good answer, and a budget.
 
 -- name: charges
--- Sums over attempts with the same price table, models and rates.
+-- Sums over attempts with the same price table, models, rates and delivery.
 SELECT r.prices_digest AS prices, o.model AS response_model, a.model AS requested_model, o.rates,
+       CASE WHEN o.attempt_id IN (SELECT attempt_id FROM batch_items) THEN 'batch' ELSE 'live' END AS delivery,
        coalesce(sum(COLUMNS('^(.+_tokens)$')), 0)::BIGINT AS '\1',
        sum(o.cost_usd) AS usd
 FROM outcomes o JOIN attempts a USING (attempt_id) LEFT JOIN runs r USING (run_id)
@@ -51,21 +52,30 @@ SELECT digest, prices FROM price_tables;
 -- The price table of each run.
 SELECT run_id, prices_digest FROM runs WHERE prices_digest IS NOT NULL;
 
+-- name: prices_of_run
+-- The price table that a run used.
+SELECT prices FROM price_tables WHERE digest = (SELECT prices_digest FROM runs WHERE run_id = $run_id) LIMIT 1;
+
 -- name: spent_money
 -- The money billed, the most that attempts with unknown cost can have cost, and the number of these
--- attempts without a bound; of all attempts, or of those whose run started since a time, because a run
--- belongs to the day on which it started. Released attempts cost 0. An attempt counts by the time of
--- sending when its run was lost through damage.
+-- attempts without a bound; then the same two of attempts that wait in a batch, and their number. Of all
+-- attempts, or of those whose run started since a time, because a run belongs to the day on which it
+-- started. Released attempts cost 0. An attempt counts by the time of sending when its run was lost
+-- through damage.
 SELECT coalesce(sum(cost_usd), 0) AS spent,
        coalesce(sum(worst_case_usd) FILTER (WHERE is_held), 0) AS unknown,
-       count(*) FILTER (WHERE is_held AND worst_case_usd IS NULL) AS unbounded
+       count(*) FILTER (WHERE is_held AND worst_case_usd IS NULL) AS unbounded,
+       coalesce(sum(worst_case_usd) FILTER (WHERE state = 'pending'), 0) AS reserved,
+       count(*) FILTER (WHERE state = 'pending' AND worst_case_usd IS NULL) AS reserved_unbounded,
+       count(*) FILTER (WHERE state = 'pending') AS pending
 FROM (SELECT *, state IN ('open', 'unknown', 'unpriced') AS is_held FROM attempt_states)
 LEFT JOIN runs USING (run_id)
 WHERE $since::TIMESTAMPTZ IS NULL OR coalesce(started_at, sent_at) >= $since::TIMESTAMPTZ;
 
 -- name: held
 -- The attempts that hold money: those whose billing status is unknown, the answers whose cost is unknown,
--- and the most that they can have cost together.
+-- and the most that they can have cost together. Those that wait in a batch are none of them: they are at
+-- the API, and what they cost will be known.
 SELECT count(*) FILTER (WHERE state <> 'unpriced'), count(*) FILTER (WHERE state = 'unpriced'), coalesce(sum(worst_case_usd), 0)
 FROM attempt_states WHERE state IN ('open', 'unknown', 'unpriced');
 

@@ -70,12 +70,13 @@ SELECT coalesce(a.key, l.key) AS key, a.item, a.fingerprint, a.content,
 FROM planned a FULL JOIN latest l USING (key);
 
 -- name: create_kept
--- Rows that have an answer, perhaps of a replacement, and would be sent again only because the job
--- makes the request differently. has_both: the new request has an answer, too.
+-- Rows that have an answer, perhaps of a replacement, or wait for one in a batch, and would be sent again
+-- only because the job makes the request differently. has_both: the same is true of the new request.
 CREATE OR REPLACE TEMP TABLE kept AS
-WITH finals AS (SELECT fingerprint FROM verdicts WHERE is_final)
-SELECT item, last_fingerprint, fingerprint IN (SELECT fingerprint FROM finals) AS has_both
-FROM seen
+WITH finals AS (SELECT fingerprint FROM verdicts WHERE is_final UNION ALL SELECT fingerprint FROM pending_attempts)
+SELECT item, last_fingerprint, s.fingerprint, worst_case_usd, repairs_usd,
+       s.fingerprint IN (SELECT fingerprint FROM finals) AS has_both
+FROM seen s JOIN plan USING (item)
 WHERE is_redone
   AND (last_fingerprint IN (SELECT fingerprint FROM finals)
        OR last_fingerprint IN (SELECT fingerprint FROM replacements WHERE replaced_by IN (SELECT fingerprint FROM finals)));
@@ -87,7 +88,7 @@ SELECT count(*) FROM kept WHERE NOT has_both;
 -- name: count_unmatched
 -- Without ids, a prompt that uses other columns makes all rows look new. The smaller number counts: new
 -- rows, or answered rows that were seen with other columns and look removed.
-WITH finals AS (SELECT fingerprint FROM verdicts WHERE is_final)
+WITH finals AS (SELECT fingerprint FROM verdicts WHERE is_final UNION ALL SELECT fingerprint FROM pending_attempts)
 SELECT least(
     count(*) FILTER (WHERE item IS NOT NULL AND last_fingerprint IS NULL AND fingerprint NOT IN (SELECT fingerprint FROM finals)),
     count(*) FILTER (WHERE item IS NULL AND NOT is_removed AND last_coverage <> $coverage::UUID AND last_fingerprint IN (SELECT fingerprint FROM finals)))
@@ -96,6 +97,10 @@ FROM seen;
 -- name: keep_redone
 -- Keep the existing answers of these rows.
 UPDATE plan SET fingerprint = kept.last_fingerprint, worst_case_usd = 0, repairs_usd = NULL FROM kept WHERE kept.item = plan.item;
+
+-- name: undo_kept
+-- Give these rows their own requests again, before they are compared again.
+UPDATE plan SET fingerprint = kept.fingerprint, worst_case_usd = kept.worst_case_usd, repairs_usd = kept.repairs_usd FROM kept WHERE kept.item = plan.item;
 
 -- name: record_rows_seen
 -- Record the requests of new and changed rows, and the removed rows.
@@ -128,26 +133,33 @@ ended AS (
 ),
 sent AS (
     SELECT coalesce(r.fingerprint, a.fingerprint) AS fingerprint,
-           count(*) AS attempts, min(sent_at) AS first_sent_at, max(attempt_id) AS last_sent
+           count(*) AS attempts, min(sent_at) AS first_sent_at
     FROM attempts a LEFT JOIN replaced r ON r.replaced_by = a.fingerprint
-    WHERE coalesce(pays, true) GROUP BY ALL
+    WHERE coalesce(pays, true) AND a.attempt_id NOT IN (SELECT attempt_id FROM batch_attempts WHERE state = 'absent') GROUP BY ALL
+),
+pending AS (
+    SELECT coalesce(r.fingerprint, a.fingerprint) AS fingerprint, count(*) AS attempts
+    FROM pending_attempts a LEFT JOIN replaced r ON r.replaced_by = a.fingerprint GROUP BY ALL
 ),
 unknown AS (
     SELECT coalesce(r.fingerprint, s.fingerprint) AS fingerprint, count(*) AS attempts
     FROM attempt_states s LEFT JOIN replaced r ON r.replaced_by = s.fingerprint
     WHERE s.state IN ('open', 'unknown', 'released') AND s.billing IS DISTINCT FROM 'billed' AND coalesce(pays, true) GROUP BY ALL
 )
-SELECT w.fingerprint, w.first_item, e.final_attempt, e.last_attempt, s.first_sent_at, s.last_sent,
+SELECT w.fingerprint, w.first_item, e.final_attempt, e.last_attempt, s.first_sent_at,
        coalesce(s.attempts, 0) AS attempts,
+       coalesce(p.attempts, 0) AS pending_attempts,
        coalesce(u.attempts, 0) AS unknown_attempts,
        coalesce(e.cost_usd, 0) AS cost_usd, coalesce(e.unpriced, 0) AS unpriced
-FROM wanted w LEFT JOIN sent s USING (fingerprint) LEFT JOIN ended e USING (fingerprint) LEFT JOIN unknown u USING (fingerprint);
+FROM wanted w LEFT JOIN sent s USING (fingerprint) LEFT JOIN ended e USING (fingerprint) LEFT JOIN unknown u USING (fingerprint)
+     LEFT JOIN pending p USING (fingerprint);
 
 -- name: count_plan
 -- The counts of the planning line, in one row.
 WITH items AS (
     SELECT p.*, a.final_attempt, a.attempts, p.item = a.first_item AS is_first,
-           p.item = a.first_item AND a.final_attempt IS NULL AS is_open,
+           p.item = a.first_item AND a.final_attempt IS NULL AND a.pending_attempts = 0 AS is_open,
+           p.item = a.first_item AND a.final_attempt IS NULL AND a.pending_attempts > 0 AS is_pending,
            a.unknown_attempts >= $allowance AS is_on_hold,
            s.last_fingerprint <> s.fingerprint AS is_changed
     FROM plan p LEFT JOIN answered a USING (fingerprint) LEFT JOIN seen s ON s.item = p.item
@@ -160,6 +172,7 @@ SELECT count(DISTINCT ordinal) AS rows,
        count(*) FILTER (WHERE status = 'errored') AS bad,
        count(*) FILTER (WHERE status = 'skipped') AS skipped,
        count(*) FILTER (WHERE is_open AND is_on_hold) AS on_hold,
+       count(*) FILTER (WHERE is_pending) AS pending,
        count(*) FILTER (WHERE is_open AND NOT is_on_hold AND attempts > 0) AS attempted_before,
        count(*) FILTER (WHERE is_open AND NOT is_on_hold AND attempts = 0 AND is_changed) AS changed
 FROM items;
@@ -168,7 +181,7 @@ FROM items;
 -- The most that the requests to send can cost, by their number of attempts with unknown billing status.
 SELECT a.unknown_attempts, sum(p.worst_case_usd), coalesce(sum(p.repairs_usd), 0), min(p.worst_case_usd), count(*) > count(p.worst_case_usd)
 FROM answered a JOIN plan p ON p.item = a.first_item
-WHERE a.final_attempt IS NULL AND a.unknown_attempts < $allowance GROUP BY ALL;
+WHERE a.final_attempt IS NULL AND a.pending_attempts = 0 AND a.unknown_attempts < $allowance GROUP BY ALL;
 
 -- name: count_removed
 -- The number of rows that an earlier input had and this input does not have.
@@ -185,9 +198,9 @@ FROM answered a
 LEFT JOIN (SELECT fingerprint, count(*) AS repairs FROM outcomes WHERE status = 'invalid' GROUP BY ALL) i USING (fingerprint)
 LEFT JOIN (SELECT attempt_id, error_type, min(attempt_id) OVER (PARTITION BY fingerprint, error_type) AS first_attempt FROM outcomes
            WHERE status NOT IN ('succeeded', 'skipped')
-             AND (http_status = 200 AND billing = 'billed' OR http_status BETWEEN 300 AND 499 AND http_status NOT IN (408, 409, 429))) f
+             AND (coalesce(http_status, 200) = 200 AND billing = 'billed' OR http_status BETWEEN 300 AND 499 AND http_status NOT IN (408, 409, 429))) f
     ON f.attempt_id = a.last_attempt
-WHERE a.final_attempt IS NULL AND a.unknown_attempts < $allowance;
+WHERE a.final_attempt IS NULL AND a.pending_attempts = 0 AND a.unknown_attempts < $allowance;
 
 -- name: create_sends
 -- The items of the table items, numbered in order.
@@ -221,6 +234,11 @@ GROUP BY error_type, reason ORDER BY min(item) LIMIT $n;
 -- name: find_items
 -- The items of one row.
 SELECT item, ordinal, sample, file, line, id, replace(fingerprint::VARCHAR, '-', '') AS fingerprint, status, error_type, reason FROM plan WHERE id = $id ORDER BY item;
+
+-- name: next_attempt_id
+-- The first id that was never used. A request of a batch keeps its id even if its attempt was lost
+-- through damage: the results still name it.
+SELECT 1 + greatest(0, (SELECT max(attempt_id) FROM attempts), (SELECT max(attempt_id) FROM batch_items));
 
 -- name: jobs
 -- The names of the jobs that sent requests, as far as they are recorded.

@@ -29,6 +29,7 @@ SELECT o.attempt_id, o.fingerprint,
 FROM outcomes o WHERE o.attempt_id NOT IN (SELECT attempt_id FROM attempts) ORDER BY o.attempt_id;
 
 -- name: open_attempts
--- Attempts without an outcome: how many, what those with a bound cost at most, how many have no bound.
+-- Attempts without an outcome that will have none: how many, what those with a bound cost at most, how
+-- many have no bound.
 SELECT count(*), coalesce(sum(worst_case_usd), 0), count(*) - count(worst_case_usd)
 FROM attempt_states WHERE state = 'open';

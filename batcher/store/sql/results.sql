@@ -2,16 +2,20 @@
 
 -- name: create_results
 -- The attempt that answers each item. Without response bodies, so that sorting is cheap. An item without
--- an outcome was never sent, or the outcome of its attempts is unknown.
+-- an outcome was never sent, or the outcome of its attempts is unknown. What failed earlier does not
+-- count while a request waits in a batch.
 CREATE OR REPLACE TEMP TABLE results AS
-SELECT p.item, p.ordinal, p.sample, p.id, p.fingerprint, p.status, p.error_type, p.reason,
-       coalesce(a.final_attempt, a.last_attempt) AS attempt_id,
+SELECT p.item, p.ordinal, p.sample, p.id, p.fingerprint, p.reason,
+       coalesce(p.status, CASE WHEN is_pending THEN 'pending' END) AS status,
+       coalesce(p.error_type, CASE WHEN is_pending THEN 'client.in_batch' END) AS error_type,
+       CASE WHEN NOT is_pending THEN coalesce(a.final_attempt, a.last_attempt) END AS attempt_id,
        p.item <> a.first_item AS is_shared,
        a.final_attempt IS NOT NULL AS is_final,
-       a.attempts, a.unknown_attempts, a.first_sent_at, a.cost_usd, a.unpriced, a.last_sent,
+       a.attempts, a.pending_attempts, a.unknown_attempts, a.first_sent_at, a.cost_usd, a.unpriced,
        CASE WHEN a.attempts > 0 THEN 'errored' ELSE 'unsent' END AS status_without_outcome,
        CASE WHEN a.attempts > 0 THEN 'client.billing_unknown' ELSE 'client.not_sent' END AS type_without_outcome
-FROM plan p LEFT JOIN answered a USING (fingerprint) ORDER BY p.item;
+FROM plan p LEFT JOIN (SELECT *, final_attempt IS NULL AND pending_attempts > 0 AS is_pending FROM answered) a USING (fingerprint)
+ORDER BY p.item;
 
 -- name: read_results
 -- One chunk of results with their outcomes. The attempts are selected before the join, because for a
@@ -26,15 +30,18 @@ SELECT r.item, r.ordinal, r.sample, r.id, replace(r.fingerprint::VARCHAR, '-', '
        o.attempt_id, o.http_status, o.request_id, o.message_id, o.model, o.stop_reason,
        o.input_tokens, o.cache_creation_5m_input_tokens, o.cache_creation_1h_input_tokens,
        o.cache_read_input_tokens, o.output_tokens, o.thinking_tokens, o.latency_s, o.ttft_s,
-       t.run_id, o.body_bytes, o.body
+       t.run_id, o.body_bytes, o.body,
+       CASE WHEN b.attempt_id IS NOT NULL THEN 'batch' WHEN o.attempt_id IS NOT NULL THEN 'live' END AS delivery
 FROM chunk r
 LEFT JOIN (SELECT * FROM outcomes WHERE attempt_id IN (SELECT attempt_id FROM chunk)) o ON o.attempt_id = r.attempt_id
 LEFT JOIN (SELECT * FROM attempts WHERE attempt_id IN (SELECT attempt_id FROM chunk)) t ON t.attempt_id = r.attempt_id
+LEFT JOIN (SELECT attempt_id FROM batch_items WHERE attempt_id IN (SELECT attempt_id FROM chunk)) b ON b.attempt_id = r.attempt_id
 ORDER BY r.item;
 
 -- name: failures
--- Groups of rows that did not succeed, largest first, and last those that were never sent: with an example,
--- their cost, and the most that attempts of unknown cost can have cost (NULL: no bound). A run
+-- Groups of rows that did not succeed, largest first, then those that wait in a batch, and last those that
+-- were never sent: with an example, their cost, and the most that attempts of unknown cost can have cost
+-- (NULL: no bound). A run
 -- sends the open rows of a group, only a retry those on hold. A replacement for several rows
 -- is charged to the same row as in create_answered.
 WITH unknown AS (
@@ -54,27 +61,30 @@ failed AS (
     SELECT coalesce(r.status, o.status, r.status_without_outcome) AS status,
            coalesce(o.error_type, r.error_type, r.type_without_outcome) AS error_type,
            count(*) AS rows,
-           count(*) FILTER (WHERE r.fingerprint IS NOT NULL AND NOT r.is_final AND r.unknown_attempts < $allowance) AS open,
-           count(*) FILTER (WHERE r.fingerprint IS NOT NULL AND NOT r.is_final AND r.unknown_attempts >= $allowance) AS on_hold,
+           count(*) FILTER (WHERE r.fingerprint IS NOT NULL AND NOT r.is_final AND r.pending_attempts = 0 AND r.unknown_attempts < $allowance) AS open,
+           count(*) FILTER (WHERE r.fingerprint IS NOT NULL AND NOT r.is_final AND r.pending_attempts = 0 AND r.unknown_attempts >= $allowance) AS on_hold,
            arg_min(CASE WHEN r.id IS NULL OR r.error_type = 'client.duplicate_id' THEN 'row:' || (r.ordinal + 1) ELSE r.id END, r.item) AS example_id,
            arg_min(coalesce(o.error_message, r.reason), r.item) AS example_message,
            coalesce(sum(r.cost_usd) FILTER (WHERE NOT r.is_shared), 0) AS cost_usd,
            CASE WHEN NOT bool_or(coalesce(u.is_unbounded, false)) THEN coalesce(sum(u.usd), 0) END AS unknown_usd,
-           bool_and(r.status IS NOT NULL OR r.is_final) AS is_final
+           bool_and(r.fingerprint IS NULL OR r.is_final) AS is_final
     FROM results r LEFT JOIN outcomes o ON o.attempt_id = r.attempt_id LEFT JOIN unknown_cost u ON u.item = r.item
     WHERE coalesce(r.status, o.status, '') NOT IN ('succeeded', 'skipped')
     GROUP BY ALL
 )
-SELECT * FROM failed ORDER BY status = 'unsent', rows DESC, status, error_type;
+SELECT * FROM failed ORDER BY status = 'unsent', status = 'pending', rows DESC, status, error_type;
 
 -- name: totals
--- Sums over the attempts of one run, or of all, in one row.
+-- Sums over the attempts of one run, or of all, in one row. An attempt that was never sent does not count.
 SELECT count(*) AS attempts,
        count(DISTINCT fingerprint) AS requests,
        count(*) FILTER (WHERE has_outcome) AS outcomes,
        count(*) FILTER (WHERE billing = 'billed') AS billed,
        count(*) FILTER (WHERE state IN ('open', 'unknown')) AS unknown,
        coalesce(sum(worst_case_usd) FILTER (WHERE state IN ('open', 'unknown')), 0) AS unknown_usd,
+       count(*) FILTER (WHERE state = 'pending') AS pending,
+       coalesce(sum(worst_case_usd) FILTER (WHERE state = 'pending'), 0) AS pending_usd,
+       count(*) FILTER (WHERE delivery = 'batch') AS in_batches,
        count(*) FILTER (WHERE state = 'released') AS released,
        coalesce(sum(worst_case_usd) FILTER (WHERE state = 'released'), 0) AS released_usd,
        count(*) FILTER (WHERE billing = 'billed' AND cost_usd IS NULL) AS unpriced,
@@ -82,7 +92,7 @@ SELECT count(*) AS attempts,
        coalesce(sum(cost_usd), 0) AS cost_usd,
        coalesce(sum(COLUMNS('^(.+_tokens)$')), 0)::BIGINT AS '\1'
 FROM attempt_states
-WHERE $run_id IS NULL OR run_id = $run_id;
+WHERE state <> 'absent' AND ($run_id IS NULL OR run_id = $run_id);
 
 -- name: attempts_of
 -- All attempts of one request and of its replacements, oldest first.
@@ -118,8 +128,11 @@ FROM results r LEFT JOIN outcomes o ON o.attempt_id = r.attempt_id
 WHERE NOT coalesce(r.is_shared, false);
 
 -- name: count_open
--- The numbers of items without a final result: those that another run would send, and those on hold.
-SELECT count(*) FILTER (WHERE unknown_attempts < $allowance), count(*) FILTER (WHERE unknown_attempts >= $allowance)
+-- The numbers of items without a final result: those that another run would send, those on hold, and those
+-- that wait in a batch.
+SELECT count(*) FILTER (WHERE pending_attempts = 0 AND unknown_attempts < $allowance) AS to_send,
+       count(*) FILTER (WHERE pending_attempts = 0 AND unknown_attempts >= $allowance) AS on_hold,
+       count(*) FILTER (WHERE pending_attempts > 0) AS pending
 FROM results WHERE fingerprint IS NOT NULL AND NOT is_final;
 
 -- name: has_message

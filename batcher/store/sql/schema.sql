@@ -1,4 +1,4 @@
--- The checkpoint, schema version 5. Rows are only added, never changed or deleted.
+-- The checkpoint, schema version 6. Rows are only added, never changed or deleted.
 
 -- One row: the version of this schema.
 CREATE TABLE checkpoint (
@@ -102,4 +102,40 @@ CREATE TABLE releases (
 CREATE TABLE settled (
     attempt_id BIGINT,
     run_id     VARCHAR
+);
+
+-- One row per Message Batch, durable together with its attempts before it is created at the API.
+CREATE TABLE batches (
+    batch      BIGINT,       -- our own number
+    run_id     VARCHAR,      -- the run that submitted it
+    marker     VARCHAR,      -- begins the custom_id of each request; what follows names the attempt
+    requests   INTEGER,
+    body_bytes BIGINT,       -- size of the body of the create request
+    key_digest VARCHAR,      -- a salted digest of the API key: only keys of its workspace see the batch
+    newest_id  VARCHAR,      -- the newest batch at the API before this one; NULL: none
+    cache_ttl  VARCHAR,      -- longest lifetime of the cache marks in it; NULL: no marks
+    made_at    TIMESTAMPTZ
+);
+
+-- One row per request of a batch, which is an attempt like any other.
+CREATE TABLE batch_items (
+    attempt_id BIGINT,
+    batch      BIGINT,
+    max_tokens BIGINT,
+    turns      INTEGER       -- how many turns may be billed; NULL: nothing limits them
+);
+
+-- One row per event in the life of a batch:
+--   created  the API has it; id is its id there
+--   absent   it was never created: nothing was sent
+--   cancel   it was asked to cancel
+--   ended    all its requests have a result
+--   fetched  all its results are recorded
+--   lost     its results are gone for good: archived, deleted by another, or of another workspace
+--   deleted  it was deleted at the API after fetching
+CREATE TABLE batch_events (
+    batch BIGINT,
+    event VARCHAR,
+    id    VARCHAR,           -- the API's id of the batch, where it is known
+    "at"  TIMESTAMPTZ        -- by the API's clock where it tells the time
 );
