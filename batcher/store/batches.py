@@ -77,6 +77,12 @@ def stored_batches(checkpoint: Checkpoint) -> list[StoredBatch]:
     return [_stored(row) for row in checkpoint.table(_BATCHES["stored"]).to_pylist()]
 
 
+def has_open_batches(checkpoint: Checkpoint) -> bool:
+    """Return whether a batch is not done with: its results are neither recorded nor lost."""
+    ((open_batches,),) = checkpoint.rows(_BATCHES["count_open"])
+    return bool(open_batches)
+
+
 def waiting_items(checkpoint: Checkpoint, batch: int, since: datetime | None = None) -> pa.Table:
     """Return the attempts of a batch without an outcome; the columns are those of batches.sql.
 

@@ -206,6 +206,10 @@ class Checkpoint:
         """Return ``function(self, *args, **kwargs)``; the counterpart of ``Writer.call``."""
         return function(self, *args, **kwargs)
 
+    def identity(self) -> UUID:
+        """Return the id of the checkpoint, which never changes."""
+        return self._id
+
     def next_attempt_id(self) -> int:
         """Return the first attempt id that was never used, not even by a lost record."""
         ((attempt_id,),) = self.rows(queries("plans")["next_attempt_id"])

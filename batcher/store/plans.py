@@ -1,44 +1,19 @@
 """The planning pass in SQL, and the results: the input's items compared with the checkpoint."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
 import pyarrow as pa
 
-from batcher.core.money.display import exact_text
 from batcher.core.money.exact import product, total
 from batcher.core.plan_counts import PlanCounts
 from batcher.store.checkpoint import Checkpoint
 from batcher.store.queries import queries
-from batcher.store.records import PlanRecord, PrefixRecord, unpacked
+from batcher.store.records import PlanRecord, PrefixRecord
 
 _PLANS = queries("plans")
-_RESULTS = queries("results")
-
-
-NOT_SENT = "client.not_sent"
-"""The error type of a row whose request has not been sent."""
-
-IN_BATCH = "client.in_batch"
-"""The error type of a row whose request waits in a batch."""
-
-
-@dataclass(frozen=True, slots=True)
-class RunSums:
-    """Sums of a run: attempts, tokens and USD of the run and of the whole checkpoint, and rows.
-
-    ``latency_s`` has percentiles of the responses' latency and speed, ``models`` the number of
-    responses by model, and ``errors`` the failed rows by error type, with an example.
-    """
-
-    run: dict[str, Any]
-    checkpoint: dict[str, Any]
-    by_status: dict[str, int]
-    latency_s: dict[str, float | None]
-    models: dict[str, int]
-    errors: list[dict[str, Any]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +77,11 @@ def refresh_plan(checkpoint: Checkpoint, comparison: InputComparison) -> PlanCou
     return _compare(checkpoint, comparison)
 
 
+def find_answers(checkpoint: Checkpoint) -> None:
+    """Find the outcome that answers each planned request at this moment."""
+    checkpoint.execute(_PLANS["create_answered"])
+
+
 def _compare(checkpoint: Checkpoint, comparison: InputComparison) -> PlanCounts:
     checkpoint.execute(_PLANS["create_kept"])
     redone = 0
@@ -113,7 +93,7 @@ def _compare(checkpoint: Checkpoint, comparison: InputComparison) -> PlanCounts:
         coverage = comparison.coverage.hex()
         ((unmatched,),) = checkpoint.rows(_PLANS["count_unmatched"], coverage=coverage)
         redone += unmatched
-    checkpoint.execute(_PLANS["create_answered"])
+    find_answers(checkpoint)
     counts = checkpoint.row(_PLANS["count_plan"], allowance=comparison.allowance)
     ((removed,),) = checkpoint.rows(_PLANS["count_removed"])
     removed = 0 if comparison.is_part else removed
@@ -187,110 +167,10 @@ def bad_rows(checkpoint: Checkpoint, limit: int) -> list[tuple[int, int, str, in
     return checkpoint.rows(_PLANS["bad_rows"], n=limit)
 
 
-def begin_results(checkpoint: Checkpoint) -> None:
-    """Find the attempt that answers each item at this moment; plan first."""
-    checkpoint.execute(_PLANS["create_answered"])
-    checkpoint.execute(_RESULTS["create_results"])
-
-
-def results_digest(checkpoint: Checkpoint) -> str:
-    """Return a digest of the results: equal digests mean equal bookkeeping columns."""
-    ((digest,),) = checkpoint.rows(_RESULTS["digest"])
-    return str(digest)
-
-
-def read_results(checkpoint: Checkpoint, first: int, last: int) -> pa.Table:
-    """Return the results of items ``first`` to ``last``, in order; columns as in results.sql."""
-    table = checkpoint.table(_RESULTS["read_results"], first=first, last=last)
-    sizes, bodies = table.column("body_bytes").to_pylist(), table.column("body").to_pylist()
-    originals = pa.array(map(unpacked, bodies, sizes), pa.binary())
-    return table.set_column(table.schema.get_field_index("body"), "body", originals)
-
-
-def body_bytes(checkpoint: Checkpoint, first: int, last: int) -> int:
-    """Return the size of the response bodies of items ``first`` to ``last``, in bytes."""
-    ((size,),) = checkpoint.rows(_RESULTS["body_bytes"], first=first, last=last)
-    return int(size)
-
-
-def failures(checkpoint: Checkpoint, allowance: int) -> list[dict[str, Any]]:
-    """Return groups of rows that did not succeed, largest first; ``allowance`` as in a comparison.
-
-    What was never sent comes last.
-    """
-    table = checkpoint.table(_RESULTS["failures"], allowance=allowance)
-    groups: list[dict[str, Any]] = table.to_pylist()
-    return groups
-
-
-def count_statuses(checkpoint: Checkpoint) -> dict[str, int]:
-    """Count the items by status; ``unsent`` is the status of items that were never sent."""
-    return dict(checkpoint.rows(_RESULTS["count_statuses"]))
-
-
-@dataclass(frozen=True, slots=True)
-class OpenItems:
-    """Items without a final result.
-
-    Another run sends those ``to_send``, and only a retry those ``on_hold``. The ``pending`` ones
-    wait in a batch, and a run collects their results.
-    """
-
-    to_send: int
-    on_hold: int
-    pending: int
-
-
-def count_open(checkpoint: Checkpoint, allowance: int) -> OpenItems:
-    """Count the items without a final result; ``allowance`` is that of ``InputComparison``."""
-    return OpenItems(**checkpoint.row(_RESULTS["count_open"], allowance=allowance))
-
-
-def output_totals(checkpoint: Checkpoint) -> dict[str, Any]:
-    """Return the exact sums of the output's columns: USD as text, tokens as integers."""
-    row = checkpoint.row(_RESULTS["output_totals"])
-    return {**row, "cost_usd": exact_text(row["cost_usd"])}
-
-
-def totals(checkpoint: Checkpoint, run_id: str | None = None) -> dict[str, Any]:
-    """Return the attempts, tokens and USD of one run, or of all."""
-    return checkpoint.row(_RESULTS["totals"], run_id=run_id)
-
-
-def sum_up(
-    checkpoint: Checkpoint, run_id: str, allowance: int, *, has_results: bool = True
-) -> RunSums:
-    """Sum up a run and the whole checkpoint; call ``begin_results`` first.
-
-    Without results, as after a failed write, rows are not counted.
-    """
-    groups = failures(checkpoint, allowance) if has_results else []
-    return RunSums(
-        run=totals(checkpoint, run_id),
-        checkpoint=totals(checkpoint),
-        by_status=count_statuses(checkpoint) if has_results else {},
-        latency_s=checkpoint.row(_RESULTS["latencies"], run_id=run_id),
-        models=dict(checkpoint.rows(_RESULTS["models"], run_id=run_id)),
-        errors=[
-            {"type": group["error_type"], "rows": group["rows"], "example_id": group["example_id"]}
-            for group in groups
-            if group["error_type"] not in (NOT_SENT, IN_BATCH)
-        ],
-    )
-
-
-def has_message(checkpoint: Checkpoint, ids: Sequence[str]) -> bool:
-    """Return whether one of these messages is recorded."""
-    ((has_one,),) = checkpoint.rows(_RESULTS["has_message"], ids=list(ids))
-    return bool(has_one)
-
-
-def attempts_of(checkpoint: Checkpoint, fingerprint: bytes) -> list[dict[str, Any]]:
-    """Return all attempts of one request and its replacements, oldest first."""
-    rows: list[dict[str, Any]] = checkpoint.table(
-        _RESULTS["attempts_of"], fingerprint=fingerprint.hex()
-    ).to_pylist()
-    return [{**row, "body": unpacked(row["body"], row["body_bytes"])} for row in rows]
+def items_of(checkpoint: Checkpoint, fingerprints: Collection[bytes]) -> list[int]:
+    """Return the items that send the requests with these fingerprints."""
+    names = [fingerprint.hex() for fingerprint in fingerprints]
+    return [item for (item,) in checkpoint.rows(_PLANS["items_of"], fingerprints=names)]
 
 
 def find_items(checkpoint: Checkpoint, row_id: str) -> list[dict[str, Any]]:

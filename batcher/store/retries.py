@@ -1,13 +1,13 @@
 """Failed rows that a retry sends again, in SQL."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
 from batcher.store.checkpoint import Checkpoint
-from batcher.store.plans import begin_results
 from batcher.store.queries import queries
+from batcher.store.results import begin_results
 
 _RETRIES = queries("retries")
 
@@ -61,9 +61,16 @@ def find_retries(checkpoint: Checkpoint, only: Sequence[str]) -> Retries:
     )
 
 
-def open_retries(checkpoint: Checkpoint, run_id: str) -> list[int]:
-    """Return the items of the retry that are to be sent again: this run has no answer to them."""
-    return [item for (item,) in checkpoint.rows(_RETRIES["open_items"], run_id=run_id)]
+def open_retries(
+    checkpoint: Checkpoint, run_id: str, given_up: Collection[bytes] = ()
+) -> list[int]:
+    """Return the items of the retry that are to be sent again: this run has no answer to them.
+
+    Requests whose fingerprints are ``given_up`` are left out.
+    """
+    names = [fingerprint.hex() for fingerprint in given_up]
+    rows = checkpoint.rows(_RETRIES["open_items"], run_id=run_id, given_up=names)
+    return [item for (item,) in rows]
 
 
 def record_replacements(checkpoint: Checkpoint, run_id: str) -> None:

@@ -11,7 +11,7 @@ from batcher.core.estimate.predict import predict
 from batcher.core.estimate.pricing import CachedTokens, weights
 from batcher.core.estimate.spread import Spread
 from batcher.core.estimate.tokens import SIGMA_ASCII, SIGMA_OTHER
-from batcher.core.money.prices import ModelPrices, Rates
+from batcher.core.money.rates import ModelPrices, Rates
 from jobs import Row, SimulatedJob
 
 GROUP = "model"

@@ -74,9 +74,10 @@ class FakeInput:
         fields = {"model": "m", "max_tokens": 5}
         return Request(b"x" * self.body_bytes, fields, fingerprints, 0, b"c" * 16)
 
-    def bound_of(self, _: Request, *, is_marked: bool) -> WorstCase:
+    def bound_of(self, _: Request, *, is_marked: bool, delivery: str) -> WorstCase:
         """Return the same bound for every request; no request is marked for the cache."""
         assert not is_marked
+        assert delivery == "live"
         return WorstCase(Decimal(2), 10)
 
 

@@ -27,8 +27,8 @@ from batcher.store.bill import (
     waste,
 )
 from batcher.store.checkpoint import Checkpoint
-from batcher.store.plans import totals
 from batcher.store.records import Intent, OutcomeRecord, RunStart
+from batcher.store.results import totals
 
 EXAMPLES = settings(
     max_examples=examples(20),

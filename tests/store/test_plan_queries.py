@@ -14,20 +14,22 @@ from samples import examples
 
 from batcher.store.checkpoint import Checkpoint
 from batcher.store.plans import (
-    OpenItems,
-    attempts_of,
     bad_rows,
-    begin_results,
-    count_open,
-    count_statuses,
-    failures,
     find_items,
     finish_plan,
     items_to_send,
     mark_duplicate_ids,
+    refresh_plan,
+)
+from batcher.store.results import (
+    OpenItems,
+    attempts_of,
+    begin_results,
+    count_open,
+    count_statuses,
+    failures,
     output_totals,
     read_results,
-    refresh_plan,
     results_digest,
     totals,
 )

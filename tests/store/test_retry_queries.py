@@ -14,17 +14,9 @@ from sample_records import count, fingerprint_of, intent, opened, outcome, plan_
 from samples import examples
 
 from batcher.store.checkpoint import Checkpoint
-from batcher.store.plans import (
-    add_to_plan,
-    begin_plan,
-    begin_results,
-    failures,
-    finish_plan,
-    output_totals,
-    read_results,
-    record_rows_seen,
-)
+from batcher.store.plans import add_to_plan, begin_plan, finish_plan, record_rows_seen
 from batcher.store.records import OutcomeRecord, PlanRecord
+from batcher.store.results import begin_results, failures, output_totals, read_results
 from batcher.store.retries import find_retries, keep_variant, record_replacements
 
 EXAMPLES = settings(

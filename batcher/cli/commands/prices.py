@@ -10,7 +10,8 @@ from batcher.cli.messages import print_json, print_line, say
 from batcher.cli.options import json_option, load
 from batcher.core.job import PricesSection
 from batcher.core.money.display import exact_text
-from batcher.core.money.prices import ModelPrices, PriceTable
+from batcher.core.money.prices import PriceTable
+from batcher.core.money.rates import ModelPrices
 from batcher.core.request.models import ModelFacts
 from batcher.inputs.price_table import load_price_table
 

@@ -11,10 +11,6 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from batcher.core.answers.response import NoResponse, Response
-from batcher.core.batches.wire import BatchObject
-
-SETTLE_S = 60.0
-"""The least time between the two listings that must both lack a batch that counts as absent."""
 
 _CLOCK_ERROR = timedelta(days=1)  # how far our clock may be from the API's
 
@@ -32,6 +28,21 @@ class Unconfirmed(Protocol):
     def newest_id(self) -> str | None: ...  # noqa: D102
     @property
     def made_at(self) -> datetime: ...  # noqa: D102
+
+
+class Listed(Protocol):
+    """A batch in the API's listing; ``total`` is its number of requests."""
+
+    @property
+    def id(self) -> str: ...  # noqa: D102
+    @property
+    def processing_status(self) -> str: ...  # noqa: D102
+    @property
+    def total(self) -> int: ...  # noqa: D102
+    @property
+    def created_at(self) -> datetime: ...  # noqa: D102
+    @property
+    def archived_at(self) -> datetime | None: ...  # noqa: D102
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,20 +97,22 @@ def was_refused(result: Response | NoResponse) -> bool:
 
 def match(
     batch: Unconfirmed,
-    listed: Sequence[BatchObject],
+    listed: Sequence[Listed],
     known_ids: Collection[str],
     now: float,
     first_looked_at: float | None,
+    settle_s: float,
 ) -> Match:
     """Decide about a batch from the API's listing, the newest first.
 
     ``listed`` goes back at least to the batch's ``newest_id``, or to a day before it was made.
     ``known_ids`` are the batches that are certainly others: the job's own, and those whose result
     was read. ``first_looked_at`` is when a listing first showed no candidate, None before; times
-    are seconds of any monotonic clock.
+    are seconds of any monotonic clock. Two listings at least ``settle_s`` apart must both lack a
+    batch that counts as absent, because a new one may be listed late.
     """
     found = list(_candidates(batch, listed, known_ids))
-    ended = [other for other in found if other.has_ended]
+    ended = [other for other in found if other.processing_status == "ended"]
     if readable := [other for other in ended if other.archived_at is None]:
         return Inspect(readable[0].id)
     if running := tuple(other.id for other in found if other not in ended):
@@ -107,12 +120,12 @@ def match(
     if ended:
         return Undecidable(tuple(other.id for other in ended))
     waited_s = 0.0 if first_looked_at is None else now - first_looked_at
-    return Absent() if waited_s >= SETTLE_S else LookAgain(SETTLE_S - waited_s)
+    return Absent() if waited_s >= settle_s else LookAgain(settle_s - waited_s)
 
 
 def _candidates(
-    batch: Unconfirmed, listed: Sequence[BatchObject], known_ids: Collection[str]
-) -> Iterator[BatchObject]:
+    batch: Unconfirmed, listed: Sequence[Listed], known_ids: Collection[str]
+) -> Iterator[Listed]:
     """Yield the batches that may be this one: newer than those before it, and of its size."""
     is_bounded = batch.newest_id in {other.id for other in listed}
     for other in listed:

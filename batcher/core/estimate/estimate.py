@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Literal
 
-from batcher.core.delivery import Delivery, Mode
+from batcher.core.delivery import Delivery
 from batcher.core.estimate.evidence import Bucket, Evidence, OutputRange, Weights
 from batcher.core.estimate.outputs import output_range
 from batcher.core.estimate.predict import MIN_ANSWERS, predict
@@ -39,16 +39,11 @@ class Dollars:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """One way to send a plan: its delivery, with or without marks for the prompt cache.
+    """One way to send a plan: its delivery, with or without marks for the prompt cache."""
 
-    Batches with marks are primed: a batch of one request writes a prefix before others read it.
-    ``seconds`` is how long the run takes; None when it is not known.
-    """
-
-    delivery: Mode
+    delivery: Delivery
     is_cached: bool
     usd: Dollars
-    seconds: Spread | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +70,7 @@ class Estimate:
     ``max_prompt_tokens`` and ``max_output_tokens`` are upper bounds for one attempt of each
     request. ``read_tokens`` of the prompt are expected from the prompt cache. ``long_requests``
     probably have long-prompt rates; ``too_long`` requests probably do not fit into their model's
-    context window. The first of ``choices`` is what a run would do now. The times of batches come
-    from ``batches`` of this job, and from what is assumed before it has any.
+    context window. The first of ``choices`` is what a run would do now.
     """
 
     requests: int
@@ -91,17 +85,11 @@ class Estimate:
     too_long: int
     choices: tuple[Choice, ...]
     duration: Timing | None = None
-    batches: int = 0
 
     @property
     def usd(self) -> Dollars:
         """The cost of a run that starts now."""
         return self.choices[0].usd
-
-    def choice(self, delivery: Mode, *, is_cached: bool) -> Choice:
-        """Return a choice; a plan without shared prefixes has only uncached ones."""
-        choices = [choice for choice in self.choices if choice.delivery == delivery]
-        return next((choice for choice in choices if choice.is_cached is is_cached), choices[0])
 
     @property
     def basis(self) -> Literal["answers", "counts", "text"]:
@@ -110,36 +98,37 @@ class Estimate:
             return "answers"
         return "counts" if self.counted else "text"
 
+    def choice(self, delivery: Delivery, *, is_cached: bool) -> Choice:
+        """Return a choice; a plan without shared prefixes has only uncached ones."""
+        choices = [choice for choice in self.choices if choice.delivery == delivery]
+        return next((choice for choice in choices if choice.is_cached is is_cached), choices[0])
+
 
 @dataclass(frozen=True, slots=True)
 class Terms:
     """The data that prices the requests of a job.
 
     ``settings`` are the fields that all requests share. ``cached`` are the tokens that a run reads
-    from the prompt cache and writes to it, by group; ``ttl`` is their lifetime. ``deliveries`` are
-    those that the API accepts for the requests; ``primes``: a batch of one request may write a
-    prefix for those that follow. ``worst_usd`` has an upper bound on the cost of a
-    run by delivery.
+    from the prompt cache and writes to it, by group; ``ttl`` is their lifetime. ``worst_usd`` is an
+    upper bound on the cost of a live run; a batch costs half of it.
     """
 
     prices: PriceTable
     settings: Mapping[str, Any]
     cached: Mapping[str, CachedTokens]
     ttl: TTL
-    worst_usd: Mapping[Delivery, Decimal | None]
-    deliveries: tuple[Delivery, ...] = ("live", "batch")
-    primes: bool = True
+    worst_usd: Decimal | None
 
 
 def estimate(evidence: Evidence, terms: Terms) -> Estimate:
     """Estimate a plan; ``evidence.outputs`` comes from ``output_ranges``."""
     groups = {bucket.group for bucket in evidence.buckets}
-    is_shared = any(tokens.read for tokens in terms.cached.values())
-    caches = {"live": is_shared, "batch": is_shared and terms.primes}
+    has_shared_prefixes = any(tokens.read for tokens in terms.cached.values())
+    deliveries: tuple[Delivery, ...] = ("live", "batch")
     choices = [
         Choice(delivery, is_cached, _dollars(evidence, terms, delivery, is_cached=is_cached))
-        for delivery in terms.deliveries
-        for is_cached in ((True, False) if caches[delivery] else (False,))
+        for delivery in deliveries
+        for is_cached in ((True, False) if has_shared_prefixes else (False,))
     ]
     return Estimate(
         requests=sum(bucket.requests for bucket in evidence.buckets),
@@ -200,4 +189,7 @@ def _dollars(evidence: Evidence, terms: Terms, delivery: Delivery, *, is_cached:
             is_long=group.endswith(LONG),
             ttl=terms.ttl,
         )
-    return Dollars.of(_predicted(evidence, by_group), terms.worst_usd.get(delivery))
+    worst = terms.worst_usd
+    if worst is not None and delivery == "batch":
+        worst /= 2  # all batch rates are half of the live ones
+    return Dollars.of(_predicted(evidence, by_group), worst)

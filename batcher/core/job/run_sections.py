@@ -36,7 +36,7 @@ class DeliverySection(Section):
         description="The most requests in one batch. The API shows nothing of a batch before all "
         "of it has ended: smaller batches give answers sooner, larger ones need fewer requests.",
     )
-    poll_s: Annotated[Decimal, Field(ge=1, le=3600), EXACT] = Field(
+    poll_s: Annotated[Decimal, Field(gt=0, le=3600), EXACT] = Field(
         Decimal(60),
         description="How long a run waits at most, in seconds, before it looks at its batches "
         "again.",

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from batcher.core.answers.message import Message
-from batcher.core.money.prices import ModelPrices
+from batcher.core.money.rates import ModelPrices
 from batcher.core.money.usage import Usage
 from batcher.core.money.usage_problems import ImpossibleUsageError, UsageError
 

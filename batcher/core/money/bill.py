@@ -7,7 +7,8 @@ from decimal import Decimal
 from batcher.core.answers.message import Message
 from batcher.core.money.believable import UsageLimits, refuse_nothing
 from batcher.core.money.cost import UnpricedError, cache_saving, cost, is_free_refusal, rates_name
-from batcher.core.money.prices import ModelPrices, PriceTable, UnknownModelError
+from batcher.core.money.prices import PriceTable, UnknownModelError
+from batcher.core.money.rates import ModelPrices
 from batcher.core.money.usage import Usage, cache_split_problem, parse_usage
 from batcher.core.money.usage_problems import ImpossibleUsageError, MissingUsageError, UsageError
 from batcher.core.usage_fields import TTL

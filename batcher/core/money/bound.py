@@ -11,7 +11,7 @@ from typing import Any
 from batcher.core.money.believable import OUTPUT_SLACK
 from batcher.core.money.cost import US_MULTIPLIER, USD_PER_WEB_SEARCH
 from batcher.core.money.exact import per_million, product, total
-from batcher.core.money.prices import ModelPrices, Rates
+from batcher.core.money.rates import ModelPrices, Rates
 from batcher.core.request.cache_control import is_marked
 from batcher.core.request.contents import contents_of
 from batcher.core.request.image_size import Tier

@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 from batcher.core.money.exact import per_million, product, total
-from batcher.core.money.prices import ModelPrices, Rates, RatesName
+from batcher.core.money.rates import ModelPrices, Rates, RatesName
 from batcher.core.money.usage import Usage
 from batcher.core.usage_fields import PROMPT_FIELDS
 

@@ -10,7 +10,8 @@ from typing import Any
 
 from batcher.core.money.cost import US_MULTIPLIER, US_RATES, USD_PER_WEB_SEARCH
 from batcher.core.money.display import exact_text
-from batcher.core.money.prices import PriceTable, Rates
+from batcher.core.money.prices import PriceTable
+from batcher.core.money.rates import Rates
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +82,10 @@ class PinnedPrices:
             "aliases": dict(self._aliases),
         }
         return json.dumps(content, sort_keys=True, separators=(",", ":"))
+
+    def of_today(self, table: PriceTable) -> PriceTable:
+        """Return today's table with the rates of this one, to price an answer of its run."""
+        return table.with_rates(self._rates)
 
     def model(self, response_model: str | None, requested_model: str) -> str | None:
         """Return the model whose rates price a response; None when neither has rates here."""

@@ -52,6 +52,7 @@ class Limiter(StrEnum):
     BUDGET = "budget"
     DISK = "disk"
     MEMORY = "memory"
+    BATCHES = "waiting for batches"
 
     @classmethod
     def of(cls, kind: Kind) -> "Limiter":
@@ -61,5 +62,5 @@ class Limiter(StrEnum):
 
 def limiter_text(limiter: str) -> str:
     """Say what limits the pace: ``limited by concurrency``, but ``ramping up``."""
-    is_phrase = limiter in (Limiter.RAMPING, Limiter.DRAINING)
+    is_phrase = limiter in (Limiter.RAMPING, Limiter.DRAINING, Limiter.BATCHES)
     return limiter if is_phrase else f"limited by {limiter}"

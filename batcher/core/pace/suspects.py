@@ -137,6 +137,16 @@ class Suspects:
             if not (is_doubtful and suspect.streak == self._streak)
         )
 
+    def settle_all(self) -> tuple[int, ...]:
+        """Return the failures that are final once all results of a batch are in, and forget them.
+
+        A batch has been processed as a whole, so what it answered explains what it did not.
+        """
+        settled = self.rest(is_complete=True)
+        self._errors.clear()
+        self._bad_answers.clear()
+        return settled
+
     @property
     def are_first(self) -> bool:
         """Whether all requests that have ended failed alike."""

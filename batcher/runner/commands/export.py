@@ -21,7 +21,7 @@ from batcher.runner.commands.results import Results, last_run_id
 from batcher.runner.planning.output_layout import layout_of
 from batcher.runner.workspace import Workspace
 from batcher.runner.writing.output import Target, export_parquet, result_tables
-from batcher.store.plans import count_open, count_statuses, has_message, read_results
+from batcher.store.results import count_open, count_statuses, has_message, read_results
 
 Format = Literal["parquet", "jsonl", "messages-batch"]
 

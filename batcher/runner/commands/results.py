@@ -24,7 +24,8 @@ from batcher.runner.run_history import RunHistory
 from batcher.runner.workspace import Workspace
 from batcher.store.checkpoint import FILE_NAME, Checkpoint
 from batcher.store.lock import Holder, Lock
-from batcher.store.plans import attempts_of, begin_results, failures, find_items, read_results
+from batcher.store.plans import find_items
+from batcher.store.results import attempts_of, begin_results, failures, read_results
 from batcher.store.writer import CheckpointCall
 
 _IDS_SEARCHED = 20_000

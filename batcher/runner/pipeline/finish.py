@@ -8,7 +8,7 @@ from batcher.core.pace.halt import Halt
 from batcher.errors import CheckpointError, ConfigurationError
 from batcher.exit_codes import ExitCode
 from batcher.runner.options import RunResult
-from batcher.runner.pipeline.live import SendResult
+from batcher.runner.pipeline.sending import SendResult
 from batcher.runner.pipeline.session import PlannedRun, RunSession
 from batcher.runner.planning.planner import Plan, comparison_of
 from batcher.runner.record.accounting import summarize
@@ -16,8 +16,8 @@ from batcher.runner.signals import Terminated, exit_code_of
 from batcher.runner.writing.output import Exported, Target, export_parquet
 from batcher.runner.writing.quality import Quality
 from batcher.store.checkpoint import Checkpoint
-from batcher.store.plans import begin_results
 from batcher.store.records import RunEnd, Settled
+from batcher.store.results import begin_results
 
 
 def finish_run(session: RunSession, planned: PlannedRun, sent: SendResult | None) -> RunResult:

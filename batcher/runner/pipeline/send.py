@@ -2,13 +2,13 @@
 
 import asyncio
 
-from batcher.errors import ConfigurationError
 from batcher.runner.open_files import make_room_for
-from batcher.runner.pipeline.live import SendResult, send_live
+from batcher.runner.pipeline.sending import SendResult, send
 from batcher.runner.pipeline.session import PlannedRun, RunSession
 from batcher.runner.planning.planner import comparison_of
 from batcher.runner.record.accounting import record_start
 from batcher.runner.simulator_process import server_of
+from batcher.store.batches import has_open_batches
 from batcher.store.checkpoint import Checkpoint
 from batcher.store.plans import record_rows_seen
 from batcher.store.retries import record_replacements
@@ -18,20 +18,10 @@ _SIMULATED_VARIETY = 0.25
 
 
 def send_plan(session: RunSession, planned: PlannedRun) -> SendResult | None:
-    """Send what the plan says; None when there is nothing to send.
-
-    Another delivery than live would begin here.
-    """
-    if not planned.plan.counts.to_send:
-        _note_requests(session)
-        return None
-    if planned.route.takes_batches:
-        raise ConfigurationError(
-            f"delivery.mode {planned.route.mode} is not available in this version; nothing was "
-            "sent",
-            hint='set delivery.mode = "live", or add --delivery live',
-        )
+    """Send what the plan says, and collect what waits in batches; None when there is neither."""
     _note_requests(session)
+    if not planned.plan.counts.to_send and not session.writer.call(has_open_batches):
+        return None
     files = make_room_for(planned.sending.job.limits.concurrency)
     if files.is_narrow:
         session.ui.say(f"warning  {files.message}")
@@ -47,9 +37,7 @@ def send_plan(session: RunSession, planned: PlannedRun) -> SendResult | None:
         first_attempt_id = session.writer.call(Checkpoint.next_attempt_id)
         variety = _SIMULATED_VARIETY if session.context.samples > 1 else 0.0
         with server_of(session.context, _SIMULATED_LATENCY, variety) as api:
-            return asyncio.run(
-                send_live(session, planned, api, first_attempt_id, files.connections)
-            )
+            return asyncio.run(send(session, planned, api, first_attempt_id, files.connections))
 
 
 def _note_requests(session: RunSession) -> None:

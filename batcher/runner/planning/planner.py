@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pyarrow as pa
 
@@ -16,6 +16,7 @@ from batcher.inputs.column_types import ColumnTypes
 from batcher.runner.job_context import JobContext
 from batcher.runner.planning.items import Items
 from batcher.runner.planning.row_warnings import GoldWarnings, left_out_warning
+from batcher.runner.planning.sends import Sends
 from batcher.runner.planning.shared_prefixes import Sharing, find_sharing
 from batcher.store.plans import (
     InputComparison,
@@ -57,8 +58,7 @@ class Plan:
     all. ``bad`` are the first reasons of bad rows, ``refused`` is what every request would be
     refused for.
     ``sharing`` says what is marked for the prompt cache.
-    ``names``, ``rows_digest``, ``requests_digest``, ``sigma``, ``only_live`` and ``has_web_tools``
-    are those of ``Items``.
+    ``names``, ``rows_digest``, ``requests_digest`` and ``sigma`` are those of ``Items``.
     """
 
     counts: PlanCounts
@@ -77,8 +77,6 @@ class Plan:
     rows_digest: Digest
     requests_digest: Digest
     sigma: float
-    only_live: str | None = None
-    has_web_tools: bool = False
     sharing: Sharing = field(default_factory=Sharing)
 
     @property
@@ -87,6 +85,11 @@ class Plan:
         samples = self.counts.items // max(1, self.counts.rows)
         left = self.counts.bad // max(1, samples) - sum(bad.rows for bad in self.bad)
         return [*map(str, self.bad), *([f"and {left:,} more"] if left > 0 else [])]
+
+    @property
+    def unmarked(self) -> "Plan":
+        """The same plan without marks for the prompt cache."""
+        return replace(self, sharing=Sharing())
 
     @property
     def mean_body(self) -> int:
@@ -213,24 +216,14 @@ class _Survey:
             BadRows(Problem(reason, names[file], line), rows)
             for file, line, reason, rows in db(bad_rows, _SHOWN_BAD_ROWS)
         ]
-        sends = db(items_to_send, comparison.allowance)
-        to_send, repairs = bytearray(items.count), dict[int, int]()
-        failed_before = dict[int, str]()
-        for batch in sends.to_batches(max_chunksize=10_000):
-            columns = [column.to_pylist() for column in batch.columns]
-            for item, unknown, number, failure in zip(*columns, strict=True):
-                to_send[item] = 1 + min(unknown, 254)
-                if number:
-                    repairs[item] = number
-                if failure is not None:
-                    failed_before[item] = failure
-        sharing = db(find_sharing, self._context, sends.column("item"), len(to_send))
+        sends = Sends.read(db(items_to_send, comparison.allowance), items.count)
+        sharing = db(find_sharing, self._context, sends.items, items.count)
         schema = self._schema()
         return Plan(
             counts=counts,
-            to_send=to_send,
-            repairs=repairs,
-            failed_before=failed_before,
+            to_send=sends.marks,
+            repairs=sends.repairs,
+            failed_before=sends.failed_before,
             names=items.names,
             schema=schema,
             largest_body=items.largest_body,
@@ -243,8 +236,6 @@ class _Survey:
             rows_digest=items.rows_digest,
             requests_digest=items.requests_digest,
             sigma=items.sigma,
-            only_live=items.only_live,
-            has_web_tools=items.has_web_tools,
             sharing=sharing,
         )
 

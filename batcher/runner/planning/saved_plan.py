@@ -12,7 +12,7 @@ from typing import Any
 from batcher import __version__
 from batcher.core.estimate.estimate import Dollars
 from batcher.core.money.display import exact_text
-from batcher.core.money.prices import Rates
+from batcher.core.money.rates import Rates
 from batcher.core.own_files import is_plan
 from batcher.core.plan_file import SavedPlan, changes, digest_of, text_or_digest
 from batcher.errors import ConfigurationError, PlanChangedError

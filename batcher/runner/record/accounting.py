@@ -19,8 +19,8 @@ from batcher.store.bill import (
 )
 from batcher.store.checkpoint import Checkpoint
 from batcher.store.lock import Holder
-from batcher.store.plans import RunSums, sum_up
 from batcher.store.records import RunStart
+from batcher.store.results import RunSums, sum_up
 from batcher.store.writer import CheckpointCall
 
 

@@ -71,7 +71,7 @@ class RunRecord:
         """Begin a record; ``variant`` is the job that makes the requests."""
         self._workspace = context.workspace
         self._limits = context.job.limits
-        self._events = events
+        self.events = events
         self._milestones = Milestones(events)
         self.identity = identity
         self._run = RunFacts(
@@ -134,7 +134,7 @@ class RunRecord:
         self._run = replace(self._run, state="ended", exit_code=exit_code, ended=_now(), **facts)
         with contextlib.suppress(OSError):
             self._write_status()
-        self._events.write("run_ended", exit_code=exit_code)
+        self.events.write("run_ended", exit_code=exit_code)
 
     def count_commits(self, committed: Callable[[], int | None]) -> None:
         """Take ``commit_seq`` from ``committed``, the number of records in the checkpoint.
@@ -165,9 +165,9 @@ class RunRecord:
         """Record that sending begins: the run gets a folder and events."""
         self._moment = Moment(phase="sending")
         plan = None if self._run.plan is None else self._run.plan.to_json()
-        self._events.begin(run_id=self.identity.run_id, plan=plan)
+        self.events.begin(run_id=self.identity.run_id, plan=plan)
         limits = self._limits.model_dump(exclude_none=True)
-        self._events.write("sending_started", limits=limits)
+        self.events.write("sending_started", limits=limits)
 
     def running(self, snapshot: Snapshot, progress: Progress) -> None:
         """Record the progress of sending; called about once a second, not on the event loop."""
@@ -240,14 +240,14 @@ class RunRecord:
             path.parent.mkdir(exist_ok=True)
             write_json(path, summary.to_json())
         except OSError as error:
-            self._events.say(f"warning  {path} cannot be written: {error.strerror}")
+            self.events.say(f"warning  {path} cannot be written: {error.strerror}")
 
     def _write_end(self, summary: RunSummary, *, is_unchanged: bool) -> None:
         for file in summary.output:
-            self._events.write("output_written", **file.to_json(), is_unchanged=is_unchanged)
+            self.events.write("output_written", **file.to_json(), is_unchanged=is_unchanged)
         content = summary.to_json()
         totals = {key: content[key] for key in ("rows", "usd", "attempts", "tokens")}
-        self._events.write("run_ended", exit_code=summary.exit_code, **totals)
+        self.events.write("run_ended", exit_code=summary.exit_code, **totals)
 
     def _write_status(self) -> None:
         run = self._run

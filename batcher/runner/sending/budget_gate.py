@@ -58,6 +58,14 @@ class BudgetGate:
         self._pump()
         return await waiter.turn
 
+    def reserve_now(self, worst: Decimal | None) -> bool:
+        """Reserve an attempt's worst case if it fits now and no other attempt waits for money."""
+        if self.budget is None:
+            return True
+        if worst is None:
+            raise TypeError("a budget needs a cost bound for every attempt")
+        return not self._waiting and self.budget.reserve(worst) is Reservation.NOW
+
     def settle(self, worst: Decimal | None, cost: Decimal | None) -> bool:
         """Settle a reservation (see ``Budget.settle``); False when the cost is above the bound."""
         if self.budget is None or worst is None:

@@ -45,7 +45,8 @@ class AttemptResult:
     """The outcome of one attempt, its cost, what follows, and how many bytes of it are kept.
 
     ``is_within_bound`` is False when the attempt cost more than its bound. ``newest_id`` is the
-    newest attempt when the response came back. ``latency_s`` is None for an item of a batch.
+    newest attempt when the response came back. ``latency_s`` is None for the result of
+    an item of a batch (``is_batched``).
     """
 
     pending: PendingRequest
@@ -57,6 +58,7 @@ class AttemptResult:
     attempt_id: int = 0
     newest_id: int = 0
     latency_s: float | None = None
+    is_batched: bool = False
 
     @property
     def ending(self) -> Ending:
@@ -77,6 +79,9 @@ class Watcher(Protocol):
 
     def on_committed(self, result: AttemptResult) -> None:
         """Take a result once it is on the disk; from here on it counts."""
+
+    def on_batch_collected(self) -> tuple[int, ...]:
+        """Take that all results of a batch are in; return the failures that are final now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,17 +108,14 @@ class SendContext:
     @property
     def limiter(self) -> Limiter:
         """What limits the pace now: the gate where attempts wait, else where most workers are."""
-        rate_limiter = self.rate_gate.limiter
-        if rate_limiter is not None:
-            return rate_limiter
-        if self.budget_gate.waiting:
-            return Limiter.BUDGET
-        if self.body_gate.waiting:
-            return Limiter.MEMORY
+        if (limiter := self._limiting_gate) is not None:
+            return limiter
         in_flight, is_stopping = self.in_flight, self.stopping.is_set()
-        (limiter, resting) = max(in_flight.resting.items(), key=itemgetter(1), default=("", 0))
+        if in_flight.batched and not in_flight.attempts:
+            return Limiter.BATCHES
+        (reason, resting) = max(in_flight.resting.items(), key=itemgetter(1), default=("", 0))
         if resting > in_flight.attempts and not is_stopping:
-            return Limiter(limiter)
+            return Limiter(reason)
         if in_flight.is_last_taken or is_stopping:
             return Limiter.DRAINING
         if self.cache_gate.waiting > in_flight.attempts:
@@ -121,3 +123,11 @@ class SendContext:
         if in_flight.attempts < self.rate_gate.wanted // 2:
             return Limiter.DISK  # requests or records come more slowly than responses
         return Limiter.RAMPING
+
+    @property
+    def _limiting_gate(self) -> Limiter | None:
+        if self.rate_gate.limiter is not None:
+            return self.rate_gate.limiter
+        if self.budget_gate.waiting:
+            return Limiter.BUDGET
+        return Limiter.MEMORY if self.body_gate.waiting else None

@@ -9,6 +9,7 @@ from decimal import Decimal
 
 from batcher.core.cache.marks import Level, marked, with_ttl
 from batcher.core.cache.prefix import NO_PREFIXES
+from batcher.core.delivery import Delivery
 from batcher.core.money.bound import WorstCase
 from batcher.core.pace.sending_order import passes
 from batcher.core.request.build import Request, Unsendable
@@ -81,12 +82,14 @@ class Feed:
         plan: Plan,
         is_stopping: Callable[[], bool] = lambda: False,
         ahead: Callable[[], int] = lambda: AHEAD,
+        delivery: Delivery = "live",
     ) -> None:
-        ordered: Iterator[PendingRequest | None] = pending_requests(context, plan, is_stopping)
+        requests = pending_requests(context, plan, is_stopping, delivery)
+        ordered: Iterator[PendingRequest | None] = requests
         sharing = plan.sharing
         if sharing.window:
             grouping = PrefixGrouping[PendingRequest](ahead, sharing.window, sharing.group_size)
-            ordered = grouping.run(pending_requests(context, plan, is_stopping))
+            ordered = grouping.run(requests)
         self._groups = _grouped(ordered)
         self._ready: deque[PendingRequest] = deque()
         self._executor = ThreadPoolExecutor(1, thread_name_prefix="feed")
@@ -116,7 +119,10 @@ class Feed:
 
 
 def pending_requests(
-    context: JobContext, plan: Plan, is_stopping: Callable[[], bool] = lambda: False
+    context: JobContext,
+    plan: Plan,
+    is_stopping: Callable[[], bool] = lambda: False,
+    delivery: Delivery = "live",
 ) -> Iterator[PendingRequest]:
     """Read the input again and yield the requests that the plan sends, until stopping.
 
@@ -124,11 +130,15 @@ def pending_requests(
     further on, so stopping is checked for each chunk.
     """
     for to_send in passes(plan.to_send, plan.failed_before):
-        yield from _pass_over(context, plan, to_send, is_stopping)
+        yield from _pass_over(context, plan, to_send, is_stopping, delivery)
 
 
 def _pass_over(
-    context: JobContext, plan: Plan, to_send: bytearray, is_stopping: Callable[[], bool]
+    context: JobContext,
+    plan: Plan,
+    to_send: bytearray,
+    is_stopping: Callable[[], bool],
+    delivery: Delivery,
 ) -> Iterator[PendingRequest]:
     index = context.items
     last_row = index.row_of(len(to_send.rstrip(b"\0")) - 1)
@@ -140,16 +150,16 @@ def _pass_over(
                 return
             items = [item for item in index.items_of(row.ordinal) if to_send[item]]
             if items:
-                yield from _requests_of(context, plan, row, items)
+                yield from _requests_of(context, plan, row, items, delivery)
 
 
 def _requests_of(
-    context: JobContext, plan: Plan, row: Row | BadRow, items: Sequence[int]
+    context: JobContext, plan: Plan, row: Row | BadRow, items: Sequence[int], delivery: Delivery
 ) -> Iterator[PendingRequest]:
     request = _unchanged(None if isinstance(row, BadRow) else context.maker.request_of(row))
     # The answers to one row share its prefixes, so all of them are marked alike.
     body, prefixes = _marked_body(context, request, plan.sharing.of(items[0]))
-    bound = context.policy.bound_of(request, is_marked=bool(prefixes))
+    bound = context.policy.bound_of(request, is_marked=bool(prefixes), delivery=delivery)
     first_item = context.items.items_of(row.ordinal).start
     for item in items:
         fingerprint = request.fingerprints[item - first_item]

@@ -3,6 +3,7 @@
 import asyncio
 from collections import Counter
 from dataclasses import dataclass, field
+from datetime import datetime
 from decimal import Decimal
 
 from batcher.core.money.exact import total
@@ -18,7 +19,8 @@ class InFlight:
     USD; None is a cost without a bound. ``resting`` counts the workers that wait before a retry, by
     the reason. ``settling`` has the records of failures that are final now. ``newest_attempt`` is
     the id of the newest attempt, ``answers`` the number of answers. ``is_last_taken`` says that no
-    further request will begin.
+    further request will begin. ``batches`` with ``batched`` requests have not been collected yet;
+    the oldest was made at ``oldest_batch``.
     """
 
     at_risk: dict[int, Decimal | None] = field(default_factory=dict)
@@ -28,6 +30,9 @@ class InFlight:
     newest_attempt: int = 0
     answers: int = 0
     is_last_taken: bool = False
+    batches: int = 0
+    batched: int = 0
+    oldest_batch: datetime | None = None
 
     @property
     def attempts(self) -> int:

@@ -2,10 +2,12 @@
 
 import asyncio
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from batcher.core.answers.message import Message
 from batcher.core.answers.outcome import Outcome
+from batcher.core.delivery import Delivery
 from batcher.core.labels.labels import Labels
 from batcher.core.labels.repair import OnInvalid, max_growth_tokens, repair_request, validated
 from batcher.core.money.bound import Bound
@@ -20,12 +22,12 @@ _LONG = 16_384
 
 @dataclass(frozen=True, slots=True)
 class LabelCheck:
-    """The labels of a run; ``bound`` bounds the requests that ask again; None without a bound."""
+    """The labels of a run; ``bounds`` are those of requests, by delivery, where there are any."""
 
     labels: Labels
     on_invalid: OnInvalid
     repairs: int
-    bound: Bound | None
+    bounds: Mapping[Delivery, Bound]
 
     @classmethod
     def of(cls, context: JobContext) -> "LabelCheck | None":
@@ -33,7 +35,7 @@ class LabelCheck:
         labels, section = context.loaded.labels, context.job.labels
         if labels is None:
             return None
-        return cls(labels, section.on_invalid, section.repairs, context.policy.bounds.get("live"))
+        return cls(labels, section.on_invalid, section.repairs, context.policy.bounds)
 
     async def judge(self, outcome: Outcome, history: History) -> Outcome:
         """Return the outcome with the verdict on its labels: valid, to repair, or invalid.
@@ -46,12 +48,16 @@ class LabelCheck:
         return await asyncio.to_thread(validated, outcome, self.labels, self.on_invalid, left)
 
     def repair_request(
-        self, pending: PendingRequest, message: Message, complaint: str
+        self,
+        pending: PendingRequest,
+        message: Message,
+        complaint: str,
+        delivery: Delivery = "live",
     ) -> PendingRequest:
         """Return the request with one more complaint, and with the bound of its cost."""
         body = canonical_json(repair_request(json.loads(pending.body), message, complaint))
-        worst = pending.worst
-        if self.bound is not None and worst is not None:
+        worst, bound = pending.worst, self.bounds.get(delivery)
+        if bound is not None and worst is not None:
             growth = max_growth_tokens(pending.max_tokens, self.labels.via)
-            worst = self.bound.with_more_tokens(worst, growth)
+            worst = bound.with_more_tokens(worst, growth)
         return replace(pending.with_body(body), worst=worst)

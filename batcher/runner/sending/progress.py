@@ -36,7 +36,8 @@ class Progress:
     ``pace_s`` has the seconds under each limiter, ``limits`` the API's limits as observed.
     ``longest_answer`` is in bytes, as kept in the checkpoint. ``first_failures`` has the status of
     the first failure of each error type. ``stopped_by`` names the signal, the deadline or the
-    budget that stopped the run, ``halt`` any other reason.
+    budget that stopped the run, ``halt`` any other reason. ``given_up`` has the fingerprints of the
+    requests that are not sent again in this run, although their failures were transient.
     """
 
     to_send: int
@@ -64,6 +65,7 @@ class Progress:
     first_failures: dict[str, str] = field(default_factory=dict)
     limits: dict[str, dict[str, tuple[float, float]]] = field(default_factory=dict)
     stopped_by: str | None = None
+    given_up: set[bytes] = field(default_factory=set)
     _usd_squares: float = 0.0
     halt: Halt | None = None
 
@@ -83,6 +85,10 @@ class Progress:
         self.longest_answer = max(self.longest_answer, result.kept_bytes)
         self._note(result.bill)
         gives_up = not isinstance(result.decision, Retry)
+        if gives_up and result.outcome.verdict is Verdict.RETRY:
+            self.given_up.add(result.pending.fingerprint)
+        if result.is_batched and result.outcome.is_transient:
+            return Ruling()  # a batch has ended: its failures in passing say nothing about now
         halt, ruling = self.watch.check(result.ending, self.clock(), gives_up=gives_up)
         rest = self.rest_watch.check(result.outcome, datetime.now(UTC))
         halt = self._overspent(result) or halt or self._unpriced(result) or rest
@@ -91,6 +97,10 @@ class Progress:
         if halt is not None:
             self.stop_for(halt)
         return ruling
+
+    def on_batch_collected(self) -> tuple[int, ...]:
+        """Return the failures that are final now that all results of a batch are in."""
+        return self.watch.suspects.settle_all()
 
     def stop_for_budget(self) -> None:
         """Stop the run because no further request fits into the budget."""

@@ -3,9 +3,21 @@
 import asyncio
 from dataclasses import dataclass, field
 
+from batcher.runner.job_context import JobContext
+from batcher.runner.planning.planner import Plan
 from batcher.runner.sending.context import SendContext
 from batcher.runner.sending.feed import Feed
 from batcher.runner.sending.sender import Sender
+
+
+async def send_live(sending: JobContext, plan: Plan, ctx: SendContext) -> None:
+    """Send what a plan says, each request on its own; see ``run_workers``."""
+    ctx.in_flight.is_last_taken = False
+    feed = Feed(sending, plan, ctx.stopping.is_set, lambda: 2 * ctx.rate_gate.wanted)
+    try:
+        await run_workers(feed, ctx)
+    finally:
+        feed.close()
 
 
 async def run_workers(feed: Feed, ctx: SendContext) -> None:

@@ -19,7 +19,7 @@ from batcher.runner.job_context import JobContext
 from batcher.runner.planning.output_layout import layout_of
 from batcher.runner.planning.planner import Plan
 from batcher.runner.writing.quality import Quality
-from batcher.store.plans import (
+from batcher.store.results import (
     body_bytes,
     count_open,
     count_statuses,

@@ -21,6 +21,10 @@ SELECT b.*, coalesce(s.answered, 0) AS answered, coalesce(s.pending, 0) AS pendi
        CASE WHEN s.batch IS NULL THEN 0 ELSE s.worst_usd END AS worst_usd, coalesce(s.usd, 0) AS usd
 FROM batch_states b LEFT JOIN sums s USING (batch) ORDER BY b.batch;
 
+-- name: count_open
+-- The number of batches that are not done with.
+SELECT count(*) FROM batch_states WHERE state IN ('unconfirmed', 'created', 'canceling', 'ended');
+
 -- name: waiting
 -- The attempts of a batch without an outcome. repairs counts the answers that a repair would quote, and
 -- unknown_attempts the attempts of the request with unknown billing status. is_in_budget: spent_money

@@ -231,6 +231,10 @@ SELECT count(DISTINCT prefix) AS groups, coalesce(max(span), 0)::BIGINT AS span 
 SELECT arg_min(file, item), arg_min(line, item), reason, count(*) FROM plan WHERE status = 'errored' AND sample = 0
 GROUP BY error_type, reason ORDER BY min(item) LIMIT $n;
 
+-- name: items_of
+-- The items that send these requests.
+SELECT first_item FROM answered WHERE fingerprint IN (SELECT unnest($fingerprints)::UUID);
+
 -- name: find_items
 -- The items of one row.
 SELECT item, ordinal, sample, file, line, id, replace(fingerprint::VARCHAR, '-', '') AS fingerprint, status, error_type, reason FROM plan WHERE id = $id ORDER BY item;

@@ -48,11 +48,13 @@ FROM retries;
 SELECT item, CASE WHEN is_own_failure THEN error_type END AS failed_before FROM retries WHERE is_sent;
 
 -- name: open_items
--- The items of the retry that no attempt of this run has answered for good, and that do not wait in a batch.
+-- The items of the retry that no attempt of this run has answered for good, that do not wait in a batch,
+-- and that were not given up.
 SELECT item FROM retries
 WHERE is_sent
   AND replaced_by NOT IN (SELECT a.fingerprint FROM attempts a JOIN verdicts v USING (attempt_id) WHERE a.run_id = $run_id AND v.is_final)
   AND replaced_by NOT IN (SELECT fingerprint FROM pending_attempts)
+  AND replaced_by NOT IN (SELECT unnest($given_up)::UUID)
 ORDER BY item;
 
 -- name: record_replacements

@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 
 from batcher.core.answers.response import NoResponse, Response
 from batcher.core.batches.matching import (
-    SETTLE_S,
     Absent,
     Inspect,
     LookAgain,
@@ -18,9 +17,10 @@ from batcher.core.batches.matching import (
     match,
     was_refused,
 )
-from batcher.core.batches.wire import BatchCounts, BatchObject
 
 MADE_AT = datetime(2026, 11, 30, 22, 0, tzinfo=UTC)
+
+SETTLE_S = 60.0
 
 
 @dataclass(frozen=True)
@@ -32,62 +32,60 @@ class Intent:
     made_at: datetime = MADE_AT
 
 
-def listed_batch(
-    name: str = "ours",
-    status: str = "in_progress",
-    total: int = 500,
-    created_at: datetime = MADE_AT + timedelta(seconds=9),
-    archived_at: datetime | None = None,
-) -> BatchObject:
-    """Return a batch of a listing."""
-    counts = BatchCounts(total, 0, 0, 0, 0)
-    expires_at = created_at + timedelta(days=1)
-    return BatchObject(name, status, counts, created_at, expires_at, archived_at=archived_at)
+@dataclass(frozen=True)
+class Listed:
+    """A batch in a listing."""
+
+    id: str
+    processing_status: str = "in_progress"
+    total: int = 500
+    created_at: datetime = MADE_AT + timedelta(seconds=9)
+    archived_at: datetime | None = None
 
 
-OURS = listed_batch()
+OURS = Listed("ours")
 
 
 def test_an_ended_batch_of_this_size_is_read() -> None:
     """Its result tells whose it is; what was read and is another's is not read again."""
     listed = [replace(OURS, id="other", processing_status="ended"), OURS]
-    assert match(Intent(), listed, (), 0.0, None) == Inspect("other")
-    assert match(Intent(), listed, {"other"}, 0.0, None) == Wait(("ours",))
+    assert match(Intent(), listed, (), 0.0, None, SETTLE_S) == Inspect("other")
+    assert match(Intent(), listed, {"other"}, 0.0, None, SETTLE_S) == Wait(("ours",))
 
 
 @pytest.mark.parametrize("status", ["in_progress", "canceling", "status_of_the_future"])
 def test_a_batch_that_may_be_ours_is_waited_for(status: str) -> None:
     """However long it takes: it is neither adopted nor sent again."""
     listed = [replace(OURS, processing_status=status), replace(OURS, id="too")]
-    assert match(Intent(), listed, (), 1e6, 0.0) == Wait(("ours", "too"))
+    assert match(Intent(), listed, (), 1e6, 0.0, SETTLE_S) == Wait(("ours", "too"))
 
 
 def test_results_that_are_gone_are_shown() -> None:
     """An archived batch tells nothing, so a person decides; one that can be read is read first."""
     gone = replace(OURS, id="gone", processing_status="ended", archived_at=MADE_AT)
-    assert match(Intent(), [gone], (), 1e6, 0.0) == Undecidable(("gone",))
-    assert match(Intent(), [gone, OURS], (), 1e6, 0.0) == Wait(("ours",))
+    assert match(Intent(), [gone], (), 1e6, 0.0, SETTLE_S) == Undecidable(("gone",))
+    assert match(Intent(), [gone, OURS], (), 1e6, 0.0, SETTLE_S) == Wait(("ours",))
     ended = replace(OURS, processing_status="ended")
-    assert match(Intent(), [gone, ended], (), 1e6, 0.0) == Inspect("ours")
+    assert match(Intent(), [gone, ended], (), 1e6, 0.0, SETTLE_S) == Inspect("ours")
 
 
 @pytest.mark.parametrize(
     "listed",
     [
         [],
-        [listed_batch(total=499)],
+        [replace(OURS, total=499)],
         [replace(OURS, created_at=MADE_AT - timedelta(days=2))],
         [replace(OURS, created_at=MADE_AT + timedelta(days=2))],
-        [listed_batch("newest", total=1), OURS],
+        [Listed("newest", total=1), OURS],
         [replace(OURS, id="known")],
     ],
 )
-def test_without_a_candidate_two_listings_have_to_agree(listed: list[BatchObject]) -> None:
+def test_without_a_candidate_two_listings_have_to_agree(listed: list[Listed]) -> None:
     """Another size, another day, older than what was there before, known: none of these is ours."""
     batch = Intent(newest_id="newest")
-    assert match(batch, listed, {"known"}, 50.0, None) == LookAgain(SETTLE_S)
-    assert match(batch, listed, {"known"}, 70.0, 50.0) == LookAgain(SETTLE_S - 20)
-    assert match(batch, listed, {"known"}, 50.0 + SETTLE_S, 50.0) == Absent()
+    assert match(batch, listed, {"known"}, 50.0, None, SETTLE_S) == LookAgain(SETTLE_S)
+    assert match(batch, listed, {"known"}, 70.0, 50.0, SETTLE_S) == LookAgain(SETTLE_S - 20)
+    assert match(batch, listed, {"known"}, 50.0 + SETTLE_S, 50.0, SETTLE_S) == Absent()
 
 
 @given(st.data())
@@ -97,7 +95,7 @@ def test_our_batch_is_never_missed(data: st.DataObject) -> None:
     status = st.sampled_from(["in_progress", "canceling", "ended"])
     hours = st.integers(-20, 20)
     others = [
-        listed_batch(
+        Listed(
             name,
             data.draw(status),
             data.draw(st.sampled_from([500, 7])),
@@ -106,14 +104,14 @@ def test_our_batch_is_never_missed(data: st.DataObject) -> None:
         )
         for name in names
     ]
-    ours = listed_batch("ours", data.draw(status), 500, MADE_AT + timedelta(hours=data.draw(hours)))
+    ours = Listed("ours", data.draw(status), 500, MADE_AT + timedelta(hours=data.draw(hours)))
     place = data.draw(st.integers(0, len(others)))
     newest = data.draw(st.sampled_from([None, "deleted", *names[place:]]))
     listed = [*others[:place], ours, *others[place:]]
     known = set(data.draw(st.lists(st.sampled_from(names)))) if names else set()
     found: object = None
     for _ in range(len(listed) + 1):  # every inspected batch that is not ours becomes known
-        found = match(Intent(newest_id=newest), listed, known, 1e6, 0.0)
+        found = match(Intent(newest_id=newest), listed, known, 1e6, 0.0, SETTLE_S)
         if not isinstance(found, Inspect) or found.id == "ours":
             break
         assert found.id not in known

@@ -6,7 +6,7 @@ import pytest
 
 from batcher.core.money.cost import cost
 from batcher.core.money.exact import MAX_COUNT, decimals, per_million, product, total
-from batcher.core.money.prices import ModelPrices, Rates
+from batcher.core.money.rates import ModelPrices, Rates
 from batcher.core.money.usage import Usage
 
 

@@ -11,7 +11,8 @@ from tables import TABLE, TABLE_TEXT
 
 from batcher.core.job import PriceOverride
 from batcher.core.money.cost import USD_PER_WEB_SEARCH
-from batcher.core.money.prices import PriceTable, Rates, UnknownModelError
+from batcher.core.money.prices import PriceTable, UnknownModelError
+from batcher.core.money.rates import Rates
 from batcher.errors import ConfigurationError
 
 NOW = datetime(2026, 11, 22, tzinfo=UTC)

@@ -1,4 +1,4 @@
-"""The live delivery: one event loop that sends a plan, and everything that can end it early."""
+"""Sends a plan in one event loop, live or in batches, and ends early when something says so."""
 
 import asyncio
 import random
@@ -20,19 +20,21 @@ from batcher.core.pace.unpriced_watch import UnpricedWatch
 from batcher.core.plural import counted
 from batcher.errors import BatcherError, CheckpointError, InputError
 from batcher.exit_codes import ExitCode
+from batcher.runner.batches.rounds import Rounds
 from batcher.runner.days import budget_day
+from batcher.runner.pipeline.batch import make_rounds
 from batcher.runner.pipeline.session import PlannedRun, RunSession
 from batcher.runner.planning.budget import least_bound
 from batcher.runner.sending.body_gate import BodyGate
 from batcher.runner.sending.budget_gate import BudgetGate
 from batcher.runner.sending.cache_gate import CacheGate
 from batcher.runner.sending.context import SendContext
-from batcher.runner.sending.feed import Feed
 from batcher.runner.sending.label_check import LabelCheck
 from batcher.runner.sending.progress import Progress
 from batcher.runner.sending.rate_gate import RateGate
 from batcher.runner.sending.ticker import Ticker
-from batcher.runner.sending.workers import run_workers
+from batcher.runner.sending.workers import send_live
+from batcher.store.batches import has_open_batches
 from batcher.store.disk_space import LOG_BYTES, disk_full, free_bytes
 
 _SECOND_SIGNAL = "press Ctrl-C again to quit now; requests in flight may still be billed"
@@ -49,7 +51,7 @@ class SendResult:
     signal: int | None = None
 
 
-async def send_live(
+async def send(
     session: RunSession,
     planned: PlannedRun,
     api: ApiSection,
@@ -68,7 +70,7 @@ async def send_live(
     watch = HaltWatch(float(job.retry.patience_s), loop.time(), suspects)
     unpriced = UnpricedWatch(job.prices.max_unpriced, planned.budget is not None)
     ceiling = _failure_ceiling(session, planned)
-    to_send = planned.plan.counts.to_send
+    to_send = planned.plan.counts.to_send + planned.plan.counts.pending
     progress = Progress(to_send, watch, unpriced, stopping.set, loop.time, ceiling)
     client = MessagesClient(
         api,
@@ -78,7 +80,10 @@ async def send_live(
     )
     attempt_ids = count(first_attempt_id)
     ctx = _send_context(session, planned, client, attempt_ids, progress, stopping)
-    return await _LiveDelivery(session, planned, ctx, client, SendResult(progress)).run()
+    rounds = None
+    if planned.route.takes_batches or session.writer.call(has_open_batches):
+        rounds = make_rounds(session, planned, api, ctx, progress)
+    return await _Sending(session, planned, ctx, client, SendResult(progress), rounds).run()
 
 
 def _suspects(planned: PlannedRun) -> Suspects:
@@ -141,12 +146,13 @@ def _send_context(
 
 
 @dataclass(frozen=True, slots=True)
-class _LiveDelivery:
+class _Sending:
     session: RunSession
     planned: PlannedRun
     ctx: SendContext
     client: MessagesClient
     result: SendResult
+    rounds: Rounds | None
 
     @property
     def progress(self) -> Progress:
@@ -155,22 +161,15 @@ class _LiveDelivery:
     async def run(self) -> SendResult:
         session, ctx, progress = self.session, self.ctx, self.progress
         with self._stopped_by_signals(), self._stopped_at_deadline():
-            feed = Feed(
-                self.planned.sending,
-                self.planned.plan,
-                ctx.stopping.is_set,
-                lambda: 2 * ctx.rate_gate.wanted,
-            )
             ticker = Ticker(ctx, progress, session.ui, session.record.running, self._disk_problem)
             ticking = asyncio.create_task(ticker.run())
             try:
-                await run_workers(feed, ctx)
+                await self._deliver()
             except (InputError, CheckpointError) as error:
                 progress.halt = _halt(error)
             finally:
                 ticking.cancel()
                 await asyncio.gather(ticking, return_exceptions=True)
-                feed.close()
                 await self.client.aclose()
                 progress.limits = ctx.rate_gate.known_limits
                 ticker.show_end()
@@ -183,6 +182,12 @@ class _LiveDelivery:
             )
             ticker.end()
         return self.result
+
+    async def _deliver(self) -> None:
+        if self.rounds is None:
+            await send_live(self.planned.sending, self.planned.plan, self.ctx)
+        else:
+            await self.rounds.run(self.planned.plan)
 
     @contextmanager
     def _stopped_by_signals(self) -> Iterator[None]:
@@ -235,8 +240,11 @@ class _LiveDelivery:
 
     def _drain(self, reason: str, hint: str = "") -> None:
         self.ctx.stopping.set()
-        waiting = counted(self.ctx.in_flight.attempts, "request")
-        self.session.ui.say(f"{reason}: waiting for {waiting} in flight{hint}")
+        in_flight = self.ctx.in_flight
+        waiting = f": waiting for {counted(in_flight.attempts, 'request')} in flight"
+        if in_flight.batches and not in_flight.attempts:
+            waiting = ""
+        self.session.ui.say(f"{reason}{waiting}{hint}")
 
     def _disk_problem(self) -> Halt | None:
         """Check that the checkpoint can take what is in flight; may wait for the disk."""

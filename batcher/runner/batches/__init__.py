@@ -1,0 +1,1 @@
+"""The batch delivery: requests submitted together, watched, and collected when they are done."""

@@ -1,0 +1,69 @@
+"""What the parts of the batch delivery share."""
+
+import asyncio
+import secrets
+import string
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Concatenate, ParamSpec, TypeVar
+
+from batcher.api.batches_client import BatchesClient
+from batcher.core.batches.custom_id import MARKER_CHARACTERS
+from batcher.core.job.run_sections import DeliverySection
+from batcher.runner.batches.calls import Calls
+from batcher.runner.job_context import JobContext
+from batcher.runner.sending.context import SendContext
+from batcher.store.checkpoint import Checkpoint
+from batcher.store.writer import CheckpointCall
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+_LETTERS = string.ascii_lowercase + string.digits
+
+
+@dataclass(frozen=True, slots=True)
+class BatchContext:
+    """What the parts of the batch delivery share; made once for each run.
+
+    ``sending`` is the job whose requests are sent. ``folder`` takes the bodies on their way.
+    ``key_digest`` tells which key submits; it is empty without a key. ``say`` shows a message,
+    ``event`` writes an event with its facts.
+    """
+
+    ctx: SendContext
+    sending: JobContext
+    client: BatchesClient
+    calls: Calls
+    checkpoint: CheckpointCall
+    folder: Path
+    key_digest: str
+    say: Callable[[str], None]
+    event: Callable[..., None]
+
+    @property
+    def section(self) -> DeliverySection:
+        """The job's section [delivery]."""
+        return self.sending.job.delivery
+
+    async def db(
+        self,
+        function: Callable[Concatenate[Checkpoint, P], T],
+        /,
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> T:
+        """Call a function with the checkpoint, without blocking the event loop."""
+        return await asyncio.to_thread(self.checkpoint, function, *args, **kwargs)
+
+
+def new_marker() -> str:
+    """Return the marker of a new batch; no two batches have the same."""
+    return "".join(secrets.choice(_LETTERS) for _ in range(MARKER_CHARACTERS))
+
+
+def now() -> datetime:
+    """Return the time."""
+    return datetime.now(UTC)

@@ -1,0 +1,110 @@
+"""Submits batches, one at a time: the intent first, then the create call, then its answer."""
+
+from dataclasses import dataclass
+
+from batcher.core.answers.outcome import Outcome, classify
+from batcher.core.answers.response import NoResponse, Response
+from batcher.core.batches.matching import Absent, was_refused
+from batcher.core.batches.wire import BatchObject, UnreadableBatch, parse_batch
+from batcher.core.pace.halt import halt_of
+from batcher.runner.batches.calls import CallRefusedError, Stopped
+from batcher.runner.batches.context import BatchContext
+from batcher.runner.batches.endings import Endings
+from batcher.runner.batches.maker import BatchMaker, NewBatch
+from batcher.runner.batches.open_batch import OpenBatch
+from batcher.runner.batches.open_batches import OpenBatches
+from batcher.runner.batches.orphans import Orphans
+from batcher.store.batches import begin_batch, next_batch
+
+
+@dataclass(slots=True)
+class Submitter:
+    """Submits all requests of a feed in batches.
+
+    No batch is submitted before it is known what became of the one before, unless that may take
+    hours: then no other batch has its number of requests.
+    """
+
+    batches: BatchContext
+    open_batches: OpenBatches
+    orphans: Orphans
+    endings: Endings
+
+    async def submit_all(self, maker: BatchMaker) -> None:
+        """Submit batches until no request is left, the budget is used up, or the run is stopping.
+
+        Raises CallRefusedError when the API takes no batch.
+        """
+        stopping = self.batches.ctx.stopping
+        while not stopping.is_set():
+            number = await self.batches.db(next_batch)
+            taken = {batch.requests for batch in self.open_batches.unconfirmed}
+            new = await maker.make(number, taken)
+            if new is None:
+                return
+            try:
+                await self._submit(new)
+            except Stopped:
+                return
+            finally:
+                new.spool.close()
+
+    async def _submit(self, new: NewBatch) -> None:
+        batches, newest_id = self.batches, self.open_batches.newest_id
+        record = new.record(batches.ctx.run_id, batches.key_digest, newest_id)
+        await batches.db(begin_batch, record, new.intents, new.items)
+        batch = OpenBatch.of(record, new.worst_usd)
+        self.open_batches.unconfirmed.append(batch)
+        self.open_batches.publish()
+        created = await self._create(batch, new)
+        if created is not None:
+            await self.open_batches.confirm(batch, created)
+
+    async def _create(self, batch: OpenBatch, new: NewBatch) -> BatchObject | None:
+        """Call until the batch is created; None when that is not known yet.
+
+        Raises CallRefusedError for a batch that the API refuses, and Stopped.
+        """
+        calls, spool, tries = self.batches.calls, new.spool, 0
+        began = calls.clock()
+        while True:
+            response = await self.batches.client.create(spool.file, spool.size)
+            created = _created(response)
+            if created is not None:
+                return created
+            if not was_refused(response):
+                found = await self.orphans.find(batch)
+                if isinstance(found, BatchObject):
+                    return found
+                if not isinstance(found, Absent):
+                    batch.is_looked_for = True
+                    self.open_batches.say_unconfirmed(batch, found)
+                    return None
+            outcome, tries = classify(response), tries + 1
+            await self._wait(batch, outcome, tries, calls.clock() - began)
+
+    async def _wait(self, batch: OpenBatch, outcome: Outcome, tries: int, failing_s: float) -> None:
+        """Wait before the next create call, while this one has certainly created nothing.
+
+        The API refuses a batch while its queue is full; the run's own batches then make room.
+        """
+        policy = self.batches.ctx.policy
+        is_full = outcome.is_rate_limited and bool(self.open_batches.created)
+        is_final = not outcome.is_transient
+        if is_final or (failing_s > policy.patience_s and not is_full):
+            await self.endings.on_absent(batch)
+            raise CallRefusedError(halt_of(outcome))
+        try:
+            await self.batches.calls.wait(outcome, tries)
+        except Stopped:
+            await self.endings.on_absent(batch)
+            raise
+
+
+def _created(response: Response | NoResponse) -> BatchObject | None:
+    if isinstance(response, NoResponse) or response.fault or not 200 <= response.status < 300:
+        return None
+    try:
+        return parse_batch(response.body)
+    except UnreadableBatch:
+        return None

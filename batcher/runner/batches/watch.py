@@ -1,0 +1,100 @@
+"""Looks at the batches at the API from time to time, until each one has ended."""
+
+import asyncio
+import contextlib
+
+from batcher.core.batches.matching import Absent
+from batcher.core.batches.polling import is_listed, next_look_s
+from batcher.core.batches.wire import BatchObject, UnreadableBatch, parse_batch, parse_page
+from batcher.runner.batches.calls import NOT_FOUND, Stopped
+from batcher.runner.batches.context import BatchContext, now
+from batcher.runner.batches.endings import Endings
+from batcher.runner.batches.open_batch import OpenBatch
+from batcher.runner.batches.open_batches import OpenBatches
+from batcher.runner.batches.orphans import Orphans
+
+
+class BatchWatch:
+    """Looks at all open batches, by one listing where that is cheaper."""
+
+    def __init__(
+        self, batches: BatchContext, open_batches: OpenBatches, orphans: Orphans, endings: Endings
+    ) -> None:
+        self._batches = batches
+        self._open = open_batches
+        self._orphans = orphans
+        self._endings = endings
+
+    async def run(self) -> None:
+        """Look at the batches until the run is stopping; raises CallRefusedError."""
+        with contextlib.suppress(Stopped):
+            while True:
+                await self._rest()
+                await self.look()
+
+    async def cancel(self, batch: OpenBatch) -> None:
+        """Ask the API to cancel a batch; what has begun may still be billed until it has ended."""
+        assert batch.id is not None  # noqa: S101 - only a created batch is cancelled
+        name = batch.id
+        await self._batches.calls.ask(lambda: self._batches.client.cancel(name))
+        await self._open.record(batch, "cancel")
+        batch.is_canceling = True
+        self._open.added.set()
+
+    async def _rest(self) -> None:
+        """Wait until the next look is due, or until there is another batch to look at."""
+        calls, stopping = self._batches.calls, self._batches.ctx.stopping
+        ages = [batch.age_s(now()) for batch in self._open.all]
+        poll_s = float(self._batches.section.poll_s)
+        wait_s = next_look_s(min(ages), poll_s, calls.random()) if ages else None
+        self._open.added.clear()
+        tasks = [asyncio.create_task(event.wait()) for event in (self._open.added, stopping)]
+        await asyncio.wait(tasks, timeout=wait_s, return_when=asyncio.FIRST_COMPLETED)
+        for task in tasks:
+            task.cancel()
+        if stopping.is_set():
+            raise Stopped
+
+    async def look(self) -> None:
+        """Look at all batches now, and collect those that have ended."""
+        for batch in tuple(self._open.unconfirmed):
+            if batch.run_id != self._batches.ctx.run_id or batch.is_looked_for:
+                await self._look_for(batch)
+        for batch, shown in await self._shown():
+            if shown is None:
+                await self._endings.on_unknown(batch)
+            elif shown.has_ended:
+                await self._endings.on_ended(batch, shown)
+
+    async def _look_for(self, batch: OpenBatch) -> None:
+        found = await self._orphans.find(batch)
+        if isinstance(found, BatchObject):
+            await self._open.confirm(batch, found)
+        elif isinstance(found, Absent):
+            await self._endings.on_absent(batch)
+        elif not batch.is_looked_for:
+            batch.is_looked_for = True
+            self._open.say_unconfirmed(batch, found)
+
+    async def _shown(self) -> list[tuple[OpenBatch, BatchObject | None]]:
+        """Return each open batch as the API shows it; None for one that it does not know."""
+        client, calls = self._batches.client, self._batches.calls
+        batches = tuple(self._open.created.values())
+        listed: dict[str, BatchObject] = {}
+        if is_listed(len(batches)):
+            page = await calls.ask(lambda: client.list_batches(limit=min(1000, 4 * len(batches))))
+            with contextlib.suppress(UnreadableBatch):
+                listed = {shown.id: shown for shown in parse_page(page.body)[0]}
+        result: list[tuple[OpenBatch, BatchObject | None]] = []
+        for batch in batches:
+            name = batch.id or ""
+            if name in listed:
+                result.append((batch, listed[name]))
+                continue
+            response = await calls.ask(lambda name=name: client.retrieve(name))  # type: ignore[misc]
+            if response.status == NOT_FOUND:
+                result.append((batch, None))
+                continue
+            with contextlib.suppress(UnreadableBatch):  # the next look may read it
+                result.append((batch, parse_batch(response.body)))
+        return result

@@ -1,0 +1,75 @@
+"""The batch delivery of a run: what it needs, put together."""
+
+import asyncio
+import random
+from functools import partial
+
+from batcher.api.batches_client import BatchesClient
+from batcher.core.job import ApiSection
+from batcher.runner.batches.calls import Calls
+from batcher.runner.batches.collector import Collector
+from batcher.runner.batches.context import BatchContext
+from batcher.runner.batches.endings import Endings
+from batcher.runner.batches.open_batches import OpenBatches
+from batcher.runner.batches.orphans import Orphans
+from batcher.runner.batches.rounds import Rounds
+from batcher.runner.batches.submitter import Submitter
+from batcher.runner.batches.watch import BatchWatch
+from batcher.runner.days import budget_day
+from batcher.runner.pipeline.session import PlannedRun, RunSession
+from batcher.runner.planning.planner import Plan
+from batcher.runner.planning.refresh import refreshed_plan, refreshed_retry
+from batcher.runner.sending.context import SendContext
+from batcher.runner.sending.progress import Progress
+from batcher.store.checkpoint import Checkpoint
+
+
+def make_rounds(
+    session: RunSession,
+    planned: PlannedRun,
+    api: ApiSection,
+    ctx: SendContext,
+    progress: Progress,
+) -> Rounds:
+    """Put together the batch delivery of a run."""
+    job = planned.sending.job
+    jitter = random.Random().random  # noqa: S311 - not for secrets
+    salt = str(session.writer.call(Checkpoint.identity))
+    batches = BatchContext(
+        ctx=ctx,
+        sending=planned.sending,
+        client=BatchesClient(api, session.key, timeout_s=float(job.limits.timeout_s)),
+        calls=Calls(ctx.stopping, jitter, float(job.retry.max_wait_s)),
+        checkpoint=session.writer.call,
+        folder=session.context.workspace.state,
+        key_digest="" if session.key is None else session.key.digest(salt),
+        say=session.ui.say,
+        event=session.record.events.write,
+    )
+    day = budget_day(session.context.job.budget, session.started)
+    collector = Collector(
+        batches,
+        lambda: progress.stopped_by not in (None, "budget"),
+        None if day is None else day.start,
+    )
+    open_batches = OpenBatches(batches)
+    orphans = Orphans(batches, open_batches.known_ids)
+    endings = Endings(batches, open_batches, collector)
+    return Rounds(
+        batches,
+        planned.route,
+        open_batches,
+        BatchWatch(batches, open_batches, orphans, endings),
+        Submitter(batches, open_batches, orphans, endings),
+        partial(_plan_again, session, progress),
+        progress.stop_for,
+        session.options.detaches,
+    )
+
+
+async def _plan_again(session: RunSession, progress: Progress, plan: Plan) -> Plan:
+    context, db, given_up = session.context, session.writer.call, tuple(progress.given_up)
+    if session.options.retrying is None:
+        return await asyncio.to_thread(refreshed_plan, context, plan, db, given_up)
+    run_id = session.run_id
+    return await asyncio.to_thread(refreshed_retry, context, plan, db, given_up, run_id)
