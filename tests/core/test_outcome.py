@@ -90,7 +90,7 @@ def test_a_gateway_that_gave_up_leaves_the_billing_unknown(status: int, body: by
 
 
 @pytest.mark.parametrize("body", NOT_OURS)
-@pytest.mark.parametrize("status", [408, 500, 501, 503, 505, 529, 580])
+@pytest.mark.parametrize("status", [408, 460, 499, 500, 501, 503, 505, 529, 580])
 def test_an_error_that_is_not_the_apis_own_leaves_the_billing_unknown(
     status: int, body: bytes
 ) -> None:
@@ -126,7 +126,9 @@ WORKSPACE = "You have reached your specified workspace API usage limits."
         pytest.param(422, b"", FINAL, id="422"),
         pytest.param(429, error("rate_limit_error"), RETRY, id="429"),
         pytest.param(431, b"", FINAL, id="431"),
-        pytest.param(499, b"", FINAL, id="499"),
+        pytest.param(460, b"", RETRY, id="460"),
+        pytest.param(498, b"", FINAL, id="498"),
+        pytest.param(499, b"", RETRY, id="499"),
         pytest.param(500, error("api_error"), RETRY, id="500"),
         pytest.param(502, b"<html>", RETRY, id="502 html"),
         pytest.param(503, b"", RETRY, id="503"),

@@ -136,7 +136,7 @@ class Accounting:
 
     def failing(self) -> Iterator[dict[str, Any]]:
         """Return the failed attempts."""
-        return (attempt for attempt in self.attempts if attempt["status"] == "errored")
+        return (attempt for attempt in self.attempts if attempt["status"] != "succeeded")
 
     def check(self, *, unreceived: int = 0, unpriced: int = 0) -> None:
         """Compare checkpoint and server: requests, tokens and dollars.

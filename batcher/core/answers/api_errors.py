@@ -14,6 +14,7 @@ they received it; [gateway] the source and the documentation of gateways that sp
 import re
 from dataclasses import dataclass
 
+from batcher.core.answers.gateway import TIMEOUTS_4XX
 from batcher.core.answers.message import ApiError
 
 _CREDIT = "buy credits on the billing page of the console; then run the same command again"
@@ -140,4 +141,4 @@ STATUS_OF_STREAM_ERROR = {
 def is_transient(status: int, error: ApiError) -> bool:
     """Return whether another attempt of the same request may succeed."""
     is_timeout = error.error_code == "request_body_timeout"
-    return status in {408, 409, 429} or status >= 500 or is_timeout
+    return status in {*TIMEOUTS_4XX, 409, 429} or status >= 500 or is_timeout

@@ -7,14 +7,18 @@ from batcher.core.answers.message import ApiError
 # API worked on until its time was up.
 _GAVE_UP = frozenset({502, 504, *range(520, 529), 530, 598, 599})
 
+TIMEOUTS_4XX = frozenset({408, 460, 499})
+"""A 4xx that gateways write when an answer took too long, or when they believe that the client has
+gone; 408 may also be the API's own."""
+
 
 def may_be_billed(status: int, error: ApiError) -> bool:
     """Return whether an attempt that ended in an error may have been billed nevertheless.
 
     The API does not bill its own errors. A gateway's error says nothing about the API: the gateway
-    may have given up on an answer that was generated and billed. Some gateways write 408 for it. A
-    refusal (any other 4xx) is free, because a refused request is not answered.
+    may have given up on an answer that was generated and billed. A refusal (a 4xx that is no
+    timeout) is free, because a refused request is not answered.
     """
     if status in _GAVE_UP:
         return True
-    return (status >= 500 or status == 408) and not error.has_api_form
+    return (status >= 500 or status in TIMEOUTS_4XX) and not error.has_api_form
