@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -11,7 +12,7 @@ from pathlib import Path
 import pytest
 from test_main_job import rows
 from test_stopping import recorded
-from whole_runs import Job, Server, wait_for
+from whole_runs import Job, Server, batcher, wait_for
 
 from batcher.store.lock import Holder, Lock
 
@@ -133,3 +134,36 @@ def test_a_run_can_wait_for_another(job: Job, server: Server) -> None:
     _, printed = process.communicate(timeout=60)
     assert process.returncode == 0, printed
     assert server.ledger()["requests"] == 20
+
+
+HELD = "[retry]\nattempts = 2\nunknown_attempts = 2\nmax_wait_s = 0.01\npatience_s = {}\n"
+
+
+@pytest.mark.parametrize(
+    ("fault", "patience_s", "hint"),
+    [
+        ("rate_limit:retry_after_s=90000", 5, "run the same command again then"),
+        ("503:retry_after_s=none", 1, "run the same command again later"),
+        ("reset_before", 60, "rows on hold (billing status unknown) are sent again only by"),
+        ("no_retry", 60, "the server forbids a retry now; run the same command again later"),
+    ],
+)
+def test_the_next_command_after_a_stop_finishes_the_job(
+    tmp_path: Path, fault: str, patience_s: float, hint: str
+) -> None:
+    """When the trouble is over; rows on hold need the retry that the hint and the run name."""
+    job = Job(tmp_path, Server("--fault", fault))
+    more = HELD.format(patience_s)
+    printed = job.write(rows(30), limits="concurrency = 4\n", more=more).run(code=5)
+    assert hint in printed
+    job.server.close()
+    job.server = Server()
+    job.write(rows(30), more=more)
+    for _ in range(2):
+        command = shlex.split(printed.rsplit("next   ", 1)[1].splitlines()[0])[1:]
+        result = batcher(*command, "--yes", key="test-key")
+        if result.code == 0:
+            break
+        printed = result.err
+    assert job.table()["_status"].to_pylist() == ["succeeded"] * 30
+    job.server.close()

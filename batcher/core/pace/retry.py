@@ -120,6 +120,18 @@ def decide(outcome: Outcome, history: History, policy: RetryPolicy, random: floa
     return Retry(wait_s)
 
 
+def pause_s(outcome: Outcome, decision: Decision, policy: RetryPolicy) -> float | None:
+    """Return the wait that a response asks of all requests, if it asks for one.
+
+    A wait beyond the patience is not obeyed: the next response shows whether the server means it,
+    and then the run ends. One odd number must not hold everything for a day.
+    """
+    if isinstance(decision, Retry):
+        return decision.after_s
+    wait_s = outcome.retry_after_s
+    return wait_s if wait_s is not None and wait_s <= policy.patience_s else None
+
+
 def uses_up_attempt(outcome: Outcome) -> bool:
     """Return whether a failed attempt counts against the attempts of the policy."""
     return not outcome.is_rate_limited and not outcome.is_unsent

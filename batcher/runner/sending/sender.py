@@ -11,7 +11,7 @@ from batcher.core.answers.response import NoResponse, Response
 from batcher.core.money.bill import Bill, Sent
 from batcher.core.pace.kinds import Limiter
 from batcher.core.pace.pace import AttemptCost, Completion, Permit
-from batcher.core.pace.retry import Decision, History, PassedOver, Retry, Stop, decide
+from batcher.core.pace.retry import History, PassedOver, Retry, Stop, decide, pause_s
 from batcher.runner.sending.cache_gate import CachePermit
 from batcher.runner.sending.context import AttemptResult, SendContext
 from batcher.runner.sending.feed import PendingRequest
@@ -142,7 +142,7 @@ class Sender:
         # This may stop the run; then no gate admits anything more.
         done = keep(ctx, result, received)
         done.add_done_callback(lambda _: ctx.body_gate.leave())
-        completion = _completion(response, outcome, billed, decision)
+        completion = _completion(response, outcome, billed, pause_s(outcome, decision, ctx.policy))
         ctx.rate_gate.on_completion(pending.model, permit, completion)
         return result
 
@@ -220,9 +220,8 @@ def _last_result(state: tenacity.RetryCallState) -> AttemptResult | None:
 
 
 def _completion(
-    response: Response | NoResponse, outcome: Outcome, billed: Bill, decision: Decision
+    response: Response | NoResponse, outcome: Outcome, billed: Bill, wait_s: float | None
 ) -> Completion:
     """Return what the pace learns from."""
     headers = response.headers if isinstance(response, Response) else {}
-    retry_s = decision.after_s if isinstance(decision, Retry) else outcome.retry_after_s
-    return Completion(outcome, headers, billed.usage, response.latency_s, retry_s)
+    return Completion(outcome, headers, billed.usage, response.latency_s, wait_s)

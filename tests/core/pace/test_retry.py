@@ -19,6 +19,7 @@ from batcher.core.pace.retry import (
     Stop,
     backoff_s,
     decide,
+    pause_s,
     retry_after_wait_s,
 )
 
@@ -208,3 +209,18 @@ def test_a_server_may_forbid_a_retry() -> None:
     """Then the row is left for the next run."""
     forbidden = replace(OVERLOADED, forbids_retry=True)
     assert isinstance(decide(forbidden, History(1), POLICY, 0.0), Stop)
+
+
+@pytest.mark.parametrize(
+    ("wait_s", "expected"), [(10.0, 10.0), (99.0, 99.0), (101.0, None), (86_400.0, None)]
+)
+@pytest.mark.parametrize("failures", [1, 3])
+def test_a_wait_beyond_the_patience_pauses_nobody(
+    wait_s: float, expected: float | None, failures: int
+) -> None:
+    """The next response shows whether the server means it; a shorter wait holds all requests."""
+    outcome = replace(OVERLOADED, is_overloaded=True, retry_after_s=wait_s)
+    policy = replace(POLICY, patience_s=100.0)
+    decision = decide(outcome, History(failures, failures), policy, 0.0)
+    assert pause_s(outcome, decision, policy) == expected
+    assert pause_s(replace(outcome, retry_after_s=None), Stop("attempts"), policy) is None
