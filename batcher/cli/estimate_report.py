@@ -16,6 +16,7 @@ from batcher.runner.commands.estimate import Estimated
 from batcher.runner.planning.run_duration import ASSUMED_TOKENS_A_SECOND
 
 _BAD_SHOWN = 3
+_MINUTE_S, _HOUR_S = 60, 3600
 _TRY_PILOT = "--pilot 100 sends some rows and gives a better estimate"
 
 
@@ -42,9 +43,11 @@ def estimate_lines(estimated: Estimated) -> Iterator[str]:
     if estimate.duration is not None:
         yield f"time     {_time(estimate.duration)}"
     yield ""
-    yield f"{'':26}{'expected':>11}   {'90 % interval':^23}{'worst case':>12}"
+    yield f"{'':26}{'expected':>11}   {'90 % interval':^23}{'worst case':>12}   time"
+    is_cached = any(choice.is_cached for choice in estimate.choices)
     for choice in estimate.choices:
-        yield _row(choice, len(estimate.choices) > 2)
+        yield _row(choice, estimate, shows_cache=is_cached)
+    yield f"batches  {_batches(estimate)}"
     yield ""
     yield f"choice   {estimated.advice.choice}"
     if estimated.budget and (reach := reach_text(estimated.budget, estimate.usd, counts.to_send)):
@@ -64,14 +67,35 @@ def estimate_warnings(estimated: Estimated) -> Iterator[str]:
     yield from map(str, estimated.plan.warnings)
 
 
-def _row(choice: Choice, shows_cache: bool) -> str:
+def _row(choice: Choice, estimate: Estimate, *, shows_cache: bool) -> str:
     usd = choice.usd
-    name = str(choice.delivery)
-    if shows_cache:
-        name += ", prompt cache" if choice.is_cached else ", no cache"
+    name: str = choice.delivery
+    if shows_cache and choice.delivery != "auto":
+        cache = "primed cache" if choice.delivery == "batch" else "prompt cache"
+        name += f", {cache}" if choice.is_cached else ", no cache"
     worst = "no bound" if usd.worst is None else rounded_text(usd.worst)
     ends = f"{rounded_text(usd.low):>10} to {rounded_text(usd.high):<9}"
-    return f"{name:26}{rounded_text(usd.expected):>11}   {ends:^23}{worst:>12}"
+    time = _time_of(choice, estimate.duration)
+    return f"{name:26}{rounded_text(usd.expected):>11}   {ends:^23}{worst:>12}   {time}"
+
+
+def _time_of(choice: Choice, live: Timing | None) -> str:
+    """Return how long a choice takes, with its 90 % interval; of batches it is the median."""
+    if choice.seconds is None:
+        return "unknown"
+    if choice.delivery == "live" and live is not None and not live.knows_limits:
+        return f"at least {_rough(choice.seconds.expected)}"
+    ends = f"{_rough(choice.seconds.low)} to {_rough(choice.seconds.high)}"
+    return f"{_rough(choice.seconds.expected)} ({ends})"
+
+
+def _rough(seconds: float) -> str:
+    """Write a duration that is only a guess: in minutes from the first on, then in hours."""
+    if seconds < _MINUTE_S:
+        return duration(seconds)
+    if seconds < _HOUR_S:
+        return f"{seconds / _MINUTE_S:.0f} min"
+    return f"{seconds / _HOUR_S:.1f} h".replace(".0 h", " h")
 
 
 def _basis(estimate: Estimate) -> str:
@@ -83,6 +107,13 @@ def _basis(estimate: Estimate) -> str:
             return f"{prompts} counted by the API; no answers yet: {_TRY_PILOT}"
         case _:
             return f"token counts estimated from the text; no answers yet: {_TRY_PILOT}"
+
+
+def _batches(estimate: Estimate) -> str:
+    """Return what the time of batches is based on."""
+    if estimate.batches:
+        return f"time from {counted(estimate.batches, 'batch', 'batches')} of this job"
+    return "no batch of this job has ended yet; most take less than an hour, some up to 24"
 
 
 def _cache_reads(estimate: Estimate) -> str:
@@ -144,9 +175,11 @@ def estimate_json(estimated: Estimated) -> dict[str, Any]:
                 "delivery": choice.delivery,
                 "is_cached": choice.is_cached,
                 "usd": to_json(choice.usd),
+                "seconds": None if choice.seconds is None else _spread_json(choice.seconds),
             }
             for choice in estimate.choices
         ],
+        "batches": estimate.batches,
         "seconds": None if timing is None else {**asdict(timing), **_seconds_json(timing)},
         "choice": estimated.advice.choice,
         "affordable_rows": estimated.advice.affordable,

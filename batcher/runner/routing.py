@@ -15,11 +15,15 @@ _ALLOWED = "allow_batch"
 
 def route_of(context: JobContext, started: datetime) -> Route:
     """Return how a run that starts now sends its requests; auto is live where nobody allowed it."""
+    route = wanted_route(context, started)
+    return Route("live") if route.mode == "auto" and not may_batch(context) else route
+
+
+def wanted_route(context: JobContext, started: datetime) -> Route:
+    """Return how the job wants a run that starts now to send its requests."""
     section = context.job.delivery
-    if section.mode != "auto":
+    if section.mode != "auto" or section.deadline is None:
         return Route(section.mode)
-    if section.deadline is None or not may_batch(context):
-        return Route("live")
     zone = zone_named(context.job.budget.time_zone)
     return Route("auto", deadline_of(section.deadline, started, zone))
 

@@ -2,11 +2,15 @@
 
 import asyncio
 import logging
+import shutil
+import ssl
+import subprocess
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
-from fault_server import CANARY, Attempts, FaultServer, Step, run_async
+from fault_server import CANARY, Attempts, Certified, FaultServer, Step, run_async
 
 
 @pytest.fixture
@@ -35,3 +39,20 @@ def no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(name.upper(), raising=False)
+
+
+@pytest.fixture
+def self_signed(tmp_path: Path) -> Certified:
+    """Make a certificate for 127.0.0.1 and api.example that no authority has signed."""
+    if shutil.which("openssl") is None:
+        pytest.skip("openssl is not installed")
+    key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
+    names = "subjectAltName=IP:127.0.0.1,DNS:api.example"
+    command = (
+        "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 "
+        f"-subj /CN=127.0.0.1 -addext {names} -keyout {key} -out {certificate}"
+    )
+    subprocess.run(command.split(), check=True, capture_output=True)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    return context, certificate

@@ -7,6 +7,7 @@ import ssl
 import struct
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from batcher.api.client import MessagesClient
@@ -19,6 +20,7 @@ BODY = b'{"max_tokens":5,"messages":[],"model":"m"}'
 # Steps of a script besides the bytes to write.
 RESET, HANG, DEAF, KEEP = "reset", "hang", "deaf", "keep"
 Attempts = Callable[..., list[Any]]
+Certified = tuple[ssl.SSLContext, Path]
 Step = bytes | str | float | Callable[[], bytes]
 
 

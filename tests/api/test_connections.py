@@ -2,11 +2,7 @@
 
 import asyncio
 import errno
-import shutil
 import socket
-import ssl
-import subprocess
-from pathlib import Path
 from typing import Any, NoReturn
 
 import httpx
@@ -18,6 +14,7 @@ from fault_server import (
     HANG,
     KEEP,
     RESET,
+    Certified,
     FaultServer,
     reply,
     run_async,
@@ -27,8 +24,6 @@ from batcher.api.client import MessagesClient
 from batcher.api.key import Secret
 from batcher.core.answers.response import Response
 from batcher.core.job import ApiSection
-
-Certified = tuple[ssl.SSLContext, Path]
 
 HEAD = b"HTTP/1.1 200 OK\r\n"
 CHUNKED = HEAD + b"transfer-encoding: chunked\r\n\r\n"
@@ -104,42 +99,6 @@ def test_a_server_that_does_not_accept_was_not_sent() -> None:
 
     [result] = asyncio.run(run())
     assert (result.error_type, result.was_sent) == ("client.connect_timeout", False)
-
-
-@pytest.fixture
-def self_signed(tmp_path: Path) -> Certified:
-    """Make a certificate for 127.0.0.1 that no authority has signed."""
-    if shutil.which("openssl") is None:
-        pytest.skip("openssl is not installed")
-    key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
-    subprocess.run(
-        [
-            *[
-                "openssl",
-                "req",
-                "-x509",
-                "-newkey",
-                "ec",
-                "-pkeyopt",
-                "ec_paramgen_curve:prime256v1",
-            ],
-            *[
-                "-nodes",
-                "-days",
-                "2",
-                "-subj",
-                "/CN=127.0.0.1",
-                "-addext",
-                "subjectAltName=IP:127.0.0.1",
-            ],
-            *("-keyout", str(key), "-out", str(certificate)),
-        ],
-        check=True,
-        capture_output=True,
-    )
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate, key)
-    return context, certificate
 
 
 def test_a_certificate_that_does_not_verify_is_fatal(self_signed: Certified) -> None:

@@ -4,6 +4,7 @@ import gzip
 import json
 import socket
 import struct
+import zlib
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
@@ -150,6 +151,37 @@ def damaged(batches: Batches, kind: str, **changes: Any) -> tuple[BatchClient, s
     return client, ready(client, "results")
 
 
+def test_a_spoilt_message(batches: Batches) -> None:
+    """The line of one item says whose it is, but its message cannot be read."""
+    for kind, what in (("line_nan", b"NaN"), ("line_bytes", b"\xff\xfe")):
+        client, batch_id = damaged(batches, kind)
+        lines = client.fetch(batch_id).content.splitlines()
+        assert [what in line for line in lines] == [False, False, True, False]
+        assert len(client.results(batch_id)) == 4
+
+
+def test_odd_lines(batches: Batches) -> None:
+    """Only a reader that splits at line feeds alone, and skips blank lines, finds every result."""
+    client, batch_id = damaged(batches, "lines_odd")
+    body = client.fetch(batch_id).content
+    lines = [json.loads(line) for line in body.split(b"\n") if line.strip()]
+    assert {line["custom_id"] for line in lines} == {"r0", "r1", "r2", "r3"}
+    assert len(body.decode().splitlines()) > 12
+    assert not body.endswith(b"\n")
+
+
+def test_long_and_endless_results(batches: Batches) -> None:
+    """A line of any size, and lines without end."""
+    client, batch_id = damaged(batches, "line_long", size=100_000)
+    lines = client.fetch(batch_id).content.splitlines()
+    assert max(map(len, lines)) > 100_000
+    assert len(lines) == 5
+    client, batch_id = damaged(batches, "lines_endless")
+    with client.http.stream("GET", f"{PATH}/{batch_id}/results") as response:
+        received = sum(len(data) for data, _ in zip(response.iter_raw(), range(9), strict=False))
+    assert received > 65_536
+
+
 LINES = [("line_junk", 5, 4), ("line_missing", 3, 3), ("line_stranger", 5, 5), ("line_twice", 5, 4)]
 
 
@@ -196,6 +228,11 @@ def test_compressed_results(batches: Batches) -> None:
         assert response.headers["content-encoding"] == "gzip"
         body = gzip.decompress(b"".join(response.iter_raw()))
     assert len(body.splitlines()) == 4
+    client, batch_id = damaged(batches, "gzip_cut")
+    with client.http.stream("GET", f"{PATH}/{batch_id}/results") as response:
+        packed = zlib.decompressobj(wbits=31)
+        packed.decompress(b"".join(response.iter_raw()))
+    assert not packed.eof
     client, batch_id = damaged(batches, "gzip_bomb", size=2_000_000)
     assert len(client.fetch(batch_id).content) >= 2_000_000
 

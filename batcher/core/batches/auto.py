@@ -23,7 +23,9 @@ CANCEL_S = 1_200.0
 LIVE_S = 300.0
 """The seconds of live work that are handed over at once, so that it stops when a batch ends."""
 
-_MARGIN_S = 1_800.0  # late looks, the first requests of a live run, most outages
+MARGIN_S = 1_800.0
+"""The seconds to spare, for late looks, the first requests of a live run and most outages."""
+
 _AHEAD_S = 60.0  # what is due within this time is done now
 _SMALLEST_SHARE = 0.1  # of a batch's rows; fewer wait until there are more, or go live
 _LEAST_CHANCE = 0.25  # a batch is worth making if it ends with this chance before it is cancelled
@@ -86,7 +88,7 @@ def decide(now: Situation, durations: Durations) -> Step:
 
 
 def _margin_s(now: Situation, rows: int) -> float:
-    return _MARGIN_S + now.pace_doubt * rows / now.rows_per_s
+    return MARGIN_S + now.pace_doubt * rows / now.rows_per_s
 
 
 def _open_rows(now: Situation) -> int:

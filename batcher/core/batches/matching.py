@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from batcher.core.answers.response import NoResponse, Response
+from batcher.core.batches.wire import BatchObject
 
 _CLOCK_ERROR = timedelta(days=1)  # how far our clock may be from the API's
 
@@ -28,21 +29,6 @@ class Unconfirmed(Protocol):
     def newest_id(self) -> str | None: ...  # noqa: D102
     @property
     def made_at(self) -> datetime: ...  # noqa: D102
-
-
-class Listed(Protocol):
-    """A batch in the API's listing; ``total`` is its number of requests."""
-
-    @property
-    def id(self) -> str: ...  # noqa: D102
-    @property
-    def processing_status(self) -> str: ...  # noqa: D102
-    @property
-    def total(self) -> int: ...  # noqa: D102
-    @property
-    def created_at(self) -> datetime: ...  # noqa: D102
-    @property
-    def archived_at(self) -> datetime | None: ...  # noqa: D102
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +83,7 @@ def was_refused(result: Response | NoResponse) -> bool:
 
 def match(
     batch: Unconfirmed,
-    listed: Sequence[Listed],
+    listed: Sequence[BatchObject],
     known_ids: Collection[str],
     now: float,
     first_looked_at: float | None,
@@ -112,7 +98,7 @@ def match(
     batch that counts as absent, because a new one may be listed late.
     """
     found = list(_candidates(batch, listed, known_ids))
-    ended = [other for other in found if other.processing_status == "ended"]
+    ended = [other for other in found if other.has_ended]
     if readable := [other for other in ended if other.archived_at is None]:
         return Inspect(readable[0].id)
     if running := tuple(other.id for other in found if other not in ended):
@@ -124,8 +110,8 @@ def match(
 
 
 def _candidates(
-    batch: Unconfirmed, listed: Sequence[Listed], known_ids: Collection[str]
-) -> Iterator[Listed]:
+    batch: Unconfirmed, listed: Sequence[BatchObject], known_ids: Collection[str]
+) -> Iterator[BatchObject]:
     """Yield the batches that may be this one: newer than those before it, and of its size."""
     is_bounded = batch.newest_id in {other.id for other in listed}
     for other in listed:

@@ -1,12 +1,12 @@
 """Our verdict on one result of a batch, in the same terms as that on a live response."""
 
 from dataclasses import replace
-from typing import Protocol
 
 from batcher.core.answers.api_errors import STATUS_OF_STREAM_ERROR
 from batcher.core.answers.message import parse_error
 from batcher.core.answers.outcome import Billing, Outcome, Status, Verdict, classify
 from batcher.core.answers.response import Response
+from batcher.core.batches.wire import CANCELED, ERRORED, EXPIRED, SUCCEEDED, ResultLine
 
 # The status that an error would have had as a live response. The API asks to send a request again
 # after any error but that of an invalid request, so an error that is not known is one in passing.
@@ -20,32 +20,20 @@ _IN_PASSING = 500
 _TYPE_CHARACTERS = 50
 
 
-class Result(Protocol):
-    """One line of a batch's results: its type, and the bytes of its message or of its error."""
-
-    @property
-    def type(self) -> str: ...  # noqa: D102
-    @property
-    def message(self) -> bytes | None: ...  # noqa: D102
-    @property
-    def error(self) -> bytes | None: ...  # noqa: D102
-
-
-def outcome_of(result: Result) -> Outcome:
+def outcome_of(result: ResultLine) -> Outcome:
     """Return the verdict on a result.
 
     Only a message is billed: the API does not bill what is errored, canceled or expired. A type
     that is not known may hide an answer, so its billing status is unknown.
     """
-    match result.type:
-        case "succeeded":
-            return classify(_response(200, result.message))
-        case "errored":
-            return _of_error(result.error)
-        case "canceled":
-            return _not_begun(Status.CANCELED, "the batch was cancelled before this request began")
-        case "expired":
-            return _not_begun(Status.EXPIRED, "the batch expired before this request began")
+    if result.type == SUCCEEDED:
+        return classify(_response(200, result.message))
+    if result.type == ERRORED:
+        return _of_error(result.error)
+    if result.type == CANCELED:
+        return _not_begun(Status.CANCELED, "the batch was cancelled before this request began")
+    if result.type == EXPIRED:
+        return _not_begun(Status.EXPIRED, "the batch expired before this request began")
     return Outcome(
         Status.ERRORED,
         Verdict.RETRY,

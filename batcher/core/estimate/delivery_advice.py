@@ -4,6 +4,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 
+from batcher.core.delivery import Mode
+from batcher.core.estimate.deliveries import best
 from batcher.core.estimate.estimate import Estimate
 from batcher.core.estimate.predict import MIN_ANSWERS
 from batcher.core.money.budget import BudgetState
@@ -20,26 +22,58 @@ class Advice:
     affordable: int | None = None
 
 
-def advise(estimate: Estimate, budget: BudgetState | None, *, can_batch: bool) -> Advice:
-    """Advise on an estimate; ``can_batch``: this version can send batches."""
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """How a job may be sent: the delivery that it asks for, and what stands against batches.
+
+    ``only_live`` says why the API takes the requests only live, None when it also takes batches.
+    """
+
+    mode: Mode
+    allows_batches: bool
+    only_live: str | None = None
+
+
+def advise(estimate: Estimate, budget: BudgetState | None, offer: Offer) -> Advice:
+    """Advise on an estimate; the first of its choices is what a run would do."""
     affordable = None if budget is None else _affordable(estimate, budget)
     warnings = [*_about_rows(estimate), *_about_money(estimate, budget, affordable)]
-    return Advice(_choice(estimate, can_batch=can_batch), tuple(warnings), affordable)
+    return Advice(_choice(estimate, offer), tuple(warnings), affordable)
 
 
-def _choice(estimate: Estimate, *, can_batch: bool) -> str:
-    live = estimate.choice("live", is_cached=True)
-    plain = estimate.choice("live", is_cached=False)
-    batch = estimate.choice("batch", is_cached=True)
-    text = "live"
+def _choice(estimate: Estimate, offer: Offer) -> str:
+    first, live = estimate.choices[0], best(estimate.choices, "live")
+    if first.delivery == "live" or live is None:
+        return _live(estimate, offer)
+    cheaper = live.usd.expected - first.usd.expected
+    compared = "less" if cheaper >= 0 else "more"
+    text = f"{first.delivery}, likely {rounded_text(abs(cheaper))} {compared} than live"
+    if first.is_cached:
+        text += "; a batch of one request primes the prompt cache for the others"
+    return text
+
+
+def _live(estimate: Estimate, offer: Offer) -> str:
+    """Return the advice for a live run: what the cache saves, and what batches would save."""
+    live = estimate.choices[0]
+    text, plain = "live", estimate.choice("live", is_cached=False)
     if live.is_cached:
         saved = plain.usd.expected - live.usd.expected
         text += f" with the prompt cache, which saves {rounded_text(saved)}"
+    batch = best(estimate.choices, "batch")
+    if offer.only_live is not None or batch is None:
+        return f"{text}; not in batches: {offer.only_live}"
     cheaper = live.usd.expected - batch.usd.expected
-    if cheaper > 0:
-        text += f"; a batch may take up to 24 hours and would cost {rounded_text(cheaper)} less"
-        text += "" if can_batch else " (this version sends live only)"
-    return text
+    if cheaper <= 0:
+        return f"{text}; batches would not cost less"
+    saving = f"would cost {rounded_text(cheaper)} less"
+    if offer.mode == "auto" and not offer.allows_batches:
+        allow = "delivery.allow_batch = true lets auto use them"
+        return f"{text}, because batches are not allowed; in batches it {saving}, and {allow}"
+    return (
+        f"{text}; a batch may take up to 24 hours and {saving}: --delivery batch, or auto with a "
+        "--deadline"
+    )
 
 
 def _affordable(estimate: Estimate, budget: BudgetState) -> int:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Literal
 
-from batcher.core.delivery import Delivery
+from batcher.core.delivery import Delivery, Mode
 from batcher.core.estimate.evidence import Bucket, Evidence, OutputRange, Weights
 from batcher.core.estimate.outputs import output_range
 from batcher.core.estimate.predict import MIN_ANSWERS, predict
@@ -39,11 +39,16 @@ class Dollars:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """One way to send a plan: its delivery, with or without marks for the prompt cache."""
+    """One way to send a plan: its delivery, with or without marks for the prompt cache.
 
-    delivery: Delivery
+    Batches with marks are primed: a batch of one request writes a prefix before others read it.
+    ``seconds`` is how long the run takes; None when it is not known.
+    """
+
+    delivery: Mode
     is_cached: bool
     usd: Dollars
+    seconds: Spread | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +75,8 @@ class Estimate:
     ``max_prompt_tokens`` and ``max_output_tokens`` are upper bounds for one attempt of each
     request. ``read_tokens`` of the prompt are expected from the prompt cache. ``long_requests``
     probably have long-prompt rates; ``too_long`` requests probably do not fit into their model's
-    context window. The first of ``choices`` is what a run would do now.
+    context window. The first of ``choices`` is what a run would do now. The times of batches come
+    from ``batches`` of this job, and from what is assumed before it has any.
     """
 
     requests: int
@@ -85,11 +91,17 @@ class Estimate:
     too_long: int
     choices: tuple[Choice, ...]
     duration: Timing | None = None
+    batches: int = 0
 
     @property
     def usd(self) -> Dollars:
         """The cost of a run that starts now."""
         return self.choices[0].usd
+
+    def choice(self, delivery: Mode, *, is_cached: bool) -> Choice:
+        """Return a choice; a plan without shared prefixes has only uncached ones."""
+        choices = [choice for choice in self.choices if choice.delivery == delivery]
+        return next((choice for choice in choices if choice.is_cached is is_cached), choices[0])
 
     @property
     def basis(self) -> Literal["answers", "counts", "text"]:
@@ -98,37 +110,36 @@ class Estimate:
             return "answers"
         return "counts" if self.counted else "text"
 
-    def choice(self, delivery: Delivery, *, is_cached: bool) -> Choice:
-        """Return a choice; a plan without shared prefixes has only uncached ones."""
-        choices = [choice for choice in self.choices if choice.delivery == delivery]
-        return next((choice for choice in choices if choice.is_cached is is_cached), choices[0])
-
 
 @dataclass(frozen=True, slots=True)
 class Terms:
     """The data that prices the requests of a job.
 
     ``settings`` are the fields that all requests share. ``cached`` are the tokens that a run reads
-    from the prompt cache and writes to it, by group; ``ttl`` is their lifetime. ``worst_usd`` is an
-    upper bound on the cost of a live run; a batch costs half of it.
+    from the prompt cache and writes to it, by group; ``ttl`` is their lifetime. ``deliveries`` are
+    those that the API accepts for the requests; ``primes``: a batch of one request may write a
+    prefix for those that follow. ``worst_usd`` has an upper bound on the cost of a
+    run by delivery.
     """
 
     prices: PriceTable
     settings: Mapping[str, Any]
     cached: Mapping[str, CachedTokens]
     ttl: TTL
-    worst_usd: Decimal | None
+    worst_usd: Mapping[Delivery, Decimal | None]
+    deliveries: tuple[Delivery, ...] = ("live", "batch")
+    primes: bool = True
 
 
 def estimate(evidence: Evidence, terms: Terms) -> Estimate:
     """Estimate a plan; ``evidence.outputs`` comes from ``output_ranges``."""
     groups = {bucket.group for bucket in evidence.buckets}
-    has_shared_prefixes = any(tokens.read for tokens in terms.cached.values())
-    deliveries: tuple[Delivery, ...] = ("live", "batch")
+    is_shared = any(tokens.read for tokens in terms.cached.values())
+    caches = {"live": is_shared, "batch": is_shared and terms.primes}
     choices = [
         Choice(delivery, is_cached, _dollars(evidence, terms, delivery, is_cached=is_cached))
-        for delivery in deliveries
-        for is_cached in ((True, False) if has_shared_prefixes else (False,))
+        for delivery in terms.deliveries
+        for is_cached in ((True, False) if caches[delivery] else (False,))
     ]
     return Estimate(
         requests=sum(bucket.requests for bucket in evidence.buckets),
@@ -189,7 +200,4 @@ def _dollars(evidence: Evidence, terms: Terms, delivery: Delivery, *, is_cached:
             is_long=group.endswith(LONG),
             ttl=terms.ttl,
         )
-    worst = terms.worst_usd
-    if worst is not None and delivery == "batch":
-        worst /= 2  # all batch rates are half of the live ones
-    return Dollars.of(_predicted(evidence, by_group), worst)
+    return Dollars.of(_predicted(evidence, by_group), terms.worst_usd.get(delivery))

@@ -80,6 +80,6 @@ def _plan(context: JobContext, findings: Findings, now: datetime) -> _Planned:
         plan = make_plan(context, db)
         findings.attempt(partial(check_plan, plan, context))
         budget = findings.attempt(partial(open_budget, context, plan, db, now, None))
-        estimate = estimate_plan(context, plan, db) if plan.counts.to_send else None
+        estimate = estimate_plan(context, plan, db, now) if plan.counts.to_send else None
     warning = None if budget is None else budget_warning(budget, plan, route_of(context, now))
     return _Planned(plan, estimate, warning, found.held_by)

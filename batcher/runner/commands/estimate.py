@@ -9,7 +9,7 @@ from random import Random
 from typing import Any
 
 from batcher.api.key import Secret, read_key
-from batcher.core.estimate.delivery_advice import Advice, advise
+from batcher.core.estimate.delivery_advice import Advice, Offer, advise
 from batcher.core.estimate.estimate import Estimate
 from batcher.core.estimate.evidence import CountedRequest
 from batcher.core.money.budget import BudgetState
@@ -23,6 +23,7 @@ from batcher.runner.planning.estimate import estimate_plan
 from batcher.runner.planning.pilot import draw, only
 from batcher.runner.planning.planner import Plan, make_plan
 from batcher.runner.planning.preflight import changed, check_plan
+from batcher.runner.routing import may_batch
 from batcher.runner.sending.feed import pending_requests
 from batcher.runner.simulator_process import server_of
 from batcher.store.bill import spent_money
@@ -71,21 +72,27 @@ def estimate_job(
         db = found.checkpoint.call
         plan = make_plan(context, db, rows_read)
         check_plan(plan, context)
-        estimate = estimate_plan(context, plan, db)
+        estimate = estimate_plan(context, plan, db, now)
         if estimate.basis == "text" and plan.counts.to_send and not is_offline:
             sample = _sample(context, plan, db)
             counts = _count(context, environ, sample, notes)
             if counts:
-                estimate = estimate_plan(context, plan, db, counts)
+                estimate = estimate_plan(context, plan, db, now, counts)
         budget = open_budget(context, plan, db, now, None)
         spent = spent_money(found.checkpoint)
     if (change := changed(plan, context)) is not None:
         notes.append(change.message)
     budget_state = None if budget is None else budget.state
-    advice = advise(estimate, budget_state, can_batch=False)
+    advice = advise(estimate, budget_state, _offer(context, plan))
     return Estimated(
         context, plan, estimate, spent.spent, budget_state, advice, tuple(notes), found.held_by
     )
+
+
+def _offer(context: JobContext, plan: Plan) -> Offer:
+    """Return how the job may be sent."""
+    mode = context.job.delivery.mode
+    return Offer(mode, mode == "batch" or may_batch(context) is True, plan.only_live)
 
 
 @dataclass(frozen=True, slots=True)

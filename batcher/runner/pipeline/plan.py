@@ -40,7 +40,7 @@ def _plan_new(session: RunSession) -> tuple[JobContext, Plan, Estimate | None]:
     plan = make_plan(context, db, session.record.rows_read)
     if session.options.pilot is not None:
         plan = only(plan, context, db, draw(plan, db, session.options.pilot))
-    estimate = estimate_plan(context, plan, db) if plan.counts.to_send else None
+    estimate = estimate_plan(context, plan, db, session.started) if plan.counts.to_send else None
     session.ui.say(planning_line(plan, context, estimate))
     return context, plan, estimate
 

@@ -28,7 +28,9 @@ class Items:
 
     ``models`` counts the requests of each model. ``rows_digest`` names the values that requests are
     made from, ``requests_digest`` the requests; neither depends on the order. ``refused`` is what
-    every request would be refused for, ``warnings`` has a warning by its text. ``names`` holds the
+    every request would be refused for, ``only_live`` why all of them can only be sent live.
+    ``warnings`` has a warning by its text. ``has_web_tools``: a request may have the server search
+    or fetch, at prices that no delivery halves. ``names`` holds the
     fingerprints of all items, one after another, when rows name files; else it is None.
     """
 
@@ -42,6 +44,8 @@ class Items:
         self.models: Counter[str] = Counter()
         self.warnings: dict[str, Problem] = {}
         self.refused: list[Problem] = []
+        self.only_live: str | None = None
+        self.has_web_tools = False
         self.rows_digest = Digest()
         self.requests_digest = Digest()
         self.lengths = LengthWarnings()
@@ -132,7 +136,10 @@ class Items:
         policy = self._context.policy
         delivery = policy.planned
         bound = policy.bound_of(request, is_marked=bool(records), delivery=delivery)
-        return bound, None if bound is None else policy.repairs_of(bound, delivery)
+        if bound is None:
+            return None, None
+        self.has_web_tools |= bound.turns > 1
+        return bound, policy.repairs_of(bound, delivery)
 
     def _request_of(self, row: Row | BadRow, row_id: str | Unsendable) -> Request | Unsendable:
         if isinstance(row, BadRow):
@@ -164,14 +171,18 @@ class Items:
         if errors and not is_same_for_all:
             return Unsendable("client.refused_by_model", f"{errors[0].key}: {errors[0].message}")
         self.refused += [policy.problem_of(error) for error in errors]
-        self._warn_of_live(request)
+        is_auto = self._context.job.delivery.mode == "auto"
+        if is_same_for_all or is_auto:
+            self._note_live(request, is_auto=is_auto, is_same_for_all=is_same_for_all)
         return request
 
-    def _warn_of_live(self, request: Request) -> None:
-        """Warn when auto has to send a request live, because a batch would be refused."""
+    def _note_live(self, request: Request, *, is_auto: bool, is_same_for_all: bool) -> None:
+        """Note that a request can only be sent live; warn when auto would send it otherwise."""
         policy = self._context.policy
-        if self._context.job.delivery.mode != "auto":
+        if (reason := policy.only_live(request)) is None:
             return
-        if (reason := policy.only_live(request)) is not None:
+        if is_same_for_all:
+            self.only_live = f"{reason.key} {reason.message}"
+        if is_auto:
             message = f"{reason.message}; auto sends such requests live"
             self.warnings[message] = policy.problem_of(replace(reason, message=message))

@@ -58,7 +58,8 @@ class Plan:
     all. ``bad`` are the first reasons of bad rows, ``refused`` is what every request would be
     refused for.
     ``sharing`` says what is marked for the prompt cache.
-    ``names``, ``rows_digest``, ``requests_digest`` and ``sigma`` are those of ``Items``.
+    ``names``, ``rows_digest``, ``requests_digest``, ``sigma``, ``only_live`` and ``has_web_tools``
+    are those of ``Items``.
     """
 
     counts: PlanCounts
@@ -77,6 +78,8 @@ class Plan:
     rows_digest: Digest
     requests_digest: Digest
     sigma: float
+    only_live: str | None = None
+    has_web_tools: bool = False
     sharing: Sharing = field(default_factory=Sharing)
 
     @property
@@ -236,6 +239,8 @@ class _Survey:
             rows_digest=items.rows_digest,
             requests_digest=items.requests_digest,
             sigma=items.sigma,
+            only_live=items.only_live,
+            has_web_tools=items.has_web_tools,
             sharing=sharing,
         )
 

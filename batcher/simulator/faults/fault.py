@@ -54,11 +54,18 @@ Kinds of the Message Batches endpoints only; the request is carried out:
 
     late_error             the error of ``status``, although the request was carried out
     gzipped                the right body, compressed although the client did not ask for it
+    gzip_cut               half of that, with a matching length
     foreign_results_url    a batch whose ``results_url`` leads to another host
     line_junk              results with a line in the middle that is not JSON
     line_missing           results without the last line, but complete as a response
     line_stranger          results with a line whose ``custom_id`` nobody has sent
     line_twice             results with one line twice
+    line_nan               results with NaN in the message of one line
+    line_bytes             results with bytes that are not UTF-8 in the message of one line
+    line_long              results with a line of ``size`` bytes in the middle
+    lines_odd              results with blank lines, ends of lines as on Windows, white space that
+                           only some readers take for the end of a line, and no end of the last line
+    lines_endless          results, then blank lines until the client disconnects
     expired                an item that never begins, so that it expires; only with ``on=item``
 """
 
@@ -84,8 +91,13 @@ BILLED = frozenset(
     }
 )  # fmt: skip
 GATEWAY_STATUSES = {"gateway_502": 502, "gateway_504": 504, "gateway_524": 524}
-RESULTS_ONLY = frozenset({"line_junk", "line_missing", "line_stranger", "line_twice"})
-BATCHES_ONLY = RESULTS_ONLY | {"late_error", "gzipped", "foreign_results_url"}
+RESULTS_ONLY = frozenset(
+    {
+        "line_junk", "line_missing", "line_stranger", "line_twice", "line_nan", "line_bytes",
+        "line_long", "lines_odd", "lines_endless",
+    }
+)  # fmt: skip
+BATCHES_ONLY = RESULTS_ONLY | {"late_error", "gzipped", "gzip_cut", "foreign_results_url"}
 ITEM_ONLY = frozenset({"expired"})
 KINDS = UNBILLED | BILLED | BATCHES_ONLY | ITEM_ONLY
 USAGE_KINDS = frozenset(kind for kind in BILLED if kind.startswith("usage_"))

@@ -17,6 +17,7 @@ from batcher.core.batches.matching import (
     match,
     was_refused,
 )
+from batcher.core.batches.wire import BatchCounts, BatchObject
 
 MADE_AT = datetime(2026, 11, 30, 22, 0, tzinfo=UTC)
 
@@ -32,18 +33,20 @@ class Intent:
     made_at: datetime = MADE_AT
 
 
-@dataclass(frozen=True)
-class Listed:
-    """A batch in a listing."""
+def listed_batch(
+    name: str = "ours",
+    status: str = "in_progress",
+    total: int = 500,
+    created_at: datetime = MADE_AT + timedelta(seconds=9),
+    archived_at: datetime | None = None,
+) -> BatchObject:
+    """Return a batch of a listing."""
+    counts = BatchCounts(total, 0, 0, 0, 0)
+    expires_at = created_at + timedelta(days=1)
+    return BatchObject(name, status, counts, created_at, expires_at, archived_at=archived_at)
 
-    id: str
-    processing_status: str = "in_progress"
-    total: int = 500
-    created_at: datetime = MADE_AT + timedelta(seconds=9)
-    archived_at: datetime | None = None
 
-
-OURS = Listed("ours")
+OURS = listed_batch()
 
 
 def test_an_ended_batch_of_this_size_is_read() -> None:
@@ -73,14 +76,14 @@ def test_results_that_are_gone_are_shown() -> None:
     "listed",
     [
         [],
-        [replace(OURS, total=499)],
+        [listed_batch(total=499)],
         [replace(OURS, created_at=MADE_AT - timedelta(days=2))],
         [replace(OURS, created_at=MADE_AT + timedelta(days=2))],
-        [Listed("newest", total=1), OURS],
+        [listed_batch("newest", total=1), OURS],
         [replace(OURS, id="known")],
     ],
 )
-def test_without_a_candidate_two_listings_have_to_agree(listed: list[Listed]) -> None:
+def test_without_a_candidate_two_listings_have_to_agree(listed: list[BatchObject]) -> None:
     """Another size, another day, older than what was there before, known: none of these is ours."""
     batch = Intent(newest_id="newest")
     assert match(batch, listed, {"known"}, 50.0, None, SETTLE_S) == LookAgain(SETTLE_S)
@@ -95,7 +98,7 @@ def test_our_batch_is_never_missed(data: st.DataObject) -> None:
     status = st.sampled_from(["in_progress", "canceling", "ended"])
     hours = st.integers(-20, 20)
     others = [
-        Listed(
+        listed_batch(
             name,
             data.draw(status),
             data.draw(st.sampled_from([500, 7])),
@@ -104,7 +107,7 @@ def test_our_batch_is_never_missed(data: st.DataObject) -> None:
         )
         for name in names
     ]
-    ours = Listed("ours", data.draw(status), 500, MADE_AT + timedelta(hours=data.draw(hours)))
+    ours = listed_batch("ours", data.draw(status), 500, MADE_AT + timedelta(hours=data.draw(hours)))
     place = data.draw(st.integers(0, len(others)))
     newest = data.draw(st.sampled_from([None, "deleted", *names[place:]]))
     listed = [*others[:place], ours, *others[place:]]

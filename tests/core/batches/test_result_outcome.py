@@ -1,7 +1,6 @@
 """The verdict on each kind of result: only a message is billed, and what passed is sent again."""
 
 import json
-from dataclasses import dataclass
 
 import pytest
 from hypothesis import given
@@ -11,24 +10,21 @@ from batcher.core.answers.api_errors import ACCOUNT_ERRORS, STATUS_OF_STREAM_ERR
 from batcher.core.answers.outcome import Billing, Status, Verdict, classify
 from batcher.core.answers.response import Response
 from batcher.core.batches.result_outcome import outcome_of
+from batcher.core.batches.wire import ResultLine
 
 FINAL, RETRY, HALT = Verdict.FINAL, Verdict.RETRY, Verdict.HALT
 
 
-@dataclass(frozen=True)
-class Result:
-    """A result as ``outcome_of`` takes it."""
-
-    type: str
-    message: bytes | None = None
-    error: bytes | None = None
+def result(kind: str, message: bytes | None = None, error: bytes | None = None) -> ResultLine:
+    """Return a result of an item."""
+    return ResultLine("item-1", kind, message, error)
 
 
-def errored(kind: str, text: str = "", code: str | None = None) -> Result:
+def errored(kind: str, text: str = "", code: str | None = None) -> ResultLine:
     """Return an errored result, as the API forms it."""
     error = {"type": kind, "message": text, "details": {"error_code": code} if code else None}
     body = {"type": "error", "error": error, "request_id": "req_1"}
-    return Result("errored", error=json.dumps(body).encode())
+    return result("errored", error=json.dumps(body).encode())
 
 
 @pytest.mark.parametrize(
@@ -47,12 +43,12 @@ def errored(kind: str, text: str = "", code: str | None = None) -> Result:
 )
 def test_a_message_is_judged_as_a_live_one(body: bytes) -> None:
     """A succeeded result has the verdict of a live response with the same body."""
-    assert outcome_of(Result("succeeded", body)) == classify(Response(200, {}, body, 0.0))
+    assert outcome_of(result("succeeded", body)) == classify(Response(200, {}, body, 0.0))
 
 
 def test_a_success_without_a_message_may_be_billed() -> None:
     """What says that it succeeded and has no message is not free."""
-    outcome = outcome_of(Result("succeeded"))
+    outcome = outcome_of(result("succeeded"))
     assert (outcome.verdict, outcome.billing) == (RETRY, Billing.UNKNOWN)
 
 
@@ -97,7 +93,7 @@ def test_errors_about_the_account_stop_the_run(entry: object) -> None:
 )
 def test_an_unreadable_error_is_sent_again(body: bytes | None) -> None:
     """An error that cannot be read is free, like every error, and one in passing."""
-    outcome = outcome_of(Result("errored", error=body))
+    outcome = outcome_of(result("errored", error=body))
     assert (outcome.verdict, outcome.billing) == (RETRY, Billing.FREE)
     assert outcome.error_type == "client.unknown_error"
 
@@ -114,7 +110,7 @@ def test_an_error_says_nothing_about_the_live_pace(kind: str, text: str) -> None
 @pytest.mark.parametrize("status", [Status.CANCELED, Status.EXPIRED])
 def test_what_has_not_begun_is_sent_again(status: Status) -> None:
     """Canceled and expired requests are free and have a status of their own."""
-    outcome = outcome_of(Result(status.value))
+    outcome = outcome_of(result(status.value))
     assert (outcome.status, outcome.verdict, outcome.billing) == (status, RETRY, Billing.FREE)
     assert outcome.is_transient
     assert outcome.error_type == f"client.batch_{status}"
@@ -123,7 +119,7 @@ def test_what_has_not_begun_is_sent_again(status: Status) -> None:
 @given(st.text().filter(lambda t: t not in ("succeeded", "errored", "canceled", "expired")))
 def test_an_unknown_type_may_be_billed(kind: str) -> None:
     """A type that is not documented is not taken for free, and not for an answer."""
-    outcome = outcome_of(Result(kind, b"{}", b"{}"))
+    outcome = outcome_of(result(kind, b"{}", b"{}"))
     assert (outcome.verdict, outcome.billing) == (RETRY, Billing.UNKNOWN)
     assert outcome.error_type == "client.unknown_result"
     assert len(outcome.error_message or "") < 600

@@ -4,9 +4,9 @@ from decimal import Decimal
 
 import pytest
 
+from batcher.core.batches.priming import PRIMED_READS, PRIMED_READS_SIGMA
 from batcher.core.estimate.evidence import Weights
 from batcher.core.estimate.pricing import (
-    BATCH_HITS,
     LONG,
     MISSED,
     CachedTokens,
@@ -63,17 +63,18 @@ def test_the_cache_is_read_and_written_at_its_rates() -> None:
     assert hours.prompt == pytest.approx((usd + (10 + missed) * 3.0) / 1_000 / 1e6)
 
 
-def test_cache_hits_of_a_batch_are_uncertain() -> None:
-    """A batch saves 60 % on average; the interval reaches from 30 % to more than 90 %."""
+def test_a_primed_batch_reads_almost_all_at_half_the_price() -> None:
+    """Its entries are those of an hour, whatever live requests use; the reads may miss 5 %."""
     live = weights(PRICES, {}, SHARED, "live", is_long=False)
     batch = weights(PRICES, {}, SHARED, "batch", is_long=False)
     plain = weights(PRICES, {}, PLAIN, "batch", is_long=False)
-    at_best = live.prompt / 2
-    saved = plain.prompt - at_best
-    assert batch.prompt == pytest.approx(plain.prompt - BATCH_HITS * saved)
-    reach = 1.645 * batch.sigma / saved
-    assert BATCH_HITS - reach == pytest.approx(0.3, abs=0.05)
-    assert BATCH_HITS + reach == pytest.approx(0.95, abs=0.05)
+    missed = 790 * (1 - PRIMED_READS)
+    usd = 200 * 2.0 + (790 - missed) * 0.2 + (10 + missed) * 4.0
+    assert batch.prompt == pytest.approx(usd / 1_000 / 1e6)
+    assert batch.prompt < plain.prompt
+    hours = weights(PRICES, {}, SHARED, "batch", is_long=False, ttl="1h")
+    assert hours == batch
+    assert batch.sigma == pytest.approx(PRIMED_READS_SIGMA * 790 * (4.0 - 0.2) / 1_000 / 1e6)
     assert batch.sigma > live.sigma > 0
 
 
