@@ -5,11 +5,13 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from decimal import Decimal
+from typing import TypeGuard
 
 from batcher.core.answers.strict_json import load
 from batcher.errors import ConfigurationError
 
 SCHEMA_VERSION = 1
+LIVE = "live"
 _PERSON = b"batcher-plan0001"
 _MAX_SHOWN_LENGTH = 60
 _SAVE_NEW = "save a new plan: batcher estimate JOB --out FILE"
@@ -23,7 +25,8 @@ class SavedPlan:
     parts of a request (prompt, model, parameters) to their values: short ones as they are, others
     as digests, so that the file contains no prompt. ``prices`` are the rates of each model in USD
     per million tokens. ``cap_usd`` limits what the job may ever spend under this plan, None for no
-    limit. ``estimate`` is the estimate at the time of approval.
+    limit. ``estimate`` is the estimate at the time of approval. ``delivery`` is how the requests
+    were to travel, with the deadline of auto; a file without it is of a live run.
     """
 
     job: str
@@ -36,10 +39,14 @@ class SavedPlan:
     prices: Mapping[str, Mapping[str, str]]
     cap_usd: str | None
     estimate: Mapping[str, str | None]
+    delivery: str = LIVE
 
     def to_json(self) -> str:
         """Return the content of the file."""
-        return json.dumps({"schema_version": SCHEMA_VERSION, **asdict(self)}, indent=2) + "\n"
+        content = {"schema_version": SCHEMA_VERSION, **asdict(self)}
+        if self.delivery == LIVE:  # versions without batches read this file, too
+            del content["delivery"]
+        return json.dumps(content, indent=2) + "\n"
 
     @classmethod
     def from_json(cls, text: str) -> "SavedPlan":
@@ -63,25 +70,40 @@ class SavedPlan:
 
 def _is_valid(plan: SavedPlan) -> bool:
     """Whether all values have the right types."""
-    texts = (plan.job, plan.created, plan.version, plan.rows, plan.requests)
+    texts = (plan.job, plan.created, plan.version, plan.rows, plan.requests, plan.delivery)
     return (
         all(isinstance(text, str) for text in texts)
         and type(plan.row_count) is int
         and _is_table(plan.form)
         and _is_mapping(plan.prices)
         and all(_is_table(rates) for rates in plan.prices.values())
-        and _is_mapping(plan.estimate)
+        and _is_estimate(plan.estimate)
         and (plan.cap_usd is None or _is_cap(plan.cap_usd))
     )
 
 
-def _is_mapping(value: object) -> bool:
+def _is_mapping(value: object) -> TypeGuard[Mapping[str, object]]:
     return isinstance(value, Mapping)
 
 
 def _is_table(value: object) -> bool:
     """Whether a value maps names to strings."""
     return isinstance(value, Mapping) and all(isinstance(text, str) for text in value.values())
+
+
+def _is_estimate(value: object) -> bool:
+    """Whether a value maps names to amounts, each written as a string or None."""
+    return _is_mapping(value) and all(
+        amount is None or (isinstance(amount, str) and _is_amount(amount))
+        for amount in value.values()
+    )
+
+
+def _is_amount(text: str) -> bool:
+    try:
+        return Decimal(text).is_finite()
+    except ArithmeticError:
+        return False
 
 
 def _is_cap(text: object) -> bool:
@@ -114,10 +136,11 @@ def digest_of(text: str) -> str:
 def changes(saved: SavedPlan, now: SavedPlan) -> tuple[str, ...]:
     """Describe the differences from an approved plan, one line each; empty when the run matches.
 
-    The time, the version of batcher, the estimate and the cap are not compared.
+    The time, the version of batcher and the cap are not compared, and the estimate only for auto,
+    whose price depends on the time that is left.
     """
     lines = [*_row_changes(saved, now), *_form_changes(saved.form, now.form)]
-    lines += _price_changes(saved, now)
+    lines += [*_price_changes(saved, now), *_delivery_changes(saved, now)]
     if saved.job != now.job:
         lines.insert(0, f"job: {saved.job} in the plan, {now.job} now")
     if not lines and saved.requests != now.requests:
@@ -143,6 +166,17 @@ def _form_changes(saved: Mapping[str, str], now: Mapping[str, str]) -> Iterator[
             yield f"{name}: changed"
         else:
             yield f"{name}: {before} in the plan, {after} now"
+
+
+def _delivery_changes(saved: SavedPlan, now: SavedPlan) -> Iterator[str]:
+    if saved.delivery != now.delivery:
+        yield f"delivery: {saved.delivery} in the plan, {now.delivery} now"
+        return
+    high, expected = saved.estimate.get("high"), now.estimate.get("expected")
+    if saved.delivery == LIVE or high is None or expected is None:
+        return
+    if Decimal(expected) > Decimal(high):
+        yield f"cost: at most ${high} expected in the plan, about ${expected} now"
 
 
 def _price_changes(saved: SavedPlan, now: SavedPlan) -> Iterator[str]:

@@ -44,6 +44,7 @@ plans = st.builds(
     prices=st.dictionaries(texts, st.dictionaries(texts, dollars)),
     cap_usd=st.none() | dollars,
     estimate=st.dictionaries(texts, st.none() | dollars),
+    delivery=st.sampled_from(["live", "batch", "auto by 07:00"]),
 )
 anything = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | texts,

@@ -43,6 +43,7 @@ CHANGES: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "another model's price": ({"prices": {}}, "models: claude-haiku-5-5 in the plan"),
     "another job": ({"job": "other"}, "job: labels in the plan, other now"),
+    "another delivery": ({"delivery": "batch"}, "delivery: live in the plan, batch now"),
     "only the requests": ({"requests": "dd"}, "requests: different, although"),
 }
 
@@ -68,9 +69,37 @@ def test_other_parts_are_not_compared() -> None:
     assert changes(PLAN, now) == ()
 
 
+def test_the_plan_of_a_live_run_is_read_by_versions_without_batches() -> None:
+    """They refuse a key that they do not know, and so a plan of batches."""
+    assert "delivery" not in json.loads(PLAN.to_json())
+    batches = replace(PLAN, delivery="batch")
+    assert json.loads(batches.to_json())["delivery"] == "batch"
+    assert SavedPlan.from_json(batches.to_json()) == batches
+
+
+@pytest.mark.parametrize(
+    ("delivery", "expected", "fits"),
+    [
+        ("auto by 07:00", "11", True),
+        ("auto by 07:00", "11.000001", False),
+        ("auto by 05:00", "10", False),
+        ("live", "10", False),
+    ],
+)
+def test_a_plan_of_auto_no_longer_fits_with_less_time(
+    delivery: str, expected: str, fits: bool
+) -> None:
+    """Another deadline, no permission for batches, or a start so late that most goes live."""
+    saved = replace(PLAN, delivery="auto by 07:00")
+    now = replace(PLAN, delivery=delivery, estimate={"expected": expected})
+    assert (changes(saved, now) == ()) is fits
+
+
 @pytest.mark.parametrize(
     "change",
     [
+        {"delivery": 1},
+        {"estimate": {"high": "much"}},
         {"schema_version": 2},
         {"cap_usd": "-1"},
         {"cap_usd": "much"},

@@ -171,3 +171,33 @@ def test_a_batch_has_half_the_worst_case(job: Job) -> None:
         result = batcher("estimate", job.path, "--delivery", mode, *more, "--json", key="k")
         worst[mode] = Decimal(json.loads(result.out)["plan"]["worst_case_usd"])
     assert worst["live"] == worst["auto"] == 2 * worst["batch"]
+
+
+@pytest.mark.parametrize(
+    ("saved", "now", "change"),
+    [
+        (("--delivery", "batch"), (), "delivery: batch in the plan, live now"),
+        ((), ("--delivery", "batch"), "delivery: live in the plan, batch now"),
+        (
+            ("--delivery", "auto", "--deadline", "20h", "--set", "delivery.allow_batch=true"),
+            ("--delivery", "auto", "--deadline", "20h"),
+            "delivery: auto by 20h in the plan, live now",
+        ),
+        (
+            ("--delivery", "auto", "--deadline", "20h", "--set", "delivery.allow_batch=true"),
+            ("--delivery", "auto", "--deadline", "2h", "--set", "delivery.allow_batch=true"),
+            "delivery: auto by 20h in the plan, auto by 2h now",
+        ),
+    ],
+)
+def test_a_plan_fits_one_delivery(
+    job: Job, server: Server, saved: tuple[str, ...], now: tuple[str, ...], change: str
+) -> None:
+    """Another delivery, deadline or permission has another price: exit 9, and nothing is sent."""
+    plan = job.folder / "plan.json"
+    job.write(ROWS)
+    made = batcher("estimate", job.path, "--offline", "--out", plan, *saved, key="k")
+    assert made.code == 0, made.err
+    result = batcher("run", job.path, "--plan", plan, *now, key="k")
+    assert (result.code, change in result.err) == (9, True), result.err
+    assert server.ledger()["requests"] == 0

@@ -30,7 +30,9 @@ def plan_run(session: RunSession) -> PlannedRun:
         session.ui.say(f"warning  {warning}")
     check_plan(plan, session.context)
     if session.options.approval is not None:
-        session.options.approval.check(session.context, plan, session.started)
+        session.options.approval.check(
+            session.context, plan, session.started, None if estimate is None else estimate.usd
+        )
     route = route_of(sending, session.started)
     return PlannedRun(sending, plan, estimate, _budget(session, plan), route)
 

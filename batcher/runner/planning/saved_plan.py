@@ -18,6 +18,7 @@ from batcher.core.plan_file import SavedPlan, changes, digest_of, text_or_digest
 from batcher.errors import ConfigurationError, PlanChangedError
 from batcher.runner.job_context import JobContext
 from batcher.runner.planning.planner import Plan
+from batcher.runner.routing import route_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,9 +33,11 @@ class Approval:
         """The most that the job may spend under this plan, over all runs; None without a cap."""
         return None if self.plan.cap_usd is None else Decimal(self.plan.cap_usd)
 
-    def check(self, context: JobContext, plan: Plan, now: datetime) -> None:
+    def check(
+        self, context: JobContext, plan: Plan, now: datetime, estimate: Dollars | None
+    ) -> None:
         """Raise PlanChangedError, naming what changed, unless the new plan is the saved one."""
-        differences = changes(self.plan, plan_to_save(context, plan, now, None, None))
+        differences = changes(self.plan, plan_to_save(context, plan, now, None, estimate))
         if differences:
             listed = "\n".join(f"  {change}" for change in differences)
             raise PlanChangedError(
@@ -98,7 +101,16 @@ def plan_to_save(
         prices={model: _rates(context, model) for model in sorted(plan.models)},
         cap_usd=None if cap_usd is None else exact_text(cap_usd),
         estimate=expected,
+        delivery=_delivery(context, now),
     )
+
+
+def _delivery(context: JobContext, now: datetime) -> str:
+    """Return how a run sends its requests, as the plan file names it."""
+    route = route_of(context, now)
+    if route.mode == "auto":
+        return f"auto by {context.job.delivery.deadline}"
+    return route.mode
 
 
 def _form(context: JobContext) -> dict[str, str]:
