@@ -24,6 +24,7 @@ COMMANDS = {
     "run": "start or resume a job; send only what has no answer yet",
     "retry": "send failed rows again",
     "status": "show how far a run is, or how the last one ended",
+    "batches": "list the Message Batches of a job; cancel or delete them",
     "failures": "group failed rows by reason, with an example and advice",
     "show": "show one row: request, attempts, answer, cost line by line",
     "export": "write the output again, to another place or in another format",

@@ -105,6 +105,15 @@ def parse_page(body: bytes) -> tuple[list[BatchObject], bool, str | None]:
     return batches, has_more, batches[-1].id if batches else None
 
 
+def is_deleted(body: bytes, batch_id: str) -> bool:
+    """Whether the response to a delete says that this batch was deleted."""
+    try:
+        value = _object(body)
+    except UnreadableBatch:
+        return False
+    return (value.get("type"), value.get("id")) == ("message_batch_deleted", batch_id)
+
+
 def parse_result(line: bytes) -> ResultLine:
     """Parse a line of results; raises UnreadableResult.
 

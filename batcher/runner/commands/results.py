@@ -63,6 +63,15 @@ def has_checkpoint(workspace: Workspace) -> bool:
     return (workspace.state / FILE_NAME).exists()
 
 
+def check_has_run(workspace: Workspace, loaded: LoadedJob) -> None:
+    """Raise ConfigurationError when no run has recorded anything for this job."""
+    if not has_checkpoint(workspace):
+        raise ConfigurationError(
+            f"no run yet: {workspace.state} holds no checkpoint",
+            hint=_first_command(loaded, is_simulated=workspace.is_simulated),
+        )
+
+
 @contextmanager
 def open_checkpoint(workspace: Workspace) -> Iterator[Checkpoint]:
     """Open an existing checkpoint for reading; raise LockedError while a run holds it."""
@@ -105,11 +114,7 @@ def open_results(loaded: LoadedJob, *, is_simulated: bool) -> Iterator[Results]:
     Raises ConfigurationError when the job has not run yet, and LockedError while a run is going on.
     """
     workspace = Workspace.of(loaded, is_simulated=is_simulated)
-    if not has_checkpoint(workspace):
-        raise ConfigurationError(
-            f"no run yet: {workspace.state} holds no checkpoint",
-            hint=_first_command(loaded, is_simulated=is_simulated),
-        )
+    check_has_run(workspace, loaded)
     context = open_job(loaded, is_simulated=is_simulated, today=datetime.now(UTC).date())
     with open_checkpoint(workspace) as checkpoint:
         db = checkpoint.call

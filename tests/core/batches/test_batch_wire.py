@@ -12,6 +12,7 @@ from batcher.core.batches.wire import (
     BatchCounts,
     UnreadableBatch,
     UnreadableResult,
+    is_deleted,
     parse_batch,
     parse_page,
     parse_result,
@@ -87,6 +88,14 @@ def test_what_is_no_page(page: Any) -> None:
     """An error body, or a page that would be read for ever, is no page."""
     with pytest.raises(UnreadableBatch):
         parse_page(text(page))
+
+
+@pytest.mark.parametrize("body", [b"", b"[]", b"{}", b'{"id":"b","type":"message_batch"}', b"NaN",
+                                  b'{"id":"c","type":"message_batch_deleted"}'])  # fmt: skip
+def test_what_does_not_confirm_a_delete(body: bytes) -> None:
+    """Only the API's own words about this batch do."""
+    assert not is_deleted(body, "b")
+    assert is_deleted(b'{"id":"b","type":"message_batch_deleted"}', "b")
 
 
 MESSAGES = [b'{"id":"m"}', b'{ "a" : 1.50e0,\t"b":"\xe2\x80\xa8" }', b'{"a":"\\ud800"}',
