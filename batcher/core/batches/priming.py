@@ -5,7 +5,7 @@ would pay for a write. So a batch of one request per prefix goes first, with mar
 its usage shows the write, the other requests with that prefix follow with the same marks, while the
 entry lives; all others have no marks. Each read renews the entry.
 
-A batch with marks is never dearer than without: what has not ended when the entry may expire is
+A batch with marks never costs more than without: what has not ended when the entry may expire is
 cancelled, which costs nothing, and its requests are sent again without marks. What can be lost is
 the price of the write itself, when nothing reads it; so only prefixes are primed that are to save
 many times that much.

@@ -1,4 +1,4 @@
-"""A primed batch is never dearer than one without marks; a lost write costs little."""
+"""A primed batch never costs more than one without marks; a lost write costs little."""
 
 from decimal import Decimal
 
