@@ -71,10 +71,11 @@ pictures: install ## draw the README's terminal from a real run on the simulator
 	$(BIN)/python -m pip install --quiet --group pictures
 	$(BIN)/python docs/pictures.py
 
-figures: install ## simulate pacing and estimates, of batcher and its peers, and draw them
+figures: install ## simulate pacing, estimates and nights with batches, and draw them
 	$(BIN)/python -m pip install --quiet --group figures
 	$(BIN)/python tests/pacing/table.py --details --picture docs/pacing.svg
 	$(BIN)/python tests/estimating/calibration.py --picture docs/estimating.svg
+	$(BIN)/python tests/nights/nights_table.py --picture docs/batches.svg
 
 clean: ## remove what make made
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis

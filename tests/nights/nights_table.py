@@ -23,7 +23,7 @@ NIGHTS = 200
 
 @dataclass(frozen=True)
 class Result:
-    """How a night went, and what it would have cost by the oracle's plan."""
+    """How a night went, and the least that it would have cost: the oracle's plan, or this one."""
 
     played: Played
     oracle: float
@@ -53,7 +53,8 @@ def results(generator: str, nights: int) -> list[Result]:
     """Play the first nights of a generator."""
     drawn = possible_nights(generator)
     chosen = [next(drawn) for _ in range(nights)]
-    return [Result(play(one, decide), oracle_cost(one)) for one in chosen]
+    played = [play(one, decide) for one in chosen]
+    return [Result(one, min(one.cost, oracle_cost(one.night))) for one in played]
 
 
 def mean_ratio(found: Sequence[Result]) -> float:
@@ -131,7 +132,10 @@ def main() -> None:
     print(f"| {' | '.join(HEAD)} |\n|{' --- |' * len(HEAD)}")
     for name, nights in found.items():
         print(line(name, nights))
-    print(line("all", [result for nights in found.values() for result in nights]))
+    every = [result for nights in found.values() for result in nights]
+    print(line("all", every))
+    print(line("of these, live needs over half", [r for r in every if r.live_share > 0.5]))
+    print(line("of these, with an outage", [r for r in every if r.played.night.outage_long_s]))
     if options.picture:
         draw(found, options.picture)
 

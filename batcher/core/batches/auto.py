@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from batcher.core.batches.durations import Durations
 
-PACE_DOUBT = 0.3
+PACE_DOUBT = 0.5
 """By how much the live pace may be lower than what earlier runs or limits tell, as a share."""
 
 CANCEL_S = 1_200.0
@@ -23,7 +23,7 @@ CANCEL_S = 1_200.0
 LIVE_S = 300.0
 """The seconds of live work that are handed over at once, so that it stops when a batch ends."""
 
-MARGIN_S = 1_800.0
+MARGIN_S = 2_100.0
 """The seconds to spare, for late looks, the first requests of a live run and most outages."""
 
 _AHEAD_S = 60.0  # what is due within this time is done now
@@ -112,7 +112,8 @@ def _rows_to_submit(now: Situation, durations: Durations) -> int:
     rows = min(now.waiting, now.waiting + now.in_flight - math.ceil(reached))
     if now.batch_room is not None:
         rows = min(rows, now.batch_room)
-    return rows if rows >= min(now.waiting, now.batch_rows * _SMALLEST_SHARE) else 0
+    least = min(now.batch_rows, _open_rows(now)) * _SMALLEST_SHARE
+    return rows if rows >= min(now.waiting, least) else 0
 
 
 def _cancels(now: Situation, submit: int, durations: Durations) -> tuple[tuple[int, ...], float]:

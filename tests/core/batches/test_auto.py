@@ -61,7 +61,7 @@ def test_live_requests_get_little_at_a_time(now: Situation) -> None:
 def test_nothing_is_cancelled_or_sent_live_with_time_to_spare(now: Situation) -> None:
     """While all rows fit into the time that is left, at a much lower pace, batches go on."""
     rows = now.waiting + now.in_flight + sum(batch.rows for batch in now.batches)
-    needed_s = rows / now.rows_per_s * (1 + now.pace_doubt) + now.cancel_s + 1_861
+    needed_s = rows / now.rows_per_s * (1 + now.pace_doubt) + now.cancel_s + 2_161
     step = decide(now, PRIOR)
     if now.left_s > needed_s:
         assert (step.send_live, step.cancel) == (0, ())
