@@ -10,14 +10,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
 
+from batcher.core.answers.gateway import TIMEOUTS_4XX
 from batcher.core.answers.response import NoResponse, Response
 from batcher.core.batches.wire import BatchObject
 
 _CLOCK_ERROR = timedelta(days=1)  # how far our clock may be from the API's
 
-# Statuses of a refusal that may come although the request was passed on: a timeout, a conflict
-# with what is going on, a client that is said to have left.
-_NOT_A_REFUSAL = frozenset({408, 409, 499})
+# A timeout, or a conflict with what is going on: the request may have been passed on.
+_NOT_A_REFUSAL = TIMEOUTS_4XX | {409}
 
 
 class Unconfirmed(Protocol):

@@ -130,7 +130,7 @@ def test_our_batch_is_never_missed(data: st.DataObject) -> None:
     ("status", "refused"),
     [
         (400, True), (401, True), (403, True), (404, True), (413, True), (429, True), (307, True),
-        (200, False), (201, False), (408, False), (409, False), (499, False),
+        (200, False), (201, False), (408, False), (409, False), (460, False), (499, False),
         (500, False), (502, False), (503, False), (504, False), (529, False),
     ],
 )  # fmt: skip

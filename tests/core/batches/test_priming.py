@@ -124,7 +124,7 @@ def entry_costs(begins: list[float], written_at: float) -> tuple[int, int]:
     st.floats(0, CANCEL_S),
     st.floats(0, 1),
 )
-def test_a_marked_batch_is_never_dearer(
+def test_a_marked_batch_never_costs_more(
     primed_for_s: float,
     requests: int,
     read: str,
