@@ -24,7 +24,8 @@ def outcome_of(result: ResultLine) -> Outcome:
     """Return the verdict on a result.
 
     Only a message is billed: the API does not bill what is errored, canceled or expired. A type
-    that is not known may hide an answer, so its billing status is unknown.
+    that is not known may hide an answer, so its billing status is unknown. A cancel, which the
+    deadline of a run may ask for, uses up no attempt; batches that expire have to have an end.
     """
     if result.type == SUCCEEDED:
         return classify(_response(200, result.message))
@@ -66,6 +67,7 @@ def _not_begun(status: Status, reason: str) -> Outcome:
         Billing.FREE,
         error_type=f"client.batch_{status}",
         error_message=reason,
+        is_unsent=status is Status.CANCELED,
     )
 
 

@@ -16,7 +16,7 @@ from batcher.core.batches.wire import BatchObject, ResultLine, UnreadableResult,
 from batcher.core.money.bill import Sent
 from batcher.core.money.bound import WorstCase
 from batcher.core.money.prices import PriceTable
-from batcher.core.pace.retry import History, Retry, decide
+from batcher.core.pace.retry import History, Retry, decide, uses_up_attempt
 from batcher.core.usage_fields import TTL
 from batcher.runner.batches.context import BatchContext
 from batcher.runner.batches.open_batch import OpenBatch
@@ -198,7 +198,7 @@ class Collector:
             is_batched=True,
         )
         if isinstance(decision, Retry):
-            self._failures[item.fingerprint] += outcome.is_transient
+            self._failures[item.fingerprint] += outcome.is_transient and uses_up_attempt(outcome)
         keep(ctx, result, received if outcome.message is not None else None)
         return result
 

@@ -11,6 +11,7 @@ from batcher.core.answers.outcome import Billing, Status, Verdict, classify
 from batcher.core.answers.response import Response
 from batcher.core.batches.result_outcome import outcome_of
 from batcher.core.batches.wire import ResultLine
+from batcher.core.pace.retry import uses_up_attempt
 
 FINAL, RETRY, HALT = Verdict.FINAL, Verdict.RETRY, Verdict.HALT
 
@@ -114,6 +115,7 @@ def test_what_has_not_begun_is_sent_again(status: Status) -> None:
     assert (outcome.status, outcome.verdict, outcome.billing) == (status, RETRY, Billing.FREE)
     assert outcome.is_transient
     assert outcome.error_type == f"client.batch_{status}"
+    assert uses_up_attempt(outcome) == (status is Status.EXPIRED)
 
 
 @given(st.text().filter(lambda t: t not in ("succeeded", "errored", "canceled", "expired")))
