@@ -66,7 +66,7 @@ def test_the_schema_is_valid_and_complete() -> None:
         ({"delivery": {"mode": "auto", "deadline": "07:00", "allow_batch": True}}, True),
         ({"delivery": {"mode": "batches"}}, False),
         ({"delivery": {"batch_rows": 100_001}}, False),
-        ({"delivery": {"poll_s": 0.5}}, False),
+        ({"delivery": {"poll_s": 0}}, False),
         ({"prices": {"overrides": {"m": {"input": -1, "output": 2}}}}, False),
     ],
 )
