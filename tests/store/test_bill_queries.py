@@ -22,6 +22,7 @@ from batcher.store.bill import (
     begin_run,
     charges,
     price_tables,
+    prices_of_run,
     release_unknown,
     tables_of_runs,
     waste,
@@ -189,6 +190,9 @@ def test_a_price_table_is_kept_once(checkpoint: Checkpoint) -> None:
     assert {digest: one.text for digest, one in tables.items()} == {
         digest_of(text): text for text in (first, second)
     }
+    of_runs = [prices_of_run(checkpoint, run_id) for run_id in "bcdex"]
+    texts = [one and one.text for one in of_runs]
+    assert texts == [None, first, second, first, None]
     used = tables_of_runs(checkpoint)
     assert used["c"] == used["e"] != used["d"]
     assert "b" not in used

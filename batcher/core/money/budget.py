@@ -11,7 +11,7 @@ class Reservation(Enum):
     """Whether the budget lets an attempt be sent."""
 
     NOW = "now"  # its worst case is reserved
-    LATER = "later"  # an attempt in flight may release money
+    LATER = "later"  # an attempt in flight, or in a batch, may release money
     NEVER = "never"  # it does not fit, and nothing is in flight
 
 
@@ -20,7 +20,7 @@ class BudgetState:
     """The sums of a budget in exact USD; spent + unknown + reserved never exceeds ``cap``.
 
     ``unknown`` is the worst case of attempts whose billing status is unknown; ``reserved`` is that
-    of attempts in flight.
+    of attempts in flight, and of those that wait in a batch.
     """
 
     cap: Decimal
@@ -46,17 +46,26 @@ class Budget:
     worst case then stays reserved as unknown), or with 0 when it was certainly not billed. An
     attempt never costs more than its worst case, so spent + unknown + reserved never exceeds the
     cap. This holds even if the process is killed at any time: reservations are durable, and those
-    without an outcome count as unknown from then on.
+    without an outcome count as unknown from then on, or stay reserved while they wait in a batch.
+
+    A budget starts with the attempts that wait in a batch as ``reserved``. ``in_flight`` is their
+    number if this process settles them, when their batch has ended; it is 0 if it does not, because
+    then nobody may wait for their money.
     """
 
-    def __init__(self, budget_state: BudgetState) -> None:
+    def __init__(self, budget_state: BudgetState, in_flight: int = 0) -> None:
         self._state = budget_state
-        self._in_flight = 0
+        self._in_flight = in_flight
 
     @property
     def state(self) -> BudgetState:
         """The current sums."""
         return self._state
+
+    @property
+    def in_flight(self) -> int:
+        """The number of reservations that are still to be settled."""
+        return self._in_flight
 
     def reserve(self, worst: Decimal) -> Reservation:
         """Reserve ``worst`` USD for an attempt, if they fit."""

@@ -10,7 +10,7 @@ from typing import Any
 
 from batcher.core.money.cost import US_MULTIPLIER, US_RATES, USD_PER_WEB_SEARCH
 from batcher.core.money.display import exact_text
-from batcher.core.money.prices import PriceTable
+from batcher.core.money.prices import LongPrompt, ModelPrices, PriceTable
 from batcher.core.money.rates import Rates
 
 
@@ -29,12 +29,14 @@ class PinnedPrices:
     usd_per_web_search: Decimal
     _rates: Mapping[str, Mapping[str, Rates]]
     _aliases: Mapping[str, str]
+    _long_above: Mapping[str, int]  # tokens of a long prompt, by model; empty in older versions
 
     @classmethod
     def of(cls, table: PriceTable, overrides_as_of: date | None = None) -> "PinnedPrices":
         """Pin the table of a run."""
         overridden = tuple(sorted(name for name in table.ids() if table.model(name).is_override))
         facts = [table.facts(name) for name in table.ids()]
+        long_prompts = {name: table.model(name).long for name in table.ids()}
         return cls(
             as_of=table.as_of,
             overrides_as_of=overrides_as_of if overridden else None,
@@ -43,6 +45,7 @@ class PinnedPrices:
             usd_per_web_search=USD_PER_WEB_SEARCH,
             _rates={name: table.model(name).tiers for name in table.ids()},
             _aliases={fact.alias: fact.id for fact in facts if fact and fact.alias},
+            _long_above={name: long.threshold for name, long in long_prompts.items() if long},
         )
 
     @classmethod
@@ -61,6 +64,7 @@ class PinnedPrices:
                 for name, tiers in content["usd_per_mtok"].items()
             },
             _aliases=content["aliases"],
+            _long_above=content.get("long_above", {}),
         )
 
     @property
@@ -81,11 +85,9 @@ class PinnedPrices:
             },
             "aliases": dict(self._aliases),
         }
+        if self._long_above:
+            content["long_above"] = dict(self._long_above)
         return json.dumps(content, sort_keys=True, separators=(",", ":"))
-
-    def of_today(self, table: PriceTable) -> PriceTable:
-        """Return today's table with the rates of this one, to price an answer of its run."""
-        return table.with_rates(self._rates)
 
     def model(self, response_model: str | None, requested_model: str) -> str | None:
         """Return the model whose rates price a response; None when neither has rates here."""
@@ -100,6 +102,33 @@ class PinnedPrices:
         if rates is None:
             return None
         return rates, Decimal(1) if tier == name else self.us_multiplier
+
+    def of_today(self, current: PriceTable) -> PriceTable:
+        """Return the price table of the run, to price what it sent and another run receives.
+
+        ``current``, the table of today, adds the facts of the models, and what a long prompt is if
+        an older version pinned the prices. Models without a pinned price have none.
+        """
+        facts = {name: fact for name in self._rates if (fact := current.facts(name)) is not None}
+        prices = {name: self._model_prices(name, current) for name in self._rates}
+        return PriceTable(self.as_of, prices, facts, self._aliases)
+
+    def _model_prices(self, name: str, current: PriceTable) -> ModelPrices:
+        tiers, above = self._rates[name], self._long_above.get(name)
+        if above is None and name in current.ids() and (listed := current.model(name).long):
+            above = listed.threshold
+        long = None
+        if above is not None and "long" in tiers:
+            long = LongPrompt(above, tiers["long"], tiers["long batch"])
+        return ModelPrices(
+            id=name,
+            standard=tiers["standard"],
+            batch=tiers["batch"],
+            fast=tiers.get("fast"),
+            long=long,
+            facts=current.facts(name),
+            is_override=name in self.overridden,
+        )
 
 
 def digest_of(text: str) -> str:

@@ -113,30 +113,6 @@ class PriceTable:
                 ) from error
         return PriceTable(self.as_of, prices, self._facts, self._aliases)
 
-    def with_rates(self, rates: Mapping[str, Mapping[str, Rates]]) -> "PriceTable":
-        """Replace the rates of models, by model id and name of the rates; the facts stay."""
-        prices = dict(self._prices)
-        for name, tiers in rates.items():
-            prices[name] = _with_rates(name, tiers, prices.get(name), self.facts(name))
-        return PriceTable(self.as_of, prices, self._facts, self._aliases)
-
-
-def _with_rates(
-    model: str, tiers: Mapping[str, Rates], listed: ModelPrices | None, facts: ModelFacts | None
-) -> ModelPrices:
-    long = None
-    if listed is not None and listed.long is not None and "long" in tiers:
-        long = LongPrompt(listed.long.threshold, tiers["long"], tiers["long batch"])
-    return ModelPrices(
-        id=model,
-        standard=tiers["standard"],
-        batch=tiers["batch"],
-        fast=tiers.get("fast"),
-        long=long,
-        facts=facts,
-        is_override=listed is not None and listed.is_override,
-    )
-
 
 def _model_prices(entry: Mapping[str, Any], facts: ModelFacts) -> ModelPrices:
     fast = entry.get("usd_per_mtok_fast")

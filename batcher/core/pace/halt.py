@@ -167,15 +167,17 @@ def budget_reached(
     """
     cap = f"{rounded_text(budget.cap)}{'' if next_day is None else ' a day'}"
     message = f"the budget is reached: spent {rounded_text(budget.spent)} of {cap}"
-    if not budget.used:
+    if not budget.used and not budget.reserved:
         largest = rounded_text(unsent.largest_usd)
         message = f"the budget of {cap} is too small: one request alone may cost up to {largest}"
     if budget.unknown:
         unknown = rounded_text(budget.unknown)
         message += f", and up to {unknown} of unknown cost"
+    if budget.reserved:
+        message += f", and up to {rounded_text(budget.reserved)} reserved for batches"
     basis = unsent.basis.value.format(rounded_text(unsent.usd))
     message += f"; {counted(unsent.rows, 'row is', 'rows are')} left, {basis}"
-    enough = unsent.enough(budget.used)
+    enough = unsent.enough(total([budget.used, budget.reserved]))
     if plan_cap_usd is not None and enough > plan_cap_usd:
         hint = "the saved plan has a lower cap; to send them, save a plan with a larger cap"
     else:

@@ -23,10 +23,13 @@ def open_budget(
     db: CheckpointCall,
     started: datetime,
     cap_usd: Decimal | None,
+    *,
+    collects: bool = False,
 ) -> Budget | None:
     """Open a job's budget; None when it has none.
 
-    ``cap_usd`` is the cap of a saved plan; the smaller of both caps holds. Raises
+    ``cap_usd`` is the cap of a saved plan; the smaller of both caps holds. What waits in a batch is
+    reserved; a run that ``collects`` settles it, so other requests may wait for that money. Raises
     ConfigurationError when a planned request, or a recorded attempt, has no cost bound.
     """
     section = context.job.budget
@@ -41,13 +44,20 @@ def open_budget(
             "budget can be guaranteed",
             hint="check the API's console, then add --release-unknown",
         )
+    if used.reserved_unbounded:
+        waiting = counted(used.reserved_unbounded, "request waits", "requests wait")
+        raise ConfigurationError(
+            f"{waiting} in a batch without a cost bound, so no budget can be guaranteed",
+            hint="remove budget.max_cost_usd until the results of the batch are collected",
+        )
     if plan.counts.to_send and plan.counts.worst_case_usd is None:
         raise ConfigurationError(
             "a budget needs a cost bound for every request; this job has none: "
             f"{_unbounded(context)}",
             hint="change the request, or remove budget.max_cost_usd",
         )
-    return Budget(BudgetState(min(caps), used.spent, used.unknown))
+    state = BudgetState(min(caps), used.spent, used.unknown, used.reserved)
+    return Budget(state, used.pending if collects else 0)
 
 
 def least_bound(plan: Plan, route: Route) -> Decimal | None:
@@ -64,7 +74,7 @@ def least_bound(plan: Plan, route: Route) -> Decimal | None:
 def budget_warning(budget: Budget, plan: Plan, route: Route) -> Problem | None:
     """Warn that no planned request fits into what is left of a budget; None when one does."""
     least, available = least_bound(plan, route), max(budget.state.available, Decimal(0))
-    if not plan.counts.to_send or least is None or least <= available:
+    if not plan.counts.to_send or least is None or least <= available or budget.in_flight:
         return None
     return Problem(
         f"the budget has {rounded_text(available)} left and no request fits: each may cost "

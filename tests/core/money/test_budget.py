@@ -20,22 +20,28 @@ class Spending(RuleBasedStateMachine):
         super().__init__()
         self.cap, self.spent, self.unknown = Decimal(5), Decimal(0), Decimal(0)
         self.flying: list[Decimal] = []
+        self.waiting: list[Decimal] = []  # in a batch
         self.start()
 
-    def start(self) -> None:
-        """Start a process with the sums on disk."""
-        self.budget = Budget(BudgetState(self.cap, self.spent, self.unknown))
+    def start(self, *, collects: bool = True) -> None:
+        """Start a process with the sums on disk; it may leave the batches of others alone."""
+        self.collects = collects
+        reserved = sum(self.waiting, Decimal(0))
+        budget_state = BudgetState(self.cap, self.spent, self.unknown, reserved)
+        self.budget = Budget(budget_state, len(self.waiting) if collects else 0)
 
     @rule(worst=USD)
     def reserve(self, worst: Decimal) -> None:
         """Reserve when it fits; else wait, or give up when nothing is in flight."""
-        available = self.cap - self.spent - self.unknown - sum(self.flying, Decimal(0))
+        held = [*self.flying, *self.waiting]
+        available = self.cap - self.spent - self.unknown - sum(held, Decimal(0))
         reservation = self.budget.reserve(worst)
         if worst <= available:
             assert reservation is Reservation.NOW
             self.flying.append(worst)
         else:
-            assert reservation is (Reservation.LATER if self.flying else Reservation.NEVER)
+            may_wait = self.flying or (self.waiting and self.collects)
+            assert reservation is (Reservation.LATER if may_wait else Reservation.NEVER)
 
     @precondition(lambda self: self.flying)
     @rule(data=st.data(), share=st.decimals("0", "1", places=3))
@@ -53,17 +59,33 @@ class Spending(RuleBasedStateMachine):
         self.budget.settle(worst, None)
         self.unknown += worst
 
+    @precondition(lambda self: self.flying and self.collects)
     @rule()
-    def kill(self) -> None:
-        """Kill the process: attempts in flight are unknown to the next one."""
+    def submit(self) -> None:
+        """Submit what is reserved as a batch: it outlives the process."""
+        self.waiting += self.flying
+        self.flying = []
+
+    @precondition(lambda self: self.waiting and self.collects)
+    @rule(share=st.none() | st.decimals("0", "1", places=3))
+    def collect(self, share: Decimal | None) -> None:
+        """Settle a result of a batch; None: it has none, and its cost stays unknown."""
+        worst = self.waiting.pop()
+        self.budget.settle(worst, None if share is None else worst * share)
+        self.spent += Decimal(0) if share is None else worst * share
+        self.unknown += worst if share is None else 0
+
+    @rule(collects=st.booleans())
+    def kill(self, collects: bool) -> None:
+        """Kill the process: attempts in flight are unknown to the next one, batches wait."""
         self.unknown += sum(self.flying, Decimal(0))
         self.flying = []
-        self.start()
+        self.start(collects=collects)
 
     @rule(cap=st.decimals("1", "20", places=2))
     def change_cap(self, cap: Decimal) -> None:
         """Resume with another cap, which may be below what is already spent."""
-        self.kill()
+        self.kill(collects=True)
         self.cap = cap
         self.start()
 
@@ -72,8 +94,10 @@ class Spending(RuleBasedStateMachine):
         """Spent, unknown and reserved add up, and stay below the cap unless it was lowered."""
         budget_state = self.budget.state
         assert (budget_state.spent, budget_state.unknown) == (self.spent, self.unknown)
-        assert budget_state.reserved == sum(self.flying, Decimal(0))
-        if self.spent + self.unknown <= self.cap:
+        held = [*self.flying, *self.waiting]
+        assert budget_state.reserved == sum(held, Decimal(0))
+        assert self.budget.in_flight == len(held if self.collects else self.flying)
+        if self.spent + self.unknown + sum(self.waiting, Decimal(0)) <= self.cap:
             assert budget_state.available >= 0
 
 

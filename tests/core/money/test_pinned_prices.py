@@ -1,5 +1,6 @@
 """A pinned price table keeps the prices of a run for ever."""
 
+import json
 from datetime import date
 from decimal import Decimal
 
@@ -8,6 +9,7 @@ from tables import TABLE
 
 from batcher.core.job import PriceOverride
 from batcher.core.money.pinned import PinnedPrices, digest_of
+from batcher.core.money.prices import PriceTable, UnknownModelError
 
 OWN = {"claude-haiku-4-5": PriceOverride(input=Decimal("0.5"), output=Decimal(2))}
 DAY = date(2026, 11, 20)
@@ -40,3 +42,41 @@ def test_its_digest_depends_only_on_the_prices() -> None:
     assert len(set(map(digest_of, texts))) == 3
     assert PinnedPrices.of(TABLE, DAY).text == texts[0]  # no override, no day of overrides
     assert digest_of(texts[0]) == digest_of(PinnedPrices.read(texts[0]).text)
+
+
+@pytest.mark.parametrize("table", [TABLE, TABLE.with_overrides(OWN)], ids=["listed", "overridden"])
+def test_a_pinned_table_prices_like_the_table_of_its_run(table: PriceTable) -> None:
+    """Whatever the prices are when the answers come; the facts of the models are today's."""
+    higher = PriceOverride(input=Decimal(70), output=Decimal(90))
+    today = TABLE.with_overrides(dict.fromkeys(TABLE.ids(), higher))
+    found = PinnedPrices.read(PinnedPrices.of(table).text).of_today(today)
+    assert found.as_of == table.as_of
+    assert found.ids() == tuple(sorted(table.ids()))
+    for name in table.ids():
+        assert found.model(name) == table.model(name)
+        assert found.facts(name) == table.facts(name)
+    assert found.model("claude-haiku-4-5") == table.model("claude-haiku-4-5")
+
+
+def test_a_table_pinned_by_an_older_version_has_the_long_prompts_of_today() -> None:
+    """It did not pin how long they are; its digest stays the same."""
+    content = json.loads(PinnedPrices.of(TABLE).text)
+    del content["long_above"]
+    old = PinnedPrices.read(json.dumps(content, sort_keys=True, separators=(",", ":")))
+    assert json.loads(old.text) == content
+    has_long = [name for name in TABLE.ids() if TABLE.model(name).long is not None]
+    assert has_long
+    for name in TABLE.ids():
+        assert old.of_today(TABLE).model(name) == TABLE.model(name)
+
+
+def test_a_model_that_is_no_longer_listed_keeps_its_price() -> None:
+    """Its facts are gone, and a model that was listed later has no price of that run."""
+    content = json.loads(PinnedPrices.of(TABLE).text)
+    rates = content["usd_per_mtok"]
+    rates["claude-gone"] = rates.pop("claude-haiku-4-5-20251001")
+    found = PinnedPrices.read(json.dumps(content)).of_today(TABLE)
+    gone = found.model("claude-gone")
+    assert (gone.batch, gone.facts) == (TABLE.model("claude-haiku-4-5").batch, None)
+    with pytest.raises(UnknownModelError):
+        found.model("claude-haiku-4-5")

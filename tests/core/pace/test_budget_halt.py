@@ -21,9 +21,10 @@ def reached(
     *,
     next_day: datetime | None = None,
     plan_cap_usd: Decimal | None = None,
+    reserved: str = "0",
 ) -> Halt:
     """Halt on a budget of ten dollars with twenty rows left that cost four dollars and fifty."""
-    budget_state = BudgetState(Decimal(10), Decimal("9.50"), Decimal(unknown))
+    budget_state = BudgetState(Decimal(10), Decimal("9.50"), Decimal(unknown), Decimal(reserved))
     unsent = Unsent(20, Decimal("4.50"), basis, Decimal("0.6"))
     return budget_reached(budget_state, unsent, next_day=next_day, plan_cap_usd=plan_cap_usd)
 
@@ -53,6 +54,14 @@ def test_money_for_unknown_attempts_can_be_released() -> None:
     halt = reached(unknown="0.4")
     assert "up to $0.40 of unknown cost" in halt.message
     assert "--release-unknown if the API's console shows" in str(halt.hint)
+
+
+def test_money_of_batches_is_said_and_counts_as_used() -> None:
+    """It is not of unknown cost: it is at the API, and nobody can release it."""
+    halt = reached(reserved="0.4")
+    assert "and up to $0.40 reserved for batches; 20 rows" in halt.message
+    assert "--release-unknown" not in str(halt.hint)
+    assert halt.max_cost_usd == Decimal("15.45")
 
 
 def test_a_daily_budget_renews_itself() -> None:
