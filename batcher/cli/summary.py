@@ -52,6 +52,7 @@ def summary(result: RunResult, command: str) -> Iterator[str]:
         yield from _more_input("grew", result.grown)
         yield from _more_input("appeared", result.added)
         yield from _on_hold(result.exported)
+        yield from _pending(result.exported)
         yield from _output(result.exported)
         if result.exported.quality is not None:
             yield from (_quality(line) for line in result.exported.quality.lines())
@@ -63,6 +64,8 @@ def summary(result: RunResult, command: str) -> Iterator[str]:
 def _why_nothing(result: RunResult) -> str:
     if not result.summary.rows.total:
         return "the input has no rows, or input.where selects none"
+    if result.exported is not None and result.exported.pending:
+        return "the rows without an answer wait in a batch"
     statuses = {} if result.exported is None else result.exported.by_status
     if statuses.keys() <= {"succeeded", "skipped"}:
         return "every request has its answer"
@@ -83,6 +86,12 @@ def _on_hold(exported: Exported) -> Iterator[str]:
             f"hold   {rows}: the billing status of too many attempts is unknown, so no run sends "
             "them again; batcher retry does"
         )
+
+
+def _pending(exported: Exported) -> Iterator[str]:
+    if exported.pending:
+        rows = counted(exported.pending, "row waits in a batch", "rows wait in a batch")
+        yield f"batch  {rows}; a run receives the answers of the batches that have ended"
 
 
 def _quality(line: str) -> str:
@@ -158,6 +167,8 @@ def _next(result: RunResult, command: str) -> str:
     exported = result.exported
     if exported is not None and exported.by_status.get("unsent"):
         return job_command("run")
+    if exported is not None and exported.pending:
+        return command
     if exported is not None and exported.on_hold and not exported.open_rows:
         return job_command("retry")
     if result.exit_code == 3:

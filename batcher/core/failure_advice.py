@@ -65,6 +65,7 @@ _BY_TYPE: Mapping[str, str] = {
     "client.tls": "check api.base_url: the certificate of the server is not valid",
     "client.answer_lost": "a damaged checkpoint lost the response; send it again: batcher run JOB",
     "client.not_sent": "not sent yet: batcher run JOB",
+    "client.in_batch": "waits in a batch; to receive its answer: batcher run JOB",
 }
 WITHOUT_REQUEST = frozenset(
     {

@@ -68,7 +68,8 @@ class Intent:
 class OutcomeRecord:
     """The outcome of an attempt: verdict, usage, exact cost, and the response body as received.
 
-    The result of a batch has no latency and no HTTP status of its own.
+    The result of a batch has no latency and no HTTP status of its own. ``ended_at`` is when the
+    outcome was received.
     """
 
     attempt_id: int

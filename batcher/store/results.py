@@ -27,7 +27,8 @@ class RunSums:
     """Sums of a run: attempts, tokens and USD of the run and of the whole checkpoint, and rows.
 
     ``latency_s`` has percentiles of the responses' latency and speed, ``models`` the number of
-    responses by model, and ``errors`` the failed rows by error type, with an example.
+    responses by model, and ``errors`` the failed rows by error type, with an example. ``collected``
+    is what the run received for batches of earlier runs.
     """
 
     run: dict[str, Any]
@@ -36,6 +37,7 @@ class RunSums:
     latency_s: dict[str, float | None]
     models: dict[str, int]
     errors: list[dict[str, Any]]
+    collected: dict[str, Any]
 
 
 def begin_results(checkpoint: Checkpoint) -> None:
@@ -122,6 +124,7 @@ def sum_up(
         by_status=count_statuses(checkpoint) if has_results else {},
         latency_s=checkpoint.row(_RESULTS["latencies"], run_id=run_id),
         models=dict(checkpoint.rows(_RESULTS["models"], run_id=run_id)),
+        collected=checkpoint.row(_RESULTS["collected"], run_id=run_id),
         errors=[
             {"type": group["error_type"], "rows": group["rows"], "example_id": group["example_id"]}
             for group in groups

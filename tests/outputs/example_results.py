@@ -39,7 +39,9 @@ RESULTS = pa.schema(
         ("latency_s", pa.float64()),
         ("ttft_s", pa.float64()),
         ("run_id", pa.string()),
+        ("received_by", pa.string()),
         ("body", pa.binary()),
+        ("delivery", pa.string()),
     ]
 )
 SENT = datetime(2026, 11, 22, 10, tzinfo=UTC)
@@ -74,6 +76,8 @@ def answered(ordinal: int = 0, **changes: Any) -> dict[str, Any]:
         "output_tokens": 10,
         "latency_s": 1.5,
         "run_id": "run",
+        "received_by": "run",
+        "delivery": "live",
         "body": body(),
     } | changes
 

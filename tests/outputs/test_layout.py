@@ -72,6 +72,13 @@ def test_every_column_of_an_answered_row() -> None:
     }
 
 
+def test_an_answer_of_a_batch_says_so() -> None:
+    """It has no latency, and costs what it costs."""
+    row = shown(delivery="batch", latency_s=None, http_status=None)
+    assert (row["delivery"], row["latency_s"], row["cost_usd"]) == ("batch", None, 0.25)
+    assert row["text"] == "ja"
+
+
 ROWS = st.lists(
     st.builds(
         answered,

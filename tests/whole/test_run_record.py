@@ -19,7 +19,7 @@ SHAPE = {
     "is_simulated", "plan", "versions", "prices_date", "price_overrides", "price_overrides_date",
     "overrides", "usd", "rows", "attempts", "tokens", "bill", "waste", "repairs", "checkpoint",
     "latency_s", "ttft_s", "output_tokens_per_s", "models", "errors", "seconds_by_limiter",
-    "observed_limits", "quality", "output", "scope",
+    "observed_limits", "quality", "output", "scope", "collected",
 }  # fmt: skip
 
 
@@ -42,6 +42,7 @@ def test_a_run_leaves_its_record(job: Job, server: Server) -> None:
         "by_status": {"errored": 1, "succeeded": 20},
     }  # fmt: skip
     assert record["errors"] == [{"type": "client.template", "rows": 1, "example_id": "21"}]
+    assert record["collected"] == {"attempts": 0, "billed": 0, "usd": "0"}
     assert record["models"] == {"claude-haiku-5-5": 20}
     (file,) = record["output"]
     assert file["rows"] == 21

@@ -40,14 +40,20 @@ def command(job: Path, overrides: tuple[str, ...], *, is_simulated: bool, as_jso
 
 
 def _headline(groups: list[dict[str, Any]], items: int) -> str:
-    """Count the failed rows among those that were sent, then the rows that were not sent."""
-    unsent = sum(group["rows"] for group in groups if group["status"] == "unsent")
-    failed = sum(group["rows"] for group in groups) - unsent
-    if not unsent:
-        return f"{failed:,} of {counted(items, 'row')} without a good answer"
-    sent = counted(items - unsent, "row that was sent", "rows that were sent")
-    more = counted(unsent, "row was not sent yet", "rows were not sent yet")
-    return f"{failed:,} of {sent} without a good answer; {more}"
+    """Count the failed rows among those that came back, then the rows that did not."""
+    unsent, pending = (
+        sum(group["rows"] for group in groups if group["status"] == status)
+        for status in ("unsent", "pending")
+    )
+    failed, parts = sum(group["rows"] for group in groups) - unsent - pending, []
+    rows = counted(items, "row")
+    if unsent:
+        rows = counted(items - unsent, "row that was sent", "rows that were sent")
+        parts.append(counted(unsent, "row was not sent yet", "rows were not sent yet"))
+    if pending:
+        rows = counted(items - unsent - pending, "row that came back", "rows that came back")
+        parts.insert(0, counted(pending, "row waits in a batch", "rows wait in a batch"))
+    return "; ".join([f"{failed:,} of {rows} without a good answer", *parts])
 
 
 def _with_advice(group: dict[str, Any]) -> dict[str, Any]:
@@ -88,11 +94,12 @@ def _next(groups: list[dict[str, Any]], max_tokens: int | None) -> str:
 
     A run sends the open ones, and with them what was never sent; a retry sends any failed row.
     """
-    failed = [group for group in groups if group["status"] != "unsent"]
+    failed = [group for group in groups if group["status"] not in ("unsent", "pending")]
     if not failed:
         return job_command("run" if groups else "status")
     if any(group["open"] for group in failed):
-        return job_command("run" if len(failed) == len(groups) else "retry")
+        has_unsent = any(group["status"] == "unsent" for group in groups)
+        return job_command("retry" if has_unsent else "run")
     if any(group["on_hold"] for group in failed):
         return job_command("retry")
     sendable = [group for group in failed if group["error_type"] not in WITHOUT_REQUEST]

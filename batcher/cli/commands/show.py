@@ -28,6 +28,8 @@ from batcher.runner.commands.results import (
 )
 
 _LONGEST_SHOWN = 4_000
+_WITHOUT_OUTCOME = {"pending": ("pending", "pending"), "absent": ("unsent", "free")}
+"""The status and the billing of an attempt in a batch, by its state in the store."""
 _WASTE = {
     None: "",
     "failed": ", wasted: the row has no good answer",
@@ -127,18 +129,23 @@ def _attempt(
     if attempt["billing"] == "billed":
         explained = explain_cost(results, attempt, message_of(attempt))
     worst, cost = attempt["worst_case_usd"], attempt["cost_usd"]
+    status, billing = _WITHOUT_OUTCOME.get(
+        attempt["state"], (attempt["status"] or "unknown", attempt["billing"] or "unknown")
+    )
     return {
         "sent_at": attempt["sent_at"].isoformat(timespec="milliseconds"),
         "run_id": attempt["run_id"],
         "is_variant": bool(attempt["is_variant"]),
-        "status": attempt["status"] or "unknown",
+        "delivery": attempt["delivery"],
+        "batch": attempt["batch"],
+        "status": status,
         "is_final": bool(attempt["is_final"]),
         "http_status": attempt["http_status"],
         "error_type": attempt["error_type"],
         "error_message": attempt["error_message"],
         "request_id": attempt["request_id"],
         "latency_s": attempt["latency_s"],
-        "billing": attempt["billing"] or "unknown",
+        "billing": billing,
         "is_released": attempt["state"] == "released",
         "waste": wasted(attempt, result),
         "cost_usd": None if cost is None else exact_text(cost),
@@ -193,8 +200,9 @@ def _print(facts: dict[str, Any]) -> None:
 
 def _print_attempt(attempt: dict[str, Any]) -> None:
     variant = ", with another variant of the request" if attempt["is_variant"] else ""
+    batch = "" if attempt["batch"] is None else f", in batch {attempt['batch']}"
     sent_at = attempt["sent_at"].replace("+00:00", "Z")
-    print_line(f"\nattempt  {sent_at} in run {attempt['run_id']}{variant}")
+    print_line(f"\nattempt  {sent_at} in run {attempt['run_id']}{batch}{variant}")
     result = [attempt["status"]]
     if attempt["http_status"] is not None:
         result.append(f"HTTP {attempt['http_status']}")
@@ -209,6 +217,8 @@ def _print_attempt(attempt: dict[str, Any]) -> None:
 def _billing(attempt: dict[str, Any]) -> str:
     if attempt["billing"] == "free":
         return "not billed"
+    if attempt["billing"] == "pending":
+        return f"not billed yet: waits in a batch{_most(attempt)}"
     if attempt["billing"] == "billed":
         cost = attempt["cost_usd"]
         text = f"billed, amount unknown{_most(attempt)}" if cost is None else f"billed ${cost}"

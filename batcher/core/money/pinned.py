@@ -10,8 +10,8 @@ from typing import Any
 
 from batcher.core.money.cost import US_MULTIPLIER, US_RATES, USD_PER_WEB_SEARCH
 from batcher.core.money.display import exact_text
-from batcher.core.money.prices import LongPrompt, ModelPrices, PriceTable
-from batcher.core.money.rates import Rates
+from batcher.core.money.prices import PriceTable
+from batcher.core.money.rates import LongPrompt, ModelPrices, Rates
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from decimal import Decimal
 from typing import Annotated, Any, Literal
 
 from pydantic import PlainSerializer
@@ -42,6 +43,8 @@ class RunMoney(PlannedMoney):
     """The sum of all known costs."""
     unknown: Usd
     """The most that attempts can have cost whose billing status or cost is unknown."""
+    pending: Usd = Decimal(0)
+    """The most that requests can cost that wait in a batch."""
     cache_saved: Usd | None = None
     """What the prompt cache saved; null in the record of an old version."""
     reserved: Usd | None = None
@@ -56,6 +59,8 @@ class Money(JsonRecord):
     """The sum of all known costs."""
     unknown: Usd
     """The most that attempts can have cost whose billing status or cost is unknown."""
+    pending: Usd = Decimal(0)
+    """The most that requests can cost that wait in a batch."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,6 +87,19 @@ class AttemptCounts(JsonRecord):
     """Attempts whose billing status is unknown: killed, timed out or cut off."""
     unpriced: int
     """Billed attempts whose cost is not known."""
+    in_batches: int = 0
+    """Attempts that were sent in batches."""
+    pending: int = 0
+    """Attempts that wait in a batch."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Collected(JsonRecord):
+    """What a run received for batches of earlier runs; the bills of those runs have its cost."""
+
+    attempts: int
+    billed: int
+    usd: Usd
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -222,6 +240,8 @@ class RunSummary(RunFacts):
     """The itemised cost of this run."""
     waste: WasteSummary | None = None
     repairs: RepairSummary | None = None
+    collected: Collected | None = None
+    """What this run received for batches of earlier runs; null in the record of an old version."""
     checkpoint: Totals
     """The totals of all runs that share the checkpoint."""
     latency_s: Percentiles

@@ -85,6 +85,7 @@ def planning_line(plan: Plan, context: JobContext, estimate: Estimate | None) ->
         (counts.shared, "shared"),
         (counts.bad, "bad"),
         (counts.skipped, "skipped"),
+        (counts.pending, "waiting in batches"),
         (counts.on_hold, "on hold (billing status unknown too often)"),
     ]
     always = ("new", "changed", "removed")

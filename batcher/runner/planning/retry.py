@@ -95,6 +95,9 @@ def _refuse_unknown(only: Sequence[str], every: Retries) -> None:
 
 def retry_line(retries: Retries, bad: int) -> str:
     """Return a line that says what failed and what is sent; ``bad`` rows cannot be sent."""
+    wait = counted(retries.pending, "row waits in a batch", "rows wait in a batch")
+    if not retries.by_type and retries.pending:
+        return f"plan  {wait}; no other row failed"
     if not retries.by_type and bad:
         return (
             f"plan  {counted(bad, 'bad row')} cannot be sent; fix the input, then run: "
@@ -107,4 +110,4 @@ def retry_line(retries: Retries, bad: int) -> str:
     line = f"plan  {counted(rows, 'failed row')} ({kinds}); {retries.to_send:,} to send"
     if retries.to_send and retries.worst_case_usd is not None:
         line += f", at most {rounded_text(retries.worst_case_usd)}"
-    return line
+    return f"{line}; {wait}" if retries.pending else line

@@ -12,6 +12,7 @@ from batcher.core.plan_counts import PlanCounts
 from batcher.core.run_record.run_status import Figures, SendingPace, SendingRows
 from batcher.core.run_record.run_summary import (
     AttemptCounts,
+    Collected,
     ErrorCount,
     Money,
     OutputFile,
@@ -92,6 +93,7 @@ def summary_of(
         cap=money.cap,
         spent=totals.usd.spent,
         unknown=totals.usd.unknown,
+        pending=totals.usd.pending,
         cache_saved=Decimal(0) if progress is None else progress.saved_usd,
     )
     speed = sums.latency_s
@@ -109,6 +111,7 @@ def summary_of(
         bill=totals.bill,
         waste=totals.waste,
         repairs=totals.repairs,
+        collected=Collected(**sums.collected),
         checkpoint=_totals(sums.checkpoint, accounting.checkpoint),
         latency_s={name: speed[name] for name in ("p50", "p95", "p99")},
         ttft_s={name: speed[f"ttft_{name}"] for name in ("p50", "p95")},
@@ -126,13 +129,17 @@ def _totals(sums: Mapping[str, Any], account: Account) -> Totals:
     """Return what is summed up and billed, of one run or of all."""
     return Totals(
         usd=Money(
-            spent=sums["cost_usd"], unknown=total([sums["unknown_usd"], sums["unpriced_usd"]])
+            spent=sums["cost_usd"],
+            unknown=total([sums["unknown_usd"], sums["unpriced_usd"]]),
+            pending=sums["pending_usd"],
         ),
         attempts=AttemptCounts(
             sent=sums["attempts"],
             billed=sums["billed"],
             unknown=sums["unknown"],
             unpriced=sums["unpriced"],
+            in_batches=sums["in_batches"],
+            pending=sums["pending"],
         ),
         tokens={kind: sums[kind] for kind in TOKEN_FIELDS},
         bill=account.bill,

@@ -15,8 +15,8 @@ from batcher.runner.run_history import RunHistory
 class Quality:
     """Feeds a tally with the chunks of an output.
 
-    Answers of runs after ``last_run_id`` are new. It is the last run that recorded label counts, so
-    answers of a killed run count with the run that resumes it.
+    Answers that runs after ``last_run_id`` received are new. It is the last run that recorded label
+    counts, so answers of a killed run count with the run that resumes it.
     """
 
     tally: Tally
@@ -43,7 +43,7 @@ class Quality:
         self, rows: Sequence[Row | BadRow], values: Sequence[ValidAnswer], results: pa.Table
     ) -> None:
         """Add the items of a chunk, each with its row and the value of its answer."""
-        runs, shared = (results.column(name).to_pylist() for name in ("run_id", "is_shared"))
+        runs, shared = (results.column(name).to_pylist() for name in ("received_by", "is_shared"))
         for row, value, run_id, is_shared in zip(rows, values, runs, shared, strict=True):
             self._answers.append(value)
             self._is_new |= not is_shared and (run_id or "") > self.last_run_id

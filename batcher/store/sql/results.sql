@@ -19,7 +19,8 @@ ORDER BY p.item;
 
 -- name: read_results
 -- One chunk of results with their outcomes. The attempts are selected before the join, because for a
--- left join alone DuckDB would read every outcome and attempt completely.
+-- left join alone DuckDB would read every outcome and attempt completely. Another run than the one that
+-- sent a batch may have received its results: runs never overlap, so the time determines it.
 WITH chunk AS (SELECT * FROM results WHERE item BETWEEN $first AND $last)
 SELECT r.item, r.ordinal, r.sample, r.id, replace(r.fingerprint::VARCHAR, '-', '') AS fingerprint, r.is_shared, r.is_final, r.attempts, r.unknown_attempts,
        r.first_sent_at, r.cost_usd, r.unpriced,
@@ -30,12 +31,13 @@ SELECT r.item, r.ordinal, r.sample, r.id, replace(r.fingerprint::VARCHAR, '-', '
        o.attempt_id, o.http_status, o.request_id, o.message_id, o.model, o.stop_reason,
        o.input_tokens, o.cache_creation_5m_input_tokens, o.cache_creation_1h_input_tokens,
        o.cache_read_input_tokens, o.output_tokens, o.thinking_tokens, o.latency_s, o.ttft_s,
-       t.run_id, o.body_bytes, o.body,
+       t.run_id, CASE WHEN b.attempt_id IS NULL THEN t.run_id ELSE q.run_id END AS received_by, o.body_bytes, o.body,
        CASE WHEN b.attempt_id IS NOT NULL THEN 'batch' WHEN o.attempt_id IS NOT NULL THEN 'live' END AS delivery
 FROM chunk r
 LEFT JOIN (SELECT * FROM outcomes WHERE attempt_id IN (SELECT attempt_id FROM chunk)) o ON o.attempt_id = r.attempt_id
 LEFT JOIN (SELECT * FROM attempts WHERE attempt_id IN (SELECT attempt_id FROM chunk)) t ON t.attempt_id = r.attempt_id
 LEFT JOIN (SELECT attempt_id FROM batch_items WHERE attempt_id IN (SELECT attempt_id FROM chunk)) b ON b.attempt_id = r.attempt_id
+ASOF LEFT JOIN (SELECT run_id, started_at FROM runs) q ON o.ended_at >= q.started_at
 ORDER BY r.item;
 
 -- name: failures
@@ -77,7 +79,7 @@ SELECT * FROM failed ORDER BY status = 'unsent', status = 'pending', rows DESC, 
 -- name: totals
 -- Sums over the attempts of one run, or of all, in one row. An attempt that was never sent does not count.
 SELECT count(*) AS attempts,
-       count(DISTINCT fingerprint) AS requests,
+       count(DISTINCT fingerprint) FILTER (WHERE state <> 'pending') AS requests,
        count(*) FILTER (WHERE has_outcome) AS outcomes,
        count(*) FILTER (WHERE billing = 'billed') AS billed,
        count(*) FILTER (WHERE state IN ('open', 'unknown')) AS unknown,
@@ -93,6 +95,12 @@ SELECT count(*) AS attempts,
        coalesce(sum(COLUMNS('^(.+_tokens)$')), 0)::BIGINT AS '\1'
 FROM attempt_states
 WHERE state <> 'absent' AND ($run_id IS NULL OR run_id = $run_id);
+
+-- name: collected
+-- What one run received for the batches of other runs. Runs never overlap, so the time determines the run.
+SELECT count(*) AS attempts, count(*) FILTER (WHERE billing = 'billed') AS billed, coalesce(sum(cost_usd), 0) AS usd
+FROM outcomes o JOIN attempts a USING (attempt_id) ASOF LEFT JOIN (SELECT run_id AS receiver, started_at FROM runs) r ON o.ended_at >= r.started_at
+WHERE r.receiver = $run_id AND a.run_id <> $run_id AND attempt_id IN (SELECT attempt_id FROM batch_items);
 
 -- name: attempts_of
 -- All attempts of one request and of its replacements, oldest first.
