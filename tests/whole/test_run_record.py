@@ -19,7 +19,7 @@ SHAPE = {
     "is_simulated", "plan", "versions", "prices_date", "price_overrides", "price_overrides_date",
     "overrides", "usd", "rows", "attempts", "tokens", "bill", "waste", "repairs", "checkpoint",
     "latency_s", "ttft_s", "output_tokens_per_s", "models", "errors", "seconds_by_limiter",
-    "observed_limits", "quality", "output", "scope", "collected",
+    "observed_limits", "quality", "output", "scope", "collected", "is_pilot",
 }  # fmt: skip
 
 
