@@ -122,7 +122,7 @@ def _money(snapshot: Snapshot) -> str:
             budget.unknown,
         )
         is_all = budget.spent == snapshot.spent_usd
-        parts = [f"{of_budget} spent"] if is_all else [*parts, f"{of_budget} budget spent"]
+        parts = [f"{of_budget} spent"] if is_all else [*parts, f"{of_budget} budget"]
     if snapshot.projected_usd is not None:
         expected, low, high = map(rounded_text, snapshot.projected_usd)
         parts.append(f"about {expected} ({low} to {high}) at the end")

@@ -77,6 +77,15 @@ def test_the_example_of_a_group_is_the_failed_row(tmp_path: Path, batcher: Comma
     assert batcher("show", job, "row:9", "--simulate").code == 2
 
 
+@pytest.mark.parametrize(
+    ("row", "command"), [("a-1", "failures"), ("a-3", "export"), ("5", "failures")]
+)
+def test_the_next_command_after_a_row(done: Path, batcher: Command, row: str, command: str) -> None:
+    """A good row leads to the output, a bad one to the failures."""
+    expected = f"next   batcher {command} {done} --simulate\n"
+    assert batcher("show", done, row, "--simulate").err == expected
+
+
 def test_a_bad_row_has_no_earlier_variant(done: Path, batcher: Command) -> None:
     """A row that gives no request keeps no answer to an earlier variant."""
     assert "earlier variant" not in batcher("show", done, "5", "--simulate").out

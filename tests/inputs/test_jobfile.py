@@ -256,6 +256,24 @@ def test_unreadable_job_files(tmp_path: Path) -> None:
         assert (problem.message, problem.file, problem.line) == (message, str(path), line)
 
 
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("jbo.toml", "did you mean `job.toml`?"),
+        ("JOB.TOML", "did you mean `job.toml`?"),
+        ("job", "did you mean `job.toml`?"),
+        ("other", "create one with: batcher init"),
+        ("none/job.toml", "create one with: batcher init"),
+    ],
+)
+def test_a_misspelt_job_file(tmp_path: Path, name: str, hint: str) -> None:
+    """The hint has the name of the file that was meant, if there is one like it."""
+    (tmp_path / "job.toml").touch()
+    with pytest.raises(JobFileError) as caught:
+        load_job(tmp_path / name)
+    assert caught.value.problems[0].hint == hint
+
+
 def test_a_byte_order_mark_and_windows_lines_are_accepted(tmp_path: Path) -> None:
     """A file saved by an editor on Windows is read, with the same line numbers."""
     path = tmp_path / "demo.toml"

@@ -61,11 +61,16 @@ def command(
         print_json(facts)
         return 0
     _print(facts)
-    is_done = all(
-        sample["is_final"] or sample["fingerprint"] is None for sample in facts["samples"]
-    )
-    say(f"next   {job_command('failures' if is_done else 'run')}")
+    say(f"next   {job_command(_next(facts['samples']))}")
     return 0
+
+
+def _next(samples: list[dict[str, Any]]) -> str:
+    """Return the command after a row: the output for a good one, else what helps it."""
+    if any(sample["fingerprint"] is not None and not sample["is_final"] for sample in samples):
+        return "run"
+    is_good = all(sample["status"] in ("succeeded", "skipped") for sample in samples)
+    return "export" if is_good else "failures"
 
 
 def _unknown_row(results: Results, row_id: str) -> ConfigurationError:

@@ -14,6 +14,7 @@ from batcher.core.job import Job
 from batcher.core.job.mistake import Mistake
 from batcher.core.job.reading import read_job
 from batcher.core.labels.labels import Labels
+from batcher.core.nearest import nearest
 from batcher.core.template.template import Expression
 from batcher.errors import JobFileError, Problem, TemplateError
 from batcher.inputs.job_file.key_sources import KeySources, sorted_problems
@@ -137,8 +138,16 @@ def _read(path: Path) -> bytes:
         return path.read_bytes()
     except OSError as error:
         reason = (error.strerror or type(error).__name__).lower()
-        hint = None if path.exists() else "create one with: batcher init"
-        raise JobFileError([Problem(reason, str(path), hint=hint)]) from None
+        raise JobFileError([Problem(reason, str(path), hint=_missing_hint(path))]) from None
+
+
+def _missing_hint(path: Path) -> str | None:
+    """Return what to do about a job file that does not exist: perhaps its name is misspelt."""
+    if path.exists():
+        return None
+    names = [other.name for other in path.parent.glob("*.toml")]
+    near = nearest(path.name, names) or nearest(f"{path.name}.toml", names)
+    return near or "create one with: batcher init"
 
 
 def _decoded(raw: bytes, path: Path) -> str:
