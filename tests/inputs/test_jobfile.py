@@ -259,9 +259,9 @@ def test_unreadable_job_files(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "hint"),
     [
-        ("jbo.toml", "did you mean `job.toml`?"),
-        ("JOB.TOML", "did you mean `job.toml`?"),
-        ("job", "did you mean `job.toml`?"),
+        ("jbo.toml", "did you mean job.toml?"),
+        ("JOB.TOML", "did you mean job.toml?"),
+        ("job", "did you mean job.toml?"),
         ("other", "create one with: batcher init"),
         ("none/job.toml", "create one with: batcher init"),
     ],

@@ -14,7 +14,7 @@ from batcher.core.job import Job
 from batcher.core.job.mistake import Mistake
 from batcher.core.job.reading import read_job
 from batcher.core.labels.labels import Labels
-from batcher.core.nearest import nearest
+from batcher.core.nearest import nearest_name
 from batcher.core.template.template import Expression
 from batcher.errors import JobFileError, Problem, TemplateError
 from batcher.inputs.job_file.key_sources import KeySources, sorted_problems
@@ -145,9 +145,8 @@ def _missing_hint(path: Path) -> str | None:
     """Return what to do about a job file that does not exist: perhaps its name is misspelt."""
     if path.exists():
         return None
-    names = [other.name for other in path.parent.glob("*.toml")]
-    near = nearest(path.name, names) or nearest(f"{path.name}.toml", names)
-    return near or "create one with: batcher init"
+    near = nearest_name(path.stem, (other.stem for other in path.parent.glob("*.toml")))
+    return f"did you mean {near}.toml?" if near else "create one with: batcher init"
 
 
 def _decoded(raw: bytes, path: Path) -> str:
