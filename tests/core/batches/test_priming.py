@@ -101,6 +101,34 @@ def test_what_is_primed_saves(tokens: float, requests: int, read: str, reads: fl
         assert saving_usd(tokens, requests, rates(read), reads) > 0
 
 
+PREFIX = st.tuples(st.integers(100, 200_000), st.integers(1, 5_000))
+
+
+@given(st.lists(PREFIX, min_size=1, max_size=8), st.sampled_from(["0.1", "0.05", "0.025"]))
+def test_a_job_reads_what_it_has_primed(prefixes: list[tuple[int, int]], read: str) -> None:
+    """Any prefixes of any length and share: the job costs at most the same, and reads are reads.
+
+    A prefix below the model's minimum is marked in vain in the batch that primes, and only there.
+    """
+    price, least = rates(read), 1_024
+    cost = plain = reads = writes = 0.0
+    for tokens, requests in prefixes:
+        plain += tokens * requests * float(price.input)
+        cost += tokens * requests * float(price.input)
+        if marks(PrimedPrefix(requests), price, QUICK, 10_000, 0.0) is not Marks.PRIME:
+            continue
+        written = tokens if tokens >= least else 0
+        cost += written * float(price.cache_write_1h - price.input)
+        if is_written(usage(write=written)):
+            rest = PrimedPrefix(requests - 1, used_after_s=0.0)
+            assert marks(rest, price, QUICK, 10_000, 100.0) is Marks.FOLLOW
+            cost -= tokens * (requests - 1) * float(price.input - price.cache_read)
+            reads += tokens * (requests - 1)
+            writes += tokens
+    assert cost <= plain * (1 + 1e-12)
+    assert reads >= 11 * writes
+
+
 def entry_costs(begins: list[float], written_at: float) -> tuple[int, int]:
     """Return how many items read an entry that was written, and how many write it, by the API.
 
