@@ -45,3 +45,46 @@ def test_a_run_in_batches_answers_every_row_at_half_the_price(job: Job, server: 
     billed = sum(Decimal(batch["cost_usd"]) for batch in made)
     assert Decimal(job.metadata()["totals"]["cost_usd"]) == billed
     assert Decimal(server.ledger()["cost_usd"]) == billed
+
+
+def test_a_run_that_does_not_wait_exits_7_and_the_next_one_collects(
+    job: Job, server: Server
+) -> None:
+    """What was submitted is not sent again, by neither the same command nor a live run."""
+    write(job)
+    text = job.run("--no-wait", code=7)
+    assert "3 batches with 40 requests are at the API" in text
+    assert "batcher run" in text.splitlines()[-1]
+    job.run("--delivery", "live")
+    assert set(job.table().column("_delivery").to_pylist()) == {"batch"}
+    assert len(batches(server)) == 3
+    assert server.ledger()["answered"] == len(ROWS)
+
+
+@pytest.mark.parametrize("server", [["--batch-cancel-rate", "1"]], indirect=True)
+def test_auto_meets_a_deadline_that_is_near_by_sending_live(job: Job, server: Server) -> None:
+    """With no time for a batch everything is live, and no row is paid for twice."""
+    auto = '[delivery]\nmode = "auto"\ndeadline = "10m"\nallow_batch = true\npoll_s = 0.2\n'
+    job.write(ROWS, more=auto).run()
+    assert set(job.table().column("_delivery").to_pylist()) == {"live"}
+    assert server.ledger()["answered"] == len(ROWS)
+
+
+def test_auto_sends_batches_when_there_is_time(job: Job, server: Server) -> None:
+    """With hours to spare everything travels at half the price."""
+    auto = '[delivery]\nmode = "auto"\ndeadline = "10h"\nallow_batch = true\npoll_s = 0.2\n'
+    job.write(ROWS, more=auto).run()
+    assert set(job.table().column("_delivery").to_pylist()) == {"batch"}
+    assert server.ledger()["answered"] == len(ROWS)
+
+
+@pytest.mark.parametrize("server", [["--invalid-rate", "0.3", "--seed", "3"]], indirect=True)
+def test_invalid_labels_are_repaired_in_a_follow_up_batch(job: Job, server: Server) -> None:
+    """The second batch has the repairs: conversations with the invalid answer and a complaint."""
+    labels = '[labels]\nfields = "label: a|b|c"\n'
+    write(job, rows=100, more=labels).run()
+    assert job.table().column("_status").to_pylist().count("succeeded") >= 39
+    made = batches(server)
+    assert made[0]["requests"] == 40
+    assert 0 < made[1]["requests"] < 40
+    assert Decimal(server.ledger()["cost_usd"]) == Decimal(job.metadata()["totals"]["cost_usd"])

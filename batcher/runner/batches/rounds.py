@@ -9,14 +9,13 @@ from batcher.core.money.display import rounded_text
 from batcher.core.pace.halt import Halt
 from batcher.core.plural import counted
 from batcher.exit_codes import ExitCode
+from batcher.runner.batches.auto import AutoDelivery
 from batcher.runner.batches.calls import CallRefusedError, Stopped
 from batcher.runner.batches.context import BatchContext
-from batcher.runner.batches.maker import BatchMaker
 from batcher.runner.batches.open_batches import OpenBatches
 from batcher.runner.batches.submitter import Submitter
 from batcher.runner.batches.watch import BatchWatch
 from batcher.runner.planning.planner import Plan
-from batcher.runner.sending.feed import Feed
 from batcher.runner.sending.workers import send_live
 
 
@@ -26,6 +25,7 @@ class Rounds:
 
     ``plan_again`` returns what is left to send after more results were recorded. ``stop_for`` stops
     the run for a reason. ``detaches``: leave the batches to a later run, without waiting for them.
+    ``auto`` decides by a deadline; None for another delivery.
     """
 
     batches: BatchContext
@@ -36,6 +36,7 @@ class Rounds:
     plan_again: Callable[[Plan], Awaitable[Plan]]
     stop_for: Callable[[Halt], None]
     detaches: bool
+    auto: AutoDelivery | None = None
 
     async def run(self, plan: Plan) -> None:
         """Send the plan, and collect the batches of earlier runs; return when nothing is left."""
@@ -56,6 +57,9 @@ class Rounds:
             self._say_left()
 
     async def _rounds(self, plan: Plan) -> None:
+        if self.auto is not None:
+            await self.auto.run(plan)
+            return
         in_flight, stopping = self.batches.ctx.in_flight, self.batches.ctx.stopping
         while True:
             newest = in_flight.newest_attempt
@@ -76,16 +80,10 @@ class Rounds:
             plan = await self.plan_again(plan)
 
     async def _send(self, plan: Plan) -> None:
-        sending, ctx = self.batches.sending, self.batches.ctx
         if self.route.mode == "live":
-            await send_live(sending, plan, ctx)
-            return
-        feed = Feed(sending, plan.unmarked, ctx.stopping.is_set, delivery="batch")
-        try:
-            maker = BatchMaker(self.batches, feed, waits=not self.detaches)
-            await self.submitter.submit_all(maker)
-        finally:
-            feed.close()
+            await send_live(self.batches.sending, plan, self.batches.ctx)
+        else:
+            await self.submitter.submit_plan(plan, waits=not self.detaches)
 
     async def _wait(self) -> None:
         """Wait until a batch is done with, or the run is stopping."""

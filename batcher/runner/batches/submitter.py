@@ -14,12 +14,14 @@ from batcher.runner.batches.maker import BatchMaker, NewBatch
 from batcher.runner.batches.open_batch import OpenBatch
 from batcher.runner.batches.open_batches import OpenBatches
 from batcher.runner.batches.orphans import Orphans
+from batcher.runner.planning.planner import Plan
+from batcher.runner.sending.feed import Feed
 from batcher.store.batches import begin_batch, next_batch
 
 
 @dataclass(slots=True)
 class Submitter:
-    """Submits all requests of a feed in batches.
+    """Submits requests in batches.
 
     No batch is submitted before it is known what became of the one before, unless that may take
     hours: then no other batch has its number of requests.
@@ -30,11 +32,20 @@ class Submitter:
     orphans: Orphans
     endings: Endings
 
-    async def submit_all(self, maker: BatchMaker) -> None:
-        """Submit batches until no request is left, the budget is used up, or the run is stopping.
+    async def submit_plan(self, plan: Plan, *, waits: bool) -> None:
+        """Submit all requests of a plan; raises CallRefusedError when the API takes no batch.
 
-        Raises CallRefusedError when the API takes no batch.
+        With ``waits`` requests that the budget has no room for wait until batches have ended; else
+        they are left out.
         """
+        stopping = self.batches.ctx.stopping
+        feed = Feed(self.batches.sending, plan.unmarked, stopping.is_set, delivery="batch")
+        try:
+            await self._submit_all(BatchMaker(self.batches, feed, waits))
+        finally:
+            feed.close()
+
+    async def _submit_all(self, maker: BatchMaker) -> None:
         stopping = self.batches.ctx.stopping
         while not stopping.is_set():
             number = await self.batches.db(next_batch)

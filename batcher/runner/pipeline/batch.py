@@ -5,11 +5,14 @@ import random
 from functools import partial
 
 from batcher.api.batches_client import BatchesClient
+from batcher.core.batches.durations import Durations
 from batcher.core.job import ApiSection
+from batcher.runner.batches.auto import AutoDelivery
 from batcher.runner.batches.calls import Calls
 from batcher.runner.batches.collector import Collector
 from batcher.runner.batches.context import BatchContext
 from batcher.runner.batches.endings import Endings
+from batcher.runner.batches.live_pace import LivePace
 from batcher.runner.batches.open_batches import OpenBatches
 from batcher.runner.batches.orphans import Orphans
 from batcher.runner.batches.rounds import Rounds
@@ -21,7 +24,10 @@ from batcher.runner.planning.planner import Plan
 from batcher.runner.planning.refresh import refreshed_plan, refreshed_retry
 from batcher.runner.sending.context import SendContext
 from batcher.runner.sending.progress import Progress
+from batcher.store.batches import ended_durations
 from batcher.store.checkpoint import Checkpoint
+
+_LEAST_ROWS_PER_S = 50 / 60  # the lowest limit of an account
 
 
 def make_rounds(
@@ -55,16 +61,44 @@ def make_rounds(
     open_batches = OpenBatches(batches)
     orphans = Orphans(batches, open_batches.known_ids)
     endings = Endings(batches, open_batches, collector)
+    watch = BatchWatch(batches, open_batches, orphans, endings)
+    submitter = Submitter(batches, open_batches, orphans, endings)
+    plan_again = partial(_plan_again, session, progress)
+    auto = None
+    if planned.route.deadline is not None:
+        auto = AutoDelivery(
+            batches,
+            open_batches,
+            watch,
+            partial(submitter.submit_plan, waits=False),
+            plan_again,
+            LivePace(lambda: progress.live, _expected_pace(planned), progress.clock),
+            Durations.learnt(session.writer.call(ended_durations)),
+            planned.route.deadline,
+        )
     return Rounds(
         batches,
         planned.route,
         open_batches,
-        BatchWatch(batches, open_batches, orphans, endings),
-        Submitter(batches, open_batches, orphans, endings),
-        partial(_plan_again, session, progress),
+        watch,
+        submitter,
+        plan_again,
         progress.stop_for,
         session.options.detaches,
+        auto,
     )
+
+
+def _expected_pace(planned: PlannedRun) -> float:
+    """Return how many rows a second the estimate expects of live requests.
+
+    A retry has no estimate; the least that any account can do is assumed.
+    """
+    estimate = planned.estimate
+    timing = None if estimate is None else estimate.duration
+    if estimate is None or timing is None or not timing.seconds.expected:
+        return _LEAST_ROWS_PER_S
+    return estimate.requests / timing.seconds.expected
 
 
 async def _plan_again(session: RunSession, progress: Progress, plan: Plan) -> Plan:

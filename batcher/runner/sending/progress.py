@@ -29,7 +29,8 @@ _MOST_NOTES = 5
 class Progress:
     """Counts one run.
 
-    ``spent_usd`` is exact; ``saved_usd`` is what the prompt cache saved. ``unknown_usd`` is the
+    ``live`` counts the attempts that were no item of a batch. ``spent_usd`` is exact; ``saved_usd``
+    is what the prompt cache saved. ``unknown_usd`` is the
     worst case of attempts of unknown cost: of ``unknown`` attempts the billing status is unknown,
     of ``unpriced`` answers the cost. ``on_hold`` counts rows with too many unknown attempts.
     ``notes`` say why answers have no price, and how a usage that contradicts itself was read.
@@ -48,6 +49,7 @@ class Progress:
     ceiling: FailureCeiling | None = None
     started_at: float = field(init=False)
     sent: int = 0
+    live: int = 0
     done: int = 0
     retried: int = 0
     failed: int = 0
@@ -115,6 +117,7 @@ class Progress:
     def on_committed(self, result: AttemptResult) -> None:
         """Count an attempt that is on the disk."""
         self.sent += 1
+        self.live += not result.is_batched
         outcome = result.outcome
         if result.bill.cost_usd is not None:
             self.spent_usd = total([self.spent_usd, result.bill.cost_usd])

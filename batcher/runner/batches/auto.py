@@ -1,0 +1,127 @@
+"""The delivery auto: rows go into batches or live, as the policy decides from moment to moment."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from batcher.core.batches.auto import OpenBatch, Situation, Step, decide
+from batcher.core.batches.durations import Durations
+from batcher.runner.batches.calls import CallRefusedError
+from batcher.runner.batches.context import BatchContext, now
+from batcher.runner.batches.live_pace import LivePace
+from batcher.runner.batches.open_batches import OpenBatches
+from batcher.runner.batches.watch import BatchWatch
+from batcher.runner.planning.planner import Plan
+from batcher.runner.sending.workers import send_live
+
+
+@dataclass(slots=True)
+class AutoDelivery:
+    """Sends a plan by a deadline.
+
+    ``submit`` sends a part of the plan in batches. ``plan_again`` returns what is left to send
+    after more results were recorded. The rows that were handed over to live requests are
+    ``_handed``; they belong to nobody else until all of them have ended. ``_is_stuck``: the budget
+    has left out all rows that were to be sent last, and would do so again.
+    """
+
+    batches: BatchContext
+    open_batches: OpenBatches
+    watch: BatchWatch
+    submit: Callable[[Plan], Awaitable[None]]
+    plan_again: Callable[[Plan], Awaitable[Plan]]
+    pace: LivePace
+    durations: Durations
+    deadline: datetime
+    _handed: Plan | None = None
+    _live: "asyncio.Task[None] | None" = None
+    _takes_batches: bool = True
+    _newest: int = 0
+    _is_stuck: bool = False
+
+    async def run(self, plan: Plan) -> None:
+        """Send until no row and no batch is left, or the run is stopping."""
+        stopping = self.batches.ctx.stopping
+        try:
+            while not stopping.is_set():
+                step = decide(self._situation(plan), self.durations)
+                plan = await self._take(step, plan)
+                is_over = not plan.counts.to_send or self._is_stuck
+                if is_over and self._live is None and self.open_batches.is_idle:
+                    return
+                await self._wait(step.again_s)
+                plan = await self._renewed(plan)
+        finally:
+            await self._end_live()
+
+    def _situation(self, plan: Plan) -> Situation:
+        left_s = (self.deadline - now()).total_seconds()
+        created = self.open_batches.created.values()
+        return Situation(
+            left_s=left_s,
+            waiting=plan.counts.to_send,
+            in_flight=self.pace.left,
+            batches=tuple(
+                OpenBatch(batch.number, batch.requests, batch.age_s(now()), batch.is_canceling)
+                for batch in created
+            ),
+            rows_per_s=self.pace.rows_per_s,
+            batch_rows=self.batches.section.batch_rows,
+            batch_room=None if self._takes_batches else 0,
+        )
+
+    async def _take(self, step: Step, plan: Plan) -> Plan:
+        """Do what the policy says; return what is left of the plan."""
+        for number in step.cancel:
+            if (batch := self.open_batches.created.get(number)) is not None:
+                await self.watch.cancel(batch)
+        if step.send_live and self._live is None:
+            self._handed, plan = plan.split(step.send_live)
+            self._newest = self.batches.ctx.in_flight.newest_attempt
+            self.pace.begin(self._handed.counts.to_send)
+            work = send_live(self.batches.sending, self._handed, self.batches.ctx)
+            self._live = asyncio.create_task(work)
+        if step.submit and self._takes_batches:
+            plan = await self._submit(plan, step.submit)
+        return plan
+
+    async def _submit(self, plan: Plan, number: int) -> Plan:
+        in_flight = self.batches.ctx.in_flight
+        part, rest = plan.split(number)
+        newest = in_flight.newest_attempt
+        try:
+            await self.submit(part)
+        except CallRefusedError as error:
+            self._takes_batches = False
+            self.batches.say(f"warning  {error.halt.message}; the rest is sent live")
+        else:
+            self._is_stuck = in_flight.newest_attempt == newest
+        return await self._renewed(rest, is_certain=True)
+
+    async def _wait(self, seconds: float) -> None:
+        """Wait for a time, or until a batch or the live requests have ended."""
+        events = (self.open_batches.news, self.batches.ctx.stopping)
+        waits = [asyncio.create_task(event.wait()) for event in events]
+        tasks = [*waits, *([self._live] if self._live is not None else [])]
+        await asyncio.wait(tasks, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+        for task in waits:
+            task.cancel()
+
+    async def _renewed(self, plan: Plan, *, is_certain: bool = False) -> Plan:
+        """Return what is left to send, if a batch or the live requests have ended."""
+        has_ended = self._live is not None and self._live.done()
+        if has_ended:
+            self._is_stuck = self.batches.ctx.in_flight.newest_attempt == self._newest
+            await self._end_live()
+        if not (is_certain or has_ended or self.open_batches.news.is_set()):
+            return plan
+        self.open_batches.news.clear()
+        again = await self.plan_again(plan)
+        return again if self._handed is None else again.without(self._handed)
+
+    async def _end_live(self) -> None:
+        live, self._live, self._handed = self._live, None, None
+        if live is not None:
+            await live
+            self.pace.end()
