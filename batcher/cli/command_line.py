@@ -11,6 +11,7 @@ import click
 from click.core import ParameterSource
 
 _CONSENTS = frozenset({"says_yes", "releases_unknown"})
+_TRAVEL, _SENDING = ("delivery", "deadline"), frozenset({"run", "retry", "estimate"})
 _PLAIN = frozenset("/._-+=,@%:;()*' ")
 _GLOB = frozenset("*?[")
 _WIDTH = 100 - len("next   ")
@@ -61,15 +62,18 @@ def job_command(
 ) -> str:
     """Return another command for the job of this one, with the same --set and --simulate.
 
-    --set of retry is left out, because it changes only how the failed rows are sent. With
-    ``is_real`` --simulate is, too.
+    A command that sends has the same --delivery and --deadline, too. --set of retry is left out,
+    because it changes only how the failed rows are sent. With ``is_real`` --simulate is, too.
     """
     context = click.get_current_context()
     given = context.params
     kept = () if context.info_name == "retry" else given["overrides"]
     overrides = [word for override in kept for word in ("--set", override)]
     flags = ["--simulate"] if given["is_simulated"] and not is_real else []
-    words = [*options, *overrides, *flags]
+    sends = command in _SENDING
+    chosen = [name for name in _TRAVEL if sends and given.get(name)]
+    travel = [word for name in chosen for word in (f"--{name}", given[name])]
+    words = [*options, *travel, *overrides, *flags]
     return command_line(command, given["job"], *arguments, options=words)
 
 

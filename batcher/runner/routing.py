@@ -1,11 +1,13 @@
 """How the requests of a run travel: what the job says, and whether its user allows batches."""
 
 import json
+import math
 from datetime import datetime
 from pathlib import Path
 
 from batcher.core.deadline import deadline_of
 from batcher.core.delivery import Route
+from batcher.core.plural import counted
 from batcher.outputs.atomic import write_json
 from batcher.runner.days import zone_named
 from batcher.runner.job_context import JobContext
@@ -26,6 +28,18 @@ def wanted_route(context: JobContext, started: datetime) -> Route:
         return Route(section.mode)
     zone = zone_named(context.job.budget.time_zone)
     return Route("auto", deadline_of(section.deadline, started, zone))
+
+
+def route_line(context: JobContext, route: Route, requests: int) -> str | None:
+    """Return the line of a run that says how its requests travel; None for a live run."""
+    if route.deadline is not None:
+        zone = zone_named(context.job.budget.time_zone)
+        done = f"{route.deadline.astimezone(zone):%Y-%m-%d %H:%M %Z}"
+        return f"delivery  auto: done by {done}; in batches what is likely to be in time, else live"
+    if route.mode == "live" or not requests:
+        return None
+    number = counted(math.ceil(requests / context.job.delivery.batch_rows), "batch", "batches")
+    return f"delivery  batch: {number} or more at half the price, in up to 24 hours"
 
 
 def may_batch(context: JobContext) -> bool | None:

@@ -10,6 +10,7 @@ import pytest
 from commanding import Command
 from PIL import Image
 
+from batcher.cli.terminal import TerminalUi
 from batcher.core.job import Job
 from batcher.inputs.job_file.load import load_job
 from batcher.runner.commands.inspect import placeholder, profile_input
@@ -272,3 +273,32 @@ def test_a_draft_for_part_files_and_lists_of_images(tmp_path: Path, batcher: Com
     (other / "package.json").write_text("{}")
     assert batcher("init", other).code == 0
     assert (other / "rows.jsonl").exists()
+
+
+@pytest.mark.parametrize(
+    ("answer", "line"),
+    [
+        (True, "\nallow_batch = true\n"),
+        (False, "\nallow_batch = false\n"),
+        (None, "\n# allow_batch = false\n"),
+    ],
+)
+def test_init_asks_on_a_terminal_whether_batches_are_allowed(
+    tmp_path: Path,
+    batcher: Command,
+    monkeypatch: pytest.MonkeyPatch,
+    answer: bool | None,
+    line: str,
+) -> None:
+    """The question says what batches mean; without a terminal nobody has allowed anything."""
+    asked = []
+
+    def confirm(_: TerminalUi, question: str) -> bool | None:
+        asked.append(question)
+        return answer
+
+    monkeypatch.setattr(TerminalUi, "confirm", confirm)
+    (tmp_path / "reviews.jsonl").write_text('{"id": 1, "text": "good"}\n{"id": 2, "text": "bad"}\n')
+    assert batcher("init", tmp_path / "reviews.jsonl").code == 0
+    assert "zero-data-retention agreements" in asked[0]
+    assert line in (tmp_path / "job.toml").read_text()

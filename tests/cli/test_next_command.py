@@ -50,6 +50,8 @@ def words_of(parameter: click.Parameter, draw: Callable[..., Any]) -> list[str]:
     kind = parameter.type
     number = st.integers(getattr(kind, "min", None) or 0, 10**6).map(str)
     value = number if isinstance(kind, click.IntRange) else VALUES
+    if isinstance(kind, click.Choice):
+        value = st.sampled_from([str(choice) for choice in kind.choices])
     if isinstance(parameter, click.Argument):
         return []
     if getattr(parameter, "is_flag", False):

@@ -7,6 +7,7 @@ from decimal import Decimal
 import pytest
 from whole_runs import CommandResult, Job, Server, batcher
 
+from batcher.core.delivery import RETENTION
 from batcher.inputs.job_file.load import load_job
 from batcher.runner.options import RunOptions
 from batcher.runner.pipeline.run import run_job
@@ -201,3 +202,15 @@ def test_a_plan_fits_one_delivery(
     result = batcher("run", job.path, "--plan", plan, *now, key="k")
     assert (result.code, change in result.err) == (9, True), result.err
     assert server.ledger()["requests"] == 0
+
+
+def test_the_first_lines_say_how_requests_travel(job: Job) -> None:
+    """A run of batches or auto says it, and the next command keeps it; check says what it means."""
+    job.write(ROWS)
+    ran = batcher("run", job.path, "--simulate", "--delivery", "batch", "--limit", "2")
+    assert "delivery  batch: 1 batch or more at half the price" in ran.err
+    assert f"next   batcher run {job.path} --delivery batch" in ran.err
+    job.write(ROWS, more=AUTO)
+    checked_auto = batcher("check", job.path, key="k")
+    assert "auto by 5h: live for now, because batches are not allowed; " in checked_auto.out
+    assert RETENTION in checked_auto.out

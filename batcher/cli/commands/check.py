@@ -11,6 +11,7 @@ import click
 from batcher.cli.command_line import job_command, this_command
 from batcher.cli.messages import print_json, print_line, say, show_error, show_problem
 from batcher.cli.options import job_argument, json_option, load, set_option, simulate_option
+from batcher.core.delivery import RETENTION
 from batcher.core.job.mistake import Key, dotted
 from batcher.core.job.reading import given_keys
 from batcher.core.labels.labels import Labels
@@ -21,6 +22,7 @@ from batcher.inputs.job_file.load import LoadedJob
 from batcher.runner.commands.check import CheckResult, check_job
 from batcher.runner.job_context import JobContext
 from batcher.runner.planning.preflight import about_text, bad_rows_stop, planning_line
+from batcher.runner.routing import may_batch
 
 _LONGEST_VALUE = 40
 _REQUESTED_WITH = {
@@ -113,10 +115,21 @@ def _lines(checked: CheckResult) -> Iterator[str]:
         worst = plan.counts.worst_case_usd
         most = "no upper bound" if worst is None else f"at most {rounded_text(worst)}"
         yield f"cost     {about_text(checked.estimate.usd)}; {most}"
+    yield from _delivery(context)
     yield from _labels(context)
     output = checked.workspace.output
     effect = "replaces the existing output" if output.exists() else "new"
     yield f"output   {os.path.relpath(output)} ({effect})"
+
+
+def _delivery(context: JobContext) -> Iterator[str]:
+    """Yield how the requests travel, and what batches mean for the data."""
+    section = context.job.delivery
+    if section.mode == "batch":
+        yield f"delivery batch: {RETENTION}"
+    elif section.mode == "auto":
+        allowed = "" if may_batch(context) else "live for now, because batches are not allowed; "
+        yield f"delivery auto by {section.deadline}: {allowed}{RETENTION}"
 
 
 def _labels(context: JobContext) -> Iterator[str]:
@@ -187,6 +200,7 @@ def _to_json(checked: CheckResult, loaded: LoadedJob) -> dict[str, Any]:
         "prices_date": checked.context and checked.context.prices.as_of.isoformat(),
         "state": str(checked.workspace.state),
         "output": str(checked.workspace.output),
+        "delivery": loaded.job.delivery.mode,
         "held_by": checked.held_by,
         "sources": dict(loaded.sources),
     }

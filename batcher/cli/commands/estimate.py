@@ -109,22 +109,15 @@ def command(
         say(f"warning  {warning}")
     if out is not None:
         say(f"wrote    {os.path.relpath(out)}, a plan with a cap of {rounded_text(cap)} in all")
-    say(f"next     {_run_command(out, max_cost, delivery, deadline)}")
+    say(f"next     {_run_command(out, max_cost)}")
     return 0
 
 
-def _run_command(
-    plan_file: Path | None, max_cost: str | None, delivery: Mode | None, deadline: str | None
-) -> str:
+def _run_command(plan_file: Path | None, max_cost: str | None) -> str:
     """Return the command that runs the job; a plan has --max-cost as its cap already."""
-    given = {
-        "--plan": plan_file,
-        "--max-cost": max_cost if plan_file is None else None,
-        "--delivery": delivery,
-        "--deadline": deadline,
-    }
-    options = [word for option, value in given.items() if value for word in (option, value)]
-    return job_command("run", options=options)
+    if plan_file is not None:
+        return job_command("run", options=["--plan", plan_file])
+    return job_command("run", options=[] if max_cost is None else ["--max-cost", max_cost])
 
 
 def _send_pilot(loaded: LoadedJob, options: RunOptions) -> int:

@@ -5,6 +5,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 from textwrap import wrap
+from typing import Any
 
 import click
 
@@ -12,6 +13,8 @@ from batcher.cli.command_line import command_line, python_command
 from batcher.cli.draft_keys import draft_keys, request_keys, schema_text, task
 from batcher.cli.job_draft import draft
 from batcher.cli.messages import printable, say
+from batcher.cli.terminal import TerminalUi
+from batcher.core.delivery import RETENTION
 from batcher.core.input_profile import InputProfile
 from batcher.core.plural import counted
 from batcher.errors import BatcherError, ConfigurationError
@@ -161,16 +164,24 @@ def _for_input(path: Path, choices: tuple[str, ...]) -> int:
             f"--labels cannot be used: the rows of {path.name} are whole requests",
             hint="leave --labels out, or give another input",
         )
+    delivery = _delivery()
     if choices:
         _write(schema, schema_text(choices, profile.columns))
     if profile.is_batch:
         entry = {"path": path.name, "format": "messages-batch"}
-        _write(job, draft(title, {"input": entry}, {}))
+        _write(job, draft(title, {"input": entry, **delivery}, {}))
     else:
-        _write(job, draft(title, *draft_keys(path, profile, choices, schema.name)))
+        given, notes = draft_keys(path, profile, choices, schema.name)
+        _write(job, draft(title, {**given, **delivery}, notes))
         _print(profile)
     say(f"next   {command_line('check', job, options=['--simulate'])}")
     return 0
+
+
+def _delivery() -> dict[str, dict[str, Any]]:
+    """Ask on a terminal whether batches may be used; return the section of an answer."""
+    allowed = TerminalUi().confirm(f"May this job use batches, which cost half? Note: {RETENTION}.")
+    return {} if allowed is None else {"delivery": {"allow_batch": allowed}}
 
 
 def _unreadable(path: Path) -> ConfigurationError:

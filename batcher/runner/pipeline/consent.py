@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 from batcher.core.delivery import RETENTION, Route
+from batcher.runner.job_context import JobContext
 from batcher.runner.pipeline.session import PlannedRun, RunSession
 from batcher.runner.planning.preflight import (
     ask,
@@ -12,7 +13,7 @@ from batcher.runner.planning.preflight import (
     origin_question,
     smaller_question,
 )
-from batcher.runner.routing import may_batch, remember_answer, route_of
+from batcher.runner.routing import may_batch, remember_answer, route_line, route_of
 from batcher.store.checkpoint import Checkpoint
 
 
@@ -38,10 +39,21 @@ def ask_consent(session: RunSession, planned: PlannedRun) -> PlannedRun:
 
 
 def _allowed_route(session: RunSession, planned: PlannedRun) -> Route:
-    """Ask once whether auto may send batches, and say so when it sends none."""
-    context, ui = planned.sending, session.ui
-    if context.job.delivery.mode != "auto" or not planned.plan.counts.to_send:
+    """Return the route that the user allows, and say how the requests travel."""
+    context, ui, requests = planned.sending, session.ui, planned.plan.counts.to_send
+    if not requests:
         return planned.route
+    route = planned.route
+    if context.job.delivery.mode == "auto":
+        route = _allowed_auto(session, context)
+    if (line := route_line(context, route, requests)) is not None:
+        ui.say(line)
+    return route
+
+
+def _allowed_auto(session: RunSession, context: JobContext) -> Route:
+    """Ask once whether auto may send batches, and say so when it sends none."""
+    ui = session.ui
     allowed = may_batch(context)
     if allowed is None and ui.can_ask and not session.options.says_yes:
         allowed = ui.confirm(
