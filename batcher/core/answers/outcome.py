@@ -29,6 +29,9 @@ from batcher.core.answers.message import (
 )
 from batcher.core.answers.response import NoResponse, Response
 
+UNREADABLE = "client.unreadable"
+"""The error type of a complete response that is not a message."""
+
 
 class Status(StrEnum):
     """The status of a row, as in the output's column ``_status``."""
@@ -155,7 +158,7 @@ def _of_message(response: Response) -> Outcome:
     except UnreadableMessage as error:
         if is_error_body(response.body):
             return _of_error_in_200(response)
-        return _unreadable("client.unreadable", str(error))
+        return _unreadable(UNREADABLE, str(error))
     status = _STATUS_OF_STOP_REASON.get(message.stop_reason or "")
     if status is None:
         return Outcome(
@@ -192,7 +195,7 @@ def _of_incomplete_response(response: Response) -> Outcome:
         return _of_error_in_200(response)
     if _is_success(response):
         reason = response.fault_detail or "the response is incomplete"
-        return _unreadable(response.fault or "client.unreadable", reason)
+        return _unreadable(response.fault or UNREADABLE, reason)
     return _of_error(response, response.status)
 
 

@@ -8,7 +8,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from batcher.api.result_lines import ResultLines
-from batcher.core.answers.outcome import Outcome
+from batcher.core.answers.outcome import UNREADABLE, Outcome
 from batcher.core.answers.response import NoResponse, Response
 from batcher.core.batches.custom_id import attempt_of
 from batcher.core.batches.result_outcome import outcome_of
@@ -153,17 +153,27 @@ class Collector:
                 collected.strange += 1
                 continue
             seen.add(attempt_id)
-            item = waiting.pop(attempt_id, None)
-            if item is not None:  # else an earlier reading recorded it
-                kept = await self._take(item, batch, result, prices)
+            if attempt_id not in waiting:
+                continue  # an earlier reading recorded it
+            outcome = outcome_of(result)
+            if outcome.error_type == UNREADABLE and not batch.is_last_reading:
+                collected.unreadable += 1  # the damage may be one of the transport
+            else:
+                item = waiting.pop(attempt_id)
+                kept = await self._take(item, batch, result, outcome, prices)
                 collected.by_status[kept.outcome.status] += 1
                 collected.to_send += isinstance(kept.decision, Retry)
                 await self._until_recorded(_MOST_UNRECORDED)
 
     async def _take(
-        self, item: _Item, batch: OpenBatch, result: ResultLine, prices: PriceTable
+        self,
+        item: _Item,
+        batch: OpenBatch,
+        result: ResultLine,
+        outcome: Outcome,
+        prices: PriceTable,
     ) -> AttemptResult:
-        label_check, outcome = self._batches.ctx.label_check, outcome_of(result)
+        label_check = self._batches.ctx.label_check
         if label_check is not None:
             outcome = await label_check.judge(outcome, self._history(item))
         body = result.message if result.message is not None else result.error

@@ -15,9 +15,6 @@ from batcher.runner.batches.open_batch import OpenBatch
 from batcher.runner.batches.open_batches import OpenBatches
 from batcher.runner.sending.recording import settle
 
-_READINGS = 5
-"""How often results are read in which items are missing, before those count as lost."""
-
 _LOOKS = 5
 """How often the API may not know a batch that it has created, before the batch counts as lost."""
 
@@ -78,8 +75,9 @@ class Endings:
                 raise CallRefusedError(halt_of(outcome))
             calls.last_error = f"{outcome.error_type}: {outcome.error_message}"
             return
+        is_last = batch.is_last_reading
         batch.readings += 1
-        if batch.readings < _READINGS:
+        if not is_last:
             return
         await self._collector.give_up(batch, "the results of its batch lack it")
         self._batches.say(

@@ -7,6 +7,9 @@ from decimal import Decimal
 from batcher.store.batches import StoredBatch
 from batcher.store.records import BatchRecord
 
+READINGS = 5
+"""How often results are read that are damaged or lack items, before these count as lost."""
+
 
 @dataclass(slots=True)
 class OpenBatch:
@@ -64,6 +67,11 @@ class OpenBatch:
     def name(self) -> str:
         """How messages name it: by the API's id, once it is known."""
         return f"batch {self.number}" if self.id is None else self.id
+
+    @property
+    def is_last_reading(self) -> bool:
+        """Whether its results are not read again after this reading, whatever they lack."""
+        return self.readings + 1 >= READINGS
 
     def age_s(self, now: datetime) -> float:
         """Return its age in seconds."""
