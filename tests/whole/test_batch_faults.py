@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 from whole_runs import Job, Server
 
+from batcher.simulator.faults.fault import BATCHES_ONLY
+
 FAST = ("--latency", "0", "--batch-speed", "600", "--batch-spread", "0", "--batch-median-s", "60",
         "--batch-results-after-s", "0")  # fmt: skip
 BATCH = '[delivery]\nmode = "batch"\nbatch_rows = 5\npoll_s = 0.2\n'
@@ -34,6 +36,13 @@ CASES = [
     ("foreign_results_url", "list"),
     ("foreign_results_url", "retrieve"),
 ]
+
+
+def test_every_kind_is_tried() -> None:
+    """What the simulator can do to batches alone is in the cases and in the document."""
+    page = (Path(__file__).parents[2] / "docs/faults.md").read_text()
+    assert {kind for kind, _ in CASES} >= BATCHES_ONLY
+    assert all(f"| `{kind}` |" in page for kind in BATCHES_ONLY)
 
 
 @pytest.mark.parametrize(("kind", "place"), CASES)

@@ -29,9 +29,6 @@ from batcher.core.answers.message import (
 )
 from batcher.core.answers.response import NoResponse, Response
 
-UNREADABLE = "client.unreadable"
-"""The error type of a complete response that is not a message."""
-
 
 class Status(StrEnum):
     """The status of a row, as in the output's column ``_status``."""
@@ -101,6 +98,7 @@ class Outcome:
         return self.verdict is Verdict.RETRY and self.message is None
 
 
+UNREADABLE = "client.unreadable"  # a complete response that is not a message
 _OVERLOADED = frozenset({429, 503, 529})
 
 _STATUS_OF_STOP_REASON = {
