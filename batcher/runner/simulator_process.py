@@ -10,6 +10,7 @@ from batcher.errors import BatcherError
 from batcher.runner.job_context import JobContext
 
 _END_S = 10
+_BATCH_SPEED = "300"  # a batch of an hour takes twelve seconds
 
 
 @contextmanager
@@ -37,6 +38,7 @@ def _running_simulator(latency: float, variety: float) -> Iterator[str]:
     """
     command = [sys.executable, "-m", "batcher.simulator", "--port", "0", "--exit-with-parent"]
     command += ["--latency", str(latency), "--variety-rate", str(variety)]
+    command += ["--batch-speed", _BATCH_SPEED]
     with subprocess.Popen(  # noqa: S603 - our own module
         command,
         stdin=subprocess.PIPE,

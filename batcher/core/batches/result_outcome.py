@@ -44,6 +44,17 @@ def outcome_of(result: ResultLine) -> Outcome:
     )
 
 
+def without_result(reason: str, *, may_be_billed: bool = True) -> Outcome:
+    """Return the verdict on an item whose result will never come."""
+    return Outcome(
+        Status.ERRORED,
+        Verdict.RETRY,
+        Billing.UNKNOWN if may_be_billed else Billing.FREE,
+        error_type="client.result_lost",
+        error_message=reason,
+    )
+
+
 def _of_error(body: bytes | None) -> Outcome:
     """Return the verdict on an error; what concerns the pace of live requests is left out."""
     error = parse_error(body or b"")

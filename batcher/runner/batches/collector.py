@@ -3,7 +3,7 @@
 import asyncio
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields
 from datetime import datetime
 from decimal import Decimal
 
@@ -100,13 +100,11 @@ class Collector:
         collected.missing = len(waiting)
         return collected
 
-    async def give_up(self, batch: OpenBatch, reason: str) -> int:
-        """Record the items without a result as of unknown billing status; return their number."""
+    async def give_up(self, batch: OpenBatch, outcome: Outcome) -> int:
+        """Record that the items without a result get none; return their number."""
         waiting = await self._waiting(batch)
         for item in waiting.values():
-            result = ResultLine("", "lost")
-            outcome = replace(outcome_of(result), error_type="client.result_lost")
-            self._keep(item, batch, replace(outcome, error_message=reason), None, None)
+            self._keep(item, batch, outcome, None, None)
         await self._until_recorded(0)
         return len(waiting)
 

@@ -2,8 +2,9 @@
 
 import asyncio
 
-from batcher.core.answers.outcome import Verdict, classify
+from batcher.core.answers.outcome import Billing, Outcome, Verdict, classify
 from batcher.core.answers.response import Response
+from batcher.core.batches.result_outcome import without_result
 from batcher.core.batches.wire import BatchObject
 from batcher.core.pace.halt import Halt, halt_of
 from batcher.core.plural import counted
@@ -35,7 +36,14 @@ class Endings:
         await self._open.absent(batch)
 
     async def on_unknown(self, batch: OpenBatch) -> None:
-        """Decide about a batch that the API does not show: to another key, or not any more."""
+        """Decide about a batch that the API does not show: to another key, or not any more.
+
+        A simulator ends with its run, and its batches with it.
+        """
+        if self._batches.sending.asks_simulator:
+            reason = "the simulator that had its batch has ended"
+            await self._lose(batch, without_result(reason, may_be_billed=False))
+            return
         if batch.key_digest != self._batches.key_digest:
             raise CallRefusedError(
                 Halt(
@@ -46,7 +54,7 @@ class Endings:
             )
         batch.looks_without += 1
         if batch.looks_without >= _LOOKS:
-            await self._lose(batch, "the API does not know its batch any more")
+            await self._lose(batch, without_result("the API does not know its batch any more"))
 
     async def on_ended(self, batch: OpenBatch, ended: BatchObject) -> None:
         """Collect the results of a batch that has ended; raises CallRefusedError and Stopped."""
@@ -55,7 +63,8 @@ class Endings:
             await self._open.record(batch, "ended", at=ended.ended_at)
             self._batches.event("batch_ended", batch=batch.number, id=batch.id)
         if ended.archived_at is not None:
-            await self._lose(batch, "the API has removed the results of its batch after 29 days")
+            reason = "the API has removed the results of its batch after 29 days"
+            await self._lose(batch, without_result(reason))
             return
         collected = await self._collector.collect(batch, ended)
         if collected.was_interrupted:
@@ -79,7 +88,7 @@ class Endings:
         batch.readings += 1
         if not is_last:
             return
-        await self._collector.give_up(batch, "the results of its batch lack it")
+        await self._collector.give_up(batch, without_result("the results of its batch lack it"))
         self._batches.say(
             f"warning  the results of {batch.name} lack {counted(collected.missing, 'request')}: "
             "their billing status is unknown"
@@ -109,12 +118,13 @@ class Endings:
             )
         self._open.done_with(batch)
 
-    async def _lose(self, batch: OpenBatch, reason: str) -> None:
-        items = await self._collector.give_up(batch, reason)
+    async def _lose(self, batch: OpenBatch, outcome: Outcome) -> None:
+        items = await self._collector.give_up(batch, outcome)
         await self._open.record(batch, "lost")
         self._batches.event("batch_lost", batch=batch.number, id=batch.id, rows=items)
+        unknown = "" if outcome.billing is Billing.FREE else ", of unknown billing status"
         self._batches.say(
-            f"warning  {batch.name} is lost: {reason}; the billing status of "
-            f"{counted(items, 'request')} is unknown"
+            f"warning  {batch.name} is lost with {counted(items, 'request')}{unknown}: "
+            f"{outcome.error_message}"
         )
         self._open.done_with(batch)

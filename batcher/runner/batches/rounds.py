@@ -110,19 +110,20 @@ class Rounds:
     def _detached(self) -> Halt:
         return Halt(
             ExitCode.TIME_IS_UP,
-            f"{self._left()} at the API, where they go on",
-            "run the same command later to collect them",
+            self._left(),
+            "run the same command later to collect what they answer",
         )
 
     def _say_left(self) -> None:
         if not self.open_batches.is_idle:
             self.batches.say(
-                f"batches  {self._left()} at the API, where they go on; they cost at most "
-                f"{rounded_text(self.open_batches.worst_usd)}. The next run collects them; "
-                "batcher batches JOB --cancel cancels them"
+                f"batches  {self._left()} and may cost up to "
+                f"{rounded_text(self.open_batches.worst_usd)}; the next run collects what they "
+                "answer, and batcher batches JOB --cancel cancels them"
             )
 
     def _left(self) -> str:
         number = len(self.open_batches.all)
         requests = counted(self.open_batches.waiting, "request")
-        return f"{counted(number, 'batch', 'batches')} with {requests} are"
+        verb = "is" if number == 1 else "are"
+        return f"{counted(number, 'batch', 'batches')} with {requests} {verb} at the API"
