@@ -48,9 +48,8 @@ class Budget:
     cap. This holds even if the process is killed at any time: reservations are durable, and those
     without an outcome count as unknown from then on, or stay reserved while they wait in a batch.
 
-    A budget starts with the attempts that wait in a batch as ``reserved``. ``in_flight`` is their
-    number if this process settles them, when their batch has ended; it is 0 if it does not, because
-    then nobody may wait for their money.
+    A budget starts with the attempts that wait in a batch as ``reserved``. ``in_flight`` is the
+    number of those that this process settles when their batch has ended.
     """
 
     def __init__(self, budget_state: BudgetState, in_flight: int = 0) -> None:

@@ -23,14 +23,12 @@ def open_budget(
     db: CheckpointCall,
     started: datetime,
     cap_usd: Decimal | None,
-    *,
-    collects: bool = False,
 ) -> Budget | None:
     """Open a job's budget; None when it has none.
 
     ``cap_usd`` is the cap of a saved plan; the smaller of both caps holds. What waits in a batch is
-    reserved; a run that ``collects`` settles it, so other requests may wait for that money. Raises
-    ConfigurationError when a planned request, or a recorded attempt, has no cost bound.
+    reserved, and in flight: every run settles what it collects. Raises ConfigurationError when a
+    planned request, or a recorded attempt, has no cost bound.
     """
     section = context.job.budget
     caps = [cap for cap in (section.max_cost_usd, cap_usd) if cap is not None]
@@ -57,7 +55,7 @@ def open_budget(
             hint="change the request, or remove budget.max_cost_usd",
         )
     state = BudgetState(min(caps), used.spent, used.unknown, used.reserved)
-    return Budget(state, used.pending if collects else 0)
+    return Budget(state, used.pending)
 
 
 def least_bound(plan: Plan, route: Route) -> Decimal | None:
