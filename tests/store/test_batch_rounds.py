@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from batch_model import Batches, batches, event
+from batch_model import LIVES, STATES, Batches, batches, event
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from plan_model import CASES, COMPARISON, FILES, Case
 from sample_records import NOW, fingerprint_of, intent, opened, outcome, plan_row, run
 
 from batcher.store.batches import add_event, next_batch, stored_batches, waiting_items
+from batcher.store.bill import spent_money
 from batcher.store.checkpoint import FILE_NAME, Checkpoint
 from batcher.store.plans import (
     add_to_plan,
@@ -206,3 +207,23 @@ def test_batches_survive_a_lost_log(tmp_path: Path) -> None:
     with opened(repaired) as checkpoint:
         assert stored_batches(checkpoint) == before
         assert waiting_items(checkpoint, 1).column("attempt_id").to_pylist() == [2]
+
+
+@pytest.mark.parametrize(("life", "state"), zip(LIVES, STATES, strict=True))
+def test_what_each_state_of_a_batch_means_for_a_request(
+    checkpoint: Checkpoint, life: Any, state: str
+) -> None:
+    """It waits until its batch is done with; then it is sent again, as new or as unknown."""
+    Case([plan_row(0, 1)], [intent(1, 1)], [], Batches({1: life}, {1: 1})).load(checkpoint)
+    counts, spent = finish_plan(checkpoint, COMPARISON), spent_money(checkpoint)
+    begin_results(checkpoint)
+    (row,) = read_results(checkpoint, 0, 0).to_pylist()
+    facts = (counts.pending, counts.to_send, counts.new, row["unknown_attempts"])
+    money = (spent.reserved, spent.pending, spent.unknown)
+    if state in ("unconfirmed", "created", "canceling", "ended"):
+        assert (facts, money, row["status"]) == ((1, 0, 0, 0), (1, 1, 0), "pending")
+    elif state == "absent":
+        assert (facts, money, row["status"]) == ((0, 1, 1, 0), (0, 0, 0), "unsent")
+    else:
+        assert (facts, money, row["status"]) == ((0, 1, 0, 1), (0, 0, 1), "errored")
+        assert row["error_type"] == "client.billing_unknown"
