@@ -18,6 +18,11 @@ LIVES: list[tuple[BatchEventName, ...]] = [
     ("created", "lost", "fetched"),
 ]  # fmt: skip
 """The events of a batch, in their order."""
+STATES = [
+    "unconfirmed", "absent", "created", "canceling", "ended", "created",
+    "ended", "fetched", "lost", "deleted", "fetched",
+]  # fmt: skip
+"""The state after each of ``LIVES``."""
 
 _OVER = {"fetched", "lost", "deleted"}
 _AT_THE_API = {"created", "cancel", "ended"}

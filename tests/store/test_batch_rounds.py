@@ -209,7 +209,7 @@ def test_batches_survive_a_lost_log(tmp_path: Path) -> None:
         assert waiting_items(checkpoint, 1).column("attempt_id").to_pylist() == [2]
 
 
-@pytest.mark.parametrize(("life", "state"), zip(LIVES, STATES, strict=True))
+@pytest.mark.parametrize(("life", "state"), list(zip(LIVES, STATES, strict=True)))
 def test_what_each_state_of_a_batch_means_for_a_request(
     checkpoint: Checkpoint, life: Any, state: str
 ) -> None:

@@ -7,7 +7,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from batch_model import LIVES, Batches, batch_record, event
+from batch_model import LIVES, STATES, Batches, batch_record, event
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from plan_model import CASES, Case, Model
@@ -29,11 +29,6 @@ from batcher.store.records import BatchEvent, BatchItem, Intent
 EXAMPLES = settings(
     max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
-STATES = [
-    "unconfirmed", "absent", "created", "canceling", "ended", "created",
-    "ended", "fetched", "lost", "deleted", "fetched",
-]  # fmt: skip
-"""The state after each of ``LIVES``."""
 
 
 @pytest.fixture(scope="module")
