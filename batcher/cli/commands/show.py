@@ -3,13 +3,13 @@
 import json
 from collections.abc import Mapping, Set
 from dataclasses import asdict
-from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import click
 
 from batcher.cli.command_line import job_command
+from batcher.cli.cost_lines import cost_lines
 from batcher.cli.messages import print_json, print_line, say
 from batcher.cli.options import job_argument, json_option, load, set_option, simulate_option
 from batcher.core.money.display import exact_text
@@ -200,7 +200,8 @@ def _print(facts: dict[str, Any]) -> None:
         for name, title in (("thinking", "thinking"), ("text", "answer")):
             if sample[name]:
                 print_line(f"\n{title}\n{_indented(sample[name])}")
-        _print_cost(sample)
+        for line in cost_lines(sample):
+            print_line(line)
 
 
 def _print_attempt(attempt: dict[str, Any]) -> None:
@@ -236,49 +237,6 @@ def _most(attempt: Mapping[str, Any]) -> str:
     worst = attempt["worst_case_usd"]
     most = "" if worst is None else f", at most ${worst}"
     return most + ("; released from the budget" if attempt["is_released"] else "")
-
-
-def _print_cost(sample: dict[str, Any]) -> None:
-    billed = [attempt for attempt in sample["attempts"] if attempt["cost"] is not None]
-    if not billed:
-        return
-    print_line("\ncost")
-    prices = None
-    for attempt in billed:
-        cost = attempt["cost"]
-        if cost["prices"] and cost["prices"] != prices:
-            prices = cost["prices"]
-            print_line(f"  {_prices_text(prices)}")
-        for line in cost["lines"]:
-            print_line(f"  {_cost_line(line)}")
-        if cost["problem"]:
-            print_line(f"  {cost['problem']}")
-        if cost["unexplained_usd"] != "0":
-            print_line(f"  recorded ${attempt['cost_usd']}, which is {_difference(cost)}")
-    print_line(f"  {'sum':<15}${sample['cost_usd']}")
-
-
-def _prices_text(used: Mapping[str, Any]) -> str:
-    """Return the source, the date and the rates of the prices."""
-    source = "the job file's prices" if used["is_override"] else "prices"
-    text = source + (f" of {used['date']}" if used["date"] else "")
-    text += f", {used['rates']} rates"
-    return text if used["is_pinned"] else f"{text}; current prices, because the run recorded none"
-
-
-def _difference(cost: Mapping[str, Any]) -> str:
-    rest = Decimal(cost["unexplained_usd"])
-    text = f"${exact_text(abs(rest))} {'more' if rest > 0 else 'less'}"
-    return text if cost["prices"]["is_pinned"] else f"{text}: the prices have changed since"
-
-
-def _cost_line(line: dict[str, Any]) -> str:
-    text = f"{line['kind']:<15}{line['quantity']:,} x ${line['rate_usd']}"
-    if line["per"] != 1:
-        text += f" / {line['per']:,}"
-    if line["multiplier"] != "1":
-        text += f" x {line['multiplier']}"
-    return f"{text} = ${line['amount_usd']}"
 
 
 def _error(record: Mapping[str, Any]) -> str:
