@@ -3,6 +3,7 @@
 import json
 from dataclasses import dataclass, field
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 from whole_runs import CommandResult, Job, Server, batcher
@@ -61,6 +62,35 @@ def test_the_first_run_of_auto_asks_for_batches_once_and_keeps_a_no(
     assert len(person.asked) == 1
     assert sum("batches are not allowed" in line for line in person.heard) == 2
     assert server.ledger()["requests"] == 4
+
+
+def test_a_yes_is_kept_and_the_estimate_is_that_of_auto(tmp_path: Path) -> None:
+    """Asked before the cost is: what the run records is the price of the delivery it takes."""
+    fast = ("--batch-speed", "600", "--batch-spread", "0", "--batch-median-s", "100")
+    server, person = Server("--latency", "0", *fast), Person(answer=True)
+    job = Job(tmp_path, server).write(ROWS, more=AUTO.replace("5h", "20h") + "poll_s = 1\n")
+    run_with(person, job)
+    assert len(person.asked) == 1
+    assert json.loads((tmp_path / "runs/job/consent.json").read_text())["allow_batch"] is True
+    assert any(line.startswith("delivery  auto: done by ") for line in person.heard)
+    assert set(job.table().column("_delivery").to_pylist()) == {"batch"}
+    (record,) = (tmp_path / "runs/job").glob("*/run.json")
+    estimate = json.loads(record.read_text())["usd"]["estimate"]
+    assert Decimal(estimate["expected"]) < Decimal("0.6") * Decimal(estimate["high"])
+    run_with(person, job.write([*ROWS, {"text": "more"}], more=AUTO))
+    assert len(person.asked) == 1
+    server.close()
+
+
+def test_nobody_is_asked_about_batches_that_would_be_refused(job: Job, server: Server) -> None:
+    """Requests that only go live: permission for batches would change nothing."""
+    person = Person(answer=True)
+    fast = f'[api.headers]\nanthropic-beta = "fast-mode-2026-02-01"\n{AUTO}'
+    job.write(ROWS, request='prompt = "{{ text }}"\nspeed = "fast"\n', more=fast)
+    job.path.write_text(job.path.read_text().replace("claude-haiku-5-5", "claude-opus-5-5"))
+    run_with(person, job, RunOptions())
+    assert not any("batches" in question for question in person.asked)
+    assert server.ledger()["requests"] == len(ROWS)
 
 
 def test_nobody_at_the_terminal_and_yes_allow_no_batches(job: Job, server: Server) -> None:

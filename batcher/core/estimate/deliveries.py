@@ -1,7 +1,7 @@
 """Compares the ways to send a plan: how long each takes, and which one a run takes first."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
@@ -50,8 +50,13 @@ def compared(choices: Iterable[Choice], mode: Mode, now: Situation) -> tuple[Cho
     timed = _with_late_batches(timed, now)
     auto = _auto(timed, now)
     timed += [] if auto is None else [auto]
-    first = best(timed, mode) or timed[0]
-    return (first, *(choice for choice in timed if choice is not first))
+    return led_by(timed, mode)
+
+
+def led_by(choices: Sequence[Choice], mode: Mode) -> tuple[Choice, ...]:
+    """Return the choices with that of a run with this delivery first."""
+    first = best(choices, mode) or choices[0]
+    return (first, *(choice for choice in choices if choice is not first))
 
 
 def best(choices: Iterable[Choice], mode: Mode) -> Choice | None:

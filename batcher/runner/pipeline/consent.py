@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 from batcher.core.delivery import RETENTION, Route
+from batcher.core.estimate.deliveries import led_by
 from batcher.runner.job_context import JobContext
 from batcher.runner.pipeline.session import PlannedRun, RunSession
 from batcher.runner.planning.preflight import (
@@ -22,33 +23,43 @@ def ask_consent(session: RunSession, planned: PlannedRun) -> PlannedRun:
 
     Raises ConfirmationError or ConfigurationError without a yes.
     """
+    _publish(session, planned)
+    with session.record.waiting():
+        check_change(planned.plan, session.context, session.ui)
+        planned = _allowed(session, planned)
+        _publish(session, planned)
+        estimate, budget = planned.estimate, planned.budget
+        questions = [] if session.options.says_yes else _questions(session, planned)
+        reach = budget_reach(planned.plan, estimate, budget)
+        if reach is not None and not any(reach in question for question in questions):
+            session.ui.say(f"budget {reach}")
+        ask(questions, session.ui, session.options.command)
+    return planned
+
+
+def _publish(session: RunSession, planned: PlannedRun) -> None:
     estimate, budget = planned.estimate, planned.budget
     session.record.planned(
         planned.plan.counts,
         None if estimate is None else estimate.usd,
         None if budget is None else budget.state,
     )
-    with session.record.waiting():
-        check_change(planned.plan, session.context, session.ui)
-        questions = [] if session.options.says_yes else _questions(session, planned)
-        reach = budget_reach(planned.plan, estimate, budget)
-        if reach is not None and not any(reach in question for question in questions):
-            session.ui.say(f"budget {reach}")
-        ask(questions, session.ui, session.options.command)
-        return replace(planned, route=_allowed_route(session, planned))
 
 
-def _allowed_route(session: RunSession, planned: PlannedRun) -> Route:
-    """Return the route that the user allows, and say how the requests travel."""
+def _allowed(session: RunSession, planned: PlannedRun) -> PlannedRun:
+    """Return the plan with the route that the user allows, and say how the requests travel."""
     context, ui, requests = planned.sending, session.ui, planned.plan.counts.to_send
+    route, estimate = planned.route, planned.estimate
     if not requests:
-        return planned.route
-    route = planned.route
+        return planned
     if context.job.delivery.mode == "auto":
-        route = _allowed_auto(session, context)
+        only_live = planned.plan.only_live is not None
+        route = Route("live") if only_live else _allowed_auto(session, context)
     if (line := route_line(context, route, requests)) is not None:
         ui.say(line)
-    return route
+    if estimate is not None:
+        estimate = replace(estimate, choices=led_by(estimate.choices, route.mode))
+    return replace(planned, route=route, estimate=estimate)
 
 
 def _allowed_auto(session: RunSession, context: JobContext) -> Route:
