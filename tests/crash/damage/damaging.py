@@ -16,7 +16,15 @@ from batcher.errors import CheckpointError
 from batcher.store.checkpoint import FILE_NAME, Checkpoint
 from batcher.store.journal import FILE_NAME as JOURNAL
 from batcher.store.migrations import TABLES
-from batcher.store.records import Intent, OutcomeRecord, Record, RunStart
+from batcher.store.records import (
+    BatchEvent,
+    BatchItem,
+    BatchRecord,
+    Intent,
+    OutcomeRecord,
+    Record,
+    RunStart,
+)
 
 NOW = datetime(2026, 11, 22, 10, tzinfo=UTC)
 LOG = f"{FILE_NAME}.wal"
@@ -79,8 +87,24 @@ def _fill(checkpoint: Checkpoint, rng: random.Random, numbers: range, longest: i
         groups: dict[str, list[Record]] = {
             "attempts": [intent for intent, _ in pairs],
             "outcomes": [outcome for _, outcome in pairs],
+            **_batch(start, [intent.attempt_id for intent, _ in pairs]),
         }
         checkpoint.commit(groups)
+
+
+def _batch(number: int, attempt_ids: list[int]) -> dict[str, list[Record]]:
+    """Return the records of a batch with these attempts, whose results were all fetched."""
+    record = BatchRecord(
+        number, "run", f"m{number}", len(attempt_ids), 1000, "key", None, None, NOW
+    )
+    return {
+        "batches": [record],
+        "batch_items": [BatchItem(attempt_id, number, 100, None) for attempt_id in attempt_ids],
+        "batch_events": [
+            BatchEvent(number, "created", f"msgbatch_{number}", NOW),
+            BatchEvent(number, "fetched", None, NOW),
+        ],
+    }
 
 
 @dataclass(frozen=True)
