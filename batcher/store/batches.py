@@ -107,6 +107,27 @@ def invalid_answers(
     return dict(answers)
 
 
+@dataclass(frozen=True, slots=True)
+class CacheUse:
+    """How batches used the prompt cache: their answers, how many used it, and the tokens."""
+
+    answers: int
+    used: int
+    reads: int
+    writes: int
+
+
+def cache_use(checkpoint: Checkpoint, batches: Sequence[int]) -> CacheUse:
+    """Return how the answers of some batches used the prompt cache."""
+    return CacheUse(**checkpoint.row(_BATCHES["cache_use"], batches=list(batches)))
+
+
+def first_of_prefixes(checkpoint: Checkpoint, items: Sequence[int]) -> list[int]:
+    """Return the first of these items for each prefix worth caching; plan first."""
+    with checkpoint.named_table("chosen", pa.table({"item": pa.array(items, pa.int64())})):
+        return [item for (item,) in checkpoint.rows(_BATCHES["first_of_prefixes"])]
+
+
 def ended_durations(checkpoint: Checkpoint) -> list[tuple[int, float]]:
     """Return the requests and the seconds of every batch that ended and was not cancelled."""
     return checkpoint.rows(_BATCHES["durations"])

@@ -88,3 +88,17 @@ def test_invalid_labels_are_repaired_in_a_follow_up_batch(job: Job, server: Serv
     assert made[0]["requests"] == 40
     assert 0 < made[1]["requests"] < 40
     assert Decimal(server.ledger()["cost_usd"]) == Decimal(job.metadata()["totals"]["cost_usd"])
+
+
+def test_a_long_shared_prompt_is_primed_and_then_read(job: Job, server: Server) -> None:
+    """One request goes first and writes the entry; nearly all others read it, for less money."""
+    system = "Rule: " + "think of every word that was ever said. " * 1500
+    request = f'system = "{system}"\nprompt = "Classify: {{{{ text }}}}"\n'
+    rows = [{"text": f"row {number}"} for number in range(120)]
+    more = BATCH.format(rows=100)
+    job.write(rows, request=request, more=more).run()
+    made = batches(server)
+    assert [batch["requests"] for batch in made] == [1, 100, 19]
+    reads = job.table().column("_cache_read_input_tokens").to_pylist()
+    assert sum(1 for tokens in reads if tokens) >= 0.95 * (len(rows) - 1)
+    assert Decimal(server.ledger()["cost_usd"]) == Decimal(job.metadata()["totals"]["cost_usd"])

@@ -12,6 +12,7 @@ from batcher.runner.batches.context import BatchContext, now
 from batcher.runner.batches.live_pace import LivePace
 from batcher.runner.batches.open_batches import OpenBatches
 from batcher.runner.batches.watch import BatchWatch
+from batcher.runner.planning.parts import split, without
 from batcher.runner.planning.planner import Plan
 from batcher.runner.sending.workers import send_live
 
@@ -77,7 +78,7 @@ class AutoDelivery:
             if (batch := self.open_batches.created.get(number)) is not None:
                 await self.watch.cancel(batch)
         if step.send_live and self._live is None:
-            self._handed, plan = plan.split(step.send_live)
+            self._handed, plan = split(plan, step.send_live)
             self._newest = self.batches.ctx.in_flight.newest_attempt
             self.pace.begin(self._handed.counts.to_send)
             work = send_live(self.batches.sending, self._handed, self.batches.ctx)
@@ -88,7 +89,7 @@ class AutoDelivery:
 
     async def _submit(self, plan: Plan, number: int) -> Plan:
         in_flight = self.batches.ctx.in_flight
-        part, rest = plan.split(number)
+        part, rest = split(plan, number)
         newest = in_flight.newest_attempt
         try:
             await self.submit(part)
@@ -118,7 +119,7 @@ class AutoDelivery:
             return plan
         self.open_batches.news.clear()
         again = await self.plan_again(plan)
-        return again if self._handed is None else again.without(self._handed)
+        return again if self._handed is None else without(again, self._handed)
 
     async def _end_live(self) -> None:
         live, self._live, self._handed = self._live, None, None

@@ -64,6 +64,16 @@ def new_marker() -> str:
     return "".join(secrets.choice(_LETTERS) for _ in range(MARKER_CHARACTERS))
 
 
+async def first_of(*events: asyncio.Event) -> None:
+    """Wait until one of some events is set."""
+    tasks = [asyncio.create_task(event.wait()) for event in events]
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
+
+
 def now() -> datetime:
     """Return the time."""
     return datetime.now(UTC)

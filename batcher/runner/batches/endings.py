@@ -14,6 +14,7 @@ from batcher.runner.batches.collector import Collected, Collector
 from batcher.runner.batches.context import BatchContext
 from batcher.runner.batches.open_batch import OpenBatch
 from batcher.runner.batches.open_batches import OpenBatches
+from batcher.runner.batches.priming import Priming
 from batcher.runner.sending.recording import settle
 
 _LOOKS = 5
@@ -24,11 +25,16 @@ class Endings:
     """Decides what to do with a batch that has ended, and with one that the API does not show."""
 
     def __init__(
-        self, batches: BatchContext, open_batches: OpenBatches, collector: Collector
+        self,
+        batches: BatchContext,
+        open_batches: OpenBatches,
+        collector: Collector,
+        priming: Priming,
     ) -> None:
         self._batches = batches
         self._open = open_batches
         self._collector = collector
+        self._priming = priming
 
     async def on_absent(self, batch: OpenBatch) -> None:
         """Take that a batch was never created: its requests may be sent again."""
@@ -101,6 +107,7 @@ class Endings:
         settle(ctx, ctx.watcher.on_batch_collected())
         await asyncio.gather(*ctx.in_flight.settling)
         await self._open.record(batch, "fetched")
+        await self._priming.on_collected(batch)
         by_status = ", ".join(f"{rows:,} {name}" for name, rows in collected.by_status.items())
         self._batches.say(f"batch  {batch.name} has ended: {by_status or 'nothing new'}")
         self._batches.event(

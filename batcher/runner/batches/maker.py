@@ -11,6 +11,7 @@ from batcher.core.answers.response import Response
 from batcher.core.batches.custom_id import custom_id
 from batcher.core.batches.size import BatchSize
 from batcher.core.pace.retry import History
+from batcher.core.usage_fields import TTL
 from batcher.runner.batches.context import BatchContext, new_marker, now
 from batcher.runner.batches.spool import Spool
 from batcher.runner.sending.feed import Feed, PendingRequest
@@ -34,7 +35,9 @@ class NewBatch:
         """The most that it can cost, as far as its requests have a bound."""
         return sum((intent.worst_case_usd or Decimal(0) for intent in self.intents), Decimal(0))
 
-    def record(self, run_id: str, key_digest: str, newest_id: str | None) -> BatchRecord:
+    def record(
+        self, run_id: str, key_digest: str, newest_id: str | None, cache_ttl: TTL | None
+    ) -> BatchRecord:
         """Return its record, to be made durable before the create call."""
         return BatchRecord(
             batch=self.number,
@@ -44,7 +47,7 @@ class NewBatch:
             body_bytes=self.spool.size,
             key_digest=key_digest,
             newest_id=newest_id,
-            cache_ttl=None,
+            cache_ttl=cache_ttl,
             made_at=self.made_at,
         )
 
@@ -55,12 +58,13 @@ class BatchMaker:
 
     Each request is reserved in the budget before it becomes part of a batch. When the budget has no
     room for the next one, the batch is complete: money comes back when batches have ended. With
-    ``waits`` the next batch waits for that.
+    ``waits`` the next batch waits for that. ``ttl`` is the lifetime of cache marks; None without.
     """
 
     batches: BatchContext
     feed: Feed
     waits: bool
+    ttl: TTL | None = None
     _held: deque[PendingRequest] = field(default_factory=deque)
 
     async def make(self, number: int, taken: Collection[int]) -> NewBatch | None:
@@ -99,7 +103,11 @@ class BatchMaker:
         if self.batches.ctx.stopping.is_set():
             return None
         pending = await self.feed.get()
-        return pending if pending is None or not pending.repairs else await self._repair(pending)
+        if pending is None:
+            return None
+        if self.ttl is not None:
+            pending = pending.with_body(pending.body_with_ttl(self.ttl))
+        return await self._repair(pending) if pending.repairs else pending
 
     async def _repair(self, pending: PendingRequest) -> PendingRequest:
         """Return the conversation that asks for another answer in place of the invalid ones."""

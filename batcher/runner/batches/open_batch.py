@@ -1,6 +1,7 @@
 """A batch that is not done with: being made, at the API, or ended and not yet collected."""
 
-from dataclasses import dataclass
+import asyncio
+from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 
@@ -17,9 +18,10 @@ class OpenBatch:
 
     ``id`` is None as long as it is not known whether the API has created it. ``worst_usd`` is the
     most that its items without a result can cost, as far as they have a bound. ``is_looked_for``:
-    the list of batches has been looked through for it. ``readings`` counts readings of its results
-    that were not complete, ``looks_without`` looks at which the API did not know it. Times are in
-    UTC.
+    the list of batches has been looked through for it. ``is_primer``: it writes the cache entry
+    that others read. ``readings`` counts readings of its results
+    that were not complete, ``looks_without`` looks at which the API did not know it. ``done``
+    is set when it is done with. Times are in UTC.
     """
 
     number: int
@@ -35,8 +37,10 @@ class OpenBatch:
     is_canceling: bool = False
     has_ended: bool = False
     is_looked_for: bool = False
+    is_primer: bool = False
     readings: int = 0
     looks_without: int = 0
+    done: asyncio.Event = field(default_factory=asyncio.Event)
     worst_usd: Decimal = Decimal(0)
 
     @classmethod

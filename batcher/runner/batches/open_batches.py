@@ -113,6 +113,7 @@ class OpenBatches:
         if batch in self.unconfirmed:
             self.unconfirmed.remove(batch)
         self.publish()
+        batch.done.set()
         self.news.set()
 
     def say_unconfirmed(self, batch: OpenBatch, found: Match) -> None:

@@ -11,7 +11,7 @@ from batcher.core.plural import counted
 from batcher.exit_codes import ExitCode
 from batcher.runner.batches.auto import AutoDelivery
 from batcher.runner.batches.calls import CallRefusedError, Stopped
-from batcher.runner.batches.context import BatchContext
+from batcher.runner.batches.context import BatchContext, first_of
 from batcher.runner.batches.open_batches import OpenBatches
 from batcher.runner.batches.submitter import Submitter
 from batcher.runner.batches.watch import BatchWatch
@@ -73,7 +73,7 @@ class Rounds:
             if self.open_batches.is_idle and in_flight.newest_attempt == newest:
                 return
             while not self.open_batches.is_idle and not self.open_batches.news.is_set():
-                await self._wait()
+                await first_of(self.open_batches.news, stopping)
                 if stopping.is_set():
                     return
             self.open_batches.news.clear()
@@ -84,14 +84,6 @@ class Rounds:
             await send_live(self.batches.sending, plan, self.batches.ctx)
         else:
             await self.submitter.submit_plan(plan, waits=not self.detaches)
-
-    async def _wait(self) -> None:
-        """Wait until a batch is done with, or the run is stopping."""
-        events = (self.open_batches.news, self.batches.ctx.stopping)
-        tasks = [asyncio.create_task(event.wait()) for event in events]
-        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-        for task in tasks:
-            task.cancel()
 
     async def _guarded(self, work: Awaitable[None]) -> None:
         """Do some work; when it fails, stop the run."""

@@ -7,23 +7,30 @@ from batcher.core.batches.matching import Absent
 from batcher.core.batches.polling import is_listed, next_look_s
 from batcher.core.batches.wire import BatchObject, UnreadableBatch, parse_batch, parse_page
 from batcher.runner.batches.calls import NOT_FOUND, Stopped
-from batcher.runner.batches.context import BatchContext, now
+from batcher.runner.batches.context import BatchContext, first_of, now
 from batcher.runner.batches.endings import Endings
 from batcher.runner.batches.open_batch import OpenBatch
 from batcher.runner.batches.open_batches import OpenBatches
 from batcher.runner.batches.orphans import Orphans
+from batcher.runner.batches.priming import Priming
 
 
 class BatchWatch:
     """Looks at all open batches, by one listing where that is cheaper."""
 
     def __init__(
-        self, batches: BatchContext, open_batches: OpenBatches, orphans: Orphans, endings: Endings
+        self,
+        batches: BatchContext,
+        open_batches: OpenBatches,
+        orphans: Orphans,
+        endings: Endings,
+        priming: Priming,
     ) -> None:
         self._batches = batches
         self._open = open_batches
         self._orphans = orphans
         self._endings = endings
+        self._priming = priming
 
     async def run(self) -> None:
         """Look at the batches until the run is stopping; raises CallRefusedError."""
@@ -48,10 +55,9 @@ class BatchWatch:
         poll_s = float(self._batches.section.poll_s)
         wait_s = next_look_s(min(ages), poll_s, calls.random()) if ages else None
         self._open.added.clear()
-        tasks = [asyncio.create_task(event.wait()) for event in (self._open.added, stopping)]
-        await asyncio.wait(tasks, timeout=wait_s, return_when=asyncio.FIRST_COMPLETED)
-        for task in tasks:
-            task.cancel()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(wait_s):
+                await first_of(self._open.added, stopping)
         if stopping.is_set():
             raise Stopped
 
@@ -60,6 +66,9 @@ class BatchWatch:
         for batch in tuple(self._open.unconfirmed):
             if batch.run_id != self._batches.ctx.run_id or batch.is_looked_for:
                 await self._look_for(batch)
+        for batch in tuple(self._open.created.values()):
+            if self._priming.is_late(batch):
+                await self.cancel(batch)
         for batch, shown in await self._shown():
             if shown is None:
                 await self._endings.on_unknown(batch)

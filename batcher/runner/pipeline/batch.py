@@ -15,6 +15,7 @@ from batcher.runner.batches.endings import Endings
 from batcher.runner.batches.live_pace import LivePace
 from batcher.runner.batches.open_batches import OpenBatches
 from batcher.runner.batches.orphans import Orphans
+from batcher.runner.batches.priming import Priming
 from batcher.runner.batches.rounds import Rounds
 from batcher.runner.batches.submitter import Submitter
 from batcher.runner.batches.watch import BatchWatch
@@ -60,9 +61,11 @@ def make_rounds(
     )
     open_batches = OpenBatches(batches)
     orphans = Orphans(batches, open_batches.known_ids)
-    endings = Endings(batches, open_batches, collector)
-    watch = BatchWatch(batches, open_batches, orphans, endings)
-    submitter = Submitter(batches, open_batches, orphans, endings)
+    durations = Durations.learnt(session.writer.call(ended_durations))
+    priming = _priming(batches, planned, durations)
+    endings = Endings(batches, open_batches, collector, priming)
+    watch = BatchWatch(batches, open_batches, orphans, endings, priming)
+    submitter = Submitter(batches, open_batches, orphans, endings, priming)
     plan_again = partial(_plan_again, session, progress)
     auto = None
     if planned.route.deadline is not None:
@@ -73,7 +76,7 @@ def make_rounds(
             partial(submitter.submit_plan, waits=False),
             plan_again,
             LivePace(lambda: progress.live, _expected_pace(planned), progress.clock),
-            Durations.learnt(session.writer.call(ended_durations)),
+            durations,
             planned.route.deadline,
         )
     return Rounds(
@@ -87,6 +90,15 @@ def make_rounds(
         session.options.detaches,
         auto,
     )
+
+
+def _priming(batches: BatchContext, planned: PlannedRun, durations: Durations) -> Priming:
+    models, estimate = planned.plan.models, planned.estimate
+    rates = None
+    if models:
+        rates = planned.sending.prices.model(models.most_common(1)[0][0]).batch
+    is_cheaper = estimate is not None and estimate.choices[0].is_cached
+    return Priming(batches, durations, rates, is_cheaper)
 
 
 def _expected_pace(planned: PlannedRun) -> float:

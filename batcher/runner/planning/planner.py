@@ -94,28 +94,6 @@ class Plan:
         """The same plan without marks for the prompt cache."""
         return replace(self, sharing=Sharing())
 
-    def split(self, number: int) -> "tuple[Plan, Plan]":
-        """Return the first requests to send, and the rest."""
-        position, left = 0, number
-        while left and position < len(self.to_send):
-            left -= bool(self.to_send[position])
-            position += 1
-        first = bytearray(len(self.to_send))
-        first[:position] = self.to_send[:position]
-        rest = bytearray(self.to_send)
-        rest[:position] = bytes(position)
-        sent = number - left
-        return self._with(first, sent), self._with(rest, self.counts.to_send - sent)
-
-    def without(self, other: "Plan") -> "Plan":
-        """Return the requests to send that another plan does not send."""
-        pairs = zip(self.to_send, other.to_send, strict=True)
-        to_send = bytearray(0 if theirs else mine for mine, theirs in pairs)
-        return self._with(to_send, len(to_send) - to_send.count(0))
-
-    def _with(self, to_send: bytearray, number: int) -> "Plan":
-        return replace(self, to_send=to_send, counts=replace(self.counts, to_send=number))
-
     @property
     def mean_body(self) -> int:
         """The mean size of all requests in bytes."""

@@ -29,6 +29,11 @@ class Sharing:
     window: int = 0
     group_size: int = 1
 
+    @property
+    def is_single(self) -> bool:
+        """Whether all marked items share one prefix."""
+        return bool(self.levels) and not self.window
+
     def of(self, item: int) -> Level:
         """Return the levels at which an item is marked."""
         return Level(self.levels[item]) if self.levels else Level.NONE

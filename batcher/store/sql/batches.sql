@@ -52,6 +52,18 @@ ORDER BY w.attempt_id;
 SELECT unhex(replace(fingerprint::VARCHAR, '-', '')), body, body_bytes FROM invalid_answers
 WHERE fingerprint IN (SELECT unnest($fingerprints)::UUID) AND body IS NOT NULL ORDER BY attempt_id;
 
+-- name: cache_use
+-- The answers of batches, how many of them used the prompt cache, and the tokens read and written.
+SELECT count(*) FILTER (WHERE billing = 'billed') AS answers,
+       count(*) FILTER (WHERE cache_read_input_tokens > 0 OR cache_creation_1h_input_tokens > 0) AS used,
+       coalesce(sum(cache_read_input_tokens), 0)::BIGINT AS reads,
+       coalesce(sum(cache_creation_1h_input_tokens), 0)::BIGINT AS writes
+FROM outcomes WHERE attempt_id IN (SELECT attempt_id FROM batch_items WHERE list_contains($batches, batch));
+
+-- name: first_of_prefixes
+-- The first of the table chosen for each prefix that is worth caching.
+SELECT min(item) FROM shared WHERE item IN (SELECT item FROM chosen) GROUP BY prefix ORDER BY 1;
+
 -- name: durations
 -- The size of each batch that ended by itself, and how long it took.
 SELECT requests, epoch(ended_at - created_at) FROM batch_states
