@@ -122,7 +122,7 @@ def test_the_list(start: Callable[..., BatchJob], batcher: Command) -> None:
     lines = [line.split() for line in result.out.splitlines()]
     assert result.code == 0
     assert result.out.startswith("3 batches, 2 of them not collected yet\n")
-    assert lines[1] == ["batch", "id", "state", "age", "requests", "answered", "cost"]
+    assert lines[1] == ["batch", "id", "state", "age", "requests", "results", "cost"]
     assert lines[2][:3] == ["1", "msgbatch_1", "fetched"]
     assert lines[3] == ["2", "msgbatch_2", "created", *lines[3][3:7], "1,234", "0", "at", "most",
                         "$308.50"]  # fmt: skip

@@ -12,7 +12,7 @@ from batcher.cli.commands import prices
 from batcher.cli.main import COMMANDS
 from batcher.store.lock import Holder, Lock
 
-JOB_COMMANDS = ["check", "run", "status", "failures", "show", "export"]
+JOB_COMMANDS = ["check", "run", "status", "batches", "failures", "show", "export"]
 
 
 @pytest.fixture

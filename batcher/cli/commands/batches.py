@@ -20,7 +20,7 @@ from batcher.runner.commands.batches import ActedOn, act_on_batches, read_batche
 from batcher.store.batches import StoredBatch
 
 _WAITING = frozenset({"unconfirmed", "created", "canceling", "ended"})
-_HEADINGS = ("batch", "id", "state", "age", "requests", "answered", "cost")
+_HEADINGS = ("batch", "id", "state", "age", "requests", "results", "cost")
 
 
 @click.command("batches", epilog="Example: batcher batches job.toml --cancel 3")
@@ -117,7 +117,7 @@ def _to_json(batch: StoredBatch, now: datetime) -> dict[str, Any]:
         "state": batch.state,
         "run_id": record.run_id,
         "requests": record.requests,
-        "answered": batch.answered,
+        "results": batch.answered,
         "pending": batch.pending,
         "unknown": batch.unknown,
         "usd": exact_text(batch.usd),
