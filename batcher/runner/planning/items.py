@@ -28,7 +28,7 @@ class Items:
 
     ``models`` counts the requests of each model. ``rows_digest`` names the values that requests are
     made from, ``requests_digest`` the requests; neither depends on the order. ``refused`` is what
-    every request would be refused for, ``only_live`` why all of them can only be sent live.
+    every request would be refused for, ``only_live`` why all of them are sent live.
     ``warnings`` has a warning by its text. ``has_web_tools``: a request may have the server search
     or fetch, at prices that no delivery halves. ``names`` holds the
     fingerprints of all items, one after another, when rows name files; else it is None.
@@ -173,16 +173,18 @@ class Items:
         self.refused += [policy.problem_of(error) for error in errors]
         is_auto = self._context.job.delivery.mode == "auto"
         if is_same_for_all or is_auto:
-            self._note_live(request, is_auto=is_auto, is_same_for_all=is_same_for_all)
+            self._note_live(request, is_auto=is_auto)
         return request
 
-    def _note_live(self, request: Request, *, is_auto: bool, is_same_for_all: bool) -> None:
-        """Note that a request can only be sent live; warn when auto would send it otherwise."""
+    def _note_live(self, request: Request, *, is_auto: bool) -> None:
+        """Note that a request can only be sent live; auto then sends all of them so, and says it.
+
+        A request that a batch refuses would fail in it, although it can be answered.
+        """
         policy = self._context.policy
         if (reason := policy.only_live(request)) is None:
             return
-        if is_same_for_all:
-            self.only_live = f"{reason.key} {reason.message}"
+        self.only_live = f"{reason.key} {reason.message}"
         if is_auto:
-            message = f"{reason.message}; auto sends such requests live"
+            message = f"{reason.message}; auto sends all requests live"
             self.warnings[message] = policy.problem_of(replace(reason, message=message))

@@ -73,6 +73,8 @@ def plan_retry(
         used=used,
         refused=variant.refused,
         warnings=variant.warnings,
+        only_live=variant.only_live,
+        has_web_tools=variant.has_web_tools,
     )
     return retried, retries
 
