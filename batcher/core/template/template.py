@@ -30,6 +30,7 @@ from batcher.core.template.errors import (
     find_unusable_column,
 )
 from batcher.core.template.filters import OWN_FILTERS, REMOVED_FILTERS
+from batcher.core.template.growth import WEIGH, weigh, weighed
 from batcher.core.template.tags import (
     FUNCTIONS,
     calculated_names,
@@ -47,6 +48,7 @@ FUEL = 1_000_000
 _TOO_LONG = f"the text, or what its filters make, is longer than {MAX_BYTES // 2**20} MB"
 _REMOVED_GLOBALS = ("cycler", "debug", "dict", "joiner")
 _KEY = "template"
+_WEIGHED = "weighed"
 
 
 class Template:
@@ -131,6 +133,10 @@ class _Program:
         self.uses_row = "row" in variables
         self.names = frozenset(variables) - FUNCTIONS - {"row"}
         self._row_numbers = self._numbers("row", numbers)
+        # The source itself is rendered only to explain an error: its offsets are those of the user.
+        self._weighed = weighed(source.compiled, self.tags)
+        if self._weighed != source.compiled:
+            self._environment.add_template(_WEIGHED, self._weighed)
         self._multiplied = [words for tag in self.tags if (words := multiplied(tag))]
         self._columns = tuple((name, self._numbers(name, numbers)) for name in sorted(self.names))
 
@@ -142,9 +148,8 @@ class _Program:
     def run(self, values: Mapping[str, object]) -> str:
         context = self._context(values)
         self._check_repeats(values)
-        begin_rendering()
         try:
-            text = self._environment.render_template(_KEY, **context)
+            text = self._rendered(context)
         except minijinja.TemplateError as error:
             raise explain(error, self._source, self.names, values) from None
         except UnusableValueError as error:
@@ -157,6 +162,17 @@ class _Program:
         if size_of(text) > MAX_BYTES:
             raise self._source.error(_TOO_LONG)
         return text
+
+    def _rendered(self, context: Mapping[str, object]) -> str:
+        begin_rendering()
+        if self._weighed != self._source.compiled:
+            try:
+                return self._environment.render_template(_WEIGHED, **context)
+            except minijinja.TemplateError as error:
+                if error.kind == "OutOfFuel":
+                    raise
+            begin_rendering()
+        return self._environment.render_template(_KEY, **context)
 
     def _context(self, values: Mapping[str, object]) -> dict[str, object]:
         context: dict[str, object] = {}
@@ -199,6 +215,7 @@ def _environment() -> minijinja.Environment:
         environment.remove_global(name)
     for name in REMOVED_FILTERS:
         environment.remove_filter(name)
+    environment.add_global(WEIGH, weigh)
     for name, function in OWN_FILTERS.items():
         environment.add_filter(name, function)
     return environment
