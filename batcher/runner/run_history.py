@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from batcher.core.pace.kinds import Kind, KnownLimit
 from batcher.core.run_record.run_summary import RunSummary
 
 
@@ -46,3 +47,18 @@ class RunHistory:
             return ()
         is_old = not last.scope and "input.limit" in last.overrides  # before 0.7: without values
         return (f"input.limit={last.plan.rows}",) if is_old else last.scope
+
+    def learned_limits(self) -> dict[str, KnownLimit]:
+        """Return the limits by group of models that the last run with each learned from refusals.
+
+        A run that was never refused, or whose limit the headers tell, leaves nothing to start from.
+        """
+        learned: dict[str, KnownLimit] = {}
+        groups: set[str] = set()
+        for summary in self.summaries():
+            for group, limits in summary.observed_limits.items():
+                limit = limits.get(Kind.REQUESTS)
+                if group not in groups and limit is not None and limit.is_learned:
+                    learned[group] = limit
+                groups.add(group)
+        return learned

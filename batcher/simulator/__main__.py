@@ -12,7 +12,7 @@ from pathlib import Path
 
 from batcher.simulator.faults.fault import Fault
 from batcher.simulator.server import Simulator
-from batcher.simulator.settings import BATCH_REFUSALS, Settings, load
+from batcher.simulator.settings import BATCH_REFUSALS, LIMIT_HEADERS, Settings, load
 
 
 def parser() -> argparse.ArgumentParser:
@@ -32,10 +32,7 @@ def parser() -> argparse.ArgumentParser:
     program.add_argument(
         "--tokens-per-s", type=float, help="typical output speed after the first token"
     )
-    program.add_argument("--requests-per-minute", type=int, help="limit for each group of models")
-    program.add_argument("--input-tokens-per-minute", type=int)
-    program.add_argument("--output-tokens-per-minute", type=int)
-    program.add_argument("--burst", type=float, help="share of a limit that can be used at once")
+    _add_limit_options(program)
     program.add_argument("--refusal-rate", type=float, help="share of refused requests")
     program.add_argument(
         "--invalid-rate", type=float, help="share of structured answers that break the schema"
@@ -72,6 +69,20 @@ def parser() -> argparse.ArgumentParser:
         "--exit-with-parent", action="store_true", help="stop when standard input is closed"
     )
     return program
+
+
+def _add_limit_options(program: argparse.ArgumentParser) -> None:
+    program.add_argument("--requests-per-minute", type=int, help="limit for each group of models")
+    program.add_argument("--input-tokens-per-minute", type=int)
+    program.add_argument("--output-tokens-per-minute", type=int)
+    program.add_argument("--burst", type=float, help="share of a limit that can be used at once")
+    program.add_argument(
+        "--spacing-ms", type=float, help="a limit that no header tells: one request each N ms"
+    )
+    program.add_argument("--spacing-burst", type=int, help="requests at once under that limit")
+    program.add_argument(
+        "--limit-headers", choices=LIMIT_HEADERS, help="what headers say of remaining requests"
+    )
 
 
 def _add_batch_options(program: argparse.ArgumentParser) -> None:

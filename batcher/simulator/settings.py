@@ -11,18 +11,20 @@ from typing import Any
 from batcher.simulator.faults.fault import Fault
 
 UNLIMITED = 1_000_000_000
+LIMIT_HEADERS = ("minute", "plenty", "nothing")
 BATCH_REFUSALS = ("", "hipaa", "workspace_human_review_disabled")
+_CHOICES = {"limit_headers": LIMIT_HEADERS, "batch_refusal": BATCH_REFUSALS}
 _RATES = (
     "refusal_rate", "invalid_rate", "careless_rate", "variety_rate", "right_rate",
     "batch_cancel_rate", "batch_cache_rate",
 )  # fmt: skip
 _COUNTS = (
     "requests_per_minute", "input_tokens_per_minute", "output_tokens_per_minute",
-    "batch_requests_per_minute", "batch_queue_limit",
+    "spacing_burst", "batch_requests_per_minute", "batch_queue_limit",
 )  # fmt: skip
 _NOT_NEGATIVE = (
-    "latency", "ttft_s", "batch_speed", "batch_floor_s", "batch_median_s", "batch_spread",
-    "batch_listed_after_s", "batch_results_after_s",
+    "latency", "ttft_s", "spacing_ms", "batch_speed", "batch_floor_s", "batch_median_s",
+    "batch_spread", "batch_listed_after_s", "batch_results_after_s",
 )  # fmt: skip
 MAX_BODY_BYTES = 32 * 1024 * 1024
 MAX_BATCH_BYTES = 256_000_000
@@ -36,6 +38,10 @@ class Settings:
       the first token, then writes ``tokens_per_s``.
     - The limits per minute hold for each group of models; ``burst`` is the share of such a limit
       that can be used at once.
+    - ``spacing_ms`` is a further limit on requests, which no header tells: one each
+      ``spacing_ms`` milliseconds, ``spacing_burst`` at once; 0 is none. ``limit_headers`` is what
+      the headers of rate limits say of the requests that remain: what the limit of the ``minute``
+      leaves, ``plenty`` always, or ``nothing`` at all.
     - ``refusal_rate``, ``invalid_rate``, ``careless_rate``, ``variety_rate`` and ``right_rate`` are
       the rates of ``Behaviour``. ``truth`` is the file of its answer key (see ``AnswerKey``).
     - ``credit_usd`` is what all answers may cost, live ones and items of batches; None is no limit.
@@ -64,6 +70,9 @@ class Settings:
     input_tokens_per_minute: int = UNLIMITED
     output_tokens_per_minute: int = UNLIMITED
     burst: float = 1.0
+    spacing_ms: float = 0.0
+    spacing_burst: int = 1
+    limit_headers: str = "minute"
     refusal_rate: float = 0.0
     invalid_rate: float = 0.0
     careless_rate: float = 0.0
@@ -93,6 +102,7 @@ class Settings:
     keep_requests: bool = False
 
     def __post_init__(self) -> None:
+        self._check_choices()
         for name in _COUNTS:
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1")
@@ -105,9 +115,13 @@ class Settings:
         for name in _RATES:
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"{name} must be between 0 and 1")
-        if self.batch_refusal not in BATCH_REFUSALS:
-            known = " or ".join(BATCH_REFUSALS[1:])
-            raise ValueError(f"batch_refusal must be {known}, not {self.batch_refusal!r}")
+
+    def _check_choices(self) -> None:
+        for name, known in _CHOICES.items():
+            value = getattr(self, name)
+            if value not in known:
+                choices = " or ".join(filter(None, known))
+                raise ValueError(f"{name} must be {choices}, not {value!r}")
 
     def changed(self, changes: Mapping[str, Any]) -> "Settings":
         """Return a copy with other values; raise ValueError for an unknown key or a bad value."""

@@ -9,8 +9,8 @@ from profiles import BUILD, SCALE, SMALL, START, Profile, Sizes
 from race import CLOCK_START, Run
 from world import FIRST_TOKEN_S, TOKENS_PER_SECOND
 
-from batcher.core.estimate.duration import KnownLimit, Work, duration
-from batcher.core.pace.kinds import Amounts, Kind, Limiter
+from batcher.core.estimate.duration import Work, duration
+from batcher.core.pace.kinds import Amounts, Kind, KnownLimit, Limiter
 
 CASES = {
     "requests": (Profile("", START, SMALL), Limiter.REQUESTS),

@@ -4,7 +4,15 @@ from dataclasses import replace
 
 import pytest
 from batcher_pacing import BatcherPacing
-from profiles import HIDDEN_LIMITS, PROFILES, STEEP_GROWTH, Hidden, Limits, Profile, spaced
+from profiles import (
+    HIDDEN_LIMITS,
+    PROFILES,
+    STEEP_GROWTH,
+    Hidden,
+    Limits,
+    Profile,
+    spaced,
+)
 from race import race
 
 LONG = {"2 input tokens, Build tier", "3 output tokens, Scale tier", "9 limited growth"}
@@ -29,22 +37,35 @@ def test_the_limits_are_used_and_not_exceeded(profile: Profile) -> None:
 
 
 @pytest.mark.parametrize("profile", HIDDEN_LIMITS, ids=lambda profile: profile.name)
-def test_a_limit_that_no_header_tells_is_learned(profile: Profile) -> None:
+@pytest.mark.parametrize("seed", range(2))
+def test_a_limit_that_no_header_tells_is_learned(profile: Profile, seed: int) -> None:
     """At least 95 % of the rate after ten seconds, and few refusals, whatever the headers tell."""
-    result = race("batcher", BatcherPacing, profile)
+    result = race("batcher", BatcherPacing, profile, seed)
     assert result.efficiency >= 0.95
     assert result.refusals < 0.01
     assert result.given_up == 0
 
 
-@pytest.mark.parametrize("headers_show", ["levels", "plenty", "plenty until refused"])
-def test_a_burst_is_learned_and_used(headers_show: str) -> None:
+@pytest.mark.parametrize("headers_show", ["levels", "plenty", "plenty until refused", "nothing"])
+@pytest.mark.parametrize("seed", range(20))
+def test_a_burst_is_learned_and_used(headers_show: str, seed: int) -> None:
     """20 a second with a burst of 20: 289 rows take at most 15 s, and 14 are needed."""
     profile = spaced("", headers_show, 20, slowness=0.08)
-    result = race("batcher", BatcherPacing, replace(profile, warm_up_s=0, jobs=289))
+    result = race("batcher", BatcherPacing, replace(profile, warm_up_s=0, jobs=289), seed)
     assert result.successes == 289
-    assert result.ended_s <= 15
+    assert result.ended_s <= 15.1
     assert result.refused < 10
+
+
+@pytest.mark.parametrize("headers_show", ["plenty", "nothing"])
+@pytest.mark.parametrize("seed", range(5))
+def test_one_request_a_second_is_learned(headers_show: str, seed: int) -> None:
+    """60 rows take hardly more than the 60 s that they need, also when no header helps."""
+    profile = spaced("", headers_show, slowness=0.08, limits=Limits(60, 4_000_000, 800_000))
+    profile = replace(profile, hidden=Hidden(60, 1), warm_up_s=0, jobs=60)
+    result = race("batcher", BatcherPacing, profile, seed)
+    assert result.ended_s <= 60 / 0.89
+    assert result.refused <= 10
 
 
 @pytest.mark.parametrize(

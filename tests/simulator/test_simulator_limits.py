@@ -6,7 +6,8 @@ import pytest
 from simulator_bodies import Client, body_of
 
 from batcher.simulator.api_error import ApiError
-from batcher.simulator.billing.rate_limits import Limits
+from batcher.simulator.billing.rate_limits import Limits, Spacing
+from batcher.simulator.settings import LIMIT_HEADERS
 
 Start = Callable[..., Client]
 START = 1_700_000_000.0
@@ -105,3 +106,32 @@ def test_unlimited_by_default(shared: Client) -> None:
     response = shared.send(body_of())
     assert int(response.headers["anthropic-ratelimit-requests-remaining"]) > 10**8
     assert response.headers["anthropic-organization-id"]
+
+
+@pytest.mark.parametrize("burst", [1, 5, 20])
+def test_a_spacing_refuses_whatever_the_headers_tell(burst: int) -> None:
+    """One request each 50 ms, and a few at once; a refusal takes nothing."""
+    limits = Limits((10**6, 10**9, 10**9), 1.0, START, Spacing(0.05, burst))
+    for _ in range(burst):
+        limits.admit(0, START)
+    assert refusal(limits, 0, START + 0.049).headers["retry-after"] == "1"
+    limits.admit(0, START + 0.05)
+    refusal(limits, 0, START + 0.051)
+    for second in (2, 4, 6):
+        for _ in range(burst):
+            limits.admit(0, START + second)
+        refusal(limits, 0, START + second)
+
+
+def test_headers_can_tell_too_much_or_nothing() -> None:
+    """Of 100 a minute 97 remain, or always all, or there are no headers; also when refused."""
+    shown = {}
+    for claim in LIMIT_HEADERS:
+        limits = Limits((100, 10**9, 10**9), 1.0, START, Spacing(0.001, 3, claim))
+        for _ in range(3):
+            limits.admit(0, START)
+        refused = refusal(limits, 0, START).headers
+        shown[claim] = limits.headers(START).get("anthropic-ratelimit-requests-remaining")
+        assert refused.get("anthropic-ratelimit-requests-remaining") == shown[claim]
+        assert refused["retry-after"] == "1"
+    assert shown == {"minute": "97", "plenty": "100", "nothing": None}

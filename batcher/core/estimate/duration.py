@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from batcher.core.pace.kinds import Amounts, Kind, Limiter
+from batcher.core.pace.kinds import Amounts, Kind, KnownLimit, Limiter
 
 FIRST_WINDOW = 8.0
 """The number of requests sent after the first response; see ``core.pace.window``."""
@@ -12,14 +12,6 @@ FIRST_WINDOW = 8.0
 _STEPS_PER_DOUBLING = 8
 _SHORTEST_S = 0.001
 _USED = 0.985  # the mean share of a limit that is used; a margin stays free (docs/pacing.md)
-
-
-@dataclass(frozen=True, slots=True)
-class KnownLimit:
-    """A limit per minute, and the amount available when a run begins."""
-
-    per_minute: float
-    burst: float
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,12 +1,11 @@
 """The API's limits: those that its headers show, and the one that only its refusals show."""
 
-import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from batcher.core.answers.outcome import Billing, Outcome
 from batcher.core.pace.headers import LimitReport, limit_reports
-from batcher.core.pace.kinds import Amounts, Kind, Limiter
+from batcher.core.pace.kinds import Amounts, Kind, KnownLimit, Limiter
 from batcher.core.pace.learned_limit import Cause, LearnedLimit
 from batcher.core.pace.observed_limit import ObservedLimit
 from batcher.core.pace.send_history import SendMark
@@ -76,8 +75,11 @@ class ApiLimits:
         reports = limit_reports(headers)
         if Kind.REQUESTS in reports and Kind.TOKENS not in reports:
             self.observed.pop(Kind.TOKENS, None)  # no longer lower than the other two together
-        if outcome.is_rate_limited and not self._on_refused(taken, outcome, reports, now):
-            return False
+        if outcome.is_rate_limited:
+            cause = self._cause(taken, outcome, reports)
+            self._on_refused(taken, cause, reports, now)
+            if cause is Cause.UNKNOWN:
+                return False
         for kind, report in reports.items():
             self._update(kind, report, finished, now)
         if outcome.billing is Billing.BILLED:
@@ -90,33 +92,35 @@ class ApiLimits:
             limit.on_success()
 
     @property
-    def known(self) -> dict[Kind, tuple[float, float]]:
-        """Each limit: units per minute, and capacity in units."""
+    def known(self) -> dict[Kind, KnownLimit]:
+        """Each limit, of several the lower one."""
         known = {
-            kind: (limit.bucket.per_minute, limit.bucket.capacity)
+            kind: KnownLimit(limit.bucket.per_minute, limit.bucket.capacity)
             for kind, limit in self.observed.items()
         }
-        learned = self.learned.known
-        if learned is not None and learned[0] <= known.get(Kind.REQUESTS, (math.inf, 0.0))[0]:
+        learned, shown = self.learned.known, known.get(Kind.REQUESTS)
+        if learned is not None and (shown is None or learned.per_minute <= shown.per_minute):
             known[Kind.REQUESTS] = learned
         return known
 
-    def _on_refused(
-        self, taken: Taken, outcome: Outcome, reports: Mapping[Kind, LimitReport], now: float
-    ) -> bool:
-        """Learn from a refusal; False when it contradicts what the headers tell."""
-        shown, cause = self.observed.get(Kind.REQUESTS), Cause.UNKNOWN
+    def _cause(self, taken: Taken, outcome: Outcome, reports: Mapping[Kind, LimitReport]) -> Cause:
+        """Return why an attempt was refused, as far as it and the headers tell."""
         if outcome.is_acceleration:
-            cause = Cause.ACCELERATION
-        elif any(self._explains(kind, report, taken) for kind, report in reports.items()):
-            cause = Cause.KNOWN_LIMIT
+            return Cause.ACCELERATION
+        is_known = any(self._explains(kind, report, taken) for kind, report in reports.items())
+        return Cause.KNOWN_LIMIT if is_known else Cause.UNKNOWN
+
+    def _on_refused(
+        self, taken: Taken, cause: Cause, reports: Mapping[Kind, LimitReport], now: float
+    ) -> None:
+        """Learn from a refusal; one of unknown cause contradicts what the headers tell."""
+        shown = self.observed.get(Kind.REQUESTS)
         self.learned.on_refused(taken.sent, cause, shown.bucket.per_minute / 60 if shown else None)
         if cause is Cause.UNKNOWN:
-            return False
+            return
         for kind, report in reports.items():
             if kind in self.observed and report.remaining <= report.tolerance(kind):
                 self.observed[kind].on_refused(now)
-        return True
 
     def _explains(self, kind: Kind, report: LimitReport, taken: Taken) -> bool:
         """Return whether a limit was as empty as a refusal says, also by our model of it."""

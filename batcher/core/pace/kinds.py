@@ -36,6 +36,18 @@ class Amounts:
                 return self.input_tokens + self.output_tokens
 
 
+@dataclass(frozen=True, slots=True)
+class KnownLimit:
+    """A limit per minute, and the amount available when a run begins.
+
+    ``is_learned`` when no header tells it: refusals showed it, and the next run starts from it.
+    """
+
+    per_minute: float
+    burst: float
+    is_learned: bool = False
+
+
 class Limiter(StrEnum):
     """What limits the pace right now; the values are shown, and recorded in the run's files."""
 

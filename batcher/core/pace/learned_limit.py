@@ -4,12 +4,16 @@ import math
 from dataclasses import dataclass, field, replace
 from enum import Enum
 
+from batcher.core.pace.kinds import KnownLimit
 from batcher.core.pace.send_history import SendHistory, SendMark
 from batcher.core.pace.token_bucket import TokenBucket
 
 _SETTLED = 0.97
 _AFTER_SEARCH = 0.8
 _TRIAL = 20
+_SHORT_TRIAL = 5
+_FEW = 4
+_FAR = 1.1
 _HEADER_SHARE = 0.985
 _NEAR = 5.0
 _SLOW = 50.0
@@ -87,11 +91,18 @@ class LearnedLimit:
         return math.inf if self.bucket is None else self.bucket.per_minute / 60
 
     @property
-    def known(self) -> tuple[float, float] | None:
-        """Requests per minute and the burst; None while no rate was refused."""
+    def known(self) -> KnownLimit | None:
+        """The limit; None while no rate was refused."""
         if self.bucket is None or self._acceleration is not None:
             return None
-        return self.bucket.per_minute, self.bucket.capacity
+        return KnownLimit(self.bucket.per_minute, self.bucket.capacity, is_learned=True)
+
+    def begin(self, known: KnownLimit, now: float) -> None:
+        """Start from the limit that an earlier run has learned, and hold it for a while."""
+        rate = known.per_minute / 60
+        self.bucket = TokenBucket(known.per_minute, known.burst, min(1.0, known.burst), now)
+        self._refused_rate, self._safe_rate = rate, _BELOW_HEADER * rate
+        self._held_until = now + self._hold_s
 
     @property
     def gap_s(self) -> float:
@@ -129,7 +140,8 @@ class LearnedLimit:
             return rate * (1 + growth) if self._successes > 2 * self.bucket.capacity - 2 else rate
         if self._held_until is not None:
             return rate + _GROWTH if now >= self._held_until else rate
-        if self._successes < _TRIAL + 2 * self.bucket.capacity:
+        trial = min(_TRIAL, max(_SHORT_TRIAL, 2 * rate / max(refused - rate, 1e-9)))
+        if self._successes < trial + 2 * self.bucket.capacity:
             return rate
         self._safe_rate, self._successes, self._set_at = rate, 0, self._history.number
         if refused < (1 + _SAME_SHARE) * rate:
@@ -206,9 +218,12 @@ class LearnedLimit:
         if safe is not None and safe < refused:
             is_same = before is not None and abs(refused / before - 1) < _SAME_SHARE
             self._hold_s = min(_MAX_HOLD_S, 2 * self._hold_s) if is_same else _HOLD_S
-            return safe if self.bucket.capacity <= 2 else self._between(mark, safe)
+            if self.bucket.capacity > 2:
+                return self._between(mark, safe)
+            return math.sqrt(safe * refused) if refused > _FAR * safe else safe
         self._safe_rate, self._hold_s = None, _HOLD_S
-        if before is None and self.bucket.capacity <= 2:
+        is_searching = before is None and self._passed_since(mark) >= _FEW
+        if is_searching and self.bucket.capacity <= 2:
             return (_BELOW_HEADER if refused >= self._top_rate else _AFTER_SEARCH) * refused
         return self._between(mark, refused)
 

@@ -8,7 +8,7 @@ from batcher.core.answers.outcome import Billing, Outcome, Verdict
 from batcher.core.money.usage import Usage
 from batcher.core.pace.api_limits import ApiLimits, FinishedAttempt, Taken
 from batcher.core.pace.circuit_breaker import CircuitBreaker
-from batcher.core.pace.kinds import Amounts, Kind, Limiter
+from batcher.core.pace.kinds import Amounts, Kind, KnownLimit, Limiter
 from batcher.core.pace.retry import RetryQuota
 from batcher.core.pace.token_bucket import TokenBucket
 from batcher.core.pace.usage_average import UsageAverage, counted_amounts
@@ -103,6 +103,10 @@ class Pace:
         }
         return f"<Pace {self.in_flight} of {self._window.size:.1f} in flight, {levels}>"
 
+    def start_from(self, known: KnownLimit, now: float) -> None:
+        """Start from a limit that an earlier run has learned from refusals."""
+        self._limits.learned.begin(known, now)
+
     @property
     def window_size(self) -> float:
         """How many attempts may be in flight: at least what a learned rate keeps there."""
@@ -122,8 +126,8 @@ class Pace:
         return self._quota.allows()
 
     @property
-    def known_limits(self) -> dict[Kind, tuple[float, float]]:
-        """The API's limits by its headers and refusals: units per minute, and capacity in units."""
+    def known_limits(self) -> dict[Kind, KnownLimit]:
+        """The API's limits by its headers and refusals."""
         return self._limits.known
 
     def admit(self, cost: AttemptCost, now: float) -> Permit | Delay:

@@ -1,5 +1,6 @@
 """Remembers when attempts were sent that the API did not refuse, and which rates these were."""
 
+import math
 from dataclasses import dataclass, field
 
 HISTORY_S = 10.0
@@ -65,11 +66,16 @@ class SendHistory:
         recent = self.recent_rate(mark)
         number, at = until
         if number - mark.number < _FEW or at <= mark.sent_at:
-            return recent
+            return math.sqrt(recent * self._highest(mark)) if self.passed <= _FEW else recent
         passed = sum(mark.number < each <= number for each in self._sent_at)
         between = max(0.5, passed) / (at - mark.sent_at)
         is_long = mark.sent_at - self._first_at >= RECENT_S
         return max(between, recent) if is_long else between
+
+    def _highest(self, mark: SendMark) -> float:
+        """Return the rate of a bucket that one attempt emptied just before this one."""
+        before = self._before(mark)
+        return 1 / max(mark.sent_at - before[-1], _SHORTEST_S) if before else 1 / HISTORY_S
 
     def recent_rate(self, mark: SendMark) -> float:
         """Return the rate of the attempts in the two seconds before this one."""

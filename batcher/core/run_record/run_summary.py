@@ -8,12 +8,11 @@ from typing import Annotated, Any, Literal
 
 from pydantic import PlainSerializer
 
-from batcher.core.estimate.duration import KnownLimit
 from batcher.core.estimate.estimate import Dollars
 from batcher.core.json_form import JsonRecord, from_json
 from batcher.core.money.display import Usd
 from batcher.core.money.statement import BillLine
-from batcher.core.pace.kinds import Kind
+from batcher.core.pace.kinds import Kind, KnownLimit
 from batcher.core.plan_counts import PlanCounts
 from batcher.core.run_record.older_versions import SCHEMA_VERSION, upgraded
 

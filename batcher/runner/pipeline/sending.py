@@ -25,6 +25,7 @@ from batcher.runner.days import budget_day
 from batcher.runner.pipeline.batch import make_rounds
 from batcher.runner.pipeline.session import PlannedRun, RunSession
 from batcher.runner.planning.budget import least_bound
+from batcher.runner.run_history import RunHistory
 from batcher.runner.sending.body_gate import BodyGate
 from batcher.runner.sending.budget_gate import BudgetGate
 from batcher.runner.sending.cache_gate import CacheGate
@@ -125,11 +126,12 @@ def _send_context(
     )
     jitter = random.Random().random  # noqa: S311 - not for secrets
     limits = job.limits.model_copy(update={"concurrency": client.connections})
+    learned = RunHistory(session.context.workspace.state).learned_limits()
     least_usd = least_bound(planned.plan, planned.route) or Decimal(0)
     return SendContext(
         client=client,
         recorder=session.writer,
-        rate_gate=RateGate(limits, policy.max_wait_s, stopping, progress.clock, jitter),
+        rate_gate=RateGate(limits, policy.max_wait_s, stopping, progress.clock, jitter, learned),
         budget_gate=BudgetGate(planned.budget, least_usd, stopping, progress.stop_for_budget),
         cache_gate=CacheGate(job.cache.ttl, progress.clock),
         body_gate=BodyGate(stopping),

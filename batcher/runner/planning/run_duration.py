@@ -2,10 +2,10 @@
 
 from collections.abc import Mapping
 
-from batcher.core.estimate.duration import Duration, KnownLimit, Work, duration
+from batcher.core.estimate.duration import Duration, Work, duration
 from batcher.core.estimate.estimate import Estimate, Timing
 from batcher.core.estimate.spread import Spread
-from batcher.core.pace.kinds import Amounts, Kind
+from batcher.core.pace.kinds import Amounts, Kind, KnownLimit
 from batcher.core.pace.model_groups import limit_group
 from batcher.core.pace.token_bucket import job_limits
 from batcher.runner.job_context import JobContext

@@ -5,9 +5,7 @@ from dataclasses import fields
 from decimal import Decimal
 from typing import Any
 
-from batcher.core.estimate.duration import KnownLimit
 from batcher.core.money.exact import total
-from batcher.core.pace.kinds import Kind
 from batcher.core.plan_counts import PlanCounts
 from batcher.core.run_record.run_status import Figures, SendingPace, SendingRows
 from batcher.core.run_record.run_summary import (
@@ -119,7 +117,7 @@ def summary_of(
         models=sums.models,
         errors=tuple(ErrorCount(**error) for error in sums.errors),
         seconds_by_limiter={} if progress is None else _rounded(progress.pace_s),
-        observed_limits={} if progress is None else _limits(progress.limits),
+        observed_limits={} if progress is None else progress.limits,
         quality=None if quality is None else QualitySummary(**quality.as_json()),
         output=tuple(output),
     )
@@ -166,15 +164,6 @@ def _waste(sums: Mapping[str, Any], waste: Waste) -> WasteSummary:
 
 def _repairs(repairs: Repairs) -> RepairSummary:
     return RepairSummary(attempts=repairs.attempts, usd=repairs.usd)
-
-
-def _limits(
-    groups: Mapping[str, Mapping[str, tuple[float, float]]],
-) -> dict[str, dict[Kind, KnownLimit]]:
-    return {
-        group: {Kind(kind): KnownLimit(*pair) for kind, pair in limits.items()}
-        for group, limits in groups.items()
-    }
 
 
 def _rounded(seconds: Mapping[str, float]) -> dict[str, float]:

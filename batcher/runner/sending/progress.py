@@ -13,6 +13,7 @@ from batcher.core.money.display import rounded_text
 from batcher.core.money.exact import total
 from batcher.core.pace.failure_ceiling import FailureCeiling
 from batcher.core.pace.halt import Halt, HaltWatch
+from batcher.core.pace.kinds import Kind, KnownLimit
 from batcher.core.pace.rest_watch import RestWatch
 from batcher.core.pace.retry import Retry, Stop
 from batcher.core.pace.suspects import Ruling
@@ -65,7 +66,7 @@ class Progress:
     longest_answer: int = 0
     notes: list[str] = field(default_factory=list)
     first_failures: dict[str, str] = field(default_factory=dict)
-    limits: dict[str, dict[str, tuple[float, float]]] = field(default_factory=dict)
+    limits: dict[str, dict[Kind, KnownLimit]] = field(default_factory=dict)
     stopped_by: str | None = None
     given_up: set[bytes] = field(default_factory=set)
     _usd_squares: float = 0.0

@@ -4,11 +4,11 @@ import asyncio
 import contextlib
 import math
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from batcher.core.job import LimitsSection
-from batcher.core.pace.kinds import Limiter
+from batcher.core.pace.kinds import Kind, KnownLimit, Limiter
 from batcher.core.pace.model_groups import limit_group
 from batcher.core.pace.pace import AttemptCost, Completion, Pace, Permit
 from batcher.core.pace.token_bucket import job_limits
@@ -21,7 +21,8 @@ _MIN_WAIT_S = 0.001  # a shorter wait is below the clock's resolution
 class RateGate:
     """Admits the attempts of all workers in turn, retries before new requests.
 
-    Models that share the API's limits share a lane, which has its own pace. ``clock`` gives
+    Models that share the API's limits share a lane, which has its own pace; ``learned`` has the
+    limits by group of models that the last run learned. ``clock`` gives
     monotonic seconds, ``random`` is uniform in [0, 1). Once ``stopping`` is set, nothing more is
     admitted.
     """
@@ -33,6 +34,7 @@ class RateGate:
         stopping: asyncio.Event,
         clock: Callable[[], float],
         random: Callable[[], float],
+        learned: Mapping[str, KnownLimit] | None = None,
     ) -> None:
         self._cap = limits.concurrency
         self._max_rest_s = max_rest_s
@@ -40,6 +42,7 @@ class RateGate:
         self._stopping = stopping
         self._clock = clock
         self._random = random
+        self._learned = learned or {}
         self._lanes: dict[str, _Lane] = {}
         self._watching: asyncio.Task[None] | None = None
 
@@ -78,12 +81,9 @@ class RateGate:
         return min(self._cap, windows + _AHEAD)
 
     @property
-    def known_limits(self) -> dict[str, dict[str, tuple[float, float]]]:
+    def known_limits(self) -> dict[str, dict[Kind, KnownLimit]]:
         """The API's limits by group of models; see ``Pace.known_limits``."""
-        return {
-            group: {kind.value: limit for kind, limit in lane.pace.known_limits.items()}
-            for group, lane in self._lanes.items()
-        }
+        return {group: lane.pace.known_limits for group, lane in self._lanes.items()}
 
     @property
     def pause_s(self) -> float:
@@ -101,6 +101,8 @@ class RateGate:
         group = limit_group(model)
         if group not in self._lanes:
             pace = Pace(self._cap, self._max_rest_s, self._own)
+            if group in self._learned:
+                pace.start_from(self._learned[group], self._clock())
             self._lanes[group] = _Lane(pace, self._clock, self._stopping)
         return self._lanes[group]
 

@@ -1,4 +1,4 @@
-"""The three rate limits of a group of models, as token buckets with continuous refill."""
+"""The rate limits of a group of models, as token buckets with continuous refill."""
 
 import math
 from dataclasses import dataclass
@@ -6,6 +6,8 @@ from datetime import UTC, datetime
 from functools import lru_cache
 
 from batcher.simulator.api_error import ApiError
+
+_TOLERANCE = 1e-6  # a level is a sum of floats
 
 
 @lru_cache(maxsize=1_024)
@@ -17,7 +19,7 @@ def _rfc3339(second: int) -> str:
 class Bucket:
     """A token bucket: it gains ``per_minute``, up to ``capacity``; the level may be negative."""
 
-    per_minute: int
+    per_minute: float
     capacity: float
     level: float
     updated: float
@@ -39,13 +41,34 @@ class Bucket:
         return _rfc3339(math.ceil(seconds))
 
 
+@dataclass(frozen=True, slots=True)
+class Spacing:
+    """A limit on requests that no header tells: one each ``each_s`` seconds, ``burst`` at once.
+
+    ``headers`` is what the headers say of the requests that remain: what the limit of the
+    ``minute`` leaves, ``plenty``, or ``nothing``.
+    """
+
+    each_s: float = 0.0
+    burst: int = 1
+    headers: str = "minute"
+
+
 class Limits:
     """The limits of one group of models: requests, input tokens and output tokens per minute.
 
     ``burst`` is the capacity of a bucket as a share of its limit per minute.
     """
 
-    def __init__(self, per_minute: tuple[int, int, int], burst: float, now: float) -> None:
+    def __init__(
+        self,
+        per_minute: tuple[int, int, int],
+        burst: float,
+        now: float,
+        spacing: Spacing | None = None,
+    ) -> None:
+        self._headers = "minute" if spacing is None else spacing.headers
+        self._hidden = _hidden(spacing, now)
         requests, tokens_in, tokens_out = (
             Bucket(limit, max(1.0, limit * burst), max(1.0, limit * burst), now)
             for limit in per_minute
@@ -68,6 +91,11 @@ class Limits:
         for bucket, amount, name in charges:
             if amount > bucket.level:
                 raise _refusal(bucket, amount, name, self.headers(now))
+        if self._hidden is not None:
+            self._hidden.refill(now)
+            if self._hidden.level < 1 - _TOLERANCE:
+                raise _refusal(self._hidden, 1, "requests", self.headers(now))
+            self._hidden.level -= 1
         self._requests.level -= 1
         self._input.level -= input_tokens
 
@@ -89,6 +117,8 @@ class Limits:
 
     def headers(self, now: float) -> dict[str, str]:
         """Return the rate-limit headers: limit, remaining amount and time of full refill."""
+        if self._headers == "nothing":
+            return {}
         for bucket in (self._requests, self._input, self._output):
             bucket.refill(now)
         headers = {}
@@ -99,7 +129,16 @@ class Limits:
         ):
             headers.update(_headers(name, [bucket], 1 if name == "requests" else 1000))
         headers.update(_headers("tokens", [self._input, self._output], 1000))
+        if self._headers == "plenty":
+            plenty = headers["anthropic-ratelimit-requests-limit"]
+            headers["anthropic-ratelimit-requests-remaining"] = plenty
         return headers
+
+
+def _hidden(spacing: Spacing | None, now: float) -> Bucket | None:
+    if spacing is None or not spacing.each_s:
+        return None
+    return Bucket(60 / spacing.each_s, spacing.burst, spacing.burst, now)
 
 
 def _refusal(bucket: Bucket, amount: float, name: str, headers: dict[str, str]) -> ApiError:
@@ -107,7 +146,7 @@ def _refusal(bucket: Bucket, amount: float, name: str, headers: dict[str, str]) 
     return ApiError(
         429,
         "This request would exceed your organization's rate limit of "
-        f"{bucket.per_minute:,} {name} per minute.",
+        f"{bucket.per_minute:,.0f} {name} per minute.",
         headers={"retry-after": str(wait), **headers},
     )
 

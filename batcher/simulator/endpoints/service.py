@@ -11,7 +11,7 @@ from batcher.simulator.batches.register import Batches, Rules
 from batcher.simulator.billing.credit import Credit
 from batcher.simulator.billing.ledger import Ledger
 from batcher.simulator.billing.prompt_cache import PromptCache
-from batcher.simulator.billing.rate_limits import Limits
+from batcher.simulator.billing.rate_limits import Limits, Spacing
 from batcher.simulator.faults.fault import BATCHES, ITEM, MESSAGES
 from batcher.simulator.faults.schedule import BatchFaults, Schedule
 from batcher.simulator.settings import Settings
@@ -64,7 +64,13 @@ class Service:
             elif group == BATCHES:
                 requests = settings.batch_requests_per_minute
                 per_minute = (requests, NO_TOKEN_LIMIT, NO_TOKEN_LIMIT)
-            self._limits[group] = Limits(per_minute, settings.burst, self.clock())
+            spacing = Spacing(
+                settings.spacing_ms / 1000, settings.spacing_burst, settings.limit_headers
+            )
+            is_for_messages = group not in (COUNT_TOKENS, BATCHES)
+            self._limits[group] = Limits(
+                per_minute, settings.burst, self.clock(), spacing if is_for_messages else None
+            )
         return self._limits[group]
 
     def _batches(self) -> Batches:

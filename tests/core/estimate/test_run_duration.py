@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batcher.core.estimate.duration import KnownLimit, Work, duration
-from batcher.core.pace.kinds import Amounts, Kind, Limiter
+from batcher.core.estimate.duration import Work, duration
+from batcher.core.pace.kinds import Amounts, Kind, KnownLimit, Limiter
 
 WORK = Work(60_000, Amounts(300.0, 40.0), latency_s=2.0, slowest_s=5.0, concurrency=64)
 STEP = 1.1  # a run is simulated in steps, and may end in the middle of one

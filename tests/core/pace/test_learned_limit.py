@@ -4,6 +4,7 @@ import math
 
 import pytest
 
+from batcher.core.pace.kinds import KnownLimit
 from batcher.core.pace.learned_limit import Cause, LearnedLimit
 from batcher.core.pace.send_history import SendMark
 
@@ -32,7 +33,7 @@ def test_a_rate_that_headers_tell_is_used_and_the_burst_is_what_passed() -> None
     *_, last = sent(limit, 26, 0.0)
     refuse(limit, last, 101.0)
     assert 19 < limit.rate < 20
-    assert limit.known == (limit.rate * 60, 20)
+    assert limit.known == KnownLimit(limit.rate * 60, 20, is_learned=True)
 
 
 def test_spaced_attempts_keep_a_distance() -> None:
@@ -96,3 +97,20 @@ def test_a_refused_rate_is_not_used_again_soon() -> None:
         now += limit.wait_s(now) + 1e-6
         limit.on_success(limit.take(now), 1, now)
         assert limit.rate < refused.rate
+
+
+def test_a_run_starts_from_the_limit_of_the_last_one() -> None:
+    """It is held for a minute and then grows slowly; what is refused lowers it a little."""
+    limit = LearnedLimit()
+    limit.begin(KnownLimit(600, 1, is_learned=True), 100.0)
+    assert limit.known == KnownLimit(600, 1, is_learned=True)
+    now = 100.0
+    while now < 200:
+        mark = limit.take(now)
+        limit.on_success(mark, 1, now)
+        assert now >= 160 or limit.rate == 10
+        now += limit.wait_s(now)
+    assert 15 < limit.rate < 30
+    refused = limit.take(201.0)
+    refuse(limit, refused, 202.0)
+    assert 9 < limit.rate < refused.rate
