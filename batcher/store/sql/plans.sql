@@ -113,46 +113,52 @@ WHERE CASE WHEN s.item IS NULL THEN NOT s.is_removed AND NOT $is_part
 -- name: create_answered
 -- The outcome that answers each request, and the sums over its attempts. Attempts of a replacement count
 -- for the request that it replaces. The first success answers; without one, the last final outcome.
-CREATE OR REPLACE TEMP TABLE answered AS
-WITH wanted AS (SELECT fingerprint, min(item) AS first_item FROM plan WHERE fingerprint IS NOT NULL GROUP BY fingerprint),
+-- In steps, because a single statement would hold the hash tables of all of them in memory at once.
+CREATE OR REPLACE TEMP TABLE wanted AS
+SELECT fingerprint, min(item) AS first_item FROM plan WHERE fingerprint IS NOT NULL GROUP BY fingerprint;
 -- Several rows may share a replacement, and a row may make the same request itself. All of them get the
 -- answer. The cost counts once: for the row that makes the request itself, else for the first row.
-replaced AS (
+CREATE OR REPLACE TEMP TABLE replaced AS (
     SELECT replaced_by, fingerprint,
            row_number() OVER (PARTITION BY replaced_by ORDER BY fingerprint <> replaced_by, first_item) = 1 AS pays
     FROM (SELECT fingerprint, replaced_by FROM replacements UNION SELECT replaced_by, replaced_by FROM replacements)
     JOIN wanted USING (fingerprint)
-),
-ended AS (
+);
+CREATE OR REPLACE TEMP TABLE ended AS (
     SELECT coalesce(r.fingerprint, o.fingerprint) AS fingerprint,
            coalesce(min(attempt_id) FILTER (WHERE is_final AND status = 'succeeded'), max(attempt_id) FILTER (WHERE is_final)) AS final_attempt,
            max(attempt_id) AS last_attempt,
            sum(cost_usd) FILTER (WHERE coalesce(pays, true)) AS cost_usd,
            count(*) FILTER (WHERE coalesce(pays, true) AND billing = 'billed' AND cost_usd IS NULL) AS unpriced
     FROM verdicts o LEFT JOIN replaced r ON r.replaced_by = o.fingerprint GROUP BY ALL
-),
-sent AS (
+);
+CREATE OR REPLACE TEMP TABLE sent AS (
     SELECT coalesce(r.fingerprint, a.fingerprint) AS fingerprint,
            count(*) AS attempts, min(sent_at) AS first_sent_at
     FROM attempts a LEFT JOIN replaced r ON r.replaced_by = a.fingerprint
     WHERE coalesce(pays, true) AND a.attempt_id NOT IN (SELECT attempt_id FROM batch_attempts WHERE state = 'absent') GROUP BY ALL
-),
-pending AS (
+);
+CREATE OR REPLACE TEMP TABLE pending AS (
     SELECT coalesce(r.fingerprint, a.fingerprint) AS fingerprint, count(*) AS attempts
     FROM pending_attempts a LEFT JOIN replaced r ON r.replaced_by = a.fingerprint GROUP BY ALL
-),
-unknown AS (
+);
+CREATE OR REPLACE TEMP TABLE unknown AS (
     SELECT coalesce(r.fingerprint, s.fingerprint) AS fingerprint, count(*) AS attempts
     FROM attempt_states s LEFT JOIN replaced r ON r.replaced_by = s.fingerprint
     WHERE s.state IN ('open', 'unknown', 'released') AND s.billing IS DISTINCT FROM 'billed' AND coalesce(pays, true) GROUP BY ALL
-)
-SELECT w.fingerprint, w.first_item, e.final_attempt, e.last_attempt, s.first_sent_at,
+);
+CREATE OR REPLACE TEMP TABLE tried AS
+SELECT w.fingerprint, w.first_item, s.first_sent_at,
        coalesce(s.attempts, 0) AS attempts,
        coalesce(p.attempts, 0) AS pending_attempts,
-       coalesce(u.attempts, 0) AS unknown_attempts,
-       coalesce(e.cost_usd, 0) AS cost_usd, coalesce(e.unpriced, 0) AS unpriced
-FROM wanted w LEFT JOIN sent s USING (fingerprint) LEFT JOIN ended e USING (fingerprint) LEFT JOIN unknown u USING (fingerprint)
+       coalesce(u.attempts, 0) AS unknown_attempts
+FROM wanted w LEFT JOIN sent s USING (fingerprint) LEFT JOIN unknown u USING (fingerprint)
      LEFT JOIN pending p USING (fingerprint);
+DROP TABLE wanted; DROP TABLE replaced; DROP TABLE sent; DROP TABLE pending; DROP TABLE unknown;
+CREATE OR REPLACE TEMP TABLE answered AS
+SELECT t.*, e.final_attempt, e.last_attempt, coalesce(e.cost_usd, 0) AS cost_usd, coalesce(e.unpriced, 0) AS unpriced
+FROM tried t LEFT JOIN ended e USING (fingerprint);
+DROP TABLE tried; DROP TABLE ended;
 
 -- name: count_plan
 -- The counts of the planning line, in one row.
