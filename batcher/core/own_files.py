@@ -8,7 +8,10 @@ METADATA_KEY = b"batcher"
 """The key of batcher's part of a Parquet file's metadata."""
 
 _MARKS = ("checkpoint.duckdb", "checkpoint.duckdb.wal", "watermark")
-_STATE_FILES = frozenset({*_MARKS, "lock", "ballast", "status.json", "output.json", "consent.json"})
+_JOURNAL = "checkpoint.duckdb.journal"
+_STATE_FILES = frozenset(
+    {*_MARKS, _JOURNAL, "lock", "ballast", "status.json", "output.json", "consent.json"}
+)
 _RUN_ID = re.compile(r"\d{8}T\d{6}\.\d{6}Z-[0-9a-f]{6}")
 _FINGERPRINT = "fingerprint"
 _OUTPUT_COLUMNS = (_FINGERPRINT, "row", "status", "attempts", "cost_usd", "run_id")

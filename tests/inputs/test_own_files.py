@@ -73,6 +73,14 @@ def test_the_folder_of_the_job_may_be_its_state(tmp_path: Path) -> None:
     assert found("**/*.jsonl", tmp_path) == (["a.jsonl"], [])
 
 
+def test_every_file_of_a_state_folder_is_left_out(tmp_path: Path) -> None:
+    """Files without an ending, and the journal, are not rows when a glob takes everything."""
+    for name in ("checkpoint.duckdb", "checkpoint.duckdb.journal", "watermark", "lock", "ballast"):
+        write(tmp_path / name)
+    write(tmp_path / "a.jsonl", ROW)
+    assert found("*", tmp_path) == (["a.jsonl"], [])
+
+
 @pytest.mark.parametrize("path", ["*", "."])
 def test_outputs_are_left_out(tmp_path: Path, path: str) -> None:
     """Outputs, parts and exports, of this and other jobs; what is left out is named."""
