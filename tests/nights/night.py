@@ -126,6 +126,9 @@ class Night:
 RAMP_S = 60.0
 """What a live run loses until it is at its pace."""
 
+PAUSE_S = 20.0
+"""What is lost between the last responses of rows that were handed over and those of the next."""
+
 
 def night(generator: str, number: int) -> Night:
     """Draw a night; in half of them, live requests alone need more than a fifth of the time."""

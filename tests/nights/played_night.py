@@ -4,9 +4,9 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from night import RAMP_S, BatchFate, Night
+from night import PAUSE_S, RAMP_S, BatchFate, Night
 
-from batcher.core.batches.auto import PACE_DOUBT, OpenBatch, Situation, Step
+from batcher.core.batches.auto import OpenBatch, Situation, Step
 from batcher.core.batches.durations import Durations
 
 Strategy = Callable[[Situation, Durations], Step]
@@ -66,7 +66,7 @@ class _Play:
     now: float = 0.0
     waiting: int = 0
     in_flight: float = 0.0
-    live_idle_since: float = -math.inf
+    live_begins: float = 0.0
     live_s: float = 0.0
     batches: list[Sent] = field(default_factory=list)
     history: list[tuple[int, float]] = field(default_factory=list)
@@ -88,7 +88,6 @@ class _Play:
                 for b in self.batches
             ),
             rows_per_s=night.rows_per_s * (1.0 if is_measured else night.pace_error),
-            pace_doubt=0.1 if is_measured else PACE_DOUBT,
             batch_rows=night.batch_rows,
             batch_room=None if night.queue is None else max(0, night.queue - queued),
         )
@@ -97,9 +96,8 @@ class _Play:
         assert step.submit >= 0
         assert step.send_live >= 0
         assert step.submit + step.send_live <= self.waiting
-        if step.send_live:
-            if self.in_flight <= 0:
-                self.live_idle_since = self.now
+        if step.send_live and not self.in_flight:
+            self.live_begins = self.now + (PAUSE_S if self.live_s else RAMP_S)
             self.waiting -= step.send_live
             self.in_flight += step.send_live
         if self.is_down():
@@ -123,7 +121,7 @@ class _Play:
 
     def advance(self, until: float) -> None:
         """Let time pass: live requests are answered."""
-        begins = max(self.now, self.live_idle_since + RAMP_S)
+        begins = max(self.now, self.live_begins)
         night = self.night
         seconds = max(0.0, until - begins)
         down = min(until, night.outage_s + night.outage_long_s) - max(begins, night.outage_s)
@@ -156,7 +154,7 @@ class _Play:
         looks = [b.ends_at + LOOK_S * ((b.number * 0.618) % 1) for b in self.batches]
         times += [max(self.now + 1, time) for time in looks]
         if self.in_flight:
-            begins = max(self.now, self.live_idle_since + RAMP_S)
+            begins = max(self.now, self.live_begins)
             times.append(begins + self.in_flight / self.night.rows_per_s)
         if self.is_down():
             times = [max(self.now + 30, min(times))]

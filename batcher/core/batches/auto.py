@@ -21,7 +21,8 @@ CANCEL_S = 1_200.0
 """The assumed time from a cancel to the end of the batch: the longest response of one request."""
 
 LIVE_S = 300.0
-"""The seconds of live work that are handed over at once, so that it stops when a batch ends."""
+"""The least seconds of live work that are handed over at once, so that it stops when a batch ends;
+when more than that is late already, all of it is handed over."""
 
 MARGIN_S = 2_100.0
 """The seconds to spare, for late looks, the first requests of a live run and most outages."""
@@ -59,7 +60,6 @@ class Situation:
     batch_rows: int
     batch_room: int | None = None
     cancel_s: float = CANCEL_S
-    pace_doubt: float = PACE_DOUBT
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,14 +81,14 @@ def decide(now: Situation, durations: Durations) -> Step:
     cancel, next_s = _cancels(now, submit, durations)
     live, live_in_s = 0, _live_in_s(now)
     if live_in_s <= _AHEAD_S:
-        enough = math.ceil(now.rows_per_s * LIVE_S) - now.in_flight
+        enough = math.ceil(now.rows_per_s * max(LIVE_S, -live_in_s)) - now.in_flight
         live = max(0, min(now.waiting - submit, enough))
         live_in_s = LIVE_S / 2
     return Step(submit, live, cancel, max(_AHEAD_S / 2, min(live_in_s, next_s)))
 
 
 def _margin_s(now: Situation, rows: int) -> float:
-    return MARGIN_S + now.pace_doubt * rows / now.rows_per_s
+    return MARGIN_S + PACE_DOUBT * rows / now.rows_per_s
 
 
 def _open_rows(now: Situation) -> int:

@@ -5,7 +5,7 @@ import math
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batcher.core.batches.auto import LIVE_S, OpenBatch, Situation, decide
+from batcher.core.batches.auto import LIVE_S, MARGIN_S, PACE_DOUBT, OpenBatch, Situation, decide
 from batcher.core.batches.durations import Durations
 
 PRIOR = Durations()
@@ -52,16 +52,19 @@ def test_a_step_is_possible(now: Situation) -> None:
 
 @given(situations())
 def test_live_requests_get_little_at_a_time(now: Situation) -> None:
-    """When a batch ends meanwhile, live requests stop soon."""
+    """When a batch ends meanwhile, live requests stop soon, unless they are late as it is."""
     step = decide(now, PRIOR)
-    assert step.send_live <= max(0, math.ceil(now.rows_per_s * LIVE_S) - now.in_flight)
+    rows = now.waiting + now.in_flight + sum(batch.rows for batch in now.batches)
+    late_s = rows / now.rows_per_s * (1 + PACE_DOUBT) + MARGIN_S - now.left_s
+    most = now.rows_per_s * max(LIVE_S, late_s + 1)
+    assert step.send_live <= max(0, math.ceil(most) - now.in_flight)
 
 
 @given(situations())
 def test_nothing_is_cancelled_or_sent_live_with_time_to_spare(now: Situation) -> None:
     """While all rows fit into the time that is left, at a much lower pace, batches go on."""
     rows = now.waiting + now.in_flight + sum(batch.rows for batch in now.batches)
-    needed_s = rows / now.rows_per_s * (1 + now.pace_doubt) + now.cancel_s + 2_161
+    needed_s = rows / now.rows_per_s * (1 + PACE_DOUBT) + now.cancel_s + MARGIN_S + 61
     step = decide(now, PRIOR)
     if now.left_s > needed_s:
         assert (step.send_live, step.cancel) == (0, ())
