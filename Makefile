@@ -40,7 +40,7 @@ test: install ## run the tests: at most five minutes on two cores
 test-all: install ## run all tests but those of make crash: up to 40 minutes on two cores
 	$(BIN)/python -m pytest -m "not crash" --hypothesis-profile=full
 
-crash: install ## kill, damage and cut off power by the thousand: takes hours
+crash: install ## kill, damage and cut off power by the thousand, and 50 nights of troubles: takes hours
 	$(BIN)/python -m pytest -m crash -n 0 --timeout 0 -s --hypothesis-profile=full tests
 
 check: lint types ## lint and types

@@ -9,7 +9,8 @@ PASSING = (
     "truncated", "half_json", "stall", "slow_body", "hang", "giant_header", "junk",
     "wrong_content_type", "error_200", "server_error_html", "500", "502", "503", "504", "520",
     "overloaded", "408", "409", "rate_limit", "rate_limit_bare", "ramp_limit", "stream_cut",
-    "stream_error", "usage_missing", "usage_unknown",
+    "stream_error", "usage_missing", "usage_unknown", "usage_empty", "usage_zero", "usage_huge",
+    "gateway_502", "gateway_504", "no_retry",
 )  # fmt: skip
 # Waiting for a response takes time, and many refusals at random are taken for a rate limit.
 RARE = {
@@ -23,6 +24,8 @@ _KEYS = {
     "overloaded": ",retry_after_s=none",
     "503": ",retry_after_s=none",
 }
+# A few answers of unknown cost, and refusals that leave their rows to the next run, stop nothing.
+_FEW = dict.fromkeys(("usage_empty", "usage_zero", "usage_huge", "no_retry"), 0.01)
 
 # Faults of the account, until a person acts: every request of a part of the run is refused.
 ACCOUNT = (
@@ -62,7 +65,7 @@ def night(seed: int, rows: int, *, is_streamed: bool) -> Night:
     for kind in random.sample(PASSING, len(PASSING)):
         if kind.startswith("stream_") and not is_streamed:
             continue
-        rate = RARE.get(kind, random.choice((0.02, 0.1, 0.3)))
+        rate = (RARE | _FEW).get(kind, random.choice((0.02, 0.1, 0.3)))
         window = _window(random, rows, max(40, rows // random.randint(10, 40)))
         faults.append(f"{kind}:rate={rate},attempts=1,{window}{_KEYS.get(kind, '')}")
     return Night(tuple(faults), frozenset(lost))

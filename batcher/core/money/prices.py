@@ -75,7 +75,10 @@ class PriceTable:
             return prices
         if name in self._facts:
             raise UnknownModelError(id_or_alias, "is in the price table without a price")
-        close = get_close_matches(id_or_alias, [*self._prices, *self._aliases], n=1)
+        known = [*self._prices, *self._aliases]
+        close = get_close_matches(id_or_alias, known, n=1) or [
+            name for name in known if id_or_alias.lower() in name and len(id_or_alias) > 3
+        ]
         raise UnknownModelError(
             id_or_alias, "is not in the price table", close[0] if close else None
         )

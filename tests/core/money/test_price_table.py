@@ -155,6 +155,17 @@ def test_the_error_of_an_unknown_model_suggests_a_name_and_a_price() -> None:
     assert '[prices.overrides."claude-haiku-55"]' in caught.value.hint
 
 
+@pytest.mark.parametrize(
+    ("name", "suggestion"),
+    [("haiku", "claude-haiku-5-5"), ("Opus", "claude-opus-5-5"), ("gpt", None), ("a", None)],
+)
+def test_a_part_of_a_name_is_a_suggestion(name: str, suggestion: str | None) -> None:
+    """People call models by the middle of their names."""
+    with pytest.raises(UnknownModelError) as caught:
+        TABLE.model(name)
+    assert caught.value.suggestion == suggestion
+
+
 def test_a_model_without_a_price_is_never_free() -> None:
     """Mythos Preview has facts but no price; only the job file can supply one."""
     assert TABLE.facts("claude-mythos-preview") is not None
