@@ -187,13 +187,13 @@ def checked(job: Job, mode: str, more: str = "", **request: object) -> CommandRe
     ("request_keys", "problem"),
     [
         ({**FAST}, "request.speed: is not possible in a batch"),
-        ({**FAST, "max_tokens": 0, "speed": "standard"}, "must be at least 1 in a batch"),
+        ({**FAST, "speed": "standard"}, "request.speed: is not possible in a batch"),
     ],
 )
 def test_check_finds_what_a_batch_refuses(
     job: Job, request_keys: dict[str, object], problem: str
 ) -> None:
-    """In batch it is an error; auto sends such a request live and says so."""
+    """Before anything is sent, with the key of the job file."""
     result = checked(job, "batch", BETA, **request_keys)
     assert (result.code, problem in result.err) == (2, True), result.err
 
@@ -263,3 +263,32 @@ def test_the_first_lines_say_how_requests_travel(job: Job) -> None:
     checked_auto = batcher("check", job.path, key="k")
     assert "auto by 5h: live for now, because batches are not allowed; " in checked_auto.out
     assert RETENTION in checked_auto.out
+
+
+def test_an_estimate_learns_from_the_batches_of_the_job(tmp_path: Path) -> None:
+    """The choices have their times; what a run would do is first, and older keys are as before."""
+    fast = ("--batch-speed", "600", "--batch-spread", "0", "--batch-median-s", "100")
+    server = Server("--latency", "0", *fast)
+    job = Job(tmp_path, server).write(ROWS, more='[delivery]\nmode = "batch"\npoll_s = 1\n')
+    job.run()
+    job.write([*ROWS, {"text": "new"}], more='[delivery]\nmode = "batch"\n')
+    before = json.loads(batcher("estimate", job.path, "--json", "--offline", key="k").out)
+    assert before["batches"] == 1
+    assert [choice["delivery"] for choice in before["choices"]] == ["batch", "live"]
+    assert {"delivery", "is_cached", "usd", "seconds"} == before["choices"][0].keys()
+    assert before["choices"][0]["seconds"]["low"] >= 60
+    shown = batcher("estimate", job.path, "--offline", key="k").out
+    assert "time from 1 batch of this job" in shown
+    server.close()
+
+
+@pytest.mark.parametrize(("allowed", "warns"), [("true", False), ("false", True)])
+def test_a_budget_for_a_batch_is_enough_for_auto(job: Job, allowed: str, warns: bool) -> None:
+    """Half of the live bound fits a request into a batch, so a run would send something."""
+    job.write(ROWS)
+    made = batcher("estimate", job.path, "--json", "--offline", key="k")
+    least = Decimal(json.loads(made.out)["plan"]["min_worst_case_usd"])
+    budget = f"[budget]\nmax_cost_usd = {least * Decimal('0.75'):f}\n"
+    job.write(ROWS, more=f"{AUTO}allow_batch = {allowed}\n{budget}")
+    result = batcher("check", job.path, key="k")
+    assert ("a run would send nothing" in result.err) is warns, result.err
