@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping
 
+from batcher.core.plural import counted
+
 
 def duration(seconds: float) -> str:
     """Write seconds as hours, minutes and seconds, the two largest that are needed."""
@@ -20,3 +22,10 @@ def time_left(eta_s: float | None) -> str:
 def counts_text(by_status: Mapping[str, int]) -> str:
     """Write the number of rows of each status: ``2 errored, 1,000 succeeded``."""
     return ", ".join(f"{number:,} {status}" for status, number in sorted(by_status.items()))
+
+
+def batches_text(number: int, requests: int, oldest_s: float, next_s: float | None) -> str:
+    """Describe the batches that are not collected yet; times are in seconds."""
+    text = f"{counted(number, 'batch', 'batches')} with {counted(requests, 'request')}"
+    text += f", {duration(oldest_s)} old"
+    return text if next_s is None else f"{text}, next in about {duration(next_s)}"

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Iterator
 
-from batcher.cli.amounts import counts_text, duration, time_left
+from batcher.cli.amounts import batches_text, counts_text, duration, time_left
 from batcher.core.money.display import rounded_text
 from batcher.core.pace.kinds import limiter_text
 from batcher.core.run_record.run_status import SendingPace, SendingRows
@@ -101,6 +101,8 @@ def _progress(observed: ObservedRun) -> Iterator[str]:
         yield f"read     {moment.rows_read:,}{total} input rows"
     if observed.state == "running" and moment.phase == "sending" and moment.pace is not None:
         yield _pace(moment.pace)
+        if moment.pace.batches:
+            yield _batches(moment.pace)
 
 
 def _pace(pace: SendingPace) -> str:
@@ -109,3 +111,8 @@ def _pace(pace: SendingPace) -> str:
         f"pace     {pace.rate:,.1f}/s, {time_left(pace.eta_s)}, {limiter_text(pace.limiter)}"
         f"{pause}, {pace.in_flight:,} in flight"
     )
+
+
+def _batches(pace: SendingPace) -> str:
+    oldest_s = pace.oldest_batch_s or 0
+    return f"batches  {batches_text(pace.batches, pace.in_batches, oldest_s, pace.next_batch_s)}"

@@ -8,7 +8,7 @@ from typing import Any
 import click
 from tqdm import tqdm
 
-from batcher.cli.amounts import duration, time_left
+from batcher.cli.amounts import batches_text, duration, time_left
 from batcher.cli.messages import printable, say
 from batcher.core.money.display import rounded_text
 from batcher.core.pace.kinds import limiter_text
@@ -105,6 +105,7 @@ def plain_line(snapshot: Snapshot) -> str:
         "unknown_usd": snapshot.unknown_usd,
         "cache_saved_usd": snapshot.saved_usd,
         "in_flight": snapshot.in_flight,
+        "in_batches": 0 if snapshot.batches is None else snapshot.batches.requests,
         "retried": snapshot.retried,
         "failed": snapshot.failed,
         "limiter": f'"{snapshot.limiter}"',
@@ -137,8 +138,12 @@ def _money(snapshot: Snapshot) -> str:
 
 
 def _pace(snapshot: Snapshot) -> str:
+    counts = f"{snapshot.retried:,} retried, {snapshot.failed:,} failed"
+    shown, in_flight = snapshot.batches, snapshot.in_flight
+    if shown is not None and not in_flight:
+        return (
+            f"{batches_text(shown.number, shown.requests, shown.oldest_s, shown.next_s)}, {counts}"
+        )
     pause = f", paused for {duration(snapshot.wait_s)}" if snapshot.wait_s >= 1 else ""
-    return (
-        f"{limiter_text(snapshot.limiter)}{pause}, {snapshot.in_flight} in flight, "
-        f"{snapshot.retried:,} retried, {snapshot.failed:,} failed"
-    )
+    batched = f", {shown.requests:,} in batches" if shown is not None else ""
+    return f"{limiter_text(snapshot.limiter)}{pause}, {in_flight} in flight{batched}, {counts}"

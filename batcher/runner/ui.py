@@ -12,12 +12,25 @@ _QUANTILE = 1.645
 
 
 @dataclass(frozen=True, slots=True)
+class BatchesShown:
+    """Batches that are not collected yet: how many, their requests, and the age of the oldest.
+
+    ``next_s`` is when the next one is likely to end, in seconds; None when that is not known.
+    """
+
+    number: int
+    requests: int
+    oldest_s: float
+    next_s: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class Snapshot:
     """A run at one instant; the rate is in answers per second, times are in seconds.
 
     ``wait_s`` is how long a pause that the server asked for still lasts. ``usd_deviation`` is the
     standard deviation of the cost of a row. ``budget`` includes what earlier runs used; None
-    without a budget.
+    without a budget. ``batches`` are those that are not collected yet; None without any.
     """
 
     total: int
@@ -36,6 +49,7 @@ class Snapshot:
     wait_s: float = 0.0
     usd_deviation: float = 0.0
     budget: BudgetState | None = None
+    batches: BatchesShown | None = None
 
     @property
     def cap_usd(self) -> Decimal | None:

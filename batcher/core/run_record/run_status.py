@@ -55,6 +55,14 @@ class SendingPace(JsonRecord):
     seconds_by_limiter: dict[str, float]
     wait_s: int = 0
     """How long a pause that the server asked for still lasts."""
+    batches: int = 0
+    """Batches that are not collected yet."""
+    in_batches: int = 0
+    """Requests in these batches."""
+    oldest_batch_s: int | None = None
+    """How old the oldest of them is; null without any."""
+    next_batch_s: int | None = None
+    """In how many seconds the next one is likely to end; null when that is not known."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from batcher.core.batches.auto import OpenBatch, Situation, Step, decide
-from batcher.core.batches.durations import Durations
 from batcher.runner.batches.calls import CallRefusedError
 from batcher.runner.batches.context import BatchContext, now
 from batcher.runner.batches.live_pace import LivePace
@@ -33,7 +32,6 @@ class AutoDelivery:
     submit: Callable[[Plan], Awaitable[None]]
     plan_again: Callable[[Plan], Awaitable[Plan]]
     pace: LivePace
-    durations: Durations
     deadline: datetime
     _handed: Plan | None = None
     _live: "asyncio.Task[None] | None" = None
@@ -46,7 +44,7 @@ class AutoDelivery:
         stopping = self.batches.ctx.stopping
         try:
             while not stopping.is_set():
-                step = decide(self._situation(plan), self.durations)
+                step = decide(self._situation(plan), self.batches.durations)
                 plan = await self._take(step, plan)
                 is_over = not plan.counts.to_send or self._is_stuck
                 if is_over and self._live is None and self.open_batches.is_idle:

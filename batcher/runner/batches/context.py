@@ -11,6 +11,7 @@ from typing import Concatenate, ParamSpec, TypeVar
 
 from batcher.api.batches_client import BatchesClient
 from batcher.core.batches.custom_id import MARKER_CHARACTERS
+from batcher.core.batches.durations import Durations
 from batcher.core.job.run_sections import DeliverySection
 from batcher.runner.batches.calls import Calls
 from batcher.runner.job_context import JobContext
@@ -29,7 +30,8 @@ class BatchContext:
     """What the parts of the batch delivery share; made once for each run.
 
     ``sending`` is the job whose requests are sent. ``folder`` takes the bodies on their way.
-    ``key_digest`` tells which key submits; it is empty without a key. ``say`` shows a message,
+    ``durations`` are those of batches, as far as they are known. ``key_digest`` tells which key
+    submits; it is empty without a key. ``say`` shows a message,
     ``event`` writes an event with its facts.
     """
 
@@ -37,6 +39,7 @@ class BatchContext:
     sending: JobContext
     client: BatchesClient
     calls: Calls
+    durations: Durations
     checkpoint: CheckpointCall
     folder: Path
     key_digest: str

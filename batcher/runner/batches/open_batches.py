@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 from batcher.core.answers.response import Response
@@ -12,6 +12,7 @@ from batcher.core.money.display import rounded_text
 from batcher.core.plural import counted
 from batcher.runner.batches.context import BatchContext, now
 from batcher.runner.batches.open_batch import OpenBatch
+from batcher.runner.sending.in_flight import WaitingBatches
 from batcher.store.batches import add_event, stored_batches
 from batcher.store.records import BatchEvent, BatchEventName
 
@@ -137,9 +138,17 @@ class OpenBatches:
 
     def publish(self) -> None:
         """Let the progress of the run show these batches."""
-        in_flight = self._batches.ctx.in_flight
-        in_flight.batches, in_flight.batched = len(self.all), self.waiting
-        in_flight.oldest_batch = self.oldest
+        waiting, oldest_at = None, self.oldest
+        if oldest_at is not None:
+            waiting = WaitingBatches(len(self.all), self.waiting, oldest_at, self._next_at())
+        self._batches.ctx.in_flight.batches = waiting
+
+    def _next_at(self) -> datetime | None:
+        """Return when the next batch is likely to end: it is as likely to end before as after."""
+        ages = [(batch.requests, batch.age_s(now())) for batch in self.created.values()]
+        age_at = self._batches.durations.age_at
+        soonest_s = min((age_at(rows, 0.5, age_s) - age_s for rows, age_s in ages), default=None)
+        return None if soonest_s is None else now() + timedelta(seconds=soonest_s)
 
 
 def _newest(response: Response) -> str | None:

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass, replace
 
-from batcher.core.batches.durations import Durations
 from batcher.core.batches.priming import Marks, PrimedPrefix, marks, pays
 from batcher.core.money.rates import Rates
 from batcher.runner.batches.context import BatchContext, now
@@ -26,7 +25,6 @@ class Priming:
     """
 
     batches: BatchContext
-    durations: Durations
     rates: Rates | None
     is_cheaper: bool
     prefix: PrimedPrefix | None = None
@@ -34,7 +32,7 @@ class Priming:
     @property
     def patience_s(self) -> float:
         """How long the other requests wait for a priming batch."""
-        return self.durations.age_at(1, _PATIENCE)
+        return self.batches.durations.age_at(1, _PATIENCE)
 
     def decide(self, plan: Plan) -> Marks:
         """Decide how a part of the plan is sent."""
@@ -46,7 +44,7 @@ class Priming:
         requests = min(sharing.group_size, plan.counts.to_send)
         self.prefix = replace(self.prefix, requests=requests)
         rows = self.batches.section.batch_rows
-        return marks(self.prefix, self.rates, self.durations, rows, now().timestamp())
+        return marks(self.prefix, self.rates, self.batches.durations, rows, now().timestamp())
 
     async def on_primed(self, primers: list[OpenBatch], plan: Plan) -> Marks:
         """Look at what the priming batches wrote; return how the others are sent."""

@@ -63,6 +63,7 @@ class BatchWatch:
 
     async def look(self) -> None:
         """Look at all batches now, and collect those that have ended."""
+        self._open.publish()
         for batch in tuple(self._open.unconfirmed):
             if batch.run_id != self._batches.ctx.run_id or batch.is_looked_for:
                 await self._look_for(batch)

@@ -47,6 +47,7 @@ def make_rounds(
         sending=planned.sending,
         client=BatchesClient(api, session.key, timeout_s=float(job.limits.timeout_s)),
         calls=Calls(ctx.stopping, jitter, float(job.retry.max_wait_s)),
+        durations=Durations.learnt(session.writer.call(ended_durations)),
         checkpoint=session.writer.call,
         folder=session.context.workspace.state,
         key_digest="" if session.key is None else session.key.digest(salt),
@@ -61,8 +62,7 @@ def make_rounds(
     )
     open_batches = OpenBatches(batches)
     orphans = Orphans(batches, open_batches.known_ids)
-    durations = Durations.learnt(session.writer.call(ended_durations))
-    priming = _priming(batches, planned, durations)
+    priming = _priming(batches, planned)
     endings = Endings(batches, open_batches, collector, priming)
     watch = BatchWatch(batches, open_batches, orphans, endings, priming)
     submitter = Submitter(batches, open_batches, orphans, endings, priming)
@@ -76,7 +76,6 @@ def make_rounds(
             partial(submitter.submit_plan, waits=False),
             plan_again,
             LivePace(lambda: progress.live, _expected_pace(planned), progress.clock),
-            durations,
             planned.route.deadline,
         )
     return Rounds(
@@ -92,13 +91,13 @@ def make_rounds(
     )
 
 
-def _priming(batches: BatchContext, planned: PlannedRun, durations: Durations) -> Priming:
+def _priming(batches: BatchContext, planned: PlannedRun) -> Priming:
     models, estimate = planned.plan.models, planned.estimate
     rates = None
     if models:
         rates = planned.sending.prices.model(models.most_common(1)[0][0]).batch
     is_cheaper = estimate is not None and estimate.choices[0].is_cached
-    return Priming(batches, durations, rates, is_cheaper)
+    return Priming(batches, rates, is_cheaper)
 
 
 def _expected_pace(planned: PlannedRun) -> float:

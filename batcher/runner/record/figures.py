@@ -28,7 +28,7 @@ from batcher.core.run_record.run_summary import (
 from batcher.core.usage_fields import TOKEN_FIELDS
 from batcher.runner.record.accounting import Account, Accounting
 from batcher.runner.sending.progress import Progress
-from batcher.runner.ui import Snapshot
+from batcher.runner.ui import BatchesShown, Snapshot
 from batcher.runner.writing.output import Exported
 from batcher.store.bill import Repairs, Waste
 
@@ -69,7 +69,19 @@ def pace_of(snapshot: Snapshot, progress: Progress) -> SendingPace:
         limiter=snapshot.limiter,
         seconds_by_limiter=_rounded(progress.pace_s),
         wait_s=round(snapshot.wait_s),
+        **_batches(snapshot.batches),
     )
+
+
+def _batches(shown: BatchesShown | None) -> dict[str, Any]:
+    if shown is None:
+        return {}
+    return {
+        "batches": shown.number,
+        "in_batches": shown.requests,
+        "oldest_batch_s": round(shown.oldest_s),
+        "next_batch_s": None if shown.next_s is None else round(shown.next_s),
+    }
 
 
 def summary_of(

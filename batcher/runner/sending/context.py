@@ -111,7 +111,7 @@ class SendContext:
         if (limiter := self._limiting_gate) is not None:
             return limiter
         in_flight, is_stopping = self.in_flight, self.stopping.is_set()
-        if in_flight.batched and not in_flight.attempts:
+        if in_flight.batches and not in_flight.attempts:
             return Limiter.BATCHES
         (reason, resting) = max(in_flight.resting.items(), key=itemgetter(1), default=("", 0))
         if resting > in_flight.attempts and not is_stopping:

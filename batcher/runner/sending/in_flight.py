@@ -10,6 +10,20 @@ from batcher.core.money.exact import total
 from batcher.core.pace.kinds import Limiter
 
 
+@dataclass(frozen=True, slots=True)
+class WaitingBatches:
+    """Batches that are not collected yet: how many, with how many requests, and when.
+
+    ``oldest_at`` is when the oldest was made, ``next_at`` when the next one is likely to end; None
+    when that is not known.
+    """
+
+    number: int
+    requests: int
+    oldest_at: datetime
+    next_at: datetime | None
+
+
 @dataclass(slots=True)
 class InFlight:
     """Counts what the workers of a run are doing; shared by all of them.
@@ -19,8 +33,7 @@ class InFlight:
     USD; None is a cost without a bound. ``resting`` counts the workers that wait before a retry, by
     the reason. ``settling`` has the records of failures that are final now. ``newest_attempt`` is
     the id of the newest attempt, ``answers`` the number of answers. ``is_last_taken`` says that no
-    further request will begin. ``batches`` with ``batched`` requests have not been collected yet;
-    the oldest was made at ``oldest_batch``.
+    further request will begin. ``batches`` are those that are not collected yet; None without any.
     """
 
     at_risk: dict[int, Decimal | None] = field(default_factory=dict)
@@ -30,9 +43,7 @@ class InFlight:
     newest_attempt: int = 0
     answers: int = 0
     is_last_taken: bool = False
-    batches: int = 0
-    batched: int = 0
-    oldest_batch: datetime | None = None
+    batches: WaitingBatches | None = None
 
     @property
     def attempts(self) -> int:

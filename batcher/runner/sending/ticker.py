@@ -5,12 +5,14 @@ import contextlib
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from batcher.core.pace.halt import Halt
 from batcher.core.usage_fields import PROMPT_FIELDS
 from batcher.runner.sending.context import SendContext
+from batcher.runner.sending.in_flight import WaitingBatches
 from batcher.runner.sending.progress import Progress
-from batcher.runner.ui import Snapshot, Ui
+from batcher.runner.ui import BatchesShown, Snapshot, Ui
 
 _TICK_S = 1.0
 _RATE_WINDOW_S = 30.0
@@ -83,7 +85,21 @@ class Ticker:
             elapsed_s=progress.clock() - progress.started_at,
             usd_deviation=progress.usd_deviation,
             budget=self.ctx.budget_gate.state,
+            batches=_shown(self.ctx.in_flight.batches),
         )
+
+
+def _shown(waiting: WaitingBatches | None) -> BatchesShown | None:
+    if waiting is None:
+        return None
+    now = datetime.now(UTC)
+    next_s = None if waiting.next_at is None else (waiting.next_at - now).total_seconds()
+    return BatchesShown(
+        waiting.number,
+        waiting.requests,
+        (now - waiting.oldest_at).total_seconds(),
+        None if next_s is None else max(0.0, next_s),
+    )
 
 
 def _rate(history: deque[tuple[float, int]], now: float, done: int) -> float:
