@@ -13,7 +13,7 @@ from batcher.simulator.faults.fault import BATCHES_ONLY
 
 FAST = ("--latency", "0", "--batch-speed", "600", "--batch-spread", "0", "--batch-median-s", "60",
         "--batch-results-after-s", "0")  # fmt: skip
-BATCH = '[delivery]\nmode = "batch"\nbatch_rows = 5\npoll_s = 0.2\n'
+BATCH = '[delivery]\nmode = "batch"\nbatch_rows = 5\npoll_s = 0.2\nlisted_after_s = 0.3\n'
 ROWS = [{"text": f"row {number}"} for number in range(12)]
 LIMITS = "concurrency = 4\ntimeout_s = 1\n"
 API = "idle_timeout_s = 0.5\n"

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from whole_runs import Job, Server
 
-BATCH = '[delivery]\nmode = "batch"\nbatch_rows = {rows}\npoll_s = 0.2\n'
+BATCH = '[delivery]\nmode = "batch"\nbatch_rows = {rows}\npoll_s = 0.2\nlisted_after_s = 0.3\n'
 ROWS = [{"text": f"row {number}"} for number in range(40)]
 
 

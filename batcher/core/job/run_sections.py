@@ -41,6 +41,11 @@ class DeliverySection(Section):
         description="How long a run waits at most, in seconds, before it looks at its batches "
         "again.",
     )
+    listed_after_s: Annotated[Decimal, Field(ge=0, le=3600), EXACT] = Field(
+        Decimal(60),
+        description="How long a new batch may be missing from the API's list, in seconds. A batch "
+        "whose create call left no answer was not created if two listings this far apart lack it.",
+    )
 
 
 class LimitsSection(Section):

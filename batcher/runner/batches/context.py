@@ -13,6 +13,7 @@ from batcher.api.batches_client import BatchesClient
 from batcher.core.batches.custom_id import MARKER_CHARACTERS
 from batcher.core.batches.durations import Durations
 from batcher.core.job.run_sections import DeliverySection
+from batcher.errors import BatcherError
 from batcher.runner.batches.calls import Calls
 from batcher.runner.job_context import JobContext
 from batcher.runner.sending.context import SendContext
@@ -30,8 +31,9 @@ class BatchContext:
     """What the parts of the batch delivery share; made once for each run.
 
     ``sending`` is the job whose requests are sent. ``folder`` takes the bodies on their way.
-    ``durations`` are those of batches, as far as they are known. ``key_digest`` tells which key
-    submits; it is empty without a key. ``say`` shows a message,
+    ``durations`` are those of batches, as far as they are known. ``key_digest`` returns
+    a hash of the key for the marker of a batch, which tells another key; empty without a key.
+    ``failure`` is the first write to the checkpoint that failed, or None. ``say`` shows a message,
     ``event`` writes an event with its facts.
     """
 
@@ -42,7 +44,8 @@ class BatchContext:
     durations: Durations
     checkpoint: CheckpointCall
     folder: Path
-    key_digest: str
+    key_digest: Callable[[str], str]
+    failure: Callable[[], BatcherError | None]
     say: Callable[[str], None]
     event: Callable[..., None]
 

@@ -50,7 +50,7 @@ class Endings:
             reason = "the simulator that had its batch has ended"
             await self._lose(batch, without_result(reason, may_be_billed=False))
             return
-        if batch.key_digest != self._batches.key_digest:
+        if batch.key_digest != self._batches.key_digest(batch.marker):
             raise CallRefusedError(
                 Halt(
                     ExitCode.REFUSED,

@@ -42,7 +42,7 @@ class Orphans:
         calls, first_looked_at, others = self._batches.calls, None, set[str]()
         while True:
             listed = await self._list(batch)
-            settle_s = float(self._batches.section.poll_s)
+            settle_s = float(self._batches.section.listed_after_s)
             found = match(
                 batch, listed, self._known_ids | others, calls.clock(), first_looked_at, settle_s
             )

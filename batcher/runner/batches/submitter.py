@@ -102,7 +102,10 @@ class Submitter:
 
     async def _submit(self, new: NewBatch, ttl: TTL | None) -> None:
         batches, newest_id = self.batches, self.open_batches.newest_id
-        record = new.record(batches.ctx.run_id, batches.key_digest, newest_id, ttl)
+        if (failure := batches.failure()) is not None:
+            raise failure  # what is paid for could not be recorded
+        digest = batches.key_digest(new.marker)
+        record = new.record(batches.ctx.run_id, digest, newest_id, ttl)
         await batches.db(begin_batch, record, new.intents, new.items)
         batch = OpenBatch.of(record, new.worst_usd)
         self.open_batches.unconfirmed.append(batch)

@@ -21,7 +21,6 @@ from batcher.runner.commands.results import check_has_run, open_checkpoint
 from batcher.runner.job_context import asks_simulator
 from batcher.runner.workspace import Workspace
 from batcher.store.batches import StoredBatch, add_event, stored_batches
-from batcher.store.checkpoint import Checkpoint
 from batcher.store.lock import Holder, Lock
 from batcher.store.records import BatchEvent, BatchEventName
 from batcher.store.writer import CheckpointCall, Writer
@@ -168,8 +167,7 @@ class _Actions:
 
     def _on_unknown(self, batch: StoredBatch) -> ActedOn:
         """Decide about a batch that the API does not show: to this key, or to nobody any more."""
-        salt = str(self.db(Checkpoint.identity))
-        digest = "" if self.key is None else self.key.digest(salt)
+        digest = "" if self.key is None else self.key.digest(batch.record.marker)
         if digest != batch.record.key_digest:
             return ActedOn(batch, _OTHER_KEY, ExitCode.REFUSED)
         if self.action == "delete":

@@ -26,7 +26,6 @@ from batcher.runner.planning.refresh import refreshed_plan, refreshed_retry
 from batcher.runner.sending.context import SendContext
 from batcher.runner.sending.progress import Progress
 from batcher.store.batches import ended_durations
-from batcher.store.checkpoint import Checkpoint
 
 _LEAST_ROWS_PER_S = 50 / 60  # the lowest limit of an account
 
@@ -41,7 +40,6 @@ def make_rounds(
     """Put together the batch delivery of a run."""
     job = planned.sending.job
     jitter = random.Random().random  # noqa: S311 - not for secrets
-    salt = str(session.writer.call(Checkpoint.identity))
     batches = BatchContext(
         ctx=ctx,
         sending=planned.sending,
@@ -50,7 +48,8 @@ def make_rounds(
         durations=Durations.learnt(session.writer.call(ended_durations)),
         checkpoint=session.writer.call,
         folder=session.context.workspace.state,
-        key_digest="" if session.key is None else session.key.digest(salt),
+        key_digest=lambda marker: "" if session.key is None else session.key.digest(marker),
+        failure=lambda: session.writer.failure,
         say=session.ui.say,
         event=session.record.events.write,
     )
