@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from datetime import timedelta
 
 from batcher.core.answers.outcome import Outcome, Verdict, classify
 from batcher.core.answers.response import NoResponse, Response
@@ -13,6 +14,12 @@ from batcher.exit_codes import ExitCode
 from batcher.runner.sending.rate_gate import rest
 
 NOT_FOUND = 404
+BATCH_LIFE_S = 86_400.0
+_REFUSALS = 5
+"""How often in a row a call about a batch is refused before the refusal counts: one that a firewall
+made up must not end a night."""
+
+_SAID_AFTER_S = 30.0
 
 Call = Callable[[], Awaitable[Response | NoResponse]]
 
@@ -33,55 +40,53 @@ class CallRefusedError(Exception):
 class Calls:
     """Repeats calls with the waits of the retry policy, until the run is stopping.
 
-    ``failing_since`` is when the calls began to fail, in seconds of ``clock``; None while they
-    succeed. ``random`` is uniform in [0, 1).
+    ``patience_s`` is how long a server may ask to wait. ``say`` shows a message when calls fail for
+    long, and when they succeed again. ``random`` is uniform in [0, 1), ``clock`` in seconds.
     """
 
     stopping: asyncio.Event
     random: Callable[[], float]
     max_wait_s: float
+    patience_s: float
+    say: Callable[[str], None]
     clock: Callable[[], float] = time.monotonic
-    failing_since: float | None = field(default=None, init=False)
-    last_error: str | None = field(default=None, init=False)
+    _failing_since: float | None = field(default=None, init=False)
+    _has_said: bool = field(default=False, init=False)
 
-    async def ask(self, call: Call, patience_s: float | None = None) -> Response:
+    async def ask(self, call: Call, patience_s: float = BATCH_LIFE_S) -> Response:
         """Call until the API has answered with a status 2xx, or with 404.
 
-        ``patience_s`` is how long it may fail, in seconds; None: as long as the run goes on, for
-        calls about batches that the API is working on anyway. Raises CallRefusedError and Stopped.
+        ``patience_s`` is how long it may fail, in seconds. The default is for calls about batches
+        that the API is working on: nothing is lost by waiting for the end of them, and a refusal
+        has to be repeated before it counts. Raises CallRefusedError and Stopped.
         """
-        begun, tries = self.clock(), 0
+        begun, tries, refusals = self.clock(), 0, 0
         while True:
-            response, outcome = await self.once(call)
-            if outcome is None:
-                assert isinstance(response, Response)  # noqa: S101 - there is no answer without
+            response = await call()
+            if _is_answer(response):
+                assert isinstance(response, Response)  # noqa: S101 - no answer without one
+                self._on_answer()
                 return response
-            tries += 1
-            if patience_s is not None and self.clock() - begun > patience_s:
+            outcome, tries = classify(response), tries + 1
+            refusals = 0 if outcome.verdict is Verdict.RETRY else refusals + 1
+            if refusals >= (_REFUSALS if patience_s >= BATCH_LIFE_S else 1):
+                raise CallRefusedError(halt_of(outcome))
+            if self.clock() - begun > patience_s:
                 raise CallRefusedError(_given_up(outcome, patience_s))
             await self.wait(outcome, tries)
 
-    async def once(self, call: Call) -> tuple[Response | NoResponse, Outcome | None]:
-        """Call once; return the verdict on a failure in passing, or None for an answer.
-
-        Raises CallRefusedError for a refusal.
-        """
-        response = await call()
-        if _is_answer(response):
-            self.failing_since = None
-            return response, None
-        outcome = classify(response)
-        if outcome.verdict is not Verdict.RETRY:
-            raise CallRefusedError(halt_of(outcome))
-        self.last_error = f"{outcome.error_type}: {outcome.error_message}"
-        self.failing_since = self.clock() if self.failing_since is None else self.failing_since
-        return response, outcome
-
     async def wait(self, outcome: Outcome, tries: int) -> None:
-        """Wait before the next try; raises Stopped when the run is stopping."""
+        """Wait before the next try.
+
+        Raises Stopped when the run is stopping, and CallRefusedError when the server asks for a
+        longer wait than the run's patience.
+        """
+        self.on_failure(f"{outcome.error_type}: {outcome.error_message}")
         wait_s = backoff_s(tries, self.max_wait_s, self.random())
         if outcome.retry_after_s:
             wait_s = retry_after_wait_s(outcome.retry_after_s, self.random())
+        if (outcome.retry_after_s or 0.0) > self.patience_s:
+            raise CallRefusedError(_asked_to_rest(outcome))
         await self.rest(wait_s)
 
     async def rest(self, seconds: float) -> None:
@@ -89,6 +94,22 @@ class Calls:
         await rest(seconds, self.stopping)
         if self.stopping.is_set():
             raise Stopped
+
+    def on_failure(self, reason: str) -> None:
+        """Take that a call has failed; when calls have failed for long, say so once."""
+        now = self.clock()
+        self._failing_since = now if self._failing_since is None else self._failing_since
+        if not self._has_said and now - self._failing_since >= _SAID_AFTER_S:
+            self._has_said = True
+            self.say(
+                f"warning  calls about batches have failed for {now - self._failing_since:.0f} s "
+                f"({reason}); the batches go on at the API, and this run keeps trying"
+            )
+
+    def _on_answer(self) -> None:
+        if self._has_said:
+            self.say("batches  calls about batches succeed again")
+        self._failing_since, self._has_said = None, False
 
 
 def _is_answer(response: Response | NoResponse) -> bool:
@@ -103,4 +124,14 @@ def _given_up(outcome: Outcome, patience_s: float) -> Halt:
         f"no batch could be made for {patience_s:.0f} s; the last error was "
         f"{outcome.error_type}: {outcome.error_message}",
         "run the same command again later",
+    )
+
+
+def _asked_to_rest(outcome: Outcome) -> Halt:
+    seconds = timedelta(seconds=min(outcome.retry_after_s or 0.0, BATCH_LIFE_S))
+    return Halt(
+        ExitCode.UNREACHABLE,
+        f"the API asks for a rest of {seconds}, longer than retry.patience_s: "
+        f"{outcome.error_type}: {outcome.error_message}",
+        "run the same command again after that",
     )

@@ -88,7 +88,7 @@ class Endings:
             is_missing = isinstance(failure, Response) and failure.status == NOT_FOUND
             if outcome.verdict is not Verdict.RETRY and not is_missing:
                 raise CallRefusedError(halt_of(outcome))
-            calls.last_error = f"{outcome.error_type}: {outcome.error_message}"
+            calls.on_failure(f"{outcome.error_type}: {outcome.error_message}")
             return
         is_last = batch.is_last_reading
         batch.readings += 1

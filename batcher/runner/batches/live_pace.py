@@ -29,7 +29,8 @@ class LivePace:
     @property
     def left(self) -> int:
         """The rows that were handed over and have no answer yet."""
-        return 0 if self._since is None else self._before + self._handed - self.answered()
+        left = 0 if self._since is None else self._before + self._handed - self.answered()
+        return max(0, left)
 
     @property
     def rows_per_s(self) -> float:

@@ -78,7 +78,7 @@ class Orphans:
             try:
                 return parse_page(response.body)
             except UnreadableBatch as error:
-                calls.last_error = f"the list of batches cannot be read: {error}"
+                calls.on_failure(f"the list of batches cannot be read: {error}")
                 await calls.rest(float(self._batches.section.poll_s))
 
     async def _is_ours(self, batch: OpenBatch, other: BatchObject) -> bool | None:

@@ -38,21 +38,7 @@ def make_rounds(
     progress: Progress,
 ) -> Rounds:
     """Put together the batch delivery of a run."""
-    job = planned.sending.job
-    jitter = random.Random().random  # noqa: S311 - not for secrets
-    batches = BatchContext(
-        ctx=ctx,
-        sending=planned.sending,
-        client=BatchesClient(api, session.key, timeout_s=float(job.limits.timeout_s)),
-        calls=Calls(ctx.stopping, jitter, float(job.retry.max_wait_s)),
-        durations=Durations.learnt(session.writer.call(ended_durations)),
-        checkpoint=session.writer.call,
-        folder=session.context.workspace.state,
-        key_digest=lambda marker: "" if session.key is None else session.key.digest(marker),
-        failure=lambda: session.writer.failure,
-        say=session.ui.say,
-        event=session.record.events.write,
-    )
+    batches = _batch_context(session, planned, api, ctx)
     day = budget_day(session.context.job.budget, session.started)
     collector = Collector(
         batches,
@@ -68,15 +54,10 @@ def make_rounds(
     plan_again = partial(_plan_again, session, progress)
     auto = None
     if planned.route.deadline is not None:
-        auto = AutoDelivery(
-            batches,
-            open_batches,
-            watch,
-            partial(submitter.submit_plan, waits=False),
-            plan_again,
-            LivePace(lambda: progress.live, _expected_pace(planned), progress.clock),
-            planned.route.deadline,
-        )
+        pace = LivePace(lambda: progress.live, _expected_pace(planned), progress.clock)
+        submit = partial(submitter.submit_plan, waits=False)
+        deadline = planned.route.deadline
+        auto = AutoDelivery(batches, open_batches, watch, submit, plan_again, pace, deadline)
     return Rounds(
         batches,
         planned.route,
@@ -87,6 +68,32 @@ def make_rounds(
         progress.stop_for,
         session.options.detaches,
         auto,
+    )
+
+
+def _batch_context(
+    session: RunSession, planned: PlannedRun, api: ApiSection, ctx: SendContext
+) -> BatchContext:
+    job = planned.sending.job
+    jitter = random.Random().random  # noqa: S311 - not for secrets
+    return BatchContext(
+        ctx=ctx,
+        sending=planned.sending,
+        client=BatchesClient(api, session.key, timeout_s=float(job.limits.timeout_s)),
+        calls=Calls(
+            ctx.stopping,
+            jitter,
+            float(job.retry.max_wait_s),
+            float(job.retry.patience_s),
+            session.ui.say,
+        ),
+        durations=Durations.learnt(session.writer.call(ended_durations)),
+        checkpoint=session.writer.call,
+        folder=session.context.workspace.state,
+        key_digest=lambda marker: "" if session.key is None else session.key.digest(marker),
+        failure=lambda: session.writer.failure,
+        say=session.ui.say,
+        event=session.record.events.write,
     )
 
 

@@ -30,8 +30,8 @@ _MOST_NOTES = 5
 class Progress:
     """Counts one run.
 
-    ``live`` counts the attempts that were no item of a batch. ``spent_usd`` is exact; ``saved_usd``
-    is what the prompt cache saved. ``unknown_usd`` is the
+    ``done`` counts rows, ``live`` those of them that were not answered in a batch. ``spent_usd`` is
+    exact; ``saved_usd`` is what the prompt cache saved. ``unknown_usd`` is the
     worst case of attempts of unknown cost: of ``unknown`` attempts the billing status is unknown,
     of ``unpriced`` answers the cost. ``on_hold`` counts rows with too many unknown attempts.
     ``notes`` say why answers have no price, and how a usage that contradicts itself was read.
@@ -118,7 +118,6 @@ class Progress:
     def on_committed(self, result: AttemptResult) -> None:
         """Count an attempt that is on the disk."""
         self.sent += 1
-        self.live += not result.is_batched
         outcome = result.outcome
         if result.bill.cost_usd is not None:
             self.spent_usd = total([self.spent_usd, result.bill.cost_usd])
@@ -133,6 +132,7 @@ class Progress:
             self.retried += 1
         elif outcome.verdict is not Verdict.HALT:
             self.done += 1
+            self.live += not result.is_batched
             self.failed += outcome.status is not Status.SUCCEEDED
             self.by_status[outcome.status] = self.by_status.get(outcome.status, 0) + 1
 
