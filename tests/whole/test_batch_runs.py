@@ -9,6 +9,9 @@ from typing import Any
 import pytest
 from whole_runs import Job, Server
 
+from batcher.core.batches.auto import Situation, Step
+from batcher.core.batches.durations import Durations
+
 BATCH = '[delivery]\nmode = "batch"\nbatch_rows = {rows}\npoll_s = 0.2\nlisted_after_s = 0.3\n'
 ROWS = [{"text": f"row {number}"} for number in range(40)]
 
@@ -102,3 +105,34 @@ def test_a_long_shared_prompt_is_primed_and_then_read(job: Job, server: Server) 
     reads = job.table().column("_cache_read_input_tokens").to_pylist()
     assert sum(1 for tokens in reads if tokens) >= 0.95 * (len(rows) - 1)
     assert Decimal(server.ledger()["cost_usd"]) == Decimal(job.metadata()["totals"]["cost_usd"])
+
+
+def script(now: Situation, _: Durations) -> Step:
+    """Submit all, cancel each batch that half has begun, and send what is left live."""
+    if now.batches:
+        cancel = tuple(batch.batch for batch in now.batches if not batch.is_canceling)
+        return Step(0, 0, cancel, 0.2)
+    is_first = now.waiting == len(ROWS)
+    return Step(now.waiting if is_first else 0, 0 if is_first else now.waiting, (), 0.2)
+
+
+@pytest.mark.parametrize(
+    "server",
+    [
+        ["--batch-speed", "20", "--batch-median-s", "2000"],
+        ["--batch-speed", "20", "--batch-median-s", "2000", "--batch-cancel-rate", "0.5"],
+        ["--batch-speed", "2000", "--batch-median-s", "2000", "--batch-cancel-rate", "0"],
+    ],
+    indirect=True,
+)
+def test_rows_of_a_cancelled_batch_go_live_only_when_it_has_ended(
+    job: Job, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each row is paid for once, whether the cancel stopped it, or came too late."""
+    monkeypatch.setattr("batcher.runner.batches.auto.decide", script)
+    auto = '[delivery]\nmode = "auto"\ndeadline = "10h"\nallow_batch = true\npoll_s = 0.2\n'
+    job.write(ROWS, more=auto).run()
+    assert server.ledger()["answered"] == len(ROWS)
+    assert Decimal(server.ledger()["cost_usd"]) == Decimal(job.metadata()["totals"]["cost_usd"])
+    by_batch = job.table().column("_delivery").to_pylist().count("batch")
+    assert by_batch == batches(server)[0]["counts"]["succeeded"]
