@@ -11,7 +11,8 @@ import pyarrow as pa
 
 from batcher.store.checkpoint import Checkpoint
 from batcher.store.queries import queries
-from batcher.store.records import BatchEvent, BatchItem, BatchRecord, Intent, unpacked
+from batcher.store.received_bodies import with_bodies
+from batcher.store.records import BatchEvent, BatchItem, BatchRecord, Intent
 
 _BATCHES = queries("batches")
 
@@ -101,9 +102,10 @@ def invalid_answers(
     Those before the last final outcome of a request do not count: a retry starts again.
     """
     names = [fingerprint.hex() for fingerprint in fingerprints]
+    table = checkpoint.table(_BATCHES["invalid_answers"], fingerprints=names)
     answers = defaultdict(list)
-    for fingerprint, body, size in checkpoint.rows(_BATCHES["invalid_answers"], fingerprints=names):
-        answers[fingerprint].append(unpacked(body, size) or b"")
+    for row in with_bodies(checkpoint, table).to_pylist():
+        answers[row["fingerprint"]].append(row["body"])
     return dict(answers)
 
 

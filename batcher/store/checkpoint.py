@@ -41,7 +41,7 @@ from batcher.store.migrations import (
     migrate,
 )
 from batcher.store.queries import queries, script
-from batcher.store.records import Record, longest_body, to_arrow
+from batcher.store.records import Record, longest_stored, to_arrow, to_tables
 from batcher.store.watermark import Mark, Watermark
 
 P = ParamSpec("P")
@@ -50,8 +50,9 @@ T = TypeVar("T")
 FILE_NAME = "checkpoint.duckdb"
 _WAL_BYTES = 8 << 20
 # DuckDB handles 2,048 rows at once, whatever their size, in several copies, so the memory limit
-# depends on the longest response. DuckDB cannot spill everything when it sorts a plan: a million
-# items need more than 96 MiB. A larger limit from the start would only cache more blocks.
+# depends on the longest response that is stored in one piece; older versions stored all so. DuckDB
+# cannot spill everything when it sorts a plan: a million items need more than 96 MiB. A larger limit
+# from the start would only cache more blocks.
 _MEMORY_PER_RESPONSE_BYTE = 4 * 2048
 _MEMORY_PER_ITEM = 128
 _MAX_MEMORY_BYTES = min(2 << 30, os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2)
@@ -92,7 +93,7 @@ class Checkpoint:
             if is_read_only:
                 add_missing_tables(self.execute, version)
             self.execute(script("views"))
-            ((longest,),) = self.rows("SELECT coalesce(max(body_bytes), 0) FROM outcomes")
+            ((longest,),) = self.rows(queries("bodies")["longest_whole"])
             self.raise_memory_limit(longest_response=longest)
             fold_on_close(self._connection)
         except CheckpointError:
@@ -115,8 +116,8 @@ class Checkpoint:
     def commit(self, groups: Mapping[str, Sequence[Record]]) -> None:
         """Add groups of records in one transaction; it is on the disk when this returns."""
         try:
-            tables = {name: to_arrow(list(records)) for name, records in groups.items() if records}
-            self.raise_memory_limit(longest_response=longest_body(tables.get("outcomes")))
+            tables = to_tables(groups)
+            self.raise_memory_limit(longest_response=longest_stored(tables))
             self._connection.execute("BEGIN")
             for name, rows in tables.items():
                 self._insert(name, rows)
@@ -228,8 +229,7 @@ class Checkpoint:
         self._connection.close()
         self._watermark.close()
         if self._journal is not None:
-            is_folded = self._wal_stat() is None
-            self._journal.close(is_needed=not is_folded)
+            self._journal.close(is_needed=self._wal_stat() is not None)
             self._journal = None
 
     def _fetch(

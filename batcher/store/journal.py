@@ -48,9 +48,12 @@ class Journal:
 
     def append(self, groups: Sequence[JournalGroup]) -> None:
         """Append groups that one transaction committed."""
-        content = b"".join(self._encoded(group) for group in groups)
-        while content:
-            content = content[os.write(self._descriptor, content) :]
+        for group in groups:
+            body = _encoded(group)
+            fields = (_START, self._checkpoint.bytes, group.first, len(body), zlib.crc32(body))
+            head = _FIELDS.pack(*fields)
+            self._write(head + _CHECK.pack(zlib.crc32(head)))
+            self._write(body)
 
     def clear(self) -> None:
         """Empty the file: the database has everything."""
@@ -62,15 +65,9 @@ class Journal:
         if not is_needed:
             self._path.unlink(missing_ok=True)
 
-    def _encoded(self, group: JournalGroup) -> bytes:
-        rows = group.rows.replace_schema_metadata({_TABLE: group.table.encode()})
-        sink = pa.BufferOutputStream()
-        with pa.ipc.new_stream(sink, rows.schema) as stream:
-            stream.write_table(rows)
-        body = bytes(sink.getvalue())
-        fields = (_START, self._checkpoint.bytes, group.first, len(body), zlib.crc32(body))
-        head = _FIELDS.pack(*fields)
-        return head + _CHECK.pack(zlib.crc32(head)) + body
+    def _write(self, content: bytes | memoryview) -> None:
+        while content:
+            content = content[os.write(self._descriptor, content) :]
 
 
 def read_journal(path: Path, checkpoint: UUID) -> Iterator[JournalGroup]:
@@ -92,6 +89,14 @@ def read_journal(path: Path, checkpoint: UUID) -> Iterator[JournalGroup]:
                 end = start + _HEAD_BYTES + size
                 yield _decoded(first, body)
         start = content.find(_START, end)
+
+
+def _encoded(group: JournalGroup) -> memoryview:
+    rows = group.rows.replace_schema_metadata({_TABLE: group.table.encode()})
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, rows.schema) as stream:
+        stream.write_table(rows)
+    return memoryview(sink.getvalue())
 
 
 def _decoded(first: int, body: bytes) -> JournalGroup:

@@ -6,7 +6,7 @@ from pathlib import Path
 from batcher.errors import CheckpointError
 from batcher.store.queries import script
 
-SCHEMA_VERSION = 6
+SCHEMA_VERSION = 7
 READABLE_VERSION = 3
 """From this version on a checkpoint can be read without a migration."""
 
@@ -22,10 +22,15 @@ MIGRATIONS: Mapping[int, str] = {
     3: script("migration_3_to_4"),
     4: script("migration_4_to_5"),
     5: script("migration_5_to_6"),
+    6: script("migration_6_to_7"),
 }
 """SQL that migrates a schema version to the next one; all versions from 1 on stay supported."""
 
-_TABLES_ADDED: Mapping[int, str] = {5: script("without_settled"), 6: script("without_batches")}
+_TABLES_ADDED: Mapping[int, str] = {
+    5: script("without_settled"),
+    6: script("without_batches"),
+    7: script("without_body_parts"),
+}
 """SQL that makes the tables of a version empty for a reader of an older one."""
 
 TABLES = (
@@ -41,6 +46,7 @@ TABLES = (
     "batches",
     "batch_items",
     "batch_events",
+    "body_parts",
 )
 """The tables whose rows count as records; their number must never decrease."""
 

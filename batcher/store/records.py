@@ -1,5 +1,6 @@
 """The records of a checkpoint, and the types of their columns."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
 from decimal import Decimal
@@ -8,9 +9,9 @@ from typing import Any, Literal
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import zstandard
 
 from batcher.core.usage_fields import TOKEN_FIELDS
+from batcher.store.stored_bodies import packed, parts_of
 
 BatchEventName = Literal["created", "absent", "cancel", "ended", "fetched", "lost", "deleted"]
 
@@ -174,8 +175,15 @@ class PrefixRecord:
     tokens: float = 0.0
 
 
-PACKED_ABOVE_BYTES = 1024
-"""Longer response bodies are stored as a zstd frame. Never change this: readers depend on it."""
+@dataclass(frozen=True, slots=True)
+class BodyPart:
+    """A part of a very long response body, as it is stored; ``parts`` is how many it has."""
+
+    attempt_id: int
+    part: int
+    parts: int
+    data: bytes
+
 
 Record = (
     RunStart
@@ -183,6 +191,7 @@ Record = (
     | UsedPrices
     | Intent
     | OutcomeRecord
+    | BodyPart
     | Settled
     | PlanRecord
     | PrefixRecord
@@ -210,6 +219,9 @@ _TYPES: dict[str, pa.DataType] = {
     "made_at": _UTC,
     "at": _UTC,
     "body": pa.binary(),
+    "data": pa.binary(),
+    "part": pa.int32(),
+    "parts": pa.int32(),
     "sample": pa.int32(),
     "level": pa.int8(),
     "file": pa.int32(),
@@ -228,34 +240,57 @@ _TYPES: dict[str, pa.DataType] = {
 
 def to_arrow(records: "list[Any]") -> pa.Table:
     """Convert records of one class to a table with a column for each field."""
+    return _table(_columns(records))
+
+
+def to_tables(groups: Mapping[str, Sequence[Record]]) -> dict[str, pa.Table]:
+    """Convert groups of records by the name of their table; very long bodies become parts."""
+    tables: dict[str, pa.Table] = {}
+    for name, records in groups.items():
+        if not records:
+            continue
+        columns = _columns(list(records))
+        if isinstance(records[0], OutcomeRecord):
+            parts = _store_bodies(columns)
+            tables[name] = _table(columns)
+            if parts:
+                tables["body_parts"] = to_arrow(parts)
+        else:
+            tables[name] = _table(columns)
+    return tables
+
+
+def longest_stored(tables: Mapping[str, pa.Table]) -> int:
+    """Return the size of the longest body, or part of one, as it is stored, in bytes."""
+    stored = (("outcomes", "body"), ("body_parts", "data"))
+    columns = [tables[name].column(column) for name, column in stored if name in tables]
+    return max((pc.max(pc.binary_length(column)).as_py() or 0 for column in columns), default=0)
+
+
+def _columns(records: "list[Any]") -> dict[str, tuple[Any, ...]]:
     names = [field.name for field in fields(records[0])]
     columns = zip(*map(attrgetter(*names), records), strict=True)
-    values = dict(zip(names, columns, strict=True))
-    if isinstance(records[0], OutcomeRecord):
-        values["body_bytes"] = tuple(None if b is None else len(b) for b in values["body"])
-        values["body"] = tuple(None if b is None else packed(b) for b in values["body"])
+    return dict(zip(names, columns, strict=True))
+
+
+def _store_bodies(outcomes: dict[str, tuple[Any, ...]]) -> list[BodyPart]:
+    """Replace the bodies by what is stored in their column; return the parts of the others."""
+    bodies, parts = outcomes["body"], list[BodyPart]()
+    stored = [None if body is None else packed(body) for body in bodies]
+    for place, (attempt_id, body) in enumerate(zip(outcomes["attempt_id"], stored, strict=True)):
+        pieces = [] if body is None else list(parts_of(body))
+        if pieces:
+            stored[place] = None
+            parts += (BodyPart(attempt_id, n, len(pieces), each) for n, each in enumerate(pieces))
+    outcomes["body_bytes"] = tuple(None if body is None else len(body) for body in bodies)
+    outcomes["body"] = tuple(stored)
+    return parts
+
+
+def _table(columns: Mapping[str, tuple[Any, ...]]) -> pa.Table:
     return pa.table(
-        {name: _array(column, _TYPES.get(name, pa.string())) for name, column in values.items()}
+        {name: _array(column, _TYPES.get(name, pa.string())) for name, column in columns.items()}
     )
-
-
-def longest_body(outcomes: pa.Table | None) -> int:
-    """Return the size of the longest response as it is stored, in bytes."""
-    if outcomes is None:
-        return 0
-    return int(pc.max(pc.binary_length(outcomes.column("body"))).as_py() or 0)
-
-
-def packed(body: bytes) -> bytes:
-    """Compress a long response body: DuckDB handles 2,048 rows at once, whatever their size."""
-    return body if len(body) <= PACKED_ABOVE_BYTES else zstandard.compress(body, 3)
-
-
-def unpacked(body: bytes | None, body_bytes: int | None) -> bytes | None:
-    """Decompress a body that ``packed`` returned; ``body_bytes`` is its original size."""
-    if body is None or body_bytes is None or body_bytes <= PACKED_ABOVE_BYTES:
-        return body
-    return zstandard.decompress(body, max_output_size=body_bytes)
 
 
 def _array(values: tuple[Any, ...], kind: pa.DataType) -> pa.Array:

@@ -10,7 +10,7 @@ from batcher.core.money.display import exact_text
 from batcher.store.checkpoint import Checkpoint
 from batcher.store.plans import find_answers
 from batcher.store.queries import queries
-from batcher.store.records import unpacked
+from batcher.store.received_bodies import with_bodies
 
 _RESULTS = queries("results")
 
@@ -55,9 +55,7 @@ def results_digest(checkpoint: Checkpoint) -> str:
 def read_results(checkpoint: Checkpoint, first: int, last: int) -> pa.Table:
     """Return the results of items ``first`` to ``last``, in order; columns as in results.sql."""
     table = checkpoint.table(_RESULTS["read_results"], first=first, last=last)
-    sizes, bodies = table.column("body_bytes").to_pylist(), table.column("body").to_pylist()
-    originals = pa.array(map(unpacked, bodies, sizes), pa.binary())
-    return table.set_column(table.schema.get_field_index("body"), "body", originals)
+    return with_bodies(checkpoint, table)
 
 
 def body_bytes(checkpoint: Checkpoint, first: int, last: int) -> int:
@@ -141,7 +139,6 @@ def has_message(checkpoint: Checkpoint, ids: Sequence[str]) -> bool:
 
 def attempts_of(checkpoint: Checkpoint, fingerprint: bytes) -> list[dict[str, Any]]:
     """Return all attempts of one request and its replacements, oldest first."""
-    rows: list[dict[str, Any]] = checkpoint.table(
-        _RESULTS["attempts_of"], fingerprint=fingerprint.hex()
-    ).to_pylist()
-    return [{**row, "body": unpacked(row["body"], row["body_bytes"])} for row in rows]
+    table = checkpoint.table(_RESULTS["attempts_of"], fingerprint=fingerprint.hex())
+    rows: list[dict[str, Any]] = with_bodies(checkpoint, table).to_pylist()
+    return rows

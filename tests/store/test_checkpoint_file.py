@@ -16,7 +16,7 @@ from batcher.errors import CheckpointError
 from batcher.store import checkpoint as checkpoint_module
 from batcher.store.checkpoint import FILE_NAME, Checkpoint
 from batcher.store.migrations import SCHEMA_VERSION, migrate
-from batcher.store.records import packed, unpacked
+from batcher.store.stored_bodies import packed, unpacked
 from batcher.store.watermark import Watermark
 
 

@@ -69,7 +69,11 @@ asyncio.run(go())
 
 
 def test_a_full_disk_stops_writing_and_keeps_committed_records(tmp_path: Path) -> None:
-    """All acknowledged records are there, and later writes are refused."""
+    """All acknowledged records are there, and later writes are refused.
+
+    When only the journal could not be written, the last group is there without having been
+    acknowledged.
+    """
     done = subprocess.run(
         [sys.executable, "-c", FULL, str(tmp_path), str(HERE)],
         capture_output=True,
@@ -83,8 +87,10 @@ def test_a_full_disk_stops_writing_and_keeps_committed_records(tmp_path: Path) -
     assert (int(kept) > 5, names_file) == (True, "True")
     assert refused == "['CheckpointError', 'CheckpointError']"
     with opened(tmp_path) as checkpoint:
-        assert count(checkpoint, "attempts") == count(checkpoint, "outcomes") == int(kept)
-        assert checkpoint.rows("SELECT max(attempt_id) FROM attempts") == [(int(kept),)]
+        stored = count(checkpoint, "outcomes")
+        assert count(checkpoint, "attempts") == stored
+        assert stored in (int(kept), int(kept) + 1)
+        assert checkpoint.rows("SELECT max(attempt_id) FROM attempts") == [(stored,)]
 
 
 @pytest.mark.parametrize("lines", [1, 40, 300])

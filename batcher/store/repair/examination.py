@@ -106,7 +106,14 @@ class _ReadThrough:
             findings.append(_older(self.identity.version))
         open_attempts = None
         if not all(finding.is_harmless for finding in findings):
-            open_attempts = rescue(copy, self.tables, journaled, repaired, now)
+            rescued = rescue(copy, self.tables, journaled, repaired, now)
+            open_attempts = rescued.open_attempts
+            if rescued.incomplete_answers:
+                state = TableState(answers_lost=rescued.incomplete_answers)
+                findings += _damaged_rows({"body_parts": state})
+                states["body_parts"] = replace(
+                    states.get("body_parts", TableState()), answers_lost=state.answers_lost
+                )
         for group in journaled:
             state = states.get(group.table, TableState())
             states[group.table] = replace(state, read=state.read + group.rows.num_rows)

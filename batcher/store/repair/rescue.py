@@ -1,9 +1,10 @@
 """Reads all readable records of a damaged checkpoint and writes them to a new one.
 
 Some columns of an outcome may be damaged and others not. Without the columns of the bill the
-outcome is dropped; the billing status of its attempt is then unknown. When the response or the
-verdict is damaged, the outcome stays for the bill, and the request is sent again. Damaged columns
-that only describe the response become null. Damaged rows of other tables are dropped.
+outcome is dropped; the billing status of its attempt is then unknown. When the response, a part of
+it or the verdict is damaged, the outcome stays for the bill, and the request is sent again.
+Damaged columns that only describe the response become null. Damaged rows of other tables are
+dropped.
 """
 
 from collections.abc import Iterator, Sequence
@@ -59,6 +60,14 @@ class OpenAttempts:
 
 
 @dataclass(frozen=True, slots=True)
+class Rescued:
+    """A repaired checkpoint: its open attempts, and the answers of which a part was lost."""
+
+    open_attempts: OpenAttempts
+    incomplete_answers: int
+
+
+@dataclass(frozen=True, slots=True)
 class _Part:
     """The readable rows of one span."""
 
@@ -83,10 +92,10 @@ def rescue(
     journaled: Sequence[JournalGroup],
     folder: Path,
     now: datetime,
-) -> OpenAttempts:
+) -> Rescued:
     """Write all readable records to a new checkpoint in an empty folder, in the same order.
 
-    ``journaled`` are groups that only the journal has. Returns the attempts without an outcome.
+    ``journaled`` are groups that only the journal has.
     """
     Checkpoint.create(folder, version="repaired", now=now)
     checkpoint = Checkpoint(folder)
@@ -97,12 +106,21 @@ def rescue(
                     _put(checkpoint, stored.name, part.rows)
         for group in journaled:
             _put(checkpoint, group.table, group.rows)
+        incomplete = _lose_incomplete(checkpoint)
         checkpoint.add(_REPAIR["remake_attempts"], now=now)
-        checkpoint.fold()
         ((attempts, at_most_usd, unbounded),) = checkpoint.rows(_REPAIR["open_attempts"])
     finally:
         checkpoint.close()
-    return OpenAttempts(attempts, at_most_usd, unbounded)
+    return Rescued(OpenAttempts(attempts, at_most_usd, unbounded), incomplete)
+
+
+def _lose_incomplete(checkpoint: Checkpoint) -> int:
+    """Turn the answers that lack a part into lost ones; return how many were final."""
+    checkpoint.execute(_REPAIR["create_incomplete"])
+    ((incomplete,),) = checkpoint.rows(_REPAIR["count_incomplete"])
+    checkpoint.execute(_REPAIR["lose_incomplete"], type=ANSWER_LOST, message=_LOST_MESSAGE)
+    checkpoint.execute(_REPAIR["forget_incomplete"])
+    return int(incomplete)
 
 
 def _in_order(tables: Sequence[StoredTable]) -> Iterator[StoredTable]:

@@ -49,8 +49,8 @@ ORDER BY w.attempt_id;
 
 -- name: invalid_answers
 -- The answers of some requests that a repair quotes, oldest first.
-SELECT unhex(replace(fingerprint::VARCHAR, '-', '')), body, body_bytes FROM invalid_answers
-WHERE fingerprint IN (SELECT unnest($fingerprints)::UUID) AND body IS NOT NULL ORDER BY attempt_id;
+SELECT attempt_id, unhex(replace(fingerprint::VARCHAR, '-', '')) AS fingerprint, body, body_bytes FROM invalid_answers
+WHERE fingerprint IN (SELECT unnest($fingerprints)::UUID) AND body_bytes IS NOT NULL ORDER BY attempt_id;
 
 -- name: cache_use
 -- The answers of batches, how many of them used the prompt cache, and the tokens read and written.

@@ -28,6 +28,28 @@ SELECT o.attempt_id, o.fingerprint,
        o.cost_usd
 FROM outcomes o WHERE o.attempt_id NOT IN (SELECT attempt_id FROM attempts) ORDER BY o.attempt_id;
 
+-- name: create_incomplete
+-- The outcomes whose body lacks a part.
+CREATE OR REPLACE TEMP TABLE incomplete AS
+SELECT attempt_id, is_final FROM outcomes
+WHERE body IS NULL AND body_bytes IS NOT NULL
+  AND attempt_id NOT IN (SELECT attempt_id FROM body_parts GROUP BY attempt_id HAVING count(*) = max(parts));
+
+-- name: count_incomplete
+-- The number of final ones.
+SELECT count(*) FROM incomplete WHERE is_final;
+
+-- name: lose_incomplete
+-- The requests of the final ones are sent again; their cost stays in the bill.
+UPDATE outcomes SET is_final = false, status = 'errored', error_type = $type, error_message = $message
+WHERE attempt_id IN (SELECT attempt_id FROM incomplete WHERE is_final);
+
+-- name: forget_incomplete
+-- No part stays without its outcome: a later outcome of its attempt would get it, too.
+UPDATE outcomes SET body_bytes = NULL WHERE attempt_id IN (SELECT attempt_id FROM incomplete);
+DELETE FROM body_parts
+WHERE attempt_id NOT IN (SELECT attempt_id FROM outcomes WHERE body IS NULL AND body_bytes IS NOT NULL);
+
 -- name: open_attempts
 -- Attempts without an outcome that will have none: how many, what those with a bound cost at most, how
 -- many have no bound.

@@ -1,4 +1,4 @@
--- The checkpoint, schema version 6. Rows are only added, never changed or deleted.
+-- The checkpoint, schema version 7. Rows are only added, never changed or deleted.
 
 -- One row: the version of this schema.
 CREATE TABLE checkpoint (
@@ -66,7 +66,8 @@ CREATE TABLE outcomes (
     ttft_s          DOUBLE,
     ended_at        TIMESTAMPTZ,
     body_bytes      BIGINT,           -- size of the response body as received
-    body            BLOB              -- the response body; as a zstd frame if larger than 1,024 bytes
+    body            BLOB              -- the response body; as a zstd frame if larger than 1,024 bytes;
+                                      -- NULL for a very long one, which is in body_parts
 );
 
 -- One row each time that a row of the input makes another request than before. The latest row of each
@@ -138,4 +139,12 @@ CREATE TABLE batch_events (
     event VARCHAR,
     id    VARCHAR,           -- the API's id of the batch, where it is known
     "at"  TIMESTAMPTZ        -- by the API's clock where it tells the time
+);
+
+-- The parts of very long response bodies, in order: as they are, or of a zstd frame.
+CREATE TABLE body_parts (
+    attempt_id BIGINT,
+    part       INTEGER,  -- from 0
+    parts      INTEGER,  -- the number of parts of this body
+    data       BLOB
 );

@@ -30,7 +30,7 @@ from sample_records import NOW
 
 from batcher.errors import BatcherError, CheckpointError
 from batcher.store.checkpoint import FILE_NAME, Checkpoint
-from batcher.store.records import unpacked
+from batcher.store.received_bodies import with_bodies
 from batcher.store.repair.examination import examine
 
 Ending = tuple[str, str]
@@ -81,10 +81,7 @@ def _content_of(folder: Path) -> Content | None:
     """Read a checkpoint; None when it has a part of a commit, or content never committed."""
     with closing(Checkpoint(folder)) as checkpoint:
         sent = checkpoint.rows("SELECT attempt_id, fingerprint FROM attempts ORDER BY ALL")
-        rows = checkpoint.rows(
-            "SELECT attempt_id, fingerprint, cost_usd, body_bytes, body FROM outcomes ORDER BY 1"
-        )
-    answered = [(*row[:3], unpacked(row[4], row[3])) for row in rows]
+        answered = _answered(checkpoint)
     for commits in range(COMMITS, -1, -1):
         expected_sent, expected = _expected(commits)
         singles = answered[len(expected) :]
@@ -93,6 +90,16 @@ def _content_of(folder: Path) -> Content | None:
         if sent == expected_sent and answered[: len(expected)] == expected and is_next and is_once:
             return Content(commits, len(singles))
     return None
+
+
+def _answered(checkpoint: Checkpoint) -> list[Row]:
+    """Return the outcomes with their bodies as they were received."""
+    stored = checkpoint.table(
+        "SELECT attempt_id, fingerprint, cost_usd, body_bytes, body FROM outcomes ORDER BY 1"
+    )
+    rows = with_bodies(checkpoint, stored).to_pylist()
+    names = ("attempt_id", "fingerprint", "cost_usd", "body")
+    return [tuple(row[name] for name in names) for row in rows]
 
 
 @cache
