@@ -16,7 +16,7 @@ from batcher.core.own_files import METADATA_KEY
 from batcher.outputs.atomic import put_in_place, sync_file, sync_folder
 
 _GROUP_ROWS = 4_096
-_GROUP_BYTES = 16 << 20
+_GROUP_BYTES = 8 << 20
 
 
 class ParquetOutput:

@@ -27,7 +27,9 @@ _ATTEMPTS = (
 )
 _OUTCOMES = (
     "SELECT attempt_id, hash(fingerprint, is_final, status, billing, request_id, message_id, "
-    "output_tokens, cost_usd, body_bytes, body) FROM outcomes"
+    "output_tokens, cost_usd, body_bytes, body, parts) FROM outcomes LEFT JOIN "
+    "(SELECT attempt_id, list(data ORDER BY part) AS parts FROM body_parts GROUP BY attempt_id) "
+    "USING (attempt_id)"
 )
 _DUPLICATE_FINALS = "SELECT count(*) - count(DISTINCT fingerprint) FROM outcomes WHERE is_final"
 _DUPLICATE_ROWS_SEEN = "SELECT count(*) - count(DISTINCT key) FROM rows_seen"

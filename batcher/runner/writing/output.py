@@ -30,7 +30,7 @@ from batcher.store.results import (
 from batcher.store.writer import CheckpointCall
 
 OUTPUT_VERSION = 1
-_CHUNK_BYTES = 16 << 20
+_CHUNK_BYTES = 4 << 20
 _CHUNK_ROWS = 4_096
 
 
