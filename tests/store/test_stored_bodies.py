@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sample_records import NOW, fingerprint_of, intent, opened, outcome, plan_row, run
 
+from batcher.store.batches import invalid_answers
 from batcher.store.checkpoint import FILE_NAME, Checkpoint
 from batcher.store.database import MEMORY_BYTES
 from batcher.store.journal import FILE_NAME as JOURNAL
@@ -97,8 +98,8 @@ def test_the_memory_of_the_checkpoint_does_not_depend_on_the_longest_response(
         assert memory_limit(checkpoint) <= MEMORY_BYTES
 
 
-def as_version_5(folder: Path, bodies: list[bytes]) -> None:
-    """Make a checkpoint of schema 5, which has every body in one piece."""
+def make_older(folder: Path, version: int, bodies: list[bytes]) -> None:
+    """Make a checkpoint of schema 5 or 6, which has every body in one piece."""
     with opened(folder) as checkpoint:
         record(checkpoint, [b"{}"] * len(bodies))
         for number, body in enumerate(bodies, 1):
@@ -106,14 +107,20 @@ def as_version_5(folder: Path, bodies: list[bytes]) -> None:
                 "UPDATE outcomes SET body = $body, body_bytes = $size WHERE attempt_id = $number",
                 body=body, size=len(body), number=number,
             )  # fmt: skip
-        checkpoint.execute("DROP TABLE body_parts; UPDATE checkpoint SET schema_version = 5")
+        lacking = ["body_parts", "batches", "batch_items", "batch_events"]
+        for table in lacking[: 1 if version == 6 else None]:
+            checkpoint.execute(f"DROP TABLE {table}")
+        checkpoint.execute("UPDATE checkpoint SET schema_version = $version", version=version)
 
 
+@pytest.mark.parametrize("version", [5, 6])
 @pytest.mark.parametrize("is_read_only", [False, True])
-def test_an_older_checkpoint_keeps_its_long_bodies(is_read_only: bool, tmp_path: Path) -> None:
+def test_an_older_checkpoint_keeps_its_long_bodies(
+    version: int, is_read_only: bool, tmp_path: Path
+) -> None:
     """A reader reads them, a run updates the schema, and DuckDB gets the memory for them."""
     bodies = [b"short", b"<" * PACKED_ABOVE_BYTES]
-    as_version_5(tmp_path, bodies)
+    make_older(tmp_path, version, bodies)
     with opened(tmp_path, is_read_only=is_read_only) as checkpoint:
         assert read(checkpoint, 2) == bodies
         assert memory_limit(checkpoint) > MEMORY_BYTES
@@ -165,3 +172,37 @@ def test_a_lost_part_loses_one_answer_and_no_cost(killed: Path, lost: str, tmp_p
         )
         assert rows == [(True, None, True), (False, ANSWER_LOST, True), (True, None, True)]
         assert read(checkpoint, 3) == [b"one", None, b"three"]
+
+
+def test_parts_without_their_outcome_are_not_kept(killed: Path, tmp_path: Path) -> None:
+    """A later outcome of that attempt has its own body only."""
+    folder = shutil.copytree(killed, tmp_path / "damaged")
+    with duckdb.connect(folder / FILE_NAME) as connection:
+        connection.execute("CREATE OR REPLACE TABLE outcomes AS SELECT * FROM outcomes LIMIT 1")
+    (folder / JOURNAL).unlink()
+    repaired(folder, tmp_path)
+    later = body_of(PART_BYTES * 2, seed=2)
+    with opened(tmp_path / "repaired") as checkpoint:
+        checkpoint.commit({"outcomes": [outcome(2, 2, body=later)]})
+        assert read(checkpoint, 2) == [b"one", later]
+
+
+def test_an_invalid_answer_that_lost_a_part_is_not_quoted(tmp_path: Path) -> None:
+    """What a repair quotes are whole answers, in parts or not."""
+    folder = tmp_path / "damaged"
+    folder.mkdir()
+    wrong = {"status": "invalid", "is_final": False}
+    bodies = [body_of(PART_BYTES * 3, seed) for seed in (1, 2)]
+    with opened(folder) as checkpoint:
+        groups = {
+            "attempts": [intent(1, 1), intent(2, 1)],
+            "outcomes": [outcome(n, 1, body=body, **wrong) for n, body in enumerate(bodies, 1)],
+        }
+        checkpoint.commit(groups)
+        assert invalid_answers(checkpoint, [fingerprint_of(1)]) == {fingerprint_of(1): bodies}
+    with duckdb.connect(folder / FILE_NAME) as connection:
+        left = "SELECT * FROM body_parts WHERE NOT (attempt_id = 1 AND part = 1)"
+        connection.execute(f"CREATE OR REPLACE TABLE body_parts AS {left}")
+    repaired(folder, tmp_path)
+    with opened(tmp_path / "repaired") as checkpoint:
+        assert invalid_answers(checkpoint, [fingerprint_of(1)]) == {fingerprint_of(1): bodies[1:]}
