@@ -97,9 +97,10 @@ def _answered(checkpoint: Checkpoint) -> list[Row]:
     stored = checkpoint.table(
         "SELECT attempt_id, fingerprint, cost_usd, body_bytes, body FROM outcomes ORDER BY 1"
     )
-    rows = with_bodies(checkpoint, stored).to_pylist()
-    names = ("attempt_id", "fingerprint", "cost_usd", "body")
-    return [tuple(row[name] for name in names) for row in rows]
+    return [
+        (row["attempt_id"], UUID(row["fingerprint"]), row["cost_usd"], row["body"])
+        for row in with_bodies(checkpoint, stored).to_pylist()
+    ]
 
 
 @cache
