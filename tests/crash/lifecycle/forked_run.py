@@ -24,7 +24,7 @@ from batcher.cli import main
 from batcher.cli.commands import retry as _retry  # noqa: F401 - imported once for all forked commands
 from batcher.cli.commands import run as _run  # noqa: F401
 from batcher.core.answers.response import NoResponse, Response
-from batcher.runner.pipeline import live as sending
+from batcher.runner.pipeline import sending
 from batcher.store.checkpoint import Checkpoint
 
 KINDS = ("success", "truncated", "bad request", "overloaded", "dropped")
