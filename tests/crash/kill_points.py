@@ -99,6 +99,30 @@ POINTS = (
     Point("shutdown", "during", _CLOSE, lasts_s=0.03),
     Point("shutdown", "after", _WRITER_CLOSE),
 )
+
+_BATCHES = "batcher.runner.batches"
+_EVENT = f"{_BATCHES}.open_batches:OpenBatches.record"
+
+# The points of the batch delivery that no call marks; tests/crash/batches has the others.
+BATCH_POINTS = (
+    Point("intent", "before", f"{_BATCHES}.submitter:begin_batch", max_number=3),
+    Point("intent", "before", SQL, "INSERT INTO batches", max_number=3),
+    Point("intent", "after", SQL, "INSERT INTO batches", max_number=3),
+    Point("intent", "after", f"{_BATCHES}.submitter:begin_batch", max_number=3),
+    Point("creation", "before", _EVENT, "created", max_number=3),
+    Point("creation", "before", "batcher.runner.record.events:Events.write", "batch_created"),
+    Point("results", "before", _EVENT, "ended", max_number=3),
+    Point("results", "before", f"{_BATCHES}.collector:Collector.collect", max_number=3),
+    Point("results", "before", SQL, "INSERT INTO outcomes", max_number=3),
+    Point("results", "after", SQL, "INSERT INTO outcomes", max_number=3),
+    Point("results", "before", _EVENT, "fetched", max_number=3),
+    Point("results", "before", f"{_BATCHES}.open_batches:OpenBatches.done_with", max_number=3),
+    Point("rounds", "before", "batcher.runner.pipeline.batch:_plan_again", max_number=2),
+    Point("priming", "before", f"{_BATCHES}.priming:Priming.on_primed"),
+    Point("switch", "before", f"{_BATCHES}.watch:BatchWatch.cancel", max_number=2),
+    Point("switch", "before", _EVENT, "cancel", max_number=2),
+    Point("switch", "before", f"{_BATCHES}.auto:send_live"),
+)
 STAGES = tuple(dict.fromkeys(point.stage for point in POINTS))
 
 SETTINGS: dict[str, dict[str, object]] = {

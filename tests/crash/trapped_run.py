@@ -18,7 +18,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from kill_points import POINTS, SETTINGS, SQL, Point
+from kill_points import BATCH_POINTS, POINTS, SETTINGS, SQL, Point
 
 import batcher.cli.commands.run  # noqa: F401 - imported once for all forked runs
 from batcher.cli import main
@@ -78,7 +78,7 @@ def set_trap(name: str, number: int, delay_s: float, terminate_at: int = 1) -> N
 
     In the stage ``shutdown`` a SIGTERM is sent first, at commit number ``terminate_at``.
     """
-    point = next(point for point in POINTS if point.name == name)
+    point = next(point for point in (*POINTS, *BATCH_POINTS) if point.name == name)
     trap = Trap(point, number, delay_s)
     for target, value in SETTINGS.get(point.stage, {}).items():
         replace(target, lambda _, value=value: value)

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass, field
 from datetime import timedelta
 
@@ -53,8 +53,13 @@ class Calls:
     _failing_since: float | None = field(default=None, init=False)
     _has_said: bool = field(default=False, init=False)
 
-    async def ask(self, call: Call, patience_s: float = BATCH_LIFE_S) -> Response:
-        """Call until the API has answered with a status 2xx, or with 404.
+    async def ask(
+        self,
+        call: Call,
+        patience_s: float = BATCH_LIFE_S,
+        answers: Collection[int] = (NOT_FOUND,),
+    ) -> Response:
+        """Call until the API has answered: with a status 2xx or one of ``answers``.
 
         ``patience_s`` is how long it may fail, in seconds. The default is for calls about batches
         that the API is working on: nothing is lost by waiting for the end of them, and a refusal
@@ -63,7 +68,7 @@ class Calls:
         begun, tries, refusals = self.clock(), 0, 0
         while True:
             response = await call()
-            if _is_answer(response):
+            if _is_answer(response, answers):
                 assert isinstance(response, Response)  # noqa: S101 - no answer without one
                 self._on_answer()
                 return response
@@ -112,10 +117,10 @@ class Calls:
         self._failing_since, self._has_said = None, False
 
 
-def _is_answer(response: Response | NoResponse) -> bool:
+def _is_answer(response: Response | NoResponse, answers: Collection[int]) -> bool:
     if isinstance(response, NoResponse) or response.fault is not None:
         return False
-    return 200 <= response.status < 300 or response.status == NOT_FOUND
+    return 200 <= response.status < 300 or response.status in answers
 
 
 def _given_up(outcome: Outcome, patience_s: float) -> Halt:

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 
+from batcher.core.answers.outcome import Outcome, classify
 from batcher.core.batches.matching import Absent
 from batcher.core.batches.polling import is_listed, next_look_s
 from batcher.core.batches.wire import BatchObject, UnreadableBatch, parse_batch, parse_page
@@ -13,6 +14,9 @@ from batcher.runner.batches.open_batch import OpenBatch
 from batcher.runner.batches.open_batches import OpenBatches
 from batcher.runner.batches.orphans import Orphans
 from batcher.runner.batches.priming import Priming
+
+_NOT_CANCELED = (400, NOT_FOUND, 409)
+"""How the API refuses a cancel of one batch, but no other call."""
 
 
 class BatchWatch:
@@ -40,13 +44,35 @@ class BatchWatch:
                 await self.look()
 
     async def cancel(self, batch: OpenBatch) -> None:
-        """Ask the API to cancel a batch; what has begun may still be billed until it has ended."""
+        """Ask the API to cancel a batch; what has begun may still be billed until it has ended.
+
+        The API refuses to cancel a batch that has just ended; the next look collects that one.
+        """
         assert batch.id is not None  # noqa: S101 - only a created batch is cancelled
-        name = batch.id
-        await self._batches.calls.ask(lambda: self._batches.client.cancel(name))
-        await self._open.record(batch, "cancel")
-        batch.is_canceling = True
+        name, client, calls = batch.id, self._batches.client, self._batches.calls
+        response = await calls.ask(lambda: client.cancel(name), answers=_NOT_CANCELED)
+        if response.status not in _NOT_CANCELED:
+            await self._open.record(batch, "cancel")
+            batch.is_canceling = True
+        elif response.status != NOT_FOUND:
+            await self._say_not_canceled(name, classify(response))
         self._open.added.set()
+
+    async def _say_not_canceled(self, name: str, refusal: Outcome) -> None:
+        """Say that a batch goes on, unless it has ended."""
+        with contextlib.suppress(UnreadableBatch):
+            shown = await self._retrieved(name)
+            if shown is not None and not shown.has_ended:
+                reason = f"{refusal.error_type}: {refusal.error_message}"
+                self._batches.say(f"warning  {name} was not canceled: {reason}")
+
+    async def _retrieved(self, name: str) -> BatchObject | None:
+        """Return one batch as the API shows it; None when it does not know it.
+
+        Raises UnreadableBatch.
+        """
+        response = await self._batches.calls.ask(lambda: self._batches.client.retrieve(name))
+        return None if response.status == NOT_FOUND else parse_batch(response.body)
 
     async def _rest(self) -> None:
         """Wait until the next look is due, or until there is another batch to look at."""
@@ -101,10 +127,6 @@ class BatchWatch:
             if name in listed:
                 result.append((batch, listed[name]))
                 continue
-            response = await calls.ask(lambda name=name: client.retrieve(name))  # type: ignore[misc]
-            if response.status == NOT_FOUND:
-                result.append((batch, None))
-                continue
             with contextlib.suppress(UnreadableBatch):  # the next look may read it
-                result.append((batch, parse_batch(response.body)))
+                result.append((batch, await self._retrieved(name)))
         return result
