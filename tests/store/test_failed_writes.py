@@ -74,7 +74,7 @@ def test_a_full_disk_stops_writing_and_keeps_committed_records(tmp_path: Path) -
     """All acknowledged records are there, and later writes are refused.
 
     When the log had room and only the journal was full, the last group is there without having
-    been acknowledged. That is safe: it is whole, it is found and counted by whoever opens the
+    been acknowledged. That is safe: it is whole, it is found and counted by the next run that opens the
     checkpoint next, and nothing was sent because of it. Only an acknowledged record that is not
     there would be paid twice.
     """
