@@ -74,9 +74,8 @@ def test_a_full_disk_stops_writing_and_keeps_committed_records(tmp_path: Path) -
     """All acknowledged records are there, and later writes are refused.
 
     When the log had room and only the journal was full, the last group is there without having
-    been acknowledged. That is safe: it is whole, it is found and counted by the next run that opens the
-    checkpoint next, and nothing was sent because of it. Only an acknowledged record that is not
-    there would be paid twice.
+    been acknowledged. That is safe: it is whole, the next run finds and counts it, and nothing
+    was sent because of it. Only an acknowledged record that is not there would be paid twice.
     """
     done = subprocess.run(
         [sys.executable, "-c", FULL, str(tmp_path), str(HERE), str(FULL_BYTES)],
