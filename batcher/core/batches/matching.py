@@ -61,13 +61,13 @@ class Absent:
 
 
 @dataclass(frozen=True, slots=True)
-class Undecidable:
-    """One of these batches may be ours, and their results are gone: a person has to decide."""
+class Gone:
+    """One of these batches may be ours, and their results are gone: nobody can know any more."""
 
     ids: tuple[str, ...]
 
 
-Match = Inspect | Wait | LookAgain | Absent | Undecidable
+Match = Inspect | Wait | LookAgain | Absent | Gone
 
 
 def was_refused(result: Response | NoResponse) -> bool:
@@ -104,7 +104,7 @@ def match(
     if running := tuple(other.id for other in found if other not in ended):
         return Wait(running)
     if ended:
-        return Undecidable(tuple(other.id for other in ended))
+        return Gone(tuple(other.id for other in ended))
     waited_s = 0.0 if first_looked_at is None else now - first_looked_at
     return Absent() if waited_s >= settle_s else LookAgain(settle_s - waited_s)
 

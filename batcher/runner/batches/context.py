@@ -13,8 +13,10 @@ from batcher.api.batches_client import BatchesClient
 from batcher.core.batches.custom_id import MARKER_CHARACTERS
 from batcher.core.batches.durations import Durations
 from batcher.core.job.run_sections import DeliverySection
+from batcher.core.pace.halt import Halt
 from batcher.errors import BatcherError
-from batcher.runner.batches.calls import Calls
+from batcher.exit_codes import ExitCode
+from batcher.runner.batches.calls import CallRefusedError, Calls
 from batcher.runner.job_context import JobContext
 from batcher.runner.sending.context import SendContext
 from batcher.store.checkpoint import Checkpoint
@@ -53,6 +55,20 @@ class BatchContext:
     def section(self) -> DeliverySection:
         """The job's section [delivery]."""
         return self.sending.job.delivery
+
+    def check_key(self, name: str, marker: str, digest: str) -> None:
+        """Raise CallRefusedError for a batch that another key submitted, and that is not shown.
+
+        ``digest`` is the hash of the key that submitted the batch ``name`` with this marker.
+        """
+        if digest != self.key_digest(marker):
+            raise CallRefusedError(
+                Halt(
+                    ExitCode.REFUSED,
+                    f"the API does not show {name} to this key: another key submitted it",
+                    "run the same command with a key of the workspace that submitted the batch",
+                )
+            )
 
     async def db(
         self,

@@ -1,14 +1,14 @@
 """What happens when a batch is done with: collected, lost, or never created."""
 
 import asyncio
+from collections.abc import Collection
 
 from batcher.core.answers.outcome import Billing, Outcome, Verdict, classify
 from batcher.core.answers.response import Response
 from batcher.core.batches.result_outcome import without_result
 from batcher.core.batches.wire import BatchObject
-from batcher.core.pace.halt import Halt, halt_of
+from batcher.core.pace.halt import halt_of
 from batcher.core.plural import counted
-from batcher.exit_codes import ExitCode
 from batcher.runner.batches.calls import NOT_FOUND, CallRefusedError, Stopped
 from batcher.runner.batches.collector import Collected, Collector
 from batcher.runner.batches.context import BatchContext
@@ -41,6 +41,11 @@ class Endings:
         await self._collector.release(batch)
         await self._open.absent(batch)
 
+    async def on_gone(self, batch: OpenBatch, ids: Collection[str]) -> None:
+        """Give a batch up that may be one of some whose results are gone."""
+        reason = f"the API has removed the results of {', '.join(ids)}, which may be its batch"
+        await self._lose(batch, without_result(reason))
+
     async def on_unknown(self, batch: OpenBatch) -> None:
         """Decide about a batch that the API does not show: to another key, or not any more.
 
@@ -50,14 +55,7 @@ class Endings:
             reason = "the simulator that had its batch has ended"
             await self._lose(batch, without_result(reason, may_be_billed=False))
             return
-        if batch.key_digest != self._batches.key_digest(batch.marker):
-            raise CallRefusedError(
-                Halt(
-                    ExitCode.REFUSED,
-                    f"the API does not show {batch.name} to this key: another key submitted it",
-                    "run the same command with a key of the workspace that submitted the batch",
-                )
-            )
+        self._batches.check_key(batch.name, batch.marker, batch.key_digest)
         batch.looks_without += 1
         if batch.looks_without >= _LOOKS:
             await self._lose(batch, without_result("the API does not know its batch any more"))

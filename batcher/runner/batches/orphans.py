@@ -4,10 +4,12 @@ from datetime import timedelta
 
 from batcher.core.batches.custom_id import attempt_of
 from batcher.core.batches.matching import (
+    Absent,
+    Gone,
     Inspect,
     LookAgain,
     Match,
-    Undecidable,
+    Wait,
     match,
 )
 from batcher.core.batches.wire import (
@@ -37,7 +39,8 @@ class Orphans:
     async def find(self, batch: OpenBatch) -> BatchObject | Match:
         """Return the batch if it was created, or what is known about it so far.
 
-        It takes as long as two listings that lack the batch must be apart.
+        It takes as long as two listings that lack the batch must be apart. Raises CallRefusedError
+        when the listings may be those of another workspace, and Stopped.
         """
         calls, first_looked_at, others = self._batches.calls, None, set[str]()
         while True:
@@ -46,11 +49,13 @@ class Orphans:
             found = match(
                 batch, listed, self._known_ids | others, calls.clock(), first_looked_at, settle_s
             )
+            if isinstance(found, LookAgain | Absent | Gone):
+                self._check_key(batch, listed)
             if isinstance(found, Inspect):
                 (other,) = (each for each in listed if each.id == found.id)
                 is_ours = await self._is_ours(batch, other)
                 if is_ours is None:
-                    return Undecidable((other.id,))
+                    return Wait((other.id,))
                 if is_ours:
                     return other
                 others.add(other.id)
@@ -59,6 +64,15 @@ class Orphans:
                 await calls.rest(found.after_s)
             else:
                 return found
+
+    def _check_key(self, batch: OpenBatch, listed: list[BatchObject]) -> None:
+        """Check that a listing that lacks a batch is one of the workspace that submitted it.
+
+        A workspace may have several keys; it is the same one if it lists a batch that we know.
+        """
+        known = {*self._known_ids, batch.newest_id}
+        if known.isdisjoint(other.id for other in listed):
+            self._batches.check_key(batch.name, batch.marker, batch.key_digest)
 
     async def _list(self, batch: OpenBatch) -> list[BatchObject]:
         """Return the batches from the newest back to those that are older than this one."""

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 
 from batcher.core.answers.outcome import Outcome, classify
-from batcher.core.batches.matching import Absent
+from batcher.core.batches.matching import Absent, Gone
 from batcher.core.batches.polling import is_listed, next_look_s
 from batcher.core.batches.wire import BatchObject, UnreadableBatch, parse_batch, parse_page
 from batcher.runner.batches.calls import NOT_FOUND, Stopped
@@ -108,6 +108,8 @@ class BatchWatch:
             await self._open.confirm(batch, found)
         elif isinstance(found, Absent):
             await self._endings.on_absent(batch)
+        elif isinstance(found, Gone):
+            await self._endings.on_gone(batch, found.ids)
         elif not batch.is_looked_for:
             batch.is_looked_for = True
             self._open.say_unconfirmed(batch, found)

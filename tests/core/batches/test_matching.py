@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from batcher.core.answers.response import NoResponse, Response
 from batcher.core.batches.matching import (
     Absent,
+    Gone,
     Inspect,
     LookAgain,
-    Undecidable,
     Wait,
     match,
     was_refused,
@@ -66,7 +66,7 @@ def test_a_batch_that_may_be_ours_is_waited_for(status: str) -> None:
 def test_results_that_are_gone_are_shown() -> None:
     """An archived batch tells nothing, so a person decides; one that can be read is read first."""
     gone = replace(OURS, id="gone", processing_status="ended", archived_at=MADE_AT)
-    assert match(Intent(), [gone], (), 1e6, 0.0, SETTLE_S) == Undecidable(("gone",))
+    assert match(Intent(), [gone], (), 1e6, 0.0, SETTLE_S) == Gone(("gone",))
     assert match(Intent(), [gone, OURS], (), 1e6, 0.0, SETTLE_S) == Wait(("ours",))
     ended = replace(OURS, processing_status="ended")
     assert match(Intent(), [gone, ended], (), 1e6, 0.0, SETTLE_S) == Inspect("ours")

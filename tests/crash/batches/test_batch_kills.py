@@ -11,7 +11,7 @@ from batch_kills import killed_at, killed_at_random, places
 from kill_points import Point
 from run_launcher import Launcher
 
-KILLS = 100
+KILLS = 60
 AnswersOf = Callable[[str], pa.Table]
 PLACES = {
     f"{scenario}, {where.name if isinstance(where, Point) else ': '.join(where)}": (scenario, where)
@@ -57,7 +57,7 @@ def test_a_kill_at_each_place(
 def test_kills_at_random(
     scenario: str, tmp_path: Path, launcher: Launcher, answers_of: AnswersOf
 ) -> None:
-    """After 100 kills of each kind of job, five or fewer of each job, all promises hold."""
+    """After 60 kills of each kind of job, five or fewer of each job, all promises hold."""
     tally, expected = BatchTally(), answers_of(scenario)
     while tally.kills < KILLS:
         job = tmp_path / f"job{tally.jobs}"
