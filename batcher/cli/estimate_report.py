@@ -11,6 +11,7 @@ from batcher.core.estimate.spread import Spread
 from batcher.core.json_form import to_json
 from batcher.core.money.display import exact_text, rounded_text
 from batcher.core.pace.kinds import limiter_text
+from batcher.core.plan_counts import PlanCounts
 from batcher.core.plural import counted
 from batcher.runner.commands.estimate import Estimated
 from batcher.runner.planning.run_duration import ASSUMED_TOKENS_A_SECOND
@@ -20,19 +21,25 @@ _MINUTE_S, _HOUR_S = 60, 3600
 _TRY_PILOT = "--pilot 100 sends some rows and gives a better estimate"
 
 
+def _why_nothing(counts: PlanCounts) -> str:
+    if counts.pending:
+        return "the rows without an answer wait in a batch"
+    return "every request has its answer" if counts.rows else "the input has no rows"
+
+
 def estimate_lines(estimated: Estimated) -> Iterator[str]:
     """Yield the estimate as lines, one fact a line."""
     counts, estimate = estimated.plan.counts, estimated.estimate
-    bad = f", {counts.bad:,} bad (not sent)" if counts.bad else ""
-    parts = f"{counts.already_answered:,} already answered, {counts.to_send:,} to send{bad}"
+    more = f", {counts.pending:,} waiting in batches" if counts.pending else ""
+    more += f", {counts.bad:,} bad (not sent)" if counts.bad else ""
+    parts = f"{counts.already_answered:,} already answered, {counts.to_send:,} to send{more}"
     yield f"rows     {counts.rows:,}: {parts}"
     if estimated.held_by is not None:
         yield f"state    {estimated.held_by}; its answers are not counted here"
     if estimated.spent_usd:
         yield f"spent    {rounded_text(estimated.spent_usd)} so far"
     if not estimate.requests:
-        reason = "every request has its answer" if counts.rows else "the input has no rows"
-        yield f"cost     $0.00: {reason}"
+        yield f"cost     $0.00: {_why_nothing(counts)}"
         return
     yield f"basis    {_basis(estimate)}"
     prompt = estimate.max_prompt_tokens

@@ -8,6 +8,8 @@ from pathlib import Path
 from batcher.core.deadline import deadline_of
 from batcher.core.delivery import Route
 from batcher.core.plural import counted
+from batcher.errors import ConfigurationError
+from batcher.inputs.job_file.load import LoadedJob
 from batcher.outputs.atomic import write_json
 from batcher.runner.days import zone_named
 from batcher.runner.job_context import JobContext
@@ -28,6 +30,15 @@ def wanted_route(context: JobContext, started: datetime) -> Route:
         return Route(section.mode)
     zone = zone_named(context.job.budget.time_zone)
     return Route("auto", deadline_of(section.deadline, started, zone))
+
+
+def check_detaching(loaded: LoadedJob) -> None:
+    """Raise ConfigurationError for a job whose batches cannot be left to a later run."""
+    if loaded.job.delivery.mode == "auto":
+        raise ConfigurationError(
+            "--no-wait leaves nobody to keep the deadline of delivery auto; nothing was sent",
+            hint="leave out --no-wait, or use --delivery batch",
+        )
 
 
 def route_line(context: JobContext, route: Route, requests: int) -> str | None:

@@ -93,23 +93,34 @@ def test_nobody_is_asked_about_batches_that_would_be_refused(job: Job, server: S
     assert server.ledger()["requests"] == len(ROWS)
 
 
-def test_one_request_that_a_batch_refuses_keeps_all_of_auto_live(job: Job, server: Server) -> None:
-    """In a batch it would fail although it can be answered; the warning says why."""
+def test_auto_sends_the_requests_live_that_a_batch_refuses(tmp_path: Path) -> None:
+    """In a batch they would fail although they can be answered; the warning says why."""
+    fast = ("--batch-speed", "600", "--batch-spread", "0", "--batch-median-s", "100")
+    server = Server("--latency", "0", *fast)
+    job = Job(tmp_path, server)
     params = {"model": "claude-opus-5-5", "max_tokens": 900}
     rows = [
-        {"custom_id": f"r{n}", "params": {**params, "messages": [{"role": "user", "content": "a"}]}}
-        for n in range(3)
+        {
+            "custom_id": f"r{n}",
+            "params": {**params, "messages": [{"role": "user", "content": f"{n}"}]},
+        }
+        for n in range(8)
     ]
-    rows[1]["params"]["speed"] = "standard"
+    for place in (1, 7):
+        rows[place]["params"]["speed"] = "standard"
+    auto = AUTO.replace("5h", "20h") + "allow_batch = true\npoll_s = 0.1\n"
     (job.folder / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     job.path.write_text(
         '[input]\npath = "rows.jsonl"\nformat = "messages-batch"\n[output]\npath = "out.parquet"\n'
-        f'[api]\nbase_url = "{server.url}"\n{AUTO}allow_batch = true\n'
+        f'[api]\nbase_url = "{server.url}"\n{auto}'
     )
     result = batcher("run", job.path, "--yes", key="k")
     assert result.code == 0, result.err
-    assert "auto sends all requests live" in result.err
-    assert set(job.table().column("_delivery").to_pylist()) == {"live"}
+    assert "auto sends such requests live" in result.err
+    ways = job.table().column("_delivery").to_pylist()
+    assert ways == ["batch", "live", *["batch"] * 5, "live"]
+    assert server.ledger()["answered"] == len(rows)
+    server.close()
 
 
 def test_nobody_at_the_terminal_and_yes_allow_no_batches(job: Job, server: Server) -> None:
@@ -202,7 +213,7 @@ def test_auto_warns_of_requests_that_only_go_live(job: Job) -> None:
     """Fast mode is possible live, so the job is valid."""
     result = checked(job, "auto", f'deadline = "5h"\n{BETA}', **FAST)
     assert result.code == 0, result.err
-    assert "is not possible in a batch; auto sends all requests live" in result.err + result.out
+    assert "is not possible in a batch; auto sends such requests live" in result.err + result.out
 
 
 @pytest.mark.parametrize(("mode", "code"), [("batch", 0), ("live", 2), ("auto", 2)])

@@ -29,11 +29,15 @@ class Stopped(Exception):  # noqa: N818 - it is no error
 
 
 class CallRefusedError(Exception):
-    """The API refuses a call, or it has failed for too long; ``halt`` says why and what to do."""
+    """The API refuses a call, or it has failed for too long; ``halt`` says why and what to do.
 
-    def __init__(self, halt: Halt) -> None:
+    ``is_passing``: the same call may succeed later.
+    """
+
+    def __init__(self, halt: Halt, *, is_passing: bool = False) -> None:
         super().__init__(halt.message)
         self.halt = halt
+        self.is_passing = is_passing
 
 
 @dataclass(slots=True)

@@ -18,10 +18,10 @@ class OpenBatch:
 
     ``id`` is None as long as it is not known whether the API has created it. ``worst_usd`` is the
     most that its items without a result can cost, as far as they have a bound. ``is_looked_for``:
-    the list of batches has been looked through for it. ``is_primer``: it writes the cache entry
-    that others read. ``readings`` counts readings of its results
-    that were not complete, ``looks_without`` looks at which the API did not know it. ``done``
-    is set when it is done with. Times are in UTC.
+    the watch looks for it in the list of batches. ``is_said``: the user knows that it waits.
+    ``is_primer``: it writes the cache entry that others read. ``readings`` counts readings of its
+    results that were not complete, ``looks_without`` looks at which the API did not know it.
+    ``done`` is set when it is done with. Times are in UTC.
     """
 
     number: int
@@ -37,6 +37,7 @@ class OpenBatch:
     is_canceling: bool = False
     has_ended: bool = False
     is_looked_for: bool = False
+    is_said: bool = False
     is_primer: bool = False
     readings: int = 0
     looks_without: int = 0

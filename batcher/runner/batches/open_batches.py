@@ -119,12 +119,14 @@ class OpenBatches:
 
     def say_unconfirmed(self, batch: OpenBatch, found: Match) -> None:
         """Say once that nobody knows yet whether a batch was created."""
+        if batch.is_said:
+            return
+        batch.is_said = True
         ids = ", ".join(getattr(found, "ids", ()))
         self._batches.say(
             f"warning  batch {batch.number} may be {ids}, which is known once that has ended; its "
             f"{counted(batch.requests, 'request waits', 'requests wait')} until then"
         )
-        self.added.set()
 
     async def record(
         self,

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import partial
 
 from batcher.core.delivery import Route
 from batcher.core.money.display import rounded_text
@@ -25,7 +26,8 @@ class Rounds:
 
     ``plan_again`` returns what is left to send after more results were recorded. ``stop_for`` stops
     the run for a reason. ``detaches``: leave the batches to a later run, without waiting for them.
-    ``auto`` decides by a deadline; None for another delivery.
+    ``auto`` decides by a deadline; None for another delivery. ``_unsent`` counts the requests that
+    were in no batch when the run left its batches; None when it did not.
     """
 
     batches: BatchContext
@@ -37,24 +39,37 @@ class Rounds:
     stop_for: Callable[[Halt], None]
     detaches: bool
     auto: AutoDelivery | None = None
+    _unsent: int | None = None
 
     async def run(self, plan: Plan) -> None:
         """Send the plan, and collect the batches of earlier runs; return when nothing is left."""
         try:
             await self.open_batches.attach()
+            if self.detaches and not self.open_batches.is_idle:
+                plan = await self._collected(plan)
         except (CallRefusedError, Stopped) as error:
             self._stop(error)
             return
-        watching = asyncio.create_task(self._guarded(self.watch.run()))
+        watching = asyncio.create_task(self._guarded(self.watch.run))
         try:
-            await self._guarded(self._rounds(plan))
+            await self._guarded(partial(self._rounds, plan))
         finally:
             if self.open_batches.is_idle:
                 watching.cancel()
             else:
                 self.batches.ctx.stopping.set()
-            await asyncio.gather(watching, return_exceptions=True)
-            self._say_left()
+            (failure,) = await asyncio.gather(watching, return_exceptions=True)
+            self._end()
+        if isinstance(failure, Exception):
+            raise failure
+
+    async def _collected(self, plan: Plan) -> Plan:
+        """Collect what has ended; return what is left of the plan."""
+        await self.watch.look()
+        if not self.open_batches.news.is_set():
+            return plan
+        self.open_batches.news.clear()
+        return await self.plan_again(plan)
 
     async def _rounds(self, plan: Plan) -> None:
         if self.auto is not None:
@@ -68,7 +83,7 @@ class Rounds:
             if stopping.is_set():
                 return
             if self.detaches and not self.open_batches.is_idle:
-                self.stop_for(self._detached())
+                self._unsent = (await self.plan_again(plan)).counts.to_send
                 return
             if self.open_batches.is_idle and in_flight.newest_attempt == newest:
                 return
@@ -83,12 +98,20 @@ class Rounds:
         if self.route.mode == "live":
             await send_live(self.batches.sending, plan, self.batches.ctx)
         else:
-            await self.submitter.submit_plan(plan, waits=not self.detaches)
+            await self._submit(plan)
 
-    async def _guarded(self, work: Awaitable[None]) -> None:
+    async def _submit(self, plan: Plan) -> None:
+        try:
+            await self.submitter.submit_plan(plan, waits=not self.detaches)
+        except CallRefusedError as error:
+            if not (self.detaches and error.is_passing) or self.open_batches.is_idle:
+                raise
+            self.batches.say(f"warning  {error.halt.message}")
+
+    async def _guarded(self, work: Callable[[], Awaitable[None]]) -> None:
         """Do some work; when it fails, stop the run."""
         try:
-            await work
+            await work()
         except CallRefusedError as error:
             self._stop(error)
         except BaseException:
@@ -99,20 +122,24 @@ class Rounds:
         if isinstance(error, CallRefusedError):
             self.stop_for(error.halt)
 
-    def _detached(self) -> Halt:
-        return Halt(
-            ExitCode.TIME_IS_UP,
-            self._left(),
-            "run the same command later to collect what they answer",
-        )
-
-    def _say_left(self) -> None:
+    def _end(self) -> None:
+        """Say which batches and requests are left, and what becomes of them."""
+        costs = ""
         if not self.open_batches.is_idle:
-            self.batches.say(
-                f"batches  {self._left()} and may cost up to "
-                f"{rounded_text(self.open_batches.worst_usd)}; the next run collects what they "
-                "answer, and batcher batches JOB --cancel cancels them"
-            )
+            worst = rounded_text(self.open_batches.worst_usd)
+            costs = f"{self._left()} and may cost up to {worst}"
+        if self._unsent is None:
+            if costs:
+                self.batches.say(
+                    f"batches  {costs}; the next run collects what they answer, and "
+                    "batcher batches JOB --cancel cancels them"
+                )
+            return
+        waits = counted(self._unsent, "request waits", "requests wait")
+        unsent = f"{waits} until there is room for more" if self._unsent else ""
+        if text := "; ".join(part for part in (costs, unsent) if part):
+            hint = "run the same command later: it collects what has ended and sends what waits"
+            self.stop_for(Halt(ExitCode.TIME_IS_UP, text, hint))
 
     def _left(self) -> str:
         number = len(self.open_batches.all)

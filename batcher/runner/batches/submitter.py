@@ -2,14 +2,16 @@
 
 import asyncio
 import contextlib
+import math
 from dataclasses import dataclass
 
 from batcher.core.answers.outcome import Outcome, classify
 from batcher.core.answers.response import NoResponse, Response
-from batcher.core.batches.matching import Absent, was_refused
+from batcher.core.batches.matching import Absent, Match, was_refused
 from batcher.core.batches.priming import Marks
 from batcher.core.batches.wire import BatchObject, UnreadableBatch, parse_batch
 from batcher.core.pace.halt import halt_of
+from batcher.core.plural import counted
 from batcher.core.usage_fields import TTL
 from batcher.runner.batches.calls import CallRefusedError, Stopped
 from batcher.runner.batches.context import BatchContext, first_of
@@ -23,6 +25,15 @@ from batcher.runner.planning.parts import divided
 from batcher.runner.planning.planner import Plan
 from batcher.runner.sending.feed import Feed
 from batcher.store.batches import begin_batch, first_of_prefixes, next_batch
+
+_LONGEST_S = 600.0
+"""How long making batches, or waiting for one that primes, may keep a run from deciding again."""
+
+_LARGE_BYTES = 20_000_000
+"""A batch from this size on takes long to send, so the run says that it does."""
+
+_SOON_S = 60.0
+"""How long create calls may fail in a run that has more to do than to wait for them."""
 
 
 @dataclass(slots=True)
@@ -42,8 +53,9 @@ class Submitter:
     async def submit_plan(self, plan: Plan, *, waits: bool) -> None:
         """Submit all requests of a plan; raises CallRefusedError when the API takes no batch.
 
-        With ``waits`` requests that the budget has no room for wait until batches have ended; else
-        they are left out. Where it is cheaper, requests wait for a batch that writes the cache
+        With ``waits`` requests that the budget or the API's queue has no room for wait until
+        batches have ended. Without, nothing takes long: what cannot be submitted soon is left out.
+        Where it is cheaper, requests wait for a batch that writes the cache
         entry of their prefix.
         """
         way = self.priming.decide(plan)
@@ -71,7 +83,7 @@ class Submitter:
         """Wait until batches have ended; False when that takes too long or the run is stopping."""
         stopping = self.batches.ctx.stopping
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(self.priming.patience_s):
+            async with asyncio.timeout(min(self.priming.patience_s, _LONGEST_S)):
                 for batch in primers:
                     await first_of(batch.done, stopping)
         return all(batch.done.is_set() for batch in primers)
@@ -86,35 +98,41 @@ class Submitter:
             feed.close()
 
     async def _submit_all(self, maker: BatchMaker) -> None:
-        stopping = self.batches.ctx.stopping
+        stopping, clock = self.batches.ctx.stopping, self.batches.calls.clock
+        began = clock()
         while not stopping.is_set():
+            if not maker.waits and clock() - began > _LONGEST_S:
+                return
             number = await self.batches.db(next_batch)
             taken = {batch.requests for batch in self.open_batches.unconfirmed}
             new = await maker.make(number, taken)
             if new is None:
                 return
             try:
-                await self._submit(new, maker.ttl)
+                await self._submit(new, maker)
             except Stopped:
                 return
             finally:
                 new.spool.close()
 
-    async def _submit(self, new: NewBatch, ttl: TTL | None) -> None:
+    async def _submit(self, new: NewBatch, maker: BatchMaker) -> None:
         batches, newest_id = self.batches, self.open_batches.newest_id
         if (failure := batches.failure()) is not None:
             raise failure  # what is paid for could not be recorded
         digest = batches.key_digest(new.marker)
-        record = new.record(batches.ctx.run_id, digest, newest_id, ttl)
+        record = new.record(batches.ctx.run_id, digest, newest_id, maker.ttl)
         await batches.db(begin_batch, record, new.intents, new.items)
         batch = OpenBatch.of(record, new.worst_usd)
         self.open_batches.unconfirmed.append(batch)
         self.open_batches.publish()
-        created = await self._create(batch, new)
+        if new.spool.size >= _LARGE_BYTES:
+            size = f"{new.spool.size / 1e6:,.0f} MB"
+            batches.say(f"batch  sending {counted(batch.requests, 'request')} with {size}")
+        created = await self._create(batch, new, waits=maker.waits)
         if created is not None:
             await self.open_batches.confirm(batch, created)
 
-    async def _create(self, batch: OpenBatch, new: NewBatch) -> BatchObject | None:
+    async def _create(self, batch: OpenBatch, new: NewBatch, *, waits: bool) -> BatchObject | None:
         """Call until the batch is created; None when that is not known yet.
 
         Raises CallRefusedError for a batch that the API refuses, and Stopped.
@@ -127,30 +145,41 @@ class Submitter:
             if created is not None:
                 return created
             if not was_refused(response):
-                found = await self.orphans.find(batch)
+                found = await self.orphans.find(batch) if waits else None
                 if isinstance(found, BatchObject):
                     return found
                 if not isinstance(found, Absent):
-                    batch.is_looked_for = True
-                    self.open_batches.say_unconfirmed(batch, found)
+                    self._leave_to_watch(batch, found)
                     return None
             outcome, tries = classify(response), tries + 1
-            await self._wait(batch, outcome, tries, calls.clock() - began)
+            patience_s = self._patience_s(outcome, waits=waits)
+            wait_s = max(calls.clock() - began, outcome.retry_after_s or 0.0)
+            if not outcome.is_transient or wait_s > patience_s:
+                await self.endings.on_absent(batch)
+                raise CallRefusedError(halt_of(outcome), is_passing=outcome.is_transient)
+            await self._wait(batch, outcome, tries)
 
-    async def _wait(self, batch: OpenBatch, outcome: Outcome, tries: int, failing_s: float) -> None:
-        """Wait before the next create call, while this one has certainly created nothing.
+    def _leave_to_watch(self, batch: OpenBatch, found: Match | None) -> None:
+        batch.is_looked_for = True
+        if found is not None:
+            self.open_batches.say_unconfirmed(batch, found)
+        self.open_batches.added.set()
+
+    def _patience_s(self, outcome: Outcome, *, waits: bool) -> float:
+        """Return how long create calls may fail.
 
         The API refuses a batch while its queue is full; the run's own batches then make room.
         """
-        policy = self.batches.ctx.policy
+        if not waits:
+            return min(self.batches.ctx.policy.patience_s, _SOON_S)
         is_full = outcome.is_rate_limited and bool(self.open_batches.created)
-        is_final = not outcome.is_transient
-        if is_final or (failing_s > policy.patience_s and not is_full):
-            await self.endings.on_absent(batch)
-            raise CallRefusedError(halt_of(outcome))
+        return math.inf if is_full else self.batches.ctx.policy.patience_s
+
+    async def _wait(self, batch: OpenBatch, outcome: Outcome, tries: int) -> None:
+        """Wait before the next create call, while this one has certainly created nothing."""
         try:
             await self.batches.calls.wait(outcome, tries)
-        except Stopped:
+        except (Stopped, CallRefusedError):
             await self.endings.on_absent(batch)
             raise
 

@@ -18,6 +18,9 @@ from batcher.runner.batches.priming import Priming
 _NOT_CANCELED = (400, NOT_FOUND, 409)
 """How the API refuses a cancel of one batch, but no other call."""
 
+_CANCEL_S = 60.0
+"""How long a cancel may take; a run that still wants it asks again."""
+
 
 class BatchWatch:
     """Looks at all open batches, by one listing where that is cheaper."""
@@ -46,8 +49,15 @@ class BatchWatch:
     async def cancel(self, batch: OpenBatch) -> None:
         """Ask the API to cancel a batch; what has begun may still be billed until it has ended.
 
-        The API refuses to cancel a batch that has just ended; the next look collects that one.
+        The API refuses to cancel a batch that has just ended; the next look collects that one. A
+        cancel that gets no answer for long is left, because a run of auto has more to do.
         """
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_CANCEL_S):
+                await self._cancel(batch)
+        self._open.added.set()
+
+    async def _cancel(self, batch: OpenBatch) -> None:
         assert batch.id is not None  # noqa: S101 - only a created batch is cancelled
         name, client, calls = batch.id, self._batches.client, self._batches.calls
         response = await calls.ask(lambda: client.cancel(name), answers=_NOT_CANCELED)
@@ -56,7 +66,6 @@ class BatchWatch:
             batch.is_canceling = True
         elif response.status != NOT_FOUND:
             await self._say_not_canceled(name, classify(response))
-        self._open.added.set()
 
     async def _say_not_canceled(self, name: str, refusal: Outcome) -> None:
         """Say that a batch goes on, unless it has ended."""
@@ -110,7 +119,7 @@ class BatchWatch:
             await self._endings.on_absent(batch)
         elif isinstance(found, Gone):
             await self._endings.on_gone(batch, found.ids)
-        elif not batch.is_looked_for:
+        else:
             batch.is_looked_for = True
             self._open.say_unconfirmed(batch, found)
 

@@ -20,6 +20,7 @@ from batcher.runner.planning.preflight import open_run
 from batcher.runner.record.events import Events
 from batcher.runner.record.notify import Notifier
 from batcher.runner.record.status_file import RunIdentity, RunRecord
+from batcher.runner.routing import check_detaching
 from batcher.runner.signals import Interrupts, NoInterrupts
 from batcher.runner.ui import Ui
 from batcher.runner.workspace import Workspace, new_run_id
@@ -45,6 +46,9 @@ def run_job(
     now = datetime.now(UTC)
     identity = RunIdentity(new_run_id(now), now, Holder.this_process(now).boot_id)
     workspace = Workspace.of(loaded, is_simulated=options.is_simulated)
+    variant = loaded if options.retrying is None else options.retrying.variant
+    if options.detaches:
+        check_detaching(variant)
     on_exits: list[Callable[[int], None]] = []
 
     def on_exit(exit_code: int) -> None:
@@ -67,7 +71,6 @@ def run_job(
         context, key = opening.ready()
         check_address_space()
         workspace.create(overwrites=options.overwrites)
-        variant = loaded if options.retrying is None else options.retrying.variant
         is_pilot = options.pilot is not None
         record = RunRecord(context, variant, identity, events, is_pilot=is_pilot)
         holder, waiting = Holder.this_process(now), ui.say if options.waits else None

@@ -1,5 +1,6 @@
 """Makes the plan's records from rows: each item's request, with its name, bound and length."""
 
+from array import array
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
@@ -28,7 +29,8 @@ class Items:
 
     ``models`` counts the requests of each model. ``rows_digest`` names the values that requests are
     made from, ``requests_digest`` the requests; neither depends on the order. ``refused`` is what
-    every request would be refused for, ``only_live`` why all of them are sent live.
+    every request would be refused for, ``only_live`` why all of them are sent live;
+    ``live_items`` are the items that auto sends live, although others may travel in batches.
     ``warnings`` has a warning by its text. ``has_web_tools``: a request may have the server search
     or fetch, at prices that no delivery halves. ``names`` holds the
     fingerprints of all items, one after another, when rows name files; else it is None.
@@ -39,12 +41,16 @@ class Items:
         self._files = {stamp.name: index for index, stamp in enumerate(context.source.files)}
         self._prefixes: list[PrefixRecord] = []
         self._is_checked = False
+        self._is_same_for_all = (
+            context.maker.builder.is_fixed and context.job.request.messages is None
+        )
         self._text = NO_TEXT
         self._tokens = 0.0
         self.models: Counter[str] = Counter()
         self.warnings: dict[str, Problem] = {}
         self.refused: list[Problem] = []
         self.only_live: str | None = None
+        self.live_items = array("Q")
         self.has_web_tools = False
         self.rows_digest = Digest()
         self.requests_digest = Digest()
@@ -74,6 +80,7 @@ class Items:
             group = group_of(prices.model(request.model), request.model, prompt_tokens)
             if request.note is not None:
                 error_type, error_message = "client.cut", request.note
+            self._note_live(request, items)
             self._learn_length(row, request, prompt)
             bound, repairs = self._add_up(request, items.start)
         else:
@@ -156,35 +163,36 @@ class Items:
 
     def _checked(self, request: Request) -> Request | Unsendable:
         """Check a request against what its model refuses: once for a job, or for each row."""
-        is_same_for_all = (
-            self._context.maker.builder.is_fixed and self._context.job.request.messages is None
-        )
-        if is_same_for_all and self._is_checked:
+        if self._is_same_for_all and self._is_checked:
             return request
-        self._is_checked = True
         policy, errors = self._context.policy, []
         for refusal in policy.refusals_of(request):
             if refusal.severity == "error":
                 errors.append(refusal)
             else:
                 self.warnings[refusal.message] = policy.problem_of(refusal)
-        if errors and not is_same_for_all:
+        if errors and not self._is_same_for_all:
             return Unsendable("client.refused_by_model", f"{errors[0].key}: {errors[0].message}")
         self.refused += [policy.problem_of(error) for error in errors]
-        is_auto = self._context.job.delivery.mode == "auto"
-        if is_same_for_all or is_auto:
-            self._note_live(request, is_auto=is_auto)
         return request
 
-    def _note_live(self, request: Request, *, is_auto: bool) -> None:
-        """Note that a request can only be sent live; auto then sends all of them so, and says it.
+    def _note_live(self, request: Request, items: range) -> None:
+        """Note that a request can only be sent live; auto then sends it so, and says it.
 
         A request that a batch refuses would fail in it, although it can be answered.
         """
-        policy = self._context.policy
-        if (reason := policy.only_live(request)) is None:
+        if self._is_same_for_all and self._is_checked:
             return
-        self.only_live = f"{reason.key} {reason.message}"
+        self._is_checked = True
+        policy, is_auto = self._context.policy, self._context.job.delivery.mode == "auto"
+        is_concerned = self._is_same_for_all or is_auto
+        reason = policy.only_live(request) if is_concerned else None
+        if reason is None:
+            return
+        if self._is_same_for_all:
+            self.only_live = f"{reason.key} {reason.message}"
+        else:
+            self.live_items.extend(items)
         if is_auto:
-            message = f"{reason.message}; auto sends all requests live"
+            message = f"{reason.message}; auto sends such requests live"
             self.warnings[message] = policy.problem_of(replace(reason, message=message))

@@ -26,6 +26,13 @@ def divided(plan: Plan, items: Iterable[int]) -> tuple[Plan, Plan]:
     return _with(plan, chosen), _with(plan, rest)
 
 
+def live_part(plan: Plan, number: int) -> tuple[Plan, Plan]:
+    """Return what goes live, and the rest: what a batch refuses, and a number of the others."""
+    only_live, others = divided(plan, plan.live_items)
+    more, rest = split(others, number)
+    return _with(plan, bytearray(map(max, only_live.to_send, more.to_send))), rest
+
+
 def without(plan: Plan, other: Plan) -> Plan:
     """Return the requests to send that another plan does not send."""
     pairs = zip(plan.to_send, other.to_send, strict=True)

@@ -1,7 +1,7 @@
 """The planning pass: reads the input once, names every request, and sends nothing."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import pyarrow as pa
@@ -58,8 +58,8 @@ class Plan:
     all. ``bad`` are the first reasons of bad rows, ``refused`` is what every request would be
     refused for.
     ``sharing`` says what is marked for the prompt cache.
-    ``names``, ``rows_digest``, ``requests_digest``, ``sigma``, ``only_live`` and ``has_web_tools``
-    are those of ``Items``.
+    ``names``, ``rows_digest``, ``requests_digest``, ``sigma``, ``only_live``, ``live_items`` and
+    ``has_web_tools`` are those of ``Items``.
     """
 
     counts: PlanCounts
@@ -79,6 +79,7 @@ class Plan:
     requests_digest: Digest
     sigma: float
     only_live: str | None = None
+    live_items: Sequence[int] = ()
     has_web_tools: bool = False
     sharing: Sharing = field(default_factory=Sharing)
 
@@ -240,6 +241,7 @@ class _Survey:
             requests_digest=items.requests_digest,
             sigma=items.sigma,
             only_live=items.only_live,
+            live_items=items.live_items,
             has_web_tools=items.has_web_tools,
             sharing=sharing,
         )

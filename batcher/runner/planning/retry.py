@@ -74,6 +74,7 @@ def plan_retry(
         refused=variant.refused,
         warnings=variant.warnings,
         only_live=variant.only_live,
+        live_items=variant.live_items,
         has_web_tools=variant.has_web_tools,
     )
     return retried, retries
