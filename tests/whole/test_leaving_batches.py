@@ -90,5 +90,5 @@ def test_every_command_says_that_rows_wait(job: Job, server: Server) -> None:
     lines = [json.loads(line) for line in partial.read_text().splitlines()]
     assert {line["_error_type"] for line in lines} == {"client.in_batch"}
     assert "2 batches, 2 of them not collected yet" in job.command("batches")
-    job.run("--delivery", "live", "--max-time", "0.3s", code=7)
+    job.run("--delivery", "live", "--max-time", "1s", code=7)
     assert server.ledger()["answered"] == 0

@@ -52,7 +52,7 @@ class BatchWatch:
         The API refuses to cancel a batch that has just ended; the next look collects that one. A
         cancel that gets no answer for long is left, because a run of auto has more to do.
         """
-        with contextlib.suppress(TimeoutError):
+        with contextlib.suppress(TimeoutError, Stopped):
             async with asyncio.timeout(_CANCEL_S):
                 await self._cancel(batch)
         self._open.added.set()
