@@ -1,28 +1,30 @@
 """Runs in batches, against the simulator over real HTTP, with a clock that runs fast."""
 
 import json
-import re
+import signal
+import time
 import urllib.request
 from collections.abc import Iterator
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
-from whole_runs import Job, Server
+from whole_runs import Job, Server, batcher
 
 from batcher.core.batches.auto import Situation, Step
 from batcher.core.batches.durations import Durations
 
 BATCH = '[delivery]\nmode = "batch"\nbatch_rows = {rows}\npoll_s = 0.2\nlisted_after_s = 0.3\n'
 ROWS = [{"text": f"row {number}"} for number in range(40)]
+FAST = ("--batch-speed", "600", "--batch-spread", "0", "--batch-median-s", "100")
 
 
 @pytest.fixture
 def server(request: pytest.FixtureRequest) -> Iterator[Server]:
     """A simulator whose batches take less than a second."""
     arguments = getattr(request, "param", ())
-    fast = ("--batch-speed", "600", "--batch-spread", "0", "--batch-median-s", "100")
-    server = Server("--latency", "0", *fast, *arguments)
+    server = Server("--latency", "0", *FAST, *arguments)
     yield server
     server.close()
 
@@ -31,6 +33,13 @@ def batches(server: Server) -> list[dict[str, Any]]:
     """Return what became of each batch, by the simulator's own record."""
     with urllib.request.urlopen(f"{server.url}/_simulator/batches") as response:
         return json.load(response)["data"]
+
+
+def run_clock(server: Server) -> None:
+    """Let the clock of the batches run fast."""
+    url, body = f"{server.url}/_simulator/clock", json.dumps({"speed": 600}).encode()
+    with urllib.request.urlopen(urllib.request.Request(url, body)) as response:
+        response.read()
 
 
 def write(job: Job, rows: int = 15, more: str = "", **keys: str) -> Job:
@@ -51,14 +60,16 @@ def test_a_run_in_batches_answers_every_row_at_half_the_price(job: Job, server: 
     assert Decimal(server.ledger()["cost_usd"]) == billed
 
 
+@pytest.mark.parametrize("server", [["--batch-speed", "0"]], indirect=True)
 def test_a_run_that_does_not_wait_exits_7_and_the_next_one_collects(
     job: Job, server: Server
 ) -> None:
     """What was submitted is not sent again, by neither the same command nor a live run."""
     write(job)
     text = job.run("--no-wait", code=7)
-    assert re.search(r"\d batch(es)? with \d+ requests (is|are) at the API", text)
+    assert "3 batches with 40 requests are at the API" in text
     assert "batcher run" in text.splitlines()[-1]
+    run_clock(server)
     job.run("--delivery", "live")
     assert set(job.table().column("_delivery").to_pylist()) == {"batch"}
     assert len(batches(server)) == 3
@@ -137,3 +148,63 @@ def test_rows_of_a_cancelled_batch_go_live_only_when_it_has_ended(
     assert Decimal(server.ledger()["cost_usd"]) == Decimal(job.metadata()["totals"]["cost_usd"])
     by_batch = job.table().column("_delivery").to_pylist().count("batch")
     assert by_batch == batches(server)[0]["counts"]["succeeded"]
+
+
+def test_a_pilot_in_batches_sends_no_other_rows(job: Job, server: Server) -> None:
+    """Its rows are a sample, also after its first batch has ended."""
+    write(job)
+    result = batcher(
+        "estimate", job.path, "--pilot", "10", "--delivery", "batch", "--yes", key="test-key"
+    )
+    assert result.code == 0, result.err
+    assert [batch["requests"] for batch in batches(server)] == [10]
+    assert server.ledger()["answered"] == 10
+
+
+@pytest.mark.parametrize("times", [1, 2])
+def test_ctrl_c_says_what_is_at_the_api(tmp_path: Path, times: int) -> None:
+    """While a batch is sent: the first waits for its answer, the second does not."""
+    fault = f"slow_body:on=create,seconds={1 if times == 1 else 30}"
+    server = Server("--latency", "0", "--batch-speed", "0", "--fault", fault)
+    job = Job(tmp_path, server)
+    process = write(job, rows=100).start()
+    while not batches(server):
+        time.sleep(0.05)
+    for _ in range(times):
+        process.send_signal(signal.SIGINT)
+        time.sleep(0.2)
+    _, printed = process.communicate()
+    assert process.returncode == 130, printed
+    assert "1 batch with 40 requests is at the API" in printed
+    assert "40 waiting in batches" in job.run("--max-time", "1s", code=7)
+    assert len(batches(server)) == 1
+    server.close()
+
+
+@pytest.mark.parametrize("server", [["--batch-refusal", "hipaa"]], indirect=True)
+@pytest.mark.parametrize(("mode", "code"), [("batch", 4), ("auto", 0)])
+def test_an_organisation_without_batches(job: Job, server: Server, mode: str, code: int) -> None:
+    """A run in batches ends, and its rows are open; auto has nothing to wait for and is live."""
+    more = 'deadline = "20h"\nallow_batch = true\n' if mode == "auto" else ""
+    job.write(ROWS, more=BATCH.format(rows=10).replace('"batch"', f'"{mode}"') + more)
+    assert "not available for HIPAA-enabled organizations" in job.run(code=code)
+    assert server.ledger()["answered"] == (0 if code else len(ROWS))
+    if code:
+        job.run("--delivery", "live")
+    assert set(job.table().column("_delivery").to_pylist()) == {"live"}
+    assert server.ledger()["answered"] == len(ROWS)
+
+
+def test_credit_that_runs_out_in_a_batch_leaves_rows_open(tmp_path: Path) -> None:
+    """The run exits 4; the same command finishes it once there is credit again."""
+    server = Server("--latency", "0", *FAST, "--credit-usd", "0.0006")
+    job = write(Job(tmp_path, server))
+    assert "credit balance is too low" in job.run(code=4)
+    assert server.ledger()["answered"] < len(ROWS)
+    credit = urllib.request.Request(f"{server.url}/_simulator/credit", b'{"add_usd": 1}')
+    urllib.request.urlopen(credit).close()
+    job.run()
+    assert set(job.table().column("_status").to_pylist()) == {"succeeded"}
+    assert server.ledger()["answered"] == len(ROWS)
+    assert Decimal(server.ledger()["cost_usd"]) == Decimal(job.metadata()["totals"]["cost_usd"])
+    server.close()

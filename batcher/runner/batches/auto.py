@@ -91,7 +91,9 @@ class AutoDelivery:
             if (batch := self.open_batches.created.get(number)) is not None:
                 await self.watch.cancel(batch)
         if self._live is None:
-            plan = self._send_live(*live_part(plan, step.send_live))
+            # Without batches there is nothing to wait for.
+            number = step.send_live if self._takes_batches else plan.counts.to_send
+            plan = self._send_live(*live_part(plan, number))
         if step.submit:
             plan = await self._submit(plan, step.submit)
         return plan
@@ -117,7 +119,8 @@ class AutoDelivery:
             self._takes_batches = error.is_passing
             self._paused_at = self.pace.clock()
             later = "another batch is tried later" if error.is_passing else "the rest is sent live"
-            self.batches.say(f"warning  {error.halt.message}; {later}")
+            reason = error.halt.message.rstrip(".")
+            self.batches.say(f"warning  {reason}; {later}")
         else:
             self._is_stuck = in_flight.newest_attempt == newest
         return await self._renewed(plan, is_certain=True)

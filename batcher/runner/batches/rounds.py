@@ -127,7 +127,8 @@ class Rounds:
         costs = ""
         if not self.open_batches.is_idle:
             worst = rounded_text(self.open_batches.worst_usd)
-            costs = f"{self._left()} and may cost up to {worst}"
+            self.open_batches.publish()
+            costs = f"{self.batches.ctx.in_flight.batches} and may cost up to {worst}"
         if self._unsent is None:
             if costs:
                 self.batches.say(
@@ -140,9 +141,3 @@ class Rounds:
         if text := "; ".join(part for part in (costs, unsent) if part):
             hint = "run the same command later: it collects what has ended and sends what waits"
             self.stop_for(Halt(ExitCode.TIME_IS_UP, text, hint))
-
-    def _left(self) -> str:
-        number = len(self.open_batches.all)
-        requests = counted(self.open_batches.waiting, "request")
-        verb = "is" if number == 1 else "are"
-        return f"{counted(number, 'batch', 'batches')} with {requests} {verb} at the API"

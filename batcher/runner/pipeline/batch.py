@@ -21,6 +21,7 @@ from batcher.runner.batches.submitter import Submitter
 from batcher.runner.batches.watch import BatchWatch
 from batcher.runner.days import budget_day
 from batcher.runner.pipeline.session import PlannedRun, RunSession
+from batcher.runner.planning.parts import within
 from batcher.runner.planning.planner import Plan
 from batcher.runner.planning.refresh import refreshed_plan, refreshed_retry
 from batcher.runner.sending.context import SendContext
@@ -51,7 +52,7 @@ def make_rounds(
     endings = Endings(batches, open_batches, collector, priming)
     watch = BatchWatch(batches, open_batches, orphans, endings, priming)
     submitter = Submitter(batches, open_batches, orphans, endings, priming)
-    plan_again = partial(_plan_again, session, progress)
+    plan_again = partial(_plan_again, session, planned.plan, progress)
     auto = None
     if planned.route.deadline is not None:
         pace = LivePace(lambda: progress.live, _expected_pace(planned), progress.clock)
@@ -118,9 +119,11 @@ def _expected_pace(planned: PlannedRun) -> float:
     return estimate.requests / timing.seconds.expected
 
 
-async def _plan_again(session: RunSession, progress: Progress, plan: Plan) -> Plan:
+async def _plan_again(session: RunSession, planned: Plan, progress: Progress, plan: Plan) -> Plan:
+    """Return what is left to send of what was planned: a pilot sends no other rows."""
     context, db, given_up = session.context, session.writer.call, tuple(progress.given_up)
     if session.options.retrying is None:
-        return await asyncio.to_thread(refreshed_plan, context, plan, db, given_up)
+        again = await asyncio.to_thread(refreshed_plan, context, plan, db, given_up)
+        return again if session.options.pilot is None else within(again, planned)
     run_id = session.run_id
     return await asyncio.to_thread(refreshed_retry, context, plan, db, given_up, run_id)

@@ -208,6 +208,7 @@ class _Sending:
         in_flight = self.ctx.in_flight
         unrecorded = len(in_flight.unrecorded)
         also = f" and {counted(unrecorded, 'response')} not on the disk yet" if unrecorded else ""
+        also += f"; {in_flight.batches}" if in_flight.batches else ""
         return (
             f"stopped at once with {counted(in_flight.attempts, 'request')} in flight{also}; "
             f"up to {rounded_text(in_flight.unknown_usd)} may be billed without a record"

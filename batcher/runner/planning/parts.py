@@ -33,6 +33,12 @@ def live_part(plan: Plan, number: int) -> tuple[Plan, Plan]:
     return _with(plan, bytearray(map(max, only_live.to_send, more.to_send))), rest
 
 
+def within(plan: Plan, other: Plan) -> Plan:
+    """Return the requests to send that another plan sends, too."""
+    pairs = zip(plan.to_send, other.to_send, strict=True)
+    return _with(plan, bytearray(mine if theirs else 0 for mine, theirs in pairs))
+
+
 def without(plan: Plan, other: Plan) -> Plan:
     """Return the requests to send that another plan does not send."""
     pairs = zip(plan.to_send, other.to_send, strict=True)

@@ -8,6 +8,7 @@ from decimal import Decimal
 
 from batcher.core.money.exact import total
 from batcher.core.pace.kinds import Limiter
+from batcher.core.plural import counted
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +23,12 @@ class WaitingBatches:
     requests: int
     oldest_at: datetime
     next_at: datetime | None
+
+    def __str__(self) -> str:
+        """Say how many there are."""
+        verb = "is" if self.number == 1 else "are"
+        requests = counted(self.requests, "request")
+        return f"{counted(self.number, 'batch', 'batches')} with {requests} {verb} at the API"
 
 
 @dataclass(slots=True)
