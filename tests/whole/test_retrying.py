@@ -41,7 +41,7 @@ def truncated_job(tmp_path: Path) -> tuple[Server, Job]:
     """Return a job with answers that do not fit into max_tokens."""
     server = Server("--keep-requests")
     job = Job(tmp_path, server).write(rows(30), input='path = "rows.jsonl"\nid = "id"\n')
-    job.path.write_text(job.path.read_text().replace("max_tokens = 400", "max_tokens = 12"))
+    job.path.write_text(job.path.read_text().replace("max_tokens = 400", "max_tokens = 50"))
     job.run(code=3)
     return server, job
 

@@ -46,7 +46,7 @@ def open_budget(
         waiting = counted(used.reserved_unbounded, "request waits", "requests wait")
         raise ConfigurationError(
             f"{waiting} in a batch without a cost bound, so no budget can be guaranteed",
-            hint="remove budget.max_cost_usd until the results of the batch are collected",
+            hint="run without a budget until the batch is collected",
         )
     if plan.counts.to_send and plan.counts.worst_case_usd is None:
         raise ConfigurationError(
