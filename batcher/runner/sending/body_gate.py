@@ -9,6 +9,8 @@ MAX_BODY_BYTES = 64 << 20
 arrives, as a message, and as a record."""
 
 _FORGETTING = 0.98
+_BYTES_PER_TOKEN = 8
+"""At most, in nearly all text: a token of English is about four bytes, and JSON adds escapes."""
 
 
 @dataclass(slots=True)
@@ -16,12 +18,14 @@ class BodyGate:
     """Lets attempts in, in turn, while the responses that they may bring fit into ``limit_bytes``.
 
     A response is expected to be as large as the largest one so far; each smaller one lowers that
-    by 2 %. One attempt is always let in. An attempt is inside until its record is on the disk.
+    by 2 %. Before there is one, ``max_tokens`` tells how large it may be. One attempt is always let
+    in. An attempt is inside until its record is on the disk.
     """
 
     stopping: asyncio.Event
     limit_bytes: int = MAX_BODY_BYTES
     _expected: float = 0.0
+    _has_learned: bool = False
     _inside: int = 0
     _waiting: "deque[asyncio.Future[bool]]" = field(default_factory=deque)
     _watching: "asyncio.Task[None] | None" = None
@@ -31,10 +35,12 @@ class BodyGate:
         """The number of attempts that wait."""
         return len(self._waiting)
 
-    async def enter(self) -> bool:
+    async def enter(self, max_tokens: int) -> bool:
         """Wait until there is room for a response; False when the run is stopping."""
         if self.stopping.is_set():
             return False
+        if not self._has_learned:
+            self._expected = max(self._expected, float(max_tokens * _BYTES_PER_TOKEN))
         if not self._waiting and self._has_room:
             self._inside += 1
             return True
@@ -45,6 +51,7 @@ class BodyGate:
 
     def learn(self, size: int) -> None:
         """Take the size of a response in bytes."""
+        self._has_learned = True
         self._expected = max(float(size), self._expected * _FORGETTING)
 
     def leave(self) -> None:

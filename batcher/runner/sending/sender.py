@@ -82,7 +82,7 @@ class Sender:
     ) -> AttemptResult | None:
         """Make one attempt when memory and all gates permit it; None when the run is stopping."""
         body_gate, result = self._ctx.body_gate, None
-        if not await body_gate.enter():
+        if not await body_gate.enter(pending.max_tokens):
             return None
         try:
             result = await self._attempt_inside(pending, history, passed_over, is_retry=is_retry)
