@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 
 from batcher.api.address import proxy_for
-from batcher.api.plain_stream import PlainBackend
+from batcher.api.sockets import SocketBackend
 from batcher.errors import ConfigurationError
 
 TransportFactory = Callable[[], httpx.AsyncBaseTransport]
@@ -32,7 +32,7 @@ def transport_factory(url: httpx.URL) -> TransportFactory:
     options = _keep_alive_options()
 
     def open_transport() -> httpx.AsyncBaseTransport:
-        transport = _OneConnection(
+        return _OneConnection(
             verify=context,
             http1=True,
             http2=False,
@@ -40,9 +40,6 @@ def transport_factory(url: httpx.URL) -> TransportFactory:
             proxy=proxy,
             socket_options=options,
         )
-        if url.scheme == "http":
-            transport.read_after_a_reset()
-        return transport
 
     return open_transport
 
@@ -55,9 +52,10 @@ class _OneConnection(httpx.AsyncHTTPTransport):
     connection, but not the bytes that it has already read; only its private attributes show them.
     """
 
-    def read_after_a_reset(self) -> None:
-        """Use plain sockets, which still have an answer that came before a reset."""
-        self._pool._network_backend = PlainBackend()  # noqa: SLF001 - httpx passes none on
+    def __init__(self, **options: Any) -> None:
+        """Use sockets that still have an answer that came before a reset."""
+        super().__init__(**options)
+        self._pool._network_backend = SocketBackend()  # noqa: SLF001 - httpx passes none on
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         if any(_has_surplus(connection) for connection in self._pool.connections):

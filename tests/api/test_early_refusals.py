@@ -3,12 +3,14 @@
 import asyncio
 import json
 import socket
+import ssl
 import struct
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
+from fault_server import Certified
 
 from batcher.api.client import MessagesClient
 from batcher.core.answers.outcome import Billing, Verdict, classify
@@ -26,7 +28,9 @@ TIMES = 5
 
 
 @contextmanager
-def refusing_server(answer: bytes, *, is_abrupt: bool) -> Iterator[str]:
+def refusing_server(
+    answer: bytes, *, is_abrupt: bool, tls: ssl.SSLContext | None = None
+) -> Iterator[str]:
     """Serve connections that get this answer after the headers, and are then closed or reset."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
 
@@ -36,6 +40,10 @@ def refusing_server(answer: bytes, *, is_abrupt: bool) -> Iterator[str]:
                     connection, _ = listener.accept()
                 except OSError:
                     return
+                # Else the answer would wait in the server until TLS's tickets are acknowledged.
+                connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                if tls is not None:
+                    connection = tls.wrap_socket(connection, server_side=True)
                 with connection:
                     received = b""
                     while b"\r\n\r\n" not in received:
@@ -46,7 +54,7 @@ def refusing_server(answer: bytes, *, is_abrupt: bool) -> Iterator[str]:
                         connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
 
         threading.Thread(target=serve, daemon=True).start()
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        yield f"http{'s' * bool(tls)}://127.0.0.1:{listener.getsockname()[1]}"
         listener.shutdown(socket.SHUT_RDWR)
 
 
@@ -69,22 +77,46 @@ def test_a_refusal_before_the_end_of_a_request_counts(
     status: int, size: int, is_abrupt: bool
 ) -> None:
     """However large the request is: one attempt, with the server's reason, and free."""
+    check_refusal(status, size, is_abrupt=is_abrupt)
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("status", REFUSALS)
+def test_a_refusal_counts_over_tls(
+    status: int, size: int, self_signed: Certified, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What arrived before the reset is read and decrypted, too."""
+    context, certificate = self_signed
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+    check_refusal(status, size, is_abrupt=True, tls=context)
+
+
+def check_refusal(
+    status: int, size: int, *, is_abrupt: bool, tls: ssl.SSLContext | None = None
+) -> None:
+    """Check what several requests get from a server that refuses them early."""
     error_type, verdict = REFUSALS[status]
     error = {"type": "error", "error": {"type": error_type, "message": "no"}}
     body = json.dumps(error).encode()
     head = f"HTTP/1.1 {status} No\r\nconnection: close\r\ncontent-length: {len(body)}\r\n\r\n"
-    with refusing_server(head.encode() + body, is_abrupt=is_abrupt) as url:
+    with refusing_server(head.encode() + body, is_abrupt=is_abrupt, tls=tls) as url:
         outcomes = [classify(result) for result in send(url, size)]
     found = {(one.error_type, one.verdict, one.billing) for one in outcomes}
     assert found == {(error_type, verdict, Billing.FREE)}
 
 
-def test_a_request_that_was_not_sent_to_its_end_is_free() -> None:
+@pytest.mark.parametrize("is_secure", [False, True], ids=["http", "https"])
+def test_a_request_that_was_not_sent_to_its_end_is_free(
+    is_secure: bool, self_signed: Certified, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Without an answer it is a failure of the connection, is retried, and cannot be billed."""
-    with refusing_server(b"", is_abrupt=True) as url:
+    context, certificate = self_signed
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+    with refusing_server(b"", is_abrupt=True, tls=context if is_secure else None) as url:
         results = send(url, 30_000_000)
     for result in results:
         assert isinstance(result, NoResponse)
+        assert "TLS" not in result.message
         assert (result.was_sent, result.is_cut) == (True, True)
         assert "while the request was being sent" in result.message
         outcome = classify(result)

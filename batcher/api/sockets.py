@@ -1,4 +1,4 @@
-"""Plain TCP for http: what a server has sent can be read after the connection was reset.
+"""TCP connections for httpcore: what a server has sent can be read after a reset.
 
 A server that refuses a large request may answer (413) and reset the connection while the request is
 still being sent. asyncio's transports throw away what has arrived when writing fails, and then
@@ -8,14 +8,20 @@ nobody knows whether the request was refused. Here the socket itself is read, wh
 import asyncio
 import select
 import socket
+import ssl
 from collections.abc import Iterable
 from typing import Any
 
 import httpcore
 
+from batcher.api.tls_stream import TlsStream
 
-class PlainBackend(httpcore.AsyncNetworkBackend):
-    """Opens plain connections; TLS is left to httpcore's own backend."""
+_STAGGER_S = 0.25
+"""How long one address of a host may take before the next one is tried, too (RFC 8305)."""
+
+
+class SocketBackend(httpcore.AsyncNetworkBackend):
+    """Opens TCP connections; httpcore adds TLS where it is needed."""
 
     async def connect_tcp(
         self,
@@ -28,14 +34,14 @@ class PlainBackend(httpcore.AsyncNetworkBackend):
         """Connect to the first address of a host that accepts."""
         try:
             async with asyncio.timeout(timeout):
-                return PlainStream(await _connected(host, port, tuple(socket_options or ())))
+                return SocketStream(await _connected(host, port, tuple(socket_options or ())))
         except TimeoutError:
             raise httpcore.ConnectTimeout from None
         except OSError as error:
             raise httpcore.ConnectError(error) from error
 
 
-class PlainStream(httpcore.AsyncNetworkStream):
+class SocketStream(httpcore.AsyncNetworkStream):
     """One connection; the end of what it has to read is an error when writing failed before."""
 
     def __init__(self, connection: socket.socket) -> None:
@@ -68,6 +74,15 @@ class PlainStream(httpcore.AsyncNetworkStream):
             self._failure = error
             raise httpcore.WriteError(error) from error
 
+    async def start_tls(
+        self,
+        ssl_context: ssl.SSLContext,
+        server_hostname: str | None = None,
+        timeout: float | None = None,  # noqa: ASYNC109 - httpcore's signature
+    ) -> httpcore.AsyncNetworkStream:
+        """Return this connection with TLS."""
+        return await TlsStream.over(self, ssl_context, server_hostname, timeout)
+
     async def aclose(self) -> None:
         """Close the connection."""
         self._socket.close()
@@ -88,26 +103,61 @@ class PlainStream(httpcore.AsyncNetworkStream):
 
 
 async def _connected(host: str, port: int, options: tuple[Any, ...]) -> socket.socket:
+    """Try the addresses of a host, each a little after the one before; the first to accept wins."""
     loop = asyncio.get_running_loop()
     found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    failures: list[OSError] = []
-    for family, kind, protocol, _, address in found:
-        connection = socket.socket(family, kind, protocol)
-        try:
-            connection.setblocking(False)
-            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            for option in options:
-                connection.setsockopt(*option)
-            await loop.sock_connect(connection, address)
-        except OSError as error:
-            connection.close()
-            failures.append(error)
-        except BaseException:
-            connection.close()
-            raise
-        else:
-            return connection
+    attempts: list[asyncio.Task[socket.socket]] = []
+    try:
+        for number, address in enumerate(found, 1):
+            attempts.append(asyncio.create_task(_connect(address, options)))
+            last = number == len(found)
+            if accepted := await _first_accepted(attempts, None if last else _STAGGER_S):
+                return accepted
+        failures = [error for attempt in attempts if (error := attempt.exception()) is not None]
+    finally:
+        for attempt in attempts:
+            attempt.add_done_callback(_close_late)
+            attempt.cancel()
     raise failures[0] if failures else OSError("the host has no address")
+
+
+async def _first_accepted(
+    attempts: "list[asyncio.Task[socket.socket]]", wait_s: float | None
+) -> socket.socket | None:
+    """Return the first connection within a time; None when there is none, or all have failed."""
+    loop = asyncio.get_running_loop()
+    end = None if wait_s is None else loop.time() + wait_s
+    while trying := [attempt for attempt in attempts if not attempt.done()]:
+        left = None if end is None else end - loop.time()
+        done, _ = await asyncio.wait(trying, timeout=left, return_when=asyncio.FIRST_COMPLETED)
+        for attempt in done:
+            if attempt.exception() is None:
+                attempts.remove(attempt)
+                return attempt.result()
+        if not done:
+            return None
+    return None
+
+
+def _close_late(attempt: "asyncio.Task[socket.socket]") -> None:
+    """Close a connection that came after another one was taken."""
+    if not attempt.cancelled() and attempt.exception() is None:
+        attempt.result().close()
+
+
+async def _connect(address: tuple[Any, ...], options: tuple[Any, ...]) -> socket.socket:
+    family, kind, protocol, _, place = address
+    connection = socket.socket(family, kind, protocol)
+    try:
+        connection.setblocking(False)
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        for option in options:
+            connection.setsockopt(*option)
+        await asyncio.get_running_loop().sock_connect(connection, place)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
 
 
 def _is_readable(connection: socket.socket) -> bool:
