@@ -46,7 +46,7 @@ class TlsStream(httpcore.AsyncNetworkStream):
         return connection
 
     async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ASYNC109
-        """Return the next bytes; b"" at the end, with or without a farewell of the server."""
+        """Return the next bytes; b"" at the end, whether the server announces it or not."""
         try:
             return await self._until_done(lambda: self._tls.read(max_bytes), timeout)
         except (ssl.SSLZeroReturnError, ssl.SSLEOFError):

@@ -10,7 +10,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from batcher.core.own_files import (
+from batcher.core.written_files import (
     METADATA_KEY,
     is_batch_result,
     is_plan,

@@ -12,7 +12,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from batcher.core.own_files import METADATA_KEY
+from batcher.core.written_files import METADATA_KEY
 from batcher.outputs.atomic import put_in_place, sync_file, sync_folder
 
 _GROUP_ROWS = 4_096

@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from batcher.core.own_files import output_prefix
 from batcher.core.plural import counted
+from batcher.core.written_files import output_prefix
 from batcher.errors import ConfigurationError
 from batcher.outputs.atomic import check_replaceable
 from batcher.outputs.jsonl_output import (

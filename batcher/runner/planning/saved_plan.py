@@ -13,8 +13,8 @@ from batcher import __version__
 from batcher.core.estimate.estimate import Dollars
 from batcher.core.money.display import exact_text
 from batcher.core.money.rates import Rates
-from batcher.core.own_files import is_plan
 from batcher.core.plan_file import SavedPlan, changes, digest_of, text_or_digest
+from batcher.core.written_files import is_plan
 from batcher.errors import ConfigurationError, PlanChangedError
 from batcher.runner.job_context import JobContext
 from batcher.runner.planning.planner import Plan
