@@ -156,7 +156,7 @@ def test_bytes_come_back_over_tls(size: int, self_signed: Certified) -> None:
 
 
 def test_the_end_of_a_tls_connection(self_signed: Certified) -> None:
-    """What came before it is read; then there is nothing more, though TLS did not announce the end."""
+    """What came before it is read; then there is nothing more, announced or not."""
     context, certificate = self_signed
 
     async def use(port: int) -> list[bytes]:
