@@ -107,6 +107,8 @@ def _progress(observed: ObservedRun) -> Iterator[str]:
 
 def _pace(pace: SendingPace) -> str:
     pause = f", paused for {duration(pace.wait_s)}" if pace.wait_s else ""
+    if pause and pace.wait_type:
+        pause += f" by the server ({pace.wait_type})"
     return (
         f"pace     {pace.rate:,.1f}/s, {time_left(pace.eta_s)}, {limiter_text(pace.limiter)}"
         f"{pause}, {pace.in_flight:,} in flight"

@@ -28,7 +28,7 @@ class BatchesShown:
 class Snapshot:
     """A run at one instant; the rate is in answers per second, times are in seconds.
 
-    ``wait_s`` is how long a pause that the server asked for still lasts. ``usd_deviation`` is the
+    ``wait_s`` is how long a pause still lasts in which nothing is sent. ``usd_deviation`` is the
     standard deviation of the cost of a row. ``budget`` includes what earlier runs used; None
     without a budget. ``batches`` are those that are not collected yet; None without any.
     """

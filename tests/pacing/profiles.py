@@ -98,7 +98,8 @@ class Profile:
     ``other`` has the shares that a second client takes, ``storms`` the shares of requests that get
     a 529. ``ramp_factor`` is how much more than before a limit on growth admits, ``slowness`` a
     factor of all latencies. ``headers_show`` is what the headers tell of the requests that remain,
-    ``retry_after`` what a refusal asks for. ``jobs`` is the number of jobs; None is an endless
+    ``retry_after`` what a refusal asks for. ``refused_share`` is the share of requests that get a
+    429 at random, whatever their rate. ``jobs`` is the number of jobs; None is an endless
     supply.
     """
 
@@ -119,6 +120,7 @@ class Profile:
     hidden: Hidden | None = None
     headers_show: HeadersShow = "levels"
     retry_after: Literal["the wait", "a second", "nothing"] = "the wait"
+    refused_share: float = 0.0
     concurrency: int = 256
     jobs: int | None = None
 
@@ -227,3 +229,32 @@ HIDDEN_LIMITS = (
     spaced("16 a burst of 20, no headers", "nothing", 20),
 )
 STEEP_GROWTH = replace(PROFILES[8], name="17 growth by a half", ramp_factor=1.5, warm_up_s=230)
+
+_PLENTY = Limits(1_000_000, 4_000_000_000, 800_000_000)
+
+
+def refused_at_random(share: float, slowness: float, **more: Any) -> Profile:
+    """Return a profile without limits in which a share of requests gets a 429 at random."""
+    profile = Profile(
+        f"{share:.0%} refused at random, responses after {1.4 * slowness:.1f} s",
+        _PLENTY,
+        SMALL,
+        duration_s=140,
+        warm_up_s=120,
+        slowness=slowness,
+        refused_share=share,
+        concurrency=16,
+        headers_show="nothing",
+        retry_after="nothing",
+    )
+    return replace(profile, **more)
+
+
+AT_RANDOM = (
+    *(refused_at_random(share, 1.0) for share in (0.05, 0.1, 0.3)),
+    refused_at_random(0.5, 1.0, duration_s=260, warm_up_s=240),
+    refused_at_random(0.1, 4.0, concurrency=64, duration_s=320, warm_up_s=300),
+    refused_at_random(0.1, 0.08, duration_s=125),
+    refused_at_random(0.3, 0.08, duration_s=125),
+    refused_at_random(0.3, 1.0, headers_show="plenty", retry_after="a second"),
+)

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 from batcher_pacing import BatcherPacing
 from profiles import (
+    AT_RANDOM,
     HIDDEN_LIMITS,
     PROFILES,
     STEEP_GROWTH,
@@ -14,6 +15,7 @@ from profiles import (
     spaced,
 )
 from race import race
+from world import latency_s
 
 LONG = {"2 input tokens, Build tier", "3 output tokens, Scale tier", "9 limited growth"}
 
@@ -66,6 +68,33 @@ def test_one_request_a_second_is_learned(headers_show: str, seed: int) -> None:
     result = race("batcher", BatcherPacing, profile, seed)
     assert result.ended_s <= 60 / 0.89
     assert result.refused <= 10
+
+
+@pytest.mark.parametrize(
+    "profile",
+    [
+        pytest.param(
+            profile, id=profile.name, marks=() if profile is AT_RANDOM[1] else pytest.mark.slow
+        )
+        for profile in AT_RANDOM
+    ],
+)
+def test_refusals_at_random_are_not_taken_for_a_limit(profile: Profile) -> None:
+    """Attempts take every place in the window: at least 90 % of what is possible."""
+    for seed in range(3):
+        result = race("batcher", BatcherPacing, profile, seed)
+        possible = profile.concurrency / latency_s(profile)
+        assert result.successes >= 0.9 * possible * (profile.duration_s - profile.warm_up_s)
+        assert result.refusals < 1.2 * profile.refused_share + 0.05
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("share", [0.1, 0.3])
+def test_a_known_limit_is_used_although_some_are_refused_at_random(share: float) -> None:
+    """The headers tell the limit, and the other refusals are not taken for another one."""
+    profile = replace(PROFILES[0], duration_s=240, warm_up_s=120, refused_share=share)
+    result = race("batcher", BatcherPacing, profile)
+    assert result.efficiency >= 0.95
 
 
 @pytest.mark.parametrize(

@@ -102,6 +102,13 @@ class RampLimit:
         return max(self._floor, self._factor * max(before, default=0))
 
 
+def latency_s(profile: Profile) -> float:
+    """Return the mean latency of an answer."""
+    first_s = FIRST_TOKEN_S * math.exp(FIRST_TOKEN_SIGMA**2 / 2)
+    speed = TOKENS_PER_SECOND / math.exp(SPEED_SIGMA**2 / 2)
+    return profile.slowness * (first_s + profile.sizes.output_mean / speed)
+
+
 class World:
     """The limits of one class of models; ``now`` must never decrease.
 
@@ -144,6 +151,8 @@ class World:
             return self._failure(self._random.choice((None, 503)), now)
         if self._random.random() < share_at(self._profile.storms, at_s):
             return self._failure(529, now)
+        if self._profile.refused_share and self._random.random() < self._profile.refused_share:
+            return self._refusal(1, None, now)
         wait = self._wait_s(row)
         if wait:
             return self._refusal(wait, None, now)

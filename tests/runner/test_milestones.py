@@ -1,12 +1,14 @@
 """Each milestone of a run becomes one event."""
 
 import json
+from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from batcher.core.answers.outcome import Billing, Outcome, Status, Verdict
 from batcher.core.money.budget import BudgetState
 from batcher.core.pace.halt import Halt, HaltWatch
 from batcher.core.pace.unpriced_watch import UnpricedWatch
@@ -33,14 +35,18 @@ class FakeRun:
         )
 
     def update(
-        self, done: int = 0, limiter: str = "concurrency", budget: BudgetState | None = None
+        self,
+        done: int = 0,
+        limiter: str = "concurrency",
+        budget: BudgetState | None = None,
+        wait_s: float = 0.0,
     ) -> list[dict[str, Any]]:
         """Pass one snapshot to the milestones, and return the new events."""
         written = len(self._path.read_text().splitlines())
         spent = Decimal("0.5")
         snapshot = Snapshot(
             1000, done, 1, 2, 3, spent, Decimal(0), 0.0, Decimal(0), 9.96, None, limiter, 1.0,
-            budget=budget,
+            budget=budget, wait_s=wait_s,
         )  # fmt: skip
         self._milestones.update(snapshot, self.progress)
         lines = [json.loads(line) for line in self._path.read_text().splitlines()[written:]]
@@ -83,6 +89,40 @@ def test_each_type_of_failure_is_one_event(run: FakeRun) -> None:
     run.progress.first_failures["api_error"] = "errored"
     assert [event["type"] for event in run.update()] == ["api_error"]
     assert run.update() == []
+
+
+@pytest.mark.parametrize(
+    ("error_type", "written"),
+    [
+        ("rate_limit_error", "rate_limit_error"),
+        ("overloaded_error", "overloaded_error"),
+        ("http_503", "http_503"),
+        ("the words of a row", "another error"),
+        ("http_503 the words of a row", "another error"),
+    ],
+)
+def test_a_pause_is_one_event_with_its_type_and_length(
+    run: FakeRun, error_type: str, written: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The server's words are said once on the terminal, and are in no file: they may quote a row.
+
+    Once a pause is shown, its rest is no event; a longer one is.
+    """
+    outcome = Outcome(
+        Status.ERRORED,
+        Verdict.RETRY,
+        Billing.FREE,
+        error_type=error_type,
+        error_message="too many tokens for 'the words of a row'",
+        retry_after_s=20.0,
+    )
+    run.progress.rest_watch.check(outcome, datetime.now(UTC))
+    pause = {"event": "pause", "wait_s": 19.5, "limiter": "concurrency", "type": written}
+    assert run.update(wait_s=19.46) == [pause]
+    assert run.update(wait_s=18.4) == []
+    assert run.update(wait_s=40.0) == [{**pause, "wait_s": 40.0}]
+    said = capsys.readouterr().out.splitlines()
+    assert said == [f"the server asks to wait 20 s: {error_type}: {outcome.error_message}"]
 
 
 @pytest.mark.parametrize("reason", ["SIGTERM", "deadline"])

@@ -39,6 +39,17 @@ class FinishedAttempt:
     in_flight: int
 
 
+@dataclass(frozen=True, slots=True)
+class Lesson:
+    """What a response shows: whether its headers tell limits, and whether it is refused at random.
+
+    A refusal at random, whatever the rate, concerns only its own request.
+    """
+
+    knows_limits: bool
+    is_random: bool = False
+
+
 @dataclass(slots=True)
 class ApiLimits:
     """Decides by the API's limits when an attempt may be sent, and learns from each response.
@@ -67,8 +78,8 @@ class ApiLimits:
         outcome: Outcome,
         headers: Mapping[str, str],
         now: float,
-    ) -> bool:
-        """Learn from a response; return whether its headers show limits."""
+    ) -> Lesson:
+        """Learn from a response."""
         taken, unused = finished.taken, finished.unused
         for kind in taken.marks.keys() & self.observed.keys():
             self.observed[kind].bucket.give_back(unused.get(kind, 0.0), now)
@@ -77,14 +88,14 @@ class ApiLimits:
             self.observed.pop(Kind.TOKENS, None)  # no longer lower than the other two together
         if outcome.is_rate_limited:
             cause = self._cause(taken, outcome, reports)
-            self._on_refused(taken, cause, reports, now)
-            if cause is Cause.UNKNOWN:
-                return False
+            is_random = not self._on_refused(taken, cause, reports, now)
+            if is_random or cause is Cause.UNKNOWN:
+                return Lesson(knows_limits=False, is_random=is_random)
         for kind, report in reports.items():
             self._update(kind, report, finished, now)
         if outcome.billing is Billing.BILLED:
             self.learned.on_success(taken.sent, finished.in_flight, now)
-        return bool(reports)
+        return Lesson(knows_limits=bool(reports))
 
     def on_success(self) -> None:
         """Use the limits a little closer."""
@@ -112,15 +123,21 @@ class ApiLimits:
 
     def _on_refused(
         self, taken: Taken, cause: Cause, reports: Mapping[Kind, LimitReport], now: float
-    ) -> None:
-        """Learn from a refusal; one of unknown cause contradicts what the headers tell."""
+    ) -> bool:
+        """Learn from a refusal; one of unknown cause contradicts what the headers tell.
+
+        Return False if it is one of those at random.
+        """
         shown = self.observed.get(Kind.REQUESTS)
-        self.learned.on_refused(taken.sent, cause, shown.bucket.per_minute / 60 if shown else None)
+        rate = shown.bucket.per_minute / 60 if shown else None
+        if not self.learned.on_refused(taken.sent, cause, rate):
+            return False
         if cause is Cause.UNKNOWN:
-            return
+            return True
         for kind, report in reports.items():
             if kind in self.observed and report.remaining <= report.tolerance(kind):
                 self.observed[kind].on_refused(now)
+        return True
 
     def _explains(self, kind: Kind, report: LimitReport, taken: Taken) -> bool:
         """Return whether a limit was as empty as a refusal says, also by our model of it."""

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from enum import Enum
 
 from batcher.core.pace.kinds import KnownLimit
+from batcher.core.pace.rate_doubt import Belief, RateDoubt
 from batcher.core.pace.send_history import SendHistory, SendMark
 from batcher.core.pace.token_bucket import TokenBucket
 
@@ -27,6 +28,8 @@ _GROWTH = 0.02
 _SEARCH_GROWTH = 0.2
 _ACCELERATION = 0.05
 _SLOWER = 0.7
+_LIKELY = 0.1
+_FREE_START, _FREE_GROWTH = 8.0, 1.25
 _MAX_REST_S = 30.0
 
 
@@ -67,6 +70,10 @@ class LearnedLimit:
     A limit on acceleration refuses no rate, only its sudden growth: the rate starts at what passed
     in the last ten seconds and doubles in thirty, or more slowly when that is refused, too.
 
+    When the rate has fallen so far that it may not explain the refusals, a test tells
+    (``RateDoubt``). If they are at random, there is no limit: the rate grows fast, and a refusal
+    teaches nothing.
+
     Rates grow with successes while this limit is in use. Times are seconds of any monotonic clock.
     """
 
@@ -84,6 +91,9 @@ class LearnedLimit:
     _safe_rate: float | None = field(default=None, init=False)
     _successes: int = field(default=0, init=False)
     _set_at: int = field(default=0, init=False)
+    _doubt: RateDoubt = field(default_factory=RateDoubt, init=False)
+    _belief: Belief = field(default=Belief.RATE, init=False)
+    _doubted_rate: float = field(default=0.0, init=False)
 
     @property
     def rate(self) -> float:
@@ -95,7 +105,10 @@ class LearnedLimit:
         """The limit; None while no rate was refused."""
         if self.bucket is None or self._acceleration is not None:
             return None
-        return KnownLimit(self.bucket.per_minute, self.bucket.capacity, is_learned=True)
+        if self._belief is Belief.RANDOM:
+            return None
+        rate = self._doubted_rate if self._belief is Belief.IN_TEST else self.rate
+        return KnownLimit(60 * rate, self.bucket.capacity, is_learned=True)
 
     def begin(self, known: KnownLimit, now: float) -> None:
         """Start from the limit that an earlier run has learned, and hold it for a while."""
@@ -119,15 +132,28 @@ class LearnedLimit:
         """Count an attempt that is sent; pass the mark to ``on_refused`` or ``on_accelerated``."""
         if self.bucket is not None:
             self.bucket.take(1.0)
+        self._doubt.on_sent()
+        self._heed_doubt()
         return SendMark(self._history.add(now), now, self.rate)
 
     def on_success(self, mark: SendMark, in_flight: int, now: float) -> None:
         """Let the rate grow a little when this limit was in use since it was set."""
+        self._doubt.on_passed(mark.number)
+        self._heed_doubt()
         if self.bucket is None or mark.number <= self._set_at:
             return
         self.bucket.refill(now)
-        if self.bucket.level < self.bucket.capacity:
+        if self._doubt.belief is Belief.RANDOM:
+            self._grow_freely()
+        elif self._doubt.belief is Belief.RATE and self.bucket.level < self.bucket.capacity:
             self.bucket.per_minute = 60 * min(self._grown_rate(in_flight, now), self._top_rate)
+
+    def _grow_freely(self) -> None:
+        """Let the rate grow fast while it is in use; then there is no limit any more."""
+        assert self.bucket is not None  # noqa: S101 - the rate is of a limit
+        self.bucket.per_minute *= _FREE_GROWTH
+        if self.bucket.level >= self.bucket.capacity:
+            self.bucket = None
 
     def _grown_rate(self, in_flight: int, now: float) -> float:
         rate, refused = self.rate, self._refused_rate
@@ -149,17 +175,43 @@ class LearnedLimit:
             return rate
         return math.sqrt(rate * refused)
 
-    def on_refused(self, mark: SendMark, cause: Cause, header_rate: float | None = None) -> None:
-        """Note a refusal; ``header_rate`` is what the headers tell.
+    def on_refused(self, mark: SendMark, cause: Cause, header_rate: float | None = None) -> bool:
+        """Note a refusal; ``header_rate`` is what the headers tell. False if it teaches nothing.
 
         Attempts that were in flight together are refused together: only the first one counts.
+        One that is at random, whatever the rate, teaches nothing.
         """
         self._history.on_refused(mark.number)
+        if cause is not Cause.KNOWN_LIMIT:
+            self._doubt.on_refused(mark.number)
+            self._heed_doubt()
+            if self._doubt.belief is Belief.RANDOM:
+                return False
         if mark.number > self._noted_until:
             self._noted_until = self._history.number
             self._noted = _Refusal(mark, self._history.last, cause, header_rate)
         elif self._noted is not None and mark.number < self._noted.mark.number:
             self._noted = replace(self._noted, mark=mark)
+        return True
+
+    def _heed_doubt(self) -> None:
+        """Act when it is news whether a rate explains the refusals.
+
+        If it does after all, the limit is learned anew; after a test the rate is what it was.
+        """
+        before, self._belief = self._belief, self._doubt.belief
+        if self._belief is before or self._belief is Belief.IN_TEST:
+            return
+        if self._belief is Belief.RANDOM:
+            self._noted, self._in_row, self._acceleration = None, 0, None
+            self._refused_rate = self._safe_rate = self._held_until = None
+            self._top_rate = math.inf
+            if self.bucket is not None:
+                self.bucket.per_minute *= _FREE_START
+        elif before is Belief.RANDOM:
+            self.bucket = None
+        elif self.bucket is not None:
+            self.bucket.per_minute = 60 * self._doubted_rate
 
     def conclude(self, now: float) -> float:
         """Learn from the last refusal; return how much longer the pause has to be.
@@ -171,10 +223,15 @@ class LearnedLimit:
         refusal, self._noted = self._noted, None
         is_first, has_passed = self._last[0] == -math.inf, self._history.passed > self._last[1]
         self._in_row = 0 if has_passed or is_first else self._in_row + 1
-        if refusal.cause is not Cause.KNOWN_LIMIT and has_passed:
+        is_news = refusal.cause is not Cause.KNOWN_LIMIT and has_passed
+        if is_news and self._doubt.belief is Belief.RATE:
+            passed = self._history.passed_before(refusal.mark), self._history.passed
+            self._doubt.on_limit(refusal.mark.sent_at, *passed)
             self._set(refusal, now)
         self._last = refusal.mark.sent_at, self._history.passed
-        return min(_MAX_REST_S, 2.0 ** min(self._in_row - 1, 8)) if self._in_row else 0.0
+        if not self._in_row or self._doubt.chance(self._in_row) > _LIKELY:
+            return 0.0
+        return min(_MAX_REST_S, 2.0 ** min(self._in_row - 1, 8))
 
     def _set(self, refusal: "_Refusal", now: float) -> None:
         mark, burst = refusal.mark, 1.0
@@ -188,6 +245,10 @@ class LearnedLimit:
         else:
             rate = self._lower_rate(mark)
             burst = min(self.bucket.capacity, self._burst(mark, rate))
+        test_rate = self._doubt.test_rate(rate, self._history.number + 1)
+        if test_rate is not None:
+            self._doubted_rate, rate, burst = rate, test_rate, 1.0
+            self._belief = Belief.IN_TEST
         self._set_at, self._successes = self._history.number, 0
         burst = max(1.0, math.floor(burst))
         level = min(burst, rate * max(0.0, now - mark.sent_at))

@@ -17,6 +17,7 @@ from batcher.core.pace.window import Window
 ALONE_S = 10.0
 """The longest time, in seconds, that other attempts wait for the first response."""
 
+_BARE_PAUSE_S = 2.0
 _LONGEST_GAP_S = 0.025
 _SLACK_S = 0.005
 _ROOM = 1.25
@@ -65,10 +66,15 @@ class Completion:
 
     @property
     def pause_s(self) -> float:
-        """How long all attempts wait: a 429 concerns them all, an overload with retry-after may."""
+        """How long all attempts wait: a 429 concerns them all, an overload with retry-after may.
+
+        Without retry-after it is short, because it grows with the tries of one request alone.
+        """
         outcome = self.outcome
         is_for_all = outcome.is_rate_limited or (outcome.is_overloaded and outcome.retry_after_s)
-        return (self.retry_s or 0.0) if is_for_all else 0.0
+        if not is_for_all or self.retry_s is None:
+            return 0.0
+        return self.retry_s if outcome.retry_after_s else min(_BARE_PAUSE_S, self.retry_s)
 
 
 class Pace:
@@ -164,15 +170,18 @@ class Pace:
         self._quota.on_returned(is_over_quota=permit.is_over_quota)
         self._breaker.on_returned(is_probe=permit.is_probe)
         unused = self._settle(permit, completion, now)
-        knows_limits = self._limits.on_completion(
+        lesson = self._limits.on_completion(
             FinishedAttempt(permit.taken, unused, self._outstanding, in_flight),
             completion.outcome,
             completion.headers,
             now,
         )
-        self._update_window(completion, in_flight, now, random, knows_limits=knows_limits)
         outcome = completion.outcome
         is_agreed, self._has_failed = self._has_failed, outcome.is_unreachable
+        if lesson.is_random:
+            self._window.forget_refusals()
+            return
+        self._update_window(completion, in_flight, now, random, knows_limits=lesson.knows_limits)
         if completion.pause_s and (outcome.is_rate_limited or is_agreed):
             self._pause(completion, now)
 

@@ -101,6 +101,10 @@ class Window:
         if self._cut(_REFUSED_CUT, in_flight, now) and in_flight >= _START:
             self.threshold = self.size
 
+    def forget_refusals(self) -> None:
+        """Grow quickly again: what was refused says nothing about how many may be in flight."""
+        self.threshold = float("inf")
+
     def on_failure(self, in_flight: int, now: float) -> None:
         """Count a server error, a broken connection or a timeout."""
         self._recent.append(False)

@@ -54,7 +54,9 @@ class SendingPace(JsonRecord):
     """What limits the pace now."""
     seconds_by_limiter: dict[str, float]
     wait_s: int = 0
-    """How long a pause that the server asked for still lasts."""
+    """How long a pause still lasts in which nothing is sent."""
+    wait_type: str | None = None
+    """The error type of the last response that asked for a wait; null without a pause."""
     batches: int = 0
     """Batches that are not collected yet."""
     in_batches: int = 0

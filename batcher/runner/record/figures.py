@@ -61,6 +61,7 @@ def figures_of(
 
 def pace_of(snapshot: Snapshot, progress: Progress) -> SendingPace:
     """Return how fast a run is sending."""
+    asked = progress.rest_watch.last if snapshot.wait_s else None
     return SendingPace(
         in_flight=snapshot.in_flight,
         retried=snapshot.retried,
@@ -69,6 +70,7 @@ def pace_of(snapshot: Snapshot, progress: Progress) -> SendingPace:
         limiter=snapshot.limiter,
         seconds_by_limiter=_rounded(progress.pace_s),
         wait_s=round(snapshot.wait_s),
+        wait_type=None if asked is None else asked.type,
         **_batches(snapshot.batches),
     )
 

@@ -1,6 +1,7 @@
 """Writes an event when the progress of a run has changed in a way that matters."""
 
 from batcher.core.money.display import exact_text, rounded_text
+from batcher.core.pace.rest_watch import AskedWait
 from batcher.core.plural import counted
 from batcher.runner.record.events import Events
 from batcher.runner.sending.progress import Progress
@@ -28,6 +29,7 @@ class Milestones:
         self._budget_percent = 0
         self._wait_s = 0.0
         self._has_said_rest = False
+        self._said_waits: set[str] = set()
         self._unknown = 0
         self._on_hold = 0
         self._notes = 0
@@ -51,15 +53,28 @@ class Milestones:
         self._write_stop(snapshot, progress)
 
     def _write_rest(self, snapshot: Snapshot, progress: Progress) -> None:
-        """Write each pause that begins, and say which wait is too long for this run."""
+        """Write each pause that begins, and say which wait is too long for this run.
+
+        What the server says is shown on the terminal alone, because it may quote a prompt.
+        """
+        last, asked = progress.rest_watch.last, progress.rest_watch.asked
         if snapshot.wait_s > max(self._wait_s, _LONG_PAUSE_S):
-            self._events.write("pause", wait_s=round(snapshot.wait_s, 1), limiter=snapshot.limiter)
+            wait_s, reason = round(snapshot.wait_s, 1), None if last is None else last.type
+            self._events.write("pause", wait_s=wait_s, limiter=snapshot.limiter, type=reason)
+            self._say_pause(last)
         self._wait_s = snapshot.wait_s
-        asked = progress.rest_watch.asked
         if asked is not None and not self._has_said_rest:
             self._has_said_rest = True
-            self._events.write("wait_too_long", patience_s=progress.rest_watch.patience_s)
+            facts = {} if last is None else {"wait_s": last.seconds, "type": last.type}
+            patience_s = progress.rest_watch.patience_s
+            self._events.write("wait_too_long", patience_s=patience_s, **facts)
             self._events.say(asked)
+
+    def _say_pause(self, asked: AskedWait | None) -> None:
+        """Say the server's words once for each type of error."""
+        if asked is not None and asked.type not in self._said_waits:
+            self._said_waits.add(asked.type)
+            self._events.say(f"the server asks to wait {asked.seconds:,.0f} s: {asked.words}")
 
     def _write_progress(self, snapshot: Snapshot) -> None:
         """Write each tenth once; if several were passed since the last call, only the last."""

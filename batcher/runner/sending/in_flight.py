@@ -38,7 +38,7 @@ class InFlight:
     ``at_risk`` has the worst cost of each attempt in flight, by attempt id. ``unrecorded`` has the
     cost of each response that is not on the disk yet, by the future of its record. Costs are in
     USD; None is a cost without a bound. ``resting`` counts the workers that wait before a retry, by
-    the reason. ``settling`` has the records of failures that are final now. ``newest_attempt`` is
+    the reason, ``rest_ends`` has when they go on. ``settling`` has the records of failures that are final now. ``newest_attempt`` is
     the id of the newest attempt, ``answers`` the number of answers. ``is_last_taken`` says that no
     further request will begin. ``batches`` are those that are not collected yet; None without any.
     """
@@ -46,6 +46,7 @@ class InFlight:
     at_risk: dict[int, Decimal | None] = field(default_factory=dict)
     unrecorded: "dict[asyncio.Future[None], Decimal | None]" = field(default_factory=dict)
     resting: Counter[Limiter] = field(default_factory=Counter)
+    rest_ends: list[float] = field(default_factory=list)
     settling: "set[asyncio.Future[None]]" = field(default_factory=set)
     newest_attempt: int = 0
     answers: int = 0
@@ -56,6 +57,11 @@ class InFlight:
     def attempts(self) -> int:
         """The number of attempts that were sent and are not back."""
         return len(self.at_risk)
+
+    def rest_s(self, now: float) -> float:
+        """Return how long nothing happens, because all requests wait before a retry."""
+        is_quiet = not self.attempts and self.rest_ends
+        return max(0.0, min(self.rest_ends) - now) if is_quiet else 0.0
 
     @property
     def unknown_usd(self) -> Decimal:

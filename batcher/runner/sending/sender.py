@@ -194,12 +194,14 @@ class Sender:
         return bill_of(outcome, sent, self._ctx.prices, self._ctx.free_usage_fields)
 
     async def _rest(self, seconds: float, limiter: Limiter) -> None:
-        ctx = self._ctx
-        ctx.in_flight.resting[limiter] += 1
+        in_flight, end = self._ctx.in_flight, asyncio.get_running_loop().time() + seconds
+        in_flight.resting[limiter] += 1
+        in_flight.rest_ends.append(end)
         try:
-            await rest(seconds, ctx.stopping)
+            await rest(seconds, self._ctx.stopping)
         finally:
-            ctx.in_flight.resting[limiter] -= 1
+            in_flight.resting[limiter] -= 1
+            in_flight.rest_ends.remove(end)
 
 
 def _is_to_retry(result: AttemptResult | None) -> bool:

@@ -67,7 +67,8 @@ class Ticker:
         read = tokens.get("cache_read_input_tokens", 0)
         prompt = sum(tokens.get(kind, 0) for kind in PROMPT_FIELDS)
         left = progress.to_send - progress.done
-        wait_s = self.ctx.rate_gate.pause_s
+        rest_s = self.ctx.in_flight.rest_s(asyncio.get_running_loop().time())
+        wait_s = max(self.ctx.rate_gate.pause_s, rest_s)
         return Snapshot(
             total=progress.to_send,
             done=progress.done,

@@ -19,6 +19,7 @@ SHORT_S = 0.03
 COST = AttemptCost(300, 100)
 SUCCEEDED = Outcome(Status.SUCCEEDED, Verdict.FINAL, Billing.BILLED)
 REFUSED = classify(Response(429, {}, b"{}", 1.0))
+ASKING = classify(Response(429, {"retry-after": "30"}, b"{}", 1.0))
 OVERLOADED = b'{"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded"}}'
 FAILED = classify(Response(529, {}, OVERLOADED, 1.0))
 CUT_OFF = classify(NoResponse("client.read", "", was_sent=True, latency_s=1.0))
@@ -140,7 +141,7 @@ def test_no_attempt_is_sent_in_a_pause_and_no_two_at_once_after_it(
     play.drain()
     play.send()
     headers = request_headers(1_000) if has_headers else {}
-    play.complete(REFUSED, pause_s=pause_s, headers=headers)
+    play.complete(ASKING, pause_s=pause_s, headers=headers)
     paused_at, play.sent_at = play.now, []
     while len(play.sent_at) < min(waiting, int(play.pace.window_size)):
         decision = play.send()
@@ -218,10 +219,19 @@ def test_a_longer_pause_stays() -> None:
     play.drain()
     play.send()
     play.send()
-    play.complete(REFUSED, pause_s=30.0)
-    play.complete(REFUSED, pause_s=1.0)
+    play.complete(ASKING, pause_s=30.0)
+    play.complete(ASKING, pause_s=1.0)
     decision = play.send()
     assert decision == Delay(30.0, Limiter.REFUSED)
+
+
+def test_the_wait_of_one_request_that_is_often_refused_holds_the_others_only_shortly() -> None:
+    """Without retry-after a wait grows with the tries of its request; the server asked for none."""
+    play = PlayedPace().widen()
+    play.drain()
+    play.send()
+    play.complete(REFUSED, pause_s=60.0)
+    assert play.send() == Delay(2.0, Limiter.REFUSED)
 
 
 @pytest.mark.parametrize(
