@@ -90,6 +90,25 @@ def steps(run: Run, monkeypatch: pytest.MonkeyPatch) -> Steps:
     return set_steps
 
 
+@pytest.mark.parametrize(
+    ("pause", "shown"),
+    [
+        ({}, "limited by concurrency, 8 in flight"),
+        ({"wait_s": 20}, "paused for 20 s, 8"),
+        (
+            {"wait_s": 20, "wait_type": "rate_limit_error"},
+            "paused for 20 s by the server (rate_limit_error), 8",
+        ),
+    ],
+)
+def test_a_pause_is_shown_with_its_reason(
+    run: Run, batcher: Command, pause: dict[str, Any], shown: str
+) -> None:
+    """The status of an older version has no reason, or no pause at all."""
+    run.write(**SENDING, **pause)
+    assert shown in batcher("status", run.job).out
+
+
 def test_waiting_ends_with_the_run_and_its_exit_code(
     run: Run, steps: Steps, batcher: Command
 ) -> None:

@@ -121,8 +121,8 @@ def test_a_pause_is_one_event_with_its_type_and_length(
     assert run.update(wait_s=19.46) == [pause]
     assert run.update(wait_s=18.4) == []
     assert run.update(wait_s=40.0) == [{**pause, "wait_s": 40.0}]
-    said = capsys.readouterr().out.splitlines()
-    assert said == [f"the server asks to wait 20 s: {error_type}: {outcome.error_message}"]
+    lines = capsys.readouterr().out.splitlines()
+    assert lines == [f"the server asks to wait 20 s: {error_type}: {outcome.error_message}"]
 
 
 @pytest.mark.parametrize("reason", ["SIGTERM", "deadline"])

@@ -12,10 +12,10 @@ PASSING = (
     "stream_error", "usage_missing", "usage_unknown", "usage_empty", "usage_zero", "usage_huge",
     "gateway_502", "gateway_504", "no_retry",
 )  # fmt: skip
-# Waiting for a response takes time, and many refusals at random are taken for a rate limit.
+# Waiting for a response takes time.
 RARE = {
     "hang": 0.002, "stall": 0.003, "giant_header": 0.01, "usage_missing": 0.01,
-    "usage_unknown": 0.01, "rate_limit": 0.01, "rate_limit_bare": 0.01, "ramp_limit": 0.01,
+    "usage_unknown": 0.01,
 }  # fmt: skip
 _KEYS = {
     "slow_body": ",seconds=0.2",

@@ -28,7 +28,7 @@ _GROWTH = 0.02
 _SEARCH_GROWTH = 0.2
 _ACCELERATION = 0.05
 _SLOWER = 0.7
-_LIKELY = 0.1
+_STEADY = 0.01
 _FREE_START, _FREE_GROWTH = 8.0, 1.25
 _MAX_REST_S = 30.0
 
@@ -103,9 +103,8 @@ class LearnedLimit:
     @property
     def known(self) -> KnownLimit | None:
         """The limit; None while no rate was refused."""
-        if self.bucket is None or self._acceleration is not None:
-            return None
-        if self._belief is Belief.RANDOM:
+        is_at_random = self._belief is Belief.RANDOM
+        if self.bucket is None or self._acceleration is not None or is_at_random:
             return None
         rate = self._doubted_rate if self._belief is Belief.IN_TEST else self.rate
         return KnownLimit(60 * rate, self.bucket.capacity, is_learned=True)
@@ -144,16 +143,10 @@ class LearnedLimit:
             return
         self.bucket.refill(now)
         if self._doubt.belief is Belief.RANDOM:
-            self._grow_freely()
+            self.bucket.per_minute *= _FREE_GROWTH
+            self.bucket = self.bucket if self.bucket.level < self.bucket.capacity else None
         elif self._doubt.belief is Belief.RATE and self.bucket.level < self.bucket.capacity:
             self.bucket.per_minute = 60 * min(self._grown_rate(in_flight, now), self._top_rate)
-
-    def _grow_freely(self) -> None:
-        """Let the rate grow fast while it is in use; then there is no limit any more."""
-        assert self.bucket is not None  # noqa: S101 - the rate is of a limit
-        self.bucket.per_minute *= _FREE_GROWTH
-        if self.bucket.level >= self.bucket.capacity:
-            self.bucket = None
 
     def _grown_rate(self, in_flight: int, now: float) -> float:
         rate, refused = self.rate, self._refused_rate
@@ -197,7 +190,7 @@ class LearnedLimit:
     def _heed_doubt(self) -> None:
         """Act when it is news whether a rate explains the refusals.
 
-        If it does after all, the limit is learned anew; after a test the rate is what it was.
+        If it does after all, learning begins again; after a test the rate is what it was.
         """
         before, self._belief = self._belief, self._doubt.belief
         if self._belief is before or self._belief is Belief.IN_TEST:
@@ -229,7 +222,7 @@ class LearnedLimit:
             self._doubt.on_limit(refusal.mark.sent_at, *passed)
             self._set(refusal, now)
         self._last = refusal.mark.sent_at, self._history.passed
-        if not self._in_row or self._doubt.chance(self._in_row) > _LIKELY:
+        if not self._in_row or self._doubt.explains(self._in_row):
             return 0.0
         return min(_MAX_REST_S, 2.0 ** min(self._in_row - 1, 8))
 
@@ -245,7 +238,8 @@ class LearnedLimit:
         else:
             rate = self._lower_rate(mark)
             burst = min(self.bucket.capacity, self._burst(mark, rate))
-        test_rate = self._doubt.test_rate(rate, self._history.number + 1)
+        is_steady = self._acceleration is not None and self._acceleration < _STEADY
+        test_rate = self._doubt.test_rate(0.0 if is_steady else rate, self._history.number + 1)
         if test_rate is not None:
             self._doubted_rate, rate, burst = rate, test_rate, 1.0
             self._belief = Belief.IN_TEST

@@ -18,6 +18,7 @@ _BLOCK = 50
 _CLEARLY_FACTOR, _CLEARLY_MORE, _BY_CHANCE, _MOST_USUAL = 1.5, 0.1, 4, 0.86
 _GREATER_FACTOR, _GREATER_MORE = 1.3, 0.03
 _OVER = 20.0
+_LIKELY = 0.1
 
 
 class Belief(Enum):
@@ -94,10 +95,10 @@ class RateDoubt:
         self._test, self._score = _Tally(), 0.0
         return _TEST_SHARE * self._proven
 
-    def chance(self, in_row: int) -> float:
-        """Return how likely so many refusals in a row are, if they are at random."""
+    def explains(self, in_row: int) -> bool:
+        """Return whether this number of refusals in a row is likely, if they are at random."""
         share = self._all.share
-        return share**in_row if share < _MOST_SHARE else 0.0
+        return share < _MOST_SHARE and share**in_row > _LIKELY
 
     def on_sent(self) -> None:
         """Count an attempt that is sent."""

@@ -43,8 +43,8 @@ class RestWatch:
 
     Such a request is not tried again in this run. One alone says nothing about the others. When
     the next one that returns asks for as much, the run ends: nothing can be sent in time. ``asked``
-    is the last wait that was too long, as a text that says until when. ``last`` is the last response
-    that asked for a wait.
+    is the last wait that was too long, as a text that says until when. ``last`` is the last
+    response that asked for a wait.
     """
 
     patience_s: float

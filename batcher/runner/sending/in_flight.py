@@ -38,9 +38,10 @@ class InFlight:
     ``at_risk`` has the worst cost of each attempt in flight, by attempt id. ``unrecorded`` has the
     cost of each response that is not on the disk yet, by the future of its record. Costs are in
     USD; None is a cost without a bound. ``resting`` counts the workers that wait before a retry, by
-    the reason, ``rest_ends`` has when they go on. ``settling`` has the records of failures that are final now. ``newest_attempt`` is
-    the id of the newest attempt, ``answers`` the number of answers. ``is_last_taken`` says that no
-    further request will begin. ``batches`` are those that are not collected yet; None without any.
+    the reason; ``rest_ends`` has when they go on. ``settling`` has the records of failures that are
+    final now. ``newest_attempt`` is the id of the newest attempt, ``answers`` the number of
+    answers. ``is_last_taken`` says that no further request will begin. ``batches`` are those that
+    are not collected yet; None without any.
     """
 
     at_risk: dict[int, Decimal | None] = field(default_factory=dict)
