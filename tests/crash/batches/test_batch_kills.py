@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
-from batch_job import SCENARIOS, BatchTally
-from batch_kills import killed_at, killed_at_random, places
+from batch_job import SCENARIOS, BatchJob, BatchTally
+from batch_kills import kill_at, killed_at, killed_at_random, places
+from gate import MOMENTS, Moment, Stop
 from kill_points import Point
 from run_launcher import Launcher
 
@@ -50,6 +51,21 @@ def test_a_kill_at_each_place(
     scenario, where = PLACES[place]
     expected = answers_of(scenario)
     killed_at(scenario, [where], tmp_path / "job", launcher, expected, 1).check()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("moment", [moment for moment in MOMENTS if moment != "half sent"])
+def test_a_kill_of_the_command_that_cancels(
+    moment: Moment, tmp_path: Path, launcher: Launcher, answers_of: AnswersOf
+) -> None:
+    """What was canceled is sent again, what was not is collected; nothing is paid for twice."""
+    expected = answers_of("auto")
+    with BatchJob(tmp_path / "job", launcher, SCENARIOS["auto"]) as job:
+        assert kill_at(job, ("create", "back"), 3), job.log()
+        stop = Stop("cancel", moment, 2, lambda: None)
+        assert job.kill_at_call(stop, ["batches", str(job.path), "--cancel"]), job.log()
+        job.finish()
+        job.compare(expected).check()
 
 
 @pytest.mark.crash
