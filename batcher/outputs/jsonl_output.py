@@ -21,6 +21,7 @@ from batcher.core.answers.strict_json import dump, load
 from batcher.outputs.atomic import put_in_place, sync_file
 
 _FIRST_LINES = 100
+_NOT_BEGUN = ("canceled", "expired")
 
 
 class LinesOutput:
@@ -89,7 +90,8 @@ def json_lines(table: pa.Table) -> Iterator[bytes]:
 def batch_result_lines(results: pa.Table, *, has_samples: bool = False) -> Iterator[bytes]:
     """Yield results, with the columns of the store's query, as Message Batches results.
 
-    The body of a message is copied unchanged. A row without a message is ``errored``.
+    The body of a message is copied unchanged. A row without a message is ``errored``, or as the API
+    says it of a request that its batch did not begin.
     """
     for result in results.to_pylist():
         custom_id = dump(_custom_id(result, has_samples=has_samples))
@@ -180,6 +182,8 @@ def _result(result: Mapping[str, Any]) -> bytes:
         # Line breaks in JSON only occur between values: inside strings they are escaped.
         on_one_line = bytes(body).replace(b"\n", b" ").replace(b"\r", b" ")
         return b'{"type":"succeeded","message":' + on_one_line + b"}"
+    if result["status"] in _NOT_BEGUN:
+        return dump({"type": result["status"]})
     error = {
         "type": result["error_type"],
         "message": result["error_message"] or result["status"],

@@ -2,8 +2,12 @@
 
 import tempfile
 from array import array
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO, cast
+
+from batcher.errors import CheckpointError
 
 _START = b'{"requests":['
 _END = b"]}"
@@ -16,8 +20,10 @@ class Spool:
     """
 
     def __init__(self, folder: Path) -> None:
-        self.file = cast("BinaryIO", tempfile.TemporaryFile(dir=folder))  # noqa: SIM115
-        self.file.write(_START)
+        self._folder = folder
+        with self._needing_space():
+            self.file = cast("BinaryIO", tempfile.TemporaryFile(dir=folder))  # noqa: SIM115
+            self.file.write(_START)
         self._ends = array("Q", [len(_START)])
 
     @property
@@ -35,25 +41,39 @@ class Spool:
         return len(self._item(custom_id, body))
 
     def add(self, custom_id: str, body: bytes) -> None:
-        """Add an item; ``body`` is the request as JSON."""
+        """Add an item; ``body`` is the request as JSON. Raises CheckpointError on a full disk."""
         item = self._item(custom_id, body)
-        self.file.write(item)
+        with self._needing_space():
+            self.file.write(item)
         self._ends.append(self._ends[-1] + len(item))
 
     def keep(self, requests: int) -> None:
         """Remove all items but the first ones."""
         del self._ends[requests + 1 :]
-        self.file.seek(self._ends[-1])
-        self.file.truncate()
+        with self._needing_space():
+            self.file.seek(self._ends[-1])
+            self.file.truncate()
 
     def finish(self) -> None:
-        """Complete the body."""
-        self.file.write(_END)
-        self.file.flush()
+        """Complete the body; raises CheckpointError on a full disk."""
+        with self._needing_space():
+            self.file.write(_END)
+            self.file.flush()
 
     def close(self) -> None:
-        """Delete the file."""
-        self.file.close()
+        """Delete the file; what a full disk did not take is not needed any more."""
+        with suppress(OSError):
+            self.file.close()
+
+    @contextmanager
+    def _needing_space(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise CheckpointError(
+                f"cannot write the body of a batch into {self._folder}: {error.strerror}",
+                hint="free disk space, then run the same command again: nothing of it was sent",
+            ) from None
 
     def _item(self, custom_id: str, body: bytes) -> bytes:
         comma = b"," if self.requests else b""
