@@ -194,6 +194,6 @@ def _result(result: Mapping[str, Any]) -> bytes:
 
 def _is_message(body: bytes | None) -> bool:
     try:
-        return body is not None and bool(parse_message(body))
+        return body is not None and not parse_message(body).has_special_numbers
     except UnreadableMessage:
         return False

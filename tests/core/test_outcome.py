@@ -274,6 +274,30 @@ def test_an_incomplete_error() -> None:
     assert outcome_of(401, b"", "client.cut_short").verdict is HALT
 
 
+PAID = b'"usage": {"input_tokens": 10, "output_tokens": 5}'
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b'[{"type": "text", "text": "yes"}], "score": NaN',
+        b'[{"type": "text", "text": "yes"}], "score": [1, {"a": -Infinity}]',
+        b'[{"type": "tool_use", "id": "t", "name": "n", "input": {"score": 1e999}}]',
+        b'[{"type": "tool_use", "id": "t", "name": "n", "input": {"score": -1e999}}]',
+    ],
+)
+def test_an_answer_with_nan_is_paid(content: bytes) -> None:
+    """Its usage is read and billed; the row failed for good, and says why."""
+    outcome = outcome_of(200, b'{"type": "message", "content": ' + content + b", " + PAID + b"}")
+    assert (outcome.status, outcome.verdict, outcome.billing) == (Status.ERRORED, FINAL, BILLED)
+    assert outcome.error_type == "client.special_number"
+    assert outcome.message is not None
+    assert outcome.message.usage == {"input_tokens": 10, "output_tokens": 5}
+    assert outcome.message.tool_input is None
+    cut = outcome_of(200, b'{"type": "message", "content": ' + content + b", " + PAID)
+    assert (cut.verdict, cut.billing, cut.error_type) == (RETRY, UNKNOWN, "client.unreadable")
+
+
 @pytest.mark.parametrize(
     "body",
     [

@@ -1,5 +1,6 @@
 """Parses the body of a response: a message or an error. The bytes may be anything."""
 
+import contextlib
 import json
 import re
 import unicodedata
@@ -7,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from batcher.core.answers.strict_json import load
+from batcher.core.answers.strict_json import load, load_with_special_numbers
 
 # The API's error messages may quote the input, and quotations cannot be recognised. A short
 # message is enough to act on, and quotes little.
@@ -28,7 +29,8 @@ class Message:
     JSON of the first tool call's input, or a fragment when ``max_tokens`` cut it off;
     ``tool_use_id`` is the id of that call. Parquet can store the text: lone surrogates are replaced
     by U+FFFD. ``usage`` is as the API sent it; None when it is no object.
-    ``is_empty``: all blocks are thinking or blank text.
+    ``is_empty``: all blocks are thinking or blank text. ``has_special_numbers``: somewhere it holds
+    NaN or an infinity, which JSON does not have, so that its content is not to be trusted.
     """
 
     id: str | None
@@ -42,6 +44,7 @@ class Message:
     is_empty: bool
     usage: Mapping[str, Any] | None
     tool_use_id: str | None = None
+    has_special_numbers: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,10 +65,7 @@ class ApiError:
 
 def parse_message(body: bytes) -> Message:
     """Parse a message; raises UnreadableMessage when the body is not a message."""
-    try:
-        message = load(body)
-    except ValueError as error:
-        raise UnreadableMessage(f"the body is not a message: {error}") from None
+    message, has_special_numbers = _loaded(body)
     if not isinstance(message, dict) or message.get("type", "message") != "message":
         raise UnreadableMessage("the body is not a message: it has another type")
     blocks = _blocks(message)
@@ -77,12 +77,26 @@ def parse_message(body: bytes) -> Message:
         stop_category=_optional_text(details, "category"),
         text=_joined(blocks, "text"),
         thinking=_joined(blocks, "thinking"),
-        tool_input=_tool_input(blocks),
+        tool_input=None if has_special_numbers else _tool_input(blocks),
         has_output=bool(blocks),
         is_empty=not any(map(_is_content, blocks)),
         usage=usage if isinstance(usage, dict) else None,
         tool_use_id=_tool_use_id(blocks),
+        has_special_numbers=has_special_numbers,
     )
+
+
+def _loaded(body: bytes) -> tuple[Any, bool]:
+    """Read JSON, and tell whether it holds numbers that JSON does not have; then it has a usage."""
+    try:
+        return load(body), False
+    except ValueError as error:
+        reason = error
+    with contextlib.suppress(ValueError):
+        message = load_with_special_numbers(body)
+        if isinstance(message, dict) and isinstance(message.get("usage"), dict):
+            return message, True
+    raise UnreadableMessage(f"the body is not a message: {reason}")
 
 
 def parse_error(body: bytes) -> ApiError:

@@ -4,10 +4,7 @@ The rules follow the API's documentation of errors, stop reasons and spend limit
 November 2026) and the error codes of its SDK. For an unknown code only the HTTP status counts.
 """
 
-import math
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from enum import StrEnum
 
 from batcher.core.answers.api_errors import (
@@ -28,6 +25,7 @@ from batcher.core.answers.message import (
     parse_message,
 )
 from batcher.core.answers.response import NoResponse, Response
+from batcher.core.answers.retry_after import retry_after_s
 
 
 class Status(StrEnum):
@@ -157,6 +155,8 @@ def _of_message(response: Response) -> Outcome:
         if is_error_body(response.body):
             return _of_error_in_200(response)
         return _unreadable(UNREADABLE, str(error))
+    if message.has_special_numbers:
+        return _of_special_numbers(message)
     status = _STATUS_OF_STOP_REASON.get(message.stop_reason or "")
     if status is None:
         return Outcome(
@@ -184,6 +184,18 @@ def _of_message(response: Response) -> Outcome:
         error_message=message.stop_category,
         message=message,
         scope=Scope.UNCLEAR if status is Status.SUCCEEDED else Scope.ROW,
+    )
+
+
+def _of_special_numbers(message: Message) -> Outcome:
+    """Return the verdict on an answer with NaN: it has a usage, so it was generated and is paid."""
+    return Outcome(
+        Status.ERRORED,
+        Verdict.FINAL,
+        Billing.BILLED,
+        error_type="client.special_number",
+        error_message="the answer holds NaN or a number without an end, which JSON does not have",
+        message=message,
     )
 
 
@@ -262,39 +274,3 @@ def _scope_of(status: int, error: ApiError, *, forbids_retry: bool) -> Scope:
     if status in ACCESS_STATUSES or 300 <= status < 400 or is_refused_overload:
         return Scope.EVERY_REQUEST
     return Scope.ROW if is_about_row(error) else Scope.UNCLEAR
-
-
-def retry_after_s(response: Response) -> float | None:
-    """Return the seconds to wait: from ``retry-after-ms``, else seconds, else an HTTP date.
-
-    A date is compared with the ``date`` of the response, because the local clock may be wrong.
-    Negative, infinite and unreadable values are None.
-    """
-    headers = response.headers
-    milliseconds = _finite(headers.get("retry-after-ms"))
-    if milliseconds is not None:
-        return milliseconds / 1000
-    value = headers.get("retry-after")
-    seconds = _finite(value)
-    if seconds is not None or value is None:
-        return seconds
-    then, now = _http_date(value), _http_date(headers.get("date"))
-    if then is None or now is None:
-        return None
-    return max(0.0, (then - now).total_seconds())
-
-
-def _finite(text: str | None) -> float | None:
-    try:
-        number = float(text or "")
-    except ValueError:
-        return None
-    return number if math.isfinite(number) and number >= 0 else None
-
-
-def _http_date(text: str | None) -> datetime | None:
-    try:
-        date_time = parsedate_to_datetime(text or "")
-    except (ValueError, OverflowError):
-        return None
-    return date_time if date_time.tzinfo else date_time.replace(tzinfo=UTC)

@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batcher.core.answers.outcome import Billing, Outcome, classify, retry_after_s
+from batcher.core.answers.outcome import Billing, Outcome, classify
 from batcher.core.answers.response import Response
+from batcher.core.answers.retry_after import retry_after_s
 
 
 def classified(status: int, **headers: str) -> Outcome:
