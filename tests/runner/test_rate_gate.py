@@ -19,7 +19,7 @@ from batcher.core.pace.pace import AttemptCost, Completion, Permit
 from batcher.runner.sending.rate_gate import RateGate
 
 GOOD = Outcome(Status.SUCCEEDED, Verdict.FINAL, Billing.BILLED)
-REFUSED = classify(Response(429, {}, b"{}", 1.0))
+REFUSED = classify(Response(429, {"retry-after": "30"}, b"{}", 1.0))
 FAILED = classify(Response(529, {}, b"{}", 1.0))
 
 
