@@ -51,10 +51,10 @@ FILE_NAME = "checkpoint.duckdb"
 _WAL_BYTES = 8 << 20
 # DuckDB handles 2,048 rows at once, whatever their size, in several copies, so the memory limit
 # depends on the longest response that is stored in one piece; older versions stored all so. DuckDB
-# cannot spill everything when it sorts a plan: a million items need more than 96 MiB. With a larger
+# cannot spill everything that it joins, so a plan needs some bytes for each item. With a larger
 # limit from the start it would only cache more blocks.
 _MEMORY_PER_RESPONSE_BYTE = 4 * 2048
-_MEMORY_PER_ITEM = 128
+_MEMORY_PER_ITEM = 16
 _MAX_MEMORY_BYTES = min(2 << 30, os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2)
 
 

@@ -13,6 +13,7 @@ from batcher.store.queries import queries
 from batcher.store.received_bodies import with_bodies
 
 _RESULTS = queries("results")
+_STEP_ITEMS = 100_000
 
 
 NOT_SENT = "client.not_sent"
@@ -44,6 +45,9 @@ def begin_results(checkpoint: Checkpoint) -> None:
     """Find the attempt that answers each item at this moment; plan first."""
     find_answers(checkpoint)
     checkpoint.execute(_RESULTS["create_results"])
+    ((items,),) = checkpoint.rows(_RESULTS["count_items"])
+    for first in range(0, items, _STEP_ITEMS):
+        checkpoint.execute(_RESULTS["add_results"], first=first, last=first + _STEP_ITEMS - 1)
 
 
 def results_digest(checkpoint: Checkpoint) -> str:

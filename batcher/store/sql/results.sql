@@ -4,7 +4,8 @@
 -- The attempt that answers each item. Without response bodies, so that sorting is cheap. An item without
 -- an outcome was never sent, or the outcome of its attempts is unknown. What failed earlier does not
 -- count while a request waits in a batch.
-CREATE OR REPLACE TEMP TABLE results AS
+-- In steps of the plan, because a sort of all items would need memory for all of them.
+CREATE OR REPLACE TEMP VIEW every_result AS
 SELECT p.item, p.ordinal, p.sample, p.id, p.fingerprint, p.reason,
        coalesce(p.status, CASE WHEN is_pending THEN 'pending' END) AS status,
        coalesce(p.error_type, CASE WHEN is_pending THEN 'client.in_batch' END) AS error_type,
@@ -14,8 +15,16 @@ SELECT p.item, p.ordinal, p.sample, p.id, p.fingerprint, p.reason,
        a.attempts, a.pending_attempts, a.unknown_attempts, a.first_sent_at, a.cost_usd, a.unpriced,
        CASE WHEN a.attempts > 0 THEN 'errored' ELSE 'unsent' END AS status_without_outcome,
        CASE WHEN a.attempts > 0 THEN 'client.billing_unknown' ELSE 'client.not_sent' END AS type_without_outcome
-FROM plan p LEFT JOIN (SELECT *, final_attempt IS NULL AND pending_attempts > 0 AS is_pending FROM answered) a USING (fingerprint)
-ORDER BY p.item;
+FROM plan p LEFT JOIN (SELECT *, final_attempt IS NULL AND pending_attempts > 0 AS is_pending FROM answered) a USING (fingerprint);
+CREATE OR REPLACE TEMP TABLE results AS SELECT * FROM every_result WHERE false;
+
+-- name: add_results
+-- The results of some items, in order.
+INSERT INTO results SELECT * FROM every_result WHERE item BETWEEN $first AND $last ORDER BY item;
+
+-- name: count_items
+-- One more than the largest item of the plan.
+SELECT coalesce(max(item) + 1, 0) FROM plan;
 
 -- name: read_results
 -- One chunk of results with their outcomes. The attempts are selected before the join, because for a
