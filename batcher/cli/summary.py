@@ -22,7 +22,7 @@ _ENDINGS = {
     1: "stopped",
     3: "finished, some rows failed for good",
     4: "stopped: the API refused the requests",
-    5: "stopped: the API is unreachable or overloaded; rows are left",
+    5: "ended with rows left: their attempts failed for reasons that may pass",
     130: "interrupted",
     143: "terminated",
 }

@@ -19,7 +19,7 @@ _ENDINGS: Mapping[int, str] = {
     2: "not started: the job file or the input is wrong",
     3: "finished; not every row succeeded",
     4: "stopped: the API refused the key or the model, or a spend limit is reached",
-    5: "stopped: the API is unreachable or overloaded; not every row is answered",
+    5: "ended with rows left: their attempts failed for reasons that may pass",
     6: "stopped: the budget is reached; not every row is answered",
     7: "stopped: the time limit is reached; not every row is answered",
     8: "not started: another process runs this job",

@@ -155,6 +155,11 @@ class FakeWatcher:
         self.committed.append((result, now()))
 
 
+async def no_answers(_: bytes) -> list[bytes]:
+    """Return that no answer was invalid."""
+    return []
+
+
 @dataclass
 class Harness:
     """A SendContext made of fakes; create it inside the event loop.
@@ -188,6 +193,7 @@ class Harness:
             random=lambda: 0.5,
             stopping=self.stopping,
             watcher=self.watcher,
+            invalid_answers=no_answers,
         )
 
     def _new_rate_gate(self) -> RateGate:

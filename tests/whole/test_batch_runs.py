@@ -208,3 +208,47 @@ def test_credit_that_runs_out_in_a_batch_leaves_rows_open(tmp_path: Path) -> Non
     assert server.ledger()["answered"] == len(ROWS)
     assert Decimal(server.ledger()["cost_usd"]) == Decimal(job.metadata()["totals"]["cost_usd"])
     server.close()
+
+
+def test_a_budget_that_binds_makes_few_batches_and_is_never_passed(
+    job: Job, server: Server
+) -> None:
+    """The next batch waits until all of one is back, and so is not made of one request."""
+    write(job, rows=10, more="[budget]\nmax_cost_usd = 0.006\n").run()
+    sizes = [batch["requests"] for batch in batches(server)]
+    assert sum(sizes) == len(ROWS)
+    assert 3 <= len(sizes) <= 8
+    assert Decimal(server.ledger()["cost_usd"]) <= Decimal("0.006")
+
+
+@pytest.mark.parametrize("server", [["--variety-rate", "1"]], indirect=True)
+def test_samples_and_equal_rows_in_batches(job: Job, server: Server) -> None:
+    """A row gets as many answers as it asks for; equal rows share theirs; money is exact."""
+    rows = [{"text": f"row {number % 10}"} for number in range(20)]
+    request = 'prompt = "Classify: {{ text }}"\nsamples = 3\n'
+    job.write(rows, request=request, more=BATCH.format(rows=20)).run()
+    table = job.table()
+    assert table.num_rows == 60
+    assert set(table.column("_status").to_pylist()) == {"succeeded"}
+    assert server.ledger()["answered"] == 30
+    assert table.column("_shared").to_pylist().count(True) == 30
+    assert Decimal(server.ledger()["cost_usd"]) == Decimal(job.metadata()["totals"]["cost_usd"])
+
+
+@pytest.mark.parametrize(
+    "server", [["--invalid-rate", "0.3", "--seed", "3", "--keep-requests"]], indirect=True
+)
+def test_repairs_go_live_when_the_deadline_asks_for_it(
+    job: Job, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An invalid answer of a batch is followed by a live conversation about it."""
+    monkeypatch.setattr("batcher.runner.batches.auto.decide", script)
+    auto = '[delivery]\nmode = "auto"\ndeadline = "10h"\nallow_batch = true\npoll_s = 0.2\n'
+    job.write(ROWS, more=f'{auto}[labels]\nfields = "label: a|b|c"\n').run()
+    table = job.table()
+    assert set(table.column("_status").to_pylist()) == {"succeeded"}
+    tokens: dict[str, list[int]] = {"batch": [], "live": []}
+    for row in table.select(["_delivery", "_input_tokens"]).to_pylist():
+        tokens[row["_delivery"]].append(row["_input_tokens"])
+    assert min(tokens["live"]) > max(tokens["batch"])  # the conversation is longer
+    assert Decimal(server.ledger()["cost_usd"]) == Decimal(job.metadata()["totals"]["cost_usd"])

@@ -6,15 +6,14 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 
-from batcher.core.answers.outcome import classify
-from batcher.core.answers.response import Response
 from batcher.core.batches.custom_id import custom_id
 from batcher.core.batches.size import BatchSize
-from batcher.core.pace.retry import History
 from batcher.core.usage_fields import TTL
 from batcher.runner.batches.context import BatchContext, new_marker, now
+from batcher.runner.batches.open_batches import OpenBatches
 from batcher.runner.batches.spool import Spool
 from batcher.runner.sending.feed import Feed, PendingRequest
+from batcher.runner.sending.repairs import with_complaints
 from batcher.store.batches import invalid_answers
 from batcher.store.records import BatchItem, BatchRecord, Intent
 
@@ -62,6 +61,7 @@ class BatchMaker:
     """
 
     batches: BatchContext
+    open_batches: OpenBatches
     feed: Feed
     waits: bool
     ttl: TTL | None = None
@@ -79,7 +79,7 @@ class BatchMaker:
             if not await self._fits(batch, pending, size):
                 self._held.append(pending)
                 break
-            if await self._reserve(pending, waits=self.waits and not added):
+            if await self._reserve(pending, is_first=not added):
                 self._add(batch, pending)
                 added.append(pending)
             elif added or not self.waits:
@@ -115,23 +115,28 @@ class BatchMaker:
         if label_check is None:
             return pending
         answers = await self.batches.db(invalid_answers, [pending.fingerprint])
-        for body in answers.get(pending.fingerprint, ()):
-            outcome = await label_check.judge(classify(Response(200, {}, body, 0.0)), History())
-            if outcome.message is not None and outcome.complaint is not None:
-                pending = label_check.repair_request(
-                    pending, outcome.message, outcome.complaint, "batch"
-                )
-        return pending
+        own = answers.get(pending.fingerprint, ())
+        return await with_complaints(pending, own, label_check, "batch")
 
     async def _fits(self, batch: NewBatch, pending: PendingRequest, size: BatchSize) -> bool:
         spool = batch.spool
         more = spool.bytes_of(custom_id(batch.marker, 0), pending.body)
         return not size.is_full(spool.requests, spool.size, more)
 
-    async def _reserve(self, pending: PendingRequest, *, waits: bool) -> bool:
-        """Reserve the worst case; with ``waits`` until the budget has room for it, or never has."""
-        gate, worst = self.batches.ctx.budget_gate, pending.worst_case_usd
-        return await gate.reserve(worst) if waits else gate.reserve_now(worst)
+    async def _reserve(self, pending: PendingRequest, *, is_first: bool) -> bool:
+        """Reserve the worst case, if the budget has room for it now or after a batch has ended.
+
+        Money comes back result by result. A batch is not made from the first of it, but when all of
+        a batch is back: else batches would become ever smaller.
+        """
+        ctx, worst = self.batches.ctx, pending.worst_case_usd
+        while not ctx.budget_gate.reserve_now(worst):
+            if not is_first or not self.waits or ctx.stopping.is_set():
+                return False
+            if self.open_batches.is_idle:
+                return await ctx.budget_gate.reserve(worst)
+            await self.open_batches.wait_for_end()
+        return True
 
     def _add(self, batch: NewBatch, pending: PendingRequest) -> None:
         ctx, worst = self.batches.ctx, pending.worst

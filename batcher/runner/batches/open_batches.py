@@ -10,7 +10,7 @@ from batcher.core.batches.matching import Match
 from batcher.core.batches.wire import BatchObject, UnreadableBatch, parse_page
 from batcher.core.money.display import rounded_text
 from batcher.core.plural import counted
-from batcher.runner.batches.context import BatchContext, now
+from batcher.runner.batches.context import BatchContext, first_of, now
 from batcher.runner.batches.open_batch import OpenBatch
 from batcher.runner.sending.in_flight import WaitingBatches
 from batcher.store.batches import add_event, stored_batches
@@ -107,6 +107,11 @@ class OpenBatches:
         await self.record(batch, "absent")
         self._batches.event("batch_absent", batch=batch.number)
         self.done_with(batch)
+
+    async def wait_for_end(self) -> None:
+        """Wait until one of these batches is done with, or the run is stopping."""
+        done = (batch.done for batch in self.all)
+        await first_of(*done, self._batches.ctx.stopping)
 
     def done_with(self, batch: OpenBatch) -> None:
         """Forget a batch."""

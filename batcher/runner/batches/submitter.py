@@ -93,7 +93,7 @@ class Submitter:
         sent = plan.unmarked if ttl is None else plan
         feed = Feed(self.batches.sending, sent, stopping.is_set, delivery="batch")
         try:
-            await self._submit_all(BatchMaker(self.batches, feed, waits, ttl))
+            await self._submit_all(BatchMaker(self.batches, self.open_batches, feed, waits, ttl))
         finally:
             feed.close()
 

@@ -1,7 +1,6 @@
 """Sends a plan in one event loop, live or in batches, and ends early when something says so."""
 
 import asyncio
-import random
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,27 +11,17 @@ from itertools import count
 from batcher.api.client import MessagesClient
 from batcher.core.job import ApiSection
 from batcher.core.money.display import rounded_text
-from batcher.core.pace.failure_ceiling import FailureCeiling
-from batcher.core.pace.halt import Basis, Halt, HaltWatch, Unsent, budget_reached
-from batcher.core.pace.retry import RetryPolicy
-from batcher.core.pace.suspects import Suspects
-from batcher.core.pace.unpriced_watch import UnpricedWatch
+from batcher.core.pace.halt import Basis, Halt, Unsent, budget_reached
 from batcher.core.plural import counted
 from batcher.errors import BatcherError, CheckpointError, InputError
 from batcher.exit_codes import ExitCode
 from batcher.runner.batches.rounds import Rounds
 from batcher.runner.days import budget_day
 from batcher.runner.pipeline.batch import make_rounds
+from batcher.runner.pipeline.send_context import new_context, new_progress
 from batcher.runner.pipeline.session import PlannedRun, RunSession
-from batcher.runner.planning.budget import least_bound
-from batcher.runner.run_history import RunHistory
-from batcher.runner.sending.body_gate import BodyGate
-from batcher.runner.sending.budget_gate import BudgetGate
-from batcher.runner.sending.cache_gate import CacheGate
 from batcher.runner.sending.context import SendContext
-from batcher.runner.sending.label_check import LabelCheck
 from batcher.runner.sending.progress import Progress
-from batcher.runner.sending.rate_gate import RateGate
 from batcher.runner.sending.ticker import Ticker
 from batcher.runner.sending.workers import send_live
 from batcher.store.batches import has_open_batches
@@ -66,13 +55,7 @@ async def send(
     An error on the way ends as a halt, not as an exception: a run that was paid for needs an end.
     """
     job, stopping = planned.sending.job, asyncio.Event()
-    loop = asyncio.get_running_loop()
-    suspects = _suspects(planned)
-    watch = HaltWatch(float(job.retry.patience_s), loop.time(), suspects)
-    unpriced = UnpricedWatch(job.prices.max_unpriced, planned.budget is not None)
-    ceiling = _failure_ceiling(session, planned)
-    to_send = planned.plan.counts.to_send + planned.plan.counts.pending
-    progress = Progress(to_send, watch, unpriced, stopping.set, loop.time, ceiling)
+    progress = new_progress(session, planned, stopping)
     client = MessagesClient(
         api,
         session.key,
@@ -80,71 +63,11 @@ async def send(
         timeout_s=float(job.limits.timeout_s),
     )
     attempt_ids = count(first_attempt_id)
-    ctx = _send_context(session, planned, client, attempt_ids, progress, stopping)
+    ctx = new_context(session, planned, client, attempt_ids, progress, stopping)
     rounds = None
     if planned.route.takes_batches or session.writer.call(has_open_batches):
         rounds = make_rounds(session, planned, api, ctx, progress)
     return await _Sending(session, planned, ctx, client, SendResult(progress), rounds).run()
-
-
-def _suspects(planned: PlannedRun) -> Suspects:
-    job, has_labels = planned.sending.job, planned.sending.loaded.labels is not None
-    accepts_invalid = job.labels.on_invalid == "keep"
-    return Suspects(
-        accepts_invalid,
-        accepts_failed=job.limits.max_failed >= 1,
-        needs_whole=has_labels and not accepts_invalid,
-    )
-
-
-def _failure_ceiling(session: RunSession, planned: PlannedRun) -> FailureCeiling | None:
-    """Return the ceiling of a run; None for a retry, whose rows have failed, and for a pilot."""
-    if session.options.retrying is not None or session.options.pilot is not None:
-        return None
-    job, counts = planned.sending.job, planned.plan.counts
-    accepts_invalid = job.labels.on_invalid == "keep"
-    return FailureCeiling(
-        job.limits.max_failed, counts.items, counts.bad, counts.to_send, accepts_invalid
-    )
-
-
-def _send_context(
-    session: RunSession,
-    planned: PlannedRun,
-    client: MessagesClient,
-    attempt_ids: "count[int]",
-    progress: Progress,
-    stopping: asyncio.Event,
-) -> SendContext:
-    job = planned.sending.job
-    retry = job.retry
-    policy = RetryPolicy(
-        retry.attempts,
-        float(retry.max_wait_s),
-        retry.unknown_attempts,
-        float(retry.patience_s),
-    )
-    jitter = random.Random().random  # noqa: S311 - not for secrets
-    limits = job.limits.model_copy(update={"concurrency": client.connections})
-    learned = RunHistory(session.context.workspace.state).learned_limits()
-    least_usd = least_bound(planned.plan, planned.route) or Decimal(0)
-    return SendContext(
-        client=client,
-        recorder=session.writer,
-        rate_gate=RateGate(limits, policy.max_wait_s, stopping, progress.clock, jitter, learned),
-        budget_gate=BudgetGate(planned.budget, least_usd, stopping, progress.stop_for_budget),
-        cache_gate=CacheGate(job.cache.ttl, progress.clock),
-        body_gate=BodyGate(stopping),
-        prices=planned.sending.prices,
-        free_usage_fields=job.prices.free_usage_fields,
-        policy=policy,
-        label_check=LabelCheck.of(planned.sending),
-        run_id=session.run_id,
-        attempt_ids=attempt_ids,
-        random=jitter,
-        stopping=stopping,
-        watcher=progress,
-    )
 
 
 @dataclass(frozen=True, slots=True)

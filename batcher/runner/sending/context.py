@@ -1,7 +1,7 @@
 """What the workers of a run share, and what they report about each attempt."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import count
 from operator import itemgetter
@@ -86,7 +86,10 @@ class Watcher(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class SendContext:
-    """What the workers of a run share; made once for each run."""
+    """What the workers of a run share; made once for each run.
+
+    ``invalid_answers`` returns the invalid answers to a request that earlier attempts brought.
+    """
 
     client: Client
     recorder: Recorder
@@ -103,6 +106,7 @@ class SendContext:
     random: Callable[[], float]
     stopping: asyncio.Event
     watcher: Watcher
+    invalid_answers: Callable[[bytes], Awaitable[Sequence[bytes]]]
     in_flight: InFlight = field(default_factory=InFlight)
 
     @property

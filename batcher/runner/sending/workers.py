@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from batcher.runner.job_context import JobContext
 from batcher.runner.planning.planner import Plan
 from batcher.runner.sending.context import SendContext
-from batcher.runner.sending.feed import Feed
+from batcher.runner.sending.feed import Feed, PendingRequest
+from batcher.runner.sending.repairs import with_complaints
 from batcher.runner.sending.sender import Sender
 
 
@@ -55,6 +56,13 @@ class _Workers:
             sender = Sender(len(self._tasks), self.ctx)
             self._tasks.append(asyncio.create_task(self._work(sender)))
 
+    async def _repaired(self, pending: PendingRequest) -> PendingRequest:
+        label_check = self.ctx.label_check
+        if not pending.repairs or label_check is None:
+            return pending
+        answers = await self.ctx.invalid_answers(pending.fingerprint)
+        return await with_complaints(pending, answers, label_check, "live")
+
     async def _work(self, sender: Sender) -> None:
         stopping = self.ctx.stopping
         try:
@@ -63,7 +71,7 @@ class _Workers:
                 if pending is None:
                     self.ctx.in_flight.is_last_taken = True
                     return
-                await sender.send(pending)
+                await sender.send(await self._repaired(pending))
                 self._grow()
         except BaseException:
             stopping.set()
