@@ -24,8 +24,10 @@ def counts_text(by_status: Mapping[str, int]) -> str:
     return ", ".join(f"{number:,} {status}" for status, number in sorted(by_status.items()))
 
 
-def batches_text(number: int, requests: int, oldest_s: float, next_s: float | None) -> str:
-    """Describe the batches that are not collected yet; times are in seconds."""
-    text = f"{counted(number, 'batch', 'batches')} with {counted(requests, 'request')}"
-    text += f", {duration(oldest_s)} old"
-    return text if next_s is None else f"{text}, next in about {duration(next_s)}"
+def batches_text(number: int, requests: int, next_s: float | None) -> str:
+    """Describe the batches that are not collected yet, and when the next is likely to end."""
+    text = f"{counted(number, 'batch', 'batches')}, {counted(requests, 'request')}"
+    if next_s is None:
+        return text
+    minutes = f"{round(next_s / 60):,} min" if next_s >= 120 else duration(next_s)
+    return f"{text}, next in about {minutes}"

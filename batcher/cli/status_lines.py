@@ -116,5 +116,5 @@ def _pace(pace: SendingPace) -> str:
 
 
 def _batches(pace: SendingPace) -> str:
-    oldest_s = pace.oldest_batch_s or 0
-    return f"batches  {batches_text(pace.batches, pace.in_batches, oldest_s, pace.next_batch_s)}"
+    text = batches_text(pace.batches, pace.in_batches, pace.next_batch_s)
+    return f"batches  {text}, the oldest {duration(pace.oldest_batch_s or 0)} old"

@@ -141,9 +141,7 @@ def _pace(snapshot: Snapshot) -> str:
     counts = f"{snapshot.retried:,} retried, {snapshot.failed:,} failed"
     shown, in_flight = snapshot.batches, snapshot.in_flight
     if shown is not None and not in_flight:
-        return (
-            f"{batches_text(shown.number, shown.requests, shown.oldest_s, shown.next_s)}, {counts}"
-        )
+        return f"{batches_text(shown.number, shown.requests, shown.next_s)}, {counts}"
     pause = f", paused for {duration(snapshot.wait_s)}" if snapshot.wait_s >= 1 else ""
     batched = f", {shown.requests:,} in batches" if shown is not None else ""
     return f"{limiter_text(snapshot.limiter)}{pause}, {in_flight} in flight{batched}, {counts}"
