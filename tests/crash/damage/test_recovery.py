@@ -86,6 +86,15 @@ class Recovery:
         assert lost["body"].null_count == lost["body_bytes"].null_count == lost.num_rows
         assert set(lost["status"].to_pylist()) <= {"errored"}
 
+    def _waiting(self, saved: dict[str, pa.Table]) -> pa.Array:
+        """Return the attempts whose results can still be collected from a batch."""
+        items, known = saved["batch_items"], set(saved["batches"]["batch"].to_pylist())
+        events = saved["batch_events"].to_pylist()
+        over = {row["batch"] for row in events if row["event"] in ("fetched", "lost", "deleted")}
+        pairs = zip(items["attempt_id"].to_pylist(), items["batch"].to_pylist(), strict=True)
+        waiting = [attempt for attempt, batch in pairs if batch in known - over]
+        return pa.array(waiting, pa.int64())
+
     def _check_attempts(self, saved: dict[str, pa.Table], found: Examination) -> None:
         """Each outcome has its attempt; open attempts are counted with their worst case."""
         attempts, outcomes = saved["attempts"], saved["outcomes"]
@@ -95,6 +104,8 @@ class Recovery:
         assert pc.all(pc.is_in(outcomes["attempt_id"], attempts["attempt_id"])).as_py() is not False
         has_outcome = pc.is_in(attempts["attempt_id"], outcomes["attempt_id"])
         still_open = attempts.filter(pc.invert(has_outcome))
+        waits = pc.is_in(still_open["attempt_id"], self._waiting(saved))
+        still_open = still_open.filter(pc.invert(waits))
         assert found.open_attempts is not None
         assert found.open_attempts.attempts == still_open.num_rows
         assert found.open_attempts.at_most_usd == sum(
