@@ -50,8 +50,7 @@ class Collected:
 
     ``failure`` is what came instead of them, ``fault`` why they ended early. ``missing`` counts the
     batch's items without a result. ``strange`` counts lines that name no item of the batch or one
-    that had its result, ``unreadable`` those that are no result. ``to_send`` counts the items to
-    send again.
+    that had its result, ``unreadable`` those that are no result.
     """
 
     by_status: Counter[str] = field(default_factory=Counter)
@@ -60,7 +59,6 @@ class Collected:
     missing: int = 0
     strange: int = 0
     unreadable: int = 0
-    to_send: int = 0
     was_interrupted: bool = False
 
     @property
@@ -160,7 +158,6 @@ class Collector:
                 item = waiting.pop(attempt_id)
                 kept = await self._take(item, batch, result, outcome, prices)
                 collected.by_status[kept.outcome.status] += 1
-                collected.to_send += isinstance(kept.decision, Retry)
                 await self._until_recorded(_MOST_UNRECORDED)
 
     async def _take(

@@ -76,7 +76,7 @@ class BatchMaker:
         batch = NewBatch(number, new_marker(), now(), Spool(self.batches.folder))
         added: list[PendingRequest] = []
         while (pending := await self._next()) is not None:
-            if not await self._fits(batch, pending, size):
+            if not _fits(batch.spool, batch.marker, pending, size):
                 self._held.append(pending)
                 break
             if await self._reserve(pending, is_first=not added):
@@ -118,11 +118,6 @@ class BatchMaker:
         own = answers.get(pending.fingerprint, ())
         return await with_complaints(pending, own, label_check, "batch")
 
-    async def _fits(self, batch: NewBatch, pending: PendingRequest, size: BatchSize) -> bool:
-        spool = batch.spool
-        more = spool.bytes_of(custom_id(batch.marker, 0), pending.body)
-        return not size.is_full(spool.requests, spool.size, more)
-
     async def _reserve(self, pending: PendingRequest, *, is_first: bool) -> bool:
         """Reserve the worst case, if the budget has room for it now or after a batch has ended.
 
@@ -154,3 +149,8 @@ class BatchMaker:
         )
         turns = None if worst is None else worst.turns
         batch.items.append(BatchItem(attempt_id, batch.number, pending.max_tokens, turns))
+
+
+def _fits(spool: Spool, marker: str, pending: PendingRequest, size: BatchSize) -> bool:
+    more = spool.bytes_of(custom_id(marker, 0), pending.body)
+    return not size.is_full(spool.requests, spool.size, more)

@@ -55,8 +55,7 @@ class Submitter:
 
         With ``waits`` requests that the budget or the API's queue has no room for wait until
         batches have ended. Without, nothing takes long: what cannot be submitted soon is left out.
-        Where it is cheaper, requests wait for a batch that writes the cache
-        entry of their prefix.
+        Where it is cheaper, requests wait for a batch that writes the cache entry of their prefix.
         """
         way = self.priming.decide(plan)
         if way is Marks.PRIME:
