@@ -213,11 +213,16 @@ class Collector:
         return History(failures, failures, item.unknown_attempts, item.repairs)
 
     async def _until_recorded(self, most: int) -> None:
-        """Wait until no more than ``most`` results are not on the disk yet."""
+        """Wait until no more than ``most`` results are not on the disk yet.
+
+        Raises the error of a result that could not be recorded.
+        """
         unrecorded = self._batches.ctx.in_flight.unrecorded
         while len(unrecorded) > most:
-            await asyncio.wait(list(unrecorded), return_when=asyncio.FIRST_COMPLETED)
+            done, _ = await asyncio.wait(list(unrecorded), return_when=asyncio.FIRST_COMPLETED)
             await asyncio.sleep(0)  # their callbacks
+            for record in done:
+                record.result()
 
 
 def _pending(item: _Item) -> PendingRequest:
