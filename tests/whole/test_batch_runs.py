@@ -236,7 +236,7 @@ def test_samples_and_equal_rows_in_batches(job: Job, server: Server) -> None:
 
 
 @pytest.mark.parametrize(
-    "server", [["--invalid-rate", "0.3", "--seed", "3", "--keep-requests"]], indirect=True
+    "server", [["--invalid-rate", "0.3", "--seed", "3", "--batch-cancel-rate", "0"]], indirect=True
 )
 def test_repairs_go_live_when_the_deadline_asks_for_it(
     job: Job, server: Server, monkeypatch: pytest.MonkeyPatch
