@@ -54,7 +54,7 @@ class AutoDelivery:
                 took_batches = self._takes_batches
                 plan = await self._take(step, plan)
                 is_over = not plan.counts.to_send or self._is_stuck
-                if is_over and self._live is None and self.open_batches.is_idle:
+                if is_over and self._live is None and self.open_batches.is_settled:
                     return
                 is_new = self._takes_batches != took_batches  # decide again at once
                 await self._wait(0.0 if is_new else min(step.again_s, _PAUSE_S))

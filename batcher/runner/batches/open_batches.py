@@ -47,6 +47,11 @@ class OpenBatches:
         return not self.created and not self.unconfirmed
 
     @property
+    def is_settled(self) -> bool:
+        """Whether no batch is left, and the plan has been made again since the last one ended."""
+        return self.is_idle and not self.news.is_set()
+
+    @property
     def waiting(self) -> int:
         """The number of requests in batches that are not done with."""
         return sum(batch.requests for batch in self.all)

@@ -85,7 +85,7 @@ class Rounds:
             if self.detaches and not self.open_batches.is_idle:
                 self._unsent = (await self.plan_again(plan)).counts.to_send
                 return
-            if self.open_batches.is_idle and in_flight.newest_attempt == newest:
+            if self.open_batches.is_settled and in_flight.newest_attempt == newest:
                 return
             while not self.open_batches.is_idle and not self.open_batches.news.is_set():
                 await first_of(self.open_batches.news, stopping)
