@@ -97,12 +97,22 @@ def raise_on_signal(on_exit: Callable[[int], None] = _nothing) -> Iterator[None]
     Call it in the main thread, around all that a command does. ``on_exit`` is that of
     ``drain_on_signal``.
     """
+    raised: BaseException | None = None
 
     def stop(number: int) -> None:
-        raise KeyboardInterrupt if number == signal.SIGINT else Terminated
+        nonlocal raised
+        raised = KeyboardInterrupt() if number == signal.SIGINT else Terminated()
+        raise raised
 
-    with drain_on_signal(stop, lambda: "stopped at once; every recorded response is kept", on_exit):
-        yield
+    message = "stopped at once; every recorded response is kept"
+    try:
+        with drain_on_signal(stop, lambda: message, on_exit):
+            yield
+    except Exception:
+        # A library may turn what was raised inside it into an error of its own, as pydantic does.
+        if raised is not None:
+            raise raised from None
+        raise
 
 
 @contextlib.contextmanager

@@ -54,7 +54,7 @@ _WAL_BYTES = 8 << 20
 # cannot spill everything that it joins, so a plan needs some bytes for each item. With a larger
 # limit from the start it would only cache more blocks.
 _MEMORY_PER_RESPONSE_BYTE = 4 * 2048
-_MEMORY_PER_ITEM = 128
+_MEMORY_PER_ITEM = 16
 _MAX_MEMORY_BYTES = min(2 << 30, os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2)
 
 

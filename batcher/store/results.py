@@ -27,12 +27,13 @@ IN_BATCH = "client.in_batch"
 class RunSums:
     """Sums of a run: attempts, tokens and USD of the run and of the whole checkpoint, and rows.
 
-    ``latency_s`` has percentiles of the responses' latency and speed, ``models`` the number of
+    ``requests`` is how many requests the run sent, without those that wait in a batch. ``latency_s`` has percentiles of the responses' latency and speed, ``models`` the number of
     responses by model, and ``errors`` the failed rows by error type, with an example. ``collected``
     is what the run received for batches of earlier runs.
     """
 
     run: dict[str, Any]
+    requests: int
     checkpoint: dict[str, Any]
     by_status: dict[str, int]
     latency_s: dict[str, float | None]
@@ -108,8 +109,24 @@ def output_totals(checkpoint: Checkpoint) -> dict[str, Any]:
 
 
 def totals(checkpoint: Checkpoint, run_id: str | None = None) -> dict[str, Any]:
-    """Return the attempts, tokens and USD of one run, or of all."""
-    return checkpoint.row(_RESULTS["totals"], run_id=run_id)
+    """Return the attempts, tokens and USD of one run, or of all.
+
+    In steps, because joining all attempts at once would need memory for all of them.
+    """
+    ((last,),) = checkpoint.rows(_RESULTS["last_attempt"])
+    sums: dict[str, Any] = {}
+    for first in range(0, last + 1, _STEP_ITEMS):
+        step = checkpoint.row(
+            _RESULTS["totals"], run_id=run_id, first=first, last=first + _STEP_ITEMS - 1
+        )
+        sums = {name: value + sums.get(name, 0) for name, value in step.items()}
+    return sums
+
+
+def count_requests(checkpoint: Checkpoint, run_id: str) -> int:
+    """Return how many requests a run sent, without those that wait in a batch."""
+    ((requests,),) = checkpoint.rows(_RESULTS["count_requests"], run_id=run_id)
+    return int(requests)
 
 
 def sum_up(
@@ -122,6 +139,7 @@ def sum_up(
     groups = failures(checkpoint, allowance) if has_results else []
     return RunSums(
         run=totals(checkpoint, run_id),
+        requests=count_requests(checkpoint, run_id),
         checkpoint=totals(checkpoint),
         by_status=count_statuses(checkpoint) if has_results else {},
         latency_s=checkpoint.row(_RESULTS["latencies"], run_id=run_id),

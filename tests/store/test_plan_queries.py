@@ -12,6 +12,7 @@ from plan_model import ALLOWANCE, CASES, COMPARISON, FILES, TOKENS, Case, Model
 from sample_records import fingerprint_of, intent, opened, outcome, plan_row
 from samples import examples
 
+from batcher.store import results
 from batcher.store.checkpoint import Checkpoint
 from batcher.store.plans import (
     bad_rows,
@@ -26,6 +27,7 @@ from batcher.store.results import (
     attempts_of,
     begin_results,
     count_open,
+    count_requests,
     count_statuses,
     failures,
     output_totals,
@@ -207,6 +209,20 @@ def test_totals(checkpoint: Checkpoint, case: Case) -> None:
         assert found["cost_usd"] == sum((o.cost_usd or Decimal(0) for o in outcomes), Decimal(0))
         for kind in TOKENS:
             assert found[kind] == sum(getattr(o, kind) or 0 for o in outcomes)
+        if run_id is not None:
+            sent = {a.fingerprint for a in attempts if a not in pending}
+            assert count_requests(checkpoint, run_id) == len(sent)
+
+
+@EXAMPLES
+@given(CASES)
+def test_totals_in_steps(checkpoint: Checkpoint, case: Case) -> None:
+    """Sums over steps of two attempts are those of a single step."""
+    case.load(checkpoint)
+    at_once = totals(checkpoint)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(results, "_STEP_ITEMS", 2)
+        assert totals(checkpoint) == at_once
 
 
 @EXAMPLES

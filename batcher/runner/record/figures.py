@@ -114,7 +114,7 @@ def summary_of(
         rows=RowCounts(
             total=plan.items,
             already_answered=plan.already_answered,
-            sent=sums.run["requests"],
+            sent=sums.requests,
             succeeded=sums.by_status.get("succeeded", 0),
             by_status=sums.by_status,
         ),

@@ -86,9 +86,9 @@ failed AS (
 SELECT * FROM failed ORDER BY status = 'unsent', status = 'pending', rows DESC, status, error_type;
 
 -- name: totals
--- Sums over the attempts of one run, or of all, in one row. An attempt that was never sent does not count.
+-- Sums over the attempts of one run, or of all, in one row, for attempts $first to $last. An attempt that
+-- was never sent does not count.
 SELECT count(*) AS attempts,
-       count(DISTINCT fingerprint) FILTER (WHERE state <> 'pending') AS requests,
        count(*) FILTER (WHERE has_outcome) AS outcomes,
        count(*) FILTER (WHERE billing = 'billed') AS billed,
        count(*) FILTER (WHERE state IN ('open', 'unknown')) AS unknown,
@@ -103,7 +103,18 @@ SELECT count(*) AS attempts,
        coalesce(sum(cost_usd), 0) AS cost_usd,
        coalesce(sum(COLUMNS('^(.+_tokens)$')), 0)::BIGINT AS '\1'
 FROM attempt_states
-WHERE state <> 'absent' AND ($run_id IS NULL OR run_id = $run_id);
+WHERE state <> 'absent' AND attempt_id BETWEEN $first AND $last AND ($run_id IS NULL OR run_id = $run_id);
+
+-- name: last_attempt
+-- The largest attempt id.
+SELECT coalesce(max(attempt_id), 0) FROM attempts;
+
+-- name: count_requests
+-- The number of requests that one run sent, without those that wait in a batch.
+SELECT count(DISTINCT fingerprint) FROM attempts
+WHERE run_id = $run_id AND attempt_id NOT IN (
+    SELECT attempt_id FROM batch_attempts WHERE state IS NOT NULL AND attempt_id NOT IN (SELECT attempt_id FROM outcomes)
+);
 
 -- name: collected
 -- What one run received for the batches of other runs. Runs never overlap, so the time determines the run.
