@@ -27,7 +27,8 @@ IN_BATCH = "client.in_batch"
 class RunSums:
     """Sums of a run: attempts, tokens and USD of the run and of the whole checkpoint, and rows.
 
-    ``requests`` is how many requests the run sent, without those that wait in a batch. ``latency_s`` has percentiles of the responses' latency and speed, ``models`` the number of
+    ``requests`` is how many requests the run sent, without those that wait in a batch.
+    ``latency_s`` has percentiles of the responses' latency and speed, ``models`` the number of
     responses by model, and ``errors`` the failed rows by error type, with an example. ``collected``
     is what the run received for batches of earlier runs.
     """
