@@ -84,7 +84,7 @@ def test_what_check_passes_run_does_not_refuse(
 
 @pytest.mark.slow
 @pytest.mark.timeout(3600)
-@settings(max_examples=250, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=100, suppress_health_check=[HealthCheck.too_slow])
 @property_of_jobs
 def test_check_and_run_agree_on_many_jobs(
     kind: Mapping[str, Any], first: list[Edit], second: list[Edit]
