@@ -109,6 +109,7 @@ def test_other_ways_to_grow_are_bounded(source: str) -> None:
         (EACH.format(start="0", step="ns.x + 1", end="{{ ns.x }}"), "100"),
         (EACH.format(start="[]", step="ns.x + [x]", end="{{ ns.x|join('|join') | length }}"),
          str(100 + 99 * 5)),
+        (LOOP.format(start="[]", step="ns.x + ns.x", end="{{ ns.x | length }}"), "0"),
         ("{{ 'abc' | join('-') }}{{ {'p': 1, 'q': 2} | join }}", "a-b-cpq"),
         ("{% raw %}{% set x = xs + xs %}{{ x | join }}{% endraw %}",
          "{% set x = xs + xs %}{{ x | join }}"),

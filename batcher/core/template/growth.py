@@ -36,10 +36,11 @@ def weighed(source: str, tags: tuple[Tag, ...]) -> str:
     return "".join([*pieces, source[position:]])
 
 
-def weigh(value: object) -> str:
+def weigh(value: object) -> bool:
     """Count the bytes of a value and of all its parts; raise ``TooLongError`` when it is too much.
 
-    Looking at many values again and again takes time, so that is limited, too.
+    Looking at many values again and again takes time, so that is limited, too. Return whether the
+    value is a list.
     """
     left, waiting = KEPT_BYTES, [value]
     while waiting:
@@ -52,11 +53,18 @@ def weigh(value: object) -> str:
             waiting += part.values()
         elif isinstance(part, list | tuple):
             waiting += part
-    return ""
+    return isinstance(value, list)
 
 
 def _call(name: str, *, is_trimming: bool) -> str:
-    return f"{{%- do {WEIGH}({name}) -%}}" if is_trimming else f"{{% do {WEIGH}({name}) %}}"
+    """Weigh a value; let the engine make a list of what may be the sum of many lists.
+
+    The engine adds lists without making the sum: an empty list that is doubled 40 times is empty,
+    and looking at it would take 2 to the power of 40 steps.
+    """
+    start, end = ("{%- ", " -%}") if is_trimming else ("{% ", " %}")
+    tags = (f"if {WEIGH}({name})", f"set {name} = {name} | list", "endif")
+    return "".join(f"{start}{tag}{end}" for tag in tags)
 
 
 def _assigned(tag: Tag) -> Iterator[str]:
