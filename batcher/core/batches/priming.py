@@ -17,7 +17,6 @@ from enum import Enum
 from batcher.core.batches.durations import Durations
 from batcher.core.cache.entries import LIFETIME_S
 from batcher.core.money.rates import Rates
-from batcher.core.money.usage import Usage
 
 PRIMED_READS = 0.98
 """The assumed share of requests that read a primed prefix; users have measured 100 %."""
@@ -73,11 +72,6 @@ def marks(
     gain = _gain(prefix.requests, rates, PRIMED_READS)
     is_worth = gain > 0 and gain >= _LEAST_GAIN * _surcharge(rates)
     return Marks.PRIME if is_in_time and is_worth else Marks.NONE
-
-
-def is_written(usage: Usage) -> bool:
-    """Return whether the usage of a request that primes shows that its prefix has an entry now."""
-    return usage.cache_creation_1h_input_tokens > 0 or usage.cache_read_input_tokens > 0
 
 
 def pays(reads: int, writes: int, rates: Rates) -> bool:

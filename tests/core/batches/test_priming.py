@@ -11,13 +11,11 @@ from batcher.core.batches.priming import (
     PRIMED_READS,
     Marks,
     PrimedPrefix,
-    is_written,
     marks,
     pays,
     saving_usd,
 )
 from batcher.core.money.rates import Rates
-from batcher.core.money.usage import Usage
 
 PRIOR = Durations()
 QUICK = Durations.learnt([(10_000, 300.0)] * 10)
@@ -30,16 +28,6 @@ def rates(read: str = "0.1", write: str = "2", price: str = "1.5") -> Rates:
     """Return batch rates; read and write are multiples of the input's price."""
     per = Decimal(price)
     return Rates(per, 5 * per, per * Decimal("1.25"), per * Decimal(write), per * Decimal(read))
-
-
-def usage(read: int = 0, write: int = 0) -> Usage:
-    """Return a usage with these tokens of the cache."""
-    return Usage(
-        input_tokens=10,
-        output_tokens=1,
-        cache_read_input_tokens=read,
-        cache_creation_1h_input_tokens=write,
-    )
 
 
 @pytest.mark.parametrize("requests", [2, 3, 11])
@@ -71,13 +59,6 @@ def test_slow_batches_have_no_marks() -> None:
 def test_prices_that_save_nothing_have_no_marks(read: str, write: str) -> None:
     """Where reads are not cheaper, or a write costs too much, nothing is primed."""
     assert marks(PrimedPrefix(400), rates(read, write), QUICK, 10_000, 0.0) is Marks.NONE
-
-
-def test_the_write_is_verified() -> None:
-    """A prefix that is too short has no entry, whatever its marks."""
-    assert is_written(usage(write=2_000))
-    assert is_written(usage(read=2_000))
-    assert not is_written(usage())
 
 
 def test_marks_that_are_not_read_are_given_up() -> None:
@@ -119,7 +100,7 @@ def test_a_job_reads_what_it_has_primed(prefixes: list[tuple[int, int]], read: s
             continue
         written = tokens if tokens >= least else 0
         cost += written * float(price.cache_write_1h - price.input)
-        if is_written(usage(write=written)):
+        if written:
             rest = PrimedPrefix(requests - 1, used_after_s=0.0)
             assert marks(rest, price, QUICK, 10_000, 100.0) is Marks.FOLLOW
             cost -= tokens * (requests - 1) * float(price.input - price.cache_read)
