@@ -8,7 +8,7 @@ from datetime import datetime
 
 from batcher.core.batches.auto import OpenBatch, Situation, Step, decide
 from batcher.runner.batches.calls import CallRefusedError
-from batcher.runner.batches.context import BatchContext, now
+from batcher.runner.batches.context import BatchContext, first_of, now
 from batcher.runner.batches.live_pace import LivePace
 from batcher.runner.batches.open_batches import OpenBatches
 from batcher.runner.batches.watch import BatchWatch
@@ -130,11 +130,7 @@ class AutoDelivery:
     async def _wait(self, seconds: float) -> None:
         """Wait for a time, or until a batch or the live requests have ended."""
         events = (self.open_batches.news, self.batches.ctx.stopping)
-        waits = [asyncio.create_task(event.wait()) for event in events]
-        tasks = [*waits, *([self._live] if self._live is not None else [])]
-        await asyncio.wait(tasks, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
-        for task in waits:
-            task.cancel()
+        await first_of(*events, work=self._live, wait_s=seconds)
 
     async def _renewed(self, plan: Plan, *, is_certain: bool = False) -> Plan:
         """Return what is left to send, if a batch or the live requests have ended."""

@@ -86,11 +86,16 @@ def new_marker() -> str:
     return "".join(secrets.choice(_LETTERS) for _ in range(MARKER_CHARACTERS))
 
 
-async def first_of(*events: asyncio.Event) -> None:
-    """Wait until one of some events is set."""
+async def first_of(
+    *events: asyncio.Event,
+    work: "asyncio.Task[None] | None" = None,
+    wait_s: float | None = None,
+) -> None:
+    """Wait until one of some events is set, other work has ended, or a time is over."""
     tasks = [asyncio.create_task(event.wait()) for event in events]
+    waited = [*tasks, *([work] if work is not None else [])]
     try:
-        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait(waited, timeout=wait_s, return_when=asyncio.FIRST_COMPLETED)
     finally:
         for task in tasks:
             task.cancel()
