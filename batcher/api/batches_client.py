@@ -8,6 +8,7 @@ from urllib.parse import urlencode
 
 from batcher.api.exchange import Content, Exchange
 from batcher.api.key import Secret
+from batcher.api.reading import Bounds
 from batcher.api.result_lines import SLOWEST_BYTES_PER_S, ResultLines
 from batcher.api.server import JSON, Server
 from batcher.api.transport import TransportFactory
@@ -119,7 +120,7 @@ class BatchesClient:
         request = self._server.request(method, self._server.url(path), content, _JSON)
         transport = self._server.open_transport()
         try:
-            exchange = Exchange(transport, self._timeout_s, self._idle_s)
+            exchange = Exchange(transport, Bounds(self._timeout_s, self._idle_s))
             return await exchange.run(request, content)
         finally:
             await transport.aclose()

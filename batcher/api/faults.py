@@ -39,23 +39,56 @@ import socket
 import ssl
 from collections.abc import Iterator
 
-import httpx
-
 from batcher.core.answers.response import NoResponse
 
 OPEN_FILES = "client.open_files"
-_NEVER_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError)
-# The first matching class decides the type. The exceptions' own texts may quote content.
-_TYPES: tuple[tuple[type[Exception], str, str], ...] = (
-    (httpx.ConnectTimeout, "client.connect_timeout", "no connection in time"),
-    (httpx.PoolTimeout, "client.pool", "the connection is in use"),
-    (httpx.ProxyError, "client.proxy", "the proxy refused to connect"),
-    (httpx.ConnectError, "client.connect", "could not connect"),
-    (httpx.TimeoutException, "client.timeout", "no response in time"),
-    (TimeoutError, "client.timeout", "no response in time"),
-    (httpx.WriteError, "client.write", "the connection broke while sending"),
-    (httpx.ProtocolError, "client.protocol", "the server hung up or did not speak HTTP"),
-)
+
+
+class TransportFailure(Exception):  # noqa: N818 - they are values of an attempt, raised only here
+    """A connection broke before a response; its own text is never shown, as it may quote content.
+
+    ``is_unsent``: no request can have been sent.
+    """
+
+    error_type = "client.read"
+    message = "the connection broke before a response"
+    is_unsent = False
+
+
+class CouldNotConnect(TransportFailure):
+    """There is no connection to the server."""
+
+    error_type, message, is_unsent = "client.connect", "could not connect", True
+
+
+class NoConnectionInTime(TransportFailure):
+    """There was no connection within the time for connecting."""
+
+    error_type, message, is_unsent = "client.connect_timeout", "no connection in time", True
+
+
+class ConnectionBusy(TransportFailure):
+    """The slot's connection is in use by another request."""
+
+    error_type, message, is_unsent = "client.pool", "the connection is in use", True
+
+
+class ProxyRefused(TransportFailure):
+    """The proxy does not connect us."""
+
+    error_type, message, is_unsent = "client.proxy", "the proxy refused to connect", True
+
+
+class WriteFailed(TransportFailure):
+    """The connection broke while the request was written."""
+
+    error_type, message = "client.write", "the connection broke while sending"
+
+
+class NotHttp(TransportFailure):
+    """The reply is not HTTP, or the server hung up."""
+
+    error_type, message = "client.protocol", "the server hung up or did not speak HTTP"
 
 
 def no_response(
@@ -65,7 +98,7 @@ def no_response(
 
     ``was_sent``: the body was being written; ``was_whole``: it was written to its end.
     """
-    was_sent = was_sent and not isinstance(error, _NEVER_SENT)
+    was_sent = was_sent and not (isinstance(error, TransportFailure) and error.is_unsent)
     error_type, message = _named(error)
     if error_type == "client.timeout" and not was_sent:
         error_type, message = "client.connect_timeout", "no connection in time"
@@ -78,7 +111,7 @@ def no_response(
 
 def body_fault(error: Exception, *, is_idle: bool) -> str:
     """Return the fault for a failure after the status; ``is_idle``: by the idle timeout."""
-    if not isinstance(error, (httpx.TimeoutException, TimeoutError)):
+    if not isinstance(error, TimeoutError):
         return "client.cut_short"
     return "client.stalled" if is_idle else "client.timeout"
 
@@ -91,10 +124,10 @@ def _named(error: Exception) -> tuple[str, str]:
             return OPEN_FILES, "no open file is left for a connection (ulimit -n)"
         if isinstance(cause, socket.gaierror):
             return "client.dns", "the host's name has no address"
-    for kind, error_type, message in _TYPES:
-        if isinstance(error, kind):
-            return error_type, message + _system_reason(error)
-    return "client.read", "the connection broke before a response" + _system_reason(error)
+    if isinstance(error, TimeoutError):
+        return "client.timeout", "no response in time" + _system_reason(error)
+    failure = error if isinstance(error, TransportFailure) else TransportFailure
+    return failure.error_type, failure.message + _system_reason(error)
 
 
 def _system_reason(error: Exception) -> str:

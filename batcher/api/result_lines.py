@@ -9,8 +9,10 @@ from contextlib import aclosing
 import httpx
 
 from batcher.api.body import inflater_for
-from batcher.api.exchange import Content, Reading, lower_case
+from batcher.api.exchange import Content, as_failure, begin_reading, finish
 from batcher.api.faults import body_fault
+from batcher.api.reading import Bounds, Reading
+from batcher.api.response_reader import lower_case
 from batcher.core.answers.response import NoResponse, Response
 
 MAX_LINE_BYTES = 32 * 1024 * 1024
@@ -56,14 +58,15 @@ class ResultLines:
                 if response.status_code == 200:
                     self._response = response
                     return
-                reading = Reading(response)
-                await reading.finish(started, deadline, self._idle_s)
+                bounds = Bounds(self._timeout_s, self._idle_s)
+                reading = begin_reading(response, bounds, started, deadline)
+                await finish(reading, response, deadline)
         except (httpx.TransportError, OSError) as error:
             if reading is None:
                 self.failure = content.failure(error, started)
                 return
-            fault = body_fault(error, is_idle=reading.is_idle)
-        self.failure = reading.response(started, fault)
+            fault = body_fault(as_failure(error), is_idle=reading.is_idle)
+        self.failure = reading.response(fault)
 
     async def lines(self) -> AsyncIterator[bytes]:
         """Yield each whole line that is not blank, without its end; once."""
@@ -113,7 +116,7 @@ class ResultLines:
                 left_s += len(piece) / SLOWEST_BYTES_PER_S - (time.perf_counter() - started)
                 yield piece
         except (httpx.TransportError, OSError) as error:
-            self.fault = body_fault(error, is_idle=is_idle)
+            self.fault = body_fault(as_failure(error), is_idle=is_idle)
         finally:
             await response.stream.aclose()
 

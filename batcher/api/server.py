@@ -1,14 +1,17 @@
 """The job's server: its address, the headers of each request, and how connections to it open."""
 
 from collections.abc import Mapping
+from functools import lru_cache
 
+import h11
 import httpx
 
 from batcher import __version__
-from batcher.api.address import server_address
+from batcher.api.address import proxy_for, server_address
 from batcher.api.exchange import Content
 from batcher.api.key import Secret
-from batcher.api.transport import TransportFactory, transport_factory
+from batcher.api.opening import Place
+from batcher.api.transport import TransportFactory, tls_context, transport_factory
 from batcher.core.job import ApiSection
 from batcher.core.job.server import header_mistakes
 from batcher.errors import ConfigurationError
@@ -39,15 +42,40 @@ class Server:
         connect_s = min(_CONNECT_TIMEOUT_S, timeout_s)
         # The timeout of the whole exchange bounds reading and writing, so httpx needs no other.
         self._extensions = {"timeout": {"connect": connect_s, "pool": connect_s}}
-        self.open_transport = open_transport or transport_factory(address)
+        context = tls_context(address)
+        is_https = address.scheme == "https"
+        self.place = Place(
+            address.raw_host.decode("ascii"),
+            address.port or (443 if is_https else 80),
+            context if is_https else None,
+            connect_s,
+        )
+        uses_httpx = api.transport == "httpx" or proxy_for(address) is not None
+        self.is_direct = open_transport is None and not uses_httpx
+        self.open_transport = open_transport or transport_factory(address, context)
+        self._heads: dict[tuple[str, str], bytes] = {}
 
     def url(self, path: str) -> httpx.URL:
         """Return the address of a path below base_url."""
-        return httpx.URL(f"{self.address}{path}")
+        return _parsed(f"{self.address}{path}")
 
     def url_at_root(self, path: str) -> httpx.URL:
         """Return the address of a whole path, whatever the path of base_url is."""
         return httpx.URL(f"{self._origin}{path}")
+
+    def head(self, method: str, path: str) -> bytes:
+        """Return the head of a request up to the number that is the length of its body."""
+        known = self._heads.get((method, path))
+        if known is None:
+            known = self._heads[method, path] = self._new_head(method, self.url(path).raw_path)
+        return known
+
+    def _new_head(self, method: str, target: bytes) -> bytes:
+        headers = [*self._headers, ("content-length", "0")]
+        request = h11.Request(method=method, target=target, headers=headers)
+        head = h11.Connection(h11.CLIENT).send(request)
+        assert head is not None  # noqa: S101 - for mypy
+        return head.removesuffix(b"0\r\n\r\n")
 
     def request(
         self,
@@ -66,6 +94,11 @@ class Server:
             stream=content,
             extensions=self._extensions,
         )
+
+
+@lru_cache(maxsize=64)
+def _parsed(address: str) -> httpx.URL:
+    return httpx.URL(address)
 
 
 def _headers(api: ApiSection, key: Secret | None, server: httpx.URL) -> list[tuple[str, str]]:

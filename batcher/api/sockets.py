@@ -14,10 +14,9 @@ from typing import Any
 
 import httpcore
 
+from batcher.api.faults import CouldNotConnect, NoConnectionInTime
+from batcher.api.opening import connect
 from batcher.api.tls_stream import TlsStream
-
-_STAGGER_S = 0.25
-"""How long one address of a host may take before the next one is tried, too (RFC 8305)."""
 
 
 class SocketBackend(httpcore.AsyncNetworkBackend):
@@ -33,12 +32,11 @@ class SocketBackend(httpcore.AsyncNetworkBackend):
     ) -> httpcore.AsyncNetworkStream:
         """Connect to the first address of a host that accepts."""
         try:
-            async with asyncio.timeout(timeout):
-                return SocketStream(await _connected(host, port, tuple(socket_options or ())))
-        except TimeoutError:
+            return SocketStream(await connect(host, port, timeout, tuple(socket_options or ())))
+        except NoConnectionInTime:
             raise httpcore.ConnectTimeout from None
-        except OSError as error:
-            raise httpcore.ConnectError(error) from error
+        except CouldNotConnect as error:
+            raise httpcore.ConnectError from error
 
 
 class SocketStream(httpcore.AsyncNetworkStream):
@@ -100,64 +98,6 @@ class SocketStream(httpcore.AsyncNetworkStream):
                 return self._socket.getpeername()
             case _:
                 return None
-
-
-async def _connected(host: str, port: int, options: tuple[Any, ...]) -> socket.socket:
-    """Try the addresses of a host, each a little after the one before; the first to accept wins."""
-    loop = asyncio.get_running_loop()
-    found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    attempts: list[asyncio.Task[socket.socket]] = []
-    try:
-        for number, address in enumerate(found, 1):
-            attempts.append(asyncio.create_task(_connect(address, options)))
-            last = number == len(found)
-            if accepted := await _first_accepted(attempts, None if last else _STAGGER_S):
-                return accepted
-        failures = [error for attempt in attempts if (error := attempt.exception()) is not None]
-    finally:
-        for attempt in attempts:
-            attempt.add_done_callback(_close_late)
-            attempt.cancel()
-    raise failures[0] if failures else OSError("the host has no address")
-
-
-async def _first_accepted(
-    attempts: "list[asyncio.Task[socket.socket]]", wait_s: float | None
-) -> socket.socket | None:
-    """Return the first connection within a time; None when there is none, or all have failed."""
-    loop = asyncio.get_running_loop()
-    end = None if wait_s is None else loop.time() + wait_s
-    while trying := [attempt for attempt in attempts if not attempt.done()]:
-        left = None if end is None else end - loop.time()
-        done, _ = await asyncio.wait(trying, timeout=left, return_when=asyncio.FIRST_COMPLETED)
-        for attempt in done:
-            if attempt.exception() is None:
-                attempts.remove(attempt)
-                return attempt.result()
-        if not done:
-            return None
-    return None
-
-
-def _close_late(attempt: "asyncio.Task[socket.socket]") -> None:
-    """Close a connection that came after another one was taken."""
-    if not attempt.cancelled() and attempt.exception() is None:
-        attempt.result().close()
-
-
-async def _connect(address: tuple[Any, ...], options: tuple[Any, ...]) -> socket.socket:
-    family, kind, protocol, _, place = address
-    connection = socket.socket(family, kind, protocol)
-    try:
-        connection.setblocking(False)
-        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        for option in options:
-            connection.setsockopt(*option)
-        await asyncio.get_running_loop().sock_connect(connection, place)
-    except BaseException:
-        connection.close()
-        raise
-    return connection
 
 
 def _is_readable(connection: socket.socket) -> bool:

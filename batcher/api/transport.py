@@ -8,28 +8,22 @@ from typing import Any
 import httpx
 
 from batcher.api.address import proxy_for
+from batcher.api.connection import IDLE_S
 from batcher.api.sockets import SocketBackend
 from batcher.errors import ConfigurationError
 
 TransportFactory = Callable[[], httpx.AsyncBaseTransport]
 
-# Common servers close an idle connection after 5 s. We close it earlier: a request that is sent
-# while the server closes the connection has an unknown billing status.
-_IDLE_S = 4.0
 _ONE_CONNECTION = httpx.Limits(
-    max_connections=1, max_keepalive_connections=1, keepalive_expiry=_IDLE_S
+    max_connections=1, max_keepalive_connections=1, keepalive_expiry=IDLE_S
 )
 
 
-def transport_factory(url: httpx.URL) -> TransportFactory:
-    """Return a function that opens transports to one server.
-
-    They share a TLS context, because each context takes 25 ms and 0.7 MB. Certificates are verified
-    with certifi's authorities, or with those of SSL_CERT_FILE and SSL_CERT_DIR.
-    """
-    context = _tls_context(url)
+def transport_factory(url: httpx.URL, context: ssl.SSLContext | None = None) -> TransportFactory:
+    """Return a function that opens transports to one server, which share a TLS context."""
+    context = context or tls_context(url)
     proxy = proxy_for(url)
-    options = _keep_alive_options()
+    options = keep_alive_options()
 
     def open_transport() -> httpx.AsyncBaseTransport:
         return _OneConnection(
@@ -83,18 +77,24 @@ def _has_surplus(connection: Any) -> bool:
     return True
 
 
-def _tls_context(url: httpx.URL) -> ssl.SSLContext:
+def tls_context(url: httpx.URL) -> ssl.SSLContext:
+    """Return what verifies a server; share it, because each takes 25 ms and 0.7 MB.
+
+    The authorities are certifi's, or those of SSL_CERT_FILE and SSL_CERT_DIR.
+    """
     if url.scheme != "https":
         return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     try:
-        return httpx.create_ssl_context()
+        context = httpx.create_ssl_context()
+        context.set_alpn_protocols(["http/1.1"])
     except OSError:
         raise ConfigurationError(
             "the certificates that SSL_CERT_FILE or SSL_CERT_DIR names cannot be read"
         ) from None
+    return context
 
 
-def _keep_alive_options() -> list[tuple[int, int, int]]:
+def keep_alive_options() -> list[tuple[int, int, int]]:
     """Return options that probe an idle connection each minute: a model may think for minutes."""
     options = [(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)]
     for name, value in (("TCP_KEEPIDLE", 60), ("TCP_KEEPINTVL", 60), ("TCP_KEEPCNT", 5)):

@@ -9,8 +9,15 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import fault_server
 import pytest
 from fault_server import CANARY, Attempts, Certified, FaultServer, Step, run_async
+
+
+@pytest.fixture(params=["auto", "httpx"])
+def each_transport(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Run a test with connections of our own and with those of httpx."""
+    monkeypatch.setattr(fault_server, "default", {"transport": request.param})
 
 
 @pytest.fixture

@@ -24,6 +24,15 @@ Certified = tuple[ssl.SSLContext, Path]
 Step = bytes | str | float | Callable[[], bytes]
 
 
+default: dict[str, Any] = {}
+"""What tests of both transports set in the API section."""
+
+
+def section(**api: Any) -> ApiSection:
+    """Return an API section for the transport that is tested."""
+    return ApiSection(**default, **api)
+
+
 @dataclass
 class FaultServer:
     """Responds to the n-th request with the n-th script, and repeats the last one.
@@ -118,7 +127,7 @@ async def run_async(
     """Send the same request ``times`` times."""
     async with server.running(tls):
         scheme = "http" if tls is None else "https"
-        settings = ApiSection(**{"base_url": f"{scheme}://127.0.0.1:{server.port}", **api})
+        settings = section(**{"base_url": f"{scheme}://127.0.0.1:{server.port}", **api})
         client = MessagesClient(
             settings,
             Secret(CANARY),

@@ -18,12 +18,15 @@ from fault_server import (
     FaultServer,
     reply,
     run_async,
+    section,
 )
 
 from batcher.api.client import MessagesClient
 from batcher.api.key import Secret
 from batcher.core.answers.response import Response
 from batcher.core.job import ApiSection
+
+pytestmark = pytest.mark.usefixtures("each_transport")
 
 HEAD = b"HTTP/1.1 200 OK\r\n"
 CHUNKED = HEAD + b"transfer-encoding: chunked\r\n\r\n"
@@ -146,7 +149,7 @@ def test_cancelling_closes_the_connection_and_frees_the_slot() -> None:
     async def run() -> Any:
         server = FaultServer([[HEAD + b"content-length: 9\r\n\r\n", HANG], [reply(b"{}")]])
         async with server.running():
-            api = ApiSection(base_url=f"http://127.0.0.1:{server.port}")
+            api = section(base_url=f"http://127.0.0.1:{server.port}")
             async with MessagesClient(api, Secret(CANARY), connections=1, timeout_s=1) as client:
                 first = asyncio.create_task(client.send(0, BODY))
                 await server.has_request.wait()
@@ -164,7 +167,7 @@ def test_cancelling_at_any_step_does_not_lose_the_slot() -> None:
     async def run() -> list[Any]:
         server = FaultServer([[reply(b"{}"), KEEP]])
         async with server.running():
-            api = ApiSection(base_url=f"http://127.0.0.1:{server.port}")
+            api = section(base_url=f"http://127.0.0.1:{server.port}")
             async with MessagesClient(api, Secret(CANARY), connections=1, timeout_s=1) as client:
                 results = []
                 for steps in range(60):

@@ -10,12 +10,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
-from fault_server import Certified
+from fault_server import Certified, section
 
 from batcher.api.client import MessagesClient
 from batcher.core.answers.outcome import Billing, Verdict, classify
 from batcher.core.answers.response import NoResponse, Response
-from batcher.core.job import ApiSection
+
+pytestmark = pytest.mark.usefixtures("each_transport")
 
 REFUSALS = {
     413: ("request_too_large", Verdict.FINAL),
@@ -62,7 +63,7 @@ def send(url: str, size: int) -> list[Response | NoResponse]:
     """Send a request of this size several times over one slot."""
 
     async def attempts() -> list[Response | NoResponse]:
-        api = ApiSection(base_url=url, auth="none")
+        api = section(base_url=url, auth="none")
         body = json.dumps({"text": "x" * size}).encode()
         async with MessagesClient(api, None, connections=1, timeout_s=20) as client:
             return [await client.send(0, body) for _ in range(TIMES)]

@@ -18,6 +18,7 @@ from fault_server import (
     FaultServer,
     reply,
     run_async,
+    section,
 )
 
 from batcher.api.client import MessagesClient
@@ -25,6 +26,8 @@ from batcher.api.key import Secret
 from batcher.core.answers.outcome import classify
 from batcher.core.job import ApiSection
 from batcher.errors import ConfigurationError
+
+pytestmark = pytest.mark.usefixtures("each_transport")
 
 USAGE = {"input_tokens": 7, "output_tokens": 1, "service_tier": "standard"}
 EVENTS = [
@@ -122,7 +125,7 @@ def test_a_complete_stream_waits_briefly_for_the_end_of_its_body(
     attempts: Attempts, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A server that does not end the body does not block the slot until the timeout."""
-    monkeypatch.setattr("batcher.api.exchange._AFTER_STREAM_S", 0.05)
+    monkeypatch.setattr("batcher.api.reading._AFTER_STREAM_S", 0.05)
     [result] = attempts([STREAM_HEAD + chunk(sse(*EVENTS)), HANG], stream=True, timeout_s=30)
     assert result.fault is None
     assert result.latency_s < 5
@@ -259,7 +262,7 @@ def test_token_counts_and_models() -> None:
     async def run() -> list[tuple[bytes, bytes]]:
         server = FaultServer([[reply(b"{}"), KEEP]])
         async with server.running():
-            api = ApiSection(base_url=f"http://127.0.0.1:{server.port}/prefix/", stream=True)
+            api = section(base_url=f"http://127.0.0.1:{server.port}/prefix/", stream=True)
             async with MessagesClient(api, None, connections=1, timeout_s=1) as client:
                 await client.count_tokens(0, b'{"model":"m"}')
                 await client.list_models(0)
@@ -281,7 +284,7 @@ def test_slots_are_connections() -> None:
     async def run() -> tuple[list[Any], Any, int]:
         server = FaultServer([[HANG], [reply(b"{}"), KEEP]])
         async with server.running():
-            api = ApiSection(base_url=f"http://127.0.0.1:{server.port}")
+            api = section(base_url=f"http://127.0.0.1:{server.port}")
             async with MessagesClient(api, None, connections=2, timeout_s=0.3) as client:
                 hanging = asyncio.create_task(client.send(0, BODY))
                 await server.has_request.wait()

@@ -11,7 +11,7 @@ import httpcore
 import pytest
 from fault_server import Certified
 
-from batcher.api import sockets
+from batcher.api import opening
 from batcher.api.sockets import SocketBackend
 from batcher.api.tls_stream import TlsStream
 
@@ -65,8 +65,8 @@ def resolve_to(
         return connection
 
     monkeypatch.setattr(asyncio.BaseEventLoop, "getaddrinfo", found)
-    monkeypatch.setattr(sockets, "_connect", fake_connect)
-    monkeypatch.setattr(sockets, "_STAGGER_S", 0.01)
+    monkeypatch.setattr(opening, "_connect", fake_connect)
+    monkeypatch.setattr(opening, "_STAGGER_S", 0.01)
     return tried
 
 

@@ -21,6 +21,8 @@ from fault_server import (
 from batcher.api.body import Body
 from batcher.core.answers.response import NoResponse, Response
 
+pytestmark = pytest.mark.usefixtures("each_transport")
+
 HEAD = b"HTTP/1.1 200 OK\r\n"
 CHUNKED = HEAD + b"transfer-encoding: chunked\r\n\r\n"
 ENDLESS = HEAD + b"".join(b"x-%d: %s\r\n" % (n, b"y" * 1000) for n in range(200))

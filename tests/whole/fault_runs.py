@@ -23,6 +23,8 @@ TOKEN_FIELDS = (
 )  # fmt: skip
 # Faults that make a run wait get a short time.
 _SHORT = {"slow_body": ",seconds=0.3"}
+transport = "auto"
+"""What carries the requests of the jobs that ``write_job`` writes."""
 _MOST_HITS = 2  # faults of one row, below retry.unknown_attempts: every row can succeed
 
 
@@ -78,7 +80,7 @@ def write_job(
     return job.write(
         rows,
         limits="concurrency = 16\ntimeout_s = 5",
-        api=f"idle_timeout_s = 2\nstream = {str(is_streamed).lower()}",
+        api=f'idle_timeout_s = 2\nstream = {str(is_streamed).lower()}\ntransport = "{transport}"',
         more=f"[retry]\nattempts = 3\nmax_wait_s = 0.05\npatience_s = {patience_s}\n",
     )
 

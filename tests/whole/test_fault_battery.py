@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
+import fault_runs
 import pytest
 from fault_runs import (
     SHARES,
@@ -38,6 +39,12 @@ QUICK = {"reset_mid_body", "server_error_html", "stream_error", "400", "spend_li
 EACH = 16  # rows for each fault and share in a run with all faults
 MORE_MIB = 60
 """The most that faults may add to the memory of a run without any."""
+
+
+@pytest.fixture(params=["auto", pytest.param("httpx", marks=pytest.mark.slow)], autouse=True)
+def each_transport(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Run all of it with connections of our own, and with those of httpx."""
+    monkeypatch.setattr(fault_runs, "transport", request.param)
 
 
 @pytest.fixture(scope="module")

@@ -241,6 +241,12 @@ class ApiSection(Section):
         description="Whether responses are streamed. The output is the same; with a prompt cache, "
         "requests with a shared prefix wait less.",
     )
+    transport: Literal["auto", "httpx"] = Field(
+        "auto",
+        description="What carries live requests. auto: connections of our own, which take a "
+        "fraction of the processor time, or httpx where the environment names a proxy. httpx: "
+        "always httpx. Both report the same.",
+    )
     idle_timeout_s: Positive = Field(
         Decimal(120),
         description="The longest silence inside a response, in seconds; after it the attempt "
