@@ -1,14 +1,14 @@
 """The thread that owns the checkpoint and commits records in groups.
 
-Records that arrive within a few milliseconds share a commit, because a commit of one record takes
-as long as a commit of a hundred. Each added record has a future that is done when the record is on
-the disk. DuckDB does not run on the main thread, because Ctrl-C would abort it there.
+Records that arrive together share a commit (``gathering``). Each added record has a future that is
+done when the record is on the disk. The records of one turn of the event loop reach the thread
+together, so that it wakes up once for them. DuckDB does not run on the main thread, because Ctrl-C
+would abort it there.
 """
 
 import asyncio
 import contextlib
 import threading
-import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
@@ -21,14 +21,11 @@ from batcher.store import CHECKPOINT_THREAD
 from batcher.store.checkpoint import Checkpoint
 from batcher.store.committer import Committer
 from batcher.store.disk_space import Ballast
+from batcher.store.gathering import Addition, Gathering
 from batcher.store.records import Record
 
 P = ParamSpec("P")
 T = TypeVar("T")
-
-GROUP_RECORDS = 64
-GROUP_BYTES = 8 << 20
-GROUP_S = 0.01
 
 
 class CheckpointCall(Protocol):
@@ -48,13 +45,6 @@ class CheckpointCall(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class _Addition:
-    table: str
-    record: Record
-    done: asyncio.Future[None]
-
-
-@dataclass(frozen=True, slots=True)
 class _Call:
     function: Callable[..., Any]
     args: tuple[Any, ...]
@@ -71,11 +61,16 @@ class Writer:
     that it cannot record. Outcomes are still written, one record at a time, into the disk space of
     the ``ballast``, which a run enters before it sends. The future of a record that could not be
     written raises the first failure.
+
+    ``gathering`` decides when a commit is due.
     """
 
     def __init__(self, folder: Path, create: Callable[[Path], None] = lambda _: None) -> None:
         self.ballast = Ballast(folder)
-        self._queue: SimpleQueue[_Addition | _Call | None] = SimpleQueue()
+        self._queue: SimpleQueue[list[Addition] | _Call | None] = SimpleQueue()
+        self.gathering = Gathering()
+        self._added: list[Addition] = []
+        self._lock = threading.Lock()
         opened: Future[Committer] = Future()
         self._thread = threading.Thread(
             target=self._serve, args=(folder, create, opened), name=CHECKPOINT_THREAD, daemon=True
@@ -99,8 +94,13 @@ class Writer:
 
     def add(self, table: str, record: Record) -> asyncio.Future[None]:
         """Add one record from the event loop; the future is done when it is on the disk."""
-        done = asyncio.get_running_loop().create_future()
-        self._queue.put(_Addition(table, record, done))
+        loop = asyncio.get_running_loop()
+        done = loop.create_future()
+        with self._lock:
+            self._added.append(Addition(table, record, done))
+            is_first = len(self._added) == 1
+        if is_first:
+            loop.call_soon(self._hand_over)
         return done
 
     def call(
@@ -115,11 +115,13 @@ class Writer:
         Returns ``function(checkpoint, *args, **kwargs)``; raises what the function raises.
         """
         done: Future[T] = Future()
+        self._hand_over()
         self._queue.put(_Call(function, args, kwargs, done))
         return done.result()
 
     def close(self) -> None:
         """Write the remaining records and close the file."""
+        self._hand_over()
         self._queue.put(None)
         try:
             self._thread.join()
@@ -137,48 +139,51 @@ class Writer:
             opened.set_exception(error)
             return
         opened.set_result(committer)
+        gathering = self.gathering
         try:
             while True:
-                group, next_item = self._next_group()
-                if group:
-                    _commit(committer, group)
-                if next_item is None:
+                item = self._next_item(gathering, committer)
+                if isinstance(item, list):
+                    gathering.add(item)
+                    continue
+                while not gathering.is_empty:
+                    _commit(committer, gathering)
+                if item is None:
                     return
-                if isinstance(next_item, _Call):
-                    _run_call(next_item, committer)
+                _run_call(item, committer)
         finally:
             committer.close()
 
-    def _next_group(self) -> "tuple[list[_Addition], _Call | bool | None]":
-        """Wait for additions that share a commit; return them and the next item of the queue.
-
-        The next item is a call, None when the writer closes, or True when no item has come yet.
-        """
-        item = self._queue.get()
-        group: list[_Addition] = []
-        deadline, size = time.monotonic() + GROUP_S, 0
-        while isinstance(item, _Addition):
-            group.append(item)
-            size += len(getattr(item.record, "body", None) or b"")
-            if len(group) >= GROUP_RECORDS or size >= GROUP_BYTES:
-                return group, True
+    def _next_item(
+        self, gathering: Gathering, committer: Committer
+    ) -> "list[Addition] | _Call | None":
+        """Return the next item of the queue; until it comes, commit what is due."""
+        while True:
             try:
-                item = self._queue.get(timeout=max(0.0, deadline - time.monotonic()))
+                return self._queue.get(timeout=gathering.wait_s())
             except Empty:
-                return group, True
-        return group, item
+                _commit(committer, gathering)
+
+    def _hand_over(self) -> None:
+        """Pass the records that were added to the thread."""
+        with self._lock:
+            added, self._added = self._added, []
+            if added:
+                self._queue.put(added)
 
 
-def _commit(committer: Committer, group: list[_Addition]) -> None:
+def _commit(committer: Committer, gathering: Gathering) -> None:
+    group = gathering.take()
     written = committer.write([(addition.table, addition.record) for addition in group])
     # After a second Ctrl-C the event loop is closed; the written records stay on the disk.
     with contextlib.suppress(RuntimeError):
         loop = group[0].done.get_loop()
         loop.call_soon_threadsafe(_resolve, group, written, committer.failure)
     committer.fold()
+    gathering.committed()
 
 
-def _resolve(group: list[_Addition], written: list[bool], failure: CheckpointError | None) -> None:
+def _resolve(group: list[Addition], written: list[bool], failure: CheckpointError | None) -> None:
     for addition, is_written in zip(group, written, strict=True):
         if addition.done.done():
             continue

@@ -12,7 +12,8 @@ from sample_records import NOW, count, intent, opened, outcome
 
 from batcher.errors import CheckpointError
 from batcher.store.checkpoint import FILE_NAME, Checkpoint
-from batcher.store.writer import GROUP_RECORDS, Writer
+from batcher.store.gathering import GROUP_RECORDS
+from batcher.store.writer import Writer
 
 
 @pytest.fixture
@@ -65,21 +66,19 @@ def test_done_means_committed(writer: Writer, monkeypatch: pytest.MonkeyPatch) -
 def test_records_that_arrive_together_share_a_commit(
     writer: Writer, groups: list[dict[str, int]]
 ) -> None:
-    """A thousand records take few commits of at most 64 records; each record is stored once."""
+    """3,000 records take three commits of at most 1,024 records; each record is stored once."""
 
     async def add() -> None:
-        await asyncio.gather(*(writer.add("attempts", intent(n)) for n in range(1000)))
+        await asyncio.gather(*(writer.add("attempts", intent(n)) for n in range(3000)))
 
     asyncio.run(add())
-    assert sum(group["attempts"] for group in groups) == 1000
-    assert max(group["attempts"] for group in groups) <= GROUP_RECORDS == 64
-    assert len(groups) <= 2 * 1000 / GROUP_RECORDS
+    assert [group["attempts"] for group in groups] == [GROUP_RECORDS, GROUP_RECORDS, 952]
     rows = writer.call(Checkpoint.rows, "SELECT count(*), count(DISTINCT attempt_id) FROM attempts")
-    assert rows == [(1000, 1000)]
+    assert rows == [(3000, 3000)]
 
 
 def test_a_single_record_does_not_wait_long(writer: Writer) -> None:
-    """A group is closed after 10 ms; at most 200 ms are promised."""
+    """Nothing is gained by waiting for others; at most 200 ms are promised."""
 
     async def add() -> float:
         await writer.add("attempts", intent(1))

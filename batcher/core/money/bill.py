@@ -6,7 +6,7 @@ from decimal import Decimal
 
 from batcher.core.answers.message import Message
 from batcher.core.money.believable import UsageLimits, refuse_nothing
-from batcher.core.money.cost import UnpricedError, cache_saving, cost, is_free_refusal, rates_name
+from batcher.core.money.cost import UnpricedError, cache_saving, is_free_refusal, priced
 from batcher.core.money.prices import PriceTable, UnknownModelError
 from batcher.core.money.rates import ModelPrices
 from batcher.core.money.usage import Usage, cache_split_problem, parse_usage
@@ -70,10 +70,9 @@ def bill(
     if is_free_refusal(message.stop_reason, message.stop_category, has_output=message.has_output):
         return Bill(usage, Decimal(0))
     try:
-        cost_usd = cost(usage, prices)
+        cost_usd, rates = priced(usage, prices)
         is_cached = usage.prompt_tokens > usage.input_tokens
         saved_usd = cache_saving(usage, prices) if is_cached else Decimal(0)
-        rates = rates_name(usage, prices)
         return Bill(usage, cost_usd, saved_usd=saved_usd, rates=rates, note=note)
     except UnpricedError as error:
         return Bill(usage, None, str(error))

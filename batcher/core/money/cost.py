@@ -55,7 +55,22 @@ class CostLine:
 
 def cost(usage: Usage, prices: ModelPrices) -> Decimal:
     """Price a response in USD, to the last digit; see ``explain`` for the rules and errors."""
-    return total(line.amount for line in explain(usage, prices))
+    return priced(usage, prices)[0]
+
+
+def priced(usage: Usage, prices: ModelPrices) -> tuple[Decimal, str]:
+    """Price a response, and name the rates that price it: the sum of what ``explain`` itemises."""
+    tier, rates = _tier(usage, prices)
+    multiplier = _geo_multiplier(usage, prices)
+    tokens = total(
+        product(quantity, rate_of(rates))
+        for _, count, rate_of in _KINDS
+        if (quantity := count(usage))
+    )
+    usd = per_million(product(tokens, multiplier))
+    if searches := usage.web_search_requests:
+        usd = total([usd, product(searches, USD_PER_WEB_SEARCH)])
+    return usd, f"{tier}{US_RATES}" if multiplier != 1 else tier
 
 
 def cache_saving(usage: Usage, prices: ModelPrices) -> Decimal:
@@ -109,8 +124,7 @@ def difference(usd: Decimal, lines: Iterable[CostLine]) -> Decimal:
 
 def rates_name(usage: Usage, prices: ModelPrices) -> str:
     """Name the rates that price a response; raises like ``explain``."""
-    tier, _ = _tier(usage, prices)
-    return f"{tier}{US_RATES}" if _geo_multiplier(usage, prices) != 1 else tier
+    return priced(usage, prices)[1]
 
 
 def is_free_refusal(stop_reason: str | None, category: str | None, *, has_output: bool) -> bool:

@@ -43,10 +43,12 @@ _EXACT = Context(
     ],
 )
 
+_ZERO, _ONE = Decimal(0), Decimal(1)
+
 
 def product(*factors: Decimal | int) -> Decimal:
     """Multiply exactly; ``decimal.Inexact`` when the digits do not fit."""
-    result = Decimal(1)
+    result = _ONE
     for factor in factors:
         result = _EXACT.multiply(result, factor)
     return result
@@ -54,7 +56,7 @@ def product(*factors: Decimal | int) -> Decimal:
 
 def total(amounts: Iterable[Decimal]) -> Decimal:
     """Add exactly, 0 for nothing; ``decimal.Inexact`` when the digits do not fit."""
-    result = Decimal(0)
+    result = _ZERO
     for amount in amounts:
         result = _EXACT.add(result, amount)
     return result

@@ -38,7 +38,13 @@ class Rates:
     @property
     def are_zero(self) -> bool:
         """Whether tokens of every kind are free."""
-        return not any(getattr(self, field.name) for field in fields(self))
+        return not (
+            self.input
+            or self.output
+            or self.cache_read
+            or self.cache_write_5m
+            or self.cache_write_1h
+        )
 
     def highest_input_rate(self, longest_ttl: TTL | None) -> Decimal:
         """Return the highest rate that a token of the prompt can have.
@@ -93,6 +99,8 @@ class ModelPrices:
 
     def rates(self, name: RatesName) -> Rates:
         """Look up rates by name; LookupError when the model has none of this name."""
+        if name == "standard":
+            return self.standard
         return self.tiers[name]
 
     @property

@@ -12,22 +12,26 @@ from batcher.core.money.usage_problems import (
     UnknownUsageError,
     UsageError,
 )
-from batcher.core.usage_fields import BILLED_FIELDS, PROMPT_FIELDS, TTL
+from batcher.core.usage_fields import BILLED_FIELDS, TTL
 
 MIXED = "mixed"
 
-_COUNTED = frozenset(
-    {
+# The counts by the object that has them; "" is the top level.
+_COUNTS = {
+    "": (
         "input_tokens",
         "output_tokens",
         "cache_creation_input_tokens",
         "cache_read_input_tokens",
-        "cache_creation.ephemeral_5m_input_tokens",
-        "cache_creation.ephemeral_1h_input_tokens",
-        "output_tokens_details.thinking_tokens",
-        "server_tool_use.web_search_requests",
-    }
+    ),
+    "cache_creation": ("ephemeral_5m_input_tokens", "ephemeral_1h_input_tokens"),
+    "output_tokens_details": ("thinking_tokens",),
+    "server_tool_use": ("web_search_requests",),
+}
+_COUNTED = frozenset(
+    f"{parent}.{name}" if parent else name for parent, names in _COUNTS.items() for name in names
 )
+_PATHS = {path: tuple(path.split(".")) for path in _COUNTED}
 _CACHE_TOTALS = ("cache_creation_input_tokens", "cache_read_input_tokens")
 _CACHE_WRITES = (
     "cache_creation_input_tokens",
@@ -62,7 +66,12 @@ class Usage:
     @property
     def prompt_tokens(self) -> int:
         """The whole prompt: uncached, written to the cache and read from it."""
-        return sum(getattr(self, field) for field in PROMPT_FIELDS)
+        return (
+            self.input_tokens
+            + self.cache_creation_5m_input_tokens
+            + self.cache_creation_1h_input_tokens
+            + self.cache_read_input_tokens
+        )
 
     def __add__(self, other: "Usage") -> "Usage":
         """Sum for a report; never price a sum, because each response has the rates of its length.
@@ -101,7 +110,8 @@ def parse_usage(
     entries of ``iterations``: the top-level numbers then lack compactions, and fallback attempts
     have the rates of other models.
     """
-    _refuse_unknown(raw, free_fields)
+    if not _has_only_counts(raw):
+        _refuse_unknown(raw, free_fields)
     written_5m, written_1h = _cache_writes(raw, cache_ttl)
     usage = Usage(
         input_tokens=_required(raw, "input_tokens"),
@@ -118,6 +128,33 @@ def parse_usage(
     if not _is_free("iterations", free_fields):
         _check_iterations(raw, cache_ttl, free_fields)
     return usage
+
+
+def _has_only_counts(raw: Mapping[str, object]) -> bool:
+    """Return whether it surely holds no number above zero but known counts.
+
+    It is right about the usage of most responses, at a fifth of what ``_refuse_unknown`` takes.
+    """
+    return _are_counts(raw, _COUNTS[""]) and all(
+        _are_counts(value, _COUNTS.get(key, ())) and not any(map(_is_object, value.values()))
+        for key, value in raw.items()
+        if isinstance(value, dict)
+    )
+
+
+def _are_counts(raw: Mapping[str, object], known: Collection[str]) -> bool:
+    """Return whether the values are known counts, zeros, texts, null, or objects."""
+    for key, value in raw.items():
+        if isinstance(value, int):
+            if value > 0 and value is not True and key not in known:
+                return False
+        elif value is not None and not isinstance(value, str | dict):
+            return False
+    return True
+
+
+def _is_object(value: object) -> bool:
+    return isinstance(value, dict)
 
 
 def _refuse_unknown(raw: Mapping[str, object], free_fields: Collection[str]) -> None:
@@ -228,19 +265,14 @@ def _agrees(
         return False
 
 
-def _lookup(raw: Mapping[str, object], path: str) -> object:
+def _count(raw: Mapping[str, object], path: str) -> int | None:
     value: object = raw
-    for key in path.split("."):
+    for key in _PATHS[path]:
         if value is None:
             return None
         if not isinstance(value, Mapping):
             raise UsageError(path, "cannot be read: its parent is not an object")
         value = value.get(key)
-    return value
-
-
-def _count(raw: Mapping[str, object], path: str) -> int | None:
-    value = _lookup(raw, path)
     if value is None:
         return None
     if not isinstance(value, int) or isinstance(value, bool):

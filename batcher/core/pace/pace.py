@@ -23,6 +23,9 @@ _SLACK_S = 0.005
 _ROOM = 1.25
 
 
+_RECORD_SHARE, _RECORD_SHARE_WITH_ROOM, _LONGEST_RECORD_S = 1 / 40, 1 / 15, 0.1
+_RECORD_WITH_GAP_S = 0.0125
+
 SPREAD_S = 1.0
 """The seconds over which the waiting attempts are spread after a pause."""
 
@@ -121,6 +124,20 @@ class Pace:
             return self._window.size
         needed = 1 + _ROOM * rate * self._window.latency_s
         return max(self._window.size, min(float(self._cap), needed))
+
+    @property
+    def record_wait_s(self) -> float:
+        """How long an admitted attempt may wait so that others share the commit of its intent.
+
+        It is a small part of what a response takes, and a larger one while fewer attempts are in
+        flight than half of what may be: then a limit holds them back, and not the wait. Where
+        attempts keep a distance to each other, the wait must not change it.
+        """
+        has_room = 2 * self.in_flight <= self.window_size
+        share = _RECORD_SHARE_WITH_ROOM if has_room else _RECORD_SHARE
+        has_gap = self._limits.learned.gap_s > 0
+        longest_s = _RECORD_WITH_GAP_S if has_gap else _LONGEST_RECORD_S
+        return min(longest_s, share * self._window.latency_s)
 
     def pause_s(self, now: float) -> float:
         """Return how long a pause that the server asked for still lasts."""

@@ -78,11 +78,13 @@ def new_context(
     jitter = random.Random().random  # noqa: S311 - not for secrets
     limits = job.limits.model_copy(update={"concurrency": client.connections})
     learned = RunHistory(session.context.workspace.state).learned_limits()
+    rate_gate = RateGate(limits, policy.max_wait_s, stopping, progress.clock, jitter, learned)
+    session.writer.gathering.may_wait_s = rate_gate.record_wait_s
     least_usd = least_bound(planned.plan, planned.route) or Decimal(0)
     return SendContext(
         client=client,
         recorder=session.writer,
-        rate_gate=RateGate(limits, policy.max_wait_s, stopping, progress.clock, jitter, learned),
+        rate_gate=rate_gate,
         budget_gate=BudgetGate(planned.budget, least_usd, stopping, progress.stop_for_budget),
         cache_gate=CacheGate(job.cache.ttl, progress.clock),
         body_gate=BodyGate(stopping),

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from batcher.core.job import LimitsSection
 from batcher.core.pace.kinds import Kind, KnownLimit, Limiter
 from batcher.core.pace.model_groups import limit_group
-from batcher.core.pace.pace import AttemptCost, Completion, Pace, Permit
+from batcher.core.pace.pace import AttemptCost, Completion, Delay, Pace, Permit
 from batcher.core.pace.token_bucket import job_limits
 
 _AHEAD = 8
@@ -22,7 +22,8 @@ class RateGate:
     """Admits the attempts of all workers in turn, retries before new requests.
 
     Models that share the API's limits share a lane, which has its own pace; ``learned`` has the
-    limits by group of models that the last run learned. ``clock`` gives
+    limits by group of models that the last run learned. ``cap`` bounds the attempts in flight.
+    ``clock`` gives
     monotonic seconds, ``random`` is uniform in [0, 1). Once ``stopping`` is set, nothing more is
     admitted.
     """
@@ -36,7 +37,7 @@ class RateGate:
         random: Callable[[], float],
         learned: Mapping[str, KnownLimit] | None = None,
     ) -> None:
-        self._cap = limits.concurrency
+        self.cap = limits.concurrency
         self._max_rest_s = max_rest_s
         self._own = job_limits(limits, clock())
         self._stopping = stopping
@@ -78,7 +79,11 @@ class RateGate:
         """The number of useful workers: as many as may be in flight, and a few to come next."""
         # The feed reads this in its thread while a new model may add a lane.
         windows = sum(int(lane.pace.window_size) for lane in tuple(self._lanes.values()))
-        return min(self._cap, windows + _AHEAD)
+        return min(self.cap, windows + _AHEAD)
+
+    def record_wait_s(self) -> float:
+        """Return how long the intent of an attempt may wait for its commit; for any thread."""
+        return min((lane.pace.record_wait_s for lane in tuple(self._lanes.values())), default=0.0)
 
     @property
     def known_limits(self) -> dict[str, dict[Kind, KnownLimit]]:
@@ -100,7 +105,7 @@ class RateGate:
     def _lane(self, model: str) -> "_Lane":
         group = limit_group(model)
         if group not in self._lanes:
-            pace = Pace(self._cap, self._max_rest_s, self._own)
+            pace = Pace(self.cap, self._max_rest_s, self._own)
             if group in self._learned:
                 pace.start_from(self._learned[group], self._clock())
             self._lanes[group] = _Lane(pace, self._clock, self._stopping)
@@ -138,17 +143,21 @@ class _Lane:
 
     async def enter(self, cost: AttemptCost) -> Permit | None:
         """Wait until the attempt is admitted; None when the run stops first."""
+        decision = None if self.waiting else self.pace.admit(cost, self.clock())
+        if isinstance(decision, Permit):
+            return decision
         waiter = _Waiter(cost, asyncio.get_running_loop().create_future())
         queue = self._retries if cost.is_retry else self._fresh
         queue.append(waiter)
-        self.pump()
+        if decision is None:
+            self.pump()
+        else:
+            self._wait(decision)
         return await waiter.turn
 
     def pump(self) -> None:
         """Admit every attempt that may be sent now, and set a timer for the next one."""
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+        self._stop_timer()
         while not self.stopping.is_set() and (queue := self._next_queue()):
             if queue[0].turn.done():  # cancelled
                 queue.popleft()
@@ -157,11 +166,21 @@ class _Lane:
             if isinstance(decision, Permit):
                 queue.popleft().turn.set_result(decision)
                 continue
-            self.limiter = decision.limiter
-            if math.isfinite(decision.seconds):
-                loop = asyncio.get_running_loop()
-                self._timer = loop.call_later(max(decision.seconds, _MIN_WAIT_S), self.pump)
+            self._wait(decision)
             return
+
+    def _wait(self, delay: Delay) -> None:
+        """Set a timer for the attempt whose turn it is."""
+        self.limiter = delay.limiter
+        self._stop_timer()
+        if math.isfinite(delay.seconds):
+            loop = asyncio.get_running_loop()
+            self._timer = loop.call_later(max(delay.seconds, _MIN_WAIT_S), self.pump)
+
+    def _stop_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
 
     def close(self) -> None:
         """Admit nothing more: every waiting attempt gets None."""

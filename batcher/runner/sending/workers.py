@@ -43,18 +43,30 @@ class _Workers:
     feed: Feed
     ctx: SendContext
     _tasks: list["asyncio.Task[None]"] = field(default_factory=list)
+    _working: int = 0
+    _are_done: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def run(self) -> list[BaseException | None]:
         """Work until nothing is left; return the error, or None, of each worker."""
         self._grow()
-        while working := [task for task in self._tasks if not task.done()]:
-            await asyncio.wait(working, return_when=asyncio.FIRST_COMPLETED)
+        if self._working:
+            await self._are_done.wait()  # asyncio.wait would look at all tasks for each that ends
         return await asyncio.gather(*self._tasks, return_exceptions=True)
 
     def _grow(self) -> None:
-        while len(self._tasks) < self.ctx.rate_gate.wanted:
-            sender = Sender(len(self._tasks), self.ctx)
-            self._tasks.append(asyncio.create_task(self._work(sender)))
+        number, rate_gate = len(self._tasks), self.ctx.rate_gate
+        if number == rate_gate.cap:
+            return
+        for slot in range(number, rate_gate.wanted):
+            task = asyncio.create_task(self._work(Sender(slot, self.ctx)))
+            task.add_done_callback(self._on_done)
+            self._tasks.append(task)
+            self._working += 1
+
+    def _on_done(self, _: "asyncio.Task[None]") -> None:
+        self._working -= 1
+        if not self._working:
+            self._are_done.set()
 
     async def _repaired(self, pending: PendingRequest) -> PendingRequest:
         label_check = self.ctx.label_check

@@ -22,7 +22,6 @@ from sample_records import NOW, intent, outcome
 
 from batcher.errors import BatcherError
 from batcher.store import checkpoint as checkpoint_module
-from batcher.store import writer as writer_module
 from batcher.store.checkpoint import Checkpoint
 from batcher.store.lock import Holder, Lock
 from batcher.store.records import Intent, OutcomeRecord
@@ -75,7 +74,6 @@ def records(commit: int) -> tuple[list[Intent], list[OutcomeRecord]]:
 def fill(folder: Path, commits: int, acknowledge: Callable[[int], object]) -> None:
     """Make the missing ones of the first commits; raises BatcherError when one fails."""
     checkpoint_module._WAL_BYTES = WAL_BYTES
-    writer_module.GROUP_S = 60  # a group ends when it is complete, however slow the machine
     with Lock(folder, Holder.this_process(NOW)):
         Checkpoint.create(folder, version="0", now=NOW)
         if commits:
@@ -92,7 +90,7 @@ async def _commit(folder: Path, commits: int, acknowledge: Callable[[int], objec
             missing += [
                 ("outcomes", outcome) for outcome in outcomes if outcome.attempt_id not in answered
             ]
-            writer_module.GROUP_RECORDS = len(missing)
+            # What is added in one turn of the event loop shares a commit.
             await asyncio.gather(*(writer.add(table, record) for table, record in missing))
             acknowledge(commit)
     finally:
