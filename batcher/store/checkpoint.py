@@ -31,7 +31,7 @@ from batcher.store.database import (
     sync_files,
     sync_folder,
 )
-from batcher.store.incoming import Incoming
+from batcher.store.inserts import Inserts
 from batcher.store.journal import Journal, JournalGroup
 from batcher.store.migrations import (
     MIGRATIONS,
@@ -74,13 +74,13 @@ class Checkpoint:
         self._journal: Journal | None = None
         self._longest_response = 0
         self._items = 0
-        self._incoming: dict[str, Incoming] = {}
         if not is_read_only:
             # A run may be killed between a write and its sync, but counted records must be durable.
             with as_checkpoint_error(self.path):
                 sync_files(self.path, self._wal)
                 sync_folder(folder)
         self._connection = connect(self.path, is_read_only=is_read_only)
+        self._inserts = Inserts(self._connection)
         try:
             ((version,),) = self.rows("SELECT max(schema_version) FROM checkpoint")
             check_version(self.path, version, is_read_only=is_read_only)
@@ -244,13 +244,7 @@ class Checkpoint:
             raise checkpoint_error(self.path, error) from None
 
     def _insert(self, table: str, rows: pa.Table) -> None:
-        incoming, name = self._incoming.get(table), f"incoming_{table}"
-        if incoming is None or incoming.schema != rows.schema:
-            incoming = self._incoming[table] = Incoming(rows.schema)
-            self._connection.register(name, incoming)
-        incoming.rows = rows
-        self._connection.execute(f"INSERT INTO {table} BY NAME SELECT * FROM {name}")  # noqa: S608
-        incoming.rows = None
+        self._inserts.insert(table, rows)
 
     def _count_records(self) -> int:
         """Count the records in all tables; an older schema may lack some tables."""

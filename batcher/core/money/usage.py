@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 from batcher.core.money.exact import MAX_COUNT
+from batcher.core.money.known_counts import COUNTED, PATHS, has_only_counts
 from batcher.core.money.usage_problems import (
     ImpossibleUsageError,
     UnknownUsageError,
@@ -16,22 +17,6 @@ from batcher.core.usage_fields import BILLED_FIELDS, TTL
 
 MIXED = "mixed"
 
-# The counts by the object that has them; "" is the top level.
-_COUNTS = {
-    "": (
-        "input_tokens",
-        "output_tokens",
-        "cache_creation_input_tokens",
-        "cache_read_input_tokens",
-    ),
-    "cache_creation": ("ephemeral_5m_input_tokens", "ephemeral_1h_input_tokens"),
-    "output_tokens_details": ("thinking_tokens",),
-    "server_tool_use": ("web_search_requests",),
-}
-_COUNTED = frozenset(
-    f"{parent}.{name}" if parent else name for parent, names in _COUNTS.items() for name in names
-)
-_PATHS = {path: tuple(path.split(".")) for path in _COUNTED}
 _CACHE_TOTALS = ("cache_creation_input_tokens", "cache_read_input_tokens")
 _CACHE_WRITES = (
     "cache_creation_input_tokens",
@@ -110,7 +95,7 @@ def parse_usage(
     entries of ``iterations``: the top-level numbers then lack compactions, and fallback attempts
     have the rates of other models.
     """
-    if not _has_only_counts(raw):
+    if not has_only_counts(raw):
         _refuse_unknown(raw, free_fields)
     written_5m, written_1h = _cache_writes(raw, cache_ttl)
     usage = Usage(
@@ -130,33 +115,6 @@ def parse_usage(
     return usage
 
 
-def _has_only_counts(raw: Mapping[str, object]) -> bool:
-    """Return whether it surely holds no number above zero but known counts.
-
-    It is right about the usage of most responses, at a fifth of what ``_refuse_unknown`` takes.
-    """
-    return _are_counts(raw, _COUNTS[""]) and all(
-        _are_counts(value, _COUNTS.get(key, ())) and not any(map(_is_object, value.values()))
-        for key, value in raw.items()
-        if isinstance(value, dict)
-    )
-
-
-def _are_counts(raw: Mapping[str, object], known: Collection[str]) -> bool:
-    """Return whether the values are known counts, zeros, texts, null, or objects."""
-    for key, value in raw.items():
-        if isinstance(value, int):
-            if value > 0 and value is not True and key not in known:
-                return False
-        elif value is not None and not isinstance(value, str | dict):
-            return False
-    return True
-
-
-def _is_object(value: object) -> bool:
-    return isinstance(value, dict)
-
-
 def _refuse_unknown(raw: Mapping[str, object], free_fields: Collection[str]) -> None:
     # not (number <= 0) rather than number > 0, so that NaN is refused too
     numbers = {path: number for path, number in _numbers(raw) if not number <= 0}
@@ -169,7 +127,7 @@ def _refuse_unknown(raw: Mapping[str, object], free_fields: Collection[str]) -> 
 
 def _is_known(path: str, free_fields: Collection[str]) -> bool:
     is_free = path in _FREE or _COST.search(path) is not None or _is_free(path, free_fields)
-    return path in _COUNTED or is_free
+    return path in COUNTED or is_free
 
 
 def _totals(numbers: Mapping[str, int | float | Decimal]) -> tuple[int | float | Decimal, ...]:
@@ -267,7 +225,7 @@ def _agrees(
 
 def _count(raw: Mapping[str, object], path: str) -> int | None:
     value: object = raw
-    for key in _PATHS[path]:
+    for key in PATHS[path]:
         if value is None:
             return None
         if not isinstance(value, Mapping):
