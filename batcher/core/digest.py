@@ -1,5 +1,6 @@
 """One digest of many hashes in any order: of all rows or all requests of an input."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 _MODULUS = 1 << 128
@@ -20,6 +21,11 @@ class Digest:
         """Add a hash."""
         self.count += 1
         self._sum += int.from_bytes(hashed)
+
+    def add_all(self, hashes: Sequence[bytes]) -> None:
+        """Add several hashes."""
+        self.count += len(hashes)
+        self._sum += sum(map(int.from_bytes, hashes))
 
     @property
     def hex(self) -> str:

@@ -55,9 +55,7 @@ class RequestPolicy:
 
         ``is_marked`` says that the request may be sent with cache marks besides its own.
         """
-        ttl: TTL | None = None
-        if is_marked:
-            ttl = "1h" if delivery == "batch" else self.loaded.job.cache.ttl or "1h"
+        ttl = self.ttl_of_marks(delivery) if is_marked else None
         body, fields, bound = request.body, request.fields, self.bounds.get(delivery)
         try:
             if bound is not None:
@@ -66,6 +64,10 @@ class RequestPolicy:
             return worst_case(body, fields, prices, ttl, is_batch=is_batch)
         except UnboundedError:
             return None
+
+    def ttl_of_marks(self, delivery: Delivery) -> TTL:
+        """Return the longest lifetime of the cache marks that a request may be sent with."""
+        return "1h" if delivery == "batch" else self.loaded.job.cache.ttl or "1h"
 
     def repairs_of(self, first_attempt: WorstCase, delivery: Delivery = "live") -> Decimal | None:
         """Return the most that asking again with complaints adds, in USD; None when it is not.

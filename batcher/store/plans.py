@@ -39,14 +39,14 @@ def begin_plan(checkpoint: Checkpoint) -> None:
     checkpoint.execute(_PLANS["create_prefixes"])
 
 
-def add_to_plan(checkpoint: Checkpoint, records: Sequence[PlanRecord]) -> None:
-    """Add items to the plan."""
+def add_to_plan(
+    checkpoint: Checkpoint,
+    records: Sequence[PlanRecord],
+    prefixes: Sequence[PrefixRecord] = (),
+) -> None:
+    """Add items, and the prefixes of their prompts, to the plan."""
     checkpoint.append("plan", records)
-
-
-def add_prefixes(checkpoint: Checkpoint, records: Sequence[PrefixRecord]) -> None:
-    """Add the prefixes of prompts to the plan."""
-    checkpoint.append("prefixes", records)
+    checkpoint.append("prefixes", prefixes)
 
 
 def mark_duplicate_ids(checkpoint: Checkpoint, files: Sequence[str]) -> None:

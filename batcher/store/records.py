@@ -5,7 +5,7 @@ from dataclasses import dataclass, fields
 from datetime import datetime
 from decimal import Decimal
 from operator import attrgetter
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -142,8 +142,7 @@ class BatchEvent:
     at: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class PlanRecord:
+class PlanRecord(NamedTuple):
     """An item, one answer that the input asks for; plans.sql explains the columns."""
 
     item: int
@@ -165,8 +164,7 @@ class PlanRecord:
     repairs_usd: Decimal | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class PrefixRecord:
+class PrefixRecord(NamedTuple):
     """A prefix of an item's prompt, which other items may share; see plans.sql."""
 
     item: int
@@ -268,6 +266,8 @@ def longest_stored(tables: Mapping[str, pa.Table]) -> int:
 
 
 def _columns(records: "list[Any]") -> dict[str, tuple[Any, ...]]:
+    if isinstance(records[0], PlanRecord | PrefixRecord):
+        return dict(zip(records[0]._fields, zip(*records, strict=True), strict=True))
     names = [field.name for field in fields(records[0])]
     columns = zip(*map(attrgetter(*names), records), strict=True)
     return dict(zip(names, columns, strict=True))

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from sample_records import fingerprint_of, opened
 
 from batcher.store.checkpoint import Checkpoint
-from batcher.store.plans import add_prefixes, begin_plan, shared_prefixes
+from batcher.store.plans import add_to_plan, begin_plan, shared_prefixes
 from batcher.store.records import PrefixRecord
 
 Prefixes = tuple[int | None, int | None]
@@ -61,8 +61,9 @@ def test_prefixes_used_often_and_close_together_are_marked(
 ) -> None:
     """Only items to send count, and each level separately."""
     begin_plan(checkpoint)
-    add_prefixes(
+    add_to_plan(
         checkpoint,
+        [],
         [
             PrefixRecord(item, index + 1, fingerprint_of(100 * index + prefix))
             for item, prefixes in enumerate(items)
@@ -79,6 +80,6 @@ def test_prefixes_used_often_and_close_together_are_marked(
 def test_a_new_plan_begins_without_prefixes(checkpoint: Checkpoint) -> None:
     """The prefixes of an earlier plan do not remain."""
     begin_plan(checkpoint)
-    add_prefixes(checkpoint, [PrefixRecord(item, 1, fingerprint_of(1)) for item in range(3)])
+    add_to_plan(checkpoint, [], [PrefixRecord(item, 1, fingerprint_of(1)) for item in range(3)])
     begin_plan(checkpoint)
     assert shared_prefixes(checkpoint, [0, 1, 2], min_uses=2, window=9).groups == 0

@@ -4,13 +4,13 @@ import base64
 import binascii
 import json
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
 from batcher.core.cache.marks import Level, shared_messages
-from batcher.core.estimate.tokens import NO_TEXT, TextTokens, text_tokens
+from batcher.core.estimate.tokens import NO_TEXT, TextTokens, text_token_pair, text_tokens
 from batcher.core.request.image_size import Tier, image_tokens, tokens_of_source
 from batcher.core.request.models import ModelFacts
 
@@ -87,6 +87,23 @@ class PromptRule:
     def of(self, fields: Mapping[str, Any]) -> Prompt:
         """Estimate a whole prompt: tools, format, system and messages."""
         return self._before_messages(fields) + self._of_messages(fields.get("messages") or ())
+
+    def of_turn(self, fields: Mapping[str, Any]) -> Callable[[str], tuple[float, float, float]]:
+        """Return a function for requests that differ in the text of their single turn only.
+
+        It estimates the whole prompt from that text: all its tokens, and those of its text, of
+        ASCII and of other characters. The numbers are those of ``of``.
+        """
+        shared, tokenizer = self._before_messages(fields), self._tokenizer
+        ascii_before, other_before = shared.text.ascii, shared.text.other
+        exact = shared.exact + _MESSAGE_TOKENS
+
+        def estimate(text: str) -> tuple[float, float, float]:
+            plain, other = text_token_pair(text, tokenizer)
+            plain, other = ascii_before + plain, other_before + other
+            return plain + other + exact, plain, other
+
+        return estimate
 
     def of_prefix(self, fields: Mapping[str, Any], level: Level) -> Prompt:
         """Estimate the part of a prompt that a mark at this level keeps in the prompt cache."""

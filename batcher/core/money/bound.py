@@ -1,8 +1,6 @@
 """An upper bound on the cost of one attempt, computed before it is sent."""
 
-import json
-import unicodedata
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from decimal import Decimal
 from functools import lru_cache
@@ -11,9 +9,10 @@ from typing import Any
 from batcher.core.money.believable import OUTPUT_SLACK
 from batcher.core.money.cost import US_MULTIPLIER, USD_PER_WEB_SEARCH
 from batcher.core.money.exact import per_million, product, total
+from batcher.core.money.prompt_bytes import call_bytes, json_bytes, text_bytes
 from batcher.core.money.rates import ModelPrices, Rates
 from batcher.core.request.cache_control import is_marked
-from batcher.core.request.contents import contents_of
+from batcher.core.request.contents import Contents, contents_of
 from batcher.core.request.image_size import Tier
 from batcher.core.usage_fields import TTL
 from batcher.errors import ConfigurationError
@@ -25,9 +24,6 @@ _HIDDEN_IN_EVERY_PROMPT = 100
 _HIDDEN_FOR_TOOLS = 1_200
 _HIDDEN_FOR_A_BUILT_IN_TOOL = 1_250
 _HIDDEN_FOR_A_FORMAT = 1_200
-
-# The longest normal form in bytes of one escaped character (backslash-u, 6 bytes): see _text_bytes.
-_BYTES_OF_AN_ESCAPE = 33
 
 _CACHED_LENGTHS = 4_096
 
@@ -125,13 +121,36 @@ class Bound:
         and the block that a marked text becomes, are JSON around the prompt, not part of it.
         """
         prompt, longest = self._prompt_tokens(body, request), _longer(ttl, _ttl_of_marks(body))
-        return WorstCase(self._usd_of(prompt, longest), prompt, longest, self._uses + 1)
+        return self.worst_case(prompt, longest)
+
+    def of_text(self, body: bytes, request: Mapping[str, Any]) -> Callable[[bytes], int] | None:
+        """Return a function that bounds the prompts of requests like this one, from their bodies.
+
+        The others may differ from it in the text of their single turn only. ``worst_case`` has the
+        cost. None when more than the bytes of a body bounds such a request.
+        """
+        facts = self._prices.facts
+        contents = contents_of(request, "high")
+        if self._uses or contents != Contents() or is_marked(body):
+            return None
+        window = None if facts is None else facts.context_window
+        hidden = self._hidden_tokens
+
+        def prompt_tokens(body: bytes) -> int:
+            tokens = text_bytes(body) + hidden
+            return tokens if window is None or tokens < window else window
+
+        return prompt_tokens
+
+    def worst_case(self, prompt_tokens: int, ttl: TTL | None) -> WorstCase:
+        """Return the cost of an attempt with a prompt of this length and these cache marks."""
+        return WorstCase(self._usd_of(prompt_tokens, ttl), prompt_tokens, ttl, self._uses + 1)
 
     def with_more_tokens(self, worst: WorstCase, tokens: int) -> WorstCase:
         """Bound an attempt like ``worst`` whose prompt has ``tokens`` more tokens."""
         facts, prompt = self._prices.facts, worst.prompt_tokens + tokens
         prompt = prompt if facts is None else min(prompt, facts.context_window)
-        return WorstCase(self._usd_of(prompt, worst.ttl), prompt, worst.ttl, worst.turns)
+        return self.worst_case(prompt, worst.ttl)
 
     def _prompt_tokens(self, body: bytes, request: Mapping[str, Any]) -> int:
         facts = self._prices.facts
@@ -146,8 +165,8 @@ class Bound:
                     "messages", "PDFs and web tools need a model whose context is known"
                 )
             return window
-        tokens = _text_bytes(body) - contents.image_bytes + self._hidden_tokens
-        tokens += contents.image_tokens + _call_bytes(body, request)
+        tokens = text_bytes(body) - contents.image_bytes + self._hidden_tokens
+        tokens += contents.image_tokens + call_bytes(body, request)
         return tokens if window is None else min(tokens, window)
 
     def _usd(self, prompt: int, ttl: TTL | None) -> Decimal:
@@ -188,19 +207,6 @@ def _longer(first: TTL | None, second: TTL | None) -> TTL | None:
     return "1h" if "1h" in (first, second) else first or second
 
 
-def _text_bytes(body: bytes) -> int:
-    """Count the bytes of a body's text: as it is or normalised, whichever is longer.
-
-    Earlier published tokenizers of these models applied compatibility normalisation (NFKC), which
-    makes some characters longer: a three-byte Arabic ligature becomes 33 bytes.
-    """
-    escapes = body.count(b"\\u") * _BYTES_OF_AN_ESCAPE
-    if body.isascii():
-        return len(body) + escapes
-    normalised = unicodedata.normalize("NFKC", body.decode("utf-8", "replace"))
-    return max(len(body), len(normalised.encode("utf-8", "replace"))) + escapes
-
-
 def _hidden_tokens(request: Mapping[str, Any]) -> int:
     """Bound the tokens that the server adds: its own prompts, and definitions formatted again."""
     tools = _tools(request)
@@ -210,25 +216,10 @@ def _hidden_tokens(request: Mapping[str, Any]) -> int:
     tokens = _HIDDEN_IN_EVERY_PROMPT
     if tools:
         built_in = sum(_kind(tool) != "custom" for tool in tools)
-        tokens += _HIDDEN_FOR_TOOLS + _HIDDEN_FOR_A_BUILT_IN_TOOL * built_in + _json_bytes(tools)
+        tokens += _HIDDEN_FOR_TOOLS + _HIDDEN_FOR_A_BUILT_IN_TOOL * built_in + json_bytes(tools)
     if output_format:
-        tokens += _HIDDEN_FOR_A_FORMAT + _json_bytes(output_format)
+        tokens += _HIDDEN_FOR_A_FORMAT + json_bytes(output_format)
     return tokens
-
-
-def _call_bytes(body: bytes, request: Mapping[str, Any]) -> int:
-    """Count the inputs of tool calls a second time, because the server formats them again."""
-    if b'"input":' not in body:
-        return 0
-    messages = [turn for turn in request.get("messages") or () if isinstance(turn, Mapping)]
-    contents = [turn.get("content") for turn in messages]
-    lists = [content for content in contents if isinstance(content, list | tuple)]
-    blocks = [block for content in lists for block in content if isinstance(block, Mapping)]
-    return sum(_json_bytes(block["input"]) for block in blocks if "input" in block)
-
-
-def _json_bytes(value: object) -> int:
-    return len(json.dumps(value, default=str))
 
 
 def _tools(request: Mapping[str, Any]) -> list[Mapping[str, Any]]:

@@ -2,13 +2,18 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from json.encoder import encode_basestring
 from typing import Any
 
 # Keys below which the order of keys has a meaning: structured output follows its schema's order.
 _ORDERED = frozenset({"schema", "input_schema"})
 _PERSON = b"batcher-request1"
+_CONTENT = hashlib.blake2b(digest_size=16, person=b"batcher-content1")
 _ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+
+MESSAGES_BEFORE, MESSAGES_AFTER = '"messages":[{"content":', ',"role":"user"}]'
+"""The JSON around the text of a single user turn."""
 
 Fingerprint = bytes
 """16 bytes; shown as 32 hexadecimal digits."""
@@ -31,7 +36,7 @@ def member(key: str, value: Any) -> str:
 
 def messages_member(text: str) -> str:
     """Encode ``messages`` with one user text: as ``member`` does, in a tenth of the time."""
-    return f'"messages":[{{"content":{_ENCODER.encode(text)},"role":"user"}}]'
+    return MESSAGES_BEFORE + encode_basestring(text) + MESSAGES_AFTER
 
 
 def canonical_json_of(members: Mapping[str, str]) -> bytes:
@@ -47,13 +52,26 @@ def fingerprint(body: bytes, sample: int) -> Fingerprint:
     return hashlib.blake2b(b"%d\n" % sample + body, digest_size=16, person=_PERSON).digest()
 
 
+def fingerprint_of(before: bytes, sample: int) -> Callable[[bytes], Fingerprint]:
+    """Return ``fingerprint`` for bodies that all start with ``before``; it takes their rest."""
+    started = hashlib.blake2b(b"%d\n" % sample + before, digest_size=16, person=_PERSON)
+
+    def of_rest(rest: bytes) -> Fingerprint:
+        hashed = started.copy()
+        hashed.update(rest)
+        return hashed.digest()
+
+    return of_rest
+
+
 def content_hash(values: object) -> Fingerprint:
     """Return a hash of Python values that were read from a row.
 
     It only shows what has changed since an earlier run; no response is found by it.
     """
-    content = repr(values).encode("utf-8", "surrogatepass")
-    return hashlib.blake2b(content, digest_size=16, person=b"batcher-content1").digest()
+    hashed = _CONTENT.copy()
+    hashed.update(repr(values).encode("utf-8", "surrogatepass"))
+    return hashed.digest()
 
 
 def _utf8(text: str) -> bytes:

@@ -31,6 +31,7 @@ from batcher.core.template.errors import (
 )
 from batcher.core.template.filters import OWN_FILTERS, REMOVED_FILTERS
 from batcher.core.template.growth import WEIGH, weigh, weighed
+from batcher.core.template.joined import Joined
 from batcher.core.template.tags import (
     FUNCTIONS,
     calculated_names,
@@ -80,6 +81,10 @@ class Template:
         Raises ``TemplateError`` when the row lacks a column or has a value that cannot be written.
         """
         return self._program.run(values)
+
+    def joined(self, values: Mapping[str, object]) -> str | None:
+        """Return the same text without the engine; None when only the engine can render it."""
+        return self._program.joined(values)
 
 
 class Expression:
@@ -139,13 +144,19 @@ class _Program:
             self._environment.add_template(_WEIGHED, self._weighed)
         self._multiplied = [words for tag in self.tags if (words := multiplied(tag))]
         self._columns = tuple((name, self._numbers(name, numbers)) for name in sorted(self.names))
+        self._joined = Joined.of(source.compiled, self.tags, self.names, self._rendered)
 
     @property
     def columns(self) -> frozenset[str] | None:
         of_row = columns_of_row(self.tags) if self.uses_row else frozenset[str]()
         return None if of_row is None else self.names | of_row
 
+    def joined(self, values: Mapping[str, object]) -> str | None:
+        return None if self._joined is None else self._joined.render(values)
+
     def run(self, values: Mapping[str, object]) -> str:
+        if (text := self.joined(values)) is not None:
+            return text
         context = self._context(values)
         self._check_repeats(values)
         try:

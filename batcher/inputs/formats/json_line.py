@@ -9,6 +9,7 @@ import json
 import math
 import re
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 
@@ -74,6 +75,12 @@ def _parsed(text: str) -> tuple[object, bool]:
     """Parse a text; return its value, and whether a part of it may be ``Unreadable``."""
     try:
         try:
+            if text.startswith("{") and text.endswith("}"):
+                value, end = _scan(text, 0)
+                if end == len(text):
+                    return value, False
+            return _DECODER.decode(text), False
+        except StopIteration:
             return _DECODER.decode(text), False
         except json.JSONDecodeError:
             raise
@@ -148,6 +155,7 @@ def _careful_integer(text: str) -> object:
 
 
 _DECODER = json.JSONDecoder(object_pairs_hook=_object, parse_float=_float)
+_scan: Callable[[str, int], tuple[object, int]] = _DECODER.scan_once  # type: ignore[attr-defined]
 _CAREFUL_DECODER = json.JSONDecoder(
     object_pairs_hook=_careful_object, parse_float=_careful_float, parse_int=_careful_integer
 )

@@ -2,7 +2,7 @@
 
 from array import array
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from decimal import Decimal
 
@@ -10,12 +10,14 @@ from batcher.core.answers.outcome import Status
 from batcher.core.digest import Digest
 from batcher.core.estimate.pricing import group_of
 from batcher.core.estimate.prompt import Prompt
-from batcher.core.estimate.tokens import NO_TEXT
+from batcher.core.estimate.tokens import NO_TEXT, TextTokens
 from batcher.core.money.bound import WorstCase
 from batcher.core.request.build import Request, Unsendable
+from batcher.core.request.plain import PlainRequest
 from batcher.core.row import BadRow, Row
 from batcher.errors import Problem
 from batcher.runner.job_context import JobContext
+from batcher.runner.planning.plain_rows import PlainRow, PlainRows
 from batcher.runner.planning.row_warnings import LengthWarnings
 from batcher.runner.planning.shared_prefixes import prefix_records
 from batcher.store.records import PlanRecord, PrefixRecord
@@ -46,6 +48,9 @@ class Items:
         )
         self._text = NO_TEXT
         self._tokens = 0.0
+        self._learnt = 0
+        self._plain: PlainRows | None = None
+        self._plain_requests: list[PlainRequest] = []
         self.models: Counter[str] = Counter()
         self.warnings: dict[str, Problem] = {}
         self.refused: list[Problem] = []
@@ -63,9 +68,65 @@ class Items:
         self.body_bytes = 0
         self.count = 0
 
-    def records_of(self, row: Row | BadRow) -> Iterator[PlanRecord]:
-        """Yield one record for each answer that a row asks for."""
+    def records_of(self, row: Row | BadRow) -> Iterable[PlanRecord]:
+        """Return one record for each answer that a row asks for."""
         row_id = self._context.maker.row_id(row)
+        if self._plain is not None and isinstance(row, Row) and isinstance(row_id, str):
+            plain = self._plain.of_row(row)
+            if plain is not None:
+                return self._plain_records(row, row_id, plain, self._plain)
+        return self._whole_records(row, row_id)
+
+    def add_up(self) -> None:
+        """Add the rows since the last call to the sums; call it after each chunk of rows."""
+        requests, self._plain_requests = self._plain_requests, []
+        if not requests or self._plain is None:
+            return
+        sizes = [len(request.body) for request in requests]
+        self.largest_body = max(self.largest_body, *sizes)
+        self.body_bytes += sum(sizes)
+        self.models[self._plain.model] += len(requests)
+        self.rows_digest.add_all([request.content for request in requests])
+        self.requests_digest.add_all(
+            [name for request in requests for name in request.fingerprints]
+        )
+
+    def _plain_records(
+        self, row: Row, row_id: str, plain: PlainRow, rows: PlainRows
+    ) -> Iterable[PlanRecord]:
+        request, samples = plain.request, len(plain.request.fingerprints)
+        first = row.ordinal * samples
+        self._plain_requests.append(request)
+        self.count = first + samples
+        if self._learnt < _SAMPLED_REQUESTS:
+            self._learn(TextTokens(plain.ascii_tokens, plain.other_tokens), plain.prompt_tokens)
+        for mark in rows.marks:
+            self._prefixes += [PrefixRecord(item, *mark) for item in range(first, self.count)]
+        file, line = self._files[row.place.file], row.place.line
+        return [
+            PlanRecord(
+                first + sample,
+                row.ordinal,
+                sample,
+                file,
+                line,
+                row_id,
+                name,
+                request.content,
+                plain.worst_case_usd,
+                None,
+                None,
+                None,
+                plain.price_group,
+                plain.prompt_tokens,
+                plain.max_prompt_tokens,
+                rows.max_tokens,
+                plain.repairs_usd,
+            )
+            for sample, name in enumerate(request.fingerprints)
+        ]
+
+    def _whole_records(self, row: Row | BadRow, row_id: str | Unsendable) -> Iterator[PlanRecord]:
         request = self._request_of(row, row_id)
         items = self._context.items.items_of(row.ordinal)
         names: tuple[bytes | None, ...] = (None,) * len(items)
@@ -127,9 +188,13 @@ class Items:
 
     def _learn_length(self, row: Row | BadRow, request: Request, prompt: Prompt) -> None:
         self.lengths.add(row.place, request, prompt, self._context.prices.facts(request.model))
-        if self.models.total() <= _SAMPLED_REQUESTS:
-            self._text += prompt.text
-            self._tokens += prompt.total
+        if self._learnt < _SAMPLED_REQUESTS:
+            self._learn(prompt.text, prompt.total)
+
+    def _learn(self, text: TextTokens, tokens: float) -> None:
+        self._learnt += 1
+        self._text += text
+        self._tokens += tokens
 
     def _add_up(self, request: Request, first_item: int) -> tuple[WorstCase | None, Decimal | None]:
         """Add a request to the sums; return the bound of one attempt, and that of its repairs."""
@@ -140,6 +205,8 @@ class Items:
             self.requests_digest.add(name)
         records = prefix_records(self._context, request, first_item)
         self._prefixes += records
+        if self._plain is None and self._is_same_for_all and not self.refused:
+            self._plain = PlainRows.of(self._context, request, records)
         policy = self._context.policy
         delivery = policy.planned
         bound = policy.bound_of(request, is_marked=bool(records), delivery=delivery)
