@@ -1,13 +1,15 @@
-"""Measures the CPU time per request of MessagesClient and of three other ways to use httpx.
+"""Measures the CPU time per request of MessagesClient, of the floor and of other clients.
 
     python benchmarks/client.py [requests per measurement]
 
 A server in a second process answers each request at once with the same bytes. Every variant sends
 the same body from a fixed number of workers; figures are microseconds of this process's CPU time
-(user and system) per request, as medians of three interleaved rounds.
+(user and system) per request, as medians of three interleaved rounds, and as a ratio to httpx with
+one client for each worker. aiohttp is measured where it is installed.
 """
 
 import asyncio
+import importlib.util
 import multiprocessing
 import statistics
 import sys
@@ -18,10 +20,9 @@ import httpx
 
 from batcher.api.client import MessagesClient
 from batcher.api.key import Secret
-from batcher.api.transport import transport_factory
 from batcher.core.job import ApiSection
 
-CONCURRENCIES = (16, 64, 256)
+CONCURRENCIES = (64, 256, 2000)
 ROUNDS = 3
 BODY = b'{"max_tokens":100,"messages":[{"content":"%s","role":"user"}],"model":"m"}' % (b"x" * 2000)
 MESSAGE = (
@@ -35,6 +36,7 @@ ANSWER = (
     + b"content-length: %d\r\n\r\n" % len(MESSAGE)
     + MESSAGE
 )
+REQUEST = b"POST /v1/messages HTTP/1.1\r\nhost: localhost\r\n\r\n" + BODY
 
 Send = Callable[[int], Awaitable[object]]
 Variant = Callable[[str, int, int], Coroutine[None, None, float]]
@@ -84,31 +86,69 @@ async def measure(send: Send, workers: int, requests: int) -> float:
     return (time.process_time() - before) / (each * workers) * 1e6
 
 
-async def messages_client(url: str, workers: int, requests: int) -> float:
+class Raw(asyncio.Protocol):
+    """Writes the same bytes, and waits for as many bytes as an answer has: no HTTP."""
+
+    async def open(self, url: str) -> None:
+        """Connect to the server."""
+        target = httpx.URL(url)
+        loop = asyncio.get_running_loop()
+        transport, _ = await loop.create_connection(lambda: self, target.host, target.port)
+        self._loop, self._transport = loop, transport
+
+    async def send(self) -> None:
+        """Send a request, and wait for its answer."""
+        self._left, self._answered = len(ANSWER), self._loop.create_future()
+        self._transport.write(REQUEST)
+        await self._answered
+
+    def data_received(self, data: bytes) -> None:
+        """Count the bytes of the answer."""
+        self._left -= len(data)
+        if not self._left:
+            self._answered.set_result(None)
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._transport.close()
+
+
+async def floor(url: str, workers: int, requests: int) -> float:
+    """Measure asyncio's sockets without HTTP."""
+    connections = [Raw() for _ in range(workers)]
+    for connection in connections:
+        await connection.open(url)
+    try:
+        return await measure(lambda slot: connections[slot].send(), workers, requests)
+    finally:
+        for connection in connections:
+            connection.close()
+
+
+async def messages_client(url: str, workers: int, requests: int, **api: str) -> float:
     """Measure MessagesClient, which batcher uses."""
-    api = ApiSection(base_url=url)
-    async with MessagesClient(api, Secret("k"), connections=workers, timeout_s=60) as client:
+    section = ApiSection(base_url=url, **api)
+    async with MessagesClient(section, Secret("k"), connections=workers, timeout_s=60) as client:
         return await measure(lambda slot: client.send(slot, BODY), workers, requests)
 
 
-async def bare_transport(url: str, workers: int, requests: int) -> float:
-    """Measure the transports of MessagesClient without the client."""
-    open_transport = transport_factory(httpx.URL(url))
-    transports = [open_transport() for _ in range(workers)]
-    target = httpx.URL(f"{url}/v1/messages")
-    headers = [(b"host", target.netloc), (b"content-length", b"%d" % len(BODY))]
+async def messages_client_httpx(url: str, workers: int, requests: int) -> float:
+    """Measure MessagesClient over httpx, as it is through a proxy."""
+    return await messages_client(url, workers, requests, transport="httpx")
 
-    async def send(slot: int) -> None:
-        request = httpx.Request("POST", target, headers=headers, stream=httpx.ByteStream(BODY))
-        response = await transports[slot].handle_async_request(request)
-        await response.aread()
-        await response.aclose()
 
-    try:
+async def bare_aiohttp(url: str, workers: int, requests: int) -> float:
+    """Measure aiohttp with one session for all workers."""
+    import aiohttp  # noqa: PLC0415 - it need not be installed
+
+    connector = aiohttp.TCPConnector(limit=0)
+    async with aiohttp.ClientSession(connector=connector) as session:
+
+        async def send(_slot: int) -> None:
+            async with session.post(f"{url}/v1/messages", data=BODY) as response:
+                await response.read()
+
         return await measure(send, workers, requests)
-    finally:
-        for transport in transports:
-            await transport.aclose()
 
 
 async def client_per_worker(url: str, workers: int, requests: int) -> float:
@@ -134,11 +174,20 @@ async def shared_client(url: str, workers: int, requests: int) -> float:
 
 
 VARIANTS: tuple[Variant, ...] = (
+    floor,
     messages_client,
-    bare_transport,
+    *([bare_aiohttp] if importlib.util.find_spec("aiohttp") else []),
     client_per_worker,
+    messages_client_httpx,
     shared_client,
 )
+
+
+def count_for(variant: Variant, workers: int, requests: int) -> int:
+    """Return how many requests to send: fewer where one pool for many workers is slow."""
+    if variant is shared_client and workers > 16:
+        return requests // 3
+    return max(requests, 2 * workers)
 
 
 def main() -> None:
@@ -152,15 +201,24 @@ def main() -> None:
     for _ in range(ROUNDS):
         for workers in CONCURRENCIES:
             for variant in VARIANTS:
-                # One pool shared by many workers is slow, so it sends a third of the requests.
-                count = requests // 3 if variant is shared_client and workers > 16 else requests
-                figure = asyncio.run(variant(url, workers, count))
+                if variant is shared_client and workers > 256:
+                    continue  # it takes minutes
+                figure = asyncio.run(variant(url, workers, count_for(variant, workers, requests)))
                 measurements.setdefault((variant.__name__, workers), []).append(figure)
     server.terminate()
-    print(f"{'us CPU/request':24}" + "".join(f"{f'c={c}':>10}" for c in CONCURRENCIES))
+    show({key: statistics.median(figures) for key, figures in measurements.items()})
+
+
+def show(medians: dict[tuple[str, int], float]) -> None:
+    """Print the medians, with their ratios to httpx."""
+    print(f"{'us CPU/request':24}" + "".join(f"{f'c={c}':>16}" for c in CONCURRENCIES))
     for variant in VARIANTS:
-        figures = [statistics.median(measurements[variant.__name__, c]) for c in CONCURRENCIES]
-        print(f"{variant.__name__:24}" + "".join(f"{figure:10.0f}" for figure in figures))
+        cells = []
+        for workers in CONCURRENCIES:
+            figure = medians.get((variant.__name__, workers))
+            ratio = figure and figure / medians[client_per_worker.__name__, workers]
+            cells.append(f"{figure:9.0f} ({ratio:4.2f})" if figure else f"{'-':>16}")
+        print(f"{variant.__name__:24}" + "".join(cells))
 
 
 if __name__ == "__main__":

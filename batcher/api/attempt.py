@@ -7,9 +7,8 @@ from collections.abc import Callable
 from batcher.api.faults import NotHttp, body_fault, no_response
 from batcher.api.reading import Bounds, Reading
 from batcher.api.response_reader import ResponseReader
+from batcher.api.tls import PIECE_BYTES
 from batcher.core.answers.response import NoResponse, Response
-
-PIECE_BYTES = 64 << 10
 
 
 class Attempt:

@@ -5,10 +5,11 @@ import socket
 from collections.abc import Callable
 from typing import Any
 
-from batcher.api.attempt import PIECE_BYTES, Attempt
+from batcher.api.attempt import Attempt
 from batcher.api.faults import ConnectionBusy, TransportFailure
-from batcher.api.opening import Place, Tls, open_socket
+from batcher.api.opening import Place, open_socket
 from batcher.api.reading import Bounds, ignore_start
+from batcher.api.tls import PIECE_BYTES, Tls
 from batcher.core.answers.response import NoResponse, Response
 
 # Common servers close an idle connection after 5 s. We close it earlier: a request that is sent

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from batcher.api.faults import CouldNotConnect, NoConnectionInTime
+from batcher.api.tls import PIECE_BYTES, Tls
 
-PIECE_BYTES = 64 << 10
 _STAGGER_S = 0.25
 """How long one address of a host may take before the next one is tried, too (RFC 8305)."""
 
@@ -23,51 +23,6 @@ class Place:
     connect_s: float
 
 
-class Tls:
-    """TLS in memory: what has arrived can be read, whatever happened to writing."""
-
-    __slots__ = ("_incoming", "_object", "has_ended", "outgoing")
-
-    def __init__(self, context: ssl.SSLContext, hostname: str | None) -> None:
-        self._incoming, self.outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
-        self._object = context.wrap_bio(self._incoming, self.outgoing, server_hostname=hostname)
-        self.has_ended = False
-
-    async def handshake(self, connection: socket.socket) -> None:
-        """Agree with the server on a socket; raises OSError."""
-        loop = asyncio.get_running_loop()
-        is_done = False
-        while not is_done:
-            try:
-                self._object.do_handshake()
-                is_done = True
-            except ssl.SSLWantReadError:
-                pass
-            if self.outgoing.pending:
-                await loop.sock_sendall(connection, self.outgoing.read())
-            if not is_done:
-                data = await loop.sock_recv(connection, PIECE_BYTES)
-                self._incoming.write(data) if data else self._incoming.write_eof()
-
-    def encrypt(self, data: bytes | memoryview) -> None:
-        """Add data to what is to be sent, in ``outgoing``."""
-        self._object.write(data)
-
-    def decrypt(self, data: bytes) -> bytes:
-        """Return what can be read now; ``has_ended`` is set when there will be no more."""
-        self._incoming.write(data)
-        pieces: list[bytes] = []
-        try:
-            while piece := self._object.read(PIECE_BYTES):
-                pieces.append(piece)
-            self.has_ended = True
-        except ssl.SSLWantReadError:
-            pass
-        except (ssl.SSLZeroReturnError, ssl.SSLEOFError):
-            self.has_ended = True
-        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
-
-
 async def open_socket(
     place: Place, options: tuple[Any, ...] = ()
 ) -> tuple[socket.socket, Tls | None]:
@@ -78,7 +33,7 @@ async def open_socket(
     try:
         tls = Tls(place.tls, place.host)
         async with asyncio.timeout(place.connect_s):
-            await tls.handshake(connection)
+            await _shake_hands(tls, connection)
     except TimeoutError:
         connection.close()
         raise NoConnectionInTime from None
@@ -89,6 +44,17 @@ async def open_socket(
         connection.close()
         raise
     return connection, tls
+
+
+async def _shake_hands(tls: Tls, connection: socket.socket) -> None:
+    loop = asyncio.get_running_loop()
+    while True:
+        is_done = tls.shake_hands()
+        if data := tls.outgoing.read():
+            await loop.sock_sendall(connection, data)
+        if is_done:
+            return
+        tls.take(await loop.sock_recv(connection, PIECE_BYTES))
 
 
 async def connect(

@@ -1,26 +1,20 @@
-"""TLS over another stream, in memory: what has arrived can be read whatever happened to writing."""
+"""TLS over a stream of httpcore, in memory: it may be a socket, or TLS to a proxy."""
 
-import contextlib
 import ssl
-from collections.abc import Callable
-from typing import Any, Self, TypeVar
+from typing import Any, Self
 
 import httpcore
 
-T = TypeVar("T")
-
-_PIECE_BYTES = 64 << 10
+from batcher.api.tls import PIECE_BYTES, Tls
 
 
 class TlsStream(httpcore.AsyncNetworkStream):
     """One TLS connection; ``over`` makes the handshake."""
 
-    def __init__(
-        self, stream: httpcore.AsyncNetworkStream, context: ssl.SSLContext, hostname: str | None
-    ) -> None:
+    def __init__(self, stream: httpcore.AsyncNetworkStream, tls: Tls) -> None:
         self._stream = stream
-        self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
-        self._tls = context.wrap_bio(self._incoming, self._outgoing, server_hostname=hostname)
+        self._tls = tls
+        self._unread = b""
 
     @classmethod
     async def over(
@@ -32,8 +26,8 @@ class TlsStream(httpcore.AsyncNetworkStream):
     ) -> Self:
         """Make the handshake on a stream; close it when that fails."""
         try:
-            connection = cls(stream, context, hostname)
-            await connection._until_done(connection._tls.do_handshake, timeout)
+            connection = cls(stream, Tls(context, hostname))
+            await connection._shake_hands(timeout)
         except (httpcore.ReadTimeout, httpcore.WriteTimeout):
             await stream.aclose()
             raise httpcore.ConnectTimeout from None
@@ -47,19 +41,18 @@ class TlsStream(httpcore.AsyncNetworkStream):
 
     async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ASYNC109
         """Return the next bytes; b"" at the end, whether the server announces it or not."""
-        try:
-            return await self._until_done(lambda: self._tls.read(max_bytes), timeout)
-        except (ssl.SSLZeroReturnError, ssl.SSLEOFError):
-            return b""
-        except ssl.SSLError as error:
-            raise httpcore.ReadError(error) from error
+        while not self._unread and not self._tls.has_ended:
+            self._decrypt(await self._stream.read(PIECE_BYTES, timeout))
+            await self._flush(timeout)
+        data, self._unread = self._unread[:max_bytes], self._unread[max_bytes:]
+        return data
 
     async def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ASYNC109
         """Return when the operating system has taken all bytes."""
         view = memoryview(buffer)
-        for start in range(0, len(view), _PIECE_BYTES):
+        for start in range(0, len(view), PIECE_BYTES):
             try:
-                self._tls.write(view[start : start + _PIECE_BYTES])
+                self._tls.encrypt(view[start : start + PIECE_BYTES])
             except ssl.SSLError as error:
                 raise httpcore.WriteError(error) from error
             await self._flush(timeout)
@@ -78,22 +71,25 @@ class TlsStream(httpcore.AsyncNetworkStream):
         await self._stream.aclose()
 
     def get_extra_info(self, info: str) -> Any:
-        """Return what httpcore asks; the TLS object, too."""
-        return self._tls if info == "ssl_object" else self._stream.get_extra_info(info)
+        """Return what httpcore asks, and whether there is something unread, or the end."""
+        if info == "has_unread":
+            return bool(self._unread) or self._tls.has_ended
+        return self._stream.get_extra_info(info)
 
-    async def _until_done(self, step: Callable[[], T], timeout: float | None) -> T:  # noqa: ASYNC109
-        """Repeat a step until it needs no more bytes of the server."""
+    async def _shake_hands(self, timeout: float | None) -> None:  # noqa: ASYNC109
         while True:
-            with contextlib.suppress(ssl.SSLWantReadError):
-                result = step()
-                await self._flush(timeout)
-                return result
+            is_done = self._tls.shake_hands()
             await self._flush(timeout)
-            if data := await self._stream.read(_PIECE_BYTES, timeout):
-                self._incoming.write(data)
-            else:
-                self._incoming.write_eof()
+            if is_done:
+                return
+            self._tls.take(await self._stream.read(PIECE_BYTES, timeout))
+
+    def _decrypt(self, data: bytes) -> None:
+        try:
+            self._unread = self._tls.decrypt(data)
+        except ssl.SSLError as error:
+            raise httpcore.ReadError(error) from error
 
     async def _flush(self, timeout: float | None) -> None:  # noqa: ASYNC109
-        while self._outgoing.pending:
-            await self._stream.write(self._outgoing.read(), timeout)
+        while data := self._tls.outgoing.read():
+            await self._stream.write(data, timeout)

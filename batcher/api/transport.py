@@ -23,6 +23,8 @@ def transport_factory(url: httpx.URL, context: ssl.SSLContext | None = None) -> 
     """Return a function that opens transports to one server, which share a TLS context."""
     context = context or tls_context(url)
     proxy = proxy_for(url)
+    if proxy is not None and proxy.url.scheme == "https":
+        proxy.ssl_context = context
     options = keep_alive_options()
 
     def open_transport() -> httpx.AsyncBaseTransport:
@@ -65,16 +67,7 @@ def _has_surplus(connection: Any) -> bool:
         return False
     if connection._h11_state.trailing_data[0]:  # noqa: SLF001 - see _OneConnection
         return True
-    tls = connection._network_stream.get_extra_info("ssl_object")  # noqa: SLF001
-    if tls is None:
-        return False
-    try:
-        tls.read(1)
-    except ssl.SSLWantReadError:
-        return False
-    except ssl.SSLError:
-        return True
-    return True
+    return bool(connection._network_stream.get_extra_info("has_unread"))  # noqa: SLF001
 
 
 def tls_context(url: httpx.URL) -> ssl.SSLContext:

@@ -20,6 +20,15 @@ def each_transport(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(fault_server, "default", {"transport": request.param})
 
 
+@pytest.fixture(params=["http", "https"])
+def each_scheme(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Run a test with and without TLS."""
+    if request.param == "https":
+        context, certificate = request.getfixturevalue("self_signed")
+        monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+        monkeypatch.setattr(fault_server, "default_tls", context)
+
+
 @pytest.fixture
 def attempts() -> Attempts:
     """Run attempts one after another on one slot, against a server with the given scripts."""

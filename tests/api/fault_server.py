@@ -26,6 +26,8 @@ Step = bytes | str | float | Callable[[], bytes]
 
 default: dict[str, Any] = {}
 """What tests of both transports set in the API section."""
+default_tls: ssl.SSLContext | None = None
+"""What servers of tests with and without TLS use."""
 
 
 def section(**api: Any) -> ApiSection:
@@ -125,6 +127,7 @@ async def run_async(
     **api: Any,
 ) -> list[Any]:
     """Send the same request ``times`` times."""
+    tls = tls or default_tls
     async with server.running(tls):
         scheme = "http" if tls is None else "https"
         settings = section(**{"base_url": f"{scheme}://127.0.0.1:{server.port}", **api})

@@ -27,7 +27,7 @@ from batcher.core.answers.outcome import classify
 from batcher.core.job import ApiSection
 from batcher.errors import ConfigurationError
 
-pytestmark = pytest.mark.usefixtures("each_transport")
+pytestmark = pytest.mark.usefixtures("each_transport", "each_scheme")
 
 USAGE = {"input_tokens": 7, "output_tokens": 1, "service_tier": "standard"}
 EVENTS = [

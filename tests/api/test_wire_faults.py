@@ -21,7 +21,7 @@ from fault_server import (
 from batcher.api.body import Body
 from batcher.core.answers.response import NoResponse, Response
 
-pytestmark = pytest.mark.usefixtures("each_transport")
+pytestmark = pytest.mark.usefixtures("each_transport", "each_scheme")
 
 HEAD = b"HTTP/1.1 200 OK\r\n"
 CHUNKED = HEAD + b"transfer-encoding: chunked\r\n\r\n"
