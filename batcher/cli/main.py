@@ -26,6 +26,7 @@ COMMANDS = {
     "status": "show how far a run is, or how the last one ended",
     "batches": "list the Message Batches of a job; cancel or delete them",
     "failures": "group failed rows by reason, with an example and advice",
+    "rows": "list rows, by status or condition: as a table, JSONL, CSV or Parquet",
     "show": "show one row: request, attempts, answer, cost line by line",
     "export": "write the output again, to another place or in another format",
     "doctor": "examine a checkpoint; write a repaired copy of a damaged one",

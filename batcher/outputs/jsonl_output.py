@@ -76,7 +76,12 @@ def read_first_objects(path: Path) -> Iterator[dict[str, Any]]:
 
 
 def json_lines(table: pa.Table) -> Iterator[bytes]:
-    """Yield each row as a JSON object.
+    """Yield each row as a JSON object; see ``json_rows``."""
+    return map(dump, json_rows(table))
+
+
+def json_rows(table: pa.Table) -> Iterator[dict[str, Any]]:
+    """Yield each row with values that JSON has.
 
     Decimals become strings, times ISO strings, bytes Base64, durations seconds. A float of 32 or 16
     bits has its shortest text. NaN and the infinities, which JSON does not have, become null.
@@ -84,7 +89,7 @@ def json_lines(table: pa.Table) -> Iterator[bytes]:
     columns = [_convertible(table.column(name)) for name in table.column_names]
     kinds = dict(zip(table.column_names, table.schema.types, strict=True))
     for row in pa.table(columns, names=table.column_names).to_pylist():
-        yield dump({name: _json_value(value, kinds[name]) for name, value in row.items()})
+        yield {name: _json_value(value, kinds[name]) for name, value in row.items()}
 
 
 def batch_result_lines(results: pa.Table, *, has_samples: bool = False) -> Iterator[bytes]:

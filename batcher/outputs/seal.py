@@ -25,16 +25,20 @@ class SealedFile:
 
 @dataclass(frozen=True, slots=True)
 class Seal:
-    """The files of an output as they were written; ``content`` is a hash of their source."""
+    """The files of an output as they were written; ``content`` is a hash of their source.
+
+    ``job`` is a hash of what the job was then; empty in seals of versions before 0.7.
+    """
 
     path: str
     content: str
     files: tuple[SealedFile, ...]
+    job: str = ""
 
     @classmethod
-    def of(cls, path: Path, made_from: Mapping[str, Any]) -> "Seal":
+    def of(cls, path: Path, made_from: Mapping[str, Any], job: str = "") -> "Seal":
         """Seal a finished output; this reads all of it, about 1 s for 500 MB."""
-        return cls(str(path), _digest(made_from), tuple(map(_seal_file, _files(path))))
+        return cls(str(path), _digest(made_from), tuple(map(_seal_file, _files(path))), job)
 
     def write(self, folder: Path) -> None:
         """Write the seal to a state folder."""
@@ -62,8 +66,8 @@ def read_seal(folder: Path) -> Seal | None:
     try:
         content = json.loads((folder / FILE_NAME).read_bytes())
         files = tuple(SealedFile(**file) for file in content["files"])
-        return Seal(content["path"], content["content"], files)
-    except (OSError, ValueError, KeyError, TypeError):
+        return Seal(content["path"], content["content"], files, content.get("job", ""))
+    except (OSError, ValueError, LookupError, TypeError, AttributeError):
         return None
 
 

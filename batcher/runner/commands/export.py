@@ -1,7 +1,5 @@
 """Writes the output again from the checkpoint, to another path or in another format."""
 
-import os
-import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,13 +8,13 @@ from typing import Literal
 from batcher.core.plural import counted
 from batcher.core.written_files import output_prefix
 from batcher.errors import ConfigurationError
-from batcher.outputs.atomic import check_replaceable
 from batcher.outputs.jsonl_output import (
     LinesOutput,
     batch_result_lines,
     json_lines,
     read_first_objects,
 )
+from batcher.runner.commands.out_path import check_out
 from batcher.runner.commands.results import Results, last_run_id
 from batcher.runner.planning.output_layout import layout_of
 from batcher.runner.workspace import Workspace
@@ -70,7 +68,7 @@ def write_export(
             "final result yet",
             hint="run the job to its end first, or add --partial to export what is there",
         )
-    _check_path(results, path, wanted)
+    check_out(results.context, path, may_be_output=wanted == "parquet")
     if wanted == "parquet":
         is_folder = path.suffix != ".parquet"
         place = replace(results.context.workspace, output=path, is_folder=is_folder)
@@ -98,33 +96,6 @@ def _lines(results: Results, wanted: Format) -> Iterator[Iterator[bytes]]:
     for first in range(0, len(results.plan.to_send), _CHUNK_ITEMS):
         table = results.db(read_results, first, first + _CHUNK_ITEMS - 1)
         yield batch_result_lines(table, has_samples=results.context.samples > 1)
-
-
-def _check_path(results: Results, path: Path, wanted: Format) -> None:
-    """Refuse a path that cannot be written, and one whose file or folder the job needs."""
-    check_replaceable(path)
-    context, loaded = results.context, results.context.loaded
-    request, resolved = loaded.job.request, path.resolve()
-    texts = [loaded.folder / name for name in (request.system_file, request.prompt_file) if name]
-    job_files = [stamp.path for stamp in context.source.files] + [loaded.path, *texts]
-    if wanted != "parquet":
-        job_files.append(context.workspace.output)
-    is_state = resolved.is_relative_to(context.workspace.state.resolve())
-    if is_state or any(resolved == file.resolve() for file in job_files):
-        raise ConfigurationError(
-            f"{path} is part of the job and must not be overwritten", hint="choose another --out"
-        )
-    if not path.parent.is_dir():
-        raise ConfigurationError(
-            f"the folder {path.parent} does not exist",
-            hint=f"create it: mkdir -p {shlex.quote(str(path.parent))}",
-        )
-    if wanted != "parquet" and path.is_dir():
-        raise ConfigurationError(f"{path} is a folder", hint="name a file in --out")
-    if not os.access(path.parent, os.W_OK):
-        raise ConfigurationError(
-            f"the folder {path.parent} is not writable", hint="choose another place with --out"
-        )
 
 
 def _check_own_lines(results: Results, path: Path) -> None:

@@ -1,16 +1,18 @@
 """The third pass over the input: joins its rows with their results and writes the output."""
 
 import contextlib
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import pyarrow as pa
 
-from batcher.core.quality.tally import Tally
+from batcher import __version__
+from batcher.core.quality.tally import Tally, ValidAnswer
 from batcher.core.request.canonical import content_hash
+from batcher.core.row import BadRow, Row
 from batcher.outputs.parquet_output import ParquetOutput, clear_leftovers
 from batcher.outputs.parsed_answers import parse_answers
 from batcher.outputs.result_columns import Layout, repeat_rows
@@ -32,6 +34,15 @@ from batcher.store.writer import CheckpointCall
 OUTPUT_VERSION = 1
 _CHUNK_BYTES = 4 << 20
 _CHUNK_ROWS = 4_096
+
+
+class Observer(Protocol):
+    """Gets the items of an output, each with its row and the value of its answer."""
+
+    def see(
+        self, rows: Sequence[Row | BadRow], values: Sequence[ValidAnswer], results: pa.Table
+    ) -> None:
+        """Add the items of a chunk."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +95,7 @@ def export_parquet(
     seal = read_seal(state) if is_own else None
     clear_leftovers(path)
     is_unchanged = seal is not None and seal.is_of(made_from) and not seal.changed_files(path)
+    job = content_of(context)
     if seal is None or not is_unchanged:
         parts = None if path.suffix == ".parquet" else context.job.output.rows_per_file
         with ParquetOutput(path, layout.schema, rows_per_file=parts) as file:
@@ -101,10 +113,11 @@ def export_parquet(
                     "content": content,
                 }
             )
-        seal = Seal.of(path, made_from)
-        if is_own:
-            with contextlib.suppress(OSError):  # else the next run writes it again
-                seal.write(state)
+        seal = Seal.of(path, made_from, job)
+    if is_own and not (is_unchanged and seal.job == job):
+        seal = replace(seal, job=job)
+        with contextlib.suppress(OSError):  # else the next run writes it again
+            seal.write(state)
     still_open = db(count_open, context.job.retry.unknown_attempts)
     return Exported(
         path=path,
@@ -145,6 +158,20 @@ def _metadata(context: JobContext, run_id: str) -> dict[str, Any]:
     }
 
 
+def content_of(context: JobContext) -> str:
+    """Return a digest of all that decides the output besides the checkpoint: job and input."""
+    loaded, without = context.loaded, {"limits", "budget", "notify", "delivery"}
+    parts = [
+        __version__,
+        loaded.job.model_dump_json(exclude=without),
+        loaded.system,
+        loaded.prompt,
+        None if loaded.labels is None else loaded.labels.schema,
+        _files_digest(context),
+    ]
+    return content_hash(parts).hex()
+
+
 def _files_digest(context: JobContext) -> str:
     """Return a digest of the input's files; there may be hundreds of thousands of them."""
     files = [(file.name, file.size, file.mtime_ns) for file in context.source.files]
@@ -156,11 +183,11 @@ def result_tables(
     plan: Plan,
     db: CheckpointCall,
     layout: Layout,
-    quality: Quality | None = None,
+    observer: Observer | None = None,
 ) -> Iterator[pa.Table]:
     """Yield the rows of the output, a chunk at a time; call ``begin_results`` first.
 
-    ``quality`` gets each row with the value of its answer.
+    ``observer`` gets each chunk before it is yielded.
     """
     samples = context.samples
     names = tuple(plan.schema.names)
@@ -175,8 +202,8 @@ def result_tables(
             part = items[start : start + step]
             results = db(read_results, part[0], part[-1])
             answers = parse_answers(results, layout.labels, keeps_text=layout.keeps_text)
-            if quality is not None:
+            if observer is not None:
                 values = [answer.value for answer in answers]
-                quality.see(rows[start : start + step], values, results)
+                observer.see(rows[start : start + step], values, results)
             yield layout.fill(kept.slice(start, len(part)), results, answers)
     context.source.check_unchanged()
