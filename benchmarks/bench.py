@@ -13,9 +13,11 @@ import argparse
 import json
 import os
 import platform
+import signal
 import subprocess
+import sys
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -44,6 +46,7 @@ class Sitting:
     arena: contest.Arena
     server: far_side.FarSide
     missing: Mapping[str, str]
+    contenders: Sequence[contest.Contender]
     rounds: int
     is_quick: bool
 
@@ -58,8 +61,7 @@ class Sitting:
 
     def races(self) -> situations.Figures:
         """Compare all contenders."""
-        contenders = [one for one in contest.CONTENDERS if self.can_run(one)]
-        return contest.races(self.arena, contenders, self.server, self.rounds, self.share)
+        return contest.races(self.arena, self.contenders, self.server, self.rounds, self.share)
 
     def starts(self) -> situations.Figures:
         """Measure starts."""
@@ -128,14 +130,24 @@ def measure(results: dict[str, Any], sitting: Sitting, parts: list[str]) -> None
     for part in parts:
         print(f"-- {part}", flush=True)
         try:
-            results[part] = list(PARTS[part](sitting))
+            results[part] = kept_of(results, part, sitting)
+            for figures in PARTS[part](sitting):
+                results[part].append(figures)
+                RESULTS.write_text(json.dumps(results, indent=1))
         except (RunFailedError, OSError, subprocess.SubprocessError) as error:
             results.pop(part, None)
             sitting.arena.failures[part] = str(error)
             print(f"{part} is left out: {error}", flush=True)
-        if part == "races":
-            results["failures"] = dict(sitting.arena.failures)
+        results.setdefault("failures", {}).update(sitting.arena.failures)
         RESULTS.write_text(json.dumps(results, indent=1))
+
+
+def kept_of(results: Mapping[str, Any], part: str, sitting: Sitting) -> list[Any]:
+    """Return the earlier figures that stay: those of contenders that do not run this time."""
+    running = {contender.name for contender in sitting.contenders}
+    if part != "races":
+        return []
+    return [race for race in results.get(part, ()) if race["contender"] not in running]
 
 
 def parsed() -> argparse.Namespace:
@@ -150,6 +162,7 @@ def parsed() -> argparse.Namespace:
     parser.add_argument(
         "--show", action="store_true", help="measure nothing, show the last results"
     )
+    parser.add_argument("--contenders", default="", metavar="NAME,NAME", help="only these race")
     options = parser.parse_args()
     options.parts = options.only.split(",")
     if unknown := set(options.parts) - PARTS.keys():
@@ -171,13 +184,21 @@ def sit(options: argparse.Namespace, results: dict[str, Any]) -> None:
         with far_side.fast_server(folder) as server:
             results |= {"machine": machine(server, missing), "left_out": left_out}
             rounds = 1 if options.quick else options.rounds
+            chosen = [
+                one
+                for one in contest.CONTENDERS
+                if one.environment not in missing
+                and (not options.contenders or one.name in options.contenders.split(","))
+            ]
             arena = contest.Arena(folder)
-            measure(results, Sitting(arena, server, missing, rounds, options.quick), options.parts)
+            sitting = Sitting(arena, server, missing, chosen, rounds, options.quick)
+            measure(results, sitting, options.parts)
 
 
 def main() -> None:
     """Measure, print and write."""
     options = parsed()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # ends what was started
     contest.HOME.mkdir(exist_ok=True)
     results = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
     if not options.show:

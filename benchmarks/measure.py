@@ -71,7 +71,11 @@ class Measured:
 
     def wait(self) -> Usage:
         """Wait for the end; raise RunFailedError unless the process succeeded."""
-        _, status, used = os.wait4(self._process.pid, 0)
+        try:
+            _, status, used = os.wait4(self._process.pid, 0)
+        except BaseException:
+            self.kill()
+            raise
         self._timer.cancel()
         self._process.returncode = code = os.waitstatus_to_exitcode(status)
         if self._is_late:
