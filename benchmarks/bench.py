@@ -6,7 +6,7 @@ Every contender runs in turn, and again in each round, against the same server: 
 installed. Each is measured twice: a run of few rows and one of many more. The difference is what
 one more row costs; it leaves out the start and the opening of connections. ``--write`` puts the
 tables into docs/performance.md and draws docs/performance.svg with matplotlib. Results are kept in
-``.bench/results.json``: with ``--only`` the other parts stay as they were.
+a file (``--results``): with ``--only`` the other parts stay as they were.
 """
 
 import argparse
@@ -29,7 +29,6 @@ import report
 import situations
 from measure import RunFailedError
 
-RESULTS = contest.HOME / "results.json"
 VERSIONS = "import importlib.metadata as m; print(', '.join(f'{n} {m.version(n)}' for n in %r))"
 SHOWN = {
     "clients": ("aiohttp", "httpx", "anthropic"),
@@ -125,7 +124,9 @@ def machine(server: far_side.FarSide, missing: Mapping[str, str]) -> dict[str, A
     }
 
 
-def measure(results: dict[str, Any], sitting: Sitting, parts: list[str]) -> None:
+def measure(
+    results: dict[str, Any], sitting: Sitting, parts: list[str], keep: Callable[[], object]
+) -> None:
     """Measure the parts, one after another, into the results; one that fails is left out."""
     for part in parts:
         print(f"-- {part}", flush=True)
@@ -133,13 +134,13 @@ def measure(results: dict[str, Any], sitting: Sitting, parts: list[str]) -> None
             results[part] = kept_of(results, part, sitting)
             for figures in PARTS[part](sitting):
                 results[part].append(figures)
-                RESULTS.write_text(json.dumps(results, indent=1))
+                keep()
         except (RunFailedError, OSError, subprocess.SubprocessError) as error:
             results.pop(part, None)
             sitting.arena.failures[part] = str(error)
             print(f"{part} is left out: {error}", flush=True)
         results.setdefault("failures", {}).update(sitting.arena.failures)
-        RESULTS.write_text(json.dumps(results, indent=1))
+        keep()
 
 
 def kept_of(results: Mapping[str, Any], part: str, sitting: Sitting) -> list[Any]:
@@ -163,6 +164,7 @@ def parsed() -> argparse.Namespace:
         "--show", action="store_true", help="measure nothing, show the last results"
     )
     parser.add_argument("--contenders", default="", metavar="NAME,NAME", help="only these race")
+    parser.add_argument("--results", type=Path, default=contest.HOME / "results.json")
     options = parser.parse_args()
     options.parts = options.only.split(",")
     if unknown := set(options.parts) - PARTS.keys():
@@ -192,7 +194,12 @@ def sit(options: argparse.Namespace, results: dict[str, Any]) -> None:
             ]
             arena = contest.Arena(folder)
             sitting = Sitting(arena, server, missing, chosen, rounds, options.quick)
-            measure(results, sitting, options.parts)
+            measure(
+                results,
+                sitting,
+                options.parts,
+                lambda: options.results.write_text(json.dumps(results, indent=1)),
+            )
 
 
 def main() -> None:
@@ -200,7 +207,7 @@ def main() -> None:
     options = parsed()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # ends what was started
     contest.HOME.mkdir(exist_ok=True)
-    results = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
+    results = json.loads(options.results.read_text()) if options.results.exists() else {}
     if not options.show:
         sit(options, results)
     print(report.sections(results))

@@ -48,12 +48,13 @@ class Contender:
 FLOOR = Contender("raw asyncio sockets", "clients", 20_000, "floor.py")
 AIOHTTP = Contender("bare aiohttp", "clients", 20_000, "bare_aiohttp.py")
 HTTPX = Contender("bare httpx", "clients", 6_000, "bare_httpx.py")
-SCRIPT = Contender("AsyncAnthropic script", "clients", 2_000, "anthropic_script.py")
-LITELLM = Contender("litellm script", "litellm", 2_000, "litellm_script.py")
-CURATOR = Contender("curator", "curator", 3_000, "curator_script.py")
+SCRIPT = Contender("AsyncAnthropic script", "clients", 1_000, "anthropic_script.py")
+LITELLM = Contender("litellm script", "litellm", 1_000, "litellm_script.py")
+CURATOR = Contender("curator", "curator", 2_000, "curator_script.py")
 BATCHER = Contender("batcher run", "batcher", 20_000)
 PANDAS = Contender("batcher run beside pandas", "batcher-pandas", 20_000)
 CONTENDERS = (FLOOR, AIOHTTP, BATCHER, HTTPX, CURATOR, SCRIPT, LITELLM)
+TIMEOUT_S = 180.0
 CONCURRENCIES = (64, 256, 2_000)
 
 
@@ -109,7 +110,7 @@ class Arena:
     def usage(self, contender: Contender, server: FarSide, rows: int, concurrency: int) -> Usage:
         """Send the rows and return what it took; raise RunFailedError."""
         command = self.command(contender, server, rows, concurrency)
-        return measured(command, self.folder / "log")
+        return measured(command, self.folder / "log", timeout_s=TIMEOUT_S)
 
 
 @dataclass(frozen=True, slots=True)
