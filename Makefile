@@ -3,7 +3,8 @@ PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 
-.PHONY: help install demo test test-all crash check lint types schemas docs bench pictures figures clean
+.PHONY: help install demo test test-all crash check lint types schemas docs bench bench-quick \
+  bench-parts pictures figures clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -61,7 +62,14 @@ schemas: install ## write schemas/*.json from the code that reads and writes the
 docs: install ## write the generated parts of ARCHITECTURE.md and docs/
 	$(BIN)/python docs/generate.py
 
-bench: install ## time the hot path against a floor and peers
+bench: install ## compare with bare clients and peers for 15 minutes; write docs/performance.md
+	$(BIN)/python -m pip install --quiet --group figures
+	$(BIN)/python benchmarks/bench.py --write
+
+bench-quick: install ## the same comparison in two minutes; writes nothing
+	$(BIN)/python benchmarks/bench.py --quick
+
+bench-parts: install ## measure the client, resuming, pacing and caching on their own
 	$(BIN)/python benchmarks/client.py
 	$(BIN)/python benchmarks/resume.py
 	$(BIN)/python benchmarks/pacing.py
@@ -78,4 +86,4 @@ figures: install ## simulate pacing, estimates and nights with batches, and draw
 	$(BIN)/python tests/nights/nights_table.py --picture docs/batches.svg
 
 clean: ## remove what make made
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) .bench .mypy_cache .ruff_cache .pytest_cache .hypothesis

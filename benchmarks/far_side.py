@@ -198,7 +198,7 @@ class Counts:
         }
 
     def _in_flight(self, start: float, end: float) -> float:
-        # Whoever comes first leaves first, because the delay is always the same.
+        # Requests leave in the order in which they came, because the delay is always the same.
         inside = (
             max(0.0, min(left, end) - max(came, start))
             for came, left in zip(self.came, self.left, strict=False)
