@@ -51,7 +51,7 @@ def layout(names: Sequence[str], rows: Sequence[Mapping[str, Any]], width: int) 
     texts share the cells that are left.
     """
     wished = {name: _wished(name, rows) for name in names}
-    left, chosen = width, list[str]()
+    left, chosen = width + _GAP, list[str]()
     for name in names:
         least = _least(name, wished[name])
         if not chosen or least + _GAP <= left:
