@@ -80,6 +80,15 @@ def failures(checkpoint: Checkpoint, allowance: int) -> list[dict[str, Any]]:
     return groups
 
 
+def failure_messages(checkpoint: Checkpoint) -> list[dict[str, Any]]:
+    """Return the most frequent messages of each group of ``failures``, the largest first.
+
+    ``messages`` is how many different ones the group has.
+    """
+    rows: list[dict[str, Any]] = checkpoint.table(_RESULTS["failure_messages"]).to_pylist()
+    return rows
+
+
 def count_statuses(checkpoint: Checkpoint) -> dict[str, int]:
     """Count the items by status; ``unsent`` is the status of items that were never sent."""
     return dict(checkpoint.rows(_RESULTS["count_statuses"]))

@@ -28,6 +28,27 @@ def test_failures_say_what_to_type_next(done: Path, batcher: Command) -> None:
     assert result.err.endswith(" --simulate\n")
 
 
+def test_messages_of_a_group_are_counted(batcher: Command, tmp_path: Path) -> None:
+    """The most frequent comes first, numbers do not matter, and control characters are not obeyed.
+
+    The sum over the messages is the number of rows.
+    """
+    job = write_job(tmp_path / "mixed")
+    bad = [f'{{"id": "x{n}", "message": {{"n": {n}}}' for n in range(7)]
+    bad += ['{"id": "y", "message": NaN}', '{"id": "z", "message": "\x1b[2J"']
+    (job.parent / "rows.jsonl").write_text("\n".join([*bad, '{"id": "a", "message": "good"}\n']))
+    batcher("run", job, "--simulate", "--yes", "--set", "limits.max_failed=1")
+    groups = batcher("failures", job, "--simulate", "--json").json["groups"]
+    (group,) = [group for group in groups if group["error_type"] == "client.bad_row"]
+    rows = [entry["rows"] for entry in group["messages"]]
+    assert sum(rows) == group["rows"] >= 8
+    assert rows == sorted(rows, reverse=True)
+    assert group["messages_total"] == len(rows) > 1
+    shown = batcher("failures", job, "--simulate").out
+    assert f"{rows[0]:>7,}  {group['messages'][0]['message']}" in shown
+    assert "\x1b" not in shown
+
+
 def test_show_explains_the_cost(done: Path, batcher: Command) -> None:
     """The sum of quantity times rate is exactly the recorded cost."""
     (sample,) = batcher("show", done, "a-2", "--simulate", "--json").json["samples"]

@@ -29,6 +29,7 @@ from batcher.store.results import (
     count_open,
     count_requests,
     count_statuses,
+    failure_messages,
     failures,
     output_totals,
     read_results,
@@ -178,6 +179,11 @@ def test_sums(checkpoint: Checkpoint, case: Case) -> None:
             record in still_open and record not in (*sendable, *waiting) for record in members
         )
         assert group["is_final"] is all(record not in still_open for record in members)
+    messages = failure_messages(checkpoint)
+    for key, group in groups.items():
+        own = [entry for entry in messages if (entry["status"], entry["error_type"]) == key]
+        assert sum(entry["rows"] for entry in own) in (0, group["rows"])
+        assert [entry["rows"] for entry in own] == sorted((e["rows"] for e in own), reverse=True)
 
 
 @EXAMPLES

@@ -1,11 +1,13 @@
 """batcher failures: groups failed rows by reason, with an example and advice."""
 
+from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import click
 
+from batcher.cli.cells import one_line
 from batcher.cli.command_line import job_command
 from batcher.cli.messages import print_json, print_line, say
 from batcher.cli.options import job_argument, json_option, load, set_option, simulate_option
@@ -13,6 +15,8 @@ from batcher.core.failure_advice import WITHOUT_REQUEST, advice
 from batcher.core.money.display import exact_text, rounded_text
 from batcher.core.plural import counted
 from batcher.runner.commands.results import failure_groups, open_results
+
+_MESSAGES_SHOWN, _MESSAGE_WIDTH = 5, 200
 
 
 @click.command("failures", epilog="Example: batcher failures job.toml --json")
@@ -23,7 +27,8 @@ from batcher.runner.commands.results import failure_groups, open_results
 def command(job: Path, overrides: tuple[str, ...], *, is_simulated: bool, as_json: bool) -> int:
     """Show the rows without a good answer, grouped by their status and error type.
 
-    Each group shows the cost of its rows, an example row and what to do. Nothing is sent.
+    Each group shows the cost of its rows, an example row and what to do. Several messages of a
+    group are counted, too; those that differ only in numbers count as one. Nothing is sent.
     """
     loaded = load(job, overrides)
     with open_results(loaded, is_simulated=is_simulated) as results:
@@ -77,8 +82,27 @@ def _print(group: dict[str, Any]) -> None:
     reason = f"{counted(group['rows'], 'row')} {group['status']}: {group['error_type']}"
     print_line(f"{reason}, cost {cost}{_unknown(group['unknown_usd'])}")
     message = group["example_message"]
-    print_line(f"  example  {group['example_id']}" + (f": {message}" if message else ""))
+    if group["messages_total"] < 2:
+        print_line(f"  example  {group['example_id']}" + (f": {message}" if message else ""))
+    for line in _messages(group):
+        print_line(f"  {line}")
     print_line(f"  do       {group['advice']}")
+
+
+def _messages(group: dict[str, Any]) -> Iterator[str]:
+    """Count the rows of each message, when there are several; the most frequent come first."""
+    total, shown = group["messages_total"], group["messages"][:_MESSAGES_SHOWN]
+    if total < 2:
+        return
+    for entry in shown:
+        message = one_line(entry["message"], _MESSAGE_WIDTH)
+        yield f"{entry['rows']:>7,}  {message} ({entry['example_id']})"
+    rest = group["rows"] - sum(entry["rows"] for entry in shown)
+    if rest:
+        others = (
+            counted(total - len(shown), "other message") if total > len(shown) else "no message"
+        )
+        yield f"{rest:>7,}  with {others}"
 
 
 def _unknown(unknown_usd: str | None) -> str:

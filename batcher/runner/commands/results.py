@@ -25,7 +25,13 @@ from batcher.runner.workspace import Workspace
 from batcher.store.checkpoint import FILE_NAME, Checkpoint
 from batcher.store.lock import Holder, Lock
 from batcher.store.plans import find_items
-from batcher.store.results import attempts_of, begin_results, failures, read_results
+from batcher.store.results import (
+    attempts_of,
+    begin_results,
+    failure_messages,
+    failures,
+    read_results,
+)
 from batcher.store.writer import CheckpointCall
 
 _IDS_SEARCHED = 20_000
@@ -124,8 +130,20 @@ def open_results(loaded: LoadedJob, *, is_simulated: bool) -> Iterator[Results]:
 
 
 def failure_groups(results: Results) -> list[dict[str, Any]]:
-    """Group the rows that did not succeed; the largest group comes first, unsent rows last."""
-    return results.db(failures, results.context.job.retry.unknown_attempts)
+    """Group the rows that did not succeed; the largest group comes first, unsent rows last.
+
+    Each group has its most frequent ``messages``, and in ``messages_total`` the number of all.
+    """
+    groups = results.db(failures, results.context.job.retry.unknown_attempts)
+    by_group: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    for message in results.db(failure_messages):
+        by_group.setdefault((message.pop("status"), message.pop("error_type")), []).append(message)
+    for group in groups:
+        messages = by_group.get((group["status"], group["error_type"]), [])
+        group["messages_total"] = messages[0]["messages"] if messages else 0
+        keys = ("rows", "message", "example_id")
+        group["messages"] = [{key: message[key] for key in keys} for message in messages]
+    return groups
 
 
 def find_row(results: Results, row_id: str) -> RowResults | None:

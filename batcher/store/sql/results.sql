@@ -85,6 +85,26 @@ failed AS (
 )
 SELECT * FROM failed ORDER BY status = 'unsent', status = 'pending', rows DESC, status, error_type;
 
+-- name: failure_messages
+-- The 20 most frequent messages of each of these groups; messages that differ only in numbers are one. How
+-- many there are in all, and an example of each.
+WITH failed AS (
+    SELECT coalesce(r.status, o.status, r.status_without_outcome) AS status,
+           coalesce(o.error_type, r.error_type, r.type_without_outcome) AS error_type,
+           coalesce(o.error_message, r.reason) AS message, r.item,
+           CASE WHEN r.id IS NULL OR r.error_type = 'client.duplicate_id' THEN 'row:' || (r.ordinal + 1) ELSE r.id END AS id
+    FROM results r LEFT JOIN outcomes o ON o.attempt_id = r.attempt_id
+    WHERE coalesce(r.status, o.status, '') NOT IN ('succeeded', 'skipped')
+),
+counted AS (
+    SELECT status, error_type, count(*) AS rows, arg_min(message, item) AS message, arg_min(id, item) AS example_id, min(item) AS first_item
+    FROM failed WHERE message IS NOT NULL GROUP BY status, error_type, regexp_replace(message, '[0-9]+', '0', 'g')
+)
+SELECT status, error_type, rows, message, example_id, count(*) OVER (PARTITION BY status, error_type) AS messages
+FROM counted
+QUALIFY row_number() OVER (PARTITION BY status, error_type ORDER BY rows DESC, first_item) <= 20
+ORDER BY status, error_type, rows DESC, first_item;
+
 -- name: totals
 -- Sums over the attempts of one run, or of all, in one row, for attempts $first to $last. An attempt that
 -- was never sent does not count.
