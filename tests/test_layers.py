@@ -2,8 +2,9 @@
 
 import ast
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -15,13 +16,14 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 # Which layers a layer may import, besides itself; the simulator imports no other layer.
 MAY_IMPORT = {
     "exit_codes": set(),
+    "late": set(),
     "errors": {"exit_codes"},
-    "core": {"errors", "exit_codes"},
-    "inputs": {"errors", "core"},
+    "core": {"errors", "exit_codes", "late"},
+    "inputs": {"errors", "core", "late"},
     "api": {"errors", "core", ""},
-    "store": {"errors", "core"},
-    "outputs": {"errors", "core"},
-    "runner": {"errors", "exit_codes", "core", "inputs", "api", "store", "outputs", ""},
+    "store": {"errors", "core", "late"},
+    "outputs": {"errors", "core", "late"},
+    "runner": {"errors", "exit_codes", "late", "core", "inputs", "api", "store", "outputs", ""},
     "cli": {"errors", "exit_codes", "core", "inputs", "api", "store", "outputs", "runner", ""},
     "simulator": set(),
     "__main__": {"cli"},
@@ -135,6 +137,28 @@ def test_core_is_pure(path: Path) -> None:
     for node in ast.walk(tree(path)):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
             assert node.func.attr not in ("now", "utcnow", "today"), f"{path}:{node.lineno}"
+
+
+@pytest.mark.parametrize("path", FILES, ids=module)
+def test_late_imports_are_named_twice_and_exist(path: Path) -> None:
+    """What is imported at its first use exists, and is imported for type checkers."""
+    blocks = [node for node in tree(path).body if isinstance(node, ast.If)]
+    named = set(_imports_in(line for block in blocks for line in block.body))
+    for node in ast.walk(tree(path)):
+        kind = getattr(node.func, "id", None) if isinstance(node, ast.Call) else None
+        if kind in ("late", "late_module"):
+            assert isinstance(node, ast.Call)
+            where, *names = (ast.literal_eval(argument) for argument in node.args)
+            assert all(callable(getattr(import_module(where), name)) for name in names)
+            assert {(where, *names)} <= named, f"{path}:{node.lineno}"
+
+
+def _imports_in(lines: Iterable[ast.stmt]) -> Iterator[tuple[str, ...]]:
+    for line in lines:
+        if isinstance(line, ast.Import):
+            yield from ((alias.name,) for alias in line.names)
+        elif isinstance(line, ast.ImportFrom):
+            yield from ((str(line.module), alias.name) for alias in line.names)
 
 
 def test_modules_import_each_other_in_no_cycle() -> None:

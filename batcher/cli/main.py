@@ -1,5 +1,6 @@
 """The batcher command: imports the file of a subcommand, and turns errors into messages."""
 
+import gc
 import os
 import sys
 import threading
@@ -64,6 +65,9 @@ class LazyGroup(click.Group):
             return None
         command: click.Command = import_module(f"batcher.cli.commands.{cmd_name}").command
         command.context_class = CommandContext
+        # All that is loaded now stays: the collector need not look at it again.
+        gc.freeze()
+        gc.enable()
         return command
 
     def resolve_command(

@@ -1,7 +1,14 @@
 """Suggests the nearest existing name for a misspelt one."""
 
-import difflib
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from batcher.late import late_module
+
+if TYPE_CHECKING:
+    import difflib
+else:
+    difflib = late_module("difflib")
 
 
 def nearest(name: str, known: Iterable[str], *, list_first: int = 0) -> str | None:

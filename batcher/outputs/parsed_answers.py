@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from batcher.core.answers.message import Message, UnreadableMessage, parse_message
 from batcher.core.labels.labels import Labels
-from batcher.core.labels.validation import Valid
+from batcher.core.labels.verdict import Valid
 
 
 @dataclass(frozen=True, slots=True)

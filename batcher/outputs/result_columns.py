@@ -3,14 +3,20 @@
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from batcher.core.labels.labels import Labels
 from batcher.core.usage_fields import TOKEN_FIELDS
+from batcher.late import late_module
 from batcher.outputs.label_arrays import label_arrays, label_fields, vote_arrays, vote_fields
 from batcher.outputs.parsed_answers import ParsedAnswer
+
+if TYPE_CHECKING:
+    import pyarrow.compute as pc
+else:
+    pc = late_module("pyarrow.compute")
 
 BOOKKEEPING: tuple[tuple[str, pa.DataType], ...] = (
     ("id", pa.string()),

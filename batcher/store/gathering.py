@@ -1,13 +1,16 @@
 """Gathers the records that wait for a commit, and decides when it is time for one."""
 
-import asyncio
 import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import accumulate, takewhile
+from typing import TYPE_CHECKING
 
 from batcher.store.records import Record
+
+if TYPE_CHECKING:
+    import asyncio
 
 GROUP_RECORDS = 1_024
 GROUP_BYTES = 8 << 20

@@ -5,13 +5,18 @@ from dataclasses import dataclass, fields
 from datetime import datetime
 from decimal import Decimal
 from operator import attrgetter
-from typing import Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from batcher.core.usage_fields import TOKEN_FIELDS
+from batcher.late import late_module
 from batcher.store.stored_bodies import packed, parts_of
+
+if TYPE_CHECKING:
+    import pyarrow.compute as pc
+else:
+    pc = late_module("pyarrow.compute")
 
 BatchEventName = Literal["created", "absent", "cancel", "ended", "fetched", "lost", "deleted"]
 
@@ -218,14 +223,10 @@ _TYPES: dict[str, pa.DataType] = {
     "at": _UTC,
     "body": pa.binary(),
     "data": pa.binary(),
-    "part": pa.int32(),
-    "parts": pa.int32(),
-    "sample": pa.int32(),
     "level": pa.int8(),
-    "file": pa.int32(),
-    "exit_code": pa.int32(),
-    "requests": pa.int32(),
-    "turns": pa.int32(),
+    **dict.fromkeys(
+        ["part", "parts", "sample", "file", "exit_code", "requests", "turns"], pa.int32()
+    ),
     **dict.fromkeys(
         [
             "attempt_id", "pid", "item", "body_bytes", "ordinal", "line", "max_tokens",
@@ -237,7 +238,7 @@ _TYPES: dict[str, pa.DataType] = {
 
 
 def to_arrow(records: "list[Any]") -> pa.Table:
-    """Convert records of one class to a table with a column for each field."""
+    """Convert records of one class to a table."""
     return _table(_columns(records))
 
 

@@ -6,7 +6,6 @@ together, so that it wakes up once for them. DuckDB does not run on the main thr
 would abort it there.
 """
 
-import asyncio
 import contextlib
 import threading
 from collections.abc import Callable
@@ -14,15 +13,21 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
 from queue import Empty, SimpleQueue
-from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Protocol, TypeVar
 
 from batcher.errors import CheckpointError
+from batcher.late import late_module
 from batcher.store import CHECKPOINT_THREAD
 from batcher.store.checkpoint import Checkpoint
 from batcher.store.committer import Committer
 from batcher.store.disk_space import Ballast
 from batcher.store.gathering import Addition, Gathering
 from batcher.store.records import Record
+
+if TYPE_CHECKING:
+    import asyncio
+else:
+    asyncio = late_module("asyncio")
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -92,7 +97,7 @@ class Writer:
         """The number of records in the checkpoint, for any thread; None while it is closed."""
         return self._committer.records
 
-    def add(self, table: str, record: Record) -> asyncio.Future[None]:
+    def add(self, table: str, record: Record) -> "asyncio.Future[None]":
         """Add one record from the event loop; the future is done when it is on the disk."""
         loop = asyncio.get_running_loop()
         done = loop.create_future()

@@ -15,7 +15,7 @@ from webhook_server import SECRET, Webhook
 from batcher.core.run_record.run_summary import RunSummary
 from batcher.errors import BatcherError, DamageError, InputError
 from batcher.inputs.job_file.load import LoadedJob, load_job
-from batcher.runner.record import notify as notifying
+from batcher.runner.record import webhook as notifying_webhook
 from batcher.runner.record.events import FILE_NAME, Events
 from batcher.runner.record.notify import Notifier, notice_problems
 from batcher.runner.record.status_file import RunIdentity
@@ -188,7 +188,7 @@ def test_a_signal_stops_waiting_for_a_notice(
     async def fail(*_: object) -> None:
         raise stop
 
-    monkeypatch.setattr(notifying, "post", fail)
+    monkeypatch.setattr(notifying_webhook, "post", fail)
     notified = NotifiedJob(tmp_path, 'webhook_env = "HOOK"\n', {"HOOK": "https://hooks.example"})
     notified.end_run(ENDED)
     assert notified.messages == ["warning  no notice was sent by the webhook: interrupted"]
@@ -202,7 +202,7 @@ def test_an_unexpected_error_is_named_by_its_type(
     async def fail(_: object, url: object, *__: object) -> None:
         raise RuntimeError(f"no way to {url}")
 
-    monkeypatch.setattr(notifying, "post", fail)
+    monkeypatch.setattr(notifying_webhook, "post", fail)
     hook = {"HOOK": f"https://hooks.example/{SECRET}"}
     notified = NotifiedJob(tmp_path, 'webhook_env = "HOOK"\n', hook)
     notified.end_run(ENDED)

@@ -3,14 +3,21 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from batcher.core.answers.message import Message
 from batcher.core.labels.label_columns import ColumnType, columns_of
 from batcher.core.labels.schema.api_schema import AdaptedSchema, adapt
-from batcher.core.labels.schema.user_schema import check_schema
-from batcher.core.labels.validation import AnswerValidator, Invalid, Valid
 from batcher.core.labels.value_in_answer import NoValueError, value_of
+from batcher.core.labels.verdict import Invalid, Valid
+from batcher.late import late
+
+if TYPE_CHECKING:
+    from batcher.core.labels.schema.user_schema import check_schema
+    from batcher.core.labels.validation import AnswerValidator
+else:
+    check_schema = late("batcher.core.labels.schema.user_schema", "check_schema")
+    AnswerValidator = late("batcher.core.labels.validation", "AnswerValidator")
 
 Via = Literal["format", "tool", "text"]
 
@@ -40,7 +47,7 @@ class Labels:
     adapted: AdaptedSchema
     via: Via
     columns: Mapping[str, ColumnType]
-    validator: AnswerValidator = field(repr=False)
+    validator: "AnswerValidator" = field(repr=False)
 
     @classmethod
     def of(cls, schema: Mapping[str, Any], via: Via = "format") -> "Labels":

@@ -9,7 +9,7 @@ from batcher.core.answers.message import Message
 from batcher.core.answers.outcome import Outcome, Status, Verdict
 from batcher.core.answers.strict_json import load
 from batcher.core.labels.labels import TOOL_NAME, Labels, Via
-from batcher.core.labels.validation import Valid
+from batcher.core.labels.verdict import Valid
 
 OnInvalid = Literal["retry", "keep", "fail"]
 

@@ -1,7 +1,6 @@
 """Validates an answer against the user's schema, after writing its choices as the schema does."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
 
@@ -15,29 +14,10 @@ from batcher.core.labels.complaint import (
     reason,
 )
 from batcher.core.labels.label_columns import columns_of
-from batcher.core.labels.schema.formats import FORMAT_CHECKER
+from batcher.core.labels.schema.format_checker import FORMAT_CHECKER
 from batcher.core.labels.schema_rules import SchemaValidator
 from batcher.core.labels.spelling import with_schema_spelling
-
-
-@dataclass(frozen=True, slots=True)
-class Valid:
-    """A valid value, in the schema's own spelling."""
-
-    value: Any
-
-
-@dataclass(frozen=True, slots=True)
-class Invalid:
-    """Why a value is invalid.
-
-    ``complaint`` may quote the answer and is sent only to the model; ``reason`` names places and
-    rules without content.
-    """
-
-    complaint: str = field(repr=False)
-    reason: str
-
+from batcher.core.labels.verdict import Invalid, Valid
 
 _TOO_DEEP = "nested too deep"
 _TOO_LARGE = "a number that is too large"

@@ -5,14 +5,19 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from datetime import date
 from decimal import Decimal, Inexact, InvalidOperation
-from difflib import get_close_matches
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from batcher.core.job import PriceOverride
 from batcher.core.money.exact import product
 from batcher.core.money.rates import LongPrompt, ModelPrices, Rates
 from batcher.core.request.models import ModelFacts, model_facts
 from batcher.errors import ConfigurationError
+from batcher.late import late_module
+
+if TYPE_CHECKING:
+    import difflib
+else:
+    difflib = late_module("difflib")
 
 _WRITE_5M = Decimal("1.25")
 _WRITE_1H = Decimal(2)
@@ -76,7 +81,7 @@ class PriceTable:
         if name in self._facts:
             raise UnknownModelError(id_or_alias, "is in the price table without a price")
         known = [*self._prices, *self._aliases]
-        close = get_close_matches(id_or_alias, known, n=1) or [
+        close = difflib.get_close_matches(id_or_alias, known, n=1) or [
             name for name in known if id_or_alias.lower() in name and len(id_or_alias) > 3
         ]
         raise UnknownModelError(

@@ -6,11 +6,17 @@ Neither is an error there, so the columns are read in both units once.
 """
 
 from collections.abc import Iterable, Iterator
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
+
+from batcher.late import late_module
+
+if TYPE_CHECKING:
+    import pyarrow.compute as pc
+else:
+    pc = late_module("pyarrow.compute")
 
 Unit = Literal["ns", "us"]
 

@@ -12,14 +12,19 @@ import struct
 import uuid
 from collections.abc import Callable
 from datetime import datetime, time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
 from pyarrow import types
 
 from batcher.core.row import ShortFloat, Unreadable
 from batcher.core.template.values import duration_text
+from batcher.late import late_module
+
+if TYPE_CHECKING:
+    import pyarrow.compute as pc
+else:
+    pc = late_module("pyarrow.compute")
 
 _ERRORS = (ValueError, OverflowError, KeyError, TypeError, pa.ArrowException)
 

@@ -2,16 +2,21 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from batcher.core.job import Job
 from batcher.core.job.mistake import Key, Mistake
 from batcher.core.labels.labels import Labels, choose_via
 from batcher.core.labels.schema.fields import FieldsError, schema_of_fields
 from batcher.core.labels.schema.references import SchemaError
-from batcher.core.labels.schema.user_schema import schema_of_json
 from batcher.core.nearest import nearest
 from batcher.core.quality.gold_labels import GoldLabels
+from batcher.late import late
+
+if TYPE_CHECKING:
+    from batcher.core.labels.schema.user_schema import schema_of_json
+else:
+    schema_of_json = late("batcher.core.labels.schema.user_schema", "schema_of_json")
 
 
 def read_labels(job: Job, folder: Path) -> tuple[Labels | None, list[Mistake]]:

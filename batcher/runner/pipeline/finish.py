@@ -3,12 +3,12 @@
 from dataclasses import replace
 from datetime import UTC, datetime
 from signal import SIGINT, SIGTERM
+from typing import TYPE_CHECKING
 
 from batcher.core.pace.halt import Halt
 from batcher.errors import CheckpointError, ConfigurationError
 from batcher.exit_codes import ExitCode
 from batcher.runner.options import RunResult
-from batcher.runner.pipeline.sending import SendResult
 from batcher.runner.pipeline.session import PlannedRun, RunSession
 from batcher.runner.planning.planner import Plan, comparison_of
 from batcher.runner.record.accounting import summarize
@@ -19,8 +19,11 @@ from batcher.store.checkpoint import Checkpoint
 from batcher.store.records import RunEnd, Settled
 from batcher.store.results import begin_results
 
+if TYPE_CHECKING:
+    from batcher.runner.pipeline.sending import SendResult
 
-def finish_run(session: RunSession, planned: PlannedRun, sent: SendResult | None) -> RunResult:
+
+def finish_run(session: RunSession, planned: PlannedRun, sent: "SendResult | None") -> RunResult:
     """End a run in order; ``sent`` is None when there was nothing to send."""
     db, plan = session.writer.call, planned.plan
     progress = None if sent is None else sent.progress
@@ -53,7 +56,7 @@ def finish_run(session: RunSession, planned: PlannedRun, sent: SendResult | None
     return replace(result, grown=source.grown, added=tuple(source.added()))
 
 
-def _settled(sent: SendResult, run_id: str) -> list[Settled]:
+def _settled(sent: "SendResult", run_id: str) -> list[Settled]:
     """Return the failures that are final now that the run is over."""
     progress = sent.progress
     is_complete = sent.signal is None and progress.stopped_by is None and progress.halt is None

@@ -1,23 +1,29 @@
 """The third step of a run: records its start, opens the server, and sends what the plan says."""
 
-import asyncio
+from typing import TYPE_CHECKING
 
+from batcher.late import late
 from batcher.runner.open_files import make_room_for
-from batcher.runner.pipeline.sending import SendResult, send
 from batcher.runner.pipeline.session import PlannedRun, RunSession
 from batcher.runner.planning.planner import comparison_of
 from batcher.runner.record.accounting import record_start
-from batcher.runner.simulator_process import server_of
 from batcher.store.batches import has_open_batches
 from batcher.store.checkpoint import Checkpoint
 from batcher.store.plans import record_rows_seen
 from batcher.store.retries import record_replacements
 
+if TYPE_CHECKING:
+    from batcher.runner.pipeline.sending import SendResult, send_all
+    from batcher.runner.simulator_process import server_of
+else:
+    send_all = late("batcher.runner.pipeline.sending", "send_all")
+    server_of = late("batcher.runner.simulator_process", "server_of")
+
 _SIMULATED_LATENCY = 0.05
 _SIMULATED_VARIETY = 0.25
 
 
-def send_plan(session: RunSession, planned: PlannedRun) -> SendResult | None:
+def send_plan(session: RunSession, planned: PlannedRun) -> "SendResult | None":
     """Send what the plan says, and collect what waits in batches; None when there is neither."""
     _note_requests(session)
     if not planned.plan.counts.to_send and not session.writer.call(has_open_batches):
@@ -37,7 +43,7 @@ def send_plan(session: RunSession, planned: PlannedRun) -> SendResult | None:
         first_attempt_id = session.writer.call(Checkpoint.next_attempt_id)
         variety = _SIMULATED_VARIETY if session.context.samples > 1 else 0.0
         with server_of(session.context, _SIMULATED_LATENCY, variety) as api:
-            return asyncio.run(send(session, planned, api, first_attempt_id, files.connections))
+            return send_all(session, planned, api, first_attempt_id, files.connections)
 
 
 def _note_requests(session: RunSession) -> None:

@@ -41,6 +41,17 @@ class SendResult:
     signal: int | None = None
 
 
+def send_all(
+    session: RunSession,
+    planned: PlannedRun,
+    api: ApiSection,
+    first_attempt_id: int,
+    connections: int,
+) -> SendResult:
+    """Send in an event loop of its own; see ``send``."""
+    return asyncio.run(send(session, planned, api, first_attempt_id, connections))
+
+
 async def send(
     session: RunSession,
     planned: PlannedRun,

@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import partial
+from typing import TYPE_CHECKING
 
-from batcher.api.client import open_access
 from batcher.api.key import Secret
 from batcher.core.estimate.budget_reach import reach_text
 from batcher.core.estimate.estimate import Dollars, Estimate
@@ -16,6 +16,7 @@ from batcher.core.plan_counts import PlanCounts
 from batcher.core.plural import counted
 from batcher.errors import ConfigurationError, ConfirmationError, JobFileError, Problem
 from batcher.inputs.job_file.load import LoadedJob
+from batcher.late import late
 from batcher.outputs.parquet_output import read_metadata
 from batcher.runner.findings import Findings
 from batcher.runner.job_context import JobContext, asks_simulator, open_job
@@ -23,6 +24,11 @@ from batcher.runner.planning.output_layout import layout_of
 from batcher.runner.planning.planner import Plan
 from batcher.runner.ui import Ui
 from batcher.runner.workspace import Workspace
+
+if TYPE_CHECKING:
+    from batcher.api.client import open_access
+else:
+    open_access = late("batcher.api.client", "open_access")
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import fields
 from decimal import Decimal
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from batcher.core.money.exact import total
 from batcher.core.plan_counts import PlanCounts
@@ -27,14 +27,16 @@ from batcher.core.run_record.run_summary import (
 )
 from batcher.core.usage_fields import TOKEN_FIELDS
 from batcher.runner.record.accounting import Account, Accounting
-from batcher.runner.sending.progress import Progress
 from batcher.runner.ui import BatchesShown, Snapshot
 from batcher.runner.writing.output import Exported
 from batcher.store.bill import Repairs, Waste
 
+if TYPE_CHECKING:
+    from batcher.runner.sending.progress import Progress
+
 
 def figures_of(
-    plan: PlanCounts, money: PlannedMoney, snapshot: Snapshot, progress: Progress
+    plan: PlanCounts, money: PlannedMoney, snapshot: Snapshot, progress: "Progress"
 ) -> Figures:
     """Return what a run has done so far; copies what still changes."""
     by_status = dict(progress.by_status)
@@ -59,7 +61,7 @@ def figures_of(
     return Figures(rows=rows, usd=usd, tokens=dict(progress.tokens))
 
 
-def pace_of(snapshot: Snapshot, progress: Progress) -> SendingPace:
+def pace_of(snapshot: Snapshot, progress: "Progress") -> SendingPace:
     """Return how fast a run is sending."""
     asked = progress.rest_watch.last if snapshot.wait_s else None
     return SendingPace(
@@ -89,7 +91,7 @@ def _batches(shown: BatchesShown | None) -> dict[str, Any]:
 def summary_of(
     facts: RunFacts,
     accounting: Accounting,
-    progress: Progress | None,
+    progress: "Progress | None",
     exported: Exported | None,
     output: Iterable[OutputFile],
 ) -> RunSummary:

@@ -1,11 +1,15 @@
 """Writes an event when the progress of a run has changed in a way that matters."""
 
+from typing import TYPE_CHECKING
+
 from batcher.core.money.display import exact_text, rounded_text
 from batcher.core.pace.rest_watch import AskedWait
 from batcher.core.plural import counted
 from batcher.runner.record.events import Events
-from batcher.runner.sending.progress import Progress
 from batcher.runner.ui import Snapshot
+
+if TYPE_CHECKING:
+    from batcher.runner.sending.progress import Progress
 
 _STEP = 10
 _LONG_PAUSE_S = 2.0
@@ -34,7 +38,7 @@ class Milestones:
         self._on_hold = 0
         self._notes = 0
 
-    def update(self, snapshot: Snapshot, progress: Progress) -> None:
+    def update(self, snapshot: Snapshot, progress: "Progress") -> None:
         """Write what has changed since the last call."""
         for error_type, status in tuple(progress.first_failures.items()):
             if error_type not in self._failures:
@@ -52,7 +56,7 @@ class Milestones:
         self._say_notes(progress)
         self._write_stop(snapshot, progress)
 
-    def _write_rest(self, snapshot: Snapshot, progress: Progress) -> None:
+    def _write_rest(self, snapshot: Snapshot, progress: "Progress") -> None:
         """Write each pause that begins, and say which wait is too long for this run.
 
         What the server says is shown on the terminal alone, because it may quote a prompt.
@@ -118,7 +122,7 @@ class Milestones:
         unknown = f" and {rounded_text(budget.unknown)} of unknown cost" if budget.unknown else ""
         self._events.say(f"budget {reached[-1]} % used: {spent} spent{unknown}, of {cap}")
 
-    def _write_unknown(self, snapshot: Snapshot, progress: Progress) -> None:
+    def _write_unknown(self, snapshot: Snapshot, progress: "Progress") -> None:
         """Write when an attempt of unknown cost is back, and when they are ten times as many.
 
         During an outage behind a gateway their number grows, and a person may want to act on it.
@@ -137,13 +141,13 @@ class Milestones:
         )
         self._events.say(unknown_text(progress, is_held=snapshot.budget is not None))
 
-    def _say_notes(self, progress: Progress) -> None:
+    def _say_notes(self, progress: "Progress") -> None:
         """Say once why a kind of answer has no price, or how its usage was read."""
         for note in progress.notes[self._notes :]:
             self._notes += 1
             self._events.say(f"warning  {note}")
 
-    def _write_stop(self, snapshot: Snapshot, progress: Progress) -> None:
+    def _write_stop(self, snapshot: Snapshot, progress: "Progress") -> None:
         reason = progress.stopped_by or ("halt" if progress.halt else None)
         if reason is None or self._is_stopping:
             return
@@ -151,7 +155,7 @@ class Milestones:
         self._events.write("stopping", reason=reason, in_flight=snapshot.in_flight)
 
 
-def unknown_text(progress: Progress, *, is_held: bool) -> str:
+def unknown_text(progress: "Progress", *, is_held: bool) -> str:
     """Say what is unknown about the cost of a run, what a budget holds for it, and what to do."""
     parts = []
     if progress.unknown:

@@ -1,28 +1,31 @@
 """Sends a notice at the end of a run, as the job file's [notify] section says."""
 
-import asyncio
 import shlex
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
 from types import TracebackType
+from typing import TYPE_CHECKING
 
-import httpx
-
-from batcher.api.transport import TransportFactory, transport_factory
 from batcher.core.job import Job
-from batcher.core.job.server import address_problem
 from batcher.core.notice import Event, NotDelivered, Notice, event_of
 from batcher.core.run_record.run_summary import RunSummary
 from batcher.errors import BatcherError, Problem
 from batcher.inputs.job_file.load import LoadedJob
+from batcher.late import late
 from batcher.outputs.notices.command import run_command, split_command
-from batcher.outputs.notices.webhook import Sleep, check_token, post
 from batcher.runner.record.events import Events
 from batcher.runner.record.status_file import RunIdentity, code_of, next_of
 from batcher.runner.signals import Terminated
 from batcher.runner.workspace import Workspace
+
+if TYPE_CHECKING:
+    from batcher.outputs.notices.webhook import Sleep
+    from batcher.runner.record.webhook import post_notice, webhook_of
+else:
+    post_notice = late("batcher.runner.record.webhook", "post_notice")
+    webhook_of = late("batcher.runner.record.webhook", "webhook_of")
 
 _NEXT = {0: "status", 3: "failures"}
 
@@ -41,7 +44,7 @@ class Notifier:
     environ: Mapping[str, str]
     events: Events
     say: Callable[[str], None]
-    sleep: Sleep = asyncio.sleep
+    sleep: "Sleep | None" = None
     summary: RunSummary | None = field(default=None, init=False)
 
     def __enter__(self) -> "Notifier":
@@ -99,7 +102,7 @@ class Notifier:
             yield "command", partial(self._run, notify.command, notice)
 
     def _post(self, notice: Notice) -> None:
-        asyncio.run(_post(_webhook(self.job, self.environ), notice, self.sleep))
+        post_notice(self.job, self.environ, notice, self.sleep)
 
     def _run(self, command: str, notice: Notice) -> None:
         environ = dict(self.environ)
@@ -112,53 +115,21 @@ def notice_problems(job: Job, environ: Mapping[str, str]) -> tuple[Problem, ...]
     """Return why a notice could not be sent now, for the warnings of ``batcher check``."""
     problems = [
         Problem(f"no notice will be sent: {name} is not set", hint=f"export {name}=...")
-        for name in _unset(job, environ)
+        for name in unset_names(job, environ)
     ]
     steps: list[Callable[[], object]] = []
     if job.notify.webhook_env is not None and not problems:
-        steps.append(partial(_webhook, job, environ))
+        steps.append(partial(webhook_of, job, environ))
     if job.notify.command is not None:
         steps.append(partial(split_command, job.notify.command))
     reasons = [reason for step in steps if (reason := _failure(step)) is not None]
     return (*problems, *(Problem(f"no notice will be sent: {reason}") for reason in reasons))
 
 
-@dataclass(frozen=True, slots=True)
-class _Webhook:
-    """The address that a notice is posted to, and its token; both are secrets."""
-
-    url: httpx.URL = field(repr=False)
-    token: str | None = field(repr=False)
-    open_transport: TransportFactory = field(repr=False)
-
-
-def _webhook(job: Job, environ: Mapping[str, str]) -> _Webhook:
-    """Read the webhook of a job from the environment.
-
-    Raises NotDelivered when a variable is not set or its value cannot be used, and
-    ConfigurationError for wrong proxy or certificate settings. No message contains a secret.
-    """
-    for name in _unset(job, environ):
-        raise NotDelivered(f"{name} is not set")
-    address, token_env = environ[str(job.notify.webhook_env)].strip(), job.notify.token_env
-    problem = address_problem(address, takes_query=True)
-    if problem is not None:
-        raise NotDelivered(f"{job.notify.webhook_env} {problem}")
-    token = None if token_env is None else environ[token_env].strip()
-    if token is not None:
-        check_token(token)
-    url = httpx.URL(address)
-    return _Webhook(url, token, transport_factory(url))
-
-
-def _unset(job: Job, environ: Mapping[str, str]) -> list[str]:
+def unset_names(job: Job, environ: Mapping[str, str]) -> list[str]:
+    """Return the variables of a webhook that are not set."""
     names = (job.notify.webhook_env, job.notify.token_env)
     return [name for name in names if name is not None and not environ.get(name, "").strip()]
-
-
-async def _post(webhook: _Webhook, notice: Notice, sleep: Sleep) -> None:
-    async with webhook.open_transport() as transport:
-        await post(transport, webhook.url, webhook.token, notice.content(), sleep)
 
 
 def _failure(deliver: Callable[[], object]) -> str | None:

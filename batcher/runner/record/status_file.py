@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from batcher import __version__
 from batcher.core.estimate.estimate import Dollars
@@ -30,11 +30,13 @@ from batcher.runner.record.events import Events
 from batcher.runner.record.figures import figures_of, pace_of, summary_of
 from batcher.runner.record.heartbeat import Heartbeat
 from batcher.runner.record.milestones import Milestones
-from batcher.runner.sending.progress import Progress
 from batcher.runner.signals import Terminated
 from batcher.runner.ui import Snapshot
 from batcher.runner.writing.output import Exported
 from batcher.store.lock import process_start
+
+if TYPE_CHECKING:
+    from batcher.runner.sending.progress import Progress
 
 _REASONS = {4: "the API refused us", 5: "the API is unreachable or overloaded"}
 """Recorded instead of the API's own message, which may quote a prompt."""
@@ -169,7 +171,7 @@ class RunRecord:
         limits = self._limits.model_dump(exclude_none=True)
         self.events.write("sending_started", limits=limits)
 
-    def running(self, snapshot: Snapshot, progress: Progress) -> None:
+    def running(self, snapshot: Snapshot, progress: "Progress") -> None:
         """Record the progress of sending; called about once a second, not on the event loop."""
         plan, money = self._run.plan, self._run.usd
         assert plan is not None  # noqa: S101 - a run sends what was planned
@@ -191,7 +193,7 @@ class RunRecord:
         halt: Halt | None,
         accounting: Accounting,
         exported: Exported | None,
-        progress: Progress | None,
+        progress: "Progress | None",
     ) -> RunSummary:
         """Record how the run ended, and return its summary.
 

@@ -12,10 +12,11 @@ from batcher.core.labels.cell_values import cell
 from batcher.core.labels.label_columns import ColumnType
 from batcher.core.labels.labels import TOOL_NAME, Labels, choose_via
 from batcher.core.labels.repair import repair_request
-from batcher.core.labels.schema.formats import FORMAT_CHECKER
+from batcher.core.labels.schema.format_checker import FORMAT_CHECKER
 from batcher.core.labels.schema.structured_output import FORMATS
-from batcher.core.labels.validation import AnswerValidator, Invalid, Valid
+from batcher.core.labels.validation import AnswerValidator
 from batcher.core.labels.value_in_answer import NoValueError, value_in, value_of
+from batcher.core.labels.verdict import Invalid, Valid
 from batcher.core.request.canonical import canonical_json
 from batcher.simulator.billing.model_table import models
 from batcher.simulator.validation.message import check_message

@@ -13,10 +13,10 @@ from test_label_schemas import refused
 from batcher.core.labels.cell_values import cell
 from batcher.core.labels.labels import Labels
 from batcher.core.labels.schema.api_schema import adapt
-from batcher.core.labels.schema.formats import FORMAT_CHECKER
+from batcher.core.labels.schema.format_checker import FORMAT_CHECKER
 from batcher.core.labels.schema.references import SchemaError
-from batcher.core.labels.validation import Invalid, Valid
 from batcher.core.labels.value_in_answer import value_in
+from batcher.core.labels.verdict import Invalid, Valid
 from batcher.outputs.label_arrays import arrow_type
 from batcher.simulator.model.schema_value import value_for
 from batcher.simulator.model.seeded_random import SeededRandom

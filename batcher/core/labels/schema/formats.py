@@ -6,8 +6,6 @@ from collections.abc import Callable
 from datetime import date, datetime, time
 from urllib.parse import urlsplit
 
-import jsonschema
-
 
 def parse_datetime(text: str) -> datetime:
     """Parse a date-time (RFC 3339) with its zone; ValueError for any other text.
@@ -65,7 +63,7 @@ def _matches(pattern: re.Pattern[str]) -> Callable[[str], object]:
     return check
 
 
-_PARSERS: dict[str, Callable[[str], object]] = {
+PARSERS: dict[str, Callable[[str], object]] = {
     "date": parse_date,
     "date-time": parse_datetime,
     "time": _check_time,
@@ -77,19 +75,3 @@ _PARSERS: dict[str, Callable[[str], object]] = {
     "ipv4": ipaddress.IPv4Address,
     "ipv6": _check_ipv6,
 }
-
-
-def _check_texts(parse: Callable[[str], object]) -> Callable[[object], bool]:
-    def check(value: object) -> bool:
-        if isinstance(value, str):
-            parse(value)
-        return True
-
-    return check
-
-
-FORMAT_CHECKER = jsonschema.FormatChecker(formats=())
-"""Checks texts only: values of other types conform to every format."""
-
-for _name, _parse in _PARSERS.items():
-    FORMAT_CHECKER.checks(_name, raises=ValueError)(_check_texts(_parse))
