@@ -174,7 +174,7 @@ def parsed() -> argparse.Namespace:
 
 def sit(options: argparse.Namespace, results: dict[str, Any]) -> None:
     """Install, start the server and measure."""
-    missing = contest.prepare((*contest.CONTENDERS, contest.PANDAS))
+    missing = contest.prepare(contest.CONTENDERS)
     left_out = dict(missing)
     if not far_side.has_nginx():
         left_out["nginx"] = "not installed; a server of ours answers, and is slower"

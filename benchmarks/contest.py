@@ -45,15 +45,15 @@ class Contender:
         return HOME / self.environment / "bin" / "python"
 
 
-FLOOR = Contender("raw asyncio sockets", "clients", 20_000, "floor.py")
-AIOHTTP = Contender("bare aiohttp", "clients", 20_000, "bare_aiohttp.py")
-HTTPX = Contender("bare httpx", "clients", 6_000, "bare_httpx.py")
+FLOOR = Contender("raw asyncio sockets", "clients", 10_000, "floor.py")
+AIOHTTP = Contender("bare aiohttp", "clients", 10_000, "bare_aiohttp.py")
+HTTPX = Contender("bare httpx", "clients", 5_000, "bare_httpx.py")
 SCRIPT = Contender("AsyncAnthropic script", "clients", 1_000, "anthropic_script.py")
 LITELLM = Contender("litellm script", "litellm", 1_000, "litellm_script.py")
 CURATOR = Contender("curator", "curator", 2_000, "curator_script.py")
-BATCHER = Contender("batcher run", "batcher", 20_000)
-PANDAS = Contender("batcher run beside pandas", "batcher-pandas", 20_000)
-CONTENDERS = (FLOOR, AIOHTTP, BATCHER, HTTPX, CURATOR, SCRIPT, LITELLM)
+BATCHER = Contender("batcher run", "batcher", 10_000)
+PANDAS = Contender("batcher run beside pandas", "batcher-pandas", 5_000)
+CONTENDERS = (FLOOR, AIOHTTP, BATCHER, HTTPX, PANDAS, CURATOR, SCRIPT, LITELLM)
 TIMEOUT_S = 180.0
 CONCURRENCIES = (64, 256, 2_000)
 

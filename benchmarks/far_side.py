@@ -183,18 +183,22 @@ class Counts:
         self.left = array("d")
 
     def stats(self) -> dict[str, float]:
-        """Return the mean number of requests in flight: over all the time, and in its middle."""
+        """Return the mean number of requests in flight: over all the time, and once it is steady.
+
+        It is steady from half of the time, when every window has grown, to five sixths, before
+        the last requests leave gaps.
+        """
         if not self.left:
             return {"connections": self.connections, "requests": 0, "requests_received": 0}
         start, end = self.came[0], self.left[-1]
-        third = (end - start) / 3
+        half, sixth = (end - start) / 2, (end - start) / 6
         return {
             "connections": self.connections,
             "requests": len(self.left),
             "requests_received": len(self.came),
             "seconds": end - start,
             "in_flight": self._in_flight(start, end),
-            "in_flight_in_the_middle": self._in_flight(start + third, end - third),
+            "steady_in_flight": self._in_flight(start + half, end - sixth),
         }
 
     def _in_flight(self, start: float, end: float) -> float:

@@ -79,7 +79,7 @@ def delay_table(records: Sequence[Record]) -> str:
         where = dict(zip(keys, case, strict=True))
         percent = [
             Sample(tuple(100 * value for value in sample(records, key, **where).values)).text()
-            for key in ("middle_share", "share", "core_share")
+            for key in ("steady_share", "share", "core_share")
         ]
         lines.append(
             [

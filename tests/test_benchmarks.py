@@ -126,6 +126,6 @@ def test_the_counting_server_knows_what_was_in_flight() -> None:
     counts.left.extend([11.0, 11.5])
     stats = counts.stats()
     assert stats["in_flight"] == pytest.approx(4 / 3)
-    assert stats["in_flight_in_the_middle"] == pytest.approx(2)
+    assert stats["steady_in_flight"] == pytest.approx(1.5)
     assert stats["connections"] == stats["requests"] == 2
     assert json.dumps(stats)
