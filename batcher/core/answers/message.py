@@ -158,10 +158,14 @@ def _is_content(block: dict[str, Any]) -> bool:
 
 def _joined(blocks: list[dict[str, Any]], kind: str) -> str:
     """Join the texts of all blocks of a kind; the key of the text is the name of the kind."""
-    texts = [block.get(kind) for block in blocks if block.get("type") == kind]
-    if not all(text is None or isinstance(text, str) for text in texts):
-        raise UnreadableMessage(f"the {kind} of a {kind} block is not a text")
-    return _storable("".join(text for text in texts if text is not None))
+    texts: list[str] = []
+    for block in blocks:
+        text = block.get(kind) if block.get("type") == kind else None
+        if isinstance(text, str):
+            texts.append(text)
+        elif text is not None:
+            raise UnreadableMessage(f"the {kind} of a {kind} block is not a text")
+    return _storable("".join(texts))
 
 
 def _tool_input(blocks: list[dict[str, Any]]) -> str | None:
@@ -206,6 +210,8 @@ def _text_or_none(value: Any) -> str | None:
 
 def _storable(text: str) -> str:
     """Replace lone surrogates, which UTF-8 cannot encode and Parquet cannot store."""
+    if text.isascii():
+        return text
     try:
         text.encode()
     except UnicodeEncodeError:

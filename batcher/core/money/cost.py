@@ -63,9 +63,17 @@ def priced(usage: Usage, prices: ModelPrices) -> tuple[Decimal, str]:
     tier, rates = _tier(usage, prices)
     multiplier = _geo_multiplier(usage, prices)
     tokens = total(
-        product(quantity, rate_of(rates))
-        for _, count, rate_of in _KINDS
-        if (quantity := count(usage))
+        [
+            product(quantity, rate)
+            for quantity, rate in (
+                (usage.input_tokens, rates.input),
+                (usage.cache_creation_5m_input_tokens, rates.cache_write_5m),
+                (usage.cache_creation_1h_input_tokens, rates.cache_write_1h),
+                (usage.cache_read_input_tokens, rates.cache_read),
+                (usage.output_tokens, rates.output),
+            )
+            if quantity
+        ]
     )
     usd = per_million(product(tokens, multiplier))
     if searches := usage.web_search_requests:

@@ -17,6 +17,7 @@ COUNTED = frozenset(
     (*_TOP, *(f"{parent}.{name}" for parent, names in _INSIDE.items() for name in names))
 )
 PATHS = {path: tuple(path.split(".")) for path in COUNTED}
+"""The keys that lead to a count."""
 
 
 def has_only_counts(raw: Mapping[str, object]) -> bool:

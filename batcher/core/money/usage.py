@@ -16,6 +16,7 @@ from batcher.core.money.usage_problems import (
 from batcher.core.usage_fields import BILLED_FIELDS, TTL
 
 MIXED = "mixed"
+_OBJECT = (dict, Mapping)  # a dict is recognised at once, another mapping slowly
 
 _CACHE_TOTALS = ("cache_creation_input_tokens", "cache_read_input_tokens")
 _CACHE_WRITES = (
@@ -228,7 +229,7 @@ def _count(raw: Mapping[str, object], path: str) -> int | None:
     for key in PATHS[path]:
         if value is None:
             return None
-        if not isinstance(value, Mapping):
+        if not isinstance(value, _OBJECT):
             raise UsageError(path, "cannot be read: its parent is not an object")
         value = value.get(key)
     if value is None:

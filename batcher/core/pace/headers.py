@@ -11,12 +11,16 @@ from dataclasses import dataclass
 
 from batcher.core.pace.kinds import Kind
 
-_NAMES = {
-    Kind.REQUESTS: "requests",
-    Kind.INPUT: "input-tokens",
-    Kind.OUTPUT: "output-tokens",
-    Kind.TOKENS: "tokens",
-}
+_PREFIX = "anthropic-ratelimit-"
+_NAMES = [
+    (kind, f"{_PREFIX}{name}-limit", f"{_PREFIX}{name}-remaining")
+    for kind, name in (
+        (Kind.REQUESTS, "requests"),
+        (Kind.INPUT, "input-tokens"),
+        (Kind.OUTPUT, "output-tokens"),
+        (Kind.TOKENS, "tokens"),
+    )
+]
 ROUNDING_TOKENS = 500.0
 """The largest rounding error: the API rounds remaining tokens to the nearest thousand."""
 
@@ -39,21 +43,25 @@ def limit_reports(headers: Mapping[str, str]) -> dict[Kind, LimitReport]:
     The limit on all tokens is left out unless it is lower than input and output together: where
     there is no such limit, the API sends their sum.
     """
-    reports = {}
-    for kind, name in _NAMES.items():
-        limit = _number(headers.get(f"anthropic-ratelimit-{name}-limit"))
-        remaining = _number(headers.get(f"anthropic-ratelimit-{name}-remaining"))
+    reports: dict[Kind, LimitReport] = {}
+    for kind, limit_name, remaining_name in _NAMES:
+        limit = _number(headers.get(limit_name))
+        remaining = _number(headers.get(remaining_name)) if limit else None
         if limit and remaining is not None:
             reports[kind] = LimitReport(limit, remaining)
+    if Kind.TOKENS not in reports:
+        return reports
     parts = [reports[kind].per_minute for kind in (Kind.INPUT, Kind.OUTPUT) if kind in reports]
-    if Kind.TOKENS in reports and len(parts) == 2 and reports[Kind.TOKENS].per_minute >= sum(parts):
+    if len(parts) == 2 and reports[Kind.TOKENS].per_minute >= sum(parts):
         del reports[Kind.TOKENS]
     return reports
 
 
 def _number(text: str | None) -> float | None:
+    if not text:
+        return None
     try:
-        number = float(text or "")
+        number = float(text)
     except ValueError:
         return None
     return number if math.isfinite(number) and number >= 0 else None

@@ -25,15 +25,13 @@ class Amounts:
 
     def of(self, kind: Kind) -> float:
         """Return the units that count against one limit."""
-        match kind:
-            case Kind.REQUESTS:
-                return 1.0
-            case Kind.INPUT:
-                return self.input_tokens
-            case Kind.OUTPUT:
-                return self.output_tokens
-            case Kind.TOKENS:
-                return self.input_tokens + self.output_tokens
+        if kind is Kind.REQUESTS:
+            return 1.0
+        if kind is Kind.INPUT:
+            return self.input_tokens
+        if kind is Kind.OUTPUT:
+            return self.output_tokens
+        return self.input_tokens + self.output_tokens
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,7 @@
 """Groups the models that share their rate limits."""
 
+from functools import lru_cache
+
 _SHARED = {
     "fable-5": ("claude-fable-5",),
     "mythos-5": ("claude-mythos-5",),
@@ -8,6 +10,7 @@ _SHARED = {
 }
 
 
+@lru_cache(256)
 def limit_group(model: str) -> str:
     """Return the group of models that share limits with a model, or else the model itself.
 

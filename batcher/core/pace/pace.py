@@ -204,29 +204,31 @@ class Pace:
 
     def _delay(self, cost: AttemptCost, amounts: Amounts, now: float) -> Delay | None:
         """Return the longest wait, with the most important of its reasons; None without any."""
-        limits = [
-            *(
-                Delay(bucket.wait_s(amounts.of(kind), now), Limiter.of(kind))
-                for kind, bucket in self._job_limits.items()
-            ),
-            *(Delay(*wait) for wait in self._limits.waits(amounts, now)),
-        ]
         delays = [
-            Delay(self._paused_until - now, self._pause_limiter),
-            Delay(self._breaker.wait_s(now), Limiter.FAILURES),
-            Delay(self._next_at - now, self._spread_limiter(now)),
-            *sorted(limits, key=lambda delay: -delay.seconds),
+            (self._paused_until - now, self._pause_limiter),
+            (self._breaker.wait_s(now), Limiter.FAILURES),
+            (self._next_at - now, self._spread_limiter(now)),
+            *self._limit_delays(amounts, now),
         ]
         # In an outage single probes are sent, even while older attempts hang and fill the window.
         if not self._breaker.is_open and self.in_flight >= int(self.window_size):
-            alone_until = self._alone_until or float("inf")
-            delays.append(Delay(alone_until - now, self._window_limiter))
+            alone_until = self._alone_until or math.inf
+            delays.append((alone_until - now, self._window_limiter))
         if cost.is_retry and not self.allows_retry:
-            delays.append(Delay(float("inf"), Limiter.FAILURES))
-        delays = [delay for delay in delays if delay.seconds > 0]
+            delays.append((math.inf, Limiter.FAILURES))
+        delays = [delay for delay in delays if delay[0] > 0]
         if not delays:
             return None
-        return Delay(max(delay.seconds for delay in delays), delays[0].limiter)
+        return Delay(max(seconds for seconds, _ in delays), delays[0][1])
+
+    def _limit_delays(self, amounts: Amounts, now: float) -> list[tuple[float, Limiter]]:
+        """Return the waits for the limits, the longest first."""
+        waits = [
+            (bucket.wait_s(amounts.of(kind), now), Limiter.of(kind))
+            for kind, bucket in self._job_limits.items()
+        ]
+        waits += self._limits.waits(amounts, now)
+        return sorted(waits, key=lambda wait: -wait[0]) if len(waits) > 1 else waits
 
     @property
     def _window_limiter(self) -> Limiter:
@@ -250,14 +252,17 @@ class Pace:
         return min(_LONGEST_GAP_S, self._window.latency_s / (2 * self._window.size))
 
     def _settle(self, permit: Permit, completion: Completion, now: float) -> dict[Kind, float]:
-        """Give back what was taken but not used; nothing when the usage is unknown."""
-        taken = permit.taken.amounts
+        """Give back what was taken but not used; nothing when the usage is unknown.
+
+        Return it for the limits that there are.
+        """
+        taken, kinds = permit.taken.amounts, self._job_limits.keys() | permit.taken.marks.keys()
         if completion.usage is not None:
             used = counted_amounts(completion.usage)
             self._average.update(permit.cost.body_bytes, used)
-            unused = {kind: taken.of(kind) - used.of(kind) for kind in Kind}
+            unused = {kind: taken.of(kind) - used.of(kind) for kind in kinds}
         elif completion.outcome.is_rate_limited or completion.outcome.is_unsent:
-            unused = {kind: taken.of(kind) for kind in Kind}
+            unused = {kind: taken.of(kind) for kind in kinds}
         else:
             return {}
         for kind, bucket in self._job_limits.items():

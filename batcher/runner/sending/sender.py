@@ -45,7 +45,7 @@ class Sender:
         async def attempt() -> AttemptResult | None:
             nonlocal pending, history, is_retry
             result = await self._attempt(pending, history, passed_over, is_retry=is_retry)
-            if result is not None:
+            if result is not None and isinstance(result.decision, Retry):
                 history = history.after(result.outcome)
                 is_retry = result.outcome.is_transient and not result.outcome.is_rate_limited
                 pending = self._next_request(pending, result.outcome)
