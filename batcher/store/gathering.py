@@ -16,6 +16,7 @@ GROUP_RECORDS = 1_024
 GROUP_BYTES = 8 << 20
 GROUP_S = 0.1
 _OUTCOMES = 64
+_PAUSE = 4.0
 
 
 class Addition:
@@ -38,8 +39,9 @@ class Gathering:
 
     - when an attempt has waited for ``may_wait_s()`` seconds: its request waits for the commit;
     - when 64 outcomes wait, or another record has waited for 0.1 s: no request waits for them;
-    - but not before as much time has passed since the last commit as that one took of the
-      processor: then commits use at most half of it, and what comes meanwhile shares the next one;
+    - but not before some time has passed since the last commit: up to four times what that one took
+      of the processor, the more the busier the process is. While it uses a processor as a whole,
+      waiting costs nothing, and what comes meanwhile shares the next commit;
     - at once when 1,024 records or 8 MiB wait.
 
     Times are seconds of ``clock``, which is monotonic.
@@ -47,13 +49,15 @@ class Gathering:
 
     may_wait_s: Callable[[], float] = lambda: 0.0
     clock: Callable[[], float] = time.monotonic
-    processor_clock: Callable[[], float] = time.thread_time
+    thread_clock: Callable[[], float] = time.thread_time
+    process_clock: Callable[[], float] = time.process_time
     _waiting: list[Addition] = field(default_factory=list)
     _bytes: int = 0
     _outcomes: int = 0
     _due_at: float = math.inf
     _not_before: float = -math.inf
     _began_s: float = 0.0
+    _last: tuple[float, float] = (0.0, 0.0)
 
     @property
     def is_empty(self) -> bool:
@@ -81,7 +85,7 @@ class Gathering:
 
     def take(self) -> list[Addition]:
         """Return the records of the next commit, the oldest first; call ``committed`` after it."""
-        self._began_s = self.processor_clock()
+        self._began_s = self.thread_clock()
         sizes = accumulate(map(_size, self._waiting))
         number = 1 + sum(1 for _ in takewhile(lambda size: size < GROUP_BYTES, sizes))
         number = min(number, GROUP_RECORDS)
@@ -94,8 +98,11 @@ class Gathering:
 
     def committed(self) -> None:
         """Note that the commit of the group that was taken has ended."""
-        took_s = self.processor_clock() - self._began_s
-        self._not_before = self.clock() + min(GROUP_S, took_s)
+        now, used_s = self.clock(), self.process_clock()
+        share = (used_s - self._last[1]) / max(now - self._last[0], 1e-6)
+        self._last = now, used_s
+        took_s = self.thread_clock() - self._began_s
+        self._not_before = now + min(GROUP_S, _PAUSE * min(1.0, share) * took_s)
 
 
 def _size(addition: Addition) -> int:

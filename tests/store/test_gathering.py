@@ -32,7 +32,7 @@ def added(table: str, number: int = 1, body: bytes = b"") -> list[Addition]:
 def gathering(may_wait_s: float = 0.0, clock: Clock | None = None) -> tuple[Gathering, Clock]:
     """A gathering with a clock of its own; its commits take no time."""
     clock = clock or Clock()
-    return Gathering(lambda: may_wait_s, clock, Clock()), clock
+    return Gathering(lambda: may_wait_s, clock, Clock(), Clock()), clock
 
 
 def test_an_attempt_waits_as_long_as_it_may() -> None:
@@ -61,17 +61,20 @@ def test_few_outcomes_wait_for_an_attempt(number: int, wait_s: float) -> None:
     assert group.wait_s() == 0.0
 
 
-def test_commits_use_at_most_half_of_the_time() -> None:
-    """After a commit that took 20 ms of the processor the next one waits as long."""
-    clock, processor = Clock(), Clock()
-    group = Gathering(lambda: 0.0, clock, processor)
-    group.add(added("attempts"))
-    group.take()
-    processor.now += 0.02
-    clock.now += 0.5
+@pytest.mark.parametrize(("used_s", "pause_s"), [(0.0, 0.0), (1.0, 0.04), (2.0, 0.08), (8.0, 0.08)])
+def test_a_busy_process_commits_less_often(used_s: float, pause_s: float) -> None:
+    """The pause after a commit of 20 ms is four times as long when the process uses a processor."""
+    clock, thread, process = Clock(), Clock(), Clock()
+    group = Gathering(lambda: 0.0, clock, thread, process)
     group.committed()
     group.add(added("attempts"))
-    assert group.wait_s() == pytest.approx(0.02)
+    group.take()
+    clock.now += 2.0
+    thread.now += 0.02
+    process.now += used_s
+    group.committed()
+    group.add(added("attempts"))
+    assert group.wait_s() == pytest.approx(pause_s)
     group.add(added("attempts", GROUP_RECORDS))
     assert group.wait_s() == 0.0
 

@@ -200,7 +200,8 @@ class Suspects:
         if kind is None or kind != self._kind:
             explained += self._bad_answers
             self._bad_answers = []
-        self._explained.update(suspect.error_type for suspect in explained)
+        if explained:
+            self._explained.update(suspect.error_type for suspect in explained)
         return tuple(suspect.attempt_id for suspect in explained)
 
     def _suspect(self, ending: Ending) -> tuple[int, ...]:
