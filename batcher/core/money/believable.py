@@ -1,6 +1,6 @@
 """Which usage a request can have: a server's claim beyond that is recorded, but not believed."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from batcher.core.answers.message import Message
 from batcher.core.money.rates import ModelPrices
@@ -17,8 +17,7 @@ _LARGEST_WINDOW = 10_000_000
 _MOST_TURNS = 1_000
 
 
-@dataclass(frozen=True, slots=True)
-class UsageLimits:
+class UsageLimits(NamedTuple):
     """The most tokens of prompt and output, and the most web searches, that an answer can have."""
 
     prompt_tokens: int

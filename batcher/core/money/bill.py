@@ -3,6 +3,7 @@
 from collections.abc import Collection
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import NamedTuple
 
 from batcher.core.answers.message import Message
 from batcher.core.money.believable import UsageLimits, refuse_nothing
@@ -36,8 +37,7 @@ class Bill:
 FREE = Bill(None, Decimal(0))
 
 
-@dataclass(frozen=True, slots=True)
-class Sent:
+class Sent(NamedTuple):
     """What the price of a response depends on besides the response: its request.
 
     ``cache_ttl`` is the longest lifetime in the request: it prices cache writes that the response

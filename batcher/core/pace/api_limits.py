@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from batcher.core.answers.outcome import Billing, Outcome
 from batcher.core.pace.headers import LimitReport, limit_reports
@@ -11,8 +12,7 @@ from batcher.core.pace.observed_limit import ObservedLimit
 from batcher.core.pace.send_history import SendMark
 
 
-@dataclass(frozen=True, slots=True)
-class Taken:
+class Taken(NamedTuple):
     """What an attempt took from the limits when it was admitted.
 
     ``marks`` are the levels of the limits that the headers show, as ``ObservedLimit.take``
@@ -25,8 +25,7 @@ class Taken:
     gap_s: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
-class FinishedAttempt:
+class FinishedAttempt(NamedTuple):
     """An attempt that returned: what it took, and what of that it did not use.
 
     ``outstanding`` are the output tokens that the attempts in flight are expected to use,
@@ -39,8 +38,7 @@ class FinishedAttempt:
     in_flight: int
 
 
-@dataclass(frozen=True, slots=True)
-class Lesson:
+class Lesson(NamedTuple):
     """What a response shows: whether its headers tell limits, and whether it is refused at random.
 
     A refusal at random, whatever the rate, concerns only its own request.

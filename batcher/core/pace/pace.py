@@ -2,13 +2,14 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from batcher.core.answers.outcome import Billing, Outcome, Verdict
 from batcher.core.money.usage import Usage
 from batcher.core.pace.api_limits import ApiLimits, FinishedAttempt, Taken
 from batcher.core.pace.circuit_breaker import CircuitBreaker
 from batcher.core.pace.kinds import Amounts, Kind, KnownLimit, Limiter
+from batcher.core.pace.record_wait import record_wait_s
 from batcher.core.pace.retry import RetryQuota
 from batcher.core.pace.token_bucket import TokenBucket
 from batcher.core.pace.usage_average import UsageAverage, counted_amounts
@@ -23,15 +24,11 @@ _SLACK_S = 0.005
 _ROOM = 1.25
 
 
-_RECORD_SHARE, _RECORD_SHARE_WITH_ROOM, _LONGEST_RECORD_S = 1 / 40, 1 / 15, 0.1
-_RECORD_WITH_GAP_S = 0.0125
-
 SPREAD_S = 1.0
 """The seconds over which the waiting attempts are spread after a pause."""
 
 
-@dataclass(frozen=True, slots=True)
-class AttemptCost:
+class AttemptCost(NamedTuple):
     """An attempt that waits to be sent; ``is_retry`` after a failure, but not after a 429."""
 
     body_bytes: int
@@ -39,8 +36,7 @@ class AttemptCost:
     is_retry: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Permit:
+class Permit(NamedTuple):
     """The attempt may be sent now; ``taken`` is what it is expected to use of the limits."""
 
     cost: AttemptCost
@@ -49,16 +45,14 @@ class Permit:
     is_probe: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Delay:
+class Delay(NamedTuple):
     """The attempt has to wait this long, and why; infinite: until another attempt returns."""
 
     seconds: float
     limiter: Limiter
 
 
-@dataclass(frozen=True, slots=True)
-class Completion:
+class Completion(NamedTuple):
     """What the pace learns from an attempt; ``retry_s`` is the wait before its retry, if any."""
 
     outcome: Outcome
@@ -127,17 +121,9 @@ class Pace:
 
     @property
     def record_wait_s(self) -> float:
-        """How long an admitted attempt may wait so that others share the commit of its intent.
-
-        It is a small part of what a response takes, and a larger one while fewer attempts are in
-        flight than half of what may be: then a limit holds them back, and not the wait. Where
-        attempts keep a distance to each other, the wait must not change it.
-        """
-        has_room = 2 * self.in_flight <= self.window_size
-        share = _RECORD_SHARE_WITH_ROOM if has_room else _RECORD_SHARE
-        has_gap = self._limits.learned.gap_s > 0
-        longest_s = _RECORD_WITH_GAP_S if has_gap else _LONGEST_RECORD_S
-        return min(longest_s, share * self._window.latency_s)
+        """How long the intent of an attempt may wait for others to share its commit."""
+        gap_s, latency_s = self._limits.learned.gap_s, self._window.latency_s
+        return record_wait_s(self.in_flight, self.window_size, latency_s, gap_s)
 
     def pause_s(self, now: float) -> float:
         """Return how long a pause that the server asked for still lasts."""

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from batcher.core.answers.outcome import Billing, Outcome, Status, Verdict
 
@@ -11,8 +12,7 @@ EARNED = 0.5
 _ON_HOLD = "unknown_attempts"
 
 
-@dataclass(frozen=True, slots=True)
-class History:
+class History(NamedTuple):
     """The attempts of one request so far.
 
     ``tries`` counts the attempts of this run, ``failures`` the ones that used up an attempt of

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 HISTORY_S = 10.0
 """How long attempts are remembered, in seconds."""
@@ -11,8 +12,7 @@ _SHORTEST_S = 0.05
 _FEW = 2
 
 
-@dataclass(frozen=True, slots=True)
-class SendMark:
+class SendMark(NamedTuple):
     """When an attempt was sent, and the rate that was allowed then, in requests per second."""
 
     number: int

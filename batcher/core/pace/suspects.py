@@ -10,6 +10,7 @@ import math
 import re
 from collections import Counter, deque
 from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 from batcher.core.answers.outcome import Outcome, Scope, Status, Verdict
 
@@ -30,8 +31,7 @@ _WITH_DIGITS = re.compile(r"\S*\d\S*")
 Kind = tuple[str, str, str]
 
 
-@dataclass(frozen=True, slots=True)
-class Ending:
+class Ending(NamedTuple):
     """How a request ended: ``attempt_id`` is its last attempt, ``row`` the number of its row.
 
     ``newest_id`` is the newest attempt when the response came back. ``is_known``: the row failed in
@@ -45,8 +45,7 @@ class Ending:
     is_known: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Ruling:
+class Ruling(NamedTuple):
     """What an ending means: whether its row stays open, and which earlier failures are now final.
 
     ``alike`` is the number of failures in a row that stops the run, else None.

@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 from batcher.late import late
+from batcher.runner.garbage import rare_collections
 from batcher.runner.open_files import make_room_for
 from batcher.runner.pipeline.session import PlannedRun, RunSession
 from batcher.runner.planning.planner import comparison_of
@@ -42,7 +43,8 @@ def send_plan(session: RunSession, planned: PlannedRun) -> "SendResult | None":
         )
         first_attempt_id = session.writer.call(Checkpoint.next_attempt_id)
         variety = _SIMULATED_VARIETY if session.context.samples > 1 else 0.0
-        with server_of(session.context, _SIMULATED_LATENCY, variety) as api:
+        simulated = server_of(session.context, _SIMULATED_LATENCY, variety)
+        with simulated as api, rare_collections():
             return send_all(session, planned, api, first_attempt_id, files.connections)
 
 
