@@ -23,7 +23,10 @@ def run_and_report(loaded: LoadedJob, options: RunOptions, *, is_quiet: bool, as
     """
     ui = TerminalUi(is_quiet=is_quiet or as_json)
     write_private_files()
-    result = run_job(loaded, options, ui, os.environ, ProcessSignals())
+    try:
+        result = run_job(loaded, options, ui, os.environ, ProcessSignals())
+    finally:
+        ui.end()
     try:
         if as_json:
             print_json(result.summary.to_json())

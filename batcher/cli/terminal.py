@@ -10,11 +10,10 @@ from tqdm import tqdm
 
 from batcher.cli.amounts import batches_text, duration, time_left
 from batcher.cli.messages import printable, say
+from batcher.cli.reading_line import PLAIN_EVERY_S, ReadingLine
 from batcher.core.money.display import rounded_text
 from batcher.core.pace.kinds import limiter_text
 from batcher.runner.ui import Snapshot
-
-_PLAIN_EVERY_S = 30.0
 
 
 class TerminalUi:
@@ -29,10 +28,12 @@ class TerminalUi:
         self._is_terminal = sys.stderr.isatty()
         self._bars: list[Any] = []
         self._shown_at = time.monotonic()
+        self._reading = ReadingLine(is_terminal=self._is_terminal)
 
     def say(self, text: str) -> None:
         """Print one message, above the live lines when there are any."""
         with contextlib.suppress(OSError):
+            self._reading.end()
             if self._bars:
                 self._bars[0].write(printable(text), file=sys.stderr)
             elif not self._is_quiet:
@@ -42,6 +43,8 @@ class TerminalUi:
         """Ask yes or no on a terminal; None without a terminal."""
         if not self.can_ask:
             return None
+        with contextlib.suppress(OSError):
+            self._reading.end()
         try:
             return click.confirm(printable(question), default=False, err=True)
         except click.Abort:
@@ -52,20 +55,28 @@ class TerminalUi:
         """Whether stdin and stderr are a terminal."""
         return sys.stdin.isatty() and self._is_terminal
 
+    def reading(self, phase: str, rows: int) -> None:
+        """Show how far a pass over the input is, when it takes long."""
+        if not self._is_quiet:
+            with contextlib.suppress(OSError):
+                self._reading.show(phase, rows)
+
     def show(self, snapshot: Snapshot) -> None:
         """Redraw the three lines, or write a plain line when it is due."""
         if self._is_quiet:
             return
         with contextlib.suppress(OSError):
+            self._reading.end()
             if self._is_terminal:
                 self._draw(snapshot)
-            elif time.monotonic() - self._shown_at >= _PLAIN_EVERY_S:
+            elif time.monotonic() - self._shown_at >= PLAIN_EVERY_S:
                 self._shown_at = time.monotonic()
                 say(plain_line(snapshot))
 
     def end(self) -> None:
         """Stop redrawing; the last state of the lines stays on the screen."""
         with contextlib.suppress(OSError):
+            self._reading.end()
             for bar in self._bars:
                 bar.close()
         self._bars = []

@@ -90,6 +90,9 @@ class Ui(Protocol):
     def can_ask(self) -> bool:
         """Whether questions can be asked."""
 
+    def reading(self, phase: str, rows: int) -> None:
+        """Show how many rows a pass over the input has read; called for each chunk of rows."""
+
     def show(self, snapshot: Snapshot) -> None:
         """Show progress; called about once a second while requests are sent."""
 

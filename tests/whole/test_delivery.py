@@ -36,6 +36,9 @@ class Person:
         self.asked.append(question)
         return self.answer
 
+    def reading(self, phase: str, rows: int) -> None:
+        """Show nothing."""
+
     def show(self, snapshot: Snapshot) -> None:
         """See nothing."""
 

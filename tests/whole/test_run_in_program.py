@@ -28,6 +28,9 @@ class SilentUi:
     def confirm(self, question: str) -> bool | None:
         """Give no answer."""
 
+    def reading(self, phase: str, rows: int) -> None:
+        """Show nothing."""
+
     def show(self, snapshot: Snapshot) -> None:
         """Show nothing."""
 

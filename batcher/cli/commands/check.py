@@ -11,6 +11,7 @@ import click
 from batcher.cli.command_line import job_command, this_command
 from batcher.cli.messages import print_json, print_line, say, show_error, show_problem
 from batcher.cli.options import job_argument, json_option, load, set_option, simulate_option
+from batcher.cli.reading_line import reading
 from batcher.core.delivery import RETENTION
 from batcher.core.job.mistake import Key, dotted
 from batcher.core.job.reading import given_keys
@@ -50,7 +51,8 @@ def command(
         loaded = load(job, overrides)
     except JobFileError as error:
         return _show_mistakes(error, as_json=as_json)
-    checked = check_job(loaded, os.environ, is_simulated=is_simulated)
+    with reading(is_quiet=as_json) as rows_read:
+        checked = check_job(loaded, os.environ, is_simulated=is_simulated, rows_read=rows_read)
     if as_json:
         print_json(_to_json(checked, loaded))
         return 2 if checked.problems else 0

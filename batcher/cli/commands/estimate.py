@@ -12,6 +12,7 @@ from batcher.cli.estimate_report import estimate_json, estimate_lines, estimate_
 from batcher.cli.messages import print_json, print_line, say
 from batcher.cli.options import job_argument, json_option, load, set_option
 from batcher.cli.private_files import write_private_files
+from batcher.cli.reading_line import reading
 from batcher.cli.run_options import (
     deadline_option,
     delivery_option,
@@ -91,9 +92,14 @@ def command(
         code = _send_pilot(pilot_job, options)
         if code:
             return code
-    estimated = estimate_job(
-        loaded, os.environ, is_simulated=is_simulated, is_offline=is_offline or pilot is not None
-    )
+    with reading(is_quiet=as_json) as rows_read:
+        estimated = estimate_job(
+            loaded,
+            os.environ,
+            is_simulated=is_simulated,
+            is_offline=is_offline or pilot is not None,
+            rows_read=rows_read,
+        )
     cap = _cap(estimated)
     if out is not None:
         plan = plan_to_save(

@@ -1,6 +1,6 @@
 """Checks everything about a job without sending a request or changing a file."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -37,8 +37,17 @@ class CheckResult:
     held_by: str | None = None
 
 
-def check_job(loaded: LoadedJob, environ: Mapping[str, str], *, is_simulated: bool) -> CheckResult:
-    """Check a job: its file, every row, the requests, prices, output and key."""
+def check_job(
+    loaded: LoadedJob,
+    environ: Mapping[str, str],
+    *,
+    is_simulated: bool,
+    rows_read: Callable[[int], None] = lambda _: None,
+) -> CheckResult:
+    """Check a job: its file, every row, the requests, prices, output and key.
+
+    ``rows_read`` is called with the number of rows read so far.
+    """
     now = datetime.now(UTC)
     workspace = Workspace.of(loaded, is_simulated=is_simulated)
     opening = open_run(loaded, environ, is_simulated=is_simulated, today=now.date())
@@ -46,7 +55,7 @@ def check_job(loaded: LoadedJob, environ: Mapping[str, str], *, is_simulated: bo
     warnings = list(notice_problems(loaded.job, environ))
     planned = None
     if context is not None:
-        planned = findings.attempt(partial(_plan, context, findings, now))
+        planned = findings.attempt(partial(_plan, context, findings, now, rows_read))
     if context is None or planned is None:
         return CheckResult(findings.problems, tuple(warnings), workspace, context)
     warnings += planned.plan.warnings
@@ -73,11 +82,13 @@ class _Planned:
     held_by: str | None
 
 
-def _plan(context: JobContext, findings: Findings, now: datetime) -> _Planned:
+def _plan(
+    context: JobContext, findings: Findings, now: datetime, rows_read: Callable[[int], None]
+) -> _Planned:
     """Read and render every row, and compare the requests with the checkpoint."""
     with open_checkpoint_or_empty(context.workspace) as found:
         db = found.checkpoint.call
-        plan = make_plan(context, db)
+        plan = make_plan(context, db, rows_read)
         findings.attempt(partial(check_plan, plan, context))
         budget = findings.attempt(partial(open_budget, context, plan, db, now, None))
         estimate = estimate_plan(context, plan, db, now) if plan.counts.to_send else None

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from signal import SIGINT, SIGTERM
 from typing import TYPE_CHECKING
 
@@ -80,7 +81,7 @@ def _export(
             plan,
             session.writer.call,
             Target(path, session.run_id),
-            session.record.rows_read,
+            partial(session.read, "writing"),
             quality,
         )
     except (ConfigurationError, CheckpointError) as error:

@@ -1,5 +1,7 @@
 """The first step of a run: reads the input, and says what is to be sent and what it may cost."""
 
+from functools import partial
+
 from batcher.core.estimate.estimate import Estimate
 from batcher.core.money.budget import Budget
 from batcher.core.money.display import rounded_text
@@ -39,7 +41,7 @@ def plan_run(session: RunSession) -> PlannedRun:
 
 def _plan_new(session: RunSession) -> tuple[JobContext, Plan, Estimate | None]:
     context, db = session.context, session.writer.call
-    plan = make_plan(context, db, session.record.rows_read)
+    plan = make_plan(context, db, partial(session.read, "planning"))
     if session.options.pilot is not None:
         plan = only(plan, context, db, draw(plan, db, session.options.pilot))
     estimate = estimate_plan(context, plan, db, session.started) if plan.counts.to_send else None
@@ -48,14 +50,14 @@ def _plan_new(session: RunSession) -> tuple[JobContext, Plan, Estimate | None]:
 
 
 def _plan_retry(session: RunSession, retrying: Retrying) -> tuple[JobContext, Plan, None]:
-    context, record = session.context, session.record
+    context = session.context
     variant = open_job(
         retrying.variant,
         is_simulated=context.workspace.is_simulated,
         today=context.policy.today,
     )
     plan, retries = plan_retry(
-        context, variant, session.writer.call, record.rows_read, retrying.only
+        context, variant, session.writer.call, partial(session.read, "planning"), retrying.only
     )
     if context.loaded.scope:
         session.ui.say(f"plan  the rows of the last run: {', '.join(context.loaded.scope)}")

@@ -34,6 +34,11 @@ class RunSession:
         """The id of the run; ids sort by time."""
         return self.record.identity.run_id
 
+    def read(self, phase: str, rows: int) -> None:
+        """Record and show how many rows a pass over the input has read."""
+        self.record.rows_read(rows)
+        self.ui.reading(phase, rows)
+
     @property
     def started(self) -> datetime:
         """When the run started."""
