@@ -24,7 +24,7 @@ COMMANDS = {
     "estimate": "predict the cost, tokens and time of a run",
     "run": "start or resume a job; send only what has no answer yet",
     "retry": "send failed rows again",
-    "status": "show how far a run is, or how the last one ended",
+    "status": "show how far a job and its run are, or how the last run ended",
     "batches": "list the Message Batches of a job; cancel or delete them",
     "failures": "group failed rows by reason, with an example and advice",
     "rows": "list rows, by status or condition: as a table, JSONL, CSV or Parquet",

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from batcher.cli.amounts import batches_text, counts_text, duration, time_left
 from batcher.core.money.display import rounded_text
 from batcher.core.pace.kinds import limiter_text
+from batcher.core.run_record.job_progress import JobProgress
 from batcher.core.run_record.run_status import SendingPace, SendingRows
-from batcher.core.run_record.run_summary import RunMoney, RunSummary
+from batcher.core.run_record.run_summary import RunFacts, RunMoney, RunSummary
 from batcher.runner.commands.status import ObservedRun
 
 _DOING = {
@@ -19,10 +20,10 @@ _DOING = {
 
 
 def status_lines(observed: ObservedRun) -> Iterator[str]:
-    """Yield the status as lines, one fact a line."""
+    """Yield the status as lines, one fact a line: of the job first, then of its last run."""
     run, usd = observed.run, observed.status.usd
-    name = run.job + (" (simulated)" if run.is_simulated else "")
-    yield f"{name}: {_state(observed)}"
+    yield f"{_name(run)}: {_job(observed.progress)}"
+    yield f"  state    {_state(observed)}"
     yield f"  run      {run.run_id} in {os.path.relpath(observed.folder)}"
     yield f"  time     {_times(observed)}"
     if run.reason:
@@ -38,6 +39,46 @@ def status_lines(observed: ObservedRun) -> Iterator[str]:
         yield f"  errors   {errors}"
     for file in run.output:
         yield f"  output   {os.path.relpath(file.path)}"
+
+
+def job_line(observed: ObservedRun) -> str:
+    """Write how far a job is, and the state of its last run, as one line."""
+    folder = os.path.relpath(observed.folder)
+    return f"{_name(observed.run)}: {_job(observed.progress)}; {_short_state(observed)}; {folder}"
+
+
+def _name(run: RunFacts) -> str:
+    return run.job + (" (simulated)" if run.is_simulated else "")
+
+
+def _job(progress: JobProgress | None) -> str:
+    """Write how far a job is: its rows, then its money."""
+    if progress is None:
+        return "no rows counted yet"
+    parts = [f"{progress.answered:,} of {progress.total:,} answered"]
+    if progress.scope:
+        parts[0] += f" (with {', '.join(progress.scope)})"
+    if progress.spent is not None:
+        money = rounded_text(progress.spent)
+        if progress.cap is not None:
+            money += f" of {rounded_text(progress.cap)}"
+        parts.append(money + (" spent that day" if progress.per == "day" else " spent"))
+    if progress.skipped:
+        parts.append(f"{progress.skipped:,} skipped")
+    if progress.failed:
+        parts.append(f"{progress.failed:,} failed")
+    if progress.pending:
+        parts.append(f"{progress.pending:,} in batches")
+    return ", ".join(parts)
+
+
+def _short_state(observed: ObservedRun) -> str:
+    run, pace = observed.run, observed.status.moment.pace
+    if observed.state == "ended" and run.ended is not None:
+        return f"ended {run.ended:%Y-%m-%d %H:%M} UTC with exit code {run.exit_code}"
+    if observed.state == "running" and pace is not None:
+        return f"sending, {pace.rate:,.1f}/s, {time_left(pace.eta_s)}"
+    return _state(observed)
 
 
 def status_line(observed: ObservedRun) -> str:

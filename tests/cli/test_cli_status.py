@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -10,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from commanding import Command
+from commanding import Command, write_job
 
 from batcher.core.run_record.run_status import RunProcess, RunStatus
 from batcher.core.run_record.run_summary import RunFacts
@@ -80,27 +81,32 @@ def test_status_of_an_ended_run(done: Path, batcher: Command) -> None:
     """It has the exit code, the rows by status, the cost and the next command."""
     result = batcher("status", done, "--simulate")
     assert result.code == 0
-    assert "job (simulated): ended with exit code 3" in result.out
+    first, second, *_ = result.out.splitlines()
+    assert re.fullmatch(
+        r"job \(simulated\): 0 of 6 answered, \S+ spent, 1 skipped, 5 failed", first
+    )
+    assert second == "  state    ended with exit code 3"
     assert "4 truncated" in result.out
     assert "spent    $0.00" in result.out
     assert result.err == f"next   batcher failures {done} --simulate\n"
-    assert batcher("status", done, "--simulate", "--json").json["state"] == "ended"
+    shown = batcher("status", done, "--simulate", "--json").json
+    assert shown["state"] == "ended"
+    assert shown["progress"]["failed"] == 5
 
 
 @pytest.mark.parametrize("by_status", [{}, {"succeeded": 40}])
 def test_status_of_a_run_that_gave_up(
-    done: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, batcher: Command,
-    by_status: dict[str, int],
+    done: Path, tmp_path: Path, batcher: Command, by_status: dict[str, int]
 ) -> None:  # fmt: skip
     """If it ended while it was sending, the status says how many requests were done."""
     status = json.loads((done.parent / "runs/job.simulated/status.json").read_text())
     del status["attempts"]
     status["rows"] |= {"by_status": by_status, "to_send": 290, "done": 40, "failed": 0}
+    job = write_job(tmp_path)
     folder = tmp_path / "runs/job"
     folder.mkdir(parents=True)
     (folder / "status.json").write_text(json.dumps(status))
-    monkeypatch.chdir(tmp_path)
-    assert "  rows     40 of 290 done, 0 failed\n" in batcher("status").out
+    assert "  rows     40 of 290 done, 0 failed\n" in batcher("status", job).out
 
 
 def test_status_without_a_run(fresh: Path, batcher: Command) -> None:
@@ -121,7 +127,11 @@ def test_status_of_all_jobs_in_a_folder(
 ) -> None:
     """Without a job argument it shows the jobs in this folder and below."""
     monkeypatch.chdir(done.parent)
-    assert "job (simulated)" in batcher("status").out
+    result = batcher("status")
+    (line,) = result.out.splitlines()
+    assert line.startswith("job (simulated): 0 of 6 answered, ")
+    assert line.endswith(" with exit code 3; runs/job.simulated")
+    assert result.err == "next   batcher status job.toml --simulate\n"
     assert len(batcher("status", "--json").json) == 1
     monkeypatch.chdir(tmp_path)
     assert "no run yet" in batcher("status").err

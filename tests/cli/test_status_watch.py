@@ -173,7 +173,7 @@ def test_watching_on_a_terminal_redraws_in_place(
     drawings = [first, *others[1::2]]
     heights = [drawing.count("\n") for drawing in drawings]
     assert list(map(int, others[0::2])) == heights[:-1]
-    assert heights == [4, 6, 6, 5]
+    assert heights == [5, 7, 7, 6]
     assert all(drawing.endswith("\x1b[J") for drawing in drawings)
     drawn_lines = [
         line.removesuffix("\x1b[K") for drawing in drawings for line in drawing.split("\n")
@@ -209,7 +209,7 @@ def test_waiting_ends_with_its_run_although_another_begins(
     result = batcher("status", run.job, option, "--wait")
     assert result.code == code
     expected = "died while sending" if code == 1 else f"ended with exit code {code}"
-    assert expected in result.out.splitlines()[-1 if option == "--watch" else 0]
+    assert expected in result.out.splitlines()[-1 if option == "--watch" else 1]
 
 
 def test_watching_with_json_prints_an_object_per_line(

@@ -20,6 +20,7 @@ SHAPE = {
     "overrides", "usd", "rows", "attempts", "tokens", "bill", "waste", "repairs", "checkpoint",
     "latency_s", "ttft_s", "output_tokens_per_s", "models", "errors", "seconds_by_limiter",
     "observed_limits", "quality", "output", "scope", "collected", "is_pilot",
+    "job_file",
 }  # fmt: skip
 
 
@@ -39,7 +40,7 @@ def test_a_run_leaves_its_record(job: Job, server: Server) -> None:
     assert record["tokens"] == ledger["tokens"]
     assert record["rows"] == {
         "total": 21, "already_answered": 0, "sent": 20, "succeeded": 20,
-        "by_status": {"errored": 1, "succeeded": 20},
+        "by_status": {"errored": 1, "succeeded": 20}, "failed": 0,
     }  # fmt: skip
     assert record["errors"] == [{"type": "client.template", "rows": 1, "example_id": "21"}]
     assert record["collected"] == {"attempts": 0, "billed": 0, "usd": "0"}

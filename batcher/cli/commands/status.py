@@ -1,18 +1,19 @@
-"""batcher status: shows how far a run is, from its status file alone."""
+"""batcher status: shows how far a job and its run are, from files that every run writes."""
 
+import os
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import click
 
-from batcher.cli.command_line import job_command, this_command
+from batcher.cli.command_line import command_line, job_command, this_command
 from batcher.cli.messages import print_json, print_line, say
 from batcher.cli.options import json_option, load, set_option, simulate_option
-from batcher.cli.status_lines import status_lines
+from batcher.cli.status_lines import job_line, status_lines
 from batcher.cli.watch import watch
 from batcher.runner.commands.results import has_checkpoint
-from batcher.runner.commands.status import UNFINISHED, ObservedRun, follow, read_status
+from batcher.runner.commands.status import UNFINISHED, ObservedRun, follow, job_file_of, read_status
 from batcher.runner.workspace import Workspace
 
 # Two levels are enough for a folder of jobs, and fast in any folder.
@@ -41,9 +42,9 @@ def command(
     is_simulated: bool,
     as_json: bool,
 ) -> int:
-    """Show how far a run is, or how the last run ended. It works while the run is going.
+    """Show how far a job is, then its run, or how the last one ended. It works while a run goes on.
 
-    Without JOB, show the jobs in this folder and in folders up to two levels below. --simulate
+    Without JOB, show one line for each job in this folder and up to two levels below. --simulate
     shows the simulated runs of JOB. Ctrl-C ends --watch and --wait, but not the run. --watch with
     --json prints one JSON object a line.
     """
@@ -72,13 +73,25 @@ def _print_all(*, as_json: bool) -> int:
         print_json([observed.to_json() for observed in runs])
         return 0
     for observed in runs:
-        _print(observed)
+        print_line(job_line(observed))
     if runs:
-        say("next   batcher status JOB")
+        say(f"next   {_next_job(runs)}")
     else:
         say("no run yet in this folder and two levels below")
         say("next   batcher run JOB")
     return 0
+
+
+def _next_job(runs: Sequence[ObservedRun]) -> str:
+    """Return the command for the job to look at: one that runs, else one that did not end well."""
+    doubtful = (observed for observed in runs if observed.run.exit_code != 0)
+    running = (observed for observed in runs if observed.state in UNFINISHED)
+    chosen = next(running, None) or next(doubtful, runs[0])
+    file = job_file_of(chosen)
+    options = ["--simulate"] if chosen.folder.suffix == ".simulated" else []
+    if chosen.state in UNFINISHED:
+        options.append("--watch")
+    return command_line("status", "JOB" if file is None else os.path.relpath(file), options=options)
 
 
 def _show(path: Path, *, watches: bool, waits: bool, as_json: bool) -> ObservedRun:

@@ -32,6 +32,10 @@ class PlannedMoney(JsonRecord):
     """What the run was estimated to cost; null for a retry, and when nothing was to be sent."""
     cap: Usd | None = None
     """The budget; null without one."""
+    per: Literal["job", "day"] | None = None
+    """What the budget covers; null without one, and in the record of an old version."""
+    spent_before: Usd | None = None
+    """What earlier runs had spent of the budget; null where ``per`` is."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +78,8 @@ class RowCounts(JsonRecord):
     succeeded: int
     by_status: dict[str, int]
     """Rows of each output status."""
+    failed: int | None = None
+    """Requests of this run without a good answer; null in the record of an old version."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -193,6 +199,8 @@ class RunFacts(JsonRecord):
     run_id: str
     """The name of the run's folder; ids sort by time."""
     job: str
+    job_file: str | None = None
+    """The absolute path of the job file; null in the record of an old version."""
     state: Literal["running", "ended"] = "running"
     exit_code: int | None = None
     """The exit code of the command; null while the run goes on."""

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
+from batcher.core.run_record.job_progress import JobProgress, job_progress
 from batcher.core.run_record.run_status import PreviousRun, RunProcess, RunStatus
 from batcher.core.run_record.run_summary import RunFacts
 from batcher.errors import BatcherError
@@ -38,9 +39,20 @@ class ObservedRun:
         """What is recorded of the run; a RunSummary when it has ended in order."""
         return self.status.run
 
+    @property
+    def progress(self) -> JobProgress | None:
+        """How far the job is; while a run does not know it, as the run before left it."""
+        known = job_progress(self.status)
+        if known is not None:
+            return known
+        last = next(RunHistory(self.folder).summaries(), None)
+        return None if last is None else job_progress(replace(self.status, run=last))
+
     def to_json(self) -> dict[str, Any]:
-        """Return the content of the status file with the observed state."""
-        return {**self.status.to_json(), "state": self.state, "folder": str(self.folder)}
+        """Return the content of the status file, with the observed state and the job's progress."""
+        progress = None if self.progress is None else self.progress.to_json()
+        observed = {"state": self.state, "folder": str(self.folder), "progress": progress}
+        return {**self.status.to_json(), **observed}
 
 
 def read_status(path: Path) -> ObservedRun:
@@ -48,6 +60,14 @@ def read_status(path: Path) -> ObservedRun:
     observed = _read(path)
     # A run may have ended after its status was read and before its process was looked up.
     return _read(path) if observed.state == "died" else observed
+
+
+def job_file_of(observed: ObservedRun) -> Path | None:
+    """Return the job file of a run; None when it is no longer there, or was not recorded."""
+    recorded, folder = observed.run.job_file, observed.folder
+    beside = folder.parent.parent / f"{folder.name.removesuffix('.simulated')}.toml"
+    files = [beside] if recorded is None else [beside, Path(recorded)]
+    return next((file for file in files if file.is_file()), None)
 
 
 def follow(path: Path, sleep: Callable[[float], None] = time.sleep) -> Iterator[ObservedRun]:

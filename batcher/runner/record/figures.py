@@ -51,14 +51,17 @@ def figures_of(
         failed=snapshot.failed,
     )
     usd = RunMoney(
-        estimate=money.estimate,
-        cap=money.cap,
+        **_planned(money),
         spent=progress.spent_usd,
         unknown=progress.unknown_usd,
         cache_saved=progress.saved_usd,
         reserved=None if snapshot.budget is None else snapshot.reserved_usd,
     )
     return Figures(rows=rows, usd=usd, tokens=dict(progress.tokens))
+
+
+def _planned(money: PlannedMoney) -> dict[str, Any]:
+    return {field.name: getattr(money, field.name) for field in fields(PlannedMoney)}
 
 
 def pace_of(snapshot: Snapshot, progress: "Progress") -> SendingPace:
@@ -103,8 +106,7 @@ def summary_of(
     totals = _totals(sums.run, accounting.run)
     quality = None if exported is None else exported.quality
     run["usd"] = RunMoney(
-        estimate=money.estimate,
-        cap=money.cap,
+        **_planned(money),
         spent=totals.usd.spent,
         unknown=totals.usd.unknown,
         pending=totals.usd.pending,
@@ -119,6 +121,7 @@ def summary_of(
             sent=sums.requests,
             succeeded=sums.by_status.get("succeeded", 0),
             by_status=sums.by_status,
+            failed=0 if progress is None else progress.failed,
         ),
         attempts=totals.attempts,
         tokens=totals.tokens,

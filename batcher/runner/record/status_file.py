@@ -72,13 +72,14 @@ class RunRecord:
     ) -> None:
         """Begin a record; ``variant`` is the job that makes the requests."""
         self._workspace = context.workspace
-        self._limits = context.job.limits
+        self._job = context.job
         self.events = events
         self._milestones = Milestones(events)
         self.identity = identity
         self._run = RunFacts(
             run_id=identity.run_id,
             job=context.loaded.name,
+            job_file=os.path.abspath(context.loaded.path),  # noqa: PTH100 (links stay)
             started=identity.started,
             is_simulated=context.asks_simulator,
             versions={"batcher": __version__},
@@ -153,7 +154,9 @@ class RunRecord:
         self, counts: PlanCounts, estimate: Dollars | None, budget: BudgetState | None
     ) -> None:
         """Record what the run is going to do, what that is estimated to cost, and the budget."""
-        money = PlannedMoney(estimate=estimate, cap=None if budget is None else budget.cap)
+        money, per = PlannedMoney(estimate=estimate), self._job.budget.per
+        if budget is not None:
+            money = replace(money, cap=budget.cap, per=per, spent_before=budget.spent)
         self._run = replace(self._run, plan=counts, usd=money)
 
     @contextlib.contextmanager
@@ -168,7 +171,7 @@ class RunRecord:
         self._moment = Moment(phase="sending")
         plan = None if self._run.plan is None else self._run.plan.to_json()
         self.events.begin(run_id=self.identity.run_id, plan=plan)
-        limits = self._limits.model_dump(exclude_none=True)
+        limits = self._job.limits.model_dump(exclude_none=True)
         self.events.write("sending_started", limits=limits)
 
     def running(self, snapshot: Snapshot, progress: "Progress") -> None:
