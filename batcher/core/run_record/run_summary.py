@@ -10,6 +10,7 @@ from pydantic import PlainSerializer
 
 from batcher.core.estimate.estimate import Dollars
 from batcher.core.json_form import JsonRecord, from_json
+from batcher.core.money.budget import BudgetState
 from batcher.core.money.display import Usd
 from batcher.core.money.statement import BillLine
 from batcher.core.pace.kinds import Kind, KnownLimit
@@ -36,6 +37,15 @@ class PlannedMoney(JsonRecord):
     """What the budget covers; null without one, and in the record of an old version."""
     spent_before: Usd | None = None
     """What earlier runs had spent of the budget; null where ``per`` is."""
+
+    @classmethod
+    def of(
+        cls, estimate: Dollars | None, budget: BudgetState | None, per: Literal["job", "day"]
+    ) -> "PlannedMoney":
+        """Return the money of a run whose budget, if it has one, is in this state."""
+        if budget is None:
+            return cls(estimate=estimate)
+        return cls(estimate=estimate, cap=budget.cap, per=per, spent_before=budget.spent)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -154,9 +154,7 @@ class RunRecord:
         self, counts: PlanCounts, estimate: Dollars | None, budget: BudgetState | None
     ) -> None:
         """Record what the run is going to do, what that is estimated to cost, and the budget."""
-        money, per = PlannedMoney(estimate=estimate), self._job.budget.per
-        if budget is not None:
-            money = replace(money, cap=budget.cap, per=per, spent_before=budget.spent)
+        money = PlannedMoney.of(estimate, budget, self._job.budget.per)
         self._run = replace(self._run, plan=counts, usd=money)
 
     @contextlib.contextmanager
