@@ -222,7 +222,7 @@ def check_retries(checkpoint: Checkpoint, model: RetryModel, retries: list[Retry
             check_answers(checkpoint, model)
 
 
-@settings(EXAMPLES, max_examples=examples(10))
+@settings(EXAMPLES, max_examples=examples(15))
 @given(plans(), HISTORIES, st.lists(RETRIES, min_size=1, max_size=3))
 def test_retries(
     checkpoint: Checkpoint,
@@ -230,20 +230,7 @@ def test_retries(
     history: list[tuple[int, Ending]],
     retries: list[Retry],
 ) -> None:
-    """The queries and the model agree on a few sequences of retries."""
-    check_retries(checkpoint, started(checkpoint, records, history), retries)
-
-
-@pytest.mark.slow
-@EXAMPLES
-@given(plans(), HISTORIES, st.lists(RETRIES, min_size=1, max_size=3))
-def test_more_retries(
-    checkpoint: Checkpoint,
-    records: list[PlanRecord],
-    history: list[tuple[int, Ending]],
-    retries: list[Retry],
-) -> None:
-    """The queries and the model agree on four times as many sequences."""
+    """The queries and the model agree on sequences of retries."""
     check_retries(checkpoint, started(checkpoint, records, history), retries)
 
 

@@ -141,18 +141,10 @@ def check_runs(checkpoint: Checkpoint, model: SeenModel, runs: list[Run]) -> Non
         send(checkpoint, model, run, items)
 
 
-@settings(EXAMPLES, max_examples=examples(10))
+@settings(EXAMPLES, max_examples=examples(15))
 @given(st.booleans(), st.integers(1, 2), st.lists(RUNS, min_size=2, max_size=6))
 def test_runs(checkpoint: Checkpoint, has_ids: bool, samples: int, runs: list[Run]) -> None:
-    """The queries and the model agree on a few sequences of runs."""
-    check_runs(checkpoint, emptied(checkpoint, SeenModel(has_ids, samples)), runs)
-
-
-@pytest.mark.slow
-@EXAMPLES
-@given(st.booleans(), st.integers(1, 2), st.lists(RUNS, min_size=2, max_size=6))
-def test_more_runs(checkpoint: Checkpoint, has_ids: bool, samples: int, runs: list[Run]) -> None:
-    """The queries and the model agree on four times as many sequences."""
+    """The queries and the model agree on sequences of runs."""
     check_runs(checkpoint, emptied(checkpoint, SeenModel(has_ids, samples)), runs)
 
 
