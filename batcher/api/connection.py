@@ -73,7 +73,7 @@ class Connection:
         return attempt.result()
 
     def close(self) -> None:
-        """Close the connection."""
+        """Close the connection; a request that is on its way fails."""
         connection, self._socket, self._tls = self._socket, None, None
         if connection is not None:
             self._loop.remove_reader(connection)
@@ -82,6 +82,8 @@ class Connection:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+        if self._attempt is not None:
+            self._attempt.fail(TransportFailure())
 
     def _is_kept(self) -> bool:
         """Whether there is an open connection; closes one that is of no more use."""

@@ -72,7 +72,10 @@ class Server:
 
     def _new_head(self, method: str, target: bytes) -> bytes:
         headers = [*self._headers, ("content-length", "0")]
-        request = h11.Request(method=method, target=target, headers=headers)
+        try:
+            request = h11.Request(method=method, target=target, headers=headers)
+        except h11.LocalProtocolError:  # its text quotes the header, which may be the key
+            raise ConfigurationError("a header cannot be sent") from None
         head = h11.Connection(h11.CLIENT).send(request)
         assert head is not None  # noqa: S101 - for mypy
         return head.removesuffix(b"0\r\n\r\n")

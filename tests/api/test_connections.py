@@ -25,8 +25,9 @@ from batcher.api.client import MessagesClient
 from batcher.api.key import Secret
 from batcher.core.answers.response import Response
 from batcher.core.job import ApiSection
+from batcher.errors import ConfigurationError
 
-pytestmark = pytest.mark.usefixtures("each_transport")
+pytestmark = pytest.mark.usefixtures("each_transport", "each_scheme")
 
 HEAD = b"HTTP/1.1 200 OK\r\n"
 CHUNKED = HEAD + b"transfer-encoding: chunked\r\n\r\n"
@@ -104,8 +105,11 @@ def test_a_server_that_does_not_accept_was_not_sent() -> None:
     assert (result.error_type, result.was_sent) == ("client.connect_timeout", False)
 
 
-def test_a_certificate_that_does_not_verify_is_fatal(self_signed: Certified) -> None:
+def test_a_certificate_that_does_not_verify_is_fatal(
+    self_signed: Certified, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A retry cannot help, and nothing was sent to that server."""
+    monkeypatch.delenv("SSL_CERT_FILE", raising=False)
     context, _ = self_signed
     server = FaultServer([[reply(b"{}")]])
     [result] = asyncio.run(run_async(server, tls=context))
@@ -159,6 +163,56 @@ def test_cancelling_closes_the_connection_and_frees_the_slot() -> None:
                 return await client.send(0, BODY)
 
     assert asyncio.run(run()).body == b"{}"
+
+
+def test_closing_the_client_ends_what_is_on_its_way() -> None:
+    """Nobody waits for a connection that was closed."""
+
+    async def run() -> Any:
+        server = FaultServer([[HANG]])
+        async with server.running():
+            api = section(base_url=f"http://127.0.0.1:{server.port}")
+            async with MessagesClient(api, Secret(CANARY), connections=1, timeout_s=1) as client:
+                waiting = asyncio.create_task(client.send(0, BODY))
+                await server.has_request.wait()
+            return await waiting
+
+    result = asyncio.run(run())
+    assert (result.error_type in {"client.read", "client.timeout"}, result.was_sent) == (True, True)
+
+
+def test_a_slot_carries_one_request_at_a_time() -> None:
+    """A second one is not sent, and does not disturb the first."""
+
+    async def run() -> list[Any]:
+        server = FaultServer([[0.3, reply(b"{}"), KEEP]])
+        async with server.running():
+            api = section(base_url=f"http://127.0.0.1:{server.port}")
+            async with MessagesClient(api, Secret(CANARY), connections=1, timeout_s=0.2) as client:
+                both = await asyncio.gather(client.send(0, BODY), client.send(0, BODY))
+        return [*both, len(server.requests)]
+
+    _, second, requests = asyncio.run(run())
+    assert second.error_type in {"client.pool", "client.connect_timeout"}
+    assert (second.was_sent, requests) == (False, 1)
+
+
+@pytest.mark.parametrize("key", ["sk-canary\n", "sk-canary\r\nx: y", "sk-\u00e9-canary"])
+def test_a_key_that_no_header_can_carry_is_not_shown(key: str) -> None:
+    """A key is checked when it is read; whatever else happens, no error quotes it."""
+
+    async def run() -> Any:
+        server = FaultServer([[reply(b"{}")]])
+        async with server.running():
+            api = section(base_url=f"http://127.0.0.1:{server.port}")
+            async with MessagesClient(api, Secret(key), connections=1, timeout_s=1) as client:
+                return await client.send(0, BODY)
+
+    try:
+        shown = repr(asyncio.run(run()))
+    except (ConfigurationError, UnicodeError) as error:
+        shown = str(error)
+    assert "canary" not in shown
 
 
 def test_cancelling_at_any_step_does_not_lose_the_slot() -> None:

@@ -125,16 +125,16 @@ def test_an_answer_is_read_while_the_request_is_being_sent() -> None:
             port = server.sockets[0].getsockname()[1]
             api = section(base_url=f"http://127.0.0.1:{port}")
             async with MessagesClient(api, None, connections=1, timeout_s=20) as client:
-                result = await client.send(0, bytes(30_000_000))
+                results = [await client.send(0, bytes(30_000_000)) for _ in range(2)]
             is_over.set()
             await asyncio.sleep(0)
-            return result
+            return results
 
     if section().transport == "httpx":
         pytest.skip("httpcore reads when all is written")
-    result = asyncio.run(run())
-    assert (result.status, result.fault) == (413, None)
-    assert result.latency_s < 10
+    for result in asyncio.run(run()):
+        assert (result.status, result.fault) == (413, None)
+        assert result.latency_s < 10
 
 
 def test_a_kept_connection_is_closed_before_servers_do(monkeypatch: pytest.MonkeyPatch) -> None:
