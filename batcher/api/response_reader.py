@@ -15,7 +15,6 @@ _MAX_HEAD_BYTES = 100 * 1024
 _NAME = re.compile(r"[-!#$%&'*+.^_`|~0-9a-zA-Z]+")
 _CHUNK = re.compile(rb"\r\n([0-9a-fA-F]{1,8})\r\n")
 _LONGEST_CHUNK_START = 12
-_FRAMING = frozenset({"connection", "content-length", "transfer-encoding"})
 _WITHOUT_BODY = frozenset({204, 304})
 
 
@@ -87,11 +86,7 @@ class ResponseReader:
             if not colon or name is None:
                 return False
             value = value.strip(" ")
-            if name in headers:
-                if name in _FRAMING:
-                    return False
-                value = f"{headers[name]}, {value}"
-            headers[name] = value
+            headers[name] = f"{headers[name]}, {value}" if name in headers else value
         self.headers = headers
         return self._takes_framing(headers)
 

@@ -118,7 +118,7 @@ def judged(wire: bytes, *, ends: bool) -> Read:
         return replace(found, is_broken=True)
 
 
-@settings(max_examples=1500, deadline=None)
+@settings(max_examples=600, deadline=None)
 @given(
     wires | damaged | st.binary(max_size=40),
     st.lists(st.integers(0, 500), max_size=6),
@@ -130,6 +130,19 @@ def judged(wire: bytes, *, ends: bool) -> Read:
 def test_every_response_is_read_as_h11_reads_it(wire: bytes, cuts: list[int], ends: bool) -> None:
     """Status, headers, body, and whether it is whole, broken, or followed by something."""
     assert read(wire, cuts, ends=ends) == judged(wire, ends=ends)
+
+
+@pytest.mark.parametrize("framing", FRAMINGS)
+def test_one_odd_header_or_status_line(framing: bytes) -> None:
+    """Each of them, before and after a plain header and with each body."""
+    plain = STATUS_LINES[0]
+    heads = [[line, framing] for line in STATUS_LINES]
+    heads += [[plain, framing, odd] for odd in HEADERS] + [[plain, odd, framing] for odd in HEADERS]
+    for head in heads:
+        for body in BODIES:
+            wire = b"\r\n".join(head) + b"\r\n\r\n" + body
+            for ends in (False, True):
+                assert read(wire, [], ends=ends) == judged(wire, ends=ends), wire
 
 
 MESSAGE = json.dumps({"type": "message", "content": [{"type": "text", "text": "grün " * 40}]})
@@ -197,6 +210,43 @@ def test_pieces_do_not_matter(wire: bytes, cuts: list[int]) -> None:
     places = sorted({0, len(wire), *(cut % len(wire) for cut in cuts)})
     assert attempted(wire[a:b] for a, b in pairwise(places)) == (whole, False)
     assert attempted(bytes([byte]) for byte in wire) == (whole, False)
+
+
+def test_what_comes_after_a_response_spoils_the_connection() -> None:
+    """Also when it comes before the sender has seen the response."""
+
+    async def run() -> None:
+        for more in (None, b"x", b""):
+            attempt = Attempt(b"head", b"body", Bounds(60, 60), ignore_start)
+            attempt.is_written = True
+            attempt.take(reply(b"{}"), 0.0)
+            assert attempt.is_clean
+            if more == b"":
+                attempt.take_end()
+            elif more is not None:
+                attempt.take(more, 0.0)
+            assert attempt.is_clean is (more is None)
+            assert isinstance(attempt.result(), Response)
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize(
+    ("taken", "was_sent"), [(0, False), (4, False), (5, True), (7, True), (8, True)]
+)
+def test_a_request_was_sent_when_a_byte_of_its_body_was(taken: int, was_sent: bool) -> None:
+    """A head alone is no request that a server could answer and bill."""
+
+    async def run() -> NoResponse:
+        attempt = Attempt(b"head", b"body", Bounds(60, 60), ignore_start)
+        attempt.taken, attempt.is_written = taken, taken == 8
+        attempt.take_end()
+        result = attempt.result()
+        assert isinstance(result, NoResponse)
+        return result
+
+    result = asyncio.run(run())
+    assert (result.was_sent, result.is_cut) == (was_sent, was_sent and taken < 8)
 
 
 @given(st.lists(damaged | st.binary(max_size=200), max_size=4))
