@@ -25,6 +25,7 @@ COMMANDS = {
     "run": "start or resume a job; send only what has no answer yet",
     "retry": "send failed rows again",
     "status": "show how far a job and its run are, or how the last run ended",
+    "runs": "show the history of a job: rows, dollars, exit code and labels of each run",
     "batches": "list the Message Batches of a job; cancel or delete them",
     "failures": "group failed rows by reason, with an example and advice",
     "rows": "list rows, by status or condition: as a table, JSONL, CSV or Parquet",

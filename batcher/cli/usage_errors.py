@@ -26,6 +26,7 @@ _COMMANDS_INSTEAD = {
     **dict.fromkeys(("start", "resume", "continue", "submit"), "run"),
     **dict.fromkeys(("errors", "failed"), "failures"),
     **dict.fromkeys(("results", "output", "download"), "export"),
+    **dict.fromkeys(("history", "log", "jobs"), "runs"),
     **dict.fromkeys(("list", "ls", "head", "table", "view"), "rows"),
     **dict.fromkeys(("cost", "price"), "estimate"),
     **dict.fromkeys(("progress", "watch", "ps"), "status"),

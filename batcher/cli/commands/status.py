@@ -2,7 +2,7 @@
 
 import os
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
@@ -13,11 +13,15 @@ from batcher.cli.options import json_option, load, set_option, simulate_option
 from batcher.cli.status_lines import job_line, status_lines
 from batcher.cli.watch import watch
 from batcher.runner.commands.results import has_checkpoint
-from batcher.runner.commands.status import UNFINISHED, ObservedRun, follow, job_file_of, read_status
+from batcher.runner.commands.status import (
+    UNFINISHED,
+    ObservedRun,
+    follow,
+    job_file_of,
+    read_status,
+    status_files,
+)
 from batcher.runner.workspace import Workspace
-
-# Two levels are enough for a folder of jobs, and fast in any folder.
-_PLACES = ("runs/*/status.json", "*/runs/*/status.json", "*/*/runs/*/status.json")
 
 
 @click.command("status", epilog="Example: batcher status job.toml --watch")
@@ -68,7 +72,7 @@ def command(
 
 def _print_all(*, as_json: bool) -> int:
     """Print the status of every job in this folder and below; return the exit code."""
-    runs = [read_status(path) for path in _status_files(Path.cwd())]
+    runs = [read_status(path) for path in status_files(Path.cwd())]
     if as_json:
         print_json([observed.to_json() for observed in runs])
         return 0
@@ -120,11 +124,6 @@ def _print_no_run(workspace: Workspace, *, as_json: bool) -> None:
         say(f"next   {job_command('status', options=['--simulate'])}")
     else:
         say(f"next   {job_command('run')}")
-
-
-def _status_files(folder: Path) -> Iterator[Path]:
-    for place in _PLACES:
-        yield from sorted(folder.glob(place))
 
 
 def _print(observed: ObservedRun) -> None:

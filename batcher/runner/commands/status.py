@@ -23,6 +23,8 @@ UNFINISHED: tuple[State, ...] = ("running", "silent")
 """The states of a run that may still end by itself."""
 
 SILENT_AFTER_S = 10.0
+# Two levels are enough for a folder of jobs, and fast in any folder.
+_PLACES = ("runs/*/status.json", "*/runs/*/status.json", "*/*/runs/*/status.json")
 _EVERY_S = 1.0
 
 
@@ -68,6 +70,12 @@ def job_file_of(observed: ObservedRun) -> Path | None:
     beside = folder.parent.parent / f"{folder.name.removesuffix('.simulated')}.toml"
     files = [beside] if recorded is None else [beside, Path(recorded)]
     return next((file for file in files if file.is_file()), None)
+
+
+def status_files(folder: Path) -> Iterator[Path]:
+    """Yield the status files of the jobs in a folder and up to two levels below."""
+    for place in _PLACES:
+        yield from sorted(folder.glob(place))
 
 
 def follow(path: Path, sleep: Callable[[float], None] = time.sleep) -> Iterator[ObservedRun]:
