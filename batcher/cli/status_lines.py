@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator
+from typing import Any
 
 from batcher.cli.amounts import batches_text, counts_text, duration, time_left
 from batcher.core.money.display import rounded_text
@@ -22,7 +23,7 @@ _DOING = {
 def status_lines(observed: ObservedRun) -> Iterator[str]:
     """Yield the status as lines, one fact a line: of the job first, then of its last run."""
     run, usd = observed.run, observed.status.usd
-    yield f"{_name(run)}: {_job(observed.progress)}"
+    yield job_line(observed)
     yield f"  state    {_state(observed)}"
     yield f"  run      {run.run_id} in {os.path.relpath(observed.folder)}"
     yield f"  time     {_times(observed)}"
@@ -42,9 +43,24 @@ def status_lines(observed: ObservedRun) -> Iterator[str]:
 
 
 def job_line(observed: ObservedRun) -> str:
-    """Write how far a job is, and the state of its last run, as one line."""
-    folder = os.path.relpath(observed.folder)
-    return f"{_name(observed.run)}: {_job(observed.progress)}; {_short_state(observed)}; {folder}"
+    """Write how far a job is, as one line."""
+    return f"{_name(observed.run)}: {_job(observed.progress)}"
+
+
+def job_cells(observed: ObservedRun) -> dict[str, Any]:
+    """Return what a table of jobs says about one, the most important first."""
+    run, progress = observed.run, observed.progress
+    cells: dict[str, Any] = {"job": _name(run)}
+    for name in ("answered", "total", "failed"):
+        cells[name] = None if progress is None else getattr(progress, name)
+    for name in ("spent", "cap"):
+        usd = None if progress is None else getattr(progress, name)
+        cells["budget" if name == "cap" else name] = "" if usd is None else rounded_text(usd)
+    is_exit = observed.state == "ended"
+    phase = observed.status.moment.phase if observed.state == "running" else None
+    cells["state"] = f"exit {run.exit_code}" if is_exit else phase or observed.state
+    cells["since"] = f"{run.ended or run.started:%Y-%m-%d %H:%M}"
+    return {**cells, "folder": os.path.relpath(observed.folder)}
 
 
 def _name(run: RunFacts) -> str:
@@ -70,15 +86,6 @@ def _job(progress: JobProgress | None) -> str:
     if progress.pending:
         parts.append(f"{progress.pending:,} in batches")
     return ", ".join(parts)
-
-
-def _short_state(observed: ObservedRun) -> str:
-    run, pace = observed.run, observed.status.moment.pace
-    if observed.state == "ended" and run.ended is not None:
-        return f"ended {run.ended:%Y-%m-%d %H:%M} UTC with exit code {run.exit_code}"
-    if observed.state == "running" and pace is not None:
-        return f"sending, {pace.rate:,.1f}/s, {time_left(pace.eta_s)}"
-    return _state(observed)
 
 
 def status_line(observed: ObservedRun) -> str:

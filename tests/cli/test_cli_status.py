@@ -127,10 +127,14 @@ def test_status_of_all_jobs_in_a_folder(
 ) -> None:
     """Without a job argument it shows the jobs in this folder and below."""
     monkeypatch.chdir(done.parent)
+    monkeypatch.setenv("COLUMNS", "120")
     result = batcher("status")
-    (line,) = result.out.splitlines()
-    assert line.startswith("job (simulated): 0 of 6 answered, ")
-    assert line.endswith(" with exit code 3; runs/job.simulated")
+    header, line = result.out.splitlines()
+    names = ["job", "answered", "total", "failed", "spent", "state", "since", "folder"]
+    assert header.split() == names
+    assert re.fullmatch(r"job \(simulated\) +0 +6 +5  \$\S+ +exit 3 .* runs/job.simulated", line)
+    monkeypatch.setenv("COLUMNS", "60")
+    assert batcher("status").out.splitlines()[0].split()[-1] == "state"
     assert result.err == "next   batcher status job.toml --simulate\n"
     assert len(batcher("status", "--json").json) == 1
     monkeypatch.chdir(tmp_path)
@@ -153,7 +157,8 @@ def test_status_of_a_process_that_died(
     monkeypatch.chdir(tmp_path)
     assert batcher("status", "--json").json[0]["state"] == "died"  # it is a zombie
     child.wait()
-    result = batcher("status")
+    assert batcher("status").out.splitlines()[1].split()[2] == "died"
+    result = batcher("status", write_job(tmp_path))
     assert f"died while sending; process {child.pid}" in result.out
 
 

@@ -1,7 +1,6 @@
 """batcher runs: shows the history of a job, a line for each run, and its trend."""
 
 import os
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ from batcher.cli.command_line import command_line, job_command
 from batcher.cli.messages import print_json, print_line, say
 from batcher.cli.options import json_option, load, set_option, simulate_option
 from batcher.cli.status_lines import job_line
-from batcher.cli.table import layout
+from batcher.cli.table_lines import print_rows
 from batcher.core.money.display import rounded_text
 from batcher.core.plural import counted
 from batcher.core.run_record.history import RunLine, Trend
@@ -86,15 +85,7 @@ def _command(histories: list[JobRuns]) -> str:
 
 def _print(history: JobRuns) -> None:
     print_line(job_line(history.last))
-    rows = [_row(line) for line in history.lines]
-    names = [name for name in rows[0] if any(row[name] not in (None, "") for row in rows)]
-    width = shutil.get_terminal_size((120, 24)).columns
-    table = layout(names, rows, width)
-    print_line(table.header)
-    for row in rows:
-        print_line(table.line(row))
-    if table.left_out:
-        say(f"note   {', '.join(table.left_out)}: no room in {width} cells")
+    print_rows([_row(line) for line in history.lines])
     if history.trend is not None:
         print_line(f"trend  {'; '.join(_trend(history.trend))}")
 

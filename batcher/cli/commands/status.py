@@ -10,7 +10,8 @@ import click
 from batcher.cli.command_line import command_line, job_command, this_command
 from batcher.cli.messages import print_json, print_line, say
 from batcher.cli.options import json_option, load, set_option, simulate_option
-from batcher.cli.status_lines import job_line, status_lines
+from batcher.cli.status_lines import job_cells, status_lines
+from batcher.cli.table_lines import print_rows
 from batcher.cli.watch import watch
 from batcher.runner.commands.results import has_checkpoint
 from batcher.runner.commands.status import (
@@ -76,9 +77,8 @@ def _print_all(*, as_json: bool) -> int:
     if as_json:
         print_json([observed.to_json() for observed in runs])
         return 0
-    for observed in runs:
-        print_line(job_line(observed))
     if runs:
+        print_rows([job_cells(observed) for observed in runs])
         say(f"next   {_next_job(runs)}")
     else:
         say("no run yet in this folder and two levels below")
