@@ -63,8 +63,11 @@ class ParquetOutput:
             self._add(part)
             table = table.slice(part.num_rows)
 
-    def finish(self, metadata: Mapping[str, Any]) -> None:
-        """Write the remaining rows and the metadata, then rename the output to its final path."""
+    def finish(self, metadata: Mapping[str, Any] | None) -> None:
+        """Write the remaining rows and the metadata, then rename the output to its final path.
+
+        A file without metadata is a user's own: no run takes it for an output and replaces it.
+        """
         self._end_file(metadata)
         if self._rows_per_file is not None:
             sync_folder(self._temporary)
@@ -102,10 +105,11 @@ class ParquetOutput:
             return sys.maxsize
         return self._rows_per_file - self._rows_in_file - self._waiting_rows
 
-    def _end_file(self, metadata: Mapping[str, Any]) -> None:
+    def _end_file(self, metadata: Mapping[str, Any] | None) -> None:
         self._flush()
         writer = self._open()
-        writer.add_key_value_metadata({METADATA_KEY: json.dumps(metadata, default=str)})
+        if metadata is not None:
+            writer.add_key_value_metadata({METADATA_KEY: json.dumps(metadata, default=str)})
         writer.close()
         sync_file(self._file())
         self._writer = None

@@ -166,6 +166,18 @@ def test_every_format_has_the_same_values(job: Job, at: Path, tmp_path: Path) ->
     assert len(list(csv.DictReader(io.StringIO(printed, newline="")))) == len(wanted)
 
 
+def test_a_file_of_rows_is_no_output_of_the_job(job: Job, tmp_path: Path) -> None:
+    """It belongs to the user: a run whose output has its path does not replace it."""
+    shutil.copytree(job.folder, tmp_path / "copy")
+    mine = tmp_path / "copy/mine.parquet"
+    assert batcher("rows", tmp_path / "copy/job.toml", "--out", mine).code == 0
+    before = mine.read_bytes()
+    words = ("run", tmp_path / "copy/job.toml", "--yes", "--set", f"output.path={mine}")
+    result = batcher(*words, key="test-key")
+    assert (result.code, mine.read_bytes()) == (2, before)
+    assert "would replace something else" in result.err
+
+
 def test_ids_lead_back_to_the_rows(job: Job, at: Path) -> None:
     """Each is one plain word, and ``batcher show`` finds its row by it."""
     result = batcher("rows", at, "--status", "failed", "--ids")

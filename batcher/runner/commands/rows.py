@@ -168,7 +168,7 @@ def write_rows(
         with ParquetOutput(path, schema, rows_per_file=None) as parquet:
             for table in tables:
                 parquet.write(table)
-            parquet.finish({})
+            parquet.finish(None)
         return
     with LinesOutput(path) as file:
         if wanted == "csv":
