@@ -11,6 +11,9 @@ from fault_server import BODY, CANARY, KEEP, RESET, Certified, FaultServer, Step
 
 from batcher.api.client import MessagesClient
 from batcher.api.key import Secret
+from batcher.api.reading import Bounds
+from batcher.api.server import Server
+from batcher.api.slot import DirectSlot, HttpxSlot, open_slot
 from batcher.core.answers.response import NoResponse
 from batcher.core.job import ApiSection
 
@@ -113,3 +116,26 @@ def test_faults_behind_a_proxy(
         assert (result.error_type, result.was_sent) == (fault, True)
     else:
         assert result.fault == fault
+
+
+@pytest.mark.parametrize(
+    ("transport", "url", "proxy", "is_direct"),
+    [
+        ("auto", "https://api.example", None, True),
+        ("auto", "http://127.0.0.1:1", "http://proxy.example:1", True),
+        ("auto", "https://api.example", "http://proxy.example:1", False),
+        ("auto", "https://api.example", "https://proxy.example:1", False),
+        ("httpx", "https://api.example", None, False),
+        ("httpx", "http://127.0.0.1:1", None, False),
+    ],
+)
+def test_what_carries_a_request(
+    transport: str, url: str, proxy: str | None, is_direct: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Our own connections, unless there is a proxy or the job asks for httpx."""
+    if proxy is not None:
+        monkeypatch.setenv("HTTPS_PROXY", proxy)
+        monkeypatch.setenv("HTTP_PROXY", proxy)
+    server = Server(ApiSection(base_url=url, transport=transport), None, timeout_s=1)
+    slot = open_slot(server, Bounds(1, 1))
+    assert isinstance(slot, DirectSlot if is_direct else HttpxSlot)
