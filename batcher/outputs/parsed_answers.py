@@ -6,7 +6,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from batcher.core.answers.message import Message, UnreadableMessage, parse_message
+from batcher.core.answers.message import Message, UnreadableMessage, parse_message, text_of_plain
 from batcher.core.labels.labels import Labels
 from batcher.core.labels.verdict import Valid
 
@@ -47,6 +47,8 @@ def parse_answers(
 
 
 def _parsed(body: bytes, labels: Labels | None, *, keeps_text: bool) -> ParsedAnswer:
+    if labels is None and (text := text_of_plain(body)) is not None:
+        return ParsedAnswer(text=text or None)
     try:
         message = parse_message(body)
     except UnreadableMessage:

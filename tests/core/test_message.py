@@ -7,7 +7,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from batcher.core.answers.message import Message, UnreadableMessage, parse_error, parse_message
+from batcher.core.answers.message import (
+    Message,
+    UnreadableMessage,
+    parse_error,
+    parse_message,
+    text_of_plain,
+)
 
 USAGE = {"input_tokens": 412, "output_tokens": 57, "cache_read_input_tokens": 0}
 MESSAGE = {
@@ -197,3 +203,50 @@ def test_an_error_message_is_one_short_line_without_keys() -> None:
     assert error.message.startswith("bad [31m key *** xxx")
     assert len(error.message) == 300
     assert text not in repr(error)
+
+
+_ODD = st.sampled_from((None, 5, "text", "", [], {}, "end_turn", {"category": "x"}, True))
+_BLOCKS = st.lists(
+    st.fixed_dictionaries(
+        {},
+        optional={
+            "type": st.sampled_from(("text", "thinking", "tool_use", 3)),
+            "text": st.text() | st.sampled_from(("\ud800", "", None, 5)),
+            "thinking": st.just("hm"),
+            "input": st.just({"a": 1}),
+        },
+    ),
+    max_size=2,
+)
+
+
+@given(
+    st.fixed_dictionaries(
+        {"content": _BLOCKS | _ODD},
+        optional={
+            "type": st.sampled_from(("message", "error", 1)),
+            "stop_reason": _ODD,
+            "stop_details": _ODD,
+            "usage": _ODD,
+            "n": st.floats(),
+        },
+    ),
+    st.booleans(),
+)
+def test_the_text_of_a_plain_message_is_that_of_the_parser(
+    message: dict[str, object], is_compact: bool
+) -> None:
+    """Where the short way finds a text, the parser finds it, and nothing else that is written."""
+    separators = (",", ":") if is_compact else None
+    body = json.dumps(message, separators=separators).encode()
+    text = text_of_plain(body)
+    if text is not None:
+        parsed = parse_message(body)
+        assert (parsed.text, parsed.thinking, parsed.tool_input) == (text, "", None)
+
+
+def test_an_ordinary_message_is_plain() -> None:
+    """The short way is taken for it."""
+    blocks = [{"type": "text", "text": "Yes \ud83d\ude00"}]
+    body = {"type": "message", "content": blocks, "stop_reason": "end_turn", "stop_details": None}
+    assert text_of_plain(json.dumps(body).encode()) == "Yes 😀"

@@ -86,6 +86,25 @@ def parse_message(body: bytes) -> Message:
     )
 
 
+def text_of_plain(body: bytes) -> str | None:
+    """Return the text of a message with one block of text; None when it must be parsed.
+
+    Then ``parse_message`` finds the same text, no thinking and no tool call, and does not raise.
+    """
+    try:
+        message = load(body)
+    except ValueError:
+        return None
+    if not isinstance(message, dict) or message.get("type", "message") != "message":
+        return None
+    blocks, reason = message.get("content"), message.get("stop_reason")
+    if not isinstance(blocks, list) or len(blocks) != 1 or not isinstance(blocks[0], dict):
+        return None
+    text = blocks[0].get("text") if blocks[0].get("type") == "text" else None
+    is_odd = message.get("stop_details") is not None or not isinstance(reason, str | None)
+    return None if is_odd or not isinstance(text, str) else _storable(text)
+
+
 def _loaded(body: bytes) -> tuple[Any, bool]:
     """Read JSON, and tell whether it holds numbers that JSON does not have; then it has a usage."""
     try:

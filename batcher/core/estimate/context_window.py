@@ -44,6 +44,11 @@ class ContextWindow:
         target = min(limit, context - min(max_tokens, context // _OUTPUT_SHARE))
         return cls(limit, target, is_job_limit=limit < context)
 
+    @property
+    def text_bytes(self) -> int:
+        """The length up to which a request of nothing but text surely fits."""
+        return int(self.target / _MAX_TOKENS_PER_BYTE)
+
     def surely_fits(self, body: bytes) -> bool:
         """Whether a request is so small that its prompt fits without an estimate."""
         if b'"application/pdf"' in body:

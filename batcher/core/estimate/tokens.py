@@ -120,7 +120,7 @@ def text_tokens(text: str, tokenizer: str) -> TextTokens:
 
 def text_token_pair(text: str, tokenizer: str) -> tuple[float, float]:
     """Return the values of ``TextTokens`` for a text: for callers with many texts."""
-    marked = marked_classes(text)
+    marked = text.encode("utf-8", "surrogatepass").translate(_TABLE)
     scale = tokenizer if tokenizer in _ASCII_SCALE else "new"
     count = marked.count
     plain = count(_A) * _A_RATE + count(_D) * _D_RATE + count(_P) * _P_RATE + count(_N) * _N_RATE

@@ -37,7 +37,7 @@ class PlainRequest(NamedTuple):
 class PlainBuilder:
     """Builds plain requests: ``before`` and ``after`` are the JSON around the text of each."""
 
-    prompt: Template
+    joined: Callable[[Mapping[str, object]], str | None]
     columns: tuple[str, ...]
     before: bytes
     after: str
@@ -54,11 +54,11 @@ class PlainBuilder:
             return None  # each row says what is wrong
         start, columns = before.encode(), tuple(sorted(prompt.columns or ()))
         names = tuple(fingerprint_of(start, sample) for sample in range(samples))
-        return cls(prompt, columns, start, after, names)
+        return cls(prompt.joined, columns, start, after, names)
 
     def build(self, values: Mapping[str, object]) -> PlainRequest | None:
         """Build the request of a row; None when the row is not plain. It may be too large."""
-        text = self.prompt.joined(values)
+        text = self.joined(values)
         if text is None:
             return None
         used = [values[name] for name in self.columns]

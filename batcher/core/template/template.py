@@ -12,7 +12,7 @@ In an expression, text never equals a number and null sorts before everything, a
 ``score > 5`` is not useful for a column of text.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import minijinja
 
@@ -82,9 +82,10 @@ class Template:
         """
         return self._program.run(values)
 
-    def joined(self, values: Mapping[str, object]) -> str | None:
-        """Return the same text without the engine; None when only the engine can render it."""
-        return self._program.joined(values)
+    @property
+    def joined(self) -> Callable[[Mapping[str, object]], str | None]:
+        """A function that returns the same text without the engine, or None if it cannot."""
+        return self._program.joined
 
 
 class Expression:
@@ -144,15 +145,13 @@ class _Program:
             self._environment.add_template(_WEIGHED, self._weighed)
         self._multiplied = [words for tag in self.tags if (words := multiplied(tag))]
         self._columns = tuple((name, self._numbers(name, numbers)) for name in sorted(self.names))
-        self._joined = Joined.of(source.compiled, self.tags, self.names, self._rendered)
+        joined = Joined.of(source.compiled, self.tags, self.names, self._rendered)
+        self.joined = _never_joined if joined is None else joined.render
 
     @property
     def columns(self) -> frozenset[str] | None:
         of_row = columns_of_row(self.tags) if self.uses_row else frozenset[str]()
         return None if of_row is None else self.names | of_row
-
-    def joined(self, values: Mapping[str, object]) -> str | None:
-        return None if self._joined is None else self._joined.render(values)
 
     def run(self, values: Mapping[str, object]) -> str:
         if (text := self.joined(values)) is not None:
@@ -209,6 +208,10 @@ class _Program:
     def _numbers(self, name: str, when_calculated: Numbers) -> Numbers:
         calculated = calculated_names(self.tags)
         return when_calculated if calculated is None or name in calculated else Numbers.EXACT_TEXT
+
+
+def _never_joined(_values: Mapping[str, object]) -> str | None:
+    return None
 
 
 def _environment() -> minijinja.Environment:

@@ -61,7 +61,7 @@ class PlainRows:
         self._policy = policy
         self._ttl: TTL | None = policy.ttl_of_marks(self._delivery) if marks else None
         limit = context.job.input.max_prompt_tokens
-        self._fits = ContextWindow.of(facts, self.max_tokens, limit).surely_fits
+        self._surely_fits = ContextWindow.of(facts, self.max_tokens, limit).text_bytes
         self._context_window = facts.context_window
         prices = context.prices.model(model)
         self._prices, self._long = prices, None if prices.long is None else prices.long.threshold
@@ -85,7 +85,10 @@ class PlainRows:
     def of_row(self, row: Row) -> PlainRow | None:
         """Plan a row; None when it needs the whole way."""
         request = self._build(row.values)
-        if request is None or not self._fits(request.body):
+        if request is None:
+            return None
+        body = request.body
+        if len(body) > self._surely_fits:
             return None
         total, plain, other = self._estimate(request.text)
         if total > self._context_window:
@@ -93,7 +96,7 @@ class PlainRows:
         group = self.model
         if self._long is not None and total > self._long:
             group = group_of(self._prices, self.model, total)
-        tokens = self._bound_tokens(request.body)
+        tokens = self._bound_tokens(body)
         costs = self._costs.get(tokens) or self._cost_of(tokens)
         return PlainRow(request, total, plain, other, group, costs[0], costs[1], tokens)
 
