@@ -1,6 +1,6 @@
 """Random inputs and checkpoints, and a model of the store's queries in plain Python."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
@@ -155,8 +155,7 @@ class Model:
             earlier = first.setdefault((record.id, record.sample), record)
             is_same = None is not record.fingerprint == earlier.fingerprint
             if record.id is not None and earlier.ordinal < record.ordinal and not is_same:
-                self.plan[index] = replace(
-                    record,
+                self.plan[index] = record._replace(
                     fingerprint=None,
                     worst_case_usd=None,
                     status="errored",
