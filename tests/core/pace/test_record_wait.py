@@ -11,8 +11,8 @@ from batcher.core.pace.record_wait import record_wait_s
         (1, 1.0, 0.0, 0.0, 0.0),  # no response yet: nothing is known
         (64, 64.0, 0.001, 0.0, 0.000025),
         (64, 64.0, 2.0, 0.0, 0.05),
-        (33, 64.0, 2.0, 0.0, 0.05),
-        (32, 64.0, 1.2, 0.0, 0.08),  # a rate limit holds attempts back, not the window
+        (52, 64.0, 2.0, 0.0, 0.05),
+        (51, 64.0, 1.2, 0.0, 0.08),  # a rate limit holds attempts back, not the window
         (1, 64.0, 60.0, 0.0, 0.1),
         (64, 64.0, 60.0, 0.0, 0.1),
         (1, 64.0, 60.0, 0.3, 0.0125),  # attempts that keep a distance
