@@ -17,7 +17,7 @@ from jobs import rows_file, write_job
 
 Figures = Iterator[dict[str, Any]]
 DELAYS_S = (0.1, 2.0)
-WAVES = {(0.1, 64): 80, (0.1, 256): 40, (0.1, 2_000): 15, (2.0, 2_000): 20}
+WAVES = {(0.1, 64): 80, (0.1, 256): 40, (0.1, 2_000): 8}
 """How often each slot sends, by delay and concurrency: long enough for a window to grow."""
 API_RPM, API_ANSWER_S = 10_000, 1.5
 
