@@ -40,11 +40,10 @@ SHOWN = {
 
 @dataclass(frozen=True, slots=True)
 class Sitting:
-    """What the parts of one call share; ``missing`` says why an environment cannot be had."""
+    """What the parts of one call share."""
 
     arena: contest.Arena
     server: far_side.FarSide
-    missing: Mapping[str, str]
     contenders: Sequence[contest.Contender]
     rounds: int
     is_quick: bool
@@ -54,17 +53,13 @@ class Sitting:
         """The share of the usual number of rows."""
         return 0.2 if self.is_quick else 1.0
 
-    def can_run(self, contender: contest.Contender) -> bool:
-        """Return whether a contender is installed."""
-        return contender.environment not in self.missing
-
     def races(self) -> situations.Figures:
         """Compare all contenders."""
         return contest.races(self.arena, self.contenders, self.server, self.rounds, self.share)
 
     def starts(self) -> situations.Figures:
         """Measure starts."""
-        return situations.starts(self.arena, self.server, self.rounds, self.can_run)
+        return situations.starts(self.arena, self.server, self.contenders, self.rounds)
 
     def delays(self) -> situations.Figures:
         """Measure slow servers."""
@@ -146,9 +141,9 @@ def measure(
 def kept_of(results: Mapping[str, Any], part: str, sitting: Sitting) -> list[Any]:
     """Return the earlier figures that stay: those of contenders that do not run this time."""
     running = {contender.name for contender in sitting.contenders}
-    if part != "races":
+    if part not in ("races", "starts"):
         return []
-    return [race for race in results.get(part, ()) if race["contender"] not in running]
+    return [figures for figures in results.get(part, ()) if figures["contender"] not in running]
 
 
 def parsed() -> argparse.Namespace:
@@ -193,7 +188,7 @@ def sit(options: argparse.Namespace, results: dict[str, Any]) -> None:
                 and (not options.contenders or one.name in options.contenders.split(","))
             ]
             arena = contest.Arena(folder)
-            sitting = Sitting(arena, server, missing, chosen, rounds, options.quick)
+            sitting = Sitting(arena, server, chosen, rounds, options.quick)
             measure(
                 results,
                 sitting,

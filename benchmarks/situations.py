@@ -4,12 +4,12 @@ import json
 import os
 import subprocess
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from contest import AIOHTTP, BATCHER, CONCURRENCIES, CONTENDERS, PANDAS, TIMEOUT_S, Arena, Contender
+from contest import AIOHTTP, BATCHER, CONCURRENCIES, TIMEOUT_S, Arena, Contender
 from far_side import FarSide, delayed_server
 from measure import Measured, RunFailedError, Usage, measured, slope_us
 
@@ -22,33 +22,29 @@ WAVES = {(0.1, 64): 80, (0.1, 256): 40, (0.1, 2_000): 8}
 API_RPM, API_ANSWER_S = 10_000, 1.5
 
 
-def starts(
-    arena: Arena, server: FarSide, rounds: int, can_run: Callable[[Contender], bool]
-) -> Figures:
+def starts(arena: Arena, server: FarSide, contenders: Sequence[Contender], rounds: int) -> Figures:
     """Measure the start of each contender with one row, and of batcher with nothing to do."""
     for _ in range(rounds):
-        for contender in CONTENDERS:
-            if can_run(contender):
-                yield _start(contender.name, arena.usage(contender, server, 1, 64))
-        for contender in (BATCHER, PANDAS):
-            if can_run(contender):
+        for contender in contenders:
+            yield _start(contender, "", arena.usage(contender, server, 1, 64))
+            if contender.script is None:
                 yield from _batcher_starts(arena, server, contender)
 
 
 def _batcher_starts(arena: Arena, server: FarSide, contender: Contender) -> Figures:
-    command = arena.command(contender, server, 500, 64)
-    log = arena.folder / "log"
-    yield _start(f"{contender.name}, 500 rows", measured(command, log))
-    yield _start(f"{contender.name}, nothing to do", measured(command, log))
-    # What a console script does: it imports the package in the same way.
-    words = "batcher --help" if contender is BATCHER else "batcher --help beside pandas"
-    yield _start(words, measured([contender.python, "-m", "batcher", "--help"], log))
+    command, log = arena.command(contender, server, 500, 64), arena.folder / "log"
+    yield _start(contender, ", 500 rows", measured(command, log))
+    yield _start(contender, ", nothing to do", measured(command, log))
+    words = [contender.python, "-m", "batcher", "--help"]
+    yield _start(contender, " --help", measured(words, log))
 
 
-def _start(name: str, used: Usage) -> dict[str, Any]:
+def _start(contender: Contender, what: str, used: Usage) -> dict[str, Any]:
+    name = contender.name + what
     print(f"{name}: {used.wall_s:.2f} s, {used.peak_mib:.0f} MiB", flush=True)
     return {
-        "name": name,
+        "contender": contender.name,
+        "name": name.replace("batcher run --help", "batcher --help"),
         "wall_s": used.wall_s,
         "cpu_s": used.cpu_s,
         "peak_mib": used.peak_mib,
