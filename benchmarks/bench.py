@@ -128,7 +128,7 @@ def measure(
         try:
             results[part] = kept_of(results, part, sitting)
             for figures in PARTS[part](sitting):
-                results[part].append(figures)
+                results[part].append(figures | {"sitting": results["machine"]["date"]})
                 keep()
         except (RunFailedError, OSError, subprocess.SubprocessError) as error:
             results.pop(part, None)

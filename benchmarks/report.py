@@ -143,10 +143,18 @@ def machine_line(results: Results) -> str:
     machine = results["machine"]
     loops = [record["reference_ms"] for record in results.get("races", ())]
     reference = f"; the reference loop took {Sample(tuple(loops)).text(1)} ms" if loops else ""
+    earlier = [
+        record["contender"]
+        for record in results.get("races", ())
+        if record.get("sitting") != machine["date"]
+    ]
+    also = f" In an earlier sitting: {', '.join(dict.fromkeys(earlier))}." if earlier else ""
+    if float(machine["load"]) > machine["cores"]:
+        also += " The machine was busy: ratios hold, rows a second and seconds are too bad."
     return (
         f"{machine['date']}, {machine['cores']} cores, Python {machine['python']}, "
         f"server {machine['server']}, load average {machine['load']}{reference}. "
-        f"Versions: {machine['versions']}."
+        f"Versions: {machine['versions']}.{also}"
     )
 
 

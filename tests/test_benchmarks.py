@@ -69,7 +69,7 @@ def test_what_was_not_measured_is_left_out() -> None:
     report = importlib.import_module("report")
     results = {
         "machine": {
-            "date": "today", "cores": 2, "python": "3.11", "server": "nginx", "load": "0.1",
+            "date": "today", "cores": 2, "python": "3.11", "server": "nginx", "load": "9.1",
             "versions": "none",
         },
         "left_out": {"curator": "no network"},
@@ -80,6 +80,7 @@ def test_what_was_not_measured_is_left_out() -> None:
     assert "Left out: curator: no network." in text
     assert "| **batcher run** | 250      | -       | -         |" in text
     assert "kill -9 with 64 in flight" in text
+    assert "In an earlier sitting: batcher run. The machine was busy" in text
     assert "Slow servers" not in text
 
 
