@@ -129,12 +129,13 @@ def test_ledger_adds_up(simulate: Start) -> None:
 def test_free_refusals(simulate: Start) -> None:
     """A refusal before any output is free in some categories, but its tokens are shown."""
     client = simulate()
-    for category, is_free in (("cyber", True), ("bio", False)):
+    free = ("cyber", "general_harms")
+    for category in (*free, "bio", "frontier_llm", "reasoning_extraction"):
         for number in range(12):
             message = client.message(f"[[refuse:{category}]] {number}")
             entry = client.simulator.entries()[-1]
             assert message["usage"]["input_tokens"] > 0
-            assert (entry.cost == 0) == (is_free and not message["content"])
+            assert (entry.cost == 0) == (category in free and not message["content"])
 
 
 def test_the_key_of_an_entry_is_a_hash_of_the_body(simulate: Start) -> None:

@@ -28,7 +28,7 @@ Json = dict[str, Any]
 
 END_TOKENS = 2
 CATEGORIES = ("cyber", "bio", "frontier_llm", "reasoning_extraction", "general_harms", None)
-FREE_CATEGORIES = ("cyber", None)
+FREE_CATEGORIES = ("cyber", "general_harms", None)
 PARTIAL_REFUSALS = 0.25
 TOOL_USE_SHARE = 0.5
 WINDOW_EXCEEDED = "model_context_window_exceeded"
