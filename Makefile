@@ -72,6 +72,7 @@ bench-quick: install ## the same comparison in two minutes; writes nothing
 bench-parts: install ## measure the client, resuming, pacing and caching on their own
 	$(BIN)/python benchmarks/client.py
 	$(BIN)/python benchmarks/resume.py
+	$(BIN)/python benchmarks/scale.py
 	$(BIN)/python benchmarks/pacing.py
 	$(BIN)/python benchmarks/caching.py
 

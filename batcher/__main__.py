@@ -21,6 +21,8 @@ def main() -> None:
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, _exit)
     sys.meta_path.insert(0, _WithoutPandas())
+    # Arrow's own pool keeps what it has freed: a tenth more memory, and no faster here.
+    os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
     gc.disable()  # what is loaded stays: the command line enables it again
     try:
         import_module("batcher.cli").main()

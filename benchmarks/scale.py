@@ -38,9 +38,10 @@ from batcher.store.checkpoint import Checkpoint
 from batcher.store.results import begin_results
 
 STAGES = ("read", "plan", "resume", "output")
-# As the command starts: without pandas and numpy.
+# As the command starts: without pandas and numpy, with the system's allocator.
 _START = """
-import runpy, sys
+import os, runpy, sys
+os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
 from batcher.__main__ import _WithoutPandas
 sys.argv = sys.argv[1:]
 sys.meta_path.insert(0, _WithoutPandas())
