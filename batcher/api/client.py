@@ -16,7 +16,7 @@ from batcher.core.job import ApiSection
 
 
 class MessagesClient:
-    """Sends requests over at most a fixed number of connections, which open when they are used.
+    """Sends requests over a fixed number of connections, one for each worker.
 
     A slot (0 to ``connections`` - 1) is one connection and carries one request at a time.
     ``timeout_s`` bounds a whole attempt, from connecting to the last byte; the API section's

@@ -78,18 +78,16 @@ class FakeApi:
     scripts: dict[int, list[Response | NoResponse]] = field(default_factory=dict)
     on_send: Callable[[int], None] = lambda _: None
     sent: list[tuple[int, float]] = field(default_factory=list)
-    slots: list[int] = field(default_factory=list)
     in_flight: int = 0
     max_in_flight: int = 0
 
     async def send(
-        self, slot: int, body: bytes, _begun: Callable[[], None]
+        self, _slot: int, body: bytes, _begun: Callable[[], None]
     ) -> Response | NoResponse:
         """Respond after a second."""
         number = int(body)
         self.on_send(number)
         self.sent.append((number, now()))
-        self.slots.append(slot)
         self.in_flight += 1
         self.max_in_flight = max(self.max_in_flight, self.in_flight)
         await asyncio.sleep(LATENCY_S)
@@ -181,7 +179,6 @@ class Harness:
     def __post_init__(self) -> None:
         self.ctx = SendContext(
             client=self.api,
-            free_slots=list(range(200)),
             recorder=self.recorder,
             rate_gate=self._new_rate_gate(),
             budget_gate=BudgetGate(self.budget, self.least, self.stopping, self.stopping.set),

@@ -38,7 +38,7 @@ def send_scripted(
 
     async def main() -> tuple[Harness, AttemptResult | None]:
         harness = Harness(FakeApi({0: list(script)}))
-        result = await Sender(harness.ctx).send(pending(unknown=unknown))
+        result = await Sender(0, harness.ctx).send(pending(unknown=unknown))
         await asyncio.gather(*harness.ctx.in_flight.unrecorded)
         return harness, result
 
@@ -56,7 +56,7 @@ def test_an_intent_is_durable_before_its_request_is_sent() -> None:
             assert number in committed
 
         harness = Harness(FakeApi(on_send=check), recorder)
-        senders = [Sender(harness.ctx).send(pending(n)) for n in range(20)]
+        senders = [Sender(n, harness.ctx).send(pending(n)) for n in range(20)]
         await asyncio.gather(*senders)
         assert {sent_at for _, sent_at in harness.api.sent} == {COMMIT_S}
 
@@ -137,31 +137,14 @@ def test_repeated_429s_without_a_wait_are_backed_off() -> None:
     assert starts[-1] - starts[-2] >= 30
 
 
-def test_the_connection_that_was_used_last_is_used_next() -> None:
-    """Requests in turn share one connection, and two at once have two, whoever sends them."""
-
-    async def main() -> Harness:
-        harness = Harness()
-        for number in range(3):
-            await Sender(harness.ctx).send(pending(number))
-        await asyncio.gather(*(Sender(harness.ctx).send(pending(n)) for n in (3, 4)))
-        await Sender(harness.ctx).send(pending(5))
-        return harness
-
-    slots = run(main()).api.slots
-    assert len(set(slots[:3])) == 1
-    assert len(set(slots[3:5])) == 2
-    assert slots[5] in slots[3:5]
-
-
 def test_a_429_pauses_every_request() -> None:
     """After a 429 no request is sent before its ``retry-after`` is over."""
 
     async def main() -> Harness:
         harness = Harness(FakeApi({0: [failed(429, retry_after="30"), good()]}))
-        first = asyncio.create_task(Sender(harness.ctx).send(pending(0)))
+        first = asyncio.create_task(Sender(0, harness.ctx).send(pending(0)))
         await asyncio.sleep(2)
-        await asyncio.gather(*(Sender(harness.ctx).send(pending(n)) for n in range(1, 9)))
+        await asyncio.gather(*(Sender(n, harness.ctx).send(pending(n)) for n in range(1, 9)))
         await first
         return harness
 
@@ -178,7 +161,7 @@ def test_two_overloads_with_retry_after_pause_every_request() -> None:
         harness = Harness(FakeApi({0: [overload, good()], 1: [overload, good()]}))
         tasks = []
         for number in range(3):
-            tasks.append(asyncio.create_task(Sender(harness.ctx).send(pending(number))))
+            tasks.append(asyncio.create_task(Sender(number, harness.ctx).send(pending(number))))
             await asyncio.sleep(2)
         await asyncio.gather(*tasks)
         return harness
@@ -191,9 +174,9 @@ def test_a_single_overload_with_retry_after_pauses_no_other_request() -> None:
 
     async def main() -> Harness:
         harness = Harness(FakeApi({0: [failed(529, retry_after="30"), good()]}))
-        first = asyncio.create_task(Sender(harness.ctx).send(pending(0)))
+        first = asyncio.create_task(Sender(0, harness.ctx).send(pending(0)))
         await asyncio.sleep(2)
-        await Sender(harness.ctx).send(pending(1))
+        await Sender(1, harness.ctx).send(pending(1))
         assert now() < 4
         await first
         return harness
@@ -206,9 +189,9 @@ def test_a_server_error_of_one_request_pauses_no_other() -> None:
 
     async def main() -> Harness:
         harness = Harness(FakeApi({0: [failed(500, retry_after="30"), good()]}))
-        first = asyncio.create_task(Sender(harness.ctx).send(pending(0)))
+        first = asyncio.create_task(Sender(0, harness.ctx).send(pending(0)))
         await asyncio.sleep(2)
-        await Sender(harness.ctx).send(pending(1))
+        await Sender(1, harness.ctx).send(pending(1))
         assert now() < 4
         await first
         return harness
@@ -223,7 +206,7 @@ def test_concurrent_requests_count_their_own_attempts() -> None:
         scripts = {n: [failed(500)] * (n % 6) + [good(f"answer {n}")] for n in range(60)}
         harness = Harness(FakeApi(scripts))
         return harness, await asyncio.gather(
-            *(Sender(harness.ctx).send(pending(n)) for n in range(60))
+            *(Sender(n, harness.ctx).send(pending(n)) for n in range(60))
         )
 
     harness, results = run(main())
@@ -243,8 +226,8 @@ def test_attempts_in_flight_are_counted() -> None:
     async def main() -> None:
         harness = Harness()
         in_flight = harness.ctx.in_flight
-        senders = [Sender(harness.ctx).send(pending(n)) for n in (0, 1)]
-        senders.append(Sender(harness.ctx).send(pending(2, worst=None)))
+        senders = [Sender(n, harness.ctx).send(pending(n)) for n in (0, 1)]
+        senders.append(Sender(2, harness.ctx).send(pending(2, worst=None)))
         sending = asyncio.gather(*senders)
         await asyncio.sleep(0.5)
         assert (in_flight.attempts, in_flight.unknown_usd) == (3, Decimal(1))
@@ -261,7 +244,7 @@ def test_attempts_in_flight_are_counted() -> None:
 
         harness.api.on_send = explode
         with pytest.raises(ZeroDivisionError):
-            await Sender(harness.ctx).send(pending())
+            await Sender(0, harness.ctx).send(pending())
         assert in_flight.attempts == 0
 
     run(main())
@@ -285,7 +268,7 @@ def test_a_stop_ends_the_wait_for_another_attempt(script: list[Any], stop_at: fl
 
     async def main() -> None:
         harness = Harness(FakeApi({0: script}))
-        sending = asyncio.create_task(Sender(harness.ctx).send(pending()))
+        sending = asyncio.create_task(Sender(0, harness.ctx).send(pending()))
         await asyncio.sleep(stop_at)
         harness.stopping.set()
         await sending
@@ -300,7 +283,7 @@ def test_a_stop_ends_the_wait_for_a_limit() -> None:
 
     async def main() -> None:
         harness = Harness(limits=LimitsSection(requests_per_minute=1))
-        sending = [asyncio.create_task(Sender(harness.ctx).send(pending(n))) for n in range(3)]
+        sending = [asyncio.create_task(Sender(n, harness.ctx).send(pending(n))) for n in range(3)]
         await asyncio.sleep(10)
         harness.stopping.set()
         results = await asyncio.gather(*sending)
@@ -316,7 +299,7 @@ def test_a_stop_waits_for_the_response_in_flight() -> None:
 
     async def main() -> None:
         harness = Harness(FakeApi({0: [failed(500)]}))
-        sending = asyncio.create_task(Sender(harness.ctx).send(pending()))
+        sending = asyncio.create_task(Sender(0, harness.ctx).send(pending()))
         await asyncio.sleep(0.5)
         harness.stopping.set()
         result = await sending

@@ -83,7 +83,6 @@ def new_context(
     least_usd = least_bound(planned.plan, planned.route) or Decimal(0)
     return SendContext(
         client=client,
-        free_slots=list(range(client.connections)),
         recorder=session.writer,
         rate_gate=rate_gate,
         budget_gate=BudgetGate(planned.budget, least_usd, stopping, progress.stop_for_budget),

@@ -88,13 +88,10 @@ class Watcher(Protocol):
 class SendContext:
     """What the workers of a run share; made once for each run.
 
-    ``free_slots`` are those of the client that carry no request, as many as there are workers; the
-    one that was used last is used next, so that connections stay busy and few are opened.
     ``invalid_answers`` returns the invalid answers to a request that earlier attempts brought.
     """
 
     client: Client
-    free_slots: list[int]
     recorder: Recorder
     rate_gate: RateGate
     budget_gate: BudgetGate

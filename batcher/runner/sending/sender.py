@@ -21,14 +21,15 @@ from batcher.store.records import Intent
 
 
 class Sender:
-    """Sends requests, each attempt over a connection that is free.
+    """Sends requests over one worker's connection.
 
     A request whose first attempt fails gets a tenacity retrier of its own, which begins with that
     attempt. A retrier costs as much as a tenth of an attempt; a shared one mixes up its callers.
     ``core.pace.retry`` decides whether and when to try again; tenacity waits, stops and repeats.
     """
 
-    def __init__(self, ctx: SendContext) -> None:
+    def __init__(self, slot: int, ctx: SendContext) -> None:
+        self._slot = slot
         self._ctx = ctx
 
     async def send(self, pending: PendingRequest) -> AttemptResult | None:
@@ -171,11 +172,9 @@ class Sender:
         ctx = self._ctx
         ctx.in_flight.at_risk[attempt_id] = pending.worst_case_usd
         cache_permit.sent()
-        slot = ctx.free_slots.pop()
         try:
-            return await ctx.client.send(slot, body, cache_permit.begun)
+            return await ctx.client.send(self._slot, body, cache_permit.begun)
         finally:
-            ctx.free_slots.append(slot)
             del ctx.in_flight.at_risk[attempt_id]
 
     async def _record_intent(self, pending: PendingRequest) -> int:

@@ -1,4 +1,4 @@
-"""The workers of a live run: as many as the pace has use for."""
+"""The workers of a live run: as many as the pace has use for, each with its own connection."""
 
 import asyncio
 from dataclasses import dataclass, field
@@ -57,8 +57,8 @@ class _Workers:
         number, rate_gate = len(self._tasks), self.ctx.rate_gate
         if number == rate_gate.cap:
             return
-        for _ in range(number, rate_gate.wanted):
-            task = asyncio.create_task(self._work(Sender(self.ctx)))
+        for slot in range(number, rate_gate.wanted):
+            task = asyncio.create_task(self._work(Sender(slot, self.ctx)))
             task.add_done_callback(self._on_done)
             self._tasks.append(task)
             self._working += 1
