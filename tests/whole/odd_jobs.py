@@ -17,6 +17,8 @@ import pyarrow.parquet as pq
 import pytest
 from odd_values import LARGE, PARAMS, ROW, ROWS
 
+from batcher.api.slot import HttpxSlot
+
 PIXEL = base64.b64decode(
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
 )
@@ -121,9 +123,10 @@ class Network:
 
 @contextmanager
 def network() -> Iterator[Network]:
-    """Replace the network below batcher's own code."""
+    """Replace the network below batcher's own code, and send everything over httpx."""
     replacement = Network()
     with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("batcher.api.client.open_slot", HttpxSlot)
         patch.setattr(
             httpx.AsyncHTTPTransport,
             "handle_async_request",
