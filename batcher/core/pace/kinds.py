@@ -60,7 +60,7 @@ class Limiter(StrEnum):
     FAILURES = "API errors"
     CACHE = "cache warm-up"
     BUDGET = "budget"
-    DISK = "disk"
+    MACHINE = "processor or disk"
     MEMORY = "memory"
     BATCHES = "waiting for batches"
 

@@ -125,7 +125,7 @@ class SendContext:
         if self.cache_gate.waiting > in_flight.attempts:
             return Limiter.CACHE
         if in_flight.attempts < self.rate_gate.wanted // 2:
-            return Limiter.DISK  # requests or records come more slowly than responses
+            return Limiter.MACHINE  # requests or records come more slowly than responses
         return Limiter.RAMPING
 
     @property
