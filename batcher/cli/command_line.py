@@ -1,11 +1,8 @@
 """Writes commands as they are typed into a shell; each ``next`` line shows one."""
 
-import os
 import shlex
 import sys
 from collections.abc import Iterable
-from pathlib import Path
-from shutil import which
 
 import click
 from click.core import ParameterSource
@@ -13,8 +10,7 @@ from click.core import ParameterSource
 _CONSENTS = frozenset({"says_yes", "releases_unknown"})
 _TRAVEL, _SENDING = ("delivery", "deadline"), frozenset({"run", "retry", "estimate"})
 _PLAIN = frozenset("/._-+=,@%:;()*' ")
-_GLOB = frozenset("*?[")
-_WIDTH = 100 - len("next   ")
+_FEW, _SAMPLE = 20, 10
 
 
 def command_line(command: str, *arguments: object, options: Iterable[object] = ()) -> str:
@@ -87,19 +83,6 @@ def python_command(code: str) -> str:
     return f'python -c "{code}"' if is_plain else shlex.join(["python", "-c", code])
 
 
-def reading_command(output: Path) -> str:
-    """Return a command that shows the rows of a Parquet output.
-
-    When the command is long, the path looks like a glob, or ``python`` is not the one that has our
-    packages, this is an export to JSON lines.
-    """
-    path = os.path.relpath(output)
-    files = f"{path}/*.parquet" if output.is_dir() else path
-    command = python_command(f"import duckdb; print(duckdb.read_parquet({files!r}))")
-    if not _GLOB & set(path) and len(command) <= _WIDTH and _is_our_python(which("python")):
-        return command
-    return job_command("export", options=["--format", "jsonl"])
-
-
-def _is_our_python(found: str | None) -> bool:
-    return found is not None and Path(found).parent == Path(sys.executable).parent
+def reading_command(rows: int) -> str:
+    """Return the command that shows the rows of an output, a sample of many."""
+    return job_command("rows", options=["--sample", _SAMPLE] if rows > _FEW else [])

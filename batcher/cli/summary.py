@@ -187,4 +187,4 @@ def _after_success(result: RunResult, exported: Exported) -> str:
         return job_command("run")
     if given["is_simulated"]:
         return job_command("run", is_real=True)
-    return reading_command(exported.path)
+    return reading_command(exported.rows)

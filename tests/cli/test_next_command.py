@@ -141,17 +141,11 @@ def test_another_command_is_for_the_same_job() -> None:
         assert job_command("failures") == "batcher failures j.toml"
 
 
-def test_a_short_path_is_read_and_a_long_one_exported(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The command that shows the rows fits on a line, reads that file only, and works here."""
-    monkeypatch.setenv("PATH", str(Path(sys.executable).parent))
+def test_few_rows_are_shown_and_a_sample_of_many() -> None:
+    """The command that shows the rows has the same --set and --simulate."""
     with parsed("batcher run job.toml --simulate").scope():
-        command = reading_command(Path("a/out.parquet"))
-        assert command == "python -c \"import duckdb; print(duckdb.read_parquet('a/out.parquet'))\""
-        for path in ("x" * 60, "$HOME" * 12, "a*", "a[1]"):
-            command = reading_command(Path(path))
-            assert command == "batcher export job.toml --format jsonl --simulate"
-        monkeypatch.setenv("PATH", "/nowhere")  # as for a command that a tool has installed
-        assert reading_command(Path("a/out.parquet")).startswith("batcher export ")
+        assert reading_command(20) == "batcher rows job.toml --simulate"
+        assert reading_command(21) == "batcher rows job.toml --sample 10 --simulate"
 
 
 @pytest.mark.parametrize(
@@ -164,24 +158,22 @@ def test_a_short_path_is_read_and_a_long_one_exported(monkeypatch: pytest.Monkey
             ["--simulate", "--set", "limits.concurrency=2", "--limit", "1"],
             "batcher run '{job}' --set limits.concurrency=2 --simulate",
         ),
-        (["--set", "api.base_url=simulator"], "batcher export '{job}' "),
+        (
+            ["--set", "api.base_url=simulator"],
+            "batcher rows '{job}' --set api.base_url=simulator",
+        ),
     ],
 )
 def test_after_a_trial_comes_the_whole_or_the_real_run(
-    tmp_path: Path,
-    batcher: Command,
-    monkeypatch: pytest.MonkeyPatch,
-    options: list[str],
-    expected: str,
+    tmp_path: Path, batcher: Command, options: list[str], expected: str
 ) -> None:
     """And after the real run the rows are read; names are quoted for the shell."""
-    monkeypatch.setenv("PATH", "/nowhere")
     job = write_job(tmp_path / "my job's", JOB.replace("= 20", "= 2000"), ROWS[:2])
     result = batcher("run", job, *options)
     assert result.code == 0, result.err
     last = result.err.strip().splitlines()[-1].removeprefix("next   ")
     quoted = expected.replace("'{job}'", shlex.quote(str(job)))
-    assert last == quoted or (last.startswith(quoted) and "export" in last)
+    assert last == quoted
 
 
 @pytest.mark.parametrize(

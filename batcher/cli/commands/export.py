@@ -101,5 +101,5 @@ def _to_json(written: Written) -> dict[str, object]:
 
 def _reading_command(written: Written) -> str:
     if written.format == "parquet":
-        return reading_command(written.path)
+        return reading_command(written.items)
     return shlex.join(["head", "-n", "1", os.path.relpath(written.path)])
