@@ -1,6 +1,7 @@
 """Reads a column that holds JSON: a conversation, or a whole request."""
 
 import json
+import math
 from collections.abc import Mapping
 from decimal import Decimal
 from itertools import chain
@@ -69,4 +70,6 @@ def _numbers(value: Any) -> Any:
         return [_numbers(item) for item in value]
     if isinstance(value, ShortFloat):
         return value.short
-    return float(value) if isinstance(value, Decimal) else value
+    if isinstance(value, Decimal):
+        return math.nan if value.is_nan() else float(value)  # float raises for a signaling NaN
+    return value
