@@ -41,6 +41,7 @@ from batcher.runner.planning.planner import comparison_of, make_plan
 from batcher.store.checkpoint import Checkpoint
 from batcher.store.plans import record_rows_seen
 from batcher.store.records import Intent, OutcomeRecord, RunEnd, RunStart
+from jobs import TEXT
 
 SEED = 7
 GROUP_ROWS = 8_192
@@ -49,10 +50,6 @@ MAX_MIB = 1024
 RUN_ID = "20261121T020000Z-000000"
 THEN = datetime(2026, 11, 21, 2, tzinfo=UTC)
 MODEL = "claude-haiku-5-5"
-TEXT = (
-    "parser library for reading large archives of mail with a small graphical tool that shows "
-    "headers bodies and attachments beside each other and exports them to common formats über"
-)
 JOB = """\
 [job]
 state = "state"

@@ -95,10 +95,6 @@ class Attempt:
         elif reading is not None:
             self.wait_until = reading.wait_until(now)
 
-    def _begun(self, reader: ResponseReader) -> Reading:
-        times = self._started, self._end
-        return Reading(reader.status, reader.headers, self._bounds, *times, self._on_start)
-
     def take_end(self) -> None:
         """Take the end of the connection."""
         self.is_clean = False
